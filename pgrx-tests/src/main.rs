@@ -1,1 +1,47 @@
-fn main() {}
+//! The commands of the harness: `cargo demo` and `cargo verify` are aliases for them.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use multica_harness::project::Project;
+use multica_harness::{cluster, tools, verify};
+
+#[derive(Parser)]
+#[command(
+    name = "multica-harness",
+    about = "Private clusters around the multica extension"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find or install what builds and clusters need
+    Setup,
+    /// Run every test: format, lints, test functions, golden files, isolation specs, suites
+    Verify(verify::Options),
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    // The server's user must be able to read what is built and copied here, whatever the caller's umask is.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    cluster::exit_on_signals()?;
+    let project = Project::locate()?;
+    match arguments.command {
+        Command::Setup => {
+            let _lock = project.lock()?;
+            let tools = tools::ensure(&project, verify::MAJOR)?;
+            println!(
+                "{}, cargo-pgrx at {}",
+                tools.server.version,
+                tools.cargo_pgrx.display()
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify(options) => verify::run(&project, &options),
+    }
+}

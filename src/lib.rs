@@ -1,3 +1,26 @@
 //! `multica`: the lifecycle of AI-agent runtimes and their tasks, inside Postgres.
 
+use pgrx::prelude::*;
+
+mod argument;
+mod error;
+mod kind;
+mod row;
+mod settings;
+mod spi;
+mod version;
+
 pgrx::pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/install/types.sql", name = "types", bootstrap);
+extension_sql_file!(
+    "../sql/install/privileges.sql",
+    name = "privileges",
+    finalize
+);
+
+/// Defines the settings when the library is loaded.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+}

@@ -1,0 +1,52 @@
+-- The rows that functions return. Flat, and grown only at the end: a fresh install and an updated one are equal.
+
+CREATE TYPE multica_runtime AS (
+    id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
+    device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
+    created_at timestamptz, updated_at timestamptz
+);
+
+CREATE TYPE multica_registered AS (
+    id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
+    device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
+    created_at timestamptz, updated_at timestamptz,
+    inserted boolean, merged bigint
+);
+
+CREATE TYPE multica_beat AS (
+    id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
+    device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
+    created_at timestamptz, updated_at timestamptz,
+    stop_task_ids uuid[]
+);
+
+CREATE TYPE multica_runtime_ref AS (runtime_id uuid, workspace_id uuid);
+
+CREATE TYPE multica_runtime_deleted AS (agents_deleted bigint, tasks_deleted bigint, tasks_kept bigint);
+
+CREATE TYPE multica_merged AS (
+    runtime_id uuid, merged bigint, agents_reassigned bigint, tasks_reassigned bigint
+);
+
+CREATE TYPE multica_task AS (
+    id uuid, agent_id uuid, runtime_id uuid, issue_id uuid, chat_session_id uuid, autopilot_run_id uuid,
+    trigger_comment_id uuid, status text, priority integer, attempt integer, max_attempts integer,
+    parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
+    work_dir text, dispatched_at timestamptz, started_at timestamptz, completed_at timestamptz,
+    last_heartbeat_at timestamptz, created_at timestamptz
+);
+
+CREATE TYPE multica_swept AS (
+    runtimes_offline bigint, tasks_failed bigint, tasks_timed_out bigint, tasks_retried bigint,
+    issues_reset bigint, agents_reconciled bigint, runtimes_deleted bigint, more boolean
+);
+
+CREATE TYPE multica_recovered AS (orphaned bigint, retried bigint);
+
+CREATE TYPE multica_consequences AS (retried bigint, issues_reset bigint, agents_reconciled bigint);
+
+CREATE TYPE multica_event AS (
+    id bigint, created_at timestamptz, type text, workspace_id uuid, payload jsonb
+);
+
+CREATE TYPE multica_install_step AS (object text, action text, ddl text);

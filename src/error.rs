@@ -1,0 +1,169 @@
+//! What can go wrong, said once: message, SQLSTATE and hint of every error the extension raises itself.
+//!
+//! Only standard SQLSTATEs are used; a private one would reach the client as XX000. The table of codes is part of the
+//! SQL interface.
+
+use pgrx::pg_sys::errcodes::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
+
+/// Shorthand for results of this crate's own functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every error that a function of the extension raises by itself; Postgres' own errors pass through unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A required argument is NULL (22004).
+    #[error("argument \"{argument}\" must not be NULL")]
+    Null {
+        /// Name of the SQL argument.
+        argument: &'static str,
+    },
+    /// An argument is out of range or not in the allowed set (22023).
+    #[error("argument \"{argument}\": {problem}")]
+    Invalid {
+        /// Name of the SQL argument, with the path inside it where it is JSON.
+        argument: String,
+        /// What is wrong with the value given.
+        problem: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// A row that the call is about does not exist, or not in the workspace it is used with (P0002).
+    #[error("{what} {id} does not exist{place}")]
+    NotFound {
+        /// Kind of row, in the field's terms.
+        what: &'static str,
+        /// The id that was asked for.
+        id: String,
+        /// Where it was looked for, when not everywhere; starts with a blank.
+        place: String,
+    },
+    /// The object is not in the state that the call needs (55000).
+    #[error("{message}")]
+    State {
+        /// What cannot be done.
+        message: String,
+        /// The state the object is in.
+        detail: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// Something still uses the object (55006).
+    #[error("{message}")]
+    InUse {
+        /// What cannot be done.
+        message: String,
+        /// Who uses it.
+        detail: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The schema is of another generation than this version understands (0A000).
+    #[error("{message}")]
+    Unsupported {
+        /// What was found.
+        message: String,
+        /// Why it cannot be handled.
+        detail: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A privilege is missing (42501).
+    #[error("{message}")]
+    Privilege {
+        /// What cannot be done.
+        message: String,
+        /// Whose privilege is missing, or on what.
+        detail: String,
+        /// What to do about it.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// An argument whose value is out of range or outside its set.
+    pub fn invalid(
+        argument: impl Into<String>,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            argument: argument.into(),
+            problem: problem.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A row that does not exist at all.
+    pub fn not_found(what: &'static str, id: impl ToString) -> Self {
+        Self::NotFound {
+            what,
+            id: id.to_string(),
+            place: String::new(),
+        }
+    }
+
+    /// A row that does not exist where it was looked for, such as a workspace.
+    pub fn not_found_in(
+        what: &'static str,
+        id: impl ToString,
+        place: impl std::fmt::Display,
+    ) -> Self {
+        Self::NotFound {
+            what,
+            id: id.to_string(),
+            place: format!(" in {place}"),
+        }
+    }
+
+    /// The object is not in the state the call needs.
+    pub fn state(
+        message: impl Into<String>,
+        detail: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::State {
+            message: message.into(),
+            detail: detail.into(),
+            hint: hint.into(),
+        }
+    }
+
+    fn code(&self) -> PgSqlErrorCode {
+        match self {
+            Self::Null { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            Self::Invalid { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            Self::NotFound { .. } => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+            Self::State { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Self::InUse { .. } => PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            Self::Unsupported { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            Self::Privilege { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        }
+    }
+}
+
+impl From<Error> for ErrorReport {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        let (detail, hint) = match &error {
+            Error::Null { .. } => (String::new(), String::new()),
+            Error::NotFound { .. } => (String::new(), String::new()),
+            Error::Invalid { hint, .. } => (String::new(), hint.clone()),
+            Error::State { detail, hint, .. }
+            | Error::InUse { detail, hint, .. }
+            | Error::Unsupported { detail, hint, .. }
+            | Error::Privilege { detail, hint, .. } => (detail.clone(), hint.clone()),
+        };
+        let report = ErrorReport::new(error.code(), error.to_string(), "multica");
+        let report = if detail.is_empty() {
+            report
+        } else {
+            report.set_detail(detail)
+        };
+        if hint.is_empty() {
+            report
+        } else {
+            report.set_hint(hint)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Result rows: the extension's composite types, formed by attribute name against the type as the catalogue has it.
+//!
+//! An attribute that the library does not know is NULL and one that the type lacks is left out, so that library and SQL
+//! objects may be one version apart. The column list of each type is said once, in `sql/install/types.sql`.
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+
+use pgrx::callconv::{BoxRet, FcInfo};
+use pgrx::datum::Datum;
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+use pgrx::prelude::*;
+
+use crate::spi::{Arg, Row};
+
+/// A composite type of the extension, known by its SQL name.
+pub trait Kind {
+    /// Name of the type in SQL.
+    const NAME: &'static str;
+}
+
+/// A row of the composite type `K`, ready to be returned.
+pub struct Composite<K: Kind> {
+    datum: pg_sys::Datum,
+    kind: PhantomData<K>,
+}
+
+/// A set of rows of the composite type `K`.
+pub type Rows<K> = SetOfIterator<'static, Composite<K>>;
+
+/// The rows of a statement, in its order, as the set a function returns.
+pub fn set<K: Kind + 'static>(rows: Vec<Composite<K>>) -> Rows<K> {
+    SetOfIterator::new(rows)
+}
+
+impl<K: Kind> Composite<K> {
+    /// The row of a statement as a row of this type; columns are matched by name.
+    pub fn from_row(row: &Row) -> Self {
+        row.at_home(|| Self::form(|name| row.named(name)))
+    }
+
+    /// A row made of values that Rust holds, by attribute name.
+    pub fn of(values: &[(&str, Arg)]) -> Self {
+        Self::form(|name| {
+            let (_, value) = values.iter().find(|(known, _)| known.as_bytes() == name)?;
+            Some((value.datum(), value.oid()))
+        })
+    }
+
+    fn form(find: impl Fn(&[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)>) -> Self {
+        let name = CString::new(K::NAME).expect("type names hold no NUL byte");
+        unsafe {
+            let desc = pg_sys::lookup_rowtype_tupdesc(pg_sys::TypenameGetTypid(name.as_ptr()), -1);
+            let mut datums = Vec::with_capacity((*desc).natts as usize);
+            let mut nulls = Vec::with_capacity((*desc).natts as usize);
+            for attribute in attributes(desc) {
+                let found = if attribute.attisdropped {
+                    None
+                } else {
+                    find(name_of(attribute))
+                };
+                let value = found.and_then(|(datum, oid)| {
+                    if oid != attribute.atttypid {
+                        error!(
+                            "column \"{}\" of {} has another type than the tables give",
+                            String::from_utf8_lossy(name_of(attribute)),
+                            K::NAME
+                        );
+                    }
+                    datum
+                });
+                nulls.push(value.is_none());
+                datums.push(value.unwrap_or(pg_sys::Datum::null()));
+            }
+            let tuple = pg_sys::heap_form_tuple(desc, datums.as_mut_ptr(), nulls.as_mut_ptr());
+            let datum = pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data);
+            pg_sys::DecrTupleDescRefCount(desc);
+            Self {
+                datum,
+                kind: PhantomData,
+            }
+        }
+    }
+}
+
+/// The attributes of a tuple descriptor.
+///
+/// # Safety
+/// `desc` must be valid while the slice is in use.
+pub unsafe fn attributes<'a>(desc: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_pg_attribute] {
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        (*desc).attrs.as_slice((*desc).natts as usize)
+    }
+    // From 18 on the full attributes lie behind the compact ones.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        let count = (*desc).natts as usize;
+        std::slice::from_raw_parts((*desc).compact_attrs.as_ptr().add(count).cast(), count)
+    }
+}
+
+/// The name of an attribute, without its padding.
+pub fn name_of(attribute: &pg_sys::FormData_pg_attribute) -> &[u8] {
+    let bytes: &[std::ffi::c_char] = &attribute.attname.data;
+    // SAFETY: c_char and u8 have the same layout.
+    let bytes = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), bytes.len()) };
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+unsafe impl<K: Kind> BoxRet for Composite<K> {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        unsafe { fcinfo.return_raw_datum(self.datum) }
+    }
+}
+
+unsafe impl<K: Kind> SqlTranslatable for Composite<K> {
+    const TYPE_IDENT: &'static str = K::NAME;
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> =
+        Err(ArgumentError::NotValidAsArgument(K::NAME));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::As(K::NAME)));
+}

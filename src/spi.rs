@@ -1,0 +1,259 @@
+//! The only place that talks to SPI, and the only unsafe code around it: kept plans and the rows they give.
+//!
+//! A [`Statement`] is one file of `sql/`, planned once per session. Plans are run with `SPI_execute_plan` directly,
+//! because pgrx's own `update()` assigns a transaction id before anything is written: an idle poll would cost an id and
+//! WAL, and a standby would answer XX000 instead of its own read-only error.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+
+use pgrx::pg_sys::errcodes::PgSqlErrorCode;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum, PgMemoryContexts};
+
+/// A value bound to a parameter of a statement.
+pub struct Arg {
+    oid: pg_sys::Oid,
+    datum: Option<pg_sys::Datum>,
+}
+
+/// Binds a value; `Option::None` binds NULL of the value's type.
+pub fn arg<T: IntoDatum>(value: T) -> Arg {
+    Arg {
+        oid: T::type_oid(),
+        datum: value.into_datum(),
+    }
+}
+
+impl Arg {
+    /// The bound datum; None for NULL.
+    pub fn datum(&self) -> Option<pg_sys::Datum> {
+        self.datum
+    }
+
+    /// The type the value is bound as.
+    pub fn oid(&self) -> pg_sys::Oid {
+        self.oid
+    }
+}
+
+/// One statement of `sql/`, prepared at its first use in a session and kept.
+pub struct Statement {
+    sql: &'static str,
+    reads_only: bool,
+}
+
+struct Plan {
+    plan: pg_sys::SPIPlanPtr,
+    oids: Vec<pg_sys::Oid>,
+}
+
+thread_local! {
+    static PLANS: RefCell<HashMap<usize, Plan>> = RefCell::new(HashMap::new());
+}
+
+impl Statement {
+    /// A statement of a function that only looks: it sees what the caller's query sees and works on a standby.
+    pub const fn read(sql: &'static str) -> Self {
+        Self {
+            sql,
+            reads_only: true,
+        }
+    }
+
+    /// A statement that locks, writes, or must see what was committed while the call waited for a lock.
+    pub const fn write(sql: &'static str) -> Self {
+        Self {
+            sql,
+            reads_only: false,
+        }
+    }
+
+    /// Runs it and says how many rows it processed.
+    pub fn run(&self, args: &[Arg]) -> u64 {
+        self.execute(args, |processed, _| processed)
+    }
+
+    /// Runs it and decodes its first row, if there is one.
+    pub fn row<R>(&self, args: &[Arg], decode: impl FnMut(&Row) -> R) -> Option<R> {
+        self.rows(args, decode).into_iter().next()
+    }
+
+    /// Runs it and decodes every row.
+    pub fn rows<R>(&self, args: &[Arg], mut decode: impl FnMut(&Row) -> R) -> Vec<R> {
+        let home = unsafe { pg_sys::CurrentMemoryContext };
+        self.execute(args, |processed, table| {
+            (0..processed as usize)
+                .map(|at| unsafe {
+                    let tuple = *(*table).vals.add(at);
+                    decode(&Row {
+                        tuple,
+                        desc: (*table).tupdesc,
+                        home,
+                        table: PhantomData,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn execute<R>(
+        &self,
+        args: &[Arg],
+        mut finish: impl FnMut(u64, *mut pg_sys::SPITupleTable) -> R,
+    ) -> R {
+        let work = AssertUnwindSafe(|| unsafe {
+            // SAFETY: everything between connect and finish either returns or raises a Postgres error, whose
+            // transaction or subtransaction abort takes the SPI connection down with it.
+            pg_sys::SPI_connect();
+            let plan = self.plan(args);
+            let mut values: Vec<pg_sys::Datum> = args
+                .iter()
+                .map(|arg| arg.datum.unwrap_or(pg_sys::Datum::null()))
+                .collect();
+            let nulls: Vec<std::ffi::c_char> = args
+                .iter()
+                .map(|arg| if arg.datum.is_some() { b' ' } else { b'n' } as std::ffi::c_char)
+                .collect();
+            let code = self.execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr());
+            if code < 0 {
+                error!("SPI could not run a statement: code {code}");
+            }
+            let result = finish(pg_sys::SPI_processed, pg_sys::SPI_tuptable);
+            pg_sys::SPI_finish();
+            result
+        });
+        PgTryBuilder::new(work)
+            .catch_others(|caught| explain(caught))
+            .execute()
+    }
+
+    /// Above READ COMMITTED a lock that changed nothing leaves no trace for the transaction's own snapshot, so what is
+    /// decided after a lock is decided on the latest one; the transaction's snapshot is the crosscheck, so that a
+    /// row changed since it was taken is 40001 and never overwritten. Postgres' own foreign-key checks do the same.
+    unsafe fn execute_plan(
+        &self,
+        plan: pg_sys::SPIPlanPtr,
+        values: *mut pg_sys::Datum,
+        nulls: *const std::ffi::c_char,
+    ) -> i32 {
+        unsafe {
+            if !self.reads_only && pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 {
+                let latest = pg_sys::GetLatestSnapshot();
+                let crosscheck = pg_sys::GetTransactionSnapshot();
+                return pg_sys::SPI_execute_snapshot(
+                    plan, values, nulls, latest, crosscheck, false, true, 0,
+                );
+            }
+            pg_sys::SPI_execute_plan(plan, values, nulls, self.reads_only, 0)
+        }
+    }
+
+    /// The kept plan, made anew when it was invalidated: only a fresh parse can tell a missing table from any other
+    /// error of the statement.
+    unsafe fn plan(&self, args: &[Arg]) -> pg_sys::SPIPlanPtr {
+        let key = self.sql.as_ptr() as usize;
+        PLANS.with_borrow_mut(|plans| unsafe {
+            if let Some(kept) = plans.get(&key) {
+                assert!(
+                    kept.oids.iter().eq(args.iter().map(|arg| &arg.oid)),
+                    "a statement is called with arguments of other types than it was prepared with"
+                );
+                return kept.plan;
+            }
+            let mut oids: Vec<pg_sys::Oid> = args.iter().map(|arg| arg.oid).collect();
+            let sql = std::ffi::CString::new(self.sql).expect("statements hold no NUL byte");
+            let plan = pg_sys::SPI_prepare(sql.as_ptr(), oids.len() as i32, oids.as_mut_ptr());
+            if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
+                let code = pg_sys::SPI_result;
+                error!("SPI could not prepare a statement: code {code}");
+            }
+            plans.insert(key, Plan { plan, oids });
+            plan
+        })
+    }
+}
+
+/// One row of a result, readable while its statement's SPI connection is open.
+pub struct Row<'table> {
+    tuple: pg_sys::HeapTuple,
+    desc: pg_sys::TupleDesc,
+    home: pg_sys::MemoryContext,
+    table: PhantomData<&'table ()>,
+}
+
+impl Row<'_> {
+    /// Column number `position`, counted from 1; None for NULL. The value is copied out of SPI's memory.
+    pub fn get<T: FromDatum>(&self, position: usize) -> Option<T> {
+        let (datum, oid) = self.raw(position)?;
+        unsafe {
+            T::from_datum_in_memory_context(PgMemoryContexts::For(self.home), datum, false, oid)
+        }
+    }
+
+    /// As [`Row::get`], for a column that is never NULL.
+    pub fn must<T: FromDatum>(&self, position: usize) -> T {
+        self.get(position).expect("a column that is never NULL")
+    }
+
+    /// The column called `name`: its value (None for NULL) and type; the outer None says there is no such column.
+    pub fn named(&self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
+        let attributes = unsafe { crate::row::attributes(self.desc) };
+        let at = attributes.iter().position(|attribute| {
+            !attribute.attisdropped && crate::row::name_of(attribute) == name
+        })?;
+        let raw = self.raw(at + 1);
+        Some((raw.map(|(datum, _)| datum), attributes[at].atttypid))
+    }
+
+    /// Runs `form` in the memory the caller was in before SPI: what it makes outlives the statement.
+    pub fn at_home<R>(&self, form: impl FnOnce() -> R) -> R {
+        unsafe {
+            let inside = pg_sys::MemoryContextSwitchTo(self.home);
+            let formed = form();
+            pg_sys::MemoryContextSwitchTo(inside);
+            formed
+        }
+    }
+
+    fn raw(&self, position: usize) -> Option<(pg_sys::Datum, pg_sys::Oid)> {
+        unsafe {
+            let mut null = false;
+            let datum = pg_sys::SPI_getbinval(self.tuple, self.desc, position as i32, &mut null);
+            let oid = pg_sys::SPI_gettypeid(self.desc, position as i32);
+            (!null).then_some((datum, oid))
+        }
+    }
+}
+
+/// Adds what a user can do about two errors of Postgres that have a remedy here; all others pass unchanged.
+fn explain(caught: CaughtError) -> ! {
+    let CaughtError::PostgresError(ref error) = caught else {
+        caught.rethrow()
+    };
+    let message = error.message().to_string();
+    match error.sql_error_code() {
+        PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
+            if error.hint().is_none() =>
+        {
+            ErrorReport::new(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the tables of multica are missing or too old",
+                "multica",
+            )
+            .set_detail(message)
+            .set_hint("Run SELECT * FROM multica_install();")
+            .report(PgLogLevel::ERROR)
+        }
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE if error.hint().is_none() => {
+            ErrorReport::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, "multica")
+                .set_hint("The owner of the tables can grant what a role needs: SELECT multica_grant('the_role', 'daemon');")
+                .report(PgLogLevel::ERROR)
+        }
+        _ => caught.rethrow(),
+    }
+    unreachable!("an error report does not return")
+}

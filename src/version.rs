@@ -1,0 +1,35 @@
+//! Which version is loaded, and whether the SQL objects are of the same one.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::spi::Statement;
+
+/// Version of the library.
+pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
+
+static OF_OBJECTS: Statement =
+    Statement::read(include_str!("../sql/install/version_of_objects.sql"));
+
+/// Fails with 55000 where the SQL objects are of another version than the library.
+pub fn check() -> Result<()> {
+    let objects: String = OF_OBJECTS.row(&[], |row| row.must(1)).unwrap_or_default();
+    if objects == LIBRARY {
+        return Ok(());
+    }
+    Err(Error::state(
+        "library and SQL objects of multica are of different versions",
+        format!("The library is {LIBRARY}, the SQL objects are {objects}."),
+        "Run ALTER EXTENSION multica UPDATE; then SELECT * FROM multica_install(); \
+         where the library is the older one, install the newer package and restart the server first.",
+    ))
+}
+
+/// The version of the loaded library; 55000 when the SQL objects are of another one.
+#[pg_extern(stable, parallel_safe)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_version() -> std::result::Result<&'static str, ErrorReport> {
+    check()?;
+    Ok(LIBRARY)
+}

@@ -56,7 +56,8 @@ impl Report {
                 self.passed += 1;
             }
             Err(error) => {
-                println!("FAIL  {name} ({took:.1} s)\n{error:?}\n");
+                // The alternate form shows all causes; the debug form would add a backtrace of the harness.
+                println!("FAIL  {name} ({took:.1} s)\n{error:#}\n");
                 self.failed.push((name.to_string(), format!("{error}")));
             }
         }

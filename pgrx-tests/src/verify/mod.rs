@@ -17,7 +17,7 @@ use crate::{suites, tools};
 /// What the command line asks of a run.
 #[derive(Debug, Default, clap::Args)]
 pub struct Options {
-    /// Run only tests with this text in their name (format, clippy, pg_test/…, golden/…, isolation/…, or a suite)
+    /// Run only tests with this text in their name: format, clippy, pg_test/…, golden/…, isolation/…, or a suite
     #[arg(long)]
     only: Option<String>,
     /// Take what golden files and isolation specs print now as what they are to print from now on
@@ -31,22 +31,23 @@ pub const MAJOR: u32 = 15;
 /// Runs all steps; a step that fails stops none of the others.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let mut report = Report::new(options.only.clone());
-    let prepared = {
+    let (copy, tested) = {
         let _lock = project.lock()?;
         remove_leftovers(project)?;
         let tools = tools::ensure(project, MAJOR)?;
         report.case("format", || format(project));
         report.case("clippy", || extension::lint(project, &tools));
         let copy = extension::install(project, &tools, Variant::Dev)?;
-        let tested = report.wants("pg_test/") || options.only.is_some();
-        let tested = if tested {
-            Some(extension::install(project, &tools, Variant::PgTest)?)
-        } else {
-            None
-        };
+        // Their names are known only once they are built, so a part of the run has to ask for them as such.
+        let asked = options
+            .only
+            .as_ref()
+            .is_none_or(|only| only.contains("pg_test"));
+        let tested = asked
+            .then(|| extension::install(project, &tools, Variant::PgTest))
+            .transpose()?;
         (copy, tested)
     };
-    let (copy, tested) = prepared;
     if let Some(tested) = tested {
         pg_tests::run(project, &tested, &mut report)?;
     }

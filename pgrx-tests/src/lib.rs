@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod console;
 pub mod context;
 pub mod database;
+pub mod demo;
 pub mod extension;
 pub mod postgres_copy;
 pub mod project;

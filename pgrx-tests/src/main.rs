@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use multica_harness::project::Project;
-use multica_harness::{cluster, tools, verify};
+use multica_harness::{cluster, demo, tools, verify};
 
 #[derive(Parser)]
 #[command(
@@ -21,6 +21,11 @@ struct Arguments {
 enum Command {
     /// Find or install what builds and clusters need
     Setup,
+    /// Show what becomes of the work of machines that die
+    Demo(demo::Arguments),
+    /// A daemon of the demo, started by it
+    #[command(hide = true)]
+    Daemon(demo::Identity),
     /// Run every test: format, lints, test functions, golden files, isolation specs, suites
     Verify(verify::Options),
 }
@@ -33,12 +38,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
-    // The server's user must be able to read what is built and copied here, whatever the caller's umask is.
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    cluster::exit_on_signals()?;
-    let project = Project::locate()?;
     match arguments.command {
         Command::Setup => {
+            let project = enter()?;
             let _lock = project.lock()?;
             let tools = tools::ensure(&project, verify::MAJOR)?;
             println!(
@@ -48,6 +50,16 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             );
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify(options) => verify::run(&project, &options),
+        Command::Demo(arguments) => demo::run(&enter()?, &arguments),
+        Command::Daemon(identity) => demo::live(&identity).map(|never| match never {}),
+        Command::Verify(options) => verify::run(&enter()?, &options),
     }
+}
+
+/// What every command but a daemon begins with.
+fn enter() -> Result<Project> {
+    // The server's user must be able to read what is built and copied here, whatever the caller's umask is.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    cluster::exit_on_signals()?;
+    Project::locate()
 }

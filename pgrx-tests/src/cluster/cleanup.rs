@@ -14,6 +14,9 @@ use signal_hook::iterator::Signals;
 use super::process::{alive, children};
 use crate::project::Project;
 
+/// A file of this name marks a cluster that is to outlive its run.
+pub(super) const KEPT: &str = "kept";
+
 /// The folders of this process's clusters.
 static OPEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
@@ -46,25 +49,40 @@ pub fn exit_on_signals() -> Result<()> {
 
 /// Removes clusters of runs that were killed themselves. The process id in the folder's name says whose it was.
 pub fn remove_leftovers(project: &Project) -> Result<()> {
-    let Ok(entries) = fs::read_dir(project.work.join("clusters")) else {
-        return Ok(());
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.rsplit('-').nth(1).and_then(|pid| pid.parse().ok());
-        let kept = entry.path().join("kept").exists();
-        if let Some(owner) = owner
-            && !kept
-            && !alive(Pid::from_raw(owner))
-        {
-            remove(&entry.path())?;
+    for (base, owner) in clusters(project) {
+        if !base.join(KEPT).exists() && !alive(Pid::from_raw(owner)) {
+            remove(&base)?;
         }
     }
     Ok(())
 }
 
+/// Removes the clusters that a run was asked to keep. Returns how many.
+pub fn remove_kept(project: &Project) -> Result<usize> {
+    let kept: Vec<PathBuf> = clusters(project)
+        .into_iter()
+        .map(|(base, _)| base)
+        .filter(|base| base.join(KEPT).exists())
+        .collect();
+    kept.iter().try_for_each(|base| remove(base))?;
+    Ok(kept.len())
+}
+
+fn clusters(project: &Project) -> Vec<(PathBuf, i32)> {
+    let entries = fs::read_dir(project.work.join("clusters"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries
+        .filter_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            Some((entry.path(), name.rsplit('-').nth(1)?.parse().ok()?))
+        })
+        .collect()
+}
+
 /// Kills the server of a cluster's folder, if one runs, and deletes the folder.
-pub fn remove(base: &Path) -> Result<()> {
+fn remove(base: &Path) -> Result<()> {
     if let Ok(text) = fs::read_to_string(base.join("data/postmaster.pid"))
         && let Some(pid) = text
             .lines()

@@ -18,7 +18,7 @@ use postgres::{Client, NoTls};
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 use crate::user::ServerUser;
-pub use cleanup::{exit_on_signals, remove_leftovers};
+pub use cleanup::{exit_on_signals, remove_kept, remove_leftovers};
 pub use options::Options;
 pub use process::Shutdown;
 
@@ -100,7 +100,8 @@ impl Cluster {
             );
         }
         fs::create_dir_all(&base)?;
-        fs::set_permissions(&base, fs::Permissions::from_mode(0o755))?;
+        // Whoever reaches the socket is trusted, so nobody else may.
+        fs::set_permissions(&base, fs::Permissions::from_mode(0o700))?;
         user.own(&base)?;
         cleanup::register(&base);
         Ok(Cluster {
@@ -143,9 +144,11 @@ impl Cluster {
     }
 
     /// Leaves the server running and its files in place when this value goes.
-    pub fn keep(&mut self) {
+    pub fn keep(&mut self) -> Result<()> {
         self.keep = true;
+        fs::write(self.base.join(cleanup::KEPT), "")?;
         cleanup::forget(&self.base);
+        Ok(())
     }
 
     /// A program of the copy, run as the server's user and aimed at this cluster.

@@ -29,7 +29,6 @@ impl Options {
             ("shared_buffers", "64MB"),
             ("wal_level", "replica"),
             ("hot_standby", "on"),
-            ("unix_socket_permissions", "0777"),
         ];
         let settings = settings
             .iter()

@@ -2,11 +2,28 @@
 
 use anyhow::{Result, ensure};
 
+use super::Suite;
 use crate::cluster::Options;
 use crate::context::Context;
 
+/// The tests of this file.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "cluster/fresh_databases_do_not_see_each_other",
+        fresh_databases_do_not_see_each_other,
+    ),
+    (
+        "cluster/kill_keeps_what_was_committed",
+        kill_keeps_what_was_committed,
+    ),
+    (
+        "cluster/standby_takes_writes_after_promotion",
+        standby_takes_writes_after_promotion,
+    ),
+];
+
 /// Two databases made from the template share nothing.
-pub fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
+fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
     let (one, other) = (context.fresh_database()?, context.fresh_database()?);
     one.fixture("fleet")?;
     let count = |client: &mut postgres::Client| -> Result<i64> {
@@ -23,7 +40,7 @@ pub fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
 }
 
 /// After SIGKILL to all server processes a start recovers what was committed and nothing else.
-pub fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
+fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("kill"))?;
     let mut client = cluster.connect("postgres")?;
     client.batch_execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")?;
@@ -51,7 +68,7 @@ pub fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
 }
 
 /// A standby follows its primary, refuses writes, and takes them once promoted.
-pub fn standby_takes_writes_after_promotion(context: &Context) -> Result<()> {
+fn standby_takes_writes_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     primary
         .connect("postgres")?

@@ -1,6 +1,9 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
 mod cluster;
+mod crash;
+mod support;
+mod windows;
 
 use anyhow::Result;
 
@@ -9,18 +12,5 @@ use crate::context::Context;
 /// A test: it fails by returning an error or by panicking.
 pub type Suite = fn(&Context) -> Result<()>;
 
-/// Every test, under the name it is reported with.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "cluster/fresh_databases_do_not_see_each_other",
-        cluster::fresh_databases_do_not_see_each_other,
-    ),
-    (
-        "cluster/kill_keeps_what_was_committed",
-        cluster::kill_keeps_what_was_committed,
-    ),
-    (
-        "cluster/standby_takes_writes_after_promotion",
-        cluster::standby_takes_writes_after_promotion,
-    ),
-];
+/// Every test, under the name it is reported with, topic by topic.
+pub const ALL: &[&[(&str, Suite)]] = &[cluster::ALL, crash::ALL, windows::ALL];

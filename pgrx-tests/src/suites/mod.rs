@@ -2,6 +2,9 @@
 
 mod cluster;
 mod crash;
+mod differences;
+mod pipeline;
+mod retry;
 mod support;
 mod windows;
 
@@ -13,4 +16,11 @@ use crate::context::Context;
 pub type Suite = fn(&Context) -> Result<()>;
 
 /// Every test, under the name it is reported with, topic by topic.
-pub const ALL: &[&[(&str, Suite)]] = &[cluster::ALL, crash::ALL, windows::ALL];
+pub const ALL: &[&[(&str, Suite)]] = &[
+    cluster::ALL,
+    crash::ALL,
+    windows::ALL,
+    differences::ALL,
+    pipeline::ALL,
+    retry::ALL,
+];

@@ -170,3 +170,16 @@ pub fn terminate(observer: &mut Client, pid: i32) -> Result<()> {
         Ok(observer.query(sql, &[&pid])?.is_empty())
     })
 }
+
+/// An id of the fixtures as an SQL literal, by its last two digits.
+pub fn id(label: &str) -> String {
+    format!("'00000000-0000-4000-8000-0000000000{label}'")
+}
+
+/// A database with the fleet of the fixture `dead_machine`, and a session in it.
+pub fn dead_machine(context: &Context) -> Result<(Database<'_>, Client)> {
+    let database = context.fresh_database()?;
+    database.fixture("dead_machine")?;
+    let client = database.connect()?;
+    Ok((database, client))
+}

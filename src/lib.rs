@@ -4,10 +4,12 @@ use pgrx::prelude::*;
 
 mod argument;
 mod error;
+mod install;
 mod kind;
 mod row;
 mod settings;
 mod spi;
+mod subtransaction;
 mod version;
 
 pgrx::pg_module_magic!(name, version);

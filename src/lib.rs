@@ -3,13 +3,21 @@
 use pgrx::prelude::*;
 
 mod argument;
+mod clock;
 mod error;
+mod event;
+mod failure;
 mod install;
+mod json;
 mod kind;
+mod lock;
+mod recovery;
 mod row;
+mod runtime;
 mod settings;
 mod spi;
 mod subtransaction;
+mod sweep;
 mod version;
 
 pgrx::pg_module_magic!(name, version);

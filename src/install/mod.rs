@@ -13,33 +13,34 @@ use pgrx::prelude::*;
 use crate::argument::required;
 use crate::error::{Error, Result};
 use crate::kind::InstallStep;
-use crate::row::{Composite, Rows, set};
+use crate::row::{Composite, set};
 use crate::spi::{self, Statement, arg};
 use crate::version;
 use files::{TABLES, TASKS};
 use plan::{Action, Step, plan};
 use shape::{Relation, Shape, Wanted, relations, set_local};
 
-static PLACE: Statement = Statement::write(include_str!("../sql/install/schema.sql"));
+static PLACE: Statement = Statement::write(include_str!("../../sql/install/schema.sql"));
 static ONE_AT_A_TIME: Statement =
-    Statement::write(include_str!("../sql/install/one_at_a_time.sql"));
-static LOCK_TIMEOUT: Statement = Statement::write(include_str!("../sql/install/lock_timeout.sql"));
-static GIVE_AWAY: Statement = Statement::write(include_str!("../sql/install/give_away.sql"));
-static OPERATOR: Statement = Statement::write(include_str!("../sql/install/operator.sql"));
-static MIGRATIONS: Statement = Statement::write(include_str!("../sql/install/migrations.sql"));
+    Statement::write(include_str!("../../sql/install/one_at_a_time.sql"));
+static LOCK_TIMEOUT: Statement =
+    Statement::write(include_str!("../../sql/install/lock_timeout.sql"));
+static GIVE_AWAY: Statement = Statement::write(include_str!("../../sql/install/give_away.sql"));
+static OPERATOR: Statement = Statement::write(include_str!("../../sql/install/operator.sql"));
+static MIGRATIONS: Statement = Statement::write(include_str!("../../sql/install/migrations.sql"));
 static RECORDED: Statement =
-    Statement::write(include_str!("../sql/install/migration_recorded.sql"));
-static STATE_ROW: Statement = Statement::write(include_str!("../sql/install/state_row.sql"));
+    Statement::write(include_str!("../../sql/install/migration_recorded.sql"));
+static STATE_ROW: Statement = Statement::write(include_str!("../../sql/install/state_row.sql"));
 static LOOSE_TRIGGERS: Statement =
-    Statement::write(include_str!("../sql/install/loose_triggers.sql"));
+    Statement::write(include_str!("../../sql/install/loose_triggers.sql"));
 
-const RECORD_MIGRATION: &str = include_str!("../sql/install/record_migration.sql");
+const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.sql");
 
 /// A lock that somebody holds longer than this is not worth queueing everybody else behind.
 const LONGEST_WAIT: &str = "5s";
 
 extension_sql_file!(
-    "../sql/install/comments.sql",
+    "../../sql/install/comments.sql",
     name = "install_comments",
     requires = [multica_install]
 );
@@ -60,7 +61,7 @@ struct Place {
 #[search_path(@extschema@, pg_temp)]
 fn multica_install(
     dry_run: default!(Option<bool>, "false"),
-) -> std::result::Result<Rows<InstallStep>, ErrorReport> {
+) -> std::result::Result<SetOfIterator<'static, Composite<InstallStep>>, ErrorReport> {
     version::check()?;
     let dry_run = required("dry_run", dry_run)?;
     Ok(set(install(dry_run)?.iter().map(row).collect()))

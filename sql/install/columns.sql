@@ -5,10 +5,8 @@ SELECT c.relname::text, a.attname::text, a.atttypid, format_type(a.atttypid, a.a
     || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
     || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
     format('ALTER TABLE %I.%I ALTER COLUMN %I SET NOT NULL', $3, c.relname, a.attname),
-    format(
-        'ALTER TABLE %I.%I ALTER COLUMN %I SET DEFAULT %s',
-        $3, c.relname, a.attname, pg_get_expr(d.adbin, d.adrelid)
-    )
+    format('ALTER TABLE %I.%I ALTER COLUMN %I SET DEFAULT ', $3, c.relname, a.attname)
+    || pg_get_expr(d.adbin, d.adrelid)
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0::smallint AND NOT a.attisdropped
 LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

@@ -3,11 +3,19 @@
 use pgrx::prelude::*;
 
 mod argument;
+mod clock;
 mod error;
+mod event;
+mod failure;
+mod json;
 mod kind;
+mod lock;
+mod recovery;
 mod row;
+mod runtime;
 mod settings;
 mod spi;
+mod sweep;
 mod version;
 
 pgrx::pg_module_magic!(name, version);

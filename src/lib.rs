@@ -22,6 +22,11 @@ pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/install/types.sql", name = "types", bootstrap);
 extension_sql_file!(
+    "../sql/install/sweep_all.sql",
+    name = "sweep_all",
+    requires = ["types"]
+);
+extension_sql_file!(
     "../sql/install/privileges.sql",
     name = "privileges",
     finalize

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::registry::STATUSES;
 use crate::argument::{not_blank, one_of};
@@ -65,17 +66,14 @@ fn trimmed(text: &Option<String>) -> &str {
 impl Registration {
     /// Reads and checks a registration; 22023 names the path of what is wrong.
     pub fn read(text: &str) -> Result<Self> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        let mut registration: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
-            let argument =
-                if path == "." { "registration".into() } else { format!("registration.{path}") };
-            Error::invalid(
-                argument,
-                without_position(&error.into_inner().to_string()),
-                "Pass an object like {\"daemon_id\": \"…\", \"runtimes\": [{\"name\": \"…\", \"type\": \"claude\"}]}.",
-            )
-        })?;
+        let document: Value = serde_json::from_str(text)
+            .map_err(|error| malformed("registration".into(), &error.to_string()))?;
+        objects_only(&document)?;
+        let mut registration: Self =
+            serde_path_to_error::deserialize(document).map_err(|error| {
+                let path = format!("registration.{}", error.path());
+                malformed(path, &error.into_inner().to_string())
+            })?;
         registration.daemon_id = registration.daemon_id.trim().to_string();
         not_blank("registration.daemon_id", &registration.daemon_id)?;
         registration.legacy_daemon_ids = registration
@@ -159,7 +157,28 @@ impl Registration {
     }
 }
 
-/// The position is one in jsonb's own rendering, which the caller never wrote.
-fn without_position(message: &str) -> &str {
-    message.split(" at line ").next().unwrap_or(message)
+/// An array would be read as the fields of an object in their order; nobody means that.
+fn objects_only(document: &Value) -> Result<()> {
+    let not_an_object = |path: String| malformed(path, "it is not an object");
+    if !document.is_object() {
+        return Err(not_an_object("registration".into()));
+    }
+    let entries = document["runtimes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate();
+    match entries.into_iter().find(|(_, entry)| !entry.is_object()) {
+        Some((at, _)) => Err(not_an_object(format!("registration.runtimes[{at}]"))),
+        None => Ok(()),
+    }
+}
+
+/// The position in the message is one in jsonb's own rendering, which the caller never wrote.
+fn malformed(argument: String, message: &str) -> Error {
+    Error::invalid(
+        argument,
+        message.split(" at line ").next().unwrap_or(message),
+        "Pass an object like {\"daemon_id\": \"…\", \"runtimes\": [{\"name\": \"…\", \"type\": \"claude\"}]}.",
+    )
 }

@@ -9,6 +9,7 @@ mod row;
 mod settings;
 mod spi;
 mod version;
+mod worker;
 
 pgrx::pg_module_magic!(name, version);
 
@@ -19,8 +20,9 @@ extension_sql_file!(
     finalize
 );
 
-/// Defines the settings when the library is loaded.
+/// Defines the settings when the library is loaded, and registers the launcher when the server preloads it.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+    worker::register();
 }

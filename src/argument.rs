@@ -37,7 +37,7 @@ pub fn seconds(argument: &'static str, value: Option<f64>) -> Result<f64> {
     }
     Err(Error::invalid(
         argument,
-        format!("{value} is not a number of seconds above zero"),
+        format!("{value:?} is not a number of seconds above zero"),
         format!("Pass a finite number of seconds above 0 and at most {MOST_SECONDS:.0}."),
     ))
 }

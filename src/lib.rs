@@ -3,17 +3,30 @@
 use pgrx::prelude::*;
 
 mod argument;
+mod clock;
 mod error;
+mod event;
+mod failure;
+mod json;
 mod kind;
+mod lock;
+mod recovery;
 mod row;
+mod runtime;
 mod settings;
 mod spi;
+mod sweep;
 mod version;
 mod worker;
 
 pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/install/types.sql", name = "types", bootstrap);
+extension_sql_file!(
+    "../sql/install/sweep_all.sql",
+    name = "sweep_all",
+    requires = ["types"]
+);
 extension_sql_file!(
     "../sql/install/privileges.sql",
     name = "privileges",

@@ -27,11 +27,8 @@ pub struct Composite<K: Kind> {
     kind: PhantomData<K>,
 }
 
-/// A set of rows of the composite type `K`.
-pub type Rows<K> = SetOfIterator<'static, Composite<K>>;
-
 /// The rows of a statement, in its order, as the set a function returns.
-pub fn set<K: Kind + 'static>(rows: Vec<Composite<K>>) -> Rows<K> {
+pub fn set<K: Kind + 'static>(rows: Vec<Composite<K>>) -> SetOfIterator<'static, Composite<K>> {
     SetOfIterator::new(rows)
 }
 

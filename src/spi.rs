@@ -199,6 +199,16 @@ impl Row<'_> {
         self.get(position).expect("a column that is never NULL")
     }
 
+    /// The column called `name`, which the statement has; None for NULL.
+    pub fn column<T: FromDatum>(&self, name: &str) -> Option<T> {
+        let attributes = unsafe { crate::row::attributes(self.desc) };
+        let at = attributes
+            .iter()
+            .position(|attribute| crate::row::name_of(attribute) == name.as_bytes())
+            .unwrap_or_else(|| panic!("the statement has no column {name}"));
+        self.get(at + 1)
+    }
+
     /// The column called `name`: its value (None for NULL) and type; the outer None says there is no such column.
     pub fn named(&self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
         let attributes = unsafe { crate::row::attributes(self.desc) };
@@ -226,6 +236,30 @@ impl Row<'_> {
             let oid = pg_sys::SPI_gettypeid(self.desc, position as i32);
             (!null).then_some((datum, oid))
         }
+    }
+}
+
+/// Whether this transaction still holds the shared lock that keeps readers below the event id `floor`.
+pub fn holds_event_lock(floor: i64) -> bool {
+    /// Marks the extension's locks among all advisory ones, as in `sql/event/hold.sql`.
+    const MARK: i64 = 28003;
+    let key = (MARK << 48) | floor;
+    let tag = pg_sys::LOCKTAG {
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field2: (key >> 32) as u32,
+        locktag_field3: key as u32,
+        locktag_field4: 1,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+    };
+    let mode = pg_sys::ShareLock as i32;
+    #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+    unsafe {
+        pg_sys::LockHeldByMe(&tag, mode)
+    }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    unsafe {
+        pg_sys::LockHeldByMe(&tag, mode, false)
     }
 }
 

@@ -1,1 +1,65 @@
-fn main() {}
+//! The commands of the harness: `cargo demo` and `cargo verify` are aliases for them.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use multica_harness::project::Project;
+use multica_harness::{cluster, demo, tools, verify};
+
+#[derive(Parser)]
+#[command(
+    name = "multica-harness",
+    about = "Private clusters around the multica extension"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find or install what builds and clusters need
+    Setup,
+    /// Show what becomes of the work of machines that die
+    Demo(demo::Arguments),
+    /// A daemon of the demo, started by it
+    #[command(hide = true)]
+    Daemon(demo::Identity),
+    /// Run every test: format, lints, test functions, golden files, isolation specs, suites
+    Verify(verify::Options),
+}
+
+fn main() -> ExitCode {
+    run(Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("\n{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        Command::Setup => {
+            let project = enter()?;
+            let _lock = project.lock()?;
+            let tools = tools::ensure(&project, verify::MAJOR)?;
+            println!(
+                "{}, cargo-pgrx at {}",
+                tools.server.version,
+                tools.cargo_pgrx.display()
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Demo(arguments) => demo::run(&enter()?, &arguments),
+        Command::Daemon(identity) => demo::live(&identity).map(|never| match never {}),
+        Command::Verify(options) => verify::run(&enter()?, &options),
+    }
+}
+
+/// What every command but a daemon begins with.
+fn enter() -> Result<Project> {
+    // The server's user must be able to read what is built and copied here, whatever the caller's umask is.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    cluster::exit_on_signals()?;
+    Project::locate()
+}

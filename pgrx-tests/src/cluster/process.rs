@@ -1,0 +1,232 @@
+//! The server process of a cluster: started, stopped, killed, watched.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Cluster;
+
+/// How a server is asked to stop.
+#[derive(Debug, Clone, Copy)]
+pub enum Shutdown {
+    /// Sessions are ended, their transactions rolled back.
+    Fast,
+    /// No checkpoint: the next start recovers, as after a crash.
+    Immediate,
+}
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+impl Cluster {
+    /// Starts the server and waits until it takes connections.
+    pub fn start(&self) -> Result<()> {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_file())?;
+        let mut command = self.copy.command(&self.copy.program("postgres"));
+        command.arg("-D").arg(self.data()).current_dir(&self.base);
+        // Out of the terminal's process group: an interrupt is for the harness, which then takes the cluster down.
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        self.user.apply(&mut command);
+        let child = command.spawn().context("cannot start postgres")?;
+        *self.slot() = Some(child);
+        let started = Instant::now();
+        loop {
+            if self.ready() {
+                return Ok(());
+            }
+            if let Some(child) = self.slot().as_mut()
+                && let Some(status) = child.try_wait()?
+            {
+                bail!(
+                    "the server ended while starting ({status}):\n{}",
+                    self.log()?
+                );
+            }
+            if started.elapsed() > START_LIMIT {
+                bail!("the server does not come up:\n{}", self.log()?);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Stops the server and waits until it is gone. Returns how long that took.
+    pub fn stop(&self, how: Shutdown) -> Result<Duration> {
+        let signal = match how {
+            Shutdown::Fast => Signal::SIGINT,
+            Shutdown::Immediate => Signal::SIGQUIT,
+        };
+        let started = Instant::now();
+        kill(self.pid()?, signal)?;
+        loop {
+            let mut slot = self.slot();
+            let Some(child) = slot.as_mut() else {
+                return Ok(started.elapsed());
+            };
+            if child.try_wait()?.is_some() {
+                *slot = None;
+                return Ok(started.elapsed());
+            }
+            drop(slot);
+            if started.elapsed() > STOP_LIMIT {
+                bail!("the server does not stop ({how:?}):\n{}", self.log()?);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Stops and starts.
+    pub fn restart(&self) -> Result<()> {
+        self.stop(Shutdown::Fast)?;
+        self.start()
+    }
+
+    /// SIGKILL to the postmaster and every process of it, as when the machine's memory killer strikes.
+    pub fn kill(&self) -> Result<()> {
+        let Some(mut child) = self.slot().take() else {
+            return Ok(());
+        };
+        let postmaster = Pid::from_raw(child.id().cast_signed());
+        // Stopped first, it cannot fork while its children are counted.
+        let _ = kill(postmaster, Signal::SIGSTOP);
+        let mut victims = children(postmaster)?;
+        victims.push(postmaster);
+        for pid in &victims {
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
+        child.wait()?;
+        let started = Instant::now();
+        while victims.iter().any(|pid| alive(*pid)) && started.elapsed() < STOP_LIMIT {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Reads the configuration files again.
+    pub fn reload(&self) -> Result<()> {
+        kill(self.pid()?, Signal::SIGHUP)?;
+        Ok(())
+    }
+
+    /// Promotes a standby and waits until it takes writes.
+    pub fn promote(&self) -> Result<()> {
+        let promoted: bool = self
+            .connect("postgres")?
+            .query_one("SELECT pg_promote()", &[])?
+            .get(0);
+        if promoted {
+            Ok(())
+        } else {
+            bail!("the standby was not promoted:\n{}", self.log()?)
+        }
+    }
+
+    /// The postmaster.
+    pub fn pid(&self) -> Result<Pid> {
+        let slot = self.slot();
+        let child = slot.as_ref().context("the server is not running")?;
+        Ok(Pid::from_raw(child.id().cast_signed()))
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<std::process::Child>> {
+        self.server
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The postmaster writes its state into the eighth line of its pid file, whose first line is its process id; a file
+    /// that a killed server left names another process.
+    fn ready(&self) -> bool {
+        let Ok(text) = fs::read_to_string(self.data().join("postmaster.pid")) else {
+            return false;
+        };
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let ours = self
+            .slot()
+            .as_ref()
+            .is_some_and(|child| lines.first() == Some(&child.id().to_string().as_str()));
+        ours && matches!(lines.get(7), Some(&"ready" | &"standby"))
+    }
+}
+
+/// Runs a command to its end; its output, or an error that shows it.
+pub fn output(command: &mut Command) -> Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {program}"))?;
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!(
+            "{program} failed ({}):\n{stdout}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(stdout)
+}
+
+/// The processes whose parent is `parent`.
+pub(super) fn children(parent: Pid) -> Result<Vec<Pid>> {
+    let listing = output(
+        Command::new("ps")
+            .args(["-A", "-o", "pid=,ppid="])
+            .env_remove("PS_FORMAT"),
+    )
+    .or_else(|_| from_proc())?;
+    Ok(listing
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace().map(str::parse::<i32>);
+            let (pid, owner) = (fields.next()?.ok()?, fields.next()?.ok()?);
+            (owner == parent.as_raw()).then_some(Pid::from_raw(pid))
+        })
+        .collect())
+}
+
+/// The same listing where there is no `ps`.
+fn from_proc() -> Result<String> {
+    let mut listing = String::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        // The name is in parentheses and may hold anything; the parent is the second field behind it.
+        let parent = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        if let Some(parent) = parent {
+            listing.push_str(&format!(
+                "{} {parent}\n",
+                entry.file_name().to_string_lossy()
+            ));
+        }
+    }
+    Ok(listing)
+}
+
+/// Whether a process still exists and is no zombie.
+pub(super) fn alive(pid: Pid) -> bool {
+    if kill(pid, None).is_err() {
+        return false;
+    }
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .ok()
+        .and_then(|stat| {
+            stat.rsplit_once(')')
+                .map(|(_, rest)| !rest.trim_start().starts_with('Z'))
+        })
+        .unwrap_or(true)
+}

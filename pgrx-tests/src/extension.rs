@@ -1,0 +1,182 @@
+//! Building the extension and installing it into a private copy of Postgres.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::UNIX_EPOCH;
+
+use anyhow::Result;
+use uuid::Uuid;
+
+use crate::console::run_step;
+use crate::postgres_copy::PostgresCopy;
+use crate::project::Project;
+use crate::tools::Tools;
+
+/// The link flag that `cargo pgrx install` gives its builds. Lints use it too, so that both share what they build.
+const LINK: &str = r#"target.'cfg(all(target_family = "unix", not(target_os = "macos")))'.rustflags = ["-C", "link-arg=-Wl,--no-gc-sections"]"#;
+
+/// Which build of the extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// Unoptimized: tests and demo.
+    Dev,
+    /// Optimized: benches.
+    Release,
+    /// With the `#[pg_test]` functions in schema `tests`.
+    PgTest,
+}
+
+impl Variant {
+    fn name(self) -> &'static str {
+        match self {
+            Variant::Dev => "dev",
+            Variant::Release => "release",
+            Variant::PgTest => "pg_test",
+        }
+    }
+
+    fn features(self, major: u32) -> String {
+        match self {
+            Variant::PgTest => format!("pg{major} pg_test"),
+            Variant::Dev | Variant::Release => format!("pg{major}"),
+        }
+    }
+}
+
+/// Builds the variant and installs it into its own copy of Postgres; does nothing when neither has changed.
+pub fn install(project: &Project, tools: &Tools, variant: Variant) -> Result<PostgresCopy> {
+    let copy = PostgresCopy::prepare(project, &tools.server, variant.name())?;
+    let stamp = copy.prefix.join("installed-from");
+    let sources = fingerprint(&project.root)?;
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == sources) {
+        return Ok(copy);
+    }
+    if stamp.exists() {
+        fs::remove_file(&stamp)?;
+    }
+    // A library that a kept server has mapped must not be overwritten in place.
+    for old in extension_files(&copy)? {
+        fs::remove_file(old)?;
+    }
+    let mut command = cargo_command(project, tools, &tools.cargo_pgrx)?;
+    command.args([
+        "pgrx",
+        "install",
+        "--package",
+        "multica",
+        "--no-default-features",
+        "--features",
+    ]);
+    command
+        .arg(variant.features(copy.major))
+        .arg("--pg-config")
+        .arg(copy.pg_config());
+    if variant == Variant::Release {
+        command.arg("--release");
+    }
+    run_step(
+        &format!("building multica ({})", variant.name()),
+        &mut command,
+    )?;
+    fs::write(stamp, sources)?;
+    Ok(copy)
+}
+
+/// `cargo clippy` over both crates with and without the test functions, any warning an error.
+pub fn lint(project: &Project, tools: &Tools) -> Result<()> {
+    let major = tools.server.major;
+    for (name, scope, features) in [
+        (
+            "extension as shipped",
+            ["--package", "multica"],
+            Variant::Dev.features(major),
+        ),
+        (
+            "all targets",
+            ["--workspace", "--all-targets"],
+            Variant::PgTest.features(major),
+        ),
+    ] {
+        let mut command = cargo_command(project, tools, Path::new("cargo"))?;
+        command.args(["--config", LINK, "clippy"]).args(scope);
+        command.args([
+            "--no-default-features",
+            "--features",
+            &features,
+            "--",
+            "-D",
+            "warnings",
+        ]);
+        run_step(&format!("clippy, {name}"), &mut command)?;
+    }
+    Ok(())
+}
+
+/// A cargo with one and the same environment for every build: pgrx generates its bindings anew whenever it changes.
+/// Nothing of the user's pgrx home is read or written.
+fn cargo_command(project: &Project, tools: &Tools, program: &Path) -> Result<Command> {
+    let bindings = PostgresCopy::prepare(project, &tools.server, Variant::Dev.name())?;
+    let home = project.work.join("pgrx");
+    fs::create_dir_all(&home)?;
+    let mut command = Command::new(program);
+    command.current_dir(&project.root);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let of_this_package = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if of_this_package || name.starts_with("PG") || name.starts_with("CARGO_BIN_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env("PGRX_HOME", home)
+        .env("PGRX_PG_CONFIG_PATH", bindings.pg_config());
+    Ok(command)
+}
+
+/// The installed files of the extension.
+fn extension_files(copy: &PostgresCopy) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in [copy.libraries(), copy.extensions()] {
+        for entry in fs::read_dir(folder)?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("multica.") || name.starts_with("multica--") {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Sizes and times of everything that goes into the library and its script.
+fn fingerprint(root: &Path) -> Result<String> {
+    let mut text = String::new();
+    for part in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "multica.control",
+        ".cargo",
+        "src",
+        "sql",
+    ] {
+        describe(&root.join(part), &mut text)?;
+    }
+    Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).to_string())
+}
+
+fn describe(path: &Path, text: &mut String) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    if path.is_dir() {
+        let mut entries: Vec<_> = fs::read_dir(path)?.collect::<std::io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        return entries
+            .iter()
+            .try_for_each(|entry| describe(&entry.path(), text));
+    }
+    let meta = path.metadata()?;
+    let changed = meta.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
+    text.push_str(&format!("{} {} {changed}\n", path.display(), meta.len()));
+    Ok(())
+}

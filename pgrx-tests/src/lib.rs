@@ -1,0 +1,16 @@
+//! Everything around a real server: private copies of Postgres, private clusters, builds of the extension, and the
+//! runners of its tests, demo and benches.
+
+pub mod cluster;
+pub mod console;
+pub mod context;
+pub mod database;
+pub mod demo;
+pub mod extension;
+pub mod postgres_copy;
+pub mod project;
+pub mod report;
+pub mod suites;
+pub mod tools;
+pub mod user;
+pub mod verify;

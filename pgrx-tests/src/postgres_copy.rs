@@ -1,0 +1,122 @@
+//! Private copies of the installed Postgres: extensions are installed into them, servers run from them, and no file of
+//! the user's own installation is touched.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::console::Step;
+use crate::project::Project;
+use crate::tools::{ServerFiles, below};
+
+/// One private copy.
+#[derive(Debug, Clone)]
+pub struct PostgresCopy {
+    /// Major version.
+    pub major: u32,
+    /// Everything of the copy is below this folder, at the path it has in the original.
+    pub prefix: PathBuf,
+    files: ServerFiles,
+}
+
+impl PostgresCopy {
+    /// The copy for one variant of the extension; made anew when the installed Postgres has changed.
+    pub fn prepare(project: &Project, files: &ServerFiles, variant: &str) -> Result<PostgresCopy> {
+        let prefix = project.work.join(format!("pg{}-{variant}", files.major));
+        let copy = PostgresCopy {
+            major: files.major,
+            prefix,
+            files: files.clone(),
+        };
+        let stamp = copy.prefix.join("copied-from");
+        let source = format!("{}\n{}\n", files.version, files.bindir.display());
+        if fs::read_to_string(&stamp).is_ok_and(|found| found == source) {
+            return Ok(copy);
+        }
+        let step = Step::start(&format!("copying {} for {variant}", files.version));
+        if copy.prefix.exists() {
+            fs::remove_dir_all(&copy.prefix)?;
+        }
+        for folder in [
+            &files.bindir,
+            &files.pkglibdir,
+            &files.sharedir,
+            &files.includedir,
+        ] {
+            for root in [Path::new("/"), &files.unpacked] {
+                let from = below(root, folder);
+                if from.exists() {
+                    copy_tree(&from, &below(&copy.prefix, folder))?;
+                }
+            }
+        }
+        fs::write(stamp, source)?;
+        step.done();
+        Ok(copy)
+    }
+
+    /// A program of the copy, `psql` for instance.
+    pub fn program(&self, name: &str) -> PathBuf {
+        below(&self.prefix, &self.files.bindir).join(name)
+    }
+
+    /// The copy's pg_config, which reports the copy's folders.
+    pub fn pg_config(&self) -> PathBuf {
+        self.program("pg_config")
+    }
+
+    /// Folder of loadable libraries.
+    pub fn libraries(&self) -> PathBuf {
+        below(&self.prefix, &self.files.pkglibdir)
+    }
+
+    /// Folder of control files and extension scripts.
+    pub fn extensions(&self) -> PathBuf {
+        below(&self.prefix, &self.files.sharedir).join("extension")
+    }
+
+    /// A test program that comes with the server's headers, as a path below `src/test`.
+    pub fn test_program(&self, path: &str) -> PathBuf {
+        below(&self.prefix, &self.files.pgxs())
+            .join("src/test")
+            .join(path)
+    }
+
+    /// A command for a program of the copy with nothing inherited: the caller's PG* variables would lead it to another
+    /// server, and RUST_BACKTRACE would put a trace into every error.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LC_ALL", "C.UTF-8");
+        command.current_dir(&self.prefix);
+        command
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            // Only inlining by the just-in-time compiler reads it, and it is the largest part.
+            if entry.file_name() != "bitcode" {
+                copy_tree(&entry.path(), &target)?;
+            }
+        } else if kind.is_symlink() {
+            if !target.is_symlink() {
+                symlink(fs::read_link(entry.path())?, &target)?;
+            }
+        } else {
+            fs::copy(entry.path(), &target)
+                .with_context(|| format!("cannot copy {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Where things are: the checkout, and the work directory that belongs to it alone.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::getuid;
+use uuid::Uuid;
+
+/// One checkout of the extension and its private work directory.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder with the workspace's `Cargo.toml`.
+    pub root: PathBuf,
+    /// Copies of Postgres, clusters and build stamps; readable by the unprivileged server user.
+    pub work: PathBuf,
+}
+
+impl Project {
+    /// The checkout this harness was started from. `MULTICA_WORK` overrides the work directory.
+    pub fn locate() -> Result<Project> {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = package
+            .parent()
+            .context("the harness package has no parent folder")?
+            .canonicalize()
+            .with_context(|| format!("{} is gone", package.display()))?;
+        if !root.join("multica.control").exists() {
+            bail!("{} is not a checkout of multica", root.display());
+        }
+        let work = match std::env::var_os("MULTICA_WORK") {
+            Some(path) => PathBuf::from(path),
+            None => default_work(&root),
+        };
+        prepare_work(&work)?;
+        let work = work.canonicalize()?;
+        Ok(Project { root, work })
+    }
+
+    /// The folder of the harness package: golden files, isolation specs, fixtures.
+    pub fn harness(&self) -> PathBuf {
+        self.root.join("pgrx-tests")
+    }
+
+    /// Waits until no other run of this checkout prepares tools, copies or builds.
+    pub fn lock(&self) -> Result<Flock<fs::File>> {
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.work.join("lock"))?;
+        Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| anyhow::anyhow!("cannot lock the work directory: {errno}"))
+    }
+}
+
+/// Not under a home directory: the server user must be able to enter it.
+fn default_work(root: &Path) -> PathBuf {
+    let identity = format!("{} {}", root.display(), getuid());
+    let key = Uuid::new_v5(&Uuid::NAMESPACE_URL, identity.as_bytes());
+    let key = key.simple().to_string();
+    Path::new("/var/tmp").join(format!("multica-{}", &key[..8]))
+}
+
+/// The name is predictable and /var/tmp is open to all: a directory of somebody else is refused.
+fn prepare_work(work: &Path) -> Result<()> {
+    if !work.exists() {
+        fs::create_dir_all(work).with_context(|| format!("cannot create {}", work.display()))?;
+        fs::set_permissions(work, fs::Permissions::from_mode(0o755))?;
+    }
+    let meta = fs::symlink_metadata(work)?;
+    if !meta.is_dir() || meta.uid() != getuid().as_raw() {
+        bail!(
+            "{} is not a directory of this user; set MULTICA_WORK to another place",
+            work.display()
+        );
+    }
+    Ok(())
+}

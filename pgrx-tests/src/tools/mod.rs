@@ -1,0 +1,161 @@
+//! What has to be on the machine: a Postgres server with its headers, libclang, a C compiler, the exact cargo-pgrx.
+
+mod apt;
+mod cargo_pgrx;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::project::Project;
+pub use server::{ServerFiles, below};
+
+/// The tools that builds and clusters use.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// The server installation that is copied, never used in place.
+    pub server: ServerFiles,
+    /// cargo-pgrx in the version of the crate's pgrx.
+    pub cargo_pgrx: PathBuf,
+}
+
+/// Something that is not there, and the Debian package that has it.
+struct Missing {
+    what: &'static str,
+    package: String,
+}
+
+/// Finds all tools, installing what is missing where that can be done, else saying what to install.
+pub fn ensure(project: &Project, major: u32) -> Result<Tools> {
+    if !missing(project, major).is_empty() {
+        let wanted = missing(project, major);
+        apt::install(
+            project,
+            major,
+            &wanted
+                .iter()
+                .map(|one| one.package.clone())
+                .collect::<Vec<_>>(),
+        )
+        .map_err(|error| error.context(advice(&wanted)))?;
+        let still = missing(project, major);
+        if !still.is_empty() {
+            bail!(advice(&still));
+        }
+    }
+    let Some(server) = ServerFiles::find(project, major) else {
+        bail!("Postgres {major} was found a moment ago and is gone");
+    };
+    for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !answers(Command::new("cargo").args([probe, "--version"])) {
+            bail!("cargo {probe} is missing. Install it: rustup component add {component}");
+        }
+    }
+    let cargo_pgrx = cargo_pgrx::ensure(project)?;
+    Ok(Tools { server, cargo_pgrx })
+}
+
+fn missing(project: &Project, major: u32) -> Vec<Missing> {
+    let server = ServerFiles::find(project, major);
+    let mut list = Vec::new();
+    if server.is_none() {
+        list.push(Missing {
+            what: "a Postgres server",
+            package: format!("postgresql-{major}"),
+        });
+    }
+    if !server.as_ref().is_some_and(ServerFiles::has_headers) {
+        list.push(Missing {
+            what: "the server's headers, pg_regress and isolationtester",
+            package: format!("postgresql-server-dev-{major}"),
+        });
+    }
+    if !has_libclang() {
+        list.push(Missing {
+            what: "libclang",
+            package: "libclang-dev".into(),
+        });
+    }
+    if !answers(Command::new("cc").arg("--version")) {
+        list.push(Missing {
+            what: "a C compiler",
+            package: "build-essential".into(),
+        });
+    }
+    list
+}
+
+fn advice(missing: &[Missing]) -> String {
+    let mut text = String::from("Missing on this machine, please install and repeat:\n");
+    for one in missing {
+        text.push_str(&format!(
+            "  {} (Debian and Ubuntu: package {})\n",
+            one.what, one.package
+        ));
+    }
+    text.push_str(
+        "A server in an unusual place is found through MULTICA_PG_CONFIG=/path/to/pg_config.",
+    );
+    text
+}
+
+/// Whether a probe runs and succeeds.
+fn answers(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// bindgen loads libclang at build time, from LIBCLANG_PATH or the usual library folders.
+fn has_libclang() -> bool {
+    if std::env::var_os("LIBCLANG_PATH").is_some() {
+        return true;
+    }
+    let mut folders: Vec<PathBuf> = [
+        "/usr/lib",
+        "/usr/lib64",
+        "/usr/local/lib",
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/opt/homebrew/opt/llvm/lib",
+        "/Library/Developer/CommandLineTools/usr/lib",
+    ]
+    .iter()
+    .map(PathBuf::from)
+    .collect();
+    for versioned in entries(Path::new("/usr/lib")) {
+        if versioned
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("llvm"))
+        {
+            folders.push(versioned.join("lib"));
+        }
+    }
+    folders
+        .iter()
+        .flat_map(|folder| entries(folder))
+        .any(|file| {
+            let name = file
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            (name.starts_with("libclang.") || name.starts_with("libclang-"))
+                && (name.contains(".so") || name.ends_with(".dylib"))
+                && !name.contains("cpp")
+        })
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! The installed Postgres that private copies are taken from.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::project::Project;
+
+/// The folders of one Postgres installation, as its pg_config reports them.
+#[derive(Debug, Clone)]
+pub struct ServerFiles {
+    /// Major version.
+    pub major: u32,
+    /// Full version with the packager's suffix; a change of it makes copies stale.
+    pub version: String,
+    /// Folder of `postgres` and `initdb`.
+    pub bindir: PathBuf,
+    /// Folder of loadable libraries.
+    pub pkglibdir: PathBuf,
+    /// Folder of `extension/`.
+    pub sharedir: PathBuf,
+    /// Folder of the server's headers.
+    pub includedir: PathBuf,
+    /// Where the headers' package was unpacked when it could not be installed beside a running server.
+    pub unpacked: PathBuf,
+}
+
+impl ServerFiles {
+    /// The installation to copy, from `MULTICA_PG_CONFIG` or the usual places.
+    pub fn find(project: &Project, major: u32) -> Option<ServerFiles> {
+        let mut candidates: Vec<PathBuf> = std::env::var_os("MULTICA_PG_CONFIG")
+            .map(PathBuf::from)
+            .into_iter()
+            .collect();
+        candidates.extend([
+            PathBuf::from(format!("/usr/lib/postgresql/{major}/bin/pg_config")),
+            PathBuf::from(format!("/usr/pgsql-{major}/bin/pg_config")),
+            PathBuf::from(format!(
+                "/opt/homebrew/opt/postgresql@{major}/bin/pg_config"
+            )),
+            PathBuf::from("pg_config"),
+        ]);
+        candidates
+            .iter()
+            .filter_map(|path| ServerFiles::ask(project, path).ok())
+            .find(|files| files.major == major && files.bindir.join("postgres").exists())
+    }
+
+    /// Whether the server's headers and its test programs are there.
+    pub fn has_headers(&self) -> bool {
+        ["", "unpacked"].iter().any(|place| {
+            let root = if place.is_empty() {
+                Path::new("/")
+            } else {
+                &self.unpacked
+            };
+            below(root, &self.includedir).join("postgres.h").exists()
+                && below(root, &self.pgxs())
+                    .join("src/test/regress/pg_regress")
+                    .exists()
+        })
+    }
+
+    /// Folder of the build files that the headers' package brings.
+    pub fn pgxs(&self) -> PathBuf {
+        self.pkglibdir.join("pgxs")
+    }
+
+    fn ask(project: &Project, pg_config: &Path) -> Result<ServerFiles> {
+        let ask = |option: &str| -> Result<String> {
+            let output = Command::new(pg_config).arg(option).output()?;
+            if !output.status.success() {
+                bail!("{} {option} failed", pg_config.display());
+            }
+            Ok(String::from_utf8(output.stdout)?.trim().to_string())
+        };
+        let version = ask("--version")?;
+        let number = version
+            .split_whitespace()
+            .nth(1)
+            .context("pg_config reports no version")?;
+        let major = number
+            .split(|c: char| !c.is_ascii_digit())
+            .next()
+            .unwrap_or_default()
+            .parse()?;
+        Ok(ServerFiles {
+            major,
+            bindir: ask("--bindir")?.into(),
+            pkglibdir: ask("--pkglibdir")?.into(),
+            sharedir: ask("--sharedir")?.into(),
+            includedir: ask("--includedir-server")?.into(),
+            unpacked: project.work.join(format!("unpacked-{major}")),
+            version,
+        })
+    }
+}
+
+/// `path`, which is absolute, below another root.
+pub fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}

@@ -1,0 +1,75 @@
+//! The unprivileged user that servers run as: Postgres refuses to run as root.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use nix::unistd::{Gid, Uid, User, chown, geteuid};
+
+/// Who owns clusters and runs servers.
+#[derive(Debug, Clone)]
+pub struct ServerUser {
+    /// Login name, for the lines that are printed for people.
+    pub name: String,
+    uid: Uid,
+    gid: Gid,
+    switch: bool,
+}
+
+impl ServerUser {
+    /// Root hands over to `postgres`, or to `nobody` where there is no such user; everybody else stays themselves.
+    pub fn choose() -> Result<ServerUser> {
+        let me = geteuid();
+        if !me.is_root() {
+            let user = User::from_uid(me)?;
+            return Ok(ServerUser {
+                name: user
+                    .as_ref()
+                    .map_or_else(|| me.to_string(), |user| user.name.clone()),
+                uid: me,
+                gid: nix::unistd::getegid(),
+                switch: false,
+            });
+        }
+        for name in ["postgres", "nobody"] {
+            if let Some(user) = User::from_name(name)? {
+                return Ok(ServerUser {
+                    name: user.name,
+                    uid: user.uid,
+                    gid: user.gid,
+                    switch: true,
+                });
+            }
+        }
+        anyhow::bail!("running as root, and neither user postgres nor user nobody exists")
+    }
+
+    /// Makes `command` run as this user.
+    pub fn apply(&self, command: &mut Command) {
+        if self.switch {
+            command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
+        }
+    }
+
+    /// Gives `path` to this user.
+    pub fn own(&self, path: &Path) -> Result<()> {
+        if self.switch {
+            chown(path, Some(self.uid), Some(self.gid))
+                .with_context(|| format!("cannot give {} to {}", path.display(), self.name))?;
+        }
+        Ok(())
+    }
+
+    /// What to put before a shell command so that it runs as this user.
+    pub fn shell_prefix(&self) -> String {
+        if self.switch {
+            format!(
+                "setpriv --reuid={0} --regid={1} --clear-groups ",
+                self.uid, self.gid
+            )
+        } else {
+            String::new()
+        }
+    }
+}

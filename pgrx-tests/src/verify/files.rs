@@ -1,0 +1,157 @@
+//! Golden files and isolation specs, run by Postgres' own programs, each file in a database of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cluster::{PORT, SUPERUSER};
+use crate::context::Context;
+use crate::report::Report;
+
+/// A first line that asks for a database without the extension.
+const EMPTY: &str = "database: empty";
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `regress/`: what one session sees, by `pg_regress`.
+    Golden,
+    /// `isolation/`: what several sessions do to each other, by `pg_isolation_regress`.
+    Isolation,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Golden => "golden",
+            Kind::Isolation => "isolation",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Kind::Golden => "regress",
+            Kind::Isolation => "isolation",
+        }
+    }
+
+    fn source(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Golden => ("sql", "sql"),
+            Kind::Isolation => ("specs", "spec"),
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Kind::Golden => "regress/pg_regress",
+            Kind::Isolation => "isolation/pg_isolation_regress",
+        }
+    }
+}
+
+/// Runs all files of a kind; with `accept`, what they print becomes what is expected.
+pub fn run(context: &Context, kind: Kind, accept: bool, report: &mut Report) -> Result<()> {
+    let folder = context.project.harness().join(kind.folder());
+    let (sources, extension) = kind.source();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder.join(sources))
+        .with_context(|| format!("no folder {}", folder.join(sources).display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<_>>()?;
+    files.retain(|file| file.extension().is_some_and(|found| found == extension));
+    files.sort();
+    for file in files {
+        let name = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        report.case(&format!("{}/{name}", kind.name()), || {
+            one(context, kind, &folder, &file, &name, accept)
+        });
+    }
+    Ok(())
+}
+
+fn one(
+    context: &Context,
+    kind: Kind,
+    folder: &Path,
+    file: &Path,
+    name: &str,
+    accept: bool,
+) -> Result<()> {
+    let cluster = context.shared()?;
+    let text = fs::read_to_string(file)?;
+    let database = if text.lines().next().is_some_and(|line| line.contains(EMPTY)) {
+        context.empty_database()?
+    } else {
+        context.fresh_database()?
+    };
+    let expected = folder.join("expected").join(format!("{name}.out"));
+    if !expected.exists() {
+        if !accept {
+            bail!(
+                "{} is missing; look at the output, then cargo verify --only {name} --accept",
+                expected.display()
+            );
+        }
+        fs::write(&expected, "")?;
+    }
+    let target = context
+        .project
+        .work
+        .join("output")
+        .join(kind.name())
+        .join(name);
+    if target.exists() {
+        fs::remove_dir_all(&target)?;
+    }
+    fs::create_dir_all(&target)?;
+    let mut command = context
+        .copy
+        .command(&context.copy.test_program(kind.program()));
+    command
+        .arg("--use-existing")
+        .arg(format!("--dbname={}", database.name));
+    command
+        .arg(format!("--host={}", cluster.socket_folder().display()))
+        .arg(format!("--port={PORT}"));
+    command.arg(format!("--user={SUPERUSER}"));
+    command.arg(format!(
+        "--bindir={}",
+        context
+            .copy
+            .program("psql")
+            .parent()
+            .unwrap_or(folder)
+            .display()
+    ));
+    command
+        .arg(format!("--inputdir={}", folder.display()))
+        .arg(format!("--outputdir={}", target.display()));
+    command
+        .arg(name)
+        .env("PGISOLATIONTIMEOUT", "60")
+        .stdin(Stdio::null());
+    let output = command
+        .output()
+        .context("cannot run the server's test program")?;
+    if accept {
+        fs::copy(
+            target.join("results").join(format!("{name}.out")),
+            &expected,
+        )?;
+        return Ok(());
+    }
+    if !output.status.success() {
+        let diffs = fs::read_to_string(target.join("regression.diffs")).unwrap_or_default();
+        bail!(
+            "{}\n{diffs}",
+            String::from_utf8_lossy(&output.stdout).trim()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,1 @@
+DELETE FROM multica_event_reader AS r WHERE r.reader = $1

@@ -1,0 +1,33 @@
+-- The oldest events first, at most $4, and only while nobody else trims; where nothing is due nothing is locked. Kept
+-- longer where a named reader has not taken them, at most ten times as long. Only a prefix goes, and how far it went is
+-- remembered in the same statement, so that no reader meets a gap unawares.
+WITH oldest AS MATERIALIZED (
+    SELECT
+        e.id,
+        e.created_at < $1 - make_interval(secs => $3)
+        OR (
+            e.created_at < $1 - make_interval(secs => $2)
+            AND e.id <= (SELECT COALESCE(min(r.last_id), 9223372036854775807) FROM multica_event_reader AS r)
+        ) AS is_due
+    FROM multica_event_log AS e
+    ORDER BY e.id
+    LIMIT $4
+),
+due AS MATERIALIZED (
+    SELECT o.id
+    FROM oldest AS o
+    WHERE o.id < (SELECT COALESCE(min(k.id), 9223372036854775807) FROM oldest AS k WHERE NOT k.is_due)
+),
+state AS MATERIALIZED (
+    SELECT s.only_row FROM multica_sweep_state AS s WHERE EXISTS (SELECT FROM due) FOR UPDATE SKIP LOCKED
+),
+gone AS (
+    DELETE FROM multica_event_log AS e
+    WHERE e.id = ANY (ARRAY(SELECT d.id FROM due AS d)) AND EXISTS (SELECT FROM state)
+    RETURNING e.id
+)
+UPDATE multica_sweep_state AS s
+SET events_trimmed_to = g.last_id
+FROM (SELECT max(x.id) AS last_id, count(*) AS many FROM gone AS x) AS g
+WHERE g.last_id IS NOT NULL
+RETURNING g.many

@@ -1,0 +1,32 @@
+-- One retry a parent, at the back of the queue in the parents' order. The pending slot of (issue, agent) may be taken: then
+-- whoever holds it wins and there is no retry. The slot's predicate differs between schema versions, so no conflict
+-- target is named. A failure that is handed in late gets none either, once a later task of the same work has ended.
+INSERT INTO agent_task_queue (
+    agent_id, runtime_id, issue_id, chat_session_id, autopilot_run_id, trigger_comment_id, priority, context,
+    session_id, work_dir, max_attempts, attempt, parent_task_id, status, created_at
+)
+SELECT
+    p.agent_id, p.runtime_id, p.issue_id, p.chat_session_id, p.autopilot_run_id, p.trigger_comment_id, p.priority, p.context,
+    p.session_id, p.work_dir, p.max_attempts, p.attempt + 1, p.id, 'queued',
+    $2 + make_interval(secs => 0.000001 * row_number() OVER (ORDER BY p.priority DESC, p.created_at, p.id))
+FROM agent_task_queue AS p
+JOIN agent AS a ON a.id = p.agent_id
+WHERE p.id = ANY ($1)
+  AND p.status = 'failed'
+  AND p.failure_reason IN ('runtime_offline', 'runtime_recovery', 'timeout')
+  AND p.attempt < p.max_attempts
+  AND p.autopilot_run_id IS NULL
+  AND (p.issue_id IS NOT NULL OR p.chat_session_id IS NOT NULL OR p.context IS NOT NULL)
+  AND a.archived_at IS NULL
+  AND NOT EXISTS (SELECT FROM agent_task_queue AS c WHERE c.parent_task_id = p.id)
+  AND NOT EXISTS (
+      SELECT FROM agent_task_queue AS o
+      WHERE o.issue_id = p.issue_id AND o.agent_id = p.agent_id AND o.completed_at > p.completed_at
+  )
+  AND NOT EXISTS (
+      SELECT FROM agent_task_queue AS o
+      WHERE o.chat_session_id = p.chat_session_id AND o.completed_at > p.completed_at
+  )
+ORDER BY p.priority DESC, p.created_at, p.id
+ON CONFLICT DO NOTHING
+RETURNING id, parent_task_id

@@ -1,0 +1,5 @@
+SELECT u.id
+FROM unnest($1) AS u (id)
+WHERE NOT EXISTS (
+    SELECT FROM multica_event_log AS e WHERE e.type = 'task:failed' AND e.payload ->> 'task_id' = u.id::text
+)

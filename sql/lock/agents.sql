@@ -1,0 +1,1 @@
+SELECT a.id FROM agent AS a WHERE a.id = ANY ($1) ORDER BY a.id FOR NO KEY UPDATE

@@ -1,0 +1,38 @@
+-- A sweep never waits for a row. Of the tasks given, already locked by the caller, those are kept of which every row
+-- that the verdict writes or refers to could be locked at once; the others are left for the next pass. The issue is
+-- locked FOR UPDATE because an uncommitted task of the pair holds its key, and a retry would wait for it.
+WITH t AS MATERIALIZED (
+    SELECT id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, trigger_comment_id
+    FROM agent_task_queue
+    WHERE id = ANY ($1)
+),
+a AS MATERIALIZED (
+    SELECT id FROM agent WHERE id = ANY (ARRAY(SELECT agent_id FROM t)) FOR NO KEY UPDATE SKIP LOCKED
+),
+i AS MATERIALIZED (
+    SELECT id FROM issue WHERE id = ANY (ARRAY(SELECT issue_id FROM t)) FOR UPDATE SKIP LOCKED
+),
+r AS MATERIALIZED (
+    SELECT id FROM agent_runtime WHERE id = ANY (ARRAY(SELECT runtime_id FROM t)) FOR KEY SHARE SKIP LOCKED
+),
+c AS MATERIALIZED (
+    SELECT id FROM chat_session WHERE id = ANY (ARRAY(SELECT chat_session_id FROM t)) FOR NO KEY UPDATE SKIP LOCKED
+),
+p AS MATERIALIZED (
+    SELECT id FROM autopilot_run WHERE id = ANY (ARRAY(SELECT autopilot_run_id FROM t)) FOR NO KEY UPDATE SKIP LOCKED
+),
+m AS MATERIALIZED (
+    SELECT id FROM comment WHERE id = ANY (ARRAY(SELECT trigger_comment_id FROM t)) FOR KEY SHARE SKIP LOCKED
+)
+SELECT t.id
+FROM t
+JOIN a ON a.id = t.agent_id
+JOIN r ON r.id = t.runtime_id
+LEFT JOIN i ON i.id = t.issue_id
+LEFT JOIN c ON c.id = t.chat_session_id
+LEFT JOIN p ON p.id = t.autopilot_run_id
+LEFT JOIN m ON m.id = t.trigger_comment_id
+WHERE (t.issue_id IS NULL OR i.id IS NOT NULL)
+  AND (t.chat_session_id IS NULL OR c.id IS NOT NULL)
+  AND (t.autopilot_run_id IS NULL OR p.id IS NOT NULL)
+  AND (t.trigger_comment_id IS NULL OR m.id IS NOT NULL)

@@ -1,0 +1,1 @@
+SELECT count(*) FROM agent AS a WHERE a.runtime_id = $1 AND a.archived_at IS NULL

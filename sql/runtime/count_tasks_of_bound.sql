@@ -1,0 +1,1 @@
+SELECT count(*) FROM agent_task_queue AS t JOIN agent AS a ON a.id = t.agent_id WHERE a.runtime_id = $1

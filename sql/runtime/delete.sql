@@ -1,0 +1,1 @@
+DELETE FROM agent_runtime AS r WHERE r.id = ANY ($1)

@@ -1,0 +1,1 @@
+DELETE FROM agent AS a WHERE a.runtime_id = $1 AND a.archived_at IS NOT NULL

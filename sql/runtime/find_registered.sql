@@ -1,0 +1,7 @@
+-- The rows that a registration is going to overwrite, and those of the same machine under its earlier identities.
+SELECT r.id, r.provider, r.daemon_id, r.daemon_id IS DISTINCT FROM $2 AS legacy
+FROM agent_runtime AS r
+WHERE r.workspace_id = $1
+  AND r.provider = ANY ($3)
+  AND (r.daemon_id = $2 OR lower(r.daemon_id) = ANY (ARRAY(SELECT lower(l.id) FROM unnest($4) AS l (id))))
+ORDER BY r.created_at, r.id

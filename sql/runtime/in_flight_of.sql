@@ -1,0 +1,6 @@
+-- In flight on the runtime, or of an agent bound to it.
+SELECT t.id FROM agent_task_queue AS t
+WHERE t.runtime_id = $1 AND t.status IN ('dispatched', 'running')
+UNION
+SELECT t.id FROM agent_task_queue AS t JOIN agent AS a ON a.id = t.agent_id
+WHERE a.runtime_id = $1 AND t.status IN ('dispatched', 'running')

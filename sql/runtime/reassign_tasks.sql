@@ -1,0 +1,3 @@
+UPDATE agent_task_queue AS t SET runtime_id = m.new_id
+FROM unnest($1, $2) AS m (old_id, new_id)
+WHERE t.runtime_id = m.old_id

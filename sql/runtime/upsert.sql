@@ -1,0 +1,19 @@
+-- Several runtimes of one machine in one statement, in the order of their provider, so that two registrations of the
+-- same machine meet in the same order. $9 is the call's moment.
+INSERT INTO agent_runtime AS r (
+    workspace_id, daemon_id, name, runtime_mode, provider, status, device_info, metadata, owner_id,
+    last_seen_at, created_at, updated_at
+)
+SELECT $1, $2, g.name, $3, g.provider, g.status, g.device_info, g.metadata, $8, $9, $9, $9
+FROM unnest($4, $5, $6, $7, $10) AS g (name, provider, status, device_info, metadata)
+ORDER BY g.provider
+ON CONFLICT (workspace_id, daemon_id, provider) DO UPDATE
+SET name = EXCLUDED.name,
+    runtime_mode = EXCLUDED.runtime_mode,
+    status = EXCLUDED.status,
+    device_info = EXCLUDED.device_info,
+    metadata = EXCLUDED.metadata,
+    owner_id = COALESCE(EXCLUDED.owner_id, r.owner_id),
+    last_seen_at = EXCLUDED.last_seen_at,
+    updated_at = EXCLUDED.updated_at
+RETURNING r.*, (r.xmax = 0) AS inserted, 0::bigint AS merged

@@ -1,0 +1,12 @@
+-- What the sweeps and claims read. Partial on what is in flight or active, so that their cost does not grow with history.
+CREATE INDEX multica_task_in_flight ON agent_task_queue (dispatched_at, id)
+    WHERE status IN ('dispatched', 'running');
+CREATE INDEX multica_task_running ON agent_task_queue (started_at, id) WHERE status = 'running';
+CREATE INDEX multica_task_active_agent ON agent_task_queue (agent_id)
+    WHERE status NOT IN ('completed', 'failed', 'cancelled');
+
+-- Not partial: every delete of a runtime probes its whole history, and the last session of a chat is a finished task's.
+CREATE INDEX multica_task_runtime ON agent_task_queue (runtime_id, status);
+CREATE INDEX multica_task_chat ON agent_task_queue (chat_session_id, completed_at);
+
+CREATE INDEX multica_agent_runtime ON agent (runtime_id);

@@ -1,0 +1,9 @@
+-- What the server's migration 055_task_lease_and_retry adds: the only columns that install ever adds to a table it adopts.
+ALTER TABLE agent_task_queue
+    ADD COLUMN attempt integer NOT NULL DEFAULT 1,
+    ADD COLUMN max_attempts integer NOT NULL DEFAULT 2,
+    ADD COLUMN parent_task_id uuid REFERENCES agent_task_queue (id) ON DELETE SET NULL,
+    ADD COLUMN failure_reason text,
+    ADD COLUMN last_heartbeat_at timestamptz;
+
+CREATE INDEX idx_agent_task_queue_parent ON agent_task_queue (parent_task_id);

@@ -1,0 +1,22 @@
+-- Room in every page: a task is updated several times on its way to its end.
+CREATE TABLE agent_task_queue (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    agent_id uuid NOT NULL REFERENCES agent (id) ON DELETE CASCADE,
+    runtime_id uuid NOT NULL REFERENCES agent_runtime (id) ON DELETE CASCADE,
+    issue_id uuid REFERENCES issue (id) ON DELETE CASCADE,
+    chat_session_id uuid REFERENCES chat_session (id) ON DELETE SET NULL,
+    autopilot_run_id uuid REFERENCES autopilot_run (id) ON DELETE SET NULL,
+    trigger_comment_id uuid REFERENCES comment (id) ON DELETE SET NULL,
+    status text NOT NULL DEFAULT 'queued'
+        CHECK (status IN ('queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled')),
+    priority integer NOT NULL DEFAULT 0,
+    dispatched_at timestamptz,
+    started_at timestamptz,
+    completed_at timestamptz,
+    result jsonb,
+    error text,
+    context jsonb,
+    session_id text,
+    work_dir text,
+    created_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 70);

@@ -1,0 +1,17 @@
+CREATE TABLE autopilot (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    workspace_id uuid NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
+    project_id uuid,
+    title text NOT NULL,
+    description text,
+    assignee_id uuid NOT NULL REFERENCES agent (id) ON DELETE CASCADE,
+    priority text NOT NULL DEFAULT 'medium',
+    status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused', 'archived')),
+    execution_mode text NOT NULL DEFAULT 'create_issue' CHECK (execution_mode IN ('create_issue', 'run_only')),
+    issue_title_template text,
+    created_by_type text NOT NULL CHECK (created_by_type IN ('member', 'agent')),
+    created_by_id uuid NOT NULL,
+    last_run_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);

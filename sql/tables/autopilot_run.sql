@@ -1,0 +1,16 @@
+-- The server's default for status is one that its own CHECK rejects, so none is declared here.
+CREATE TABLE autopilot_run (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    autopilot_id uuid NOT NULL REFERENCES autopilot (id) ON DELETE CASCADE,
+    trigger_id uuid,
+    source text NOT NULL CHECK (source IN ('schedule', 'manual', 'webhook', 'api')),
+    status text NOT NULL CHECK (status IN ('issue_created', 'running', 'completed', 'failed')),
+    issue_id uuid REFERENCES issue (id) ON DELETE SET NULL,
+    task_id uuid,
+    triggered_at timestamptz NOT NULL DEFAULT now(),
+    completed_at timestamptz,
+    failure_reason text,
+    trigger_payload jsonb,
+    result jsonb,
+    created_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,1 @@
+ALTER TABLE autopilot_run ALTER COLUMN status SET DEFAULT 'running';

@@ -1,0 +1,26 @@
+CREATE TABLE issue (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    workspace_id uuid NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
+    title text NOT NULL,
+    description text,
+    status text NOT NULL DEFAULT 'backlog'
+        CHECK (status IN ('backlog', 'todo', 'in_progress', 'in_review', 'done', 'blocked', 'cancelled')),
+    priority text NOT NULL DEFAULT 'none' CHECK (priority IN ('urgent', 'high', 'medium', 'low', 'none')),
+    assignee_type text CHECK (assignee_type IN ('member', 'agent')),
+    assignee_id uuid,
+    creator_type text NOT NULL CHECK (creator_type IN ('member', 'agent')),
+    creator_id uuid NOT NULL,
+    parent_issue_id uuid REFERENCES issue (id) ON DELETE SET NULL,
+    acceptance_criteria jsonb NOT NULL DEFAULT '[]',
+    context_refs jsonb NOT NULL DEFAULT '[]',
+    "position" double precision NOT NULL DEFAULT 0,
+    due_date timestamptz,
+    "number" integer NOT NULL DEFAULT 0,
+    project_id uuid,
+    origin_type text CHECK (origin_type IN ('autopilot')),
+    origin_id uuid,
+    first_executed_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (workspace_id, "number")
+);

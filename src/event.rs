@@ -1,0 +1,245 @@
+//! The outbox: what happened, recorded in the transaction in which it happened, and read without gaps.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::{Value, json};
+
+use crate::argument::{not_blank, required};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::kind::Event;
+use crate::row::{Composite, set};
+use crate::settings;
+use crate::spi::{self, Statement, arg};
+
+static HOLD: Statement = Statement::write(include_str!("../sql/event/hold.sql"));
+static RECORD: Statement = Statement::write(include_str!("../sql/event/record.sql"));
+static NOTIFY: Statement = Statement::write(include_str!("../sql/event/notify.sql"));
+static BOUND: Statement = Statement::write(include_str!("../sql/event/bound.sql"));
+static LOWEST_HELD: Statement = Statement::write(include_str!("../sql/event/lowest_held.sql"));
+static READ: Statement = Statement::write(include_str!("../sql/event/read.sql"));
+static TRIMMED_TO: Statement = Statement::write(include_str!("../sql/event/trimmed_to.sql"));
+static ADD_READER: Statement = Statement::write(include_str!("../sql/event/add_reader.sql"));
+static LOCK_READER: Statement = Statement::write(include_str!("../sql/event/lock_reader.sql"));
+static MOVE_READER: Statement = Statement::write(include_str!("../sql/event/move_reader.sql"));
+static FORGET_READER: Statement = Statement::write(include_str!("../sql/event/forget_reader.sql"));
+static TRIM: Statement = Statement::write(include_str!("../sql/event/trim.sql"));
+
+/// Times the retention that an event is kept at most for a named reader that has not taken it.
+const LONGEST_RETENTION: f64 = 10.0;
+
+thread_local! {
+    static HELD: Cell<Option<i64>> = const { Cell::new(None) };
+}
+
+/// The events of a call, in the order in which they are to be read.
+#[derive(Default)]
+pub struct Events {
+    sweep: Option<Uuid>,
+    types: Vec<&'static str>,
+    subjects: Vec<Uuid>,
+    details: Vec<String>,
+}
+
+impl Events {
+    /// Events that all carry the id of the sweep that made them.
+    pub fn of_sweep(sweep: Uuid) -> Self {
+        Self {
+            sweep: Some(sweep),
+            ..Self::default()
+        }
+    }
+
+    /// An event about the row `subject`; `detail` is an object of what its tables do not tell.
+    pub fn push(&mut self, kind: &'static str, subject: Uuid, detail: Value) {
+        self.types.push(kind);
+        self.subjects.push(subject);
+        self.details.push(detail.to_string());
+    }
+
+    /// One daemon:register event a workspace for something that happened to its runtimes.
+    pub fn runtimes(&mut self, action: &str, runtimes: impl IntoIterator<Item = (Uuid, Uuid)>) {
+        let mut by_workspace: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
+        for (workspace, runtime) in runtimes {
+            by_workspace
+                .entry(workspace)
+                .or_default()
+                .push(runtime.to_string());
+        }
+        for (workspace, ids) in by_workspace {
+            let detail = json!({ "action": action, "runtime_ids": ids });
+            self.push("daemon:register", workspace, detail);
+        }
+    }
+
+    /// The events of `later` after these.
+    pub fn append(&mut self, later: Self) {
+        self.types.extend(later.types);
+        self.subjects.extend(later.subjects);
+        self.details.extend(later.details);
+    }
+
+    /// Writes them, and wakes listeners at commit.
+    pub fn record(self, now: TimestampWithTimeZone) {
+        if self.types.is_empty() {
+            return;
+        }
+        hold_back_readers();
+        RECORD.run(&[
+            arg(now),
+            arg(self.sweep),
+            arg(self.types),
+            arg(self.subjects),
+            arg(self.details),
+        ]);
+        if settings::notify() {
+            NOTIFY.run(&[]);
+        }
+    }
+}
+
+/// Once a transaction, before its first event: see hold.sql. A rolled back savepoint releases the lock, so what counts is
+/// whether it is held, not whether it was taken.
+fn hold_back_readers() {
+    if HELD.get().is_some_and(spi::holds_event_lock) {
+        return;
+    }
+    HELD.set(HOLD.row(&[], |row| row.must(1)));
+}
+
+/// The events after `after_id` that no open transaction can still precede.
+fn read(after: i64, most: i64) -> Vec<(i64, Composite<Event>)> {
+    let drawn: i64 = BOUND.row(&[], |row| row.must(1)).unwrap_or_default();
+    let held: Option<i64> = LOWEST_HELD.row(&[], |row| row.get(1)).flatten();
+    let upto = held.map_or(drawn, |held| held.min(drawn));
+    READ.rows(&[arg(after), arg(upto), arg(most)], |row| {
+        (row.must(1), Composite::from_row(row))
+    })
+}
+
+/// Reading in order needs a fresh snapshot between its steps and sight of every lock of the primary.
+fn readable_here() -> Result<()> {
+    if unsafe { pg_sys::RecoveryInProgress() } {
+        return Err(Error::state(
+            "events cannot be read on a standby",
+            "The locks that keep readers from skipping events are on the primary.",
+            "Read events on the primary.",
+        ));
+    }
+    if unsafe { pg_sys::XactIsoLevel } > pg_sys::XACT_READ_COMMITTED as i32 {
+        return Err(Error::state(
+            "events can be read in a READ COMMITTED transaction only",
+            "Above it the transaction's snapshot is older than the locks that are looked at, and events could be skipped.",
+            "Use BEGIN ISOLATION LEVEL READ COMMITTED.",
+        ));
+    }
+    Ok(())
+}
+
+/// Never a silent gap: what was trimmed unread is an error. Asked after the events were read, so that a trim in between
+/// is noticed too.
+fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
+    let trimmed: i64 = TRIMMED_TO.row(&[], |row| row.must(1)).unwrap_or_default();
+    if after >= trimmed {
+        return Ok(());
+    }
+    Err(Error::state(
+        format!("events after {after} are no longer all kept"),
+        format!("Events up to {trimmed} were trimmed after multica.event_retention."),
+        hint(trimmed),
+    ))
+}
+
+fn most_events(max_events: Option<i32>) -> Result<i64> {
+    let most = required("max_events", max_events)?;
+    if most < 1 {
+        return Err(Error::invalid(
+            "max_events",
+            format!("{most} is below 1"),
+            "Pass 1 or more.",
+        ));
+    }
+    Ok(i64::from(most))
+}
+
+/// The events after an id, in order, for a reader that remembers by itself how far it has read.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_events(
+    after_id: default!(Option<i64>, "0"),
+    max_events: default!(Option<i32>, "1000"),
+) -> std::result::Result<SetOfIterator<'static, Composite<Event>>, ErrorReport> {
+    let after = required("after_id", after_id)?;
+    let most = most_events(max_events)?;
+    readable_here()?;
+    let events = read(after, most);
+    kept_since(after, |trimmed| {
+        format!(
+            "Build your state anew from the tables, then go on with multica_events(after_id => {trimmed})."
+        )
+    })?;
+    Ok(set(events.into_iter().map(|(_, event)| event).collect()))
+}
+
+/// The next events of a named reader, whose position moves in the caller's transaction.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_take_events(
+    reader: Option<&str>,
+    max_events: default!(Option<i32>, "1000"),
+) -> std::result::Result<SetOfIterator<'static, Composite<Event>>, ErrorReport> {
+    let reader = required("reader", reader)?;
+    not_blank("reader", reader)?;
+    let most = most_events(max_events)?;
+    readable_here()?;
+    let now = clock::now();
+    let position: i64 = match LOCK_READER.row(&[arg(reader)], |row| row.must(1)) {
+        Some(position) => position,
+        None => {
+            ADD_READER.run(&[arg(reader), arg(now)]);
+            LOCK_READER
+                .row(&[arg(reader)], |row| row.must(1))
+                .ok_or_else(|| {
+                    Error::state(
+                        format!("reader \"{reader}\" was forgotten by another session meanwhile"),
+                        "",
+                        "Repeat the call to begin anew.",
+                    )
+                })?
+        }
+    };
+    let events = read(position, most);
+    kept_since(position, |_| {
+        format!(
+            "Build the reader's state anew from the tables, then begin anew: SELECT multica_forget_reader('{reader}');"
+        )
+    })?;
+    if let Some((last, _)) = events.last() {
+        MOVE_READER.run(&[arg(reader), arg(*last), arg(now)]);
+    }
+    Ok(set(events.into_iter().map(|(_, event)| event).collect()))
+}
+
+/// Forgets a named reader: nothing is kept for it any longer. True: there was one.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_forget_reader(reader: Option<&str>) -> std::result::Result<bool, ErrorReport> {
+    let reader = required("reader", reader)?;
+    Ok(FORGET_READER.run(&[arg(reader)]) > 0)
+}
+
+/// Deletes at most `most` of the oldest events that are due; says how many went.
+pub fn trim(now: TimestampWithTimeZone, most: i64) -> i64 {
+    let retention = settings::event_retention_secs();
+    let args = [
+        arg(now),
+        arg(retention),
+        arg(retention * LONGEST_RETENTION),
+        arg(most),
+    ];
+    TRIM.row(&args, |row| row.must(1)).unwrap_or_default()
+}

@@ -1,0 +1,167 @@
+//! The failure pipeline: what follows from failed tasks, in one transaction and a fixed number of statements.
+//!
+//! Every path that fails a task ends here. The caller holds the locks of [`crate::lock`] on everything the steps touch.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+use serde_json::json;
+
+use crate::event::Events;
+use crate::lock;
+use crate::spi::{Arg, Statement, arg};
+
+static FAIL: Statement = Statement::write(include_str!("../sql/failure/fail.sql"));
+static RETRY: Statement = Statement::write(include_str!("../sql/failure/retry.sql"));
+static RESET_ISSUES: Statement = Statement::write(include_str!("../sql/failure/reset_issues.sql"));
+static FOLLOW_AUTOPILOT: Statement =
+    Statement::write(include_str!("../sql/failure/follow_autopilot.sql"));
+static RECONCILE_AGENTS: Statement =
+    Statement::write(include_str!("../sql/failure/reconcile_agents.sql"));
+
+thread_local! {
+    static IN_HAND: RefCell<Vec<Uuid>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Why tasks are failed: the text of `error` and the word of `failure_reason`.
+pub struct Reason {
+    /// Text a person reads.
+    pub error: &'static str,
+    /// Word that decides whether there is a retry.
+    pub word: &'static str,
+}
+
+/// The runtime is offline.
+pub const RUNTIME_OFFLINE: Reason = Reason {
+    error: "runtime went offline",
+    word: "runtime_offline",
+};
+/// The daemon restarted and no longer knows the task.
+pub const RUNTIME_RECOVERY: Reason = Reason {
+    error: "daemon restarted while task was in flight",
+    word: "runtime_recovery",
+};
+/// Dispatched or running for too long.
+pub const TIMEOUT: Reason = Reason {
+    error: "task timed out",
+    word: "timeout",
+};
+
+/// How much followed from a set of failed tasks.
+#[derive(Default)]
+pub struct Consequences {
+    /// Retries queued.
+    pub retried: i64,
+    /// Issues set back to todo.
+    pub issues_reset: i64,
+    /// Agents whose status changed.
+    pub agents_reconciled: i64,
+}
+
+impl std::ops::AddAssign for Consequences {
+    fn add_assign(&mut self, other: Self) {
+        self.retried += other.retried;
+        self.issues_reset += other.issues_reset;
+        self.agents_reconciled += other.agents_reconciled;
+    }
+}
+
+/// Fails tasks in flight; gives those that it failed.
+pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Vec<Uuid> {
+    hold(&tasks);
+    FAIL.rows(
+        &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)],
+        |row| row.must(1),
+    )
+}
+
+/// The five steps, in order. Retries come before resets for the whole set, so that the outcome does not depend on the
+/// order of rows. `announced`: the failed tasks to record a task:failed event for; the fifth step, the insert of all
+/// events, is the caller's, once a call.
+pub fn follow(
+    failed: &[Uuid],
+    announced: &HashSet<Uuid>,
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+) -> Consequences {
+    if failed.is_empty() {
+        return Consequences::default();
+    }
+    hold(failed);
+    let of_failed = || [arg(failed.to_vec()), arg(now)];
+    let retries: HashMap<Uuid, Uuid> = RETRY
+        .rows(&of_failed(), |row| (row.must(2), row.must(1)))
+        .into_iter()
+        .collect();
+    let issues = RESET_ISSUES.rows(&of_failed(), |row| row.must::<Uuid>(1));
+    let runs = FOLLOW_AUTOPILOT.rows(&of_failed(), |row| row.must::<Uuid>(1));
+    let agents = RECONCILE_AGENTS.rows(&of_failed(), |row| row.must::<Uuid>(1));
+
+    for task in failed {
+        let retry = retries.get(task);
+        if let Some(retry) = retry {
+            events.push("task:queued", *retry, json!({}));
+        }
+        if announced.contains(task) {
+            let retry = retry.map(ToString::to_string);
+            events.push("task:failed", *task, json!({ "retry_task_id": retry }));
+        }
+    }
+    for issue in &issues {
+        events.push(
+            "issue:updated",
+            *issue,
+            json!({ "prev_status": "in_progress" }),
+        );
+    }
+    for run in runs {
+        events.push("autopilot:run_done", run, json!({}));
+    }
+    for agent in &agents {
+        events.push("agent:status", *agent, json!({}));
+    }
+    Consequences {
+        retried: retries.len() as i64,
+        issues_reset: issues.len() as i64,
+        agents_reconciled: agents.len() as i64,
+    }
+}
+
+/// Tasks that a sweep may fail, with everything a verdict on them touches locked and nothing waited for. `candidates`
+/// gives the next ones that are locked and not among those it is told to leave out; it is asked again while rows that
+/// somebody else holds leave room below `most`.
+pub fn take(
+    candidates: &Statement,
+    leave_out: &[Uuid],
+    most: Option<i64>,
+    args: impl Fn(Vec<Uuid>, Option<i64>) -> Vec<Arg>,
+) -> Vec<Uuid> {
+    let mut taken: Vec<Uuid> = Vec::new();
+    let mut seen = leave_out.to_vec();
+    loop {
+        let room = most.map(|most| most - taken.len() as i64);
+        let found: Vec<Uuid> = candidates.rows(&args(seen.clone(), room), |row| row.must(1));
+        if found.is_empty() {
+            return taken;
+        }
+        let free = lock::try_tasks(&found);
+        let all_free = free.len() == found.len();
+        seen.extend(found);
+        taken.extend(free);
+        if all_free || most.is_none() {
+            return taken;
+        }
+    }
+}
+
+/// Remembers what is being worked on, so that a row that cannot be written can be named after the transaction is gone.
+pub fn hold(rows: &[Uuid]) {
+    IN_HAND.set(rows.to_vec());
+}
+
+/// The rows that were being worked on last; after an error, those among which is the one that failed.
+pub fn in_hand() -> Vec<Uuid> {
+    IN_HAND.take()
+}

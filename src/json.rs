@@ -1,0 +1,62 @@
+//! jsonb arguments as Postgres holds them: never through a parsed value, which would lose numbers that jsonb keeps.
+
+use std::ffi::CStr;
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::impl_sql_translatable;
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum, direct_function_call, direct_function_call_as_datum};
+
+/// A jsonb value, bound to statements exactly as it came.
+#[derive(Clone, Copy)]
+pub struct Jsonb(pg_sys::Datum);
+
+impl_sql_translatable!(Jsonb, "jsonb");
+
+impl Jsonb {
+    /// The jsonb of a JSON text that the library wrote itself.
+    pub fn read(text: &str) -> Self {
+        let text = std::ffi::CString::new(text).expect("JSON text holds no NUL byte");
+        let datum = unsafe {
+            direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())])
+        };
+        Self(datum.expect("jsonb_in returns a value"))
+    }
+
+    /// Its text, for reading it into a typed struct.
+    pub fn text(&self) -> String {
+        let text: Option<&CStr> =
+            unsafe { direct_function_call(pg_sys::jsonb_out, &[Some(self.0)]) };
+        text.map(|text| text.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+}
+
+impl FromDatum for Jsonb {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _type: pg_sys::Oid,
+    ) -> Option<Self> {
+        (!is_null).then_some(Self(datum))
+    }
+}
+
+impl IntoDatum for Jsonb {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        unsafe {
+            arg.unbox_arg_using_from_datum()
+                .expect("a NULL is an Option")
+        }
+    }
+}

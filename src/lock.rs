@@ -1,0 +1,112 @@
+//! Locks first, in one order, then writes: workspace, agent, issue, runtime, chat session, autopilot run, comment, task;
+//! several rows of a kind by id. A call takes every row it will write, or that a row it inserts refers to, before its
+//! first write. What waits follows this order; a sweep never waits and so is in no cycle.
+
+use pgrx::Uuid;
+
+use crate::error::{Error, Result};
+use crate::spi::{Statement, arg};
+
+static WORKSPACE_KEY_SHARE: Statement =
+    Statement::write(include_str!("../sql/lock/workspace_key_share.sql"));
+static WORKSPACES: Statement = Statement::write(include_str!("../sql/lock/workspaces.sql"));
+static AGENTS: Statement = Statement::write(include_str!("../sql/lock/agents.sql"));
+static ISSUES: Statement = Statement::write(include_str!("../sql/lock/issues.sql"));
+static RUNTIMES_KEY_SHARE: Statement =
+    Statement::write(include_str!("../sql/lock/runtimes_key_share.sql"));
+static RUNTIMES: Statement = Statement::write(include_str!("../sql/lock/runtimes.sql"));
+static CHAT_SESSIONS: Statement = Statement::write(include_str!("../sql/lock/chat_sessions.sql"));
+static AUTOPILOT_RUNS: Statement = Statement::write(include_str!("../sql/lock/autopilot_runs.sql"));
+static COMMENTS: Statement = Statement::write(include_str!("../sql/lock/comments.sql"));
+static TASKS: Statement = Statement::write(include_str!("../sql/lock/tasks.sql"));
+static OF_TASKS: Statement = Statement::write(include_str!("../sql/lock/of_tasks.sql"));
+static TRY_TASKS: Statement = Statement::write(include_str!("../sql/lock/try_tasks.sql"));
+
+/// How strongly runtimes are locked.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub enum Runtimes {
+    /// Against deletion: a task is inserted that refers to them.
+    #[default]
+    KeyShare,
+    /// Against every insert that refers to them: merge, delete, registration.
+    Update,
+}
+
+/// The rows a call is going to lock, by kind.
+#[derive(Default)]
+pub struct Wanted {
+    /// Workspaces whose runtimes are merged or deleted.
+    pub workspaces: Vec<Uuid>,
+    /// Agents: the mutex of everything about their tasks.
+    pub agents: Vec<Uuid>,
+    /// Issues that may be set right.
+    pub issues: Vec<Uuid>,
+    /// Runtimes, with `strength`.
+    pub runtimes: Vec<Uuid>,
+    /// Chat sessions.
+    pub chat_sessions: Vec<Uuid>,
+    /// Autopilot runs.
+    pub runs: Vec<Uuid>,
+    /// Comments that triggered a task.
+    pub comments: Vec<Uuid>,
+    /// Tasks.
+    pub tasks: Vec<Uuid>,
+    /// How strongly the runtimes are locked.
+    pub strength: Runtimes,
+}
+
+impl Wanted {
+    /// The tasks, and every row that a verdict on them writes or refers to. Read without locks: the caller acts only on
+    /// what still holds once [`Wanted::take`] has returned.
+    pub fn of_tasks(tasks: Vec<Uuid>) -> Self {
+        let mut wanted = OF_TASKS
+            .row(&[arg(tasks.clone())], |row| Self {
+                agents: row.get(1).unwrap_or_default(),
+                issues: row.get(2).unwrap_or_default(),
+                runtimes: row.get(3).unwrap_or_default(),
+                chat_sessions: row.get(4).unwrap_or_default(),
+                runs: row.get(5).unwrap_or_default(),
+                comments: row.get(6).unwrap_or_default(),
+                ..Self::default()
+            })
+            .unwrap_or_default();
+        wanted.tasks = tasks;
+        wanted
+    }
+
+    /// Takes the locks, waiting for each.
+    pub fn take(self) {
+        let runtimes = match self.strength {
+            Runtimes::KeyShare => &RUNTIMES_KEY_SHARE,
+            Runtimes::Update => &RUNTIMES,
+        };
+        let order = [
+            (&WORKSPACES, self.workspaces),
+            (&AGENTS, self.agents),
+            (&ISSUES, self.issues),
+            (runtimes, self.runtimes),
+            (&CHAT_SESSIONS, self.chat_sessions),
+            (&AUTOPILOT_RUNS, self.runs),
+            (&COMMENTS, self.comments),
+            (&TASKS, self.tasks),
+        ];
+        for (statement, ids) in order {
+            if !ids.is_empty() {
+                statement.run(&[arg(ids)]);
+            }
+        }
+    }
+}
+
+/// Of tasks that the caller has locked, those whose other rows could all be locked without waiting.
+pub fn try_tasks(tasks: &[Uuid]) -> Vec<Uuid> {
+    TRY_TASKS.rows(&[arg(tasks.to_vec())], |row| row.must(1))
+}
+
+/// Locks a workspace against deletion; P0002 where it does not exist.
+pub fn workspace_for_key_share(workspace: Uuid) -> Result<()> {
+    match WORKSPACE_KEY_SHARE.run(&[arg(workspace)]) {
+        0 => Err(Error::not_found("workspace", workspace)),
+        _ => Ok(()),
+    }
+}

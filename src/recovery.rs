@@ -1,0 +1,188 @@
+//! The stages that fail tasks, each a call that exists as a function of its own.
+
+use std::collections::HashSet;
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
+use crate::clock;
+use crate::event::Events;
+use crate::failure::{self, Consequences, Reason};
+use crate::kind;
+use crate::lock::Wanted;
+use crate::row::{Composite, set};
+use crate::runtime;
+use crate::settings;
+use crate::spi::{Statement, arg};
+
+static OFFLINE: Statement = Statement::write(include_str!("../sql/failure/offline_candidates.sql"));
+static TIMED_OUT: Statement =
+    Statement::write(include_str!("../sql/failure/timed_out_candidates.sql"));
+static ORPHANS: Statement = Statement::write(include_str!("../sql/failure/orphan_candidates.sql"));
+static FAILED: Statement = Statement::write(include_str!("../sql/failure/failed.sql"));
+static UNLOGGED: Statement = Statement::write(include_str!("../sql/failure/unlogged.sql"));
+static TASKS: Statement = Statement::write(include_str!("../sql/failure/tasks.sql"));
+
+/// Tasks that a stage failed, and what followed.
+#[derive(Default)]
+pub struct Verdict {
+    /// Tasks failed.
+    pub failed: Vec<Uuid>,
+    /// What followed.
+    pub consequences: Consequences,
+}
+
+/// Fails tasks whose locks are held, and lets the pipeline follow.
+pub fn verdict(
+    tasks: Vec<Uuid>,
+    reason: &Reason,
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+) -> Verdict {
+    if tasks.is_empty() {
+        return Verdict::default();
+    }
+    let failed = failure::fail(tasks, reason, now);
+    let announced = failed.iter().copied().collect();
+    let consequences = failure::follow(&failed, &announced, now, events);
+    Verdict {
+        failed,
+        consequences,
+    }
+}
+
+/// Tasks of offline runtimes that were unseen for longer than `grace_secs`; at most `most`, `leave_out` not among them.
+pub fn fail_of_offline(
+    grace_secs: f64,
+    most: Option<i64>,
+    leave_out: &[Uuid],
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+) -> Verdict {
+    let grace = (grace_secs > 0.0).then_some(grace_secs);
+    let tasks = failure::take(&OFFLINE, leave_out, most, |seen, room| {
+        vec![arg(now), arg(grace), arg(seen), arg(room)]
+    });
+    verdict(tasks, &failure::RUNTIME_OFFLINE, now, events)
+}
+
+/// Tasks that were dispatched or running for too long; at most `most`, `leave_out` not among them.
+pub fn fail_timed_out(
+    dispatch_secs: f64,
+    running_secs: f64,
+    most: Option<i64>,
+    leave_out: &[Uuid],
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+) -> Verdict {
+    let tasks = failure::take(&TIMED_OUT, leave_out, most, |seen, room| {
+        vec![
+            arg(now),
+            arg(dispatch_secs),
+            arg(running_secs),
+            arg(seen),
+            arg(room),
+        ]
+    });
+    verdict(tasks, &failure::TIMEOUT, now, events)
+}
+
+/// What is in flight on the runtimes and not in `running`: read without locks.
+pub fn orphans_of(runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
+    ORPHANS.rows(&[arg(runtimes.to_vec()), arg(running.to_vec())], |row| {
+        row.must(1)
+    })
+}
+
+fn tasks(ids: Vec<Uuid>) -> SetOfIterator<'static, Composite<kind::Task>> {
+    set(TASKS.rows(&[arg(ids)], Composite::from_row))
+}
+
+/// Fails the tasks in flight of every runtime that is offline and was unseen for longer than the grace, and lets the
+/// pipeline follow (FailTasksForOfflineRuntimes). Rows that others hold are skipped.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_fail_tasks_for_offline_runtimes(
+    grace_secs: default!(Option<f64>, "NULL"),
+    max_tasks: default!(Option<i32>, "NULL"),
+) -> Result<SetOfIterator<'static, Composite<kind::Task>>, ErrorReport> {
+    let grace = match grace_secs {
+        Some(secs) => grace("grace_secs", secs)?,
+        None => settings::offline_grace_secs(),
+    };
+    let most = bound("max_tasks", max_tasks)?;
+    let now = clock::now();
+    let mut events = Events::default();
+    let verdict = fail_of_offline(grace, most, &[], now, &mut events);
+    events.record(now);
+    Ok(tasks(verdict.failed))
+}
+
+/// Fails tasks that were dispatched or running for too long, and lets the pipeline follow. Rows that others hold are
+/// skipped.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_fail_stale_tasks(
+    dispatch_timeout_secs: Option<f64>,
+    running_timeout_secs: Option<f64>,
+    max_tasks: default!(Option<i32>, "NULL"),
+) -> Result<SetOfIterator<'static, Composite<kind::Task>>, ErrorReport> {
+    let dispatch = seconds("dispatch_timeout_secs", dispatch_timeout_secs)?;
+    let running = seconds("running_timeout_secs", running_timeout_secs)?;
+    let most = bound("max_tasks", max_tasks)?;
+    let now = clock::now();
+    let mut events = Events::default();
+    let verdict = fail_timed_out(dispatch, running, most, &[], now, &mut events);
+    events.record(now);
+    Ok(tasks(verdict.failed))
+}
+
+/// Fails what the previous daemon process of a runtime left in flight, except what the daemon says it still runs, and
+/// lets the pipeline follow.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_recover_orphans(
+    runtime_id: Option<Uuid>,
+    running_task_ids: default!(Option<Vec<Option<Uuid>>>, "NULL"),
+) -> Result<Composite<kind::Recovered>, ErrorReport> {
+    let runtime = required("runtime_id", runtime_id)?;
+    let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
+    runtime::workspace_of(runtime)?;
+    let now = clock::now();
+    let orphans = orphans_of(&[runtime], &running);
+    Wanted::of_tasks(orphans.clone()).take();
+    let mut events = Events::default();
+    let verdict = verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
+    events.record(now);
+    Ok(Composite::of(&[
+        ("orphaned", arg(verdict.failed.len() as i64)),
+        ("retried", arg(verdict.consequences.retried)),
+    ]))
+}
+
+/// The failure pipeline itself, for an application that failed tasks with SQL of its own. Handing the same tasks in
+/// twice does nothing the second time.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_handle_failed_tasks(
+    task_ids: Option<Vec<Option<Uuid>>>,
+) -> Result<Composite<kind::Consequences>, ErrorReport> {
+    let given = elements("task_ids", task_ids)?;
+    let now = clock::now();
+    Wanted::of_tasks(given.clone()).take();
+    let failed: Vec<Uuid> = FAILED.rows(&[arg(given)], |row| row.must(1));
+    let unlogged: HashSet<Uuid> = UNLOGGED
+        .rows(&[arg(failed.clone())], |row| row.must(1))
+        .into_iter()
+        .collect();
+    let mut events = Events::default();
+    let done = failure::follow(&failed, &unlogged, now, &mut events);
+    events.record(now);
+    Ok(Composite::of(&[
+        ("retried", arg(done.retried)),
+        ("issues_reset", arg(done.issues_reset)),
+        ("agents_reconciled", arg(done.agents_reconciled)),
+    ]))
+}

@@ -1,0 +1,65 @@
+//! Garbage collection of runtimes that nobody has used for long. History survives it.
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::argument::{bound, seconds};
+use crate::clock;
+use crate::event::Events;
+use crate::failure;
+use crate::kind::RuntimeRef;
+use crate::row::{Composite, set};
+use crate::spi::{Row, Statement, arg};
+
+static CANDIDATES: Statement =
+    Statement::write(include_str!("../../sql/runtime/gc_candidates.sql"));
+static UNUSED: Statement = Statement::write(include_str!("../../sql/runtime/gc_unused.sql"));
+static REPOINT: Statement = Statement::write(include_str!("../../sql/runtime/gc_repoint.sql"));
+static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/gc_delete.sql"));
+
+/// Deletes runtimes that were offline for longer than `ttl_secs` and that nobody uses: at most `most`, re-pointing at
+/// most as many tasks; `leave_out` not among them. The second value says that a bound was hit.
+pub fn collect<R>(
+    ttl_secs: f64,
+    most: Option<i64>,
+    leave_out: &[Uuid],
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+    mut decode: impl FnMut(&Row) -> R,
+) -> (Vec<R>, bool) {
+    let args = [arg(now), arg(ttl_secs), arg(leave_out.to_vec()), arg(most)];
+    let candidates: Vec<Uuid> = CANDIDATES.rows(&args, |row| row.must(1));
+    if candidates.is_empty() {
+        return (Vec::new(), false);
+    }
+    failure::hold(&candidates);
+    let hit = |count: usize| most.is_some_and(|most| count as i64 >= most);
+    let more = hit(candidates.len());
+    let unused: Vec<Uuid> = UNUSED.rows(&[arg(candidates)], |row| row.must(1));
+    let moved = REPOINT.run(&[arg(unused.clone()), arg(most)]);
+    let deleted = DELETE.rows(&[arg(unused)], |row| {
+        ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+    });
+    let (refs, rows): (Vec<_>, Vec<_>) = deleted.into_iter().unzip();
+    events.runtimes("runtime_gc", refs);
+    (rows, more || hit(moved as usize))
+}
+
+/// Deletes runtimes that were offline for longer than `ttl_secs`, have no agent bound and nothing active
+/// (DeleteStaleOfflineRuntimes). Tasks of agents that moved are re-pointed at the agent's runtime first, so that no
+/// history is lost.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_delete_stale_offline_runtimes(
+    ttl_secs: Option<f64>,
+    max_runtimes: default!(Option<i32>, "NULL"),
+) -> Result<SetOfIterator<'static, Composite<RuntimeRef>>, ErrorReport> {
+    let ttl = seconds("ttl_secs", ttl_secs)?;
+    let most = bound("max_runtimes", max_runtimes)?;
+    let now = clock::now();
+    let mut events = Events::default();
+    let (rows, _) = collect(ttl, most, &[], now, &mut events, Composite::from_row);
+    events.record(now);
+    Ok(set(rows))
+}

@@ -1,0 +1,143 @@
+//! Signs of life and their absence.
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::registry::{distinct_ids, workspace_of};
+use crate::argument::{bound, optional_elements, required, seconds};
+use crate::clock;
+use crate::error::Error;
+use crate::event::Events;
+use crate::failure;
+use crate::kind::{Beat, RuntimeRef};
+use crate::row::{Composite, set};
+use crate::spi::{Row, Statement, arg};
+
+static HEARTBEAT: Statement = Statement::write(include_str!("../../sql/runtime/heartbeat.sql"));
+static REVIVE: Statement = Statement::write(include_str!("../../sql/runtime/revive.sql"));
+static SET_OFFLINE: Statement = Statement::write(include_str!("../../sql/runtime/set_offline.sql"));
+static STALE: Statement = Statement::write(include_str!("../../sql/runtime/stale_candidates.sql"));
+static MARK_OFFLINE: Statement =
+    Statement::write(include_str!("../../sql/runtime/mark_offline.sql"));
+
+/// A sign of life of one runtime, the hot path (UpdateAgentRuntimeHeartbeat). Of the ids a daemon says it runs, it is
+/// told those that are no longer in flight here.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_heartbeat(
+    runtime_id: Option<Uuid>,
+    running_task_ids: default!(Option<Vec<Option<Uuid>>>, "NULL"),
+) -> Result<Composite<Beat>, ErrorReport> {
+    let runtime = required("runtime_id", runtime_id)?;
+    let running = optional_elements("running_task_ids", running_task_ids)?;
+    let now = clock::now();
+    let beat = || {
+        HEARTBEAT.row(
+            &[arg(runtime), arg(now), arg(running.clone())],
+            Composite::<Beat>::from_row,
+        )
+    };
+    if let Some(beat) = beat() {
+        return Ok(beat);
+    }
+    if revive(vec![runtime], now) == 0 {
+        return Err(Error::not_found("runtime", runtime).into());
+    }
+    Ok(beat().expect("a runtime that was just set online is online"))
+}
+
+/// Signs of life of many runtimes in one statement; says how many of them exist.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> Result<i64, ErrorReport> {
+    let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
+    Ok(revive(runtimes, clock::now()))
+}
+
+/// Sets runtimes online and seen, and announces those that were not online.
+fn revive(runtimes: Vec<Uuid>, now: TimestampWithTimeZone) -> i64 {
+    let seen: Vec<(Uuid, Uuid, bool)> = REVIVE.rows(&[arg(runtimes), arg(now)], |row| {
+        (row.must(1), row.must(2), row.must(3))
+    });
+    let mut events = Events::default();
+    let back = seen.iter().filter(|(_, _, back)| *back);
+    events.runtimes(
+        "online",
+        back.map(|(runtime, workspace, _)| (*workspace, *runtime)),
+    );
+    events.record(now);
+    seen.len() as i64
+}
+
+/// Sets a runtime offline without touching when it was last seen (SetAgentRuntimeOffline). True: it was online.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> Result<bool, ErrorReport> {
+    let runtime = required("runtime_id", runtime_id)?;
+    workspace_of(runtime)?;
+    Ok(set_offline(vec![runtime]) > 0)
+}
+
+/// A daemon's graceful good-bye: its runtimes go offline, with one event a workspace. Says how many were online.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> Result<i64, ErrorReport> {
+    Ok(set_offline(distinct_ids("runtime_ids", runtime_ids)?))
+}
+
+fn set_offline(runtimes: Vec<Uuid>) -> i64 {
+    let now = clock::now();
+    let changed: Vec<(Uuid, Uuid)> =
+        SET_OFFLINE.rows(&[arg(runtimes), arg(now)], |row| (row.must(2), row.must(1)));
+    let many = changed.len() as i64;
+    let mut events = Events::default();
+    events.runtimes("deregister", changed);
+    events.record(now);
+    many
+}
+
+/// Sets runtimes offline that were unseen for longer than `stale_secs`; at most `most`, `leave_out` not among them.
+pub fn mark_stale<R>(
+    stale_secs: f64,
+    most: Option<i64>,
+    leave_out: &[Uuid],
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+    mut decode: impl FnMut(&Row) -> R,
+) -> Vec<R> {
+    let args = [
+        arg(now),
+        arg(stale_secs),
+        arg(leave_out.to_vec()),
+        arg(most),
+    ];
+    let stale: Vec<Uuid> = STALE.rows(&args, |row| row.must(1));
+    if stale.is_empty() {
+        return Vec::new();
+    }
+    failure::hold(&stale);
+    let marked = MARK_OFFLINE.rows(&[arg(stale), arg(now)], |row| {
+        ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+    });
+    let (refs, rows): (Vec<_>, Vec<_>) = marked.into_iter().unzip();
+    events.runtimes("stale_sweep", refs);
+    rows
+}
+
+/// Sets runtimes offline that have been online without a sign of life for longer than `stale_secs`
+/// (MarkStaleRuntimesOffline); one that was never seen is never stale.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_mark_stale_runtimes_offline(
+    stale_secs: Option<f64>,
+    max_runtimes: default!(Option<i32>, "NULL"),
+) -> Result<SetOfIterator<'static, Composite<RuntimeRef>>, ErrorReport> {
+    let stale = seconds("stale_secs", stale_secs)?;
+    let most = bound("max_runtimes", max_runtimes)?;
+    let now = clock::now();
+    let mut events = Events::default();
+    let rows = mark_stale(stale, most, &[], now, &mut events, Composite::from_row);
+    events.record(now);
+    Ok(set(rows))
+}

@@ -1,0 +1,13 @@
+//! The SQL-callable functions on runtimes, by topic.
+
+mod delete;
+mod gc;
+mod liveness;
+mod merge;
+mod register;
+mod registration;
+mod registry;
+
+pub use gc::collect;
+pub use liveness::mark_stale;
+pub use registry::workspace_of;

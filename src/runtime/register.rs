@@ -1,0 +1,165 @@
+//! A daemon's whole registration: all runtimes of a machine or none.
+
+use std::collections::HashMap;
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::merge::{Move, carry_out, lock_with_users};
+use super::registration::Registration;
+use super::registry::Upsert;
+use crate::argument::required;
+use crate::clock;
+use crate::event::Events;
+use crate::failure;
+use crate::json::Jsonb;
+use crate::kind::Registered;
+use crate::lock::{self, Runtimes, Wanted};
+use crate::recovery::{orphans_of, verdict};
+use crate::row::{Composite, set};
+use crate::spi::{Statement, arg};
+
+static FIND: Statement = Statement::write(include_str!("../../sql/runtime/find_registered.sql"));
+static REGISTERED: Statement = Statement::write(include_str!("../../sql/runtime/registered.sql"));
+
+/// A row that a registration overwrites, or (`legacy`) merges.
+struct Known {
+    id: Uuid,
+    provider: String,
+    daemon_id: String,
+    legacy: bool,
+}
+
+fn known(workspace: Uuid, registration: &Registration, providers: &[String]) -> Vec<Known> {
+    let args = [
+        arg(workspace),
+        arg(registration.daemon_id.clone()),
+        arg(providers.to_vec()),
+        arg(registration.legacy_daemon_ids.clone()),
+    ];
+    FIND.rows(&args, |row| Known {
+        id: row.must(1),
+        provider: row.must(2),
+        daemon_id: row.get(3).unwrap_or_default(),
+        legacy: row.must(4),
+    })
+}
+
+/// The identity to remember for a merged row: as the daemon sent it.
+fn as_sent(registration: &Registration, daemon_id: &str) -> String {
+    let folded = daemon_id.to_lowercase();
+    let sent = registration
+        .legacy_daemon_ids
+        .iter()
+        .find(|id| id.to_lowercase() == folded);
+    sent.cloned().unwrap_or_else(|| daemon_id.to_string())
+}
+
+/// Registers a machine: its runtimes are inserted or overwritten, those it had under earlier identities are merged into
+/// them, and with "recover" what the previous process left in flight is failed, all in one transaction.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_register(
+    workspace_id: Option<Uuid>,
+    registration: Option<Jsonb>,
+    owner_id: default!(Option<Uuid>, "NULL"),
+) -> std::result::Result<SetOfIterator<'static, Composite<Registered>>, ErrorReport> {
+    let workspace = required("workspace_id", workspace_id)?;
+    let registration = Registration::read(&required("registration", registration)?.text())?;
+    let named = registration.named()?;
+    let providers: Vec<String> = named.iter().map(|entry| entry.provider.clone()).collect();
+
+    let before = known(workspace, &registration, &providers);
+    let ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
+    let orphans = if registration.recover {
+        orphans_of(&ids, &registration.running().collect::<Vec<_>>())
+    } else {
+        Vec::new()
+    };
+    let mut wanted = Wanted::of_tasks(orphans.clone());
+    if before.iter().any(|row| row.legacy) {
+        lock_with_users(workspace, ids.clone(), wanted);
+    } else {
+        lock::workspace_for_key_share(workspace)?;
+        wanted.runtimes.extend(&ids);
+        wanted.strength = Runtimes::Update;
+        wanted.take();
+    }
+    lock::workspace_for_key_share(workspace)?;
+
+    let now = clock::now();
+    let upsert = Upsert {
+        workspace,
+        daemon_id: Some(registration.daemon_id.clone()),
+        mode: "local".to_string(),
+        names: named.iter().map(|entry| entry.name.clone()).collect(),
+        providers: providers.clone(),
+        statuses: named.iter().map(|entry| entry.status.clone()).collect(),
+        device_infos: named
+            .iter()
+            .map(|entry| entry.device_info.clone())
+            .collect(),
+        metadata: named
+            .iter()
+            .map(|entry| Jsonb::read(&entry.metadata))
+            .collect(),
+        owner: owner_id,
+    };
+    let written: Vec<(String, Uuid, bool)> = upsert.write(now, |row| {
+        let inserted = row.column("inserted").unwrap_or_default();
+        (
+            row.column("provider").unwrap_or_default(),
+            row.must(1),
+            inserted,
+        )
+    });
+    let by_provider: HashMap<&str, Uuid> = written
+        .iter()
+        .map(|(provider, id, _)| (provider.as_str(), *id))
+        .collect();
+
+    let mut still = known(workspace, &registration, &providers);
+    still.retain(|row| row.legacy && ids.contains(&row.id));
+    let moves: Vec<Move> = still
+        .iter()
+        .map(|row| Move {
+            from: row.id,
+            to: by_provider[row.provider.as_str()],
+            remember: as_sent(&registration, &row.daemon_id),
+        })
+        .collect();
+    carry_out(&moves);
+
+    let mut events = Events::default();
+    verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
+    events.runtimes(
+        "register",
+        written.iter().map(|(_, id, _)| (workspace, *id)),
+    );
+    events.record(now);
+
+    let in_order: Vec<&(String, Uuid, bool)> = named
+        .iter()
+        .filter_map(|entry| {
+            written
+                .iter()
+                .find(|(provider, ..)| *provider == entry.provider)
+        })
+        .collect();
+    let merged_into = |to: Uuid| moves.iter().filter(|step| step.to == to).count() as i64;
+    Ok(set(REGISTERED.rows(
+        &[
+            arg(in_order.iter().map(|(_, id, _)| *id).collect::<Vec<_>>()),
+            arg(in_order
+                .iter()
+                .map(|(_, _, inserted)| *inserted)
+                .collect::<Vec<_>>()),
+            arg(in_order
+                .iter()
+                .map(|(_, id, _)| merged_into(*id))
+                .collect::<Vec<_>>()),
+        ],
+        Composite::from_row,
+    )))
+}

@@ -1,0 +1,226 @@
+//! What is registered: lists, lookups, and the upsert of one runtime.
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::argument::{elements, not_blank, one_of, required};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::json::Jsonb;
+use crate::kind::{Registered, Runtime};
+use crate::lock;
+use crate::row::{Composite, set};
+use crate::spi::{Statement, arg};
+
+/// The status words of a runtime.
+pub const STATUSES: [&str; 2] = ["online", "offline"];
+const MODES: [&str; 2] = ["local", "cloud"];
+
+static LIST: Statement = Statement::read(include_str!("../../sql/runtime/list.sql"));
+static LIST_BY_OWNER: Statement =
+    Statement::read(include_str!("../../sql/runtime/list_by_owner.sql"));
+static GET: Statement = Statement::read(include_str!("../../sql/runtime/get.sql"));
+static GET_FOR_WORKSPACE: Statement =
+    Statement::read(include_str!("../../sql/runtime/get_for_workspace.sql"));
+static FIND_LEGACY: Statement = Statement::read(include_str!("../../sql/runtime/find_legacy.sql"));
+static UPSERT: Statement = Statement::write(include_str!("../../sql/runtime/upsert.sql"));
+static COUNT_ACTIVE_AGENTS: Statement =
+    Statement::write(include_str!("../../sql/runtime/count_active_agents.sql"));
+
+/// The runtimes of a workspace, oldest first (ListAgentRuntimes).
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_list_runtimes(
+    workspace_id: Option<Uuid>,
+) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
+    let workspace = required("workspace_id", workspace_id)?;
+    Ok(set(LIST.rows(&[arg(workspace)], Composite::from_row)))
+}
+
+/// The runtimes of a workspace that belong to a user, oldest first (ListAgentRuntimesByOwner).
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_list_runtimes_by_owner(
+    workspace_id: Option<Uuid>,
+    owner_id: Option<Uuid>,
+) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
+    let workspace = required("workspace_id", workspace_id)?;
+    let owner = required("owner_id", owner_id)?;
+    Ok(set(
+        LIST_BY_OWNER.rows(&[arg(workspace), arg(owner)], Composite::from_row)
+    ))
+}
+
+/// One runtime; no row when it does not exist (GetAgentRuntime).
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_get_runtime(
+    runtime_id: Option<Uuid>,
+) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
+    let runtime = required("runtime_id", runtime_id)?;
+    Ok(set(GET.rows(&[arg(runtime)], Composite::from_row)))
+}
+
+/// One runtime of a workspace; no row when it is not there (GetAgentRuntimeForWorkspace).
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_get_runtime_for_workspace(
+    runtime_id: Option<Uuid>,
+    workspace_id: Option<Uuid>,
+) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
+    let runtime = required("runtime_id", runtime_id)?;
+    let workspace = required("workspace_id", workspace_id)?;
+    Ok(set(GET_FOR_WORKSPACE.rows(
+        &[arg(runtime), arg(workspace)],
+        Composite::from_row,
+    )))
+}
+
+/// Every runtime of a workspace and provider whose daemon id is the given one but for case
+/// (FindLegacyRuntimesByDaemonID).
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_find_legacy_runtimes(
+    workspace_id: Option<Uuid>,
+    provider: Option<&str>,
+    daemon_id: Option<&str>,
+) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
+    let workspace = required("workspace_id", workspace_id)?;
+    let provider = required("provider", provider)?;
+    let daemon = required("daemon_id", daemon_id)?;
+    let args = [arg(workspace), arg(provider), arg(daemon)];
+    Ok(set(FIND_LEGACY.rows(&args, Composite::from_row)))
+}
+
+/// How many agents that are not archived are bound to a runtime (CountActiveAgentsByRuntime).
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_count_active_agents(runtime_id: Option<Uuid>) -> std::result::Result<i64, ErrorReport> {
+    let runtime = required("runtime_id", runtime_id)?;
+    Ok(count_active_agents(runtime))
+}
+
+/// How many agents that are not archived are bound to a runtime, as of now and not of the caller's snapshot.
+pub fn count_active_agents(runtime: Uuid) -> i64 {
+    COUNT_ACTIVE_AGENTS
+        .row(&[arg(runtime)], |row| row.must(1))
+        .unwrap_or_default()
+}
+
+/// Fails with P0002 where the runtime does not exist; otherwise says which workspace it is of.
+pub fn workspace_of(runtime: Uuid) -> Result<Uuid> {
+    static WORKSPACE: Statement =
+        Statement::write(include_str!("../../sql/runtime/workspace_of.sql"));
+    WORKSPACE
+        .row(&[arg(runtime)], |row| row.must(1))
+        .ok_or_else(|| Error::not_found("runtime", runtime))
+}
+
+/// One machine's runtimes to insert or overwrite; arrays run in step, one element a runtime.
+pub struct Upsert {
+    /// Workspace they belong to.
+    pub workspace: Uuid,
+    /// Identity of the machine; None only in the cloud.
+    pub daemon_id: Option<String>,
+    /// 'local' or 'cloud'.
+    pub mode: String,
+    /// Display names.
+    pub names: Vec<String>,
+    /// Providers, each at most once.
+    pub providers: Vec<String>,
+    /// 'online' or 'offline'.
+    pub statuses: Vec<String>,
+    /// Descriptions of the device.
+    pub device_infos: Vec<String>,
+    /// Metadata objects.
+    pub metadata: Vec<Jsonb>,
+    /// User who owns them; None keeps the owner there is.
+    pub owner: Option<Uuid>,
+}
+
+impl Upsert {
+    /// Writes them and decodes each row; columns as multica_registered.
+    pub fn write<R>(
+        self,
+        now: TimestampWithTimeZone,
+        decode: impl FnMut(&crate::spi::Row) -> R,
+    ) -> Vec<R> {
+        UPSERT.rows(
+            &[
+                arg(self.workspace),
+                arg(self.daemon_id),
+                arg(self.mode),
+                arg(self.names),
+                arg(self.providers),
+                arg(self.statuses),
+                arg(self.device_infos),
+                arg(self.owner),
+                arg(now),
+                arg(self.metadata),
+            ],
+            decode,
+        )
+    }
+}
+
+/// Inserts a runtime or overwrites the one with the same daemon id and provider; a NULL owner keeps the one there is
+/// (UpsertAgentRuntime).
+#[allow(clippy::too_many_arguments)]
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_upsert_runtime(
+    workspace_id: Option<Uuid>,
+    daemon_id: Option<String>,
+    name: Option<String>,
+    runtime_mode: Option<String>,
+    provider: Option<String>,
+    status: Option<String>,
+    device_info: default!(Option<String>, "''"),
+    metadata: default!(Option<Jsonb>, "'{}'"),
+    owner_id: default!(Option<Uuid>, "NULL"),
+) -> std::result::Result<Composite<Registered>, ErrorReport> {
+    let workspace = required("workspace_id", workspace_id)?;
+    let name = required("name", name)?;
+    let mode = required("runtime_mode", runtime_mode)?;
+    let provider = required("provider", provider)?;
+    let status = required("status", status)?;
+    let device_info = required("device_info", device_info)?;
+    let metadata = required("metadata", metadata)?;
+    one_of("runtime_mode", &mode, &MODES)?;
+    one_of("status", &status, &STATUSES)?;
+    not_blank("provider", &provider)?;
+    if mode != "cloud" {
+        not_blank("daemon_id", &required("daemon_id", daemon_id.clone())?)?;
+    }
+    lock::workspace_for_key_share(workspace)?;
+    let upsert = Upsert {
+        workspace,
+        daemon_id,
+        mode,
+        names: vec![name],
+        providers: vec![provider],
+        statuses: vec![status],
+        device_infos: vec![device_info],
+        metadata: vec![metadata],
+        owner: owner_id,
+    };
+    let now = clock::now();
+    let (registered, id) = upsert
+        .write(now, |row| (Composite::from_row(row), row.must::<Uuid>(1)))
+        .pop()
+        .expect("an upsert returns its row");
+    let mut events = Events::default();
+    events.runtimes("register", [(workspace, id)]);
+    events.record(now);
+    Ok(registered)
+}
+
+/// Ids of an array argument, sorted and each once.
+pub fn distinct_ids(argument: &'static str, ids: Option<Vec<Option<Uuid>>>) -> Result<Vec<Uuid>> {
+    let mut ids = elements(argument, ids)?;
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}

@@ -45,6 +45,7 @@ pub extern "C-unwind" fn multica_worker_main(argument: pg_sys::Datum) {
     foreign::set_as_autovacuum_does(c"multica worker");
     let mut pass = Pass {
         database,
+        name: format!("with OID {database}"),
         began: Instant::now(),
         batch: Batch::new(settings::batch_size() as i32, None),
         attempts: 0,
@@ -66,6 +67,7 @@ fn unpack(word: u64) -> (pg_sys::Oid, u32) {
 
 struct Pass {
     database: pg_sys::Oid,
+    name: String,
     began: Instant,
     batch: Batch,
     attempts: u32,
@@ -75,17 +77,24 @@ struct Pass {
 
 impl Pass {
     fn run(&mut self) -> Report {
-        match transaction::run("looking for the tables", || {
-            let free: bool = TRY_LOCK.row(&[], |row| row.must(1)).unwrap_or(false);
-            free.then(place::find)
-        }) {
-            Ok(None) => Report::Busy,
-            Ok(Some(Err(obstacle))) => Report::Impossible(obstacle),
-            Ok(Some(Ok(place))) => self.sweep_as_owner(&place),
+        let found = transaction::run("looking for the tables", || {
+            let (free, name): (bool, String) = TRY_LOCK
+                .row(&[], |row| (row.must(1), row.must(2)))
+                .expect("one row");
+            (format!("\"{name}\""), free.then(place::find))
+        });
+        match found {
+            Ok((name, place)) => {
+                self.name = name;
+                match place {
+                    None => Report::Busy,
+                    Some(Err(obstacle)) => Report::Impossible(obstacle),
+                    Some(Ok(place)) => self.sweep_as_owner(&place),
+                }
+            }
             Err(failure) => {
                 // Still a superuser: no statement on a table, so nothing is recorded in one.
-                shared::failed(self.database, &failure.text, foreign::now());
-                log!("multica worker: {}", failure.text);
+                self.say(&failure.text);
                 Report::Failed
             }
         }
@@ -152,10 +161,16 @@ impl Pass {
             return Some(self.give_up(&failure));
         }
         let in_hand = crate::sweep::in_hand();
-        if in_hand.is_empty() {
+        if in_hand.is_empty() && !late {
             return Some(self.give_up(&failure));
         }
-        if self.batch.shrink(in_hand.len()) {
+        // Out of time before a row was taken says that the batch is too large, too.
+        let tried = if in_hand.is_empty() {
+            usize::MAX
+        } else {
+            in_hand.len()
+        };
+        if self.batch.shrink(tried) {
             debug1!(
                 "multica worker: repeats with batches of {}: {}",
                 self.batch.size(),
@@ -167,6 +182,9 @@ impl Pass {
             // Not refused before it had a whole pass to itself.
             return None;
         }
+        if in_hand.is_empty() {
+            return Some(self.give_up(&failure));
+        }
         self.refuse(in_hand, &failure)
     }
 
@@ -177,7 +195,7 @@ impl Pass {
             .collect::<Vec<_>>()
             .join(", ");
         let text = format!("passes over {names} for a while: {}", failure.text);
-        log!("multica worker: {text}");
+        self.say(&text);
         self.refused += 1;
         if !self.record(&text, rows) || self.refused >= MOST_REFUSED && !self.swept {
             return Some(Report::Failed);
@@ -189,14 +207,19 @@ impl Pass {
     }
 
     fn give_up(&mut self, failure: &Failure) -> Report {
-        log!("multica worker: {}", failure.text);
+        self.say(&failure.text);
         self.record(&failure.text, Vec::new());
         Report::Failed
     }
 
+    /// Says an error to the log and to whoever asks for the state of this database.
+    fn say(&self, text: &str) {
+        shared::failed(self.database, text, foreign::now());
+        log!("multica worker: database {}: {text}", self.name);
+    }
+
     /// Notes an error where the operator looks, in a transaction of its own; false when the table did not take it.
     fn record(&mut self, text: &str, refused: Vec<Uuid>) -> bool {
-        shared::failed(self.database, text, foreign::now());
         let recorded = foreign::within(BESIDE, || {
             transaction::run("recording an error", || {
                 RECORD_ERROR.run(&[arg(text), arg(refused)])
@@ -216,6 +239,8 @@ impl Pass {
 }
 
 fn sweep(size: i32) -> bool {
+    // Forgets what an earlier sweep had in hand.
+    drop(crate::sweep::in_hand());
     SET_BATCH.run(&[arg(size.to_string())]);
     SWEEP.row(&[], |row| row.must(1)).unwrap_or(false)
 }

@@ -2,7 +2,9 @@
 
 use anyhow::{Result, ensure};
 
-use super::support::{all_adopted, catalogue, dry_run, install, lines, same, server, value, with_action};
+use super::support::{
+    all_adopted, catalogue, dry_run, install, lines, same, server, value, with_action,
+};
 use crate::context::Context;
 
 /// Columns, constraints and indexes of the server's tables, in a form in which two databases compare. Left out is what
@@ -52,7 +54,9 @@ pub fn second_call_writes_nothing(context: &Context) -> Result<()> {
     let before = catalogue(&mut database.connect()?)?;
     for isolation in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
         let mut client = database.connect()?;
-        client.batch_execute(&format!("SET default_transaction_isolation = '{isolation}'"))?;
+        client.batch_execute(&format!(
+            "SET default_transaction_isolation = '{isolation}'"
+        ))?;
         all_adopted(&install(&mut client)?)?;
         same("the catalogues", &catalogue(&mut client)?, &before)?;
     }
@@ -72,7 +76,10 @@ pub fn dry_run_lists_all_and_changes_nothing(context: &Context) -> Result<()> {
     let before = catalogue(&mut client)?;
     let planned = dry_run(&mut client)?;
     same("the catalogues", &catalogue(&mut client)?, &before)?;
-    ensure!(with_action(&planned, "created").len() == planned.len(), "all is missing: {planned:?}");
+    ensure!(
+        with_action(&planned, "created").len() == planned.len(),
+        "all is missing: {planned:?}"
+    );
     for step in &planned {
         client.batch_execute(step.ddl.as_deref().unwrap_or_default())?;
     }
@@ -97,7 +104,10 @@ pub fn newcomer_needs_no_number_mode_or_status(context: &Context) -> Result<()> 
         .iter()
         .map(|row| row.get(0))
         .collect();
-    ensure!(numbers == [4, 5], "numbers go on after the third: {numbers:?}");
+    ensure!(
+        numbers == [4, 5],
+        "numbers go on after the third: {numbers:?}"
+    );
     let given: i32 = value(
         &mut client,
         "INSERT INTO public.issue (workspace_id, title, creator_type, creator_id, number)

@@ -94,14 +94,22 @@ pub fn refusals_name_the_reason_and_touch_nothing(context: &Context) -> Result<(
         let mut client = database.connect()?;
         let before = (catalogue(&mut client)?, rows(&mut client)?);
         let error = refusal(&mut client).with_context(|| case.change.to_string())?;
-        ensure!(error.code().code() == case.state, "{}: {error:?}", case.change);
+        ensure!(
+            error.code().code() == case.state,
+            "{}: {error:?}",
+            case.change
+        );
         let text = format!("{} {}", error.message(), error.detail().unwrap_or_default());
         for word in case.said {
             ensure!(text.contains(word), "{word} is not in: {text}");
         }
         ensure!(error.hint().is_some(), "no hint: {error:?}");
         let dry = client.query("SELECT * FROM multica_install(true)", &[]);
-        ensure!(dry.is_err(), "a dry run is refused as well: {}", case.change);
+        ensure!(
+            dry.is_err(),
+            "a dry run is refused as well: {}",
+            case.change
+        );
         same("the catalogues", &catalogue(&mut client)?, &before.0)?;
         same("the rows", &rows(&mut client)?, &before.1)?;
     }
@@ -113,12 +121,16 @@ pub fn several_owners_are_named(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
     let role = format!("other_of_{}", database.name);
-    client.batch_execute(&format!("CREATE ROLE {role}; ALTER TABLE comment OWNER TO {role}"))?;
+    client.batch_execute(&format!(
+        "CREATE ROLE {role}; ALTER TABLE comment OWNER TO {role}"
+    ))?;
     let before = catalogue(&mut client)?;
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "42501", "{error:?}");
     ensure!(
-        error.detail().is_some_and(|detail| detail.contains(&format!("\"comment\" belongs to {role}"))),
+        error
+            .detail()
+            .is_some_and(|detail| detail.contains(&format!("\"comment\" belongs to {role}"))),
         "{error:?}"
     );
     same("the catalogues", &catalogue(&mut client)?, &before)?;
@@ -135,7 +147,9 @@ pub fn strangers_are_refused(context: &Context) -> Result<()> {
     let mut client = database.connect_as(&role)?;
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "42501", "without EXECUTE: {error:?}");
-    superuser.batch_execute(&format!("GRANT EXECUTE ON FUNCTION multica_install TO {role}"))?;
+    superuser.batch_execute(&format!(
+        "GRANT EXECUTE ON FUNCTION multica_install TO {role}"
+    ))?;
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "42501", "{error:?}");
     ensure!(error.message().contains("belong to"), "{error:?}");
@@ -149,13 +163,18 @@ pub fn strangers_are_refused(context: &Context) -> Result<()> {
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "42501", "{error:?}");
     ensure!(
-        error.hint().is_some_and(|hint| hint.contains("GRANT CREATE ON SCHEMA public")),
+        error
+            .hint()
+            .is_some_and(|hint| hint.contains("GRANT CREATE ON SCHEMA public")),
         "{error:?}"
     );
     let null = superuser
         .query("SELECT * FROM multica_install(NULL)", &[])
         .expect_err("NULL is neither");
-    ensure!(null.code().is_some_and(|code| code.code() == "22004"), "{null}");
+    ensure!(
+        null.code().is_some_and(|code| code.code() == "22004"),
+        "{null}"
+    );
     superuser.batch_execute(&format!("DROP OWNED BY {role} CASCADE"))?;
     drop(client);
     superuser.batch_execute(&format!("DROP ROLE {role}"))?;

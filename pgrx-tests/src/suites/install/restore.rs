@@ -43,7 +43,14 @@ fn carried(context: &Context, database: &Database<'_>) -> Result<()> {
         .context("cannot start pg_dump")?;
     let restored = cluster
         .tool("psql")
-        .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", "restored"])
+        .args([
+            "--no-psqlrc",
+            "--quiet",
+            "--set",
+            "ON_ERROR_STOP=1",
+            "--dbname",
+            "restored",
+        ])
         .stdin(dump.stdout.take().context("pg_dump has an output")?)
         .output()?;
     ensure!(dump.wait()?.success(), "pg_dump failed");
@@ -56,7 +63,10 @@ fn carried(context: &Context, database: &Database<'_>) -> Result<()> {
     same("the rows", &rows(&mut other)?, &rows(&mut client)?)?;
     let events = "SELECT to_jsonb(e)::text FROM multica_events() AS e ORDER BY id";
     let before = lines(&mut client, events)?;
-    ensure!(!before.is_empty(), "the sweep before the dump recorded events");
+    ensure!(
+        !before.is_empty(),
+        "the sweep before the dump recorded events"
+    );
     same("the events", &lines(&mut other, events)?, &before)?;
     all_adopted(&install(&mut other)?)?;
     other.batch_execute(
@@ -89,7 +99,10 @@ pub fn drop_extension_leaves_every_row(context: &Context) -> Result<()> {
                  AND objid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'S', 'i'))
                  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'multica')",
         )?;
-        ensure!(members == 0, "{members} tables are members of the extension");
+        ensure!(
+            members == 0,
+            "{members} tables are members of the extension"
+        );
         client.batch_execute("DROP EXTENSION multica")?;
         same("the rows", &rows(&mut client)?, &before.0)?;
         same("the events", &lines(&mut client, log)?, &before.1)?;

@@ -77,7 +77,10 @@ pub fn refusal(client: &mut Client) -> Result<DbError> {
         Ok(rows) => anyhow::bail!("install was not refused and gave {} rows", rows.len()),
         Err(error) => error,
     };
-    Ok(error.as_db_error().context("no error of the server")?.clone())
+    Ok(error
+        .as_db_error()
+        .context("no error of the server")?
+        .clone())
 }
 
 /// Every row of the catalogue about schema public, with the transaction that wrote it.
@@ -102,7 +105,11 @@ pub fn rows(client: &mut Client) -> Result<Vec<String>> {
 
 /// The first column of a query.
 pub fn lines(client: &mut Client, sql: &str) -> Result<Vec<String>> {
-    Ok(client.query(sql, &[])?.iter().map(|row| row.get(0)).collect())
+    Ok(client
+        .query(sql, &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect())
 }
 
 /// One value.
@@ -113,7 +120,10 @@ pub fn value<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, sql: 
 /// Fails with what only one side has.
 pub fn same(what: &str, left: &[String], right: &[String]) -> Result<()> {
     let only = |one: &[String], other: &[String]| -> Vec<String> {
-        one.iter().filter(|it| !other.contains(it)).cloned().collect()
+        one.iter()
+            .filter(|it| !other.contains(it))
+            .cloned()
+            .collect()
     };
     ensure!(
         left == right,

@@ -118,6 +118,7 @@ impl Pass {
             let left = STAY.saturating_sub(self.began.elapsed());
             let size = self.batch.size();
             self.attempts += 1;
+            let sweep_began = Instant::now();
             let outcome = foreign::within(left, || transaction::run("sweeping", || sweep(size)));
             let ended = match outcome {
                 Ok(more) => {

@@ -7,6 +7,7 @@ mod clock;
 mod error;
 mod event;
 mod failure;
+mod install;
 mod json;
 mod kind;
 mod lock;
@@ -15,8 +16,12 @@ mod row;
 mod runtime;
 mod settings;
 mod spi;
+mod status;
+mod subtransaction;
 mod sweep;
+mod task;
 mod version;
+mod worker;
 
 pgrx::pg_module_magic!(name, version);
 
@@ -27,13 +32,19 @@ extension_sql_file!(
     requires = ["types"]
 );
 extension_sql_file!(
+    "../sql/install/metrics.sql",
+    name = "metrics",
+    requires = [status::multica_status]
+);
+extension_sql_file!(
     "../sql/install/privileges.sql",
     name = "privileges",
     finalize
 );
 
-/// Defines the settings when the library is loaded.
+/// Defines the settings when the library is loaded, and registers the launcher when the server preloads it.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+    worker::register();
 }

@@ -64,7 +64,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     if arguments.keep {
         let psql = copy.program("psql");
         println!(
-            "\nThe cluster stays. Look around:\n  {} -h {} -U postgres {DATABASE}",
+            "\nThe cluster stays and is swept; its machines end with this process. Look around:\n  {} -h {} -U postgres {DATABASE}",
             psql.display(),
             cluster.socket_folder().display()
         );
@@ -157,6 +157,10 @@ fn tell(
     timeline.act("eva.local comes back under a new identity, its agent still at work.");
     eva_before.kill()?;
     let eva = Daemon::start(&machine("eva.local", "claude").renamed("machine-5f1e", eves_task))?;
+
+    timeline.until("the new identity of eva.local", LIMIT, |events| {
+        count(events, "daemon:register", "register") == 6
+    })?;
 
     timeline.act("The background worker misses anna-laptop's heartbeats.");
     timeline.until("the tasks of anna-laptop", LIMIT, |events| {

@@ -6,7 +6,7 @@ use super::Suite;
 use crate::cluster::Options;
 use crate::context::Context;
 
-/// The tests of this file.
+/// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[
     (
         "cluster/fresh_databases_do_not_see_each_other",
@@ -23,7 +23,7 @@ pub const ALL: &[(&str, Suite)] = &[
 ];
 
 /// Two databases made from the template share nothing.
-fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
+pub fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
     let (one, other) = (context.fresh_database()?, context.fresh_database()?);
     one.fixture("fleet")?;
     let count = |client: &mut postgres::Client| -> Result<i64> {
@@ -40,7 +40,7 @@ fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
 }
 
 /// After SIGKILL to all server processes a start recovers what was committed and nothing else.
-fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
+pub fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("kill"))?;
     let mut client = cluster.connect("postgres")?;
     client.batch_execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")?;
@@ -68,7 +68,7 @@ fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
 }
 
 /// A standby follows its primary, refuses writes, and takes them once promoted.
-fn standby_takes_writes_after_promotion(context: &Context) -> Result<()> {
+pub fn standby_takes_writes_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     primary
         .connect("postgres")?

@@ -10,7 +10,7 @@ use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
 
-/// The tests of this file.
+/// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[
     ("crash/sweep_terminated_at_each_table", |context| {
         terminated_at_each_table(context, &SWEEP)

@@ -6,7 +6,7 @@ use super::Suite;
 use super::support::{dead_machine, expect, id, value};
 use crate::context::Context;
 
-/// The tests of this file.
+/// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[
     (
         "differences/sweep_that_flips_no_runtime_fails_tasks",

@@ -3,6 +3,7 @@
 mod cluster;
 mod crash;
 mod differences;
+mod install;
 mod pipeline;
 mod retry;
 mod support;
@@ -15,9 +16,10 @@ use crate::context::Context;
 /// A test: it fails by returning an error or by panicking.
 pub type Suite = fn(&Context) -> Result<()>;
 
-/// Every test, under the name it is reported with, topic by topic.
-pub const ALL: &[&[(&str, Suite)]] = &[
+/// Every test by topic, under the name it is reported with.
+pub const TOPICS: &[&[(&str, Suite)]] = &[
     cluster::ALL,
+    install::ALL,
     crash::ALL,
     windows::ALL,
     differences::ALL,

@@ -6,7 +6,7 @@ use super::Suite;
 use super::support::{dead_machine, digest, expect, id, value, values};
 use crate::context::Context;
 
-/// The tests of this file.
+/// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[
     (
         "pipeline/issue_stays_in_progress_only_while_a_task_is_active",

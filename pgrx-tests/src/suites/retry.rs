@@ -6,7 +6,7 @@ use super::Suite;
 use super::support::{dead_machine, expect, id};
 use crate::context::Context;
 
-/// The tests of this file.
+/// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[
     (
         "retry/one_retry_a_parent_and_no_attempt_too_many",

@@ -7,7 +7,7 @@ use super::crash::{DELETE, ISSUE, RECOVER, REGISTER, SWEEP, fleet, nothing_and_t
 use super::support::{digest, expect, expect_state, expect_story, start};
 use crate::context::Context;
 
-/// The tests of this file.
+/// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[
     (
         "windows/cancelled_recovery_does_nothing",

@@ -4,8 +4,10 @@ mod cluster;
 mod crash;
 mod differences;
 mod install;
+mod merge;
 mod pipeline;
 mod retry;
+mod runtimes;
 mod support;
 mod windows;
 
@@ -25,4 +27,6 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     differences::ALL,
     pipeline::ALL,
     retry::ALL,
+    runtimes::ALL,
+    merge::ALL,
 ];

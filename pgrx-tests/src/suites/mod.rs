@@ -3,11 +3,14 @@
 mod cluster;
 mod crash;
 mod differences;
+mod dump;
+mod events;
 mod install;
 mod merge;
 mod pipeline;
 mod retry;
 mod runtimes;
+mod storm;
 mod support;
 mod windows;
 
@@ -29,4 +32,7 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     retry::ALL,
     runtimes::ALL,
     merge::ALL,
+    events::ALL,
+    storm::ALL,
+    dump::ALL,
 ];

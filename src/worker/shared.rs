@@ -57,7 +57,7 @@ pub struct Slot {
     pub database: pg_sys::Oid,
     /// When the last worker began.
     pub last_start: Option<Moment>,
-    /// When the last worker ended.
+    /// When the last worker that swept ended.
     pub last_end: Option<Moment>,
     /// When the next worker is due.
     pub next_due: Option<Moment>,
@@ -122,6 +122,12 @@ pub fn reserve() {
 }
 
 impl Slot {
+    /// The text of the last error.
+    pub fn error(&self) -> Option<String> {
+        (self.text_length > 0)
+            .then(|| String::from_utf8_lossy(&self.text[..self.text_length]).into_owned())
+    }
+
     fn set_error(&mut self, text: &str, at: Moment) {
         let end = text.floor_char_boundary(TEXT);
         self.text[..end].copy_from_slice(&text.as_bytes()[..end]);
@@ -232,6 +238,8 @@ pub fn ended(database: pg_sys::Oid, launch: u32, report: Report, batch: Option<i
         }
         if report != Report::Busy {
             slot.batch = batch;
+        }
+        if matches!(report, Report::Swept { .. }) {
             slot.last_end = Some(now);
         }
     }
@@ -260,6 +268,12 @@ pub fn of(database: pg_sys::Oid) -> Option<Slot> {
             .copied()
             .find(|slot| slot.database == database)
     })?
+}
+
+/// The launcher's process, if it runs.
+pub fn launcher_pid() -> Option<i32> {
+    let pid = preloaded().then(|| TABLE.share().launcher_pid)?;
+    (pid != 0).then_some(pid)
 }
 
 /// Whether the server preloaded the library, without which there is no launcher.

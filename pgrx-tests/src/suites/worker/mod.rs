@@ -1,5 +1,9 @@
 //! What the worker's suites share: clusters that tick fast, databases that are swept, conditions to wait for.
 
+mod databases;
+mod identity;
+mod life;
+
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -8,6 +12,63 @@ use postgres::Client;
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
+use crate::suites::Suite;
+
+/// The suites of the worker.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "worker/a_refused_task_delays_only_itself",
+        databases::a_refused_task_delays_only_itself,
+    ),
+    (
+        "worker/an_error_in_one_does_not_stop_the_others",
+        databases::an_error_in_one_does_not_stop_the_others,
+    ),
+    (
+        "worker/what_cannot_be_swept_is_said_once",
+        databases::what_cannot_be_swept_is_said_once,
+    ),
+    (
+        "worker/a_database_can_be_copied_and_dropped_in_mid_backlog",
+        databases::a_database_can_be_copied_and_dropped_in_mid_backlog,
+    ),
+    (
+        "worker/a_trigger_can_do_no_more_than_the_owner",
+        identity::a_trigger_can_do_no_more_than_the_owner,
+    ),
+    (
+        "worker/settings_of_the_database_do_not_reach_the_superuser",
+        identity::settings_of_the_database_do_not_reach_the_superuser,
+    ),
+    (
+        "worker/tables_of_several_owners_are_not_swept",
+        identity::tables_of_several_owners_are_not_swept,
+    ),
+    (
+        "worker/daemons_get_time_to_beat_after_an_outage",
+        life::daemons_get_time_to_beat_after_an_outage,
+    ),
+    (
+        "worker/death_is_noticed_at_its_moment",
+        life::death_is_noticed_at_its_moment,
+    ),
+    (
+        "worker/a_reload_counts_at_once",
+        life::a_reload_counts_at_once,
+    ),
+    (
+        "worker/what_is_terminated_comes_back",
+        life::what_is_terminated_comes_back,
+    ),
+    (
+        "worker/a_fast_shutdown_does_not_wait_for_a_sweep",
+        life::a_fast_shutdown_does_not_wait_for_a_sweep,
+    ),
+    (
+        "worker/a_standby_begins_to_sweep_when_promoted",
+        life::a_standby_begins_to_sweep_when_promoted,
+    ),
+];
 
 /// Longest wait for something that takes the worker a few ticks.
 pub const SOON: Duration = Duration::from_secs(30);

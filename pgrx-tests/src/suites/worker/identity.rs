@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use postgres::NoTls;
 
-use super::worker::{
+use super::{
     SOON, alter, ensure_said_once, fleet, holds, said, silence, switch_on, ticking, wait_for,
     wait_until_swept,
 };

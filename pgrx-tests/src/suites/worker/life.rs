@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::worker::{
+use super::{
     SOON, alter, fleet, holds, launcher, lives, options, silence, sweeping, switch_on, ticking,
     wait_for, wait_until_swept,
 };

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::worker::{
+use super::{
     SOON, alter, ensure_said_once, fleet, holds, launcher, options, said, silence, sweeping,
     switch_on, ticking, wait_for, wait_until_swept,
 };

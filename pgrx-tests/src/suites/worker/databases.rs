@@ -158,3 +158,54 @@ pub fn a_database_can_be_copied_and_dropped_in_mid_backlog(context: &Context) ->
     client.batch_execute("DROP DATABASE copied")?;
     Ok(())
 }
+
+/// Two workers never sweep one database at once: while another holds its lock, a worker leaves again.
+pub fn a_worker_leaves_when_another_is_there(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "lock")?;
+    let (held, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
+    let mut holder = held.connect()?;
+    holder.batch_execute("SELECT pg_advisory_lock(1836411769, 1)")?;
+    for database in [&held, &sound] {
+        switch_on(database)?;
+        silence(database)?;
+    }
+    for _ in 0..5 {
+        silence(&sound)?;
+        wait_until_swept(&sound)?;
+    }
+    let alive = "SELECT bool_and(status = 'online') FROM agent_runtime";
+    ensure!(holds(&mut holder, alive)?, "two workers swept it at once");
+    drop(holder);
+    wait_until_swept(&held)
+}
+
+/// A trigger that refuses to be cancelled does not keep the only worker from other databases for long.
+pub fn a_worker_that_overstays_is_terminated(context: &Context) -> Result<()> {
+    let options = options("overstay").set("multica.max_workers", "1");
+    let cluster = context.cluster(&options)?;
+    let (stubborn, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
+    stubborn.fixture("worker_stubborn")?;
+    switch_on(&stubborn)?;
+    silence(&stubborn)?;
+    sweeping(&stubborn)?;
+    switch_on(&sound)?;
+    silence(&sound)?;
+    wait_until_swept(&sound)?;
+    let line = format!("database \"{}\" overstays", stubborn.name);
+    ensure!(said(&cluster, &line)? > 0, "the log does not say so");
+    Ok(())
+}
+
+/// Where the server has no slot for another worker, that is a line in the log and the next tick.
+pub fn no_worker_slot_is_a_log_line(context: &Context) -> Result<()> {
+    // The launcher has one slot, the server's own replication launcher the other.
+    let cluster = context.cluster(&options("slots").set("max_worker_processes", "2"))?;
+    let database = fleet(context, &cluster)?;
+    let before = launcher(&cluster)?;
+    switch_on(&database)?;
+    Cluster::wait_until("the launcher says so twice", SOON, || {
+        Ok(said(&cluster, "no background worker could be started")? >= 2)
+    })?;
+    ensure!(launcher(&cluster)? == before, "the launcher was restarted");
+    Ok(())
+}

@@ -33,6 +33,18 @@ pub const ALL: &[(&str, Suite)] = &[
         databases::a_database_can_be_copied_and_dropped_in_mid_backlog,
     ),
     (
+        "worker/a_worker_leaves_when_another_is_there",
+        databases::a_worker_leaves_when_another_is_there,
+    ),
+    (
+        "worker/a_worker_that_overstays_is_terminated",
+        databases::a_worker_that_overstays_is_terminated,
+    ),
+    (
+        "worker/no_worker_slot_is_a_log_line",
+        databases::no_worker_slot_is_a_log_line,
+    ),
+    (
         "worker/a_trigger_can_do_no_more_than_the_owner",
         identity::a_trigger_can_do_no_more_than_the_owner,
     ),

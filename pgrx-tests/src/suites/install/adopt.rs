@@ -165,7 +165,7 @@ pub fn table_owner_needs_no_superuser(context: &Context) -> Result<()> {
     let mut superuser = database.connect()?;
     let owner = Owner::of(&mut superuser, &database.name)?;
     superuser.batch_execute(&format!(
-        "GRANT CREATE ON SCHEMA public TO {0}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {0}",
+        "GRANT CREATE ON SCHEMA public TO {0}; GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO {0}",
         owner.name
     ))?;
     let mut client = database.connect_as(&owner.name)?;

@@ -9,7 +9,7 @@ mod launcher;
 mod pass;
 mod place;
 mod schedule;
-mod shared;
+pub mod shared;
 mod target;
 mod transaction;
 

@@ -119,6 +119,12 @@ pub fn reserve() {
 }
 
 impl Slot {
+    /// The text of the last error.
+    pub fn error(&self) -> Option<String> {
+        (self.text_length > 0)
+            .then(|| String::from_utf8_lossy(&self.text[..self.text_length]).into_owned())
+    }
+
     fn set_error(&mut self, text: &str, at: Moment) {
         let end = text.floor_char_boundary(TEXT);
         self.text[..end].copy_from_slice(&text.as_bytes()[..end]);
@@ -240,6 +246,12 @@ pub fn of(database: pg_sys::Oid) -> Option<Slot> {
             .copied()
             .find(|slot| slot.database == database)
     })?
+}
+
+/// The launcher's process, if it runs.
+pub fn launcher_pid() -> Option<i32> {
+    let pid = preloaded().then(|| TABLE.share().launcher_pid)?;
+    (pid != 0).then_some(pid)
 }
 
 /// Whether the server preloaded the library, without which there is no launcher.

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod install;
+mod worker;
 
 use anyhow::Result;
 
@@ -11,4 +12,4 @@ use crate::context::Context;
 pub type Suite = fn(&Context) -> Result<()>;
 
 /// Every test by topic, under the name it is reported with.
-pub const TOPICS: &[&[(&str, Suite)]] = &[cluster::ALL, install::ALL];
+pub const TOPICS: &[&[(&str, Suite)]] = &[cluster::ALL, install::ALL, worker::ALL];

@@ -7,6 +7,7 @@ mod clock;
 mod error;
 mod event;
 mod failure;
+mod install;
 mod json;
 mod kind;
 mod lock;
@@ -15,6 +16,7 @@ mod row;
 mod runtime;
 mod settings;
 mod spi;
+mod subtransaction;
 mod sweep;
 mod version;
 

@@ -46,6 +46,20 @@ pub struct Statement {
     reads_only: bool,
 }
 
+/// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.
+pub fn script(sql: &str) {
+    let sql = std::ffi::CString::new(sql).expect("statements hold no NUL byte");
+    unsafe {
+        // SAFETY: as in [`Statement::execute`].
+        pg_sys::SPI_connect();
+        let code = pg_sys::SPI_execute(sql.as_ptr(), false, 0);
+        if code < 0 {
+            error!("SPI could not run a script: code {code}");
+        }
+        pg_sys::SPI_finish();
+    }
+}
+
 struct Plan {
     plan: pg_sys::SPIPlanPtr,
     oids: Vec<pg_sys::Oid>,

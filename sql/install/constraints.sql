@@ -1,0 +1,55 @@
+-- Constraints of the tables $2 in schema $1: a signature that two constraints of one meaning share whatever they are
+-- called, and what would add each of them to its table in schema $3.
+WITH tables AS (
+    SELECT c.oid, c.relname
+    FROM pg_class AS c
+    WHERE c.relnamespace = $1 AND c.relname::text = ANY ($2) AND c.relkind IN ('r', 'p')
+),
+constraints AS (
+    SELECT t.relname, con.conname, con.contype, con.confrelid, con.confdeltype, con.confkey, con.conrelid, con.conkey,
+        pg_get_constraintdef(con.oid) AS definition,
+        (
+            SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname)
+            FROM pg_attribute AS a
+            WHERE a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey)
+        ) AS sorted_columns
+    FROM tables AS t
+    JOIN pg_constraint AS con ON con.conrelid = t.oid
+    WHERE con.contype IN ('p', 'u', 'f', 'c')
+)
+SELECT k.relname::text, k.conname::text,
+    CASE k.contype
+        WHEN 'f' THEN format(
+            'foreign key %s to %s %s on delete %s',
+            k.sorted_columns, k.confrelid::regclass, k.confkey, k.confdeltype
+        )
+        -- A set of words is the same in whatever order it is written.
+        WHEN 'c' THEN format('check %s ', k.sorted_columns) || coalesce(
+            (
+                SELECT string_agg(word.found[1], ', ' ORDER BY word.found[1])
+                FROM regexp_matches(k.definition, '''([^'']*)''', 'g') AS word (found)
+            ),
+            k.definition
+        )
+        ELSE format('unique %s', k.sorted_columns)
+    END,
+    format('ALTER TABLE %I.%I ADD CONSTRAINT %I ', $3, k.relname, k.conname)
+    || regexp_replace(k.definition, 'REFERENCES ', format('REFERENCES %I.', $3))
+FROM constraints AS k
+UNION ALL
+-- A plain unique index guards as much as a constraint does.
+SELECT t.relname::text, i.indexrelid::regclass::text,
+    format(
+        'unique %s',
+        (
+            SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname)
+            FROM pg_attribute AS a
+            WHERE a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
+        )
+    ),
+    pg_get_indexdef(i.indexrelid)
+FROM tables AS t
+JOIN pg_index AS i ON i.indrelid = t.oid
+WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+    AND NOT EXISTS (SELECT FROM pg_constraint AS con WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u'))
+ORDER BY 1, 2

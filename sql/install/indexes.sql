@@ -1,0 +1,21 @@
+-- Indexes of the tables $2 in schema $1: what decides whether one serves in place of another, and what would create each
+-- of them in schema $3.
+SELECT c.relname::text, x.relname::text,
+    ARRAY(
+        SELECT format('%s %s %s', pg_get_indexdef(i.indexrelid, k.n, false), i.indclass[k.n - 1], i.indoption[k.n - 1])
+        FROM generate_series(1, i.indnkeyatts::integer) AS k (n)
+        ORDER BY k.n
+    ),
+    coalesce(pg_get_expr(i.indpred, i.indrelid), ''), i.indisunique, i.indisvalid AND i.indisready,
+    EXISTS (SELECT FROM pg_constraint AS con WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u')),
+    format(
+        'CREATE %sINDEX %I ON %I.%I %s',
+        CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname, $3, c.relname,
+        substring(pg_get_indexdef(i.indexrelid) FROM 'USING .*$')
+    )
+FROM pg_class AS c
+JOIN pg_index AS i ON i.indrelid = c.oid
+JOIN pg_class AS x ON x.oid = i.indexrelid
+JOIN pg_am AS am ON am.oid = x.relam
+WHERE c.relnamespace = $1 AND c.relname::text = ANY ($2) AND c.relkind IN ('r', 'p') AND am.amname = 'btree'
+ORDER BY array_position($2, c.relname::text), x.relname

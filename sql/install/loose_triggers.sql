@@ -1,0 +1,9 @@
+-- Trigger functions on the tables $2 of schema $1 that look names up wherever the session that fires them does.
+SELECT string_agg(DISTINCT p.oid::regprocedure::text, ', ')
+FROM pg_trigger AS t
+JOIN pg_class AS c ON c.oid = t.tgrelid
+JOIN pg_proc AS p ON p.oid = t.tgfoid
+JOIN pg_language AS l ON l.oid = p.prolang
+WHERE c.relnamespace = $1 AND c.relname::text = ANY ($2) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+    AND l.lanname NOT IN ('internal', 'c')
+    AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search\_path=%')

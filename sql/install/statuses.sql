@@ -1,0 +1,9 @@
+-- The words that each validated CHECK on the status of table $2 in schema $1 allows.
+SELECT ARRAY(
+        SELECT word.found[1]
+        FROM regexp_matches(pg_get_constraintdef(con.oid), '''([^'']*)''', 'g') AS word (found)
+    )
+FROM pg_class AS c
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'status'
+JOIN pg_constraint AS con ON con.conrelid = c.oid AND con.contype = 'c' AND con.conkey = ARRAY[a.attnum]
+WHERE c.relnamespace = $1 AND c.relname::text = $2 AND con.convalidated

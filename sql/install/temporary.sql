@@ -1,0 +1,1 @@
+SELECT pg_my_temp_schema()

@@ -1,0 +1,251 @@
+//! Creates the tables or adopts those that are there. The extension script cannot: tables that it made would be members,
+//! which DROP EXTENSION takes along and pg_dump leaves out.
+
+mod files;
+mod plan;
+mod refuse;
+mod shape;
+
+use pgrx::pg_sys::errcodes::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::argument::required;
+use crate::error::{Error, Result};
+use crate::kind::InstallStep;
+use crate::row::{Composite, set};
+use crate::spi::{self, Statement, arg};
+use crate::version;
+use files::{TABLES, TASKS};
+use plan::{Action, Step, plan};
+use shape::{Relation, Shape, Wanted, relations, set_local};
+
+static PLACE: Statement = Statement::write(include_str!("../../sql/install/schema.sql"));
+static ONE_AT_A_TIME: Statement =
+    Statement::write(include_str!("../../sql/install/one_at_a_time.sql"));
+static LOCK_TIMEOUT: Statement =
+    Statement::write(include_str!("../../sql/install/lock_timeout.sql"));
+static GIVE_AWAY: Statement = Statement::write(include_str!("../../sql/install/give_away.sql"));
+static OPERATOR: Statement = Statement::write(include_str!("../../sql/install/operator.sql"));
+static MIGRATIONS: Statement = Statement::write(include_str!("../../sql/install/migrations.sql"));
+static RECORDED: Statement =
+    Statement::write(include_str!("../../sql/install/migration_recorded.sql"));
+static STATE_ROW: Statement = Statement::write(include_str!("../../sql/install/state_row.sql"));
+static LOOSE_TRIGGERS: Statement =
+    Statement::write(include_str!("../../sql/install/loose_triggers.sql"));
+
+const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.sql");
+
+/// A lock that somebody holds longer than this is not worth queueing everybody else behind.
+const LONGEST_WAIT: &str = "5s";
+
+extension_sql_file!(
+    "../../sql/install/comments.sql",
+    name = "install_comments",
+    requires = [multica_install]
+);
+
+/// Where the extension is installed and what the caller may do there.
+struct Place {
+    oid: pg_sys::Oid,
+    schema: String,
+    caller: String,
+    may_create: bool,
+    may_create_temporary: bool,
+    open_to_all: bool,
+    extension: pg_sys::Oid,
+}
+
+/// Creates the tables that are missing and adopts those that are there; with `dry_run` it only says what it would do.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_install(
+    dry_run: default!(Option<bool>, "false"),
+) -> std::result::Result<SetOfIterator<'static, Composite<InstallStep>>, ErrorReport> {
+    version::check()?;
+    let dry_run = required("dry_run", dry_run)?;
+    Ok(set(install(dry_run)?.iter().map(row).collect()))
+}
+
+fn install(dry_run: bool) -> Result<Vec<Step>> {
+    let waited = wait_briefly();
+    let place = place();
+    if !dry_run {
+        ONE_AT_A_TIME.run(&[arg(place.extension)]);
+    }
+    may_create_temporary(&place)?;
+    let wanted = Wanted::declare(&place.schema);
+    let relations = relations(place.oid);
+    let found = Shape::read(place.oid, &place.schema);
+    refuse::refuse(&place, &wanted, &relations, &found)?;
+    let mut steps = plan(&wanted, &relations, &found)?;
+    may_create(&place, &steps)?;
+    warn(&place, &relations);
+    if dry_run {
+        steps.extend(record_migration(&place, &relations));
+        steps.extend(operator(owner(&place, &relations)));
+    } else {
+        carry_out(&steps);
+        give_away(&place, &relations, &steps);
+        STATE_ROW.run(&[]);
+        let rest: Vec<Step> = record_migration(&place, &relations)
+            .into_iter()
+            .chain(operator(owner(&place, &relations)))
+            .collect();
+        carry_out(&rest);
+        steps.extend(rest);
+    }
+    if let Some(before) = waited {
+        set_local("lock_timeout", &before);
+    }
+    Ok(steps)
+}
+
+/// Bounds the wait for locks unless the caller has; gives what to set it back to, since the rest of the caller's
+/// transaction is his.
+fn wait_briefly() -> Option<String> {
+    let before = LOCK_TIMEOUT
+        .row(&[], |row| (row.must::<String>(1), row.must::<bool>(2)))
+        .and_then(|(setting, is_default)| is_default.then_some(setting));
+    if before.is_some() {
+        set_local("lock_timeout", LONGEST_WAIT);
+    }
+    before
+}
+
+fn place() -> Place {
+    let place = PLACE.row(&[], |row| Place {
+        oid: row.must(1),
+        schema: row.must(2),
+        caller: row.must(3),
+        may_create: row.must(4),
+        may_create_temporary: row.must(5),
+        open_to_all: row.must(6),
+        extension: row.must(7),
+    });
+    place.expect("a function of the extension runs in a database that has it")
+}
+
+fn may_create_temporary(place: &Place) -> Result<()> {
+    if place.may_create_temporary {
+        return Ok(());
+    }
+    Err(Error::Privilege {
+        message: format!(
+            "{} may not create temporary tables in this database",
+            place.caller
+        ),
+        detail:
+            "The wanted tables are declared as temporary ones to compare them with what is there."
+                .into(),
+        hint: format!("Run GRANT TEMPORARY ON DATABASE … TO {};", place.caller),
+    })
+}
+
+fn may_create(place: &Place, steps: &[Step]) -> Result<()> {
+    let creates = steps.iter().any(|step| step.action == Action::Created);
+    if place.may_create || !creates {
+        return Ok(());
+    }
+    Err(Error::Privilege {
+        message: format!("{} may not create in schema {}", place.caller, place.schema),
+        detail: "Tables and indexes are missing there; a dry run lists them.".into(),
+        hint: format!(
+            "Run GRANT CREATE ON SCHEMA {} TO {};",
+            place.schema, place.caller
+        ),
+    })
+}
+
+fn carry_out(steps: &[Step]) {
+    for step in steps {
+        if let (Action::Created | Action::Altered, Some(ddl)) = (step.action, &step.ddl) {
+            spi::script(ddl);
+        }
+    }
+}
+
+/// Whoever owns the tasks owns everything; in an empty schema that is the caller.
+fn owner(place: &Place, relations: &[Relation]) -> String {
+    relations
+        .first()
+        .map_or_else(|| place.caller.clone(), |relation| relation.owner.clone())
+}
+
+fn give_away(place: &Place, relations: &[Relation], steps: &[Step]) {
+    let created = |name: &str| {
+        let mut all = steps.iter();
+        all.any(|step| step.object == name && step.action == Action::Created)
+    };
+    let names: Vec<String> = TABLES
+        .iter()
+        .filter(|table| created(table.name))
+        .map(|table| table.name.to_string())
+        .collect();
+    let args = [arg(place.oid), arg(names), arg(owner(place, relations))];
+    let scripts = GIVE_AWAY.rows(&args, |row| row.must::<String>(1));
+    scripts.iter().for_each(|sql| spi::script(sql));
+}
+
+/// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. In a schema without
+/// the server's tasks a list of migrations is somebody else's.
+fn record_migration(place: &Place, relations: &[Relation]) -> Option<Step> {
+    let is_adopted = relations.iter().any(|relation| relation.name == TASKS);
+    let has_list = is_adopted && MIGRATIONS.run(&[arg(place.oid)]) > 0;
+    if !has_list || RECORDED.run(&[]) > 0 {
+        return None;
+    }
+    Some(Step::new(
+        "schema_migrations",
+        Action::Altered,
+        RECORD_MIGRATION.trim_end(),
+    ))
+}
+
+/// The owner of the tables may call every function: the background worker sweeps as that role.
+fn operator(owner: String) -> Option<Step> {
+    let args = [arg(owner.clone())];
+    let (grants, may_grant): (Option<String>, Option<bool>) =
+        OPERATOR.row(&args, |row| (row.get(1), row.get(2)))?;
+    let action = match may_grant {
+        Some(true) => Action::Altered,
+        _ => Action::Missing,
+    };
+    grants.map(|sql| Step::new(format!("operator {owner}"), action, sql))
+}
+
+fn warn(place: &Place, relations: &[Relation]) {
+    if place.open_to_all {
+        warning(
+            format!("every role may create objects in schema {}", place.schema),
+            "The functions of multica look names up in this schema.",
+            format!("Run REVOKE CREATE ON SCHEMA {} FROM PUBLIC;", place.schema),
+        );
+    }
+    let adopted: Vec<String> = relations.iter().map(|it| it.name.clone()).collect();
+    let loose: Option<String> = LOOSE_TRIGGERS
+        .row(&[arg(place.oid), arg(adopted)], |row| row.get(1))
+        .flatten();
+    if let Some(functions) = loose {
+        warning(
+            format!("trigger functions without a search_path of their own: {functions}"),
+            "When a function of multica fires them, they run under its search_path.",
+            "Give each its own: ALTER FUNCTION … SET search_path = …;".into(),
+        );
+    }
+}
+
+fn warning(message: String, detail: &str, hint: String) {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "multica")
+        .set_detail(detail)
+        .set_hint(hint)
+        .report(PgLogLevel::WARNING);
+}
+
+fn row(step: &Step) -> Composite<InstallStep> {
+    Composite::of(&[
+        ("object", arg(step.object.clone())),
+        ("action", arg(step.action.word().to_string())),
+        ("ddl", arg(step.ddl.clone())),
+    ])
+}

@@ -1,0 +1,237 @@
+//! What install has to do: the difference between the shape that the files declare and the one found, object by object.
+
+use std::collections::HashSet;
+
+use super::files::{TABLES, Table, is_own};
+use super::shape::{Column, Constraint, Index, Relation, Shape, Wanted};
+use crate::error::{Error, Result};
+
+/// What happens to an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// It was missing and is made.
+    Created,
+    /// It was there and stays as it is.
+    Adopted,
+    /// It was there and gets something added.
+    Altered,
+    /// It is missing and stays so: adding it would scan a table under lock, which is the owner's to decide.
+    Missing,
+}
+
+impl Action {
+    /// The word in the result.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Adopted => "adopted",
+            Self::Altered => "altered",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// One row of the result: an object, what happens to it, and the statement that does it or would do it.
+pub struct Step {
+    /// Name of the object, after its table's where it has none of its own in the schema.
+    pub object: String,
+    /// What happens to it.
+    pub action: Action,
+    /// The statement.
+    pub ddl: Option<String>,
+}
+
+impl Step {
+    /// A step with a statement.
+    pub fn new(object: impl Into<String>, action: Action, ddl: impl Into<String>) -> Self {
+        Self {
+            object: object.into(),
+            action,
+            ddl: Some(ddl.into()),
+        }
+    }
+
+    /// An object that stays as it is.
+    pub fn adopted(object: impl Into<String>) -> Self {
+        Self {
+            object: object.into(),
+            action: Action::Adopted,
+            ddl: None,
+        }
+    }
+}
+
+/// The steps in the order in which they can run: tables, then what they get, then what only is reported.
+pub fn plan(wanted: &Wanted, relations: &[Relation], found: &Shape) -> Result<Vec<Step>> {
+    let planner = Planner {
+        wanted,
+        found,
+        there: relations.iter().map(|it| it.name.as_str()).collect(),
+    };
+    let columns: Vec<(&str, Step)> = planner.columns();
+    let constraints = planner.constraints();
+    let mut steps: Vec<Step> = TABLES.iter().map(|table| planner.table(table)).collect();
+    for (table, addition) in columns.into_iter().chain(constraints) {
+        let of_table = steps.iter_mut().find(|step| step.object == table);
+        if let (Some(step), Action::Created) = (of_table, addition.action)
+            && step.action == Action::Adopted
+        {
+            step.action = Action::Altered;
+        }
+        steps.push(addition);
+    }
+    for index in &wanted.all.indexes {
+        steps.extend(planner.index(index)?);
+    }
+    Ok(steps)
+}
+
+struct Planner<'a> {
+    wanted: &'a Wanted,
+    found: &'a Shape,
+    there: HashSet<&'a str>,
+}
+
+impl<'a> Planner<'a> {
+    fn table(&self, table: &Table) -> Step {
+        if self.there.contains(table.name) {
+            return Step::adopted(table.name);
+        }
+        let ddl = format!("{}{}", table.shape, table.extra);
+        Step::new(table.name, Action::Created, ddl.trim_end())
+    }
+
+    fn columns(&self) -> Vec<(&'a str, Step)> {
+        let wanted = self.wanted.all.columns.iter();
+        wanted
+            .filter(|column| !self.comes_with_table(&column.table, &column.name))
+            .flat_map(|column| {
+                let steps = self.column(column).into_iter();
+                steps.map(|step| (column.table.as_str(), step))
+            })
+            .collect()
+    }
+
+    fn column(&self, column: &Column) -> Vec<Step> {
+        let object = format!("{}.{}", column.table, column.name);
+        let Some(there) = find_column(self.found, column) else {
+            return vec![Step::new(object, Action::Created, &column.add)];
+        };
+        let mut steps = Vec::new();
+        if column.not_null && !there.not_null {
+            steps.push(Step::new(
+                object.as_str(),
+                Action::Missing,
+                &column.set_not_null,
+            ));
+        }
+        if let Some(set_default) = &column.set_default
+            && !there.has_default
+        {
+            steps.push(Step::new(object, Action::Missing, set_default));
+        }
+        steps
+    }
+
+    fn constraints(&self) -> Vec<(&'a str, Step)> {
+        let wanted = self.wanted.all.constraints.iter();
+        wanted
+            .filter(|it| !self.comes_with_table(&it.table, &it.name))
+            .filter_map(|it| Some((it.table.as_str(), self.constraint(it)?)))
+            .collect()
+    }
+
+    fn constraint(&self, constraint: &Constraint) -> Option<Step> {
+        let of_table = || {
+            let all = self.found.constraints.iter();
+            all.filter(|it| it.table == constraint.table)
+        };
+        if of_table().any(|it| it.signature == constraint.signature) {
+            return None;
+        }
+        let is_name_free = of_table().all(|it| it.name != constraint.name);
+        let action = if is_name_free && self.may_add(&constraint.table, &constraint.name) {
+            Action::Created
+        } else {
+            Action::Missing
+        };
+        let object = format!("{}.{}", constraint.table, constraint.name);
+        Some(Step::new(object, action, &constraint.add))
+    }
+
+    fn index(&self, index: &Index) -> Result<Option<Step>> {
+        if index.of_constraint || self.comes_with_table(&index.table, &index.name) {
+            return Ok(None);
+        }
+        let all = &self.found.indexes;
+        if let Some(serving) = all.iter().find(|there| serves(there, index)) {
+            return Ok(Some(Step::adopted(&serving.name)));
+        }
+        if !self.may_add(&index.table, &index.name) {
+            let step = Step::new(&index.name, Action::Missing, &index.create);
+            return Ok(Some(step));
+        }
+        if let Some(other) = all.iter().find(|there| there.name == index.name) {
+            return Err(name_taken(other, index));
+        }
+        let step = Step::new(&index.name, Action::Created, &index.create);
+        Ok(Some(step))
+    }
+
+    /// Whether the object is part of a CREATE TABLE that is still to run.
+    fn comes_with_table(&self, table: &str, name: &str) -> bool {
+        !self.there.contains(table) && is_in(&self.wanted.with_table, table, name)
+    }
+
+    /// Whether the object may be added: to a table that is created, to one of the extension's own, or to an adopted one
+    /// because it is among the few things that an adopted one gets.
+    fn may_add(&self, table: &str, name: &str) -> bool {
+        !self.there.contains(table) || is_own(table) || is_in(&self.wanted.addable, table, name)
+    }
+}
+
+/// Whether a column belongs to what has to be there before a table counts as Multica's.
+pub fn is_required(wanted: &Wanted, column: &Column) -> bool {
+    !is_own(&column.table) && !is_in(&wanted.addable, &column.table, &column.name)
+}
+
+/// The column of the same table and name.
+pub fn find_column<'a>(shape: &'a Shape, column: &Column) -> Option<&'a Column> {
+    let mut all = shape.columns.iter();
+    all.find(|it| it.table == column.table && it.name == column.name)
+}
+
+fn is_in(set: &HashSet<(String, String)>, table: &str, name: &str) -> bool {
+    set.iter().any(|(of, it)| of == table && it == name)
+}
+
+/// Whether an index that is there does what the wanted one is for. Leading keys are enough for a search, not for
+/// uniqueness. The predicate must be the same: without it the index grows with history and a search in its order walks
+/// through what is finished; the pending slot alone is taken with any predicate that stands under its name, because the
+/// server changed it over time.
+fn serves(there: &Index, wanted: &Index) -> bool {
+    let same_predicate = there.predicate == wanted.predicate;
+    let same_slot = wanted.unique && there.name == wanted.name && !there.predicate.is_empty();
+    let enough_keys = if wanted.unique {
+        there.unique && there.keys == wanted.keys
+    } else {
+        there.keys.starts_with(&wanted.keys)
+    };
+    there.table == wanted.table && there.usable && enough_keys && (same_predicate || same_slot)
+}
+
+fn name_taken(there: &Index, wanted: &Index) -> Error {
+    let problem = if there.usable {
+        "is not the index that multica needs"
+    } else {
+        "is invalid, as a CREATE INDEX CONCURRENTLY that failed leaves it"
+    };
+    Error::state(
+        format!("index \"{}\" {problem}", there.name),
+        format!("Needed is: {}", wanted.create),
+        format!(
+            "Drop or rename index \"{}\", then run SELECT * FROM multica_install();",
+            there.name
+        ),
+    )
+}

@@ -19,6 +19,7 @@ mod spi;
 mod subtransaction;
 mod sweep;
 mod version;
+mod worker;
 
 pgrx::pg_module_magic!(name, version);
 
@@ -39,8 +40,9 @@ extension_sql_file!(
     finalize
 );
 
-/// Defines the settings when the library is loaded.
+/// Defines the settings when the library is loaded, and registers the launcher when the server preloads it.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+    worker::register();
 }

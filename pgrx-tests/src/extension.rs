@@ -116,22 +116,38 @@ pub fn lint(project: &Project, tools: &Tools) -> Result<()> {
 /// A cargo with one and the same environment for every build: pgrx generates its bindings anew whenever it changes.
 /// Nothing of the user's pgrx home is read or written.
 fn cargo_command(project: &Project, tools: &Tools, program: &Path) -> Result<Command> {
-    let bindings = PostgresCopy::prepare(project, &tools.server, Variant::Dev.name())?;
     let home = project.work.join("pgrx");
-    fs::create_dir_all(&home)?;
+    if !home.join("config.toml").exists() {
+        let headers = PostgresCopy::prepare(project, &tools.server, Variant::Dev.name())?;
+        fs::create_dir_all(&home)?;
+        let mut init = without_ours(&tools.cargo_pgrx, project, &home);
+        init.args([
+            "pgrx",
+            "init",
+            "--no-run",
+            &format!("--pg{}", headers.major),
+        ])
+        .arg(headers.pg_config());
+        run_step("preparing cargo-pgrx", &mut init)?;
+    }
+    Ok(without_ours(program, project, &home))
+}
+
+/// A command without what cargo told this harness about itself, and without the caller's Postgres and pgrx settings.
+fn without_ours(program: &Path, project: &Project, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(&project.root);
     for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        let of_this_package = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-        if of_this_package || name.starts_with("PG") || name.starts_with("CARGO_BIN_") {
+        let text = name.to_string_lossy().into_owned();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "PG"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix))
+        {
             command.env_remove(name);
         }
     }
+    command.env("PGRX_HOME", home);
     command
-        .env("PGRX_HOME", home)
-        .env("PGRX_PG_CONFIG_PATH", bindings.pg_config());
-    Ok(command)
 }
 
 /// The installed files of the extension.

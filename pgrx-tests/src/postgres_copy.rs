@@ -78,7 +78,7 @@ impl PostgresCopy {
         below(&self.prefix, &self.files.sharedir).join("extension")
     }
 
-    /// A test program that comes with the server's headers, as a path below `src/test`.
+    /// A test program for extensions, as a path below `src/test`.
     pub fn test_program(&self, path: &str) -> PathBuf {
         below(&self.prefix, &self.files.pgxs())
             .join("src/test")

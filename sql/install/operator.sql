@@ -1,7 +1,7 @@
 -- Functions of the extension that role $1 may not call yet, and whether the caller can change that.
 SELECT string_agg(
         format(
-            'GRANT EXECUTE ON FUNCTION %I.%I(%s) TO %I;',
+            'GRANT EXECUTE ON ROUTINE %I.%I(%s) TO %I;',
             n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), $1
         ),
         E'\n' ORDER BY p.oid

@@ -158,6 +158,10 @@ fn tell(
     eva_before.kill()?;
     let eva = Daemon::start(&machine("eva.local", "claude").renamed("machine-5f1e", eves_task))?;
 
+    timeline.until("the new identity of eva.local", LIMIT, |events| {
+        count(events, "daemon:register", "register") == 6
+    })?;
+
     timeline.act("The background worker misses anna-laptop's heartbeats.");
     timeline.until("the tasks of anna-laptop", LIMIT, |events| {
         failed(events, "runtime_offline") == 2

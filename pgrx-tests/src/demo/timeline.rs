@@ -91,7 +91,17 @@ impl Timeline {
         let text = |key: &str| payload[key].as_str().unwrap_or_default().to_string();
         let name = |key: &str| self.name(&payload[key]);
         match kind {
-            "daemon:register" => format!("{} {}", self.machines(payload), action(&text("action"))),
+            "daemon:register" => {
+                let before = payload["runtimes"][0]["legacy_daemon_id"].as_str();
+                let before = before.map_or_else(String::new, |before| {
+                    format!(", with the agents and tasks of {before}")
+                });
+                format!(
+                    "{} {}{before}",
+                    self.machines(payload),
+                    action(&text("action"))
+                )
+            }
             "task:failed" => {
                 let retry = if payload["retry_task_id"].is_null() {
                     "no attempt is left"

@@ -68,7 +68,7 @@ fn missing(project: &Project, major: u32) -> Vec<Missing> {
     }
     if !server.as_ref().is_some_and(ServerFiles::has_headers) {
         list.push(Missing {
-            what: "the server's headers, pg_regress and isolationtester",
+            what: "the server's headers",
             package: format!("postgresql-server-dev-{major}"),
         });
     }

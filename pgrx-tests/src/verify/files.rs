@@ -98,6 +98,7 @@ fn one(
                 expected.display()
             );
         }
+        fs::create_dir_all(folder.join("expected"))?;
         fs::write(&expected, "")?;
     }
     let target = context

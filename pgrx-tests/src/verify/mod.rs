@@ -55,7 +55,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     for kind in [files::Kind::Golden, files::Kind::Isolation] {
         files::run(&context, kind, options.accept, &mut report)?;
     }
-    for (name, suite) in suites::ALL {
+    for (name, suite) in suites::TOPICS.iter().copied().flatten() {
         report.case(name, || suite(&context));
     }
     drop(context);

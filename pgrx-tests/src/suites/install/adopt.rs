@@ -1,0 +1,264 @@
+//! A database of the server.
+
+use anyhow::{Result, ensure};
+
+use super::support::{
+    BEFORE_055, all_adopted, dry_run, install, rows, same, server, value, with_action,
+};
+use crate::context::Context;
+
+/// Adoption writes indexes and tables of its own and touches no row.
+pub fn server_database_keeps_every_row(context: &Context) -> Result<()> {
+    let database = server(context, "")?;
+    let mut client = database.connect()?;
+    let before = rows(&mut client)?;
+    ensure!(before.len() > 200, "the fixture has rows");
+    let steps = install(&mut client)?;
+    let created = with_action(&steps, "created");
+    ensure!(
+        created.iter().all(|object| object.starts_with("multica_")),
+        "only objects of its own are created: {created:?}"
+    );
+    ensure!(
+        with_action(&steps, "missing").is_empty(),
+        "nothing is missing: {steps:?}"
+    );
+    same("the rows", &rows(&mut client)?, &before)?;
+    all_adopted(&install(&mut client)?)?;
+    let swept: i64 = value(&mut client, "SELECT tasks_failed FROM multica_sweep()")?;
+    ensure!(
+        swept == 18,
+        "the sweep finds the tasks of dead daemons, {swept} of them"
+    );
+    Ok(())
+}
+
+/// The server's own statement for 055 fails for ever where its columns are there; its migrator asks the list first.
+pub fn migrator_passes_over_what_was_added(context: &Context) -> Result<()> {
+    let database = server(context, BEFORE_055)?;
+    let mut client = database.connect()?;
+    let before: i64 = value(&mut client, "SELECT count(*) FROM agent_task_queue")?;
+    let steps = install(&mut client)?;
+    ensure!(
+        with_action(&steps, "altered") == ["agent_task_queue", "schema_migrations"],
+        "{steps:?}"
+    );
+    for column in [
+        "attempt",
+        "max_attempts",
+        "parent_task_id",
+        "failure_reason",
+        "last_heartbeat_at",
+    ] {
+        let object = format!("agent_task_queue.{column}");
+        ensure!(
+            with_action(&steps, "created").contains(&object.as_str()),
+            "{object} is added"
+        );
+    }
+    ensure!(
+        with_action(&steps, "created").contains(&"idx_agent_task_queue_parent"),
+        "the migration's index is added"
+    );
+    let filled: i64 = value(
+        &mut client,
+        "SELECT count(*) FROM agent_task_queue WHERE attempt = 1 AND max_attempts = 2 AND parent_task_id IS NULL",
+    )?;
+    ensure!(
+        filled == before,
+        "{filled} of {before} rows have the migration's defaults"
+    );
+    let server_way = "ALTER TABLE agent_task_queue ADD COLUMN attempt INT NOT NULL DEFAULT 1";
+    let error = client
+        .batch_execute(server_way)
+        .expect_err("the column is there");
+    ensure!(
+        error.code().is_some_and(|code| code.code() == "42701"),
+        "{error}"
+    );
+    client.batch_execute(&format!(
+        "DO $$ BEGIN
+             IF NOT EXISTS (SELECT FROM schema_migrations WHERE version = '055_task_lease_and_retry') THEN
+                 {server_way};
+             END IF;
+         END $$"
+    ))?;
+    let key: String = value(
+        &mut client,
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'agent_task_queue_parent_task_id_fkey'",
+    )?;
+    ensure!(
+        key.ends_with("REFERENCES agent_task_queue(id) ON DELETE SET NULL"),
+        "{key}"
+    );
+    all_adopted(&install(&mut client)?)
+}
+
+/// Columns, triggers, indexes, checks, policies and tables that this version has never heard of.
+pub fn unknown_extras_are_left_alone(context: &Context) -> Result<()> {
+    let database = server(
+        context,
+        "ALTER TABLE agent_task_queue ADD COLUMN wakes_at timestamptz, ADD COLUMN squad text DEFAULT 'none';
+         ALTER TABLE issue ADD CONSTRAINT title_is_short CHECK (length(title) < 500);
+         CREATE INDEX idx_task_wakes ON agent_task_queue (wakes_at) WHERE wakes_at IS NOT NULL;
+         CREATE UNIQUE INDEX idx_runtime_name ON agent_runtime (workspace_id, name);
+         CREATE TABLE squad (id uuid PRIMARY KEY);
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS
+             $$ BEGIN NEW.updated_at := NEW.updated_at; RETURN NEW; END $$;
+         CREATE TRIGGER touch BEFORE UPDATE ON issue FOR EACH ROW EXECUTE FUNCTION touch()",
+    )?;
+    let mut client = database.connect()?;
+    let before = rows(&mut client)?;
+    let objects = "SELECT count(*) FROM pg_depend AS d JOIN pg_class AS c ON c.oid = d.refobjid
+                   WHERE c.relname IN ('agent_task_queue', 'issue', 'squad') AND d.classid = 'pg_trigger'::regclass";
+    let triggers: i64 = value(&mut client, objects)?;
+    let steps = install(&mut client)?;
+    ensure!(with_action(&steps, "missing").is_empty(), "{steps:?}");
+    same("the rows", &rows(&mut client)?, &before)?;
+    ensure!(
+        value::<i64>(&mut client, objects)? == triggers,
+        "triggers stay as they were"
+    );
+    client.execute("SELECT wakes_at, squad FROM agent_task_queue", &[])?;
+    client.execute("SELECT FROM multica_sweep()", &[])?;
+    all_adopted(&install(&mut client)?)
+}
+
+/// A DBA builds the indexes of a dry run CONCURRENTLY and under names of his own: none is built twice.
+pub fn index_built_by_hand_serves(context: &Context) -> Result<()> {
+    let database = server(context, "")?;
+    let mut client = database.connect()?;
+    let planned = dry_run(&mut client)?;
+    let indexes: Vec<&str> = planned
+        .iter()
+        .filter(|step| step.action == "created")
+        .filter_map(|step| step.ddl.as_deref())
+        .filter(|ddl| ddl.starts_with("CREATE INDEX"))
+        .collect();
+    ensure!(
+        indexes.len() == 6,
+        "an adopted database lacks six indexes: {indexes:?}"
+    );
+    for (at, ddl) in indexes.iter().enumerate() {
+        let (_, rest) = ddl.split_once(" ON ").expect("an index is on a table");
+        client.batch_execute(&format!("CREATE INDEX CONCURRENTLY by_hand_{at} ON {rest}"))?;
+    }
+    let count = "SELECT count(*) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
+                 WHERE c.relname IN ('agent', 'agent_task_queue')";
+    let before: i64 = value(&mut client, count)?;
+    let steps = install(&mut client)?;
+    ensure!(
+        value::<i64>(&mut client, count)? == before,
+        "an index was built twice"
+    );
+    let serving = with_action(&steps, "adopted");
+    ensure!(
+        (0..6).all(|at| serving.contains(&format!("by_hand_{at}").as_str())),
+        "{serving:?}"
+    );
+    Ok(())
+}
+
+/// The owner of the tables adopts them with nothing but EXECUTE, and calls everything afterwards.
+pub fn table_owner_needs_no_superuser(context: &Context) -> Result<()> {
+    let database = server(context, BEFORE_055)?;
+    let mut superuser = database.connect()?;
+    let owner = Owner::of(&mut superuser, &database.name)?;
+    superuser.batch_execute(&format!(
+        "GRANT CREATE ON SCHEMA public TO {0}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {0}",
+        owner.name
+    ))?;
+    let mut client = database.connect_as(&owner.name)?;
+    install(&mut client)?;
+    all_adopted(&install(&mut client)?)?;
+    client.execute("SELECT FROM multica_sweep()", &[])?;
+    ensure!(
+        owner.owns_everything(&mut superuser)?,
+        "everything is the owner's"
+    );
+    drop((client, superuser));
+    owner.drop_with(database)
+}
+
+/// Who runs the background worker is the owner of the tables: what a superuser's install makes must be his, and so must
+/// the right to call.
+pub fn what_a_superuser_creates_belongs_to_the_owner(context: &Context) -> Result<()> {
+    let database = server(
+        context,
+        "DROP TABLE chat_message; DROP TABLE issue_subscriber",
+    )?;
+    let mut superuser = database.connect()?;
+    let owner = Owner::of(&mut superuser, &database.name)?;
+    let steps = install(&mut superuser)?;
+    ensure!(
+        with_action(&steps, "altered") == [format!("operator {}", owner.name)],
+        "{steps:?}"
+    );
+    ensure!(
+        owner.owns_everything(&mut superuser)?,
+        "everything is the owner's"
+    );
+    all_adopted(&install(&mut superuser)?)?;
+    let mut client = database.connect_as(&owner.name)?;
+    client.execute("SELECT FROM multica_sweep()", &[])?;
+    drop((client, superuser));
+    owner.drop_with(database)
+}
+
+/// A table called schema_migrations belongs to somebody else where the server's tasks are not.
+pub fn other_migration_lists_are_not_touched(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE TABLE schema_migrations (version varchar PRIMARY KEY); CREATE EXTENSION multica",
+    )?;
+    install(&mut client)?;
+    install(&mut client)?;
+    let versions: i64 = value(&mut client, "SELECT count(*) FROM schema_migrations")?;
+    ensure!(
+        versions == 0,
+        "somebody else's list of migrations was written to"
+    );
+    Ok(())
+}
+
+/// A role that owns the tables of one database and is nobody otherwise.
+struct Owner {
+    name: String,
+}
+
+impl Owner {
+    fn of(superuser: &mut postgres::Client, database: &str) -> Result<Self> {
+        let name = format!("owner_of_{database}");
+        superuser.batch_execute(&format!(
+            "CREATE ROLE {name} LOGIN;
+             DO $$ DECLARE t regclass; BEGIN
+                 FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+                     EXECUTE format('ALTER TABLE %s OWNER TO {name}', t);
+                 END LOOP;
+             END $$"
+        ))?;
+        Ok(Self { name })
+    }
+
+    fn owns_everything(&self, superuser: &mut postgres::Client) -> Result<bool> {
+        let others: i64 = superuser
+            .query_one(
+                "SELECT count(*) FROM pg_class
+                 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i', 'S')
+                     AND relowner::regrole::text <> $1",
+                &[&self.name],
+            )?
+            .get(0);
+        Ok(others == 0)
+    }
+
+    fn drop_with(self, database: crate::database::Database<'_>) -> Result<()> {
+        let cluster = database.cluster();
+        drop(database);
+        cluster
+            .connect("postgres")?
+            .batch_execute(&format!("DROP ROLE {}", self.name))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! An empty schema.
+
+use anyhow::{Result, ensure};
+
+use super::support::{
+    all_adopted, catalogue, dry_run, install, lines, same, server, value, with_action,
+};
+use crate::context::Context;
+
+/// Columns, constraints and indexes of the server's tables, in a form in which two databases compare. Left out is what
+/// is meant to differ: keys to tables outside the list, an index that repeats a unique constraint, names of indexes.
+const COLUMNS: &str = "
+    SELECT format('%s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+        CASE WHEN (c.relname, a.attname) NOT IN (('agent', 'runtime_mode'), ('autopilot_run', 'status'))
+            THEN pg_get_expr(d.adbin, d.adrelid) END)
+    FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($TABLES) ORDER BY 1";
+const CONSTRAINTS: &str = "
+    SELECT format('%s %s', c.relname, pg_get_constraintdef(k.oid))
+    FROM pg_class AS c JOIN pg_constraint AS k ON k.conrelid = c.oid
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($TABLES)
+        AND k.contype IN ('p', 'u', 'f', 'c')
+        AND (k.contype <> 'f' OR (SELECT relname FROM pg_class WHERE oid = k.confrelid) = ANY ($TABLES)) ORDER BY 1";
+const INDEXES: &str = "
+    SELECT DISTINCT regexp_replace(pg_get_indexdef(i.indexrelid), 'INDEX \\S+ ', 'INDEX ')
+    FROM pg_class AS c JOIN pg_index AS i ON i.indrelid = c.oid JOIN pg_class AS x ON x.oid = i.indexrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($TABLES)
+        AND x.relname NOT LIKE 'multica%' AND x.relname <> 'idx_issue_workspace_number' ORDER BY 1";
+const TABLES: &str = "'{workspace,user,member,agent,agent_runtime,issue,comment,chat_session,chat_message,autopilot,\
+                      autopilot_run,agent_task_queue}'::text[]";
+
+/// Code written for the server's tables works on created ones only if they are the same.
+pub fn created_tables_have_the_shape_of_the_servers(context: &Context) -> Result<()> {
+    let created = context.fresh_database()?;
+    let servers = server(context, "")?;
+    let (mut created, mut servers) = (created.connect()?, servers.connect()?);
+    for (what, query) in [
+        ("columns", COLUMNS),
+        ("constraints", CONSTRAINTS),
+        ("indexes", INDEXES),
+    ] {
+        let query = query.replace("$TABLES", TABLES);
+        let expected = lines(&mut servers, &query)?;
+        ensure!(expected.len() > 12, "the query finds {what}");
+        same(what, &lines(&mut created, &query)?, &expected)?;
+    }
+    Ok(())
+}
+
+/// A second call, and a third in another session, leave every row of the catalogue as it was.
+pub fn second_call_writes_nothing(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    let before = catalogue(&mut database.connect()?)?;
+    for isolation in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        let mut client = database.connect()?;
+        client.batch_execute(&format!(
+            "SET default_transaction_isolation = '{isolation}'"
+        ))?;
+        all_adopted(&install(&mut client)?)?;
+        same("the catalogues", &catalogue(&mut client)?, &before)?;
+    }
+    let leftover: i64 = value(
+        &mut database.connect()?,
+        "SELECT count(*) FROM pg_class WHERE relpersistence = 't'",
+    )?;
+    ensure!(leftover == 0, "{leftover} temporary relations are left");
+    Ok(())
+}
+
+/// Nothing happens in a dry run, and its statements, run by hand in their order, leave install nothing to do.
+pub fn dry_run_lists_all_and_changes_nothing(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute("CREATE EXTENSION multica")?;
+    let before = catalogue(&mut client)?;
+    let planned = dry_run(&mut client)?;
+    same("the catalogues", &catalogue(&mut client)?, &before)?;
+    ensure!(
+        with_action(&planned, "created").len() == planned.len(),
+        "all is missing: {planned:?}"
+    );
+    for step in &planned {
+        client.batch_execute(step.ddl.as_deref().unwrap_or_default())?;
+    }
+    all_adopted(&install(&mut client)?)?;
+    Ok(())
+}
+
+/// Three things that the server fills in itself have defaults on tables that install created.
+pub fn newcomer_needs_no_number_mode_or_status(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    database.fixture("fleet")?;
+    let mut client = database.connect()?;
+    // The trigger must find its tables whatever the session's path, and without the extension.
+    client.batch_execute("DROP EXTENSION multica; SET search_path = ''")?;
+    let numbers: Vec<i32> = client
+        .query(
+            "INSERT INTO public.issue (workspace_id, title, creator_type, creator_id)
+             SELECT w.id, 'new', 'member', u.id FROM public.workspace AS w, public.\"user\" AS u, generate_series(1, 2)
+             RETURNING number",
+            &[],
+        )?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    ensure!(
+        numbers == [4, 5],
+        "numbers go on after the third: {numbers:?}"
+    );
+    let given: i32 = value(
+        &mut client,
+        "INSERT INTO public.issue (workspace_id, title, creator_type, creator_id, number)
+         SELECT w.id, 'numbered', 'member', u.id, 90 FROM public.workspace AS w, public.\"user\" AS u RETURNING number",
+    )?;
+    ensure!(given == 90, "a number that is given stays");
+    client.batch_execute(
+        "INSERT INTO public.agent (workspace_id, name, runtime_id)
+         SELECT workspace_id, 'third', id FROM public.agent_runtime LIMIT 1;
+         INSERT INTO public.autopilot (workspace_id, title, assignee_id, created_by_type, created_by_id)
+         SELECT workspace_id, 'nightly', id, 'agent', id FROM public.agent LIMIT 1;
+         INSERT INTO public.autopilot_run (autopilot_id, source) SELECT id, 'manual' FROM public.autopilot",
+    )?;
+    Ok(())
+}
+
+/// Tables of the same names in public are not looked at when the extension is installed elsewhere.
+pub fn own_schema_leaves_public_alone(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE TABLE member (card integer); CREATE TABLE issue (volume integer);
+         CREATE SCHEMA \"Fleet of one\"; CREATE EXTENSION multica SCHEMA \"Fleet of one\"",
+    )?;
+    let before = catalogue(&mut client)?;
+    let call = "SELECT count(*) FROM \"Fleet of one\".multica_install() WHERE action <> $1";
+    let created: i64 = client.query_one(call, &[&"adopted"])?.get(0);
+    ensure!(created > 40, "only {created} objects were created");
+    same("the catalogues", &catalogue(&mut client)?, &before)?;
+    let again: i64 = client.query_one(call, &[&"adopted"])?.get(0);
+    ensure!(again == 0, "{again} objects were not adopted");
+    Ok(())
+}
+
+/// An error in the middle of the comparison ends that alone: the caller's own block is rolled back by the caller's
+/// handler, and what he did before stays.
+pub fn error_inside_rolls_back_no_more_than_the_callers_block(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE EXTENSION multica; CREATE TABLE kept (id integer);
+         CREATE TEMPORARY TABLE issue (taken boolean)",
+    )?;
+    client.batch_execute(
+        "DO $$ BEGIN
+             INSERT INTO kept VALUES (1);
+             BEGIN
+                 INSERT INTO kept VALUES (2);
+                 PERFORM multica_install();
+                 RAISE 'install found no fault with a temporary table of a wanted name';
+             EXCEPTION WHEN duplicate_table THEN NULL;
+             END;
+             INSERT INTO kept VALUES (3);
+         END $$",
+    )?;
+    let kept: Vec<i32> = value(&mut client, "SELECT array_agg(id ORDER BY id) FROM kept")?;
+    ensure!(kept == [1, 3], "kept {kept:?}");
+    client.batch_execute("DROP TABLE pg_temp.issue")?;
+    ensure!(!install(&mut client)?.is_empty(), "the session goes on");
+    Ok(())
+}

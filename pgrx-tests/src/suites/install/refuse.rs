@@ -1,0 +1,182 @@
+//! What install must not touch.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::support::{catalogue, refusal, rows, same, server};
+use crate::context::Context;
+
+/// What makes a database of the server another one, and how install says so.
+struct Case {
+    change: &'static str,
+    state: &'static str,
+    said: &'static [&'static str],
+}
+
+const CASES: &[Case] = &[
+    Case {
+        change: "DROP TABLE member; CREATE TABLE member (id uuid, card_number integer)",
+        state: "55000",
+        said: &["\"member\"", "\"workspace_id\""],
+    },
+    Case {
+        change: "ALTER TABLE issue DROP COLUMN origin_id",
+        state: "55000",
+        said: &["\"issue\"", "\"origin_id\""],
+    },
+    Case {
+        change: "ALTER TABLE agent_task_queue ALTER COLUMN error TYPE jsonb USING to_jsonb(error)",
+        state: "55000",
+        said: &["\"error\"", "\"agent_task_queue\"", "jsonb", "text"],
+    },
+    Case {
+        change: "ALTER TABLE agent_task_queue ALTER COLUMN attempt TYPE bigint",
+        state: "55000",
+        said: &["\"attempt\"", "bigint", "integer"],
+    },
+    Case {
+        change: "ALTER TABLE chat_message RENAME TO chat_message_1; CREATE VIEW chat_message AS SELECT * FROM chat_message_1",
+        state: "55000",
+        said: &["\"chat_message\" is not a table"],
+    },
+    Case {
+        change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check,
+                     ADD CONSTRAINT statuses CHECK (status IN
+                         ('queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled', 'deferred'))",
+        state: "0A000",
+        said: &["\"deferred\"", "\"statuses\""],
+    },
+    Case {
+        change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check;
+                 UPDATE agent_task_queue SET status = 'waiting' WHERE id = (SELECT id FROM agent_task_queue LIMIT 1)",
+        state: "0A000",
+        said: &["\"waiting\""],
+    },
+    Case {
+        change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check;
+                 UPDATE agent_task_queue SET status = 'waiting' WHERE id = (SELECT id FROM agent_task_queue LIMIT 1);
+                 ALTER TABLE agent_task_queue ADD CONSTRAINT later CHECK (status IN
+                     ('queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled')) NOT VALID",
+        state: "0A000",
+        said: &["\"waiting\""],
+    },
+    Case {
+        change: "ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key;
+                 CREATE UNIQUE INDEX by_profile ON agent_runtime (workspace_id, daemon_id, provider, name)",
+        state: "0A000",
+        said: &["(workspace_id, daemon_id, provider)", "by_profile"],
+    },
+    Case {
+        change: "CREATE UNIQUE INDEX of_daemon ON agent_runtime (workspace_id, lower(daemon_id))",
+        state: "0A000",
+        said: &["(workspace_id, daemon_id, provider)", "of_daemon"],
+    },
+    Case {
+        change: "ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key",
+        state: "0A000",
+        said: &["no unique key (workspace_id, daemon_id, provider)"],
+    },
+    Case {
+        change: "ALTER TABLE agent ALTER COLUMN runtime_id DROP NOT NULL",
+        state: "0A000",
+        said: &["\"runtime_id\"", "\"agent\""],
+    },
+    Case {
+        change: "ALTER TABLE agent_task_queue ALTER COLUMN runtime_id DROP NOT NULL",
+        state: "0A000",
+        said: &["\"runtime_id\"", "\"agent_task_queue\""],
+    },
+];
+
+/// Each is refused by its own name, with a hint, and neither catalogue nor rows are touched.
+pub fn refusals_name_the_reason_and_touch_nothing(context: &Context) -> Result<()> {
+    for case in CASES {
+        let database = server(context, case.change)?;
+        let mut client = database.connect()?;
+        let before = (catalogue(&mut client)?, rows(&mut client)?);
+        let error = refusal(&mut client).with_context(|| case.change.to_string())?;
+        ensure!(
+            error.code().code() == case.state,
+            "{}: {error:?}",
+            case.change
+        );
+        let text = format!("{} {}", error.message(), error.detail().unwrap_or_default());
+        for word in case.said {
+            ensure!(text.contains(word), "{word} is not in: {text}");
+        }
+        ensure!(error.hint().is_some(), "no hint: {error:?}");
+        let dry = client.query("SELECT * FROM multica_install(true)", &[]);
+        ensure!(
+            dry.is_err(),
+            "a dry run is refused as well: {}",
+            case.change
+        );
+        same("the catalogues", &catalogue(&mut client)?, &before.0)?;
+        same("the rows", &rows(&mut client)?, &before.1)?;
+    }
+    Ok(())
+}
+
+/// The worker runs as one owner: with several there is nobody to run as.
+pub fn several_owners_are_named(context: &Context) -> Result<()> {
+    let database = server(context, "")?;
+    let mut client = database.connect()?;
+    let role = format!("other_of_{}", database.name);
+    client.batch_execute(&format!(
+        "CREATE ROLE {role}; ALTER TABLE comment OWNER TO {role}"
+    ))?;
+    let before = catalogue(&mut client)?;
+    let error = refusal(&mut client)?;
+    ensure!(error.code().code() == "42501", "{error:?}");
+    ensure!(
+        error
+            .detail()
+            .is_some_and(|detail| detail.contains(&format!("\"comment\" belongs to {role}"))),
+        "{error:?}"
+    );
+    same("the catalogues", &catalogue(&mut client)?, &before)?;
+    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))?;
+    Ok(())
+}
+
+/// Neither a role that does not own the tables, nor an owner who may not create beside them, nor a NULL.
+pub fn strangers_are_refused(context: &Context) -> Result<()> {
+    let database = server(context, "")?;
+    let mut superuser = database.connect()?;
+    let role = format!("stranger_of_{}", database.name);
+    superuser.batch_execute(&format!("CREATE ROLE {role} LOGIN"))?;
+    let mut client = database.connect_as(&role)?;
+    let error = refusal(&mut client)?;
+    ensure!(error.code().code() == "42501", "without EXECUTE: {error:?}");
+    superuser.batch_execute(&format!(
+        "GRANT EXECUTE ON FUNCTION multica_install TO {role}"
+    ))?;
+    let error = refusal(&mut client)?;
+    ensure!(error.code().code() == "42501", "{error:?}");
+    ensure!(error.message().contains("belong to"), "{error:?}");
+    superuser.batch_execute(&format!(
+        "DO $$ DECLARE t regclass; BEGIN
+             FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+                 EXECUTE format('ALTER TABLE %s OWNER TO {role}', t);
+             END LOOP;
+         END $$"
+    ))?;
+    let error = refusal(&mut client)?;
+    ensure!(error.code().code() == "42501", "{error:?}");
+    ensure!(
+        error
+            .hint()
+            .is_some_and(|hint| hint.contains("GRANT CREATE ON SCHEMA public")),
+        "{error:?}"
+    );
+    let null = superuser
+        .query("SELECT * FROM multica_install(NULL)", &[])
+        .expect_err("NULL is neither");
+    ensure!(
+        null.code().is_some_and(|code| code.code() == "22004"),
+        "{null}"
+    );
+    superuser.batch_execute(&format!("DROP OWNED BY {role} CASCADE"))?;
+    drop(client);
+    superuser.batch_execute(&format!("DROP ROLE {role}"))?;
+    Ok(())
+}

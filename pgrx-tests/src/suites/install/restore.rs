@@ -1,0 +1,113 @@
+//! Dumps carry everything, and the extension goes without taking a row along.
+
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::support::{all_adopted, install, lines, rows, same, server, value};
+use crate::cluster::Options;
+use crate::context::Context;
+use crate::database::Database;
+
+/// A database that install made.
+pub fn dump_carries_a_created_database(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    database.fixture("fleet")?;
+    let mut client = database.connect()?;
+    client.batch_execute("UPDATE agent_runtime SET last_seen_at = now() - interval '1 day'")?;
+    carried(context, &database)
+}
+
+/// A database that install adopted.
+pub fn dump_carries_an_adopted_database(context: &Context) -> Result<()> {
+    let database = server(context, "")?;
+    install(&mut database.connect()?)?;
+    carried(context, &database)
+}
+
+/// Restores a dump in a freshly initialised cluster: the same rows and events, nothing left to install, and a sweep
+/// whose events go on where the dump ended.
+fn carried(context: &Context, database: &Database<'_>) -> Result<()> {
+    let mut client = database.connect()?;
+    client.execute("SELECT FROM multica_sweep()", &[])?;
+    let cluster = context.cluster(&Options::new("restored"))?;
+    cluster
+        .connect("postgres")?
+        .batch_execute("CREATE DATABASE restored TEMPLATE template0")?;
+    let mut dump = database
+        .cluster()
+        .tool("pg_dump")
+        .arg(&database.name)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start pg_dump")?;
+    let restored = cluster
+        .tool("psql")
+        .args([
+            "--no-psqlrc",
+            "--quiet",
+            "--set",
+            "ON_ERROR_STOP=1",
+            "--dbname",
+            "restored",
+        ])
+        .stdin(dump.stdout.take().context("pg_dump has an output")?)
+        .output()?;
+    ensure!(dump.wait()?.success(), "pg_dump failed");
+    ensure!(
+        restored.status.success(),
+        "psql: {}",
+        String::from_utf8_lossy(&restored.stderr)
+    );
+    let mut other = cluster.connect("restored")?;
+    same("the rows", &rows(&mut other)?, &rows(&mut client)?)?;
+    let events = "SELECT to_jsonb(e)::text FROM multica_events() AS e ORDER BY id";
+    let before = lines(&mut client, events)?;
+    ensure!(
+        !before.is_empty(),
+        "the sweep before the dump recorded events"
+    );
+    same("the events", &lines(&mut other, events)?, &before)?;
+    all_adopted(&install(&mut other)?)?;
+    other.batch_execute(
+        "UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 day'",
+    )?;
+    let flipped: i64 = value(&mut other, "SELECT runtimes_offline FROM multica_sweep()")?;
+    ensure!(flipped > 0, "the sweep goes on");
+    let after = lines(&mut other, events)?;
+    ensure!(
+        after.len() > before.len() && after.starts_with(&before),
+        "new events follow the old ones"
+    );
+    Ok(())
+}
+
+/// Every row, index and default stays; a new CREATE EXTENSION finds everything in place.
+pub fn drop_extension_leaves_every_row(context: &Context) -> Result<()> {
+    let adopted = server(context, "")?;
+    install(&mut adopted.connect()?)?;
+    let created = context.fresh_database()?;
+    created.fixture("fleet")?;
+    for database in [adopted, created] {
+        let mut client = database.connect()?;
+        client.execute("SELECT FROM multica_sweep()", &[])?;
+        let log = "SELECT to_jsonb(e)::text FROM multica_event_log AS e ORDER BY id";
+        let before = (rows(&mut client)?, lines(&mut client, log)?);
+        let members: i64 = value(
+            &mut client,
+            "SELECT count(*) FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_class'::regclass
+                 AND objid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'S', 'i'))
+                 AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'multica')",
+        )?;
+        ensure!(
+            members == 0,
+            "{members} tables are members of the extension"
+        );
+        client.batch_execute("DROP EXTENSION multica")?;
+        same("the rows", &rows(&mut client)?, &before.0)?;
+        same("the events", &lines(&mut client, log)?, &before.1)?;
+        client.batch_execute("CREATE EXTENSION multica")?;
+        all_adopted(&install(&mut client)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,21 @@
+-- What went wrong, and the rows that sweeps pass over for a while because of it. Never waits: somebody who sweeps
+-- meanwhile holds the row.
+WITH state AS (
+    SELECT s.only_row, s.refused_until > pg_catalog.clock_timestamp() AS still
+    FROM multica_sweep_state AS s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE multica_sweep_state AS s
+SET last_error = $1,
+    last_error_at = pg_catalog.clock_timestamp(),
+    refused_ids = CASE
+        WHEN pg_catalog.cardinality($2::uuid[]) = 0 THEN s.refused_ids
+        WHEN state.still THEN s.refused_ids || $2::uuid[]
+        ELSE $2::uuid[]
+    END,
+    refused_until = CASE
+        WHEN pg_catalog.cardinality($2::uuid[]) = 0 THEN s.refused_until
+        ELSE pg_catalog.clock_timestamp() + interval '5 minutes'
+    END
+FROM state
+WHERE s.only_row = state.only_row

@@ -1,0 +1,1 @@
+SELECT pg_catalog.set_config('multica.batch_size', $1, true)

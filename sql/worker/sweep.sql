@@ -1,0 +1,1 @@
+SELECT swept.more FROM multica_sweep(NULL::double precision) AS swept

@@ -1,0 +1,155 @@
+//! What pgrx does not bind in a form a background worker can use: two signal handlers by address, and the timer that
+//! Postgres itself does not start for a background worker's statements.
+
+use std::ffi::{CStr, c_int};
+use std::time::Duration;
+
+use pgrx::bgworkers::BackgroundWorkerBuilder;
+use pgrx::prelude::*;
+
+unsafe extern "C-unwind" {
+    fn die(signal: c_int);
+    fn SignalHandlerForConfigReload(signal: c_int);
+    fn enable_timeout_after(timeout: c_int, delay_ms: c_int);
+    fn disable_timeout(timeout: c_int, keep_indicator: bool);
+}
+
+/// `STATEMENT_TIMEOUT` of Postgres' `utils/timeout.h`, the same number from 14 to 18.
+const STATEMENT_TIMEOUT: c_int = 3;
+
+/// Lets SIGTERM stop a running statement and SIGHUP ask for the configuration, then lets signals in. SIGINT keeps its
+/// handler, so that pg_cancel_backend works.
+pub fn take_signals() {
+    set_handler(pg_sys::SIGTERM as c_int, die);
+    set_handler(pg_sys::SIGHUP as c_int, SignalHandlerForConfigReload);
+    unsafe { pg_sys::BackgroundWorkerUnblockSignals() };
+}
+
+fn set_handler(signal: c_int, handler: unsafe extern "C-unwind" fn(c_int)) {
+    // SAFETY: both handlers are Postgres' own, made for this call.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        pg_sys::pqsignal(signal, Some(handler))
+    };
+    #[cfg(feature = "pg18")]
+    unsafe {
+        pg_sys::pqsignal_be(signal, Some(handler))
+    };
+}
+
+/// Reads the configuration again when SIGHUP asked for it; says whether it did.
+pub fn reload_if_asked() -> bool {
+    unsafe {
+        if pg_sys::ConfigReloadPending == 0 {
+            return false;
+        }
+        pg_sys::ConfigReloadPending = 0;
+        pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
+    }
+    true
+}
+
+/// Runs `work`, whose statements are cancelled (57014) when it takes longer than `limit`.
+pub fn within<R>(limit: Duration, work: impl FnOnce() -> R) -> R {
+    let milliseconds = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
+    unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds.max(1)) };
+    let result = work();
+    unsafe {
+        disable_timeout(STATEMENT_TIMEOUT, false);
+        // A cancel that came too late for this work must not hit the next one.
+        pg_sys::QueryCancelPending = 0;
+    }
+    result
+}
+
+/// Sets a setting of this process, outside a transaction and for good.
+pub fn set(name: &CStr, value: &CStr) {
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+        );
+    }
+}
+
+/// What autovacuum sets for itself too, because ALTER DATABASE settings reach every process that connects: a search
+/// path in which names are Postgres' own, read committed, able to write, no timeouts.
+pub fn set_as_autovacuum_does(name: &CStr) {
+    set(c"application_name", name);
+    set(c"search_path", c"");
+    set(c"default_transaction_isolation", c"read committed");
+    set(c"default_transaction_read_only", c"off");
+    set(c"default_transaction_deferrable", c"off");
+    set(c"statement_timeout", c"0");
+    set(c"lock_timeout", c"0");
+    set(c"idle_in_transaction_session_timeout", c"0");
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    set(c"transaction_timeout", c"0");
+}
+
+/// Makes the process the role `owner` until it ends.
+///
+/// Set outside a transaction, so that an abort restores this user and not the superuser that connected. As in a
+/// SECURITY DEFINER function, SET ROLE and SET SESSION AUTHORIZATION are refused, so a trigger cannot take the superuser
+/// back; unlike a security-restricted operation, temporary tables and deferred constraint triggers keep working.
+pub fn become_for_good(owner: pg_sys::Oid) {
+    unsafe {
+        assert!(
+            !pg_sys::IsTransactionState(),
+            "the user of a worker is set outside a transaction"
+        );
+        pg_sys::SetUserIdAndSecContext(owner, pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int);
+    }
+}
+
+/// Waits for the latch or for `limit`, whichever comes first, and then serves interrupts.
+pub fn wait(limit: Duration) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    let milliseconds = std::ffi::c_long::try_from(limit.as_millis()).unwrap_or(i32::MAX.into());
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as c_int,
+            milliseconds.min(i32::MAX.into()),
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pg_sys::check_for_interrupts!();
+}
+
+/// Microseconds since Postgres' epoch, now.
+pub fn now() -> i64 {
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// A background worker that this process started and wants to see end.
+pub struct Started(*mut pg_sys::BackgroundWorkerHandle);
+
+impl Started {
+    /// Registers the worker; None when the server has no slot for it.
+    pub fn start(builder: BackgroundWorkerBuilder) -> Option<Self> {
+        let builder = builder.set_notify_pid(unsafe { pg_sys::MyProcPid });
+        let mut worker = pg_sys::BackgroundWorker::from(&builder);
+        let mut handle = std::ptr::null_mut();
+        let registered =
+            unsafe { pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle) };
+        registered.then_some(Self(handle))
+    }
+
+    /// Whether the worker has ended, or could not be started at all.
+    pub fn ended(&self) -> bool {
+        let mut pid = 0;
+        let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &mut pid) };
+        status == pg_sys::BgwHandleStatus::BGWH_STOPPED
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // SAFETY: the handle was allocated for this value alone, in a context that lives as long as the process.
+        unsafe { pg_sys::pfree(self.0.cast()) };
+    }
+}

@@ -1,0 +1,329 @@
+//! The launcher: knows which databases are to be swept and when, and starts a worker for each that is due.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use pgrx::bgworkers::BackgroundWorkerBuilder;
+use pgrx::prelude::*;
+
+use super::foreign::{self, Started};
+use super::schedule::next_due;
+use super::shared::{self, Moment, Obstacle, Report};
+use super::{pass, transaction};
+use crate::settings;
+use crate::spi::Statement;
+
+static DATABASES: Statement = Statement::read(include_str!("../../sql/worker/databases.sql"));
+
+/// The catalogues are read before workers are started, but not more often than this.
+const FRESH_ENOUGH: i64 = 1_000_000;
+
+/// A wait that lasted this much longer than asked says that the machine stood still, a laptop's sleep for one.
+const STOOD_STILL: i64 = 10_000_000;
+
+/// Entry of the launcher's process.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn multica_launcher_main(_argument: pg_sys::Datum) {
+    foreign::take_signals();
+    shared::launcher_began(unsafe { pg_sys::MyProcPid }, foreign::now());
+    unsafe {
+        pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::null());
+        let database = settings::launcher_database();
+        pg_sys::BackgroundWorkerInitializeConnection(database.as_ptr(), std::ptr::null(), 0);
+    }
+    foreign::set_as_autovacuum_does(c"multica launcher");
+    let mut launcher = Launcher::default();
+    loop {
+        launcher.turn();
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
+    shared::launcher_ended();
+}
+
+/// A database that is to be swept.
+struct Target {
+    name: String,
+    due: Moment,
+    started: Moment,
+    failures: u32,
+    obstacle: Option<Obstacle>,
+    worker: Option<Started>,
+}
+
+#[derive(Default)]
+struct Launcher {
+    targets: HashMap<pg_sys::Oid, Target>,
+    read_at: Option<Moment>,
+    /// No worker is started before this moment, after the server had no slot for one.
+    held_until: Moment,
+    misspelt: HashMap<pg_sys::Oid, String>,
+    left_over: usize,
+}
+
+impl Launcher {
+    /// Does what is due and waits for the next thing to do. Never returns on SIGTERM: a launcher that ends cleanly
+    /// would be gone until the server restarts.
+    fn turn(&mut self) {
+        if foreign::reload_if_asked() {
+            self.keep_to_the_interval(foreign::now());
+        }
+        self.collect(foreign::now());
+        self.read_if_needed(foreign::now());
+        self.start_due(foreign::now());
+        let before = foreign::now();
+        let wait = (self.next_moment(before) - before).max(0);
+        foreign::wait(Duration::from_micros(wait as u64 + 999));
+        let now = foreign::now();
+        if now - before > wait.saturating_add(STOOD_STILL) {
+            log!("multica launcher: the machine stood still, daemons get time to beat again");
+            shared::stood_still_until(now);
+        }
+    }
+
+    /// After the interval was shortened nobody waits for the old one.
+    fn keep_to_the_interval(&mut self, now: Moment) {
+        let latest = now.saturating_add(interval());
+        for target in self
+            .targets
+            .values_mut()
+            .filter(|target| target.failures == 0)
+        {
+            target.due = target.due.min(latest);
+        }
+    }
+
+    fn collect(&mut self, now: Moment) {
+        for (database, target) in &mut self.targets {
+            if target.worker.take_if(|worker| worker.ended()).is_some() {
+                target.settle(shared::report(*database), now);
+                shared::scheduled(*database, target.due, target.failures);
+            }
+        }
+    }
+
+    fn read_if_needed(&mut self, now: Moment) {
+        let age = self.read_at.map_or(i64::MAX, |at| now - at);
+        let asked = self.targets.values().any(|target| target.is_due(now));
+        if age >= interval() || (asked && age >= FRESH_ENOUGH) {
+            self.read_at = Some(now);
+            match transaction::run(
+                "reading which databases are to be swept",
+                settings_of_databases,
+            ) {
+                Ok(rows) => self.take_over(rows, now),
+                Err(failure) => log!("multica launcher: {}", failure.text),
+            }
+        }
+    }
+
+    fn take_over(&mut self, rows: Vec<Row>, now: Moment) {
+        let mut wanted = HashMap::new();
+        let mut misspelt = HashMap::new();
+        for row in rows {
+            // Postgres applies the settings of a database in this order: the last one counts.
+            match row.sweep() {
+                Some(Ok(true)) => wanted.insert(row.database, row.name),
+                Some(Ok(false)) => wanted.remove(&row.database),
+                Some(Err(word)) => {
+                    misspelt.insert(row.database, word);
+                    wanted.remove(&row.database)
+                }
+                None => None,
+            };
+        }
+        for (database, word) in &misspelt {
+            if self.misspelt.get(database) != Some(word) {
+                log!(
+                    "multica launcher: database with OID {database} has multica.sweep = '{word}', which is neither on nor off; it is not swept"
+                );
+            }
+        }
+        self.misspelt = misspelt;
+        self.targets
+            .retain(|database, target| wanted.contains_key(database) || target.worker.is_some());
+        for (database, name) in wanted {
+            self.targets
+                .entry(database)
+                .and_modify(|target| target.name.clone_from(&name))
+                .or_insert_with(|| Target::new(name, now));
+        }
+        self.give_slots();
+    }
+
+    fn give_slots(&mut self) {
+        let mut databases: Vec<_> = self.targets.keys().copied().collect();
+        databases.sort_unstable_by_key(|database| database.to_u32());
+        let left_over = shared::keep(&databases);
+        if left_over.len() > self.left_over {
+            log!(
+                "multica launcher: more than {} databases have multica.sweep = on; {} of them are not swept",
+                shared::SLOTS,
+                left_over.len()
+            );
+        }
+        self.left_over = left_over.len();
+        for database in left_over {
+            self.targets.remove(&database);
+        }
+    }
+
+    /// Starts workers for those due, who waited longest first.
+    fn start_due(&mut self, now: Moment) {
+        if now < self.held_until {
+            return;
+        }
+        let mut due: Vec<_> = self
+            .targets
+            .iter()
+            .filter(|(_, target)| target.is_due(now))
+            .map(|(database, target)| (target.due, *database))
+            .collect();
+        due.sort_unstable_by_key(|(since, database)| (*since, database.to_u32()));
+        let free =
+            settings::max_workers() as usize - self.running().min(settings::max_workers() as usize);
+        for (_, database) in due.into_iter().take(free) {
+            if !self.start(database, now) {
+                log!(
+                    "multica launcher: no background worker could be started; max_worker_processes may be too low"
+                );
+                self.held_until = now.saturating_add(interval());
+                return;
+            }
+        }
+    }
+
+    fn start(&mut self, database: pg_sys::Oid, now: Moment) -> bool {
+        let (Some(target), Some(launch)) =
+            (self.targets.get_mut(&database), shared::prepare(database))
+        else {
+            return true;
+        };
+        let builder = BackgroundWorkerBuilder::new("multica worker")
+            .set_library("multica")
+            .set_function("multica_worker_main")
+            .enable_spi_access()
+            .set_argument(Some(pg_sys::Datum::from(pass::pack(database, launch))));
+        target.worker = Started::start(builder);
+        target.started = now;
+        target.worker.is_some()
+    }
+
+    fn running(&self) -> usize {
+        self.targets
+            .values()
+            .filter(|target| target.worker.is_some())
+            .count()
+    }
+
+    /// When to look again at the latest; the end of a worker wakes the launcher by itself.
+    fn next_moment(&self, now: Moment) -> Moment {
+        let reading = self.read_at.map_or(now, |at| at.saturating_add(interval()));
+        if self.running() >= settings::max_workers() as usize {
+            return reading;
+        }
+        let due = self
+            .targets
+            .values()
+            .filter(|target| target.worker.is_none())
+            .map(|target| target.due.max(self.held_until))
+            .min();
+        due.map_or(reading, |due| due.min(reading))
+    }
+}
+
+impl Target {
+    fn new(name: String, now: Moment) -> Self {
+        Self {
+            name,
+            due: now,
+            started: now,
+            failures: 0,
+            obstacle: None,
+            worker: None,
+        }
+    }
+
+    fn is_due(&self, now: Moment) -> bool {
+        self.worker.is_none() && self.due <= now
+    }
+
+    /// What follows from a worker's report, or from its lack.
+    fn settle(&mut self, report: Option<Report>, now: Moment) {
+        let report = report.unwrap_or_else(|| {
+            log!(
+                "multica launcher: the worker of database \"{}\" ended before its time",
+                self.name
+            );
+            Report::Failed
+        });
+        self.failures = match report {
+            Report::Failed => self.failures.saturating_add(1),
+            _ => 0,
+        };
+        let obstacle = match report {
+            Report::Impossible(obstacle) => Some(obstacle),
+            Report::Busy | Report::Failed => self.obstacle,
+            Report::Swept { .. } | Report::Deferred { .. } => None,
+        };
+        if let Some(obstacle) = obstacle.filter(|new| self.obstacle != Some(*new)) {
+            log!(
+                "multica launcher: database \"{}\" is not swept: {}",
+                self.name,
+                explain(obstacle)
+            );
+        }
+        self.obstacle = obstacle;
+        self.due = next_due(report, self.started, now, interval(), self.failures);
+    }
+}
+
+/// One setting of one database.
+struct Row {
+    database: pg_sys::Oid,
+    name: String,
+    said: String,
+}
+
+impl Row {
+    /// Whether it switches sweeping on; Err is a value that `multica.sweep` does not have.
+    fn sweep(&self) -> Option<Result<bool, String>> {
+        let (setting, value) = self.said.split_once('=')?;
+        if !setting.eq_ignore_ascii_case("multica.sweep") {
+            return None;
+        }
+        Some(match value.to_ascii_lowercase().as_str() {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err(value.to_owned()),
+        })
+    }
+}
+
+fn settings_of_databases() -> Vec<Row> {
+    DATABASES.rows(&[], |row| Row {
+        database: row.must(1),
+        name: row.must(2),
+        said: row.must(3),
+    })
+}
+
+fn explain(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::NoExtension => "the extension is not there; run CREATE EXTENSION multica",
+        Obstacle::OtherVersion => {
+            "library and SQL objects are of different versions; run ALTER EXTENSION multica UPDATE, then multica_install()"
+        }
+        Obstacle::NoTables => "the tables are not there; run SELECT * FROM multica_install()",
+        Obstacle::SeveralOwners => {
+            "its tables belong to several roles; give them one owner with ALTER TABLE ... OWNER TO"
+        }
+    }
+}
+
+fn interval() -> i64 {
+    settings::sweep_interval_ms() as i64 * 1000
+}

@@ -1,0 +1,41 @@
+//! The background worker, shaped like autovacuum: a launcher that knows which databases are due, and a short-lived
+//! worker for each. It decides nothing about tasks: it asks the catalogues who and where, calls `multica_sweep`, and
+//! records how it went.
+
+mod batch;
+mod foreign;
+mod launcher;
+mod pass;
+mod place;
+mod schedule;
+pub mod shared;
+mod transaction;
+
+use std::time::Duration;
+
+use pgrx::bgworkers::BackgroundWorkerBuilder;
+use pgrx::prelude::*;
+
+/// A launcher that was terminated, or whose database is not there, starts again after this long.
+const RESTART: Duration = Duration::from_secs(2);
+
+/// Reserves the shared memory and registers the launcher, while the server preloads its libraries. pg_upgrade's
+/// servers sweep nothing.
+pub fn register() {
+    let preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
+    if !preloading || unsafe { pg_sys::IsBinaryUpgrade } {
+        return;
+    }
+    shared::reserve();
+    BackgroundWorkerBuilder::new("multica launcher")
+        .set_library("multica")
+        .set_function("multica_launcher_main")
+        .enable_spi_access()
+        .set_restart_time(Some(RESTART))
+        .load();
+}
+
+/// Microseconds of a number of seconds.
+fn micros(seconds: f64) -> i64 {
+    (seconds * 1e6) as i64
+}

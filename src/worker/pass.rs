@@ -1,0 +1,253 @@
+//! One worker: a short-lived process that sweeps one database and leaves.
+
+use std::time::{Duration, Instant};
+
+use pgrx::Uuid;
+use pgrx::pg_sys::errcodes::PgSqlErrorCode;
+use pgrx::prelude::*;
+
+use super::batch::Batch;
+use super::place::{self, Place};
+use super::shared::{self, Moment, Report};
+use super::transaction::{self, Failure};
+use super::{foreign, micros};
+use crate::settings;
+use crate::spi::{Statement, arg};
+
+static TRY_LOCK: Statement = Statement::read(include_str!("../../sql/worker/try_lock.sql"));
+static SET_BATCH: Statement = Statement::read(include_str!("../../sql/worker/set_batch.sql"));
+static SWEEP: Statement = Statement::write(include_str!("../../sql/worker/sweep.sql"));
+static NEXT_EXPIRY: Statement = Statement::read(include_str!("../../sql/worker/next_expiry.sql"));
+static RECORD_ERROR: Statement =
+    Statement::write(include_str!("../../sql/worker/record_error.sql"));
+
+/// A worker is gone after this long, because DROP DATABASE and CREATE DATABASE … TEMPLATE wait 5 s for others to leave.
+const STAY: Duration = Duration::from_secs(3);
+
+/// No sweep begins later than this, so that each has a second at least.
+const LAST_BEGIN: Duration = Duration::from_secs(2);
+
+/// What a worker does beside sweeping takes no longer than this.
+const BESIDE: Duration = Duration::from_secs(1);
+
+/// Rows that one pass gives up on; where every row is refused, the database backs off instead.
+const MOST_REFUSED: usize = 10;
+
+/// Entry of a worker's process; the argument is the database and the number of its launch.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn multica_worker_main(argument: pg_sys::Datum) {
+    let (database, launch) = unpack(argument.value() as u64);
+    foreign::take_signals();
+    unsafe {
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
+    }
+    foreign::set_as_autovacuum_does(c"multica worker");
+    let mut pass = Pass {
+        database,
+        name: format!("with OID {database}"),
+        began: Instant::now(),
+        batch: Batch::new(settings::batch_size() as i32, None),
+        attempts: 0,
+        refused: 0,
+        swept: false,
+    };
+    let report = pass.run();
+    shared::ended(database, launch, report, pass.batch.kept(), foreign::now());
+}
+
+/// The argument of [`multica_worker_main`] as one word.
+pub fn pack(database: pg_sys::Oid, launch: u32) -> u64 {
+    u64::from(database.to_u32()) << 32 | u64::from(launch)
+}
+
+fn unpack(word: u64) -> (pg_sys::Oid, u32) {
+    (pg_sys::Oid::from((word >> 32) as u32), word as u32)
+}
+
+struct Pass {
+    database: pg_sys::Oid,
+    name: String,
+    began: Instant,
+    batch: Batch,
+    attempts: u32,
+    refused: usize,
+    swept: bool,
+}
+
+impl Pass {
+    fn run(&mut self) -> Report {
+        let found = transaction::run("looking for the tables", || {
+            let (free, name): (bool, String) = TRY_LOCK
+                .row(&[], |row| (row.must(1), row.must(2)))
+                .expect("one row");
+            (format!("\"{name}\""), free.then(place::find))
+        });
+        match found {
+            Ok((name, place)) => {
+                self.name = name;
+                match place {
+                    None => Report::Busy,
+                    Some(Err(obstacle)) => Report::Impossible(obstacle),
+                    Some(Ok(place)) => self.sweep_as_owner(&place),
+                }
+            }
+            Err(failure) => {
+                // Still a superuser: no statement on a table, so nothing is recorded in one.
+                self.say(&failure.text);
+                Report::Failed
+            }
+        }
+    }
+
+    fn sweep_as_owner(&mut self, place: &Place) -> Report {
+        let now = foreign::now();
+        let kept = shared::began(self.database, now);
+        if let Some(until) = spared_until().filter(|until| *until > now) {
+            return Report::Deferred { until };
+        }
+        self.batch = Batch::new(settings::batch_size() as i32, kept);
+        foreign::become_for_good(place.owner);
+        loop {
+            foreign::reload_if_asked();
+            // A trigger may have left another path behind.
+            foreign::set(c"search_path", &place.path);
+            let left = STAY.saturating_sub(self.began.elapsed());
+            let size = self.batch.size();
+            self.attempts += 1;
+            let outcome = foreign::within(left, || transaction::run("sweeping", || sweep(size)));
+            let ended = match outcome {
+                Ok(more) => {
+                    self.swept = true;
+                    self.batch.grow();
+                    (!more).then(|| self.done())
+                }
+                Err(failure) => self.after(failure),
+            };
+            if let Some(report) = ended {
+                return report;
+            }
+            if self.began.elapsed() >= LAST_BEGIN {
+                return Report::Swept {
+                    more: true,
+                    expiry: None,
+                };
+            }
+        }
+    }
+
+    fn done(&mut self) -> Report {
+        let stale_after = settings::stale_after_secs();
+        let expiry = foreign::within(BESIDE, || {
+            transaction::run("looking for the next expiry", || {
+                NEXT_EXPIRY.row(&[arg(stale_after)], |row| {
+                    row.get::<TimestampWithTimeZone>(1)
+                })
+            })
+        });
+        match expiry {
+            Ok(expiry) => Report::Swept {
+                more: false,
+                expiry: expiry.flatten().map(Moment::from),
+            },
+            Err(failure) => self.give_up(&failure),
+        }
+    }
+
+    /// What to do about a failed sweep: None goes on with a smaller batch or without the row that was to blame.
+    fn after(&mut self, failure: Failure) -> Option<Report> {
+        let late = self.began.elapsed() >= STAY;
+        if failure.code == PgSqlErrorCode::ERRCODE_QUERY_CANCELED && !late {
+            return Some(self.give_up(&failure));
+        }
+        let in_hand = crate::sweep::in_hand();
+        if in_hand.is_empty() && !late {
+            return Some(self.give_up(&failure));
+        }
+        // Out of time before a row was taken says that the batch is too large, too.
+        let tried = if in_hand.is_empty() {
+            usize::MAX
+        } else {
+            in_hand.len()
+        };
+        if self.batch.shrink(tried) {
+            debug1!(
+                "multica worker: repeats with batches of {}: {}",
+                self.batch.size(),
+                failure.text
+            );
+            return None;
+        }
+        if late && self.attempts > 1 {
+            // Not refused before it had a whole pass to itself.
+            return None;
+        }
+        if in_hand.is_empty() {
+            return Some(self.give_up(&failure));
+        }
+        self.refuse(in_hand, &failure)
+    }
+
+    fn refuse(&mut self, rows: Vec<Uuid>, failure: &Failure) -> Option<Report> {
+        let names = rows
+            .iter()
+            .map(Uuid::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let text = format!("passes over {names} for a while: {}", failure.text);
+        self.say(&text);
+        self.refused += 1;
+        if !self.record(&text, rows) || self.refused >= MOST_REFUSED && !self.swept {
+            return Some(Report::Failed);
+        }
+        (self.refused >= MOST_REFUSED).then_some(Report::Swept {
+            more: true,
+            expiry: None,
+        })
+    }
+
+    fn give_up(&mut self, failure: &Failure) -> Report {
+        self.say(&failure.text);
+        self.record(&failure.text, Vec::new());
+        Report::Failed
+    }
+
+    /// Says an error to the log and to whoever asks for the state of this database.
+    fn say(&self, text: &str) {
+        shared::failed(self.database, text, foreign::now());
+        log!("multica worker: database {}: {text}", self.name);
+    }
+
+    /// Notes an error where the operator looks, in a transaction of its own; false when the table did not take it.
+    fn record(&mut self, text: &str, refused: Vec<Uuid>) -> bool {
+        let recorded = foreign::within(BESIDE, || {
+            transaction::run("recording an error", || {
+                RECORD_ERROR.run(&[arg(text), arg(refused)])
+            })
+        });
+        match recorded {
+            Ok(rows) => rows > 0,
+            Err(failure) => {
+                log!(
+                    "multica worker: could not record an error: {}",
+                    failure.text
+                );
+                false
+            }
+        }
+    }
+}
+
+fn sweep(size: i32) -> bool {
+    // Forgets what an earlier sweep had in hand.
+    drop(crate::sweep::in_hand());
+    SET_BATCH.run(&[arg(size.to_string())]);
+    SWEEP.row(&[], |row| row.must(1)).unwrap_or(false)
+}
+
+/// Until when this database's daemons may take to beat again after the server was away: its own stale_after and one
+/// interval.
+fn spared_until() -> Option<Moment> {
+    let spared = settings::stale_after_secs() + settings::sweep_interval_ms() as f64 / 1000.0;
+    Some(shared::serving_since()? + micros(spared))
+}

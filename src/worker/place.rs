@@ -1,0 +1,45 @@
+//! What the catalogues of a database say: whether it can be swept, where, and as whom.
+
+use std::ffi::CString;
+
+use pgrx::prelude::*;
+
+use super::shared::Obstacle;
+use crate::spi::Statement;
+use crate::version::LIBRARY;
+
+static PLACE: Statement = Statement::read(include_str!("../../sql/worker/place.sql"));
+
+/// Where the tables are and whom they belong to.
+pub struct Place {
+    /// The schema and the temporary one, quoted: a search path.
+    pub path: CString,
+    /// The role that owns all tables.
+    pub owner: pg_sys::Oid,
+}
+
+/// Looks in the catalogues, and only there: the process is still a superuser.
+pub fn find() -> Result<Place, Obstacle> {
+    let found = PLACE.row(&[], |row| {
+        let version: String = row.must(1);
+        let schema: String = row.must(2);
+        let owner: Option<pg_sys::Oid> = row.get(3);
+        let installed: bool = row.must(4);
+        let owners: i64 = row.must(5);
+        match owner {
+            _ if version != LIBRARY => Err(Obstacle::OtherVersion),
+            Some(_) if installed && owners > 1 => Err(Obstacle::SeveralOwners),
+            Some(owner) if installed => Ok(Place {
+                path: search_path(&schema),
+                owner,
+            }),
+            _ => Err(Obstacle::NoTables),
+        }
+    });
+    found.unwrap_or(Err(Obstacle::NoExtension))
+}
+
+fn search_path(schema: &str) -> CString {
+    let quoted = pgrx::spi::quote_identifier(schema);
+    CString::new(format!("{quoted}, pg_temp")).expect("a schema's name holds no NUL byte")
+}

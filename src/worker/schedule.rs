@@ -1,0 +1,38 @@
+//! When a database is due again, given how its last pass went.
+
+use super::shared::{Moment, Report};
+
+/// No database is looked at more often than this for the sake of an expiry, nor while another worker is there.
+const LEAST_PAUSE: i64 = 250_000;
+
+/// The longest that a failing database is left alone, unless the interval is longer.
+const LONGEST_BACK_OFF: i64 = 600_000_000;
+
+/// The moment at which a database whose pass began at `started` and ended as `report` is due again; `failures` counts
+/// this pass too, if it failed.
+pub fn next_due(
+    report: Report,
+    started: Moment,
+    now: Moment,
+    interval: i64,
+    failures: u32,
+) -> Moment {
+    let ticker = now.max(started.saturating_add(interval));
+    match report {
+        Report::Swept { more: true, .. } => now,
+        Report::Swept { expiry, .. } => expiry.map_or(ticker, |expiry| {
+            ticker.min(expiry.max(now.saturating_add(LEAST_PAUSE)))
+        }),
+        Report::Deferred { until } => until,
+        Report::Busy => now.saturating_add(interval.min(4 * LEAST_PAUSE)),
+        Report::Impossible(_) => ticker,
+        Report::Failed => now.saturating_add(back_off(interval, failures)),
+    }
+}
+
+fn back_off(interval: i64, failures: u32) -> i64 {
+    let doublings = failures.saturating_sub(1).min(20);
+    interval
+        .saturating_mul(1 << doublings)
+        .min(LONGEST_BACK_OFF.max(interval))
+}

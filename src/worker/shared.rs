@@ -1,0 +1,260 @@
+//! The fixed table in shared memory that joins launcher, workers and whoever asks how they are: a slot a database.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pgrx::prelude::*;
+use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init};
+
+/// Most databases that can be swept; the launcher says so once when there are more.
+pub const SLOTS: usize = 64;
+
+/// Bytes of an error's text that are kept.
+const TEXT: usize = 500;
+
+/// Microseconds since Postgres' epoch.
+pub type Moment = i64;
+
+/// Why a database cannot be swept, as its catalogues say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Obstacle {
+    /// The extension is not there.
+    NoExtension,
+    /// The SQL objects are of another version than the library.
+    OtherVersion,
+    /// `multica_install()` has not been run.
+    NoTables,
+    /// The tables do not all belong to one role.
+    SeveralOwners,
+}
+
+/// How a worker's pass over a database ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// It swept. `expiry` is when the next runtime would go stale without a beat.
+    Swept {
+        /// There is more to do at once.
+        more: bool,
+        /// The moment after which a further look pays, if there is one.
+        expiry: Option<Moment>,
+    },
+    /// The daemons get this long to beat again after the server was away.
+    Deferred {
+        /// The first moment at which the database may be swept.
+        until: Moment,
+    },
+    /// Another worker is at work there.
+    Busy,
+    /// There is nothing to sweep.
+    Impossible(Obstacle),
+    /// An error that is not one row's.
+    Failed,
+}
+
+/// What is known of one database.
+#[derive(Clone, Copy)]
+pub struct Slot {
+    /// The database; InvalidOid marks a free slot.
+    pub database: pg_sys::Oid,
+    /// When the last worker began.
+    pub last_start: Option<Moment>,
+    /// When the last worker ended.
+    pub last_end: Option<Moment>,
+    /// When the next worker is due.
+    pub next_due: Option<Moment>,
+    /// Passes that failed since the last one that did not.
+    pub failures: u32,
+    /// When the last error happened.
+    pub error_at: Option<Moment>,
+    /// Rows a stage may take in the next pass, where an error or a deadline made it less than the setting.
+    pub batch: Option<i32>,
+    launch: u32,
+    report: Option<Report>,
+    text: [u8; TEXT],
+    text_length: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Table {
+    launcher_pid: i32,
+    serving_since: Option<Moment>,
+    launches: u32,
+    slots: [Slot; SLOTS],
+}
+
+const FREE: Slot = Slot {
+    database: pg_sys::InvalidOid,
+    last_start: None,
+    last_end: None,
+    next_due: None,
+    failures: 0,
+    error_at: None,
+    batch: None,
+    launch: 0,
+    report: None,
+    text: [0; TEXT],
+    text_length: 0,
+};
+
+const EMPTY: Table = Table {
+    launcher_pid: 0,
+    serving_since: None,
+    launches: 0,
+    slots: [FREE; SLOTS],
+};
+
+// SAFETY: the table owns all its bytes, holds no pointers and is only reached through the lock.
+unsafe impl PGRXSharedMemory for Table {}
+
+static TABLE: PgLwLock<Table> = unsafe { PgLwLock::new(c"multica") };
+static RESERVED: AtomicBool = AtomicBool::new(false);
+
+/// Asks for the memory; only while the server preloads its libraries.
+#[expect(
+    unexpected_cfgs,
+    reason = "pgrx's macro asks for a Postgres that this crate has no feature for"
+)]
+pub fn reserve() {
+    pg_shmem_init!(TABLE = EMPTY);
+    RESERVED.store(true, Ordering::Relaxed);
+}
+
+impl Slot {
+    /// The text of the last error.
+    pub fn error(&self) -> Option<String> {
+        (self.text_length > 0)
+            .then(|| String::from_utf8_lossy(&self.text[..self.text_length]).into_owned())
+    }
+
+    fn set_error(&mut self, text: &str, at: Moment) {
+        let end = text.floor_char_boundary(TEXT);
+        self.text[..end].copy_from_slice(&text.as_bytes()[..end]);
+        self.text_length = end;
+        self.error_at = Some(at);
+    }
+}
+
+impl Table {
+    fn slot(&mut self, database: pg_sys::Oid) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.database == database)
+    }
+}
+
+/// Notes the launcher's process. The first one since the memory was made is the moment from which the server serves;
+/// a launcher that only took another's place was no outage.
+pub fn launcher_began(pid: i32, now: Moment) {
+    let mut table = TABLE.exclusive();
+    table.launcher_pid = pid;
+    table.serving_since.get_or_insert(now);
+}
+
+/// Notes that there is no launcher.
+pub fn launcher_ended() {
+    TABLE.exclusive().launcher_pid = 0;
+}
+
+/// Notes that the machine stood still until now: daemons could not beat meanwhile.
+pub fn stood_still_until(now: Moment) {
+    TABLE.exclusive().serving_since = Some(now);
+}
+
+/// Since when daemons could reach the server without a break.
+pub fn serving_since() -> Option<Moment> {
+    TABLE.share().serving_since
+}
+
+/// Keeps the slots of these databases, frees the others and gives each its own; those that find none are returned.
+pub fn keep(databases: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
+    let mut table = TABLE.exclusive();
+    for slot in &mut table.slots {
+        if !databases.contains(&slot.database) {
+            *slot = FREE;
+        }
+    }
+    let mut left_over = Vec::new();
+    for database in databases {
+        if table.slot(*database).is_some() {
+            continue;
+        }
+        match table.slot(pg_sys::InvalidOid) {
+            Some(free) => free.database = *database,
+            None => left_over.push(*database),
+        }
+    }
+    left_over
+}
+
+/// Readies a database's slot for a new worker; the number tells its report from one that a former launcher's worker
+/// still makes.
+pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
+    let mut table = TABLE.exclusive();
+    table.launches = table.launches.wrapping_add(1);
+    let launch = table.launches;
+    let slot = table.slot(database)?;
+    slot.launch = launch;
+    slot.report = None;
+    Some(launch)
+}
+
+/// Notes that a worker holds the database, and gives the batch its predecessor left.
+pub fn began(database: pg_sys::Oid, now: Moment) -> Option<i32> {
+    let mut table = TABLE.exclusive();
+    let slot = table.slot(database)?;
+    slot.last_start = Some(now);
+    slot.batch
+}
+
+/// Notes an error's text.
+pub fn failed(database: pg_sys::Oid, text: &str, now: Moment) {
+    if let Some(slot) = TABLE.exclusive().slot(database) {
+        slot.set_error(text, now);
+    }
+}
+
+/// Notes how a worker ended and the batch its successor is to begin with.
+pub fn ended(database: pg_sys::Oid, launch: u32, report: Report, batch: Option<i32>, now: Moment) {
+    if let Some(slot) = TABLE.exclusive().slot(database) {
+        if slot.launch == launch {
+            slot.report = Some(report);
+        }
+        if report != Report::Busy {
+            slot.batch = batch;
+            slot.last_end = Some(now);
+        }
+    }
+}
+
+/// The report of the worker that was last prepared, if it made one.
+pub fn report(database: pg_sys::Oid) -> Option<Report> {
+    of(database)?.report
+}
+
+/// Notes what the launcher decided about a database.
+pub fn scheduled(database: pg_sys::Oid, next_due: Moment, failures: u32) {
+    if let Some(slot) = TABLE.exclusive().slot(database) {
+        slot.next_due = Some(next_due);
+        slot.failures = failures;
+    }
+}
+
+/// What is known of a database; None too where the library is not preloaded.
+pub fn of(database: pg_sys::Oid) -> Option<Slot> {
+    preloaded().then(|| {
+        let table = TABLE.share();
+        table
+            .slots
+            .iter()
+            .copied()
+            .find(|slot| slot.database == database)
+    })?
+}
+
+/// The launcher's process, if it runs.
+pub fn launcher_pid() -> Option<i32> {
+    let pid = preloaded().then(|| TABLE.share().launcher_pid)?;
+    (pid != 0).then_some(pid)
+}
+
+/// Whether the server preloaded the library, without which there is no launcher.
+pub fn preloaded() -> bool {
+    RESERVED.load(Ordering::Relaxed)
+}

@@ -1,0 +1,64 @@
+//! A transaction of a background worker that survives its errors.
+
+use std::panic::AssertUnwindSafe;
+
+use pgrx::pg_sys::errcodes::PgSqlErrorCode;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::prelude::*;
+
+/// An error that aborted a transaction.
+pub struct Failure {
+    /// Its SQLSTATE, as Postgres knows it.
+    pub code: PgSqlErrorCode,
+    /// Its message with the SQLSTATE, and its detail and hint where it has them.
+    pub text: String,
+}
+
+/// Runs `body` in a transaction of its own and commits; an error, the commit's included, aborts the whole
+/// transaction, which is why it may be caught here.
+pub fn run<R>(activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
+    let activity = std::ffi::CString::new(activity).expect("activities hold no NUL byte");
+    let work = AssertUnwindSafe(|| unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::StartTransactionCommand();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
+        let result = body();
+        pg_sys::PopActiveSnapshot();
+        pg_sys::CommitTransactionCommand();
+        Ok(result)
+    });
+    let outcome = PgTryBuilder::new(work)
+        .catch_others(|caught| {
+            let failure = describe(&caught);
+            unsafe { pg_sys::AbortCurrentTransaction() };
+            Err(failure)
+        })
+        .execute();
+    unsafe {
+        pg_sys::pgstat_report_stat(true);
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+    }
+    outcome
+}
+
+fn describe(caught: &CaughtError) -> Failure {
+    let (CaughtError::PostgresError(error)
+    | CaughtError::ErrorReport(error)
+    | CaughtError::RustPanic { ereport: error, .. }) = caught;
+    let code = error.sql_error_code();
+    let mut text = format!("{} (SQLSTATE {})", error.message(), sqlstate(code));
+    for (name, more) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
+        if let Some(more) = more {
+            text.push_str(&format!(" {name}: {more}"));
+        }
+    }
+    Failure { code, text }
+}
+
+fn sqlstate(code: PgSqlErrorCode) -> String {
+    // SAFETY: the text is static memory of this process, and there is one thread.
+    unsafe { std::ffi::CStr::from_ptr(pg_sys::unpack_sql_state(code as i32)) }
+        .to_string_lossy()
+        .into_owned()
+}

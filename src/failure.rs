@@ -58,6 +58,8 @@ pub struct Consequences {
     pub issues_reset: i64,
     /// Agents whose status changed.
     pub agents_reconciled: i64,
+    /// The retries, each by the task it repeats.
+    pub retries: HashMap<Uuid, Uuid>,
 }
 
 impl std::ops::AddAssign for Consequences {
@@ -65,6 +67,7 @@ impl std::ops::AddAssign for Consequences {
         self.retried += other.retried;
         self.issues_reset += other.issues_reset;
         self.agents_reconciled += other.agents_reconciled;
+        self.retries.extend(other.retries);
     }
 }
 
@@ -90,14 +93,10 @@ pub fn follow(
         return Consequences::default();
     }
     hold(failed);
-    let of_failed = || [arg(failed.to_vec()), arg(now)];
-    let retries: HashMap<Uuid, Uuid> = RETRY
-        .rows(&of_failed(), |row| (row.must(2), row.must(1)))
-        .into_iter()
-        .collect();
-    let issues = RESET_ISSUES.rows(&of_failed(), |row| row.must::<Uuid>(1));
-    let runs = FOLLOW_AUTOPILOT.rows(&of_failed(), |row| row.must::<Uuid>(1));
-    let agents = RECONCILE_AGENTS.rows(&of_failed(), |row| row.must::<Uuid>(1));
+    let retries = retry(failed, now);
+    let issues: Vec<Uuid> = RESET_ISSUES.rows(&[arg(failed.to_vec()), arg(now)], |row| row.must(1));
+    let runs = follow_autopilot(failed, now);
+    let agents = reconcile(failed, &[], now);
 
     for task in failed {
         let retry = retries.get(task);
@@ -126,6 +125,40 @@ pub fn follow(
         retried: retries.len() as i64,
         issues_reset: issues.len() as i64,
         agents_reconciled: agents.len() as i64,
+        retries,
+    }
+}
+
+/// Queues the retries of those of the failed tasks that are eligible; the retry by its parent.
+pub fn retry(failed: &[Uuid], now: TimestampWithTimeZone) -> HashMap<Uuid, Uuid> {
+    let pairs = RETRY.rows(&[arg(failed.to_vec()), arg(now)], |row| {
+        (row.must(2), row.must(1))
+    });
+    pairs.into_iter().collect()
+}
+
+/// Autopilot runs follow their tasks to the end; gives the runs that changed.
+fn follow_autopilot(tasks: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    FOLLOW_AUTOPILOT.rows(&[arg(tasks.to_vec()), arg(now)], |row| row.must(1))
+}
+
+/// The agents of the tasks, and these agents, get the status their tasks call for; gives those that changed.
+pub fn reconcile(tasks: &[Uuid], agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    let args = [arg(tasks.to_vec()), arg(now), arg(agents.to_vec())];
+    RECONCILE_AGENTS.rows(&args, |row| row.must(1))
+}
+
+/// What follows from tasks that were completed or cancelled, and the events in the order a subscriber expects: agents,
+/// tasks (`kind`), autopilot runs.
+pub fn settle(tasks: &[Uuid], kind: &'static str, now: TimestampWithTimeZone, events: &mut Events) {
+    for agent in reconcile(tasks, &[], now) {
+        events.push("agent:status", agent, json!({}));
+    }
+    for task in tasks {
+        events.push(kind, *task, json!({}));
+    }
+    for run in follow_autopilot(tasks, now) {
+        events.push("autopilot:run_done", run, json!({}));
     }
 }
 

@@ -26,6 +26,14 @@ pub struct Consequences;
 pub struct Event;
 /// One object that install created, adopted or altered: `multica_install_step`.
 pub struct InstallStep;
+/// What an enqueue gives: `multica_enqueued`.
+pub struct Enqueued;
+/// A task as its runtime claims it: `multica_claimed`.
+pub struct Claimed;
+/// A task after a transition, and what the transition did: `multica_transition`.
+pub struct Transition;
+/// Where an agent left off: `multica_session`.
+pub struct Session;
 
 impl Kind for Runtime {
     const NAME: &'static str = "multica_runtime";
@@ -62,4 +70,16 @@ impl Kind for Event {
 }
 impl Kind for InstallStep {
     const NAME: &'static str = "multica_install_step";
+}
+impl Kind for Enqueued {
+    const NAME: &'static str = "multica_enqueued";
+}
+impl Kind for Claimed {
+    const NAME: &'static str = "multica_claimed";
+}
+impl Kind for Transition {
+    const NAME: &'static str = "multica_transition";
+}
+impl Kind for Session {
+    const NAME: &'static str = "multica_session";
 }

@@ -18,6 +18,7 @@ mod settings;
 mod spi;
 mod subtransaction;
 mod sweep;
+mod task;
 mod version;
 mod worker;
 

@@ -20,6 +20,7 @@ static AUTOPILOT_RUNS: Statement = Statement::write(include_str!("../sql/lock/au
 static COMMENTS: Statement = Statement::write(include_str!("../sql/lock/comments.sql"));
 static TASKS: Statement = Statement::write(include_str!("../sql/lock/tasks.sql"));
 static OF_TASKS: Statement = Statement::write(include_str!("../sql/lock/of_tasks.sql"));
+static TRY_AGENTS: Statement = Statement::write(include_str!("../sql/lock/try_agents.sql"));
 static TRY_TASKS: Statement = Statement::write(include_str!("../sql/lock/try_tasks.sql"));
 
 /// How strongly runtimes are locked.
@@ -96,6 +97,11 @@ impl Wanted {
             }
         }
     }
+}
+
+/// Of these agents, those that could be locked without waiting.
+pub fn try_agents(agents: &[Uuid]) -> Vec<Uuid> {
+    TRY_AGENTS.rows(&[arg(agents.to_vec())], |row| row.must(1))
 }
 
 /// Of tasks that the caller has locked, those whose other rows could all be locked without waiting.

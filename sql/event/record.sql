@@ -15,7 +15,8 @@ SELECT
     ),
     CASE
         WHEN t.id IS NOT NULL THEN
-            jsonb_build_object(
+            CASE WHEN e.type = 'task:dispatch' AND jsonb_typeof(t.context) = 'object' THEN t.context ELSE '{}' END
+            || jsonb_build_object(
                 'task_id', t.id, 'agent_id', t.agent_id, 'issue_id', t.issue_id, 'runtime_id', t.runtime_id,
                 'chat_session_id', t.chat_session_id, 'parent_task_id', t.parent_task_id, 'status', t.status,
                 'attempt', t.attempt, 'max_attempts', t.max_attempts
@@ -49,7 +50,7 @@ SELECT
 FROM (
     SELECT
         u.at, u.type, COALESCE(u.detail::jsonb, '{}') AS detail,
-        CASE WHEN starts_with(u.type, 'task:') THEN u.subject END AS task_id,
+        CASE WHEN starts_with(u.type, 'task:') OR u.type = 'chat:done' THEN u.subject END AS task_id,
         CASE WHEN u.type = 'agent:status' THEN u.subject END AS agent_id,
         CASE WHEN u.type = 'issue:updated' THEN u.subject END AS issue_id,
         CASE WHEN u.type = 'autopilot:run_done' THEN u.subject END AS run_id,

@@ -1,12 +1,13 @@
 -- One retry a parent, at the back of the queue in the parents' order. The pending slot of (issue, agent) may be taken: then
 -- whoever holds it wins and there is no retry. The slot's predicate differs between schema versions, so no conflict
--- target is named. A failure that is handed in late gets none either, once a later task of the same work has ended.
+-- target is named. The retry of a chat turn goes before the turns that were queued behind it. A failure that is handed in late gets none either, once a later task of the same work has ended.
 INSERT INTO agent_task_queue (
     agent_id, runtime_id, issue_id, chat_session_id, autopilot_run_id, trigger_comment_id, priority, context,
     session_id, work_dir, max_attempts, attempt, parent_task_id, status, created_at
 )
 SELECT
-    p.agent_id, p.runtime_id, p.issue_id, p.chat_session_id, p.autopilot_run_id, p.trigger_comment_id, p.priority, p.context,
+    p.agent_id, p.runtime_id, p.issue_id, p.chat_session_id, p.autopilot_run_id, p.trigger_comment_id,
+    CASE WHEN p.chat_session_id IS NULL THEN p.priority ELSE GREATEST(p.priority, 3) END, p.context,
     p.session_id, p.work_dir, p.max_attempts, p.attempt + 1, p.id, 'queued',
     $2 + make_interval(secs => 0.000001 * row_number() OVER (ORDER BY p.priority DESC, p.created_at, p.id))
 FROM agent_task_queue AS p

@@ -50,3 +50,25 @@ CREATE TYPE multica_event AS (
 );
 
 CREATE TYPE multica_install_step AS (object text, action text, ddl text);
+
+CREATE TYPE multica_enqueued AS (task_id uuid, created boolean);
+
+CREATE TYPE multica_claimed AS (
+    id uuid, agent_id uuid, runtime_id uuid, issue_id uuid, chat_session_id uuid, autopilot_run_id uuid,
+    trigger_comment_id uuid, status text, priority integer, attempt integer, max_attempts integer,
+    parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
+    work_dir text, dispatched_at timestamptz, started_at timestamptz, completed_at timestamptz,
+    last_heartbeat_at timestamptz, created_at timestamptz,
+    workspace_id uuid, prior_session_id text, prior_work_dir text, claim_token bigint
+);
+
+CREATE TYPE multica_transition AS (
+    id uuid, agent_id uuid, runtime_id uuid, issue_id uuid, chat_session_id uuid, autopilot_run_id uuid,
+    trigger_comment_id uuid, status text, priority integer, attempt integer, max_attempts integer,
+    parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
+    work_dir text, dispatched_at timestamptz, started_at timestamptz, completed_at timestamptz,
+    last_heartbeat_at timestamptz, created_at timestamptz,
+    applied boolean, retry_task_id uuid, first_execution boolean
+);
+
+CREATE TYPE multica_session AS (session_id text, work_dir text);

@@ -53,9 +53,11 @@ fn multica_heartbeat(
     if let Some(beat) = beat() {
         return Ok(beat);
     }
-    if revive(vec![runtime], now) == 0 {
+    let mut events = Events::default();
+    if revive(vec![runtime], now, &mut events) == 0 {
         return Err(Error::not_found("runtime", runtime).into());
     }
+    events.record(now);
     Ok(beat().expect("a runtime that was just set online is online"))
 }
 
@@ -64,21 +66,23 @@ fn multica_heartbeat(
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> Result<i64, ErrorReport> {
     let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
-    Ok(revive(runtimes, clock::now()))
+    let now = clock::now();
+    let mut events = Events::default();
+    let seen = revive(runtimes, now, &mut events);
+    events.record(now);
+    Ok(seen)
 }
 
-/// Sets runtimes online and seen, and announces those that were not online.
-fn revive(runtimes: Vec<Uuid>, now: TimestampWithTimeZone) -> i64 {
+/// Sets runtimes online and seen, and announces those that were not online; says how many exist.
+pub fn revive(runtimes: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) -> i64 {
     let seen: Vec<(Uuid, Uuid, bool)> = REVIVE.rows(&[arg(runtimes), arg(now)], |row| {
         (row.must(1), row.must(2), row.must(3))
     });
-    let mut events = Events::default();
     let back = seen.iter().filter(|(_, _, back)| *back);
     events.runtimes(
         "online",
         back.map(|(runtime, workspace, _)| (*workspace, *runtime)),
     );
-    events.record(now);
     seen.len() as i64
 }
 

@@ -9,5 +9,5 @@ mod registration;
 mod registry;
 
 pub use gc::collect;
-pub use liveness::mark_stale;
+pub use liveness::{mark_stale, revive};
 pub use registry::workspace_of;

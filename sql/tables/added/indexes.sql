@@ -5,6 +5,10 @@ CREATE INDEX multica_task_running ON agent_task_queue (started_at, id) WHERE sta
 CREATE INDEX multica_task_active_agent ON agent_task_queue (agent_id)
     WHERE status NOT IN ('completed', 'failed', 'cancelled');
 
+-- Claims go from agent to agent of a runtime, and take the best of each.
+CREATE INDEX multica_task_claim ON agent_task_queue (runtime_id, agent_id, priority DESC, created_at, id)
+    WHERE status = 'queued';
+
 -- Not partial: every delete of a runtime probes its whole history, and the last session of a chat is a finished task's.
 CREATE INDEX multica_task_runtime ON agent_task_queue (runtime_id, status);
 CREATE INDEX multica_task_chat ON agent_task_queue (chat_session_id, completed_at);

@@ -1,0 +1,1 @@
+SELECT a.status FROM agent AS a WHERE a.id = $1

@@ -1,0 +1,93 @@
+-- What a runtime may be handed now, best first: its own tasks that were dispatched and never started (kind 0, a lost
+-- answer costs no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One in flight an
+-- issue and agent, and a chat session; of a session's turns the first one. $5 NULL: of every agent, else of those given,
+-- which the caller has locked. One row at least, so that an unknown runtime is told from an idle one.
+WITH RECURSIVE queued_agent AS (
+    (
+        SELECT t.agent_id
+        FROM agent_task_queue AS t
+        WHERE t.runtime_id = $1 AND t.status = 'queued'
+        ORDER BY t.agent_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT t.agent_id
+        FROM agent_task_queue AS t
+        WHERE t.runtime_id = $1 AND t.status = 'queued' AND t.agent_id > q.agent_id
+        ORDER BY t.agent_id
+        LIMIT 1
+    )
+    FROM queued_agent AS q
+    WHERE q.agent_id IS NOT NULL
+),
+again AS (
+    SELECT 0 AS kind, t.id, t.agent_id, t.issue_id, t.chat_session_id, t.autopilot_run_id, 0 AS priority, t.dispatched_at AS at
+    FROM agent_task_queue AS t
+    JOIN agent AS a ON a.id = t.agent_id
+    WHERE t.runtime_id = $1
+      AND t.status = 'dispatched'
+      AND t.started_at IS NULL
+      AND t.dispatched_at < $2 - make_interval(secs => $3)
+      AND a.archived_at IS NULL
+      AND ($5 IS NULL OR a.id = ANY ($5))
+    ORDER BY t.dispatched_at, t.id
+    LIMIT $6
+),
+fresh AS (
+    SELECT 1 AS kind, c.id, c.agent_id, c.issue_id, c.chat_session_id, c.autopilot_run_id, c.priority, c.created_at AS at
+    FROM queued_agent AS q
+    JOIN agent AS a ON a.id = q.agent_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS many
+        FROM agent_task_queue AS o
+        WHERE o.agent_id = a.id AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
+    ) AS busy
+    CROSS JOIN LATERAL (
+        SELECT t.*
+        FROM agent_task_queue AS t
+        WHERE t.runtime_id = $1
+          AND t.agent_id = a.id
+          AND t.status = 'queued'
+          AND NOT EXISTS (
+              SELECT FROM agent_task_queue AS o
+              WHERE o.issue_id = t.issue_id AND o.agent_id = t.agent_id
+                AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
+          )
+          AND NOT EXISTS (
+              SELECT FROM agent_task_queue AS o
+              WHERE o.chat_session_id = t.chat_session_id
+                AND o.status NOT IN ('completed', 'failed', 'cancelled')
+                AND (
+                    o.status <> 'queued'
+                    OR (o.runtime_id = t.runtime_id AND (- o.priority, o.created_at, o.id) < (- t.priority, t.created_at, t.id))
+                )
+          )
+        ORDER BY t.priority DESC, t.created_at, t.id
+        LIMIT LEAST(GREATEST(a.max_concurrent_tasks - busy.many, 0), $6)
+    ) AS c
+    WHERE a.archived_at IS NULL AND ($5 IS NULL OR a.id = ANY ($5))
+)
+SELECT
+    r.workspace_id,
+    r.status <> 'online' OR COALESCE(r.last_seen_at < $2 - make_interval(secs => $4), true),
+    b.id,
+    b.agent_id,
+    b.chat_session_id,
+    b.workspace_id IS DISTINCT FROM r.workspace_id
+FROM agent_runtime AS r
+LEFT JOIN LATERAL (
+    SELECT
+        u.*,
+        COALESCE(
+            (SELECT o.workspace_id FROM issue AS o WHERE o.id = u.issue_id),
+            (SELECT o.workspace_id FROM chat_session AS o WHERE o.id = u.chat_session_id),
+            (SELECT o.workspace_id FROM autopilot_run AS x JOIN autopilot AS o ON o.id = x.autopilot_id WHERE x.id = u.autopilot_run_id),
+            (SELECT o.workspace_id FROM agent AS o WHERE o.id = u.agent_id)
+        ) AS workspace_id
+    FROM (SELECT * FROM again UNION ALL SELECT * FROM fresh) AS u
+    ORDER BY u.kind, u.priority DESC, u.at, u.id
+    LIMIT $6
+) AS b ON true
+WHERE r.id = $1
+ORDER BY b.kind, b.priority DESC, b.at, b.id

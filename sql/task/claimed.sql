@@ -1,0 +1,47 @@
+-- With what the daemon needs to resume: the row's own pair, else where the agent left the issue, else the chat's pointer,
+-- else the chat's last task; always both fields from one source.
+SELECT
+    t.*,
+    $2 AS workspace_id,
+    s.session_id AS prior_session_id,
+    s.work_dir AS prior_work_dir,
+    (extract(epoch FROM t.dispatched_at) * 1000000)::bigint AS claim_token
+FROM unnest($1) WITH ORDINALITY AS g (id, at)
+JOIN agent_task_queue AS t ON t.id = g.id
+LEFT JOIN LATERAL (
+    SELECT x.session_id, x.work_dir
+    FROM (
+        SELECT 1 AS place, t.session_id, t.work_dir
+        UNION ALL
+        (
+            SELECT 2, o.session_id, o.work_dir
+            FROM agent_task_queue AS o
+            WHERE t.session_id IS NULL
+              AND o.issue_id = t.issue_id
+              AND o.agent_id = t.agent_id
+              AND o.status IN ('completed', 'failed', 'cancelled')
+              AND o.session_id IS NOT NULL
+            ORDER BY COALESCE(o.completed_at, o.started_at, o.dispatched_at, o.created_at) DESC, o.id DESC
+            LIMIT 1
+        )
+        UNION ALL
+        SELECT 3, c.session_id, c.work_dir
+        FROM chat_session AS c
+        WHERE c.id = t.chat_session_id
+        UNION ALL
+        (
+            SELECT 4, o.session_id, o.work_dir
+            FROM agent_task_queue AS o
+            WHERE t.session_id IS NULL
+              AND o.chat_session_id = t.chat_session_id
+              AND o.status IN ('completed', 'failed', 'cancelled')
+              AND o.session_id IS NOT NULL
+            ORDER BY o.completed_at DESC NULLS LAST, o.id DESC
+            LIMIT 1
+        )
+    ) AS x
+    WHERE x.session_id IS NOT NULL
+    ORDER BY x.place
+    LIMIT 1
+) AS s ON true
+ORDER BY g.at

@@ -1,0 +1,6 @@
+UPDATE agent_task_queue AS t
+SET status = 'failed', completed_at = $2, error = $3, failure_reason = COALESCE(NULLIF($4, ''), 'agent_error'),
+    session_id = COALESCE(NULLIF($5, ''), t.session_id),
+    work_dir = COALESCE(NULLIF($6, ''), t.work_dir)
+WHERE t.id = $1 AND t.status IN ('dispatched', 'running')
+RETURNING t.id

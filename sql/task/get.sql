@@ -1,0 +1,1 @@
+SELECT t.* FROM agent_task_queue AS t WHERE t.id = $1

@@ -1,0 +1,4 @@
+SELECT EXISTS (
+    SELECT FROM agent_task_queue AS t
+    WHERE t.issue_id = $1 AND ($2 IS NULL OR t.agent_id = $2) AND t.status IN ('queued', 'dispatched')
+)

@@ -1,0 +1,1 @@
+SELECT i.id FROM issue AS i WHERE i.id = $1

@@ -1,0 +1,10 @@
+-- The last run of the agent on the issue that got as far as a session, cancelled ones included: what a user stopped is
+-- where he wants to go on.
+SELECT t.session_id, t.work_dir
+FROM agent_task_queue AS t
+WHERE t.issue_id = $1
+  AND t.agent_id = $2
+  AND t.status IN ('completed', 'failed', 'cancelled')
+  AND t.session_id IS NOT NULL
+ORDER BY COALESCE(t.completed_at, t.started_at, t.dispatched_at, t.created_at) DESC, t.id DESC
+LIMIT 1

@@ -1,0 +1,6 @@
+-- What the agent's most recent run on the issue pinned, whatever became of the run.
+SELECT t.session_id, t.work_dir
+FROM agent_task_queue AS t
+WHERE t.issue_id = $1 AND t.agent_id = $2 AND t.session_id IS NOT NULL
+ORDER BY COALESCE(t.completed_at, t.started_at, t.dispatched_at, t.created_at) DESC, t.id DESC
+LIMIT 1

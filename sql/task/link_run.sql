@@ -1,0 +1,1 @@
+UPDATE autopilot_run AS r SET task_id = $2, status = 'running' WHERE r.id = $1

@@ -1,0 +1,7 @@
+UPDATE agent_task_queue AS t
+SET session_id = COALESCE(NULLIF($2, ''), t.session_id),
+    work_dir = COALESCE(NULLIF($3, ''), t.work_dir),
+    last_heartbeat_at = $4
+WHERE t.id = $1
+  AND t.status IN ('dispatched', 'running')
+  AND ($5 IS NULL OR (extract(epoch FROM t.dispatched_at) * 1000000)::bigint = $5)

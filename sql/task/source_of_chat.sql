@@ -1,0 +1,1 @@
+SELECT c.workspace_id, c.agent_id FROM chat_session AS c WHERE c.id = $1

@@ -1,0 +1,104 @@
+//! Work that nobody wants any more, with the same consequences whichever way it is cancelled.
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::transition::{Outcome, State};
+use crate::argument::required;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::failure;
+use crate::kind::{Task, Transition};
+use crate::lock::Wanted;
+use crate::row::{Composite, set};
+use crate::spi::{Statement, arg};
+
+static ACTIVE_OF: Statement = Statement::write(include_str!("../../sql/task/active_of.sql"));
+static CANCEL: Statement = Statement::write(include_str!("../../sql/task/cancel.sql"));
+static TASKS: Statement = Statement::write(include_str!("../../sql/failure/tasks.sql"));
+static ISSUE_EXISTS: Statement = Statement::write(include_str!("../../sql/task/issue_exists.sql"));
+static AGENT_EXISTS: Statement = Statement::write(include_str!("../../sql/task/agent_exists.sql"));
+
+/// The active tasks of an issue, an agent, or both.
+pub fn active_of(issue: Option<Uuid>, agent: Option<Uuid>) -> Vec<Uuid> {
+    ACTIVE_OF.rows(&[arg(issue), arg(agent)], |row| row.must(1))
+}
+
+/// Cancels active tasks whose locks are held; gives those that it cancelled.
+pub fn cancel(tasks: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) -> Vec<Uuid> {
+    let cancelled: Vec<Uuid> = CANCEL.rows(&[arg(tasks), arg(now)], |row| row.must(1));
+    failure::settle(&cancelled, "task:cancelled", now, events);
+    cancelled
+}
+
+/// Cancels one active task. One that is over already is answered as it is.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_cancel(
+    task_id: Option<Uuid>,
+) -> std::result::Result<Composite<Transition>, ErrorReport> {
+    let task = required("task_id", task_id)?;
+    Wanted::of_tasks(vec![task]).take();
+    let state = State::of(task)?;
+    let now = clock::now();
+    let mut events = Events::default();
+    let applied = !cancel(vec![task], now, &mut events).is_empty();
+    if !applied && !state.is_final() {
+        return Err(state
+            .refuse(task, "cancelled", "queued, dispatched or running")
+            .into());
+    }
+    events.record(now);
+    Ok(Outcome {
+        applied,
+        ..Outcome::default()
+    }
+    .of(task)?)
+}
+
+/// Locks, looks again under the locks, cancels.
+fn cancel_all(issue: Option<Uuid>, agent: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
+    let mut wanted = Wanted::of_tasks(active_of(issue, agent));
+    wanted.agents.extend(agent);
+    wanted.take();
+    let now = clock::now();
+    let mut events = Events::default();
+    let cancelled = cancel(active_of(issue, agent), now, &mut events);
+    events.record(now);
+    set(TASKS.rows(&[arg(cancelled)], Composite::from_row))
+}
+
+fn exists(statement: &Statement, what: &'static str, id: Uuid) -> Result<()> {
+    match statement.row(&[arg(id)], |row| row.must::<Uuid>(1)) {
+        Some(_) => Ok(()),
+        None => Err(Error::not_found(what, id)),
+    }
+}
+
+/// Cancels the active tasks of an issue, of one agent or of all; gives those that it cancelled.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_cancel_issue_tasks(
+    issue_id: Option<Uuid>,
+    agent_id: default!(Option<Uuid>, "NULL"),
+) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
+    let issue = required("issue_id", issue_id)?;
+    exists(&ISSUE_EXISTS, "issue", issue)?;
+    if let Some(agent) = agent_id {
+        exists(&AGENT_EXISTS, "agent", agent)?;
+    }
+    Ok(cancel_all(Some(issue), agent_id))
+}
+
+/// Cancels the active tasks of an agent; gives those that it cancelled.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_cancel_agent_tasks(
+    agent_id: Option<Uuid>,
+) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
+    let agent = required("agent_id", agent_id)?;
+    exists(&AGENT_EXISTS, "agent", agent)?;
+    Ok(cancel_all(None, Some(agent)))
+}

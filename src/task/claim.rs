@@ -1,0 +1,195 @@
+//! A runtime asks for work.
+//!
+//! The agent's row is the mutex of its capacity and of its pairs: what is chosen without locks is chosen again under
+//! them, on a fresh snapshot. Agents that others hold are passed over; only when all of them are held is one waited for,
+//! and then nothing else is held.
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+
+use super::cancel::cancel;
+use crate::argument::{bound, required};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::failure;
+use crate::kind::Claimed;
+use crate::lock::{self, Wanted};
+use crate::row::{Composite, set};
+use crate::runtime;
+use crate::settings;
+use crate::spi::{Statement, arg};
+
+static CHOOSE: Statement = Statement::write(include_str!("../../sql/task/choose.sql"));
+static QUEUED_AMONG: Statement = Statement::write(include_str!("../../sql/task/queued_among.sql"));
+static CLAIM: Statement = Statement::write(include_str!("../../sql/task/claim.sql"));
+static CLAIMED: Statement = Statement::write(include_str!("../../sql/task/claimed.sql"));
+
+/// Most tasks that one call hands out.
+const MOST: i64 = 100;
+/// Times that a claim looks again when what it chose was taken by others meanwhile.
+const LOOKS: usize = 3;
+
+struct Choice {
+    task: Uuid,
+    agent: Uuid,
+    chat: Option<Uuid>,
+    foreign: bool,
+}
+
+/// What may be handed out, and what the runtime's row says.
+struct Look {
+    workspace: Uuid,
+    needs_sign_of_life: bool,
+    choices: Vec<Choice>,
+}
+
+impl Look {
+    fn take(
+        runtime: Uuid,
+        agents: Option<Vec<Uuid>>,
+        most: i64,
+        now: TimestampWithTimeZone,
+    ) -> Result<Self> {
+        let args = [
+            arg(runtime),
+            arg(now),
+            arg(settings::redeliver_after_secs()),
+            arg(settings::stale_after_secs() / 3.0),
+            arg(agents),
+            arg(most),
+        ];
+        let rows = CHOOSE.rows(&args, |row| {
+            let choice = row.get(3).map(|task| Choice {
+                task,
+                agent: row.must(4),
+                chat: row.get(5),
+                foreign: row.must(6),
+            });
+            (row.must(1), row.must(2), choice)
+        });
+        let (workspace, needs_sign_of_life) = rows
+            .first()
+            .map(|(workspace, sign, _)| (*workspace, *sign))
+            .ok_or_else(|| Error::not_found("runtime", runtime))?;
+        let choices = rows
+            .into_iter()
+            .filter_map(|(_, _, choice)| choice)
+            .collect();
+        Ok(Self {
+            workspace,
+            needs_sign_of_life,
+            choices,
+        })
+    }
+
+    /// Locks the agents chosen from, without waiting where any of them is free, and the chats of the tasks chosen.
+    fn lock(&self) -> Vec<Uuid> {
+        let mut agents: Vec<Uuid> = self.choices.iter().map(|choice| choice.agent).collect();
+        agents.sort_unstable();
+        agents.dedup();
+        let mut locked = lock::try_agents(&agents);
+        if locked.is_empty() {
+            locked = vec![self.choices[0].agent];
+            Wanted {
+                agents: locked.clone(),
+                ..Wanted::default()
+            }
+            .take();
+        }
+        let chats = self
+            .choices
+            .iter()
+            .filter(|choice| locked.contains(&choice.agent));
+        let chat_sessions = chats.filter_map(|choice| choice.chat).collect();
+        Wanted {
+            chat_sessions,
+            ..Wanted::default()
+        }
+        .take();
+        locked
+    }
+}
+
+/// Hands out up to `max_tasks` tasks of a runtime, first those that it claimed and never started, then the best that wait.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_claim(
+    runtime_id: Option<Uuid>,
+    max_tasks: default!(Option<i32>, "1"),
+) -> std::result::Result<SetOfIterator<'static, Composite<Claimed>>, ErrorReport> {
+    let runtime = required("runtime_id", runtime_id)?;
+    required("max_tasks", max_tasks)?;
+    let most = bound("max_tasks", max_tasks)?.unwrap_or(1).min(MOST);
+    let now = clock::now();
+    let mut events = Events::default();
+    let mut look = Look::take(runtime, None, most, now)?;
+    let (workspace, sign_of_life) = (look.workspace, look.needs_sign_of_life);
+    let mut claimed = Vec::new();
+    for _ in 0..LOOKS {
+        if look.choices.is_empty() || !claimed.is_empty() {
+            break;
+        }
+        let agents = look.lock();
+        claimed = claim(runtime, agents, most, now, &mut events)?;
+        if claimed.is_empty() {
+            look = Look::take(runtime, None, most, now)?;
+        }
+    }
+    if sign_of_life {
+        runtime::revive(vec![runtime], now, &mut events);
+    }
+    events.record(now);
+    if claimed.is_empty() {
+        return Ok(SetOfIterator::empty());
+    }
+    Ok(set(CLAIMED.rows(
+        &[arg(claimed), arg(workspace)],
+        Composite::from_row,
+    )))
+}
+
+/// Chooses again under the locks and hands out; tasks of another workspace than the runtime's are cancelled instead.
+fn claim(
+    runtime: Uuid,
+    agents: Vec<Uuid>,
+    most: i64,
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+) -> Result<Vec<Uuid>> {
+    loop {
+        let look = Look::take(runtime, Some(agents.clone()), most, now)?;
+        let foreign: Vec<Uuid> = look
+            .choices
+            .iter()
+            .filter(|choice| choice.foreign)
+            .map(|choice| choice.task)
+            .collect();
+        if !foreign.is_empty() {
+            Wanted::of_tasks(foreign.clone()).take();
+            cancel(foreign, now, events);
+            continue;
+        }
+        let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();
+        if chosen.is_empty() {
+            return Ok(chosen);
+        }
+        let fresh: Vec<Uuid> = QUEUED_AMONG.rows(&[arg(chosen.clone())], |row| row.must(1));
+        let done: Vec<Uuid> = CLAIM.rows(&[arg(chosen.clone()), arg(now), arg(runtime)], |row| {
+            row.must(1)
+        });
+        let claimed: Vec<Uuid> = chosen
+            .into_iter()
+            .filter(|task| done.contains(task))
+            .collect();
+        for agent in failure::reconcile(&claimed, &[], now) {
+            events.push("agent:status", agent, json!({}));
+        }
+        for task in claimed.iter().filter(|task| fresh.contains(task)) {
+            events.push("task:dispatch", *task, json!({}));
+        }
+        return Ok(claimed);
+    }
+}

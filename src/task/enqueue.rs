@@ -1,0 +1,268 @@
+//! Work arrives.
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+
+use super::source::{Source, check_comment};
+use crate::argument::required;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::json::Jsonb;
+use crate::kind::Enqueued;
+use crate::lock::Wanted;
+use crate::row::Composite;
+use crate::spi::{Statement, arg};
+
+static AGENT: Statement = Statement::write(include_str!("../../sql/task/agent_under_lock.sql"));
+static INSERT: Statement = Statement::write(include_str!("../../sql/task/insert.sql"));
+static PENDING: Statement = Statement::write(include_str!("../../sql/task/pending_of_pair.sql"));
+static LINK_RUN: Statement = Statement::write(include_str!("../../sql/task/link_run.sql"));
+
+/// Attempts a task has when nobody says otherwise.
+const MAX_ATTEMPTS: i32 = 2;
+
+/// What the caller of an enqueue may choose.
+#[derive(Default)]
+pub struct Wishes {
+    /// Comment that triggered the task.
+    pub comment: Option<Uuid>,
+    /// Priority; None: the source's.
+    pub priority: Option<i32>,
+    /// Attempts; None: two.
+    pub max_attempts: Option<i32>,
+    /// Context, as given.
+    pub context: Option<Jsonb>,
+    /// Session to resume.
+    pub session_id: Option<String>,
+    /// Directory to resume in.
+    pub work_dir: Option<String>,
+}
+
+/// Locks what a task of this source refers to, and makes sure that the source still says the same under the locks.
+pub fn lock(
+    source: &Source,
+    comment: Option<Uuid>,
+    mut also: Wanted,
+    again: impl Fn() -> Result<Source>,
+) -> Result<()> {
+    also.agents.push(source.agent);
+    also.issues.extend(source.issue);
+    also.chat_sessions.extend(source.chat);
+    also.runs.extend(source.run);
+    also.comments.extend(comment);
+    also.take();
+    if again()? == *source {
+        return Ok(());
+    }
+    Err(Error::state(
+        "the agent to work on it was changed by another session meanwhile",
+        format!("It was agent {}.", source.agent),
+        "Repeat the call.",
+    ))
+}
+
+/// The agent's runtime, read under the agent's lock: it is neither archived nor moved until the task is there.
+fn runtime_of(source: &Source) -> Result<Uuid> {
+    let agent = source.agent;
+    let found: Option<(Uuid, Uuid, bool)> =
+        AGENT.row(&[arg(agent)], |row| (row.must(1), row.must(2), row.must(3)));
+    let (workspace, runtime, archived) = found.ok_or_else(|| Error::not_found("agent", agent))?;
+    if source.workspace.is_some_and(|of| of != workspace) {
+        let place = format!("workspace {}", source.workspace.unwrap_or(workspace));
+        return Err(Error::not_found_in("agent", agent, place));
+    }
+    if archived {
+        return Err(Error::state(
+            format!("agent {agent} is archived"),
+            "An archived agent takes no work.",
+            "Restore the agent, or choose another one.",
+        ));
+    }
+    Ok(runtime)
+}
+
+/// Inserts the task, or finds the pending one of the same issue and agent. The caller holds the locks.
+pub fn insert(
+    source: &Source,
+    wishes: Wishes,
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+) -> Result<(Uuid, bool)> {
+    let runtime = runtime_of(source)?;
+    Wanted {
+        runtimes: vec![runtime],
+        ..Wanted::default()
+    }
+    .take();
+    let args = [
+        arg(source.agent),
+        arg(runtime),
+        arg(source.issue),
+        arg(source.chat),
+        arg(source.run),
+        arg(wishes.comment),
+        arg(wishes.priority.unwrap_or(source.priority)),
+        arg(wishes.max_attempts.unwrap_or(MAX_ATTEMPTS)),
+        arg(wishes.context),
+        arg(wishes.session_id),
+        arg(wishes.work_dir),
+        arg(now),
+    ];
+    if let Some(task) = INSERT.row(&args, |row| row.must(1)) {
+        if let Some(run) = source.run {
+            LINK_RUN.run(&[arg(run), arg(task)]);
+        }
+        events.push("task:queued", task, json!({}));
+        return Ok((task, true));
+    }
+    let pending = PENDING.row(&[arg(source.issue), arg(source.agent)], |row| row.must(1));
+    let pending = pending.ok_or_else(|| {
+        Error::state(
+            "the pending task of this issue and agent went away while it was looked for",
+            "Another session took or cancelled it with statements of its own.",
+            "Repeat the call.",
+        )
+    })?;
+    Ok((pending, false))
+}
+
+fn check(wishes: &Wishes) -> Result<()> {
+    match wishes.max_attempts {
+        Some(few) if few < 1 => Err(Error::invalid(
+            "max_attempts",
+            format!("{few} is below 1"),
+            "Pass 1 for no automatic retry, 2 for one, and so on.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn enqueue(find: impl Fn() -> Result<Source>, wishes: Wishes) -> Result<Composite<Enqueued>> {
+    check(&wishes)?;
+    let source = find()?;
+    check_comment(wishes.comment, source.issue)?;
+    lock(&source, wishes.comment, Wanted::default(), &find)?;
+    let now = clock::now();
+    let mut events = Events::default();
+    let (task, created) = match source.existing {
+        Some(task) => (task, false),
+        None => insert(&source, wishes, now, &mut events)?,
+    };
+    events.record(now);
+    Ok(Composite::of(&[
+        ("task_id", arg(task)),
+        ("created", arg(created)),
+    ]))
+}
+
+/// A task of an agent alone, for platforms without issues.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_enqueue(
+    agent_id: Option<Uuid>,
+    context: default!(Option<Jsonb>, "'{}'"),
+    priority: default!(Option<i32>, "0"),
+    max_attempts: default!(Option<i32>, "2"),
+) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
+    let agent = required("agent_id", agent_id)?;
+    let wishes = Wishes {
+        context: Some(required("context", context)?),
+        priority: Some(required("priority", priority)?),
+        max_attempts: Some(required("max_attempts", max_attempts)?),
+        ..Wishes::default()
+    };
+    Ok(enqueue(|| Ok(Source::agent(agent)), wishes)?)
+}
+
+/// A task for the assignee of an issue; where one is pending already, that one.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_enqueue_issue(
+    issue_id: Option<Uuid>,
+    trigger_comment_id: default!(Option<Uuid>, "NULL"),
+    priority: default!(Option<i32>, "NULL"),
+    max_attempts: default!(Option<i32>, "NULL"),
+    context: default!(Option<Jsonb>, "NULL"),
+) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
+    let issue = required("issue_id", issue_id)?;
+    let comment = trigger_comment_id;
+    let wishes = Wishes {
+        comment,
+        priority,
+        max_attempts,
+        context,
+        ..Wishes::default()
+    };
+    Ok(enqueue(|| Source::issue(issue, None), wishes)?)
+}
+
+/// A task for an agent that was mentioned on an issue; where one is pending already, that one.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_enqueue_mention(
+    issue_id: Option<Uuid>,
+    agent_id: Option<Uuid>,
+    trigger_comment_id: default!(Option<Uuid>, "NULL"),
+    priority: default!(Option<i32>, "NULL"),
+    max_attempts: default!(Option<i32>, "NULL"),
+    context: default!(Option<Jsonb>, "NULL"),
+) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
+    let issue = required("issue_id", issue_id)?;
+    let agent = required("agent_id", agent_id)?;
+    let comment = trigger_comment_id;
+    let wishes = Wishes {
+        comment,
+        priority,
+        max_attempts,
+        context,
+        ..Wishes::default()
+    };
+    Ok(enqueue(|| Source::issue(issue, Some(agent)), wishes)?)
+}
+
+/// The next turn of a chat session; a session may have several waiting.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_enqueue_chat(
+    chat_session_id: Option<Uuid>,
+    trigger_comment_id: default!(Option<Uuid>, "NULL"),
+    priority: default!(Option<i32>, "NULL"),
+    max_attempts: default!(Option<i32>, "NULL"),
+    context: default!(Option<Jsonb>, "NULL"),
+) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
+    let chat = required("chat_session_id", chat_session_id)?;
+    let comment = trigger_comment_id;
+    let wishes = Wishes {
+        comment,
+        priority,
+        max_attempts,
+        context,
+        ..Wishes::default()
+    };
+    Ok(enqueue(|| Source::chat(chat), wishes)?)
+}
+
+/// The task of an autopilot run that works without an issue; the run remembers it. One that has its task gives that one.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_enqueue_autopilot(
+    autopilot_run_id: Option<Uuid>,
+    trigger_comment_id: default!(Option<Uuid>, "NULL"),
+    priority: default!(Option<i32>, "NULL"),
+    max_attempts: default!(Option<i32>, "NULL"),
+    context: default!(Option<Jsonb>, "NULL"),
+) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
+    let run = required("autopilot_run_id", autopilot_run_id)?;
+    let comment = trigger_comment_id;
+    let wishes = Wishes {
+        comment,
+        priority,
+        max_attempts,
+        context,
+        ..Wishes::default()
+    };
+    Ok(enqueue(|| Source::autopilot(run), wishes)?)
+}

@@ -1,0 +1,64 @@
+//! A run that its daemon reports as failed.
+
+use std::collections::HashSet;
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::complete::point_chat;
+use super::transition::{Outcome, State};
+use crate::argument::required;
+use crate::clock;
+use crate::event::Events;
+use crate::failure;
+use crate::kind::Transition;
+use crate::lock::Wanted;
+use crate::row::Composite;
+use crate::spi::{Statement, arg};
+
+static FAIL: Statement = Statement::write(include_str!("../../sql/task/fail.sql"));
+
+/// In flight to failed, and the failure pipeline like every other failure: a retry if the reason allows one, else the
+/// issue back to todo when nothing else is active. A task that is over already is answered as it is.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_fail(
+    task_id: Option<Uuid>,
+    error: Option<String>,
+    failure_reason: default!(Option<String>, "NULL"),
+    session_id: default!(Option<String>, "NULL"),
+    work_dir: default!(Option<String>, "NULL"),
+    claim_token: default!(Option<i64>, "NULL"),
+) -> Result<Composite<Transition>, ErrorReport> {
+    let task = required("task_id", task_id)?;
+    let error = required("error", error)?;
+    Wanted::of_tasks(vec![task]).take();
+    let state = State::of(task)?;
+    if state.is_final() {
+        return Ok(Outcome::default().of(task)?);
+    }
+    state.check_token(task, claim_token)?;
+    let now = clock::now();
+    let args = [
+        arg(task),
+        arg(now),
+        arg(error),
+        arg(failure_reason),
+        arg(session_id.clone()),
+        arg(work_dir.clone()),
+    ];
+    if FAIL.run(&args) == 0 {
+        return Err(state.refuse(task, "failed", "dispatched or running").into());
+    }
+    point_chat(task, &session_id, &work_dir, now);
+    let mut events = Events::default();
+    let done = failure::follow(&[task], &HashSet::from([task]), now, &mut events);
+    events.record(now);
+    Ok(Outcome {
+        applied: true,
+        retry: done.retries.get(&task).copied(),
+        ..Outcome::default()
+    }
+    .of(task)?)
+}

@@ -1,0 +1,62 @@
+//! The automatic retry of one failed task, and the status of one agent.
+
+use pgrx::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+
+use super::transition::State;
+use crate::argument::required;
+use crate::clock;
+use crate::error::Error;
+use crate::event::Events;
+use crate::failure;
+use crate::kind::Task;
+use crate::lock::Wanted;
+use crate::row::{Composite, set};
+use crate::spi::{Statement, arg};
+
+static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql"));
+static AGENT_STATUS: Statement = Statement::write(include_str!("../../sql/task/agent_status.sql"));
+
+/// Queues the retry of a failed task if it is eligible; no row if it is not, or has one already.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_retry(
+    task_id: Option<Uuid>,
+) -> Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
+    let task = required("task_id", task_id)?;
+    Wanted::of_tasks(vec![task]).take();
+    State::of(task)?;
+    let now = clock::now();
+    let retries = failure::retry(&[task], now);
+    let mut events = Events::default();
+    for retry in retries.values() {
+        events.push("task:queued", *retry, json!({}));
+    }
+    events.record(now);
+    let rows = retries
+        .values()
+        .flat_map(|retry| GET.rows(&[arg(*retry)], Composite::from_row));
+    Ok(set(rows.collect()))
+}
+
+/// Sets the status of an agent right: working while a task of it is in flight, else idle. Gives the status it now has.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_reconcile_agent(agent_id: Option<Uuid>) -> Result<String, ErrorReport> {
+    let agent = required("agent_id", agent_id)?;
+    Wanted {
+        agents: vec![agent],
+        ..Wanted::default()
+    }
+    .take();
+    let now = clock::now();
+    let mut events = Events::default();
+    for changed in failure::reconcile(&[], &[agent], now) {
+        events.push("agent:status", changed, json!({}));
+    }
+    events.record(now);
+    let status = AGENT_STATUS.row(&[arg(agent)], |row| row.must(1));
+    Ok(status.ok_or_else(|| Error::not_found("agent", agent))?)
+}

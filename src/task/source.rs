@@ -1,0 +1,133 @@
+//! What a task is made from: an agent alone, an issue, a mention, a chat session, an autopilot run.
+
+use pgrx::Uuid;
+
+use crate::error::{Error, Result};
+use crate::spi::{Statement, arg};
+
+static OF_ISSUE: Statement = Statement::write(include_str!("../../sql/task/source_of_issue.sql"));
+static OF_CHAT: Statement = Statement::write(include_str!("../../sql/task/source_of_chat.sql"));
+static OF_RUN: Statement = Statement::write(include_str!("../../sql/task/source_of_run.sql"));
+static COMMENT: Statement = Statement::write(include_str!("../../sql/task/comment_of_issue.sql"));
+
+/// Priority of a chat turn.
+const CHAT_PRIORITY: i32 = 2;
+
+/// Where a task comes from, and what it takes from there.
+#[derive(PartialEq, Eq)]
+pub struct Source {
+    /// Workspace of the source; None where only the agent tells.
+    pub workspace: Option<Uuid>,
+    /// The agent that is to do it.
+    pub agent: Uuid,
+    /// Issue it is for.
+    pub issue: Option<Uuid>,
+    /// Chat session it is a turn of.
+    pub chat: Option<Uuid>,
+    /// Autopilot run it carries out.
+    pub run: Option<Uuid>,
+    /// Priority it has unless the caller gives one.
+    pub priority: i32,
+    /// The task that the autopilot run has already.
+    pub existing: Option<Uuid>,
+}
+
+impl Source {
+    /// An agent alone.
+    pub fn agent(agent: Uuid) -> Self {
+        Self {
+            workspace: None,
+            agent,
+            issue: None,
+            chat: None,
+            run: None,
+            priority: 0,
+            existing: None,
+        }
+    }
+
+    /// The issue's assignee, 55000 where that is no agent; or the agent named, for a mention.
+    pub fn issue(issue: Uuid, mentioned: Option<Uuid>) -> Result<Self> {
+        type Found = (Uuid, Option<Uuid>, i32, Option<String>);
+        let found: Option<Found> = OF_ISSUE.row(&[arg(issue), arg(mentioned)], |row| {
+            (row.must(1), row.get(2), row.must(3), row.get(4))
+        });
+        let (workspace, agent, priority, assignee_type) =
+            found.ok_or_else(|| Error::not_found("issue", issue))?;
+        let is_agent = mentioned.is_some() || assignee_type.as_deref() == Some("agent");
+        let agent = agent.filter(|_| is_agent).ok_or_else(|| {
+            Error::state(
+                format!("issue {issue} is not assigned to an agent"),
+                match assignee_type {
+                    Some(other) => format!("It is assigned to a {other}."),
+                    None => "It has no assignee.".to_string(),
+                },
+                "Assign it to an agent, or name one with multica_enqueue_mention.",
+            )
+        })?;
+        Ok(Self {
+            workspace: Some(workspace),
+            issue: Some(issue),
+            priority,
+            ..Self::agent(agent)
+        })
+    }
+
+    /// The session's agent.
+    pub fn chat(chat: Uuid) -> Result<Self> {
+        let found: Option<(Uuid, Uuid)> =
+            OF_CHAT.row(&[arg(chat)], |row| (row.must(1), row.must(2)));
+        let (workspace, agent) = found.ok_or_else(|| Error::not_found("chat session", chat))?;
+        Ok(Self {
+            workspace: Some(workspace),
+            chat: Some(chat),
+            priority: CHAT_PRIORITY,
+            ..Self::agent(agent)
+        })
+    }
+
+    /// The autopilot's assignee; 55000 where the run is over.
+    pub fn autopilot(run: Uuid) -> Result<Self> {
+        type Found = (Uuid, Uuid, i32, String, Option<Uuid>);
+        let found: Option<Found> = OF_RUN.row(&[arg(run)], |row| {
+            (
+                row.must(1),
+                row.must(2),
+                row.must(3),
+                row.must(4),
+                row.get(5),
+            )
+        });
+        let (workspace, agent, priority, status, existing) =
+            found.ok_or_else(|| Error::not_found("autopilot run", run))?;
+        if matches!(status.as_str(), "completed" | "failed") {
+            return Err(Error::state(
+                format!("autopilot run {run} is over"),
+                format!("It is {status}."),
+                "Make a new run.",
+            ));
+        }
+        Ok(Self {
+            workspace: Some(workspace),
+            run: Some(run),
+            priority,
+            existing,
+            ..Self::agent(agent)
+        })
+    }
+}
+
+/// P0002 where the comment is not one of the issue.
+pub fn check_comment(comment: Option<Uuid>, issue: Option<Uuid>) -> Result<()> {
+    let (Some(comment), Some(issue)) = (comment, issue) else {
+        return Ok(());
+    };
+    match COMMENT.row(&[arg(comment), arg(issue)], |row| row.must::<Uuid>(1)) {
+        Some(_) => Ok(()),
+        None => Err(Error::not_found_in(
+            "comment",
+            comment,
+            format!("issue {issue}"),
+        )),
+    }
+}

@@ -1,0 +1,89 @@
+//! What the transitions of a task have in common: its state, the claim token, and the row they return.
+
+use pgrx::Uuid;
+
+use crate::error::{Error, Result};
+use crate::kind::Transition;
+use crate::row::Composite;
+use crate::spi::{Statement, arg};
+
+static STATE: Statement = Statement::write(include_str!("../../sql/task/state.sql"));
+static TRANSITION: Statement = Statement::write(include_str!("../../sql/task/transition.sql"));
+
+/// What decides whether a transition is legal.
+pub struct State {
+    /// Status as the table has it.
+    pub status: String,
+    /// Microseconds of dispatched_at.
+    pub token: Option<i64>,
+}
+
+impl State {
+    /// The state of a task; P0002 where it does not exist.
+    pub fn of(task: Uuid) -> Result<Self> {
+        STATE
+            .row(&[arg(task)], |row| Self {
+                status: row.must(1),
+                token: row.get(2),
+            })
+            .ok_or_else(|| Error::not_found("task", task))
+    }
+
+    /// Whether nothing changes it any more.
+    pub fn is_final(&self) -> bool {
+        matches!(self.status.as_str(), "completed" | "failed" | "cancelled")
+    }
+
+    /// 55000 where the caller's claim was superseded by a newer one; NULL is not checked.
+    pub fn check_token(&self, task: Uuid, token: Option<i64>) -> Result<()> {
+        if token.is_none() || token == self.token {
+            return Ok(());
+        }
+        Err(Error::state(
+            format!("the claim of task {task} is no longer the current one"),
+            format!(
+                "The task is {} and was handed out again since.",
+                self.status
+            ),
+            "Stop working on it: whoever holds the newer claim goes on.",
+        ))
+    }
+
+    /// 55000 saying what the task is and from where the transition is allowed.
+    pub fn refuse(&self, task: Uuid, verb: &str, allowed: &str) -> Error {
+        Error::state(
+            format!("task {task} cannot be {verb}"),
+            format!(
+                "It is {}; only a task that is {allowed} can be {verb}.",
+                self.status
+            ),
+            "Look at it with multica_get_task.",
+        )
+    }
+}
+
+/// The task as it is now, and what the transition did.
+#[derive(Default)]
+pub struct Outcome {
+    /// Whether this call changed it.
+    pub applied: bool,
+    /// The retry that was queued.
+    pub retry: Option<Uuid>,
+    /// Whether this call stamped the first_executed_at.
+    pub first_execution: bool,
+}
+
+impl Outcome {
+    /// The row that the transition returns.
+    pub fn of(self, task: Uuid) -> Result<Composite<Transition>> {
+        let args = [
+            arg(task),
+            arg(self.applied),
+            arg(self.retry),
+            arg(self.first_execution),
+        ];
+        TRANSITION
+            .row(&args, Composite::from_row)
+            .ok_or_else(|| Error::not_found("task", task))
+    }
+}

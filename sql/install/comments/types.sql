@@ -30,6 +30,22 @@ $$A task, one attempt at a piece of work, as the table agent_task_queue has it. 
 running, completed, failed or cancelled. attempt counts from 1, parent_task_id is the attempt before it;
 session_id and work_dir are where the agent can resume.$$;
 
+COMMENT ON TYPE multica_enqueued IS
+$$What an enqueue did: task_id (the task that waits now), created (false: it was there already).$$;
+
+COMMENT ON TYPE multica_claimed IS
+$$A task that a runtime was handed: the task's columns, workspace_id, prior_session_id and prior_work_dir (where to
+resume, both from one source), claim_token (the moment of the claim in microseconds, to be passed to multica_start,
+multica_pin_session, multica_complete and multica_fail).$$;
+
+COMMENT ON TYPE multica_transition IS
+$$A task after a call and what the call did: the task's columns as they are now, applied (false: it was over already and
+nothing was done), retry_task_id (the retry that was queued), first_execution (true: this call stamped the issue's
+first_executed_at).$$;
+
+COMMENT ON TYPE multica_session IS
+$$Where an agent can resume: session_id and work_dir of one and the same run.$$;
+
 COMMENT ON TYPE multica_swept IS
 $$What one sweep did: runtimes_offline (runtimes set offline), tasks_failed (in flight on offline runtimes),
 tasks_timed_out, tasks_retried (retries queued for both kinds), issues_reset (back to todo), agents_reconciled

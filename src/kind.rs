@@ -34,6 +34,8 @@ pub struct Claimed;
 pub struct Transition;
 /// Where an agent left off: `multica_session`.
 pub struct Session;
+/// How things stand: `multica_status_report`.
+pub struct StatusReport;
 
 impl Kind for Runtime {
     const NAME: &'static str = "multica_runtime";
@@ -82,4 +84,7 @@ impl Kind for Transition {
 }
 impl Kind for Session {
     const NAME: &'static str = "multica_session";
+}
+impl Kind for StatusReport {
+    const NAME: &'static str = "multica_status_report";
 }

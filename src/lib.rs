@@ -16,6 +16,7 @@ mod row;
 mod runtime;
 mod settings;
 mod spi;
+mod status;
 mod subtransaction;
 mod sweep;
 mod task;
@@ -34,6 +35,11 @@ extension_sql_file!(
     "../sql/install/sweep_all.sql",
     name = "sweep_all",
     requires = ["types"]
+);
+extension_sql_file!(
+    "../sql/install/metrics.sql",
+    name = "metrics",
+    requires = [status::multica_status]
 );
 extension_sql_file!(
     "../sql/install/privileges.sql",

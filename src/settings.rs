@@ -33,11 +33,6 @@ static LAUNCHER_DATABASE: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"postgres"));
 static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
 
-/// Whether the session's database is to be swept by the worker, as the session sees it.
-pub fn sweep() -> Sweep {
-    SWEEP.get()
-}
-
 /// Seconds without a sign of life after which a runtime counts as dead.
 pub fn stale_after_secs() -> f64 {
     f64::from(STALE_AFTER.get()) / 1000.0

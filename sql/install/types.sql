@@ -72,3 +72,15 @@ CREATE TYPE multica_transition AS (
 );
 
 CREATE TYPE multica_session AS (session_id text, work_dir text);
+
+CREATE TYPE multica_status_report AS (
+    preloaded boolean, sweep text, stale_after interval, offline_grace interval, launcher_pid integer,
+    last_sweep_at timestamptz, last_sweep_ms double precision, last_runtimes_offline bigint, last_tasks_failed bigint,
+    last_tasks_timed_out bigint, last_tasks_retried bigint, last_issues_reset bigint, last_agents_reconciled bigint,
+    last_runtimes_deleted bigint, last_error text, last_error_at timestamptz, refused_ids uuid[],
+    runtimes_online bigint, runtimes_offline bigint, tasks_queued bigint, tasks_dispatched bigint,
+    tasks_running bigint, tasks_unclaimable bigint, oldest_queued_secs double precision, events_kept bigint,
+    events_held bigint, events_held_since timestamptz, slowest_reader text, slowest_reader_behind bigint
+);
+
+CREATE TYPE multica_metric AS (name text, labels jsonb, value double precision);

@@ -6,14 +6,12 @@ use std::time::Duration;
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
+use super::databases::{self, Said};
 use super::foreign::{self, Started};
-use super::schedule::next_due;
-use super::shared::{self, Moment, Obstacle, Report};
+use super::shared::{self, Moment};
+use super::target::Target;
 use super::{pass, transaction};
 use crate::settings;
-use crate::spi::Statement;
-
-static DATABASES: Statement = Statement::read(include_str!("../../sql/worker/databases.sql"));
 
 /// The catalogues are read before workers are started, but not more often than this.
 const FRESH_ENOUGH: i64 = 1_000_000;
@@ -42,16 +40,6 @@ pub extern "C-unwind" fn multica_launcher_main(_argument: pg_sys::Datum) {
 #[pg_guard]
 unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
     shared::launcher_ended();
-}
-
-/// A database that is to be swept.
-struct Target {
-    name: String,
-    due: Moment,
-    started: Moment,
-    failures: u32,
-    obstacle: Option<Obstacle>,
-    worker: Option<Started>,
 }
 
 #[derive(Default)]
@@ -99,7 +87,7 @@ impl Launcher {
     fn collect(&mut self, now: Moment) {
         for (database, target) in &mut self.targets {
             if target.worker.take_if(|worker| worker.ended()).is_some() {
-                target.settle(shared::report(*database), now);
+                target.settle(shared::report(*database), now, interval());
                 shared::scheduled(*database, target.due, target.failures);
             }
         }
@@ -110,17 +98,14 @@ impl Launcher {
         let asked = self.targets.values().any(|target| target.is_due(now));
         if age >= interval() || (asked && age >= FRESH_ENOUGH) {
             self.read_at = Some(now);
-            match transaction::run(
-                "reading which databases are to be swept",
-                settings_of_databases,
-            ) {
+            match transaction::run("reading which databases are to be swept", databases::read) {
                 Ok(rows) => self.take_over(rows, now),
                 Err(failure) => log!("multica launcher: {}", failure.text),
             }
         }
     }
 
-    fn take_over(&mut self, rows: Vec<Row>, now: Moment) {
+    fn take_over(&mut self, rows: Vec<Said>, now: Moment) {
         let mut wanted = HashMap::new();
         let mut misspelt = HashMap::new();
         for row in rows {
@@ -232,95 +217,6 @@ impl Launcher {
             .map(|target| target.due.max(self.held_until))
             .min();
         due.map_or(reading, |due| due.min(reading))
-    }
-}
-
-impl Target {
-    fn new(name: String, now: Moment) -> Self {
-        Self {
-            name,
-            due: now,
-            started: now,
-            failures: 0,
-            obstacle: None,
-            worker: None,
-        }
-    }
-
-    fn is_due(&self, now: Moment) -> bool {
-        self.worker.is_none() && self.due <= now
-    }
-
-    /// What follows from a worker's report, or from its lack.
-    fn settle(&mut self, report: Option<Report>, now: Moment) {
-        let report = report.unwrap_or_else(|| {
-            log!(
-                "multica launcher: the worker of database \"{}\" ended before its time",
-                self.name
-            );
-            Report::Failed
-        });
-        self.failures = match report {
-            Report::Failed => self.failures.saturating_add(1),
-            _ => 0,
-        };
-        let obstacle = match report {
-            Report::Impossible(obstacle) => Some(obstacle),
-            Report::Busy | Report::Failed => self.obstacle,
-            Report::Swept { .. } | Report::Deferred { .. } => None,
-        };
-        if let Some(obstacle) = obstacle.filter(|new| self.obstacle != Some(*new)) {
-            log!(
-                "multica launcher: database \"{}\" is not swept: {}",
-                self.name,
-                explain(obstacle)
-            );
-        }
-        self.obstacle = obstacle;
-        self.due = next_due(report, self.started, now, interval(), self.failures);
-    }
-}
-
-/// One setting of one database.
-struct Row {
-    database: pg_sys::Oid,
-    name: String,
-    said: String,
-}
-
-impl Row {
-    /// Whether it switches sweeping on; Err is a value that `multica.sweep` does not have.
-    fn sweep(&self) -> Option<Result<bool, String>> {
-        let (setting, value) = self.said.split_once('=')?;
-        if !setting.eq_ignore_ascii_case("multica.sweep") {
-            return None;
-        }
-        Some(match value.to_ascii_lowercase().as_str() {
-            "on" => Ok(true),
-            "off" => Ok(false),
-            _ => Err(value.to_owned()),
-        })
-    }
-}
-
-fn settings_of_databases() -> Vec<Row> {
-    DATABASES.rows(&[], |row| Row {
-        database: row.must(1),
-        name: row.must(2),
-        said: row.must(3),
-    })
-}
-
-fn explain(obstacle: Obstacle) -> &'static str {
-    match obstacle {
-        Obstacle::NoExtension => "the extension is not there; run CREATE EXTENSION multica",
-        Obstacle::OtherVersion => {
-            "library and SQL objects are of different versions; run ALTER EXTENSION multica UPDATE, then multica_install()"
-        }
-        Obstacle::NoTables => "the tables are not there; run SELECT * FROM multica_install()",
-        Obstacle::SeveralOwners => {
-            "its tables belong to several roles; give them one owner with ALTER TABLE ... OWNER TO"
-        }
     }
 }
 

@@ -3,12 +3,14 @@
 //! records how it went.
 
 mod batch;
+mod databases;
 mod foreign;
 mod launcher;
 mod pass;
 mod place;
 mod schedule;
 pub mod shared;
+mod target;
 mod transaction;
 
 use std::time::Duration;

@@ -27,6 +27,9 @@ const STAY: Duration = Duration::from_secs(3);
 /// No sweep begins later than this, so that each has a second at least.
 const LAST_BEGIN: Duration = Duration::from_secs(2);
 
+/// A sweep that took longer than this is not followed by a larger one.
+const QUICK: Duration = Duration::from_millis(500);
+
 /// What a worker does beside sweeping takes no longer than this.
 const BESIDE: Duration = Duration::from_secs(1);
 
@@ -115,11 +118,14 @@ impl Pass {
             let left = STAY.saturating_sub(self.began.elapsed());
             let size = self.batch.size();
             self.attempts += 1;
+            let sweep_began = Instant::now();
             let outcome = foreign::within(left, || transaction::run("sweeping", || sweep(size)));
             let ended = match outcome {
                 Ok(more) => {
                     self.swept = true;
-                    self.batch.grow();
+                    if sweep_began.elapsed() < QUICK {
+                        self.batch.grow();
+                    }
                     (!more).then(|| self.done())
                 }
                 Err(failure) => self.after(failure),

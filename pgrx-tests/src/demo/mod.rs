@@ -64,7 +64,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     if arguments.keep {
         let psql = copy.program("psql");
         println!(
-            "\nThe cluster stays. Look around:\n  {} -h {} -U postgres {DATABASE}",
+            "\nThe cluster stays and is swept; its machines end with this process. Look around:\n  {} -h {} -U postgres {DATABASE}",
             psql.display(),
             cluster.socket_folder().display()
         );

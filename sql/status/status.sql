@@ -1,0 +1,92 @@
+-- What an operator asks, in one row. $2–$8 come from the library: they are in shared memory or are settings.
+SELECT
+    $2 AS preloaded,
+    COALESCE((
+        SELECT lower(split_part(c.said, '=', 2))
+        FROM pg_db_role_setting AS d
+        CROSS JOIN LATERAL unnest(d.setconfig) AS c (said)
+        WHERE d.setdatabase = (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database())
+          AND d.setrole = 0
+          AND starts_with(c.said, 'multica.sweep=')
+    ), 'off') AS sweep,
+    make_interval(secs => $3) AS stale_after,
+    make_interval(secs => $4) AS offline_grace,
+    $5 AS launcher_pid,
+    GREATEST(s.last_sweep_at, $6) AS last_sweep_at,
+    s.last_sweep_ms,
+    s.runtimes_offline AS last_runtimes_offline,
+    s.tasks_failed AS last_tasks_failed,
+    s.tasks_timed_out AS last_tasks_timed_out,
+    s.tasks_retried AS last_tasks_retried,
+    s.issues_reset AS last_issues_reset,
+    s.agents_reconciled AS last_agents_reconciled,
+    s.runtimes_deleted AS last_runtimes_deleted,
+    CASE WHEN $8 > COALESCE(s.last_error_at, '-infinity') THEN $7 ELSE s.last_error END AS last_error,
+    GREATEST(s.last_error_at, $8) AS last_error_at,
+    CASE WHEN s.refused_until > $1 THEN s.refused_ids ELSE '{}' END AS refused_ids,
+    r.online AS runtimes_online,
+    r.offline AS runtimes_offline,
+    q.queued AS tasks_queued,
+    f.dispatched AS tasks_dispatched,
+    f.running AS tasks_running,
+    q.unclaimable AS tasks_unclaimable,
+    extract(epoch FROM $1 - q.oldest)::double precision AS oldest_queued_secs,
+    e.drawn - s.events_trimmed_to AS events_kept,
+    GREATEST(e.drawn - h.floor, 0) AS events_held,
+    h.since AS events_held_since,
+    n.reader AS slowest_reader,
+    e.drawn - n.last_id AS slowest_reader_behind
+FROM multica_sweep_state AS s
+CROSS JOIN (
+    SELECT
+        count(*) FILTER (WHERE a.status = 'online') AS online,
+        count(*) FILTER (WHERE a.status <> 'online') AS offline
+    FROM agent_runtime AS a
+) AS r
+CROSS JOIN (
+    SELECT
+        count(*) FILTER (WHERE t.status = 'dispatched') AS dispatched,
+        count(*) FILTER (WHERE t.status = 'running') AS running
+    FROM agent_task_queue AS t
+    WHERE t.status IN ('dispatched', 'running')
+) AS f
+CROSS JOIN (
+    SELECT
+        count(*) AS queued,
+        min(t.created_at) AS oldest,
+        count(*) FILTER (
+            WHERE a.archived_at IS NOT NULL
+               OR m.status <> 'online'
+               OR m.workspace_id IS DISTINCT FROM COALESCE(
+                   (SELECT o.workspace_id FROM issue AS o WHERE o.id = t.issue_id),
+                   (SELECT o.workspace_id FROM chat_session AS o WHERE o.id = t.chat_session_id),
+                   (SELECT o.workspace_id FROM autopilot_run AS x JOIN autopilot AS o ON o.id = x.autopilot_id
+                    WHERE x.id = t.autopilot_run_id),
+                   a.workspace_id
+               )
+        ) AS unclaimable
+    FROM agent_task_queue AS t
+    JOIN agent AS a ON a.id = t.agent_id
+    JOIN agent_runtime AS m ON m.id = t.runtime_id
+    WHERE t.status = 'queued'
+) AS q
+CROSS JOIN (
+    SELECT l.last_value - CASE WHEN l.is_called THEN 0 ELSE 1 END AS drawn FROM multica_event_log_id_seq AS l
+) AS e
+LEFT JOIN (
+    SELECT
+        ((l.classid::bigint & 65535) << 32) | l.objid::bigint AS floor,
+        COALESCE(x.xact_start, p.prepared) AS since
+    FROM pg_locks AS l
+    LEFT JOIN pg_stat_activity AS x ON x.pid = l.pid
+    LEFT JOIN pg_prepared_xacts AS p ON l.virtualtransaction = '-1/' || p.transaction::text
+    WHERE l.locktype = 'advisory'
+      AND l.objsubid = 1
+      AND l.classid::bigint >> 16 = 28003
+      AND l.database = (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database())
+    ORDER BY 1
+    LIMIT 1
+) AS h ON true
+LEFT JOIN (
+    SELECT o.reader, o.last_id FROM multica_event_reader AS o ORDER BY o.last_id, o.reader LIMIT 1
+) AS n ON true

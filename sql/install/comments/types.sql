@@ -68,3 +68,15 @@ COMMENT ON TYPE multica_install_step IS
 $$One object that multica_install looked at: object (its name), action (created, altered, adopted, or missing: an
 adopted table lacks it and its owner may add it), ddl (the statement that was run or would be; NULL where there
 is none).$$;
+
+COMMENT ON TYPE multica_status_report IS
+$$How things stand in this database: preloaded (the server preloads the library), sweep (what ALTER DATABASE says:
+whether the worker sweeps it), stale_after and offline_grace (in effect), launcher_pid; last_sweep_at; last_sweep_ms
+and the last_ counters of the last sweep that did something; last_error and last_error_at of the worker; refused_ids
+(rows passed over because they cannot be written); runtimes and tasks by status, tasks_unclaimable (queued for a
+runtime that is offline, an archived agent, or across workspaces), oldest_queued_secs in seconds; events_kept (an
+estimate), events_held (not readable yet because of a transaction open since events_held_since), slowest_reader and
+how many events it is behind.$$;
+
+COMMENT ON TYPE multica_metric IS
+$$One figure for an exporter: name, labels (an object), value.$$;

@@ -38,7 +38,7 @@ const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.
 const LONGEST_WAIT: &str = "5s";
 
 extension_sql_file!(
-    "../../sql/install/comments.sql",
+    "../../sql/install/comments/install.sql",
     name = "install_comments",
     requires = [multica_install]
 );

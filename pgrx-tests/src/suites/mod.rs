@@ -3,6 +3,7 @@
 mod cluster;
 mod crash;
 mod differences;
+mod docs;
 mod install;
 mod pipeline;
 mod retry;
@@ -22,6 +23,7 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     cluster::ALL,
     crash::ALL,
     differences::ALL,
+    docs::ALL,
     install::ALL,
     pipeline::ALL,
     retry::ALL,

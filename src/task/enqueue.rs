@@ -155,7 +155,7 @@ fn check(wishes: &Wishes) -> Result<()> {
 fn enqueue(find: impl Fn() -> Result<Source>, wishes: Wishes) -> Result<Composite<Enqueued>> {
     check(&wishes)?;
     let source = find()?;
-    check_comment(wishes.comment, source.issue)?;
+    check_comment(wishes.comment, &source)?;
     lock(&source, wishes.comment, Wanted::default(), &find)?;
     let now = clock::now();
     let mut events = Events::default();

@@ -37,7 +37,7 @@ fn multica_rerun(
     let issue = required("issue_id", issue_id)?;
     let find = || Source::issue(issue, None);
     let source = find()?;
-    check_comment(trigger_comment_id, Some(issue))?;
+    check_comment(trigger_comment_id, &source)?;
     let active = || active_of(Some(issue), Some(source.agent));
     lock(
         &source,

@@ -1,6 +1,7 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
 mod cluster;
+mod comments;
 mod crash;
 mod differences;
 mod docs;
@@ -21,6 +22,7 @@ pub type Suite = fn(&Context) -> Result<()>;
 /// Every test by topic, under the name it is reported with.
 pub const TOPICS: &[&[(&str, Suite)]] = &[
     cluster::ALL,
+    comments::ALL,
     crash::ALL,
     differences::ALL,
     docs::ALL,

@@ -36,11 +36,7 @@ extension_sql_file!(
     name = "metrics",
     requires = [status::multica_status]
 );
-extension_sql_file!(
-    "../sql/install/privileges.sql",
-    name = "privileges",
-    finalize
-);
+extension_sql_file!("../sql/install/last.sql", name = "last", finalize);
 
 /// Defines the settings when the library is loaded, and registers the launcher when the server preloads it.
 #[pg_guard]

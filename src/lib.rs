@@ -27,6 +27,11 @@ pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/install/types.sql", name = "types", bootstrap);
 extension_sql_file!(
+    "../sql/install/comments/types.sql",
+    name = "types_comments",
+    requires = ["types"]
+);
+extension_sql_file!(
     "../sql/install/sweep_all.sql",
     name = "sweep_all",
     requires = ["types"]
@@ -36,7 +41,11 @@ extension_sql_file!(
     name = "metrics",
     requires = [status::multica_status]
 );
-extension_sql_file!("../sql/install/last.sql", name = "last", finalize);
+extension_sql_file!(
+    "../sql/install/privileges.sql",
+    name = "privileges",
+    finalize
+);
 
 /// Defines the settings when the library is loaded, and registers the launcher when the server preloads it.
 #[pg_guard]

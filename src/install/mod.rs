@@ -37,6 +37,12 @@ const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.
 /// A lock that somebody holds longer than this is not worth queueing everybody else behind.
 const LONGEST_WAIT: &str = "5s";
 
+extension_sql_file!(
+    "../../sql/install/comments/install.sql",
+    name = "install_comments",
+    requires = [multica_install]
+);
+
 /// Where the extension is installed and what the caller may do there.
 struct Place {
     oid: pg_sys::Oid,

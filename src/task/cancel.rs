@@ -36,11 +36,7 @@ pub fn active_of(issue: Option<Uuid>, agent: Option<Uuid>) -> Vec<Uuid> {
     active_among(issue, agent, None)
 }
 
-fn active_among(
-    issue: Option<Uuid>,
-    agent: Option<Uuid>,
-    agents: Option<Vec<Uuid>>,
-) -> Vec<Uuid> {
+fn active_among(issue: Option<Uuid>, agent: Option<Uuid>, agents: Option<Vec<Uuid>>) -> Vec<Uuid> {
     ACTIVE_OF.rows(&[arg(issue), arg(agent), arg(agents)], |row| row.must(1))
 }
 

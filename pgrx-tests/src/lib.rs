@@ -1,6 +1,7 @@
 //! Everything around a real server: private copies of Postgres, private clusters, builds of the extension, and the
 //! runners of its tests, demo and benches.
 
+pub mod bench;
 pub mod cluster;
 pub mod console;
 pub mod context;

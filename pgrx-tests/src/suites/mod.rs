@@ -1,8 +1,10 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
 mod cluster;
+mod comments;
 mod crash;
 mod differences;
+mod docs;
 mod dump;
 mod events;
 mod install;
@@ -10,9 +12,11 @@ mod merge;
 mod pipeline;
 mod retry;
 mod runtimes;
+mod statements;
 mod storm;
 mod support;
 mod windows;
+mod worker;
 
 use anyhow::Result;
 
@@ -24,15 +28,19 @@ pub type Suite = fn(&Context) -> Result<()>;
 /// Every test by topic, under the name it is reported with.
 pub const TOPICS: &[&[(&str, Suite)]] = &[
     cluster::ALL,
-    install::ALL,
+    comments::ALL,
     crash::ALL,
-    windows::ALL,
     differences::ALL,
+    docs::ALL,
+    dump::ALL,
+    events::ALL,
+    install::ALL,
+    merge::ALL,
     pipeline::ALL,
     retry::ALL,
     runtimes::ALL,
-    merge::ALL,
-    events::ALL,
+    statements::ALL,
     storm::ALL,
-    dump::ALL,
+    windows::ALL,
+    worker::ALL,
 ];

@@ -5,9 +5,15 @@ mod comments;
 mod crash;
 mod differences;
 mod docs;
+mod dump;
+mod events;
 mod install;
+mod merge;
 mod pipeline;
 mod retry;
+mod runtimes;
+mod statements;
+mod storm;
 mod support;
 mod windows;
 mod worker;
@@ -26,9 +32,15 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     crash::ALL,
     differences::ALL,
     docs::ALL,
+    dump::ALL,
+    events::ALL,
     install::ALL,
+    merge::ALL,
     pipeline::ALL,
     retry::ALL,
+    runtimes::ALL,
+    statements::ALL,
+    storm::ALL,
     windows::ALL,
     worker::ALL,
 ];

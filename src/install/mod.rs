@@ -12,6 +12,7 @@ use pgrx::prelude::*;
 
 use crate::argument::required;
 use crate::error::{Error, Result};
+use crate::grant;
 use crate::kind::InstallStep;
 use crate::row::{Composite, set};
 use crate::spi::{self, Statement, arg};
@@ -84,6 +85,7 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     if dry_run {
         steps.extend(record_migration(&place, &relations));
         steps.extend(operator(owner(&place, &relations)));
+        steps.extend(privileges(&place, &relations, dry_run));
     } else {
         carry_out(&steps);
         give_away(&place, &relations, &steps);
@@ -91,6 +93,7 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
         let rest: Vec<Step> = record_migration(&place, &relations)
             .into_iter()
             .chain(operator(owner(&place, &relations)))
+            .chain(privileges(&place, &relations, dry_run))
             .collect();
         carry_out(&rest);
         steps.extend(rest);
@@ -212,6 +215,20 @@ fn operator(owner: String) -> Option<Step> {
         _ => Action::Missing,
     };
     grants.map(|sql| Step::new(format!("operator {owner}"), action, sql))
+}
+
+/// Whoever was given a capability before there were tables, or before they got what is new, is given the rest.
+fn privileges(place: &Place, relations: &[Relation], planned: bool) -> Vec<Step> {
+    let step = |lacking: grant::Lacking| {
+        let action = if lacking.may_grant {
+            Action::Altered
+        } else {
+            Action::Missing
+        };
+        Step::new(lacking.object, action, lacking.grants)
+    };
+    let all = grant::lacking(place.oid, owner(place, relations), planned).into_iter();
+    all.map(step).collect()
 }
 
 fn warn(place: &Place, relations: &[Relation]) {

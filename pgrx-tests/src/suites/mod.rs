@@ -1,6 +1,7 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
 mod cluster;
+mod grant;
 mod install;
 
 use anyhow::Result;
@@ -11,4 +12,4 @@ use crate::context::Context;
 pub type Suite = fn(&Context) -> Result<()>;
 
 /// Every test by topic, under the name it is reported with.
-pub const TOPICS: &[&[(&str, Suite)]] = &[cluster::ALL, install::ALL];
+pub const TOPICS: &[&[(&str, Suite)]] = &[cluster::ALL, grant::ALL, install::ALL];

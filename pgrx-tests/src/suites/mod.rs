@@ -7,6 +7,7 @@ mod differences;
 mod docs;
 mod dump;
 mod events;
+mod grant;
 mod install;
 mod merge;
 mod pipeline;
@@ -34,6 +35,7 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     docs::ALL,
     dump::ALL,
     events::ALL,
+    grant::ALL,
     install::ALL,
     merge::ALL,
     pipeline::ALL,

@@ -55,3 +55,15 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     worker::register();
 }
+
+/// What the framework of the test functions asks a crate for.
+#[cfg(test)]
+pub mod pg_test {
+    /// Nothing has to be prepared.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// The test functions need no setting.
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        Vec::new()
+    }
+}

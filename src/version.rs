@@ -39,3 +39,25 @@ fn multica_version() -> std::result::Result<&'static str, ErrorReport> {
     check()?;
     Ok(LIBRARY)
 }
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::*;
+
+    #[pg_test]
+    fn objects_of_another_version_are_noticed() {
+        check().unwrap();
+        Spi::run(
+            "DO $$ BEGIN
+                 UPDATE pg_extension SET extversion = '0.0.1' WHERE extname = 'multica';
+                 PERFORM multica_version();
+                 RAISE 'not noticed';
+             EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL;
+             END $$",
+        )
+        .unwrap();
+    }
+}

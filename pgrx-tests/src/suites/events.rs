@@ -167,7 +167,7 @@ fn two_readers_each_get_everything_once(context: &Context) -> Result<()> {
     let all = values(&mut client, "SELECT id FROM multica_event_log ORDER BY id")?;
     ensure!(all.len() > 15, "{} events", all.len());
     let mut taken = Vec::new();
-    loop {
+    while taken.len() <= all.len() {
         let take = "SELECT id FROM multica_take_events('mirror', 4)";
         let undone = values(&mut client, &format!("BEGIN; {take}; ROLLBACK"))?;
         let next = values(&mut client, take)?;
@@ -183,7 +183,7 @@ fn two_readers_each_get_everything_once(context: &Context) -> Result<()> {
     }
     ensure!(taken == all, "taken {taken:?} of {all:?}");
     let mut read: Vec<String> = Vec::new();
-    loop {
+    while read.len() <= all.len() {
         let after = read.last().map_or("0", String::as_str);
         let next = values(
             &mut client,

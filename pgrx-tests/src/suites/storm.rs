@@ -9,7 +9,7 @@ use postgres::Client;
 use uuid::Uuid;
 
 use super::Suite;
-use super::support::dead_machine;
+use super::support::{LIMIT, dead_machine};
 use crate::context::Context;
 
 /// The tests of this topic.
@@ -130,7 +130,12 @@ fn follow(
     mut next: impl FnMut(i64) -> std::result::Result<Vec<postgres::Row>, postgres::Error>,
 ) -> Result<Vec<i64>> {
     let mut seen: Vec<i64> = Vec::new();
+    let started = Instant::now();
     loop {
+        ensure!(
+            started.elapsed() < LENGTH + LIMIT,
+            "the reader never comes to an end"
+        );
         let over = ended.load(Ordering::SeqCst);
         let last = seen.last().copied().unwrap_or_default();
         let rows = next(last)?;

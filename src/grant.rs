@@ -19,7 +19,7 @@ static ONE_AT_A_TIME: Statement =
 const CAPABILITIES: [&str; 3] = ["reader", "daemon", "operator"];
 
 extension_sql_file!(
-    "../sql/grant/comments.sql",
+    "../sql/install/comments/grant.sql",
     name = "grant_comments",
     requires = [multica_grant]
 );

@@ -1,5 +1,6 @@
 //! `cargo bench-multica`: how fast, as ratios from one run.
 
+mod cycle;
 mod heartbeat;
 mod machine;
 mod verdict;
@@ -29,6 +30,8 @@ enum Cell {
     Verdict(verdict::Size),
     /// Heartbeats against the prepared UPDATE
     Heartbeat(heartbeat::Load),
+    /// Claim, start, complete, with nothing and much behind the queue
+    Cycle(cycle::Load),
 }
 
 /// Builds the optimized library and measures.
@@ -50,12 +53,14 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
         None => vec![
             Cell::Verdict(verdict::Size::default()),
             Cell::Heartbeat(heartbeat::Load::default()),
+            Cell::Cycle(cycle::Load::default()),
         ],
     };
     for cell in cells {
         match cell {
             Cell::Verdict(size) => verdict::measure(&context, &cluster, &size)?,
             Cell::Heartbeat(load) => heartbeat::measure(&context, &cluster, &load)?,
+            Cell::Cycle(load) => cycle::measure(&context, &cluster, &load)?,
         }
     }
     Ok(ExitCode::SUCCESS)

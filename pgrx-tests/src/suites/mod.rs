@@ -1,12 +1,20 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
 mod cluster;
+mod comments;
 mod crash;
 mod differences;
 mod docs;
+mod dump;
+mod events;
+mod grant;
 mod install;
+mod merge;
 mod pipeline;
 mod retry;
+mod runtimes;
+mod statements;
+mod storm;
 mod support;
 mod windows;
 mod worker;
@@ -21,12 +29,20 @@ pub type Suite = fn(&Context) -> Result<()>;
 /// Every test by topic, under the name it is reported with.
 pub const TOPICS: &[&[(&str, Suite)]] = &[
     cluster::ALL,
+    comments::ALL,
     crash::ALL,
     differences::ALL,
     docs::ALL,
+    dump::ALL,
+    events::ALL,
+    grant::ALL,
     install::ALL,
+    merge::ALL,
     pipeline::ALL,
     retry::ALL,
+    runtimes::ALL,
+    statements::ALL,
+    storm::ALL,
     windows::ALL,
     worker::ALL,
 ];

@@ -156,6 +156,28 @@ pub fn index_built_by_hand_serves(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// More keys than needed do no harm. An index over all tasks in place of one over those that are active does: a search
+/// in its order walks through what is finished.
+pub fn wider_index_serves_and_one_with_history_does_not(context: &Context) -> Result<()> {
+    let database = server(
+        context,
+        "CREATE INDEX wider ON agent_task_queue (runtime_id, status, created_at);
+         CREATE INDEX with_history ON agent_task_queue (started_at, id)",
+    )?;
+    let steps = install(&mut database.connect()?)?;
+    let (adopted, created) = (
+        with_action(&steps, "adopted"),
+        with_action(&steps, "created"),
+    );
+    ensure!(adopted.contains(&"wider"), "{steps:?}");
+    ensure!(!created.contains(&"multica_task_runtime"), "{steps:?}");
+    ensure!(!adopted.contains(&"with_history"), "{steps:?}");
+    // The server's own (agent_id, status) leads with the same column, and over all of history.
+    ensure!(created.contains(&"multica_task_running"), "{steps:?}");
+    ensure!(created.contains(&"multica_task_active_agent"), "{steps:?}");
+    Ok(())
+}
+
 /// The owner of the tables adopts them with nothing but EXECUTE, and calls everything afterwards.
 pub fn table_owner_needs_no_superuser(context: &Context) -> Result<()> {
     let database = server(context, BEFORE_055)?;

@@ -21,6 +21,10 @@ pub const ALL: &[(&str, Suite)] = &[
         databases::a_refused_task_delays_only_itself,
     ),
     (
+        "worker/refused_tasks_among_many_delay_only_themselves",
+        databases::refused_tasks_among_many_delay_only_themselves,
+    ),
+    (
         "worker/an_error_in_one_does_not_stop_the_others",
         databases::an_error_in_one_does_not_stop_the_others,
     ),

@@ -1,10 +1,15 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
+mod claim;
 mod cluster;
 mod crash;
 mod differences;
+mod gaps;
 mod install;
+mod lifecycle;
+mod payloads;
 mod pipeline;
+mod resume;
 mod retry;
 mod support;
 mod windows;
@@ -25,4 +30,9 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     differences::ALL,
     pipeline::ALL,
     retry::ALL,
+    claim::ALL,
+    resume::ALL,
+    lifecycle::ALL,
+    gaps::ALL,
+    payloads::ALL,
 ];

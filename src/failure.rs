@@ -18,6 +18,7 @@ static RETRY: Statement = Statement::write(include_str!("../sql/failure/retry.sq
 static RESET_ISSUES: Statement = Statement::write(include_str!("../sql/failure/reset_issues.sql"));
 static FOLLOW_AUTOPILOT: Statement =
     Statement::write(include_str!("../sql/failure/follow_autopilot.sql"));
+static POINT_CHATS: Statement = Statement::write(include_str!("../sql/failure/point_chats.sql"));
 static RECONCILE_AGENTS: Statement =
     Statement::write(include_str!("../sql/failure/reconcile_agents.sql"));
 
@@ -96,6 +97,7 @@ pub fn follow(
     let retries = retry(failed, now);
     let issues: Vec<Uuid> = RESET_ISSUES.rows(&[arg(failed.to_vec()), arg(now)], |row| row.must(1));
     let runs = follow_autopilot(failed, now);
+    point_chats(failed, now);
     let agents = reconcile(failed, &[], now);
 
     for task in failed {
@@ -142,6 +144,11 @@ fn follow_autopilot(tasks: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
     FOLLOW_AUTOPILOT.rows(&[arg(tasks.to_vec()), arg(now)], |row| row.must(1))
 }
 
+/// Chats remember where those of the tasks that ran were when they ended.
+fn point_chats(tasks: &[Uuid], now: TimestampWithTimeZone) {
+    POINT_CHATS.run(&[arg(tasks.to_vec()), arg(now)]);
+}
+
 /// The agents of the tasks, and these agents, get the status their tasks call for; gives those that changed.
 pub fn reconcile(tasks: &[Uuid], agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
     let args = [arg(tasks.to_vec()), arg(now), arg(agents.to_vec())];
@@ -151,6 +158,7 @@ pub fn reconcile(tasks: &[Uuid], agents: &[Uuid], now: TimestampWithTimeZone) ->
 /// What follows from tasks that were completed or cancelled, and the events in the order a subscriber expects: agents,
 /// tasks (`kind`), autopilot runs.
 pub fn settle(tasks: &[Uuid], kind: &'static str, now: TimestampWithTimeZone, events: &mut Events) {
+    point_chats(tasks, now);
     for agent in reconcile(tasks, &[], now) {
         events.push("agent:status", agent, json!({}));
     }

@@ -29,6 +29,11 @@ pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/install/types.sql", name = "types", bootstrap);
 extension_sql_file!(
+    "../sql/install/comments/types.sql",
+    name = "types_comments",
+    requires = ["types"]
+);
+extension_sql_file!(
     "../sql/install/sweep_all.sql",
     name = "sweep_all",
     requires = ["types"]

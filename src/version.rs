@@ -12,6 +12,12 @@ pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 static OF_OBJECTS: Statement =
     Statement::read(include_str!("../sql/install/version_of_objects.sql"));
 
+extension_sql_file!(
+    "../sql/install/comments/version.sql",
+    name = "version_comments",
+    requires = [multica_version]
+);
+
 /// Fails with 55000 where the SQL objects are of another version than the library.
 pub fn check() -> Result<()> {
     let objects: String = OF_OBJECTS.row(&[], |row| row.must(1)).unwrap_or_default();

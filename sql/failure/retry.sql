@@ -1,6 +1,8 @@
 -- One retry a parent, at the back of the queue in the parents' order. The pending slot of (issue, agent) may be taken: then
 -- whoever holds it wins and there is no retry. The slot's predicate differs between schema versions, so no conflict
--- target is named. The retry of a chat turn goes before the turns that were queued behind it. A failure that is handed in late gets none either, once a later task of the same work has ended.
+-- target is named. The retry of a chat turn goes before the turns that were queued behind it. A failure that
+-- is handed in late gets none either, once a later task of the same work has run or runs; one that was cancelled while it
+-- waited has not run.
 INSERT INTO agent_task_queue (
     agent_id, runtime_id, issue_id, chat_session_id, autopilot_run_id, trigger_comment_id, priority, context,
     session_id, work_dir, max_attempts, attempt, parent_task_id, status, created_at
@@ -22,11 +24,23 @@ WHERE p.id = ANY ($1)
   AND NOT EXISTS (SELECT FROM agent_task_queue AS c WHERE c.parent_task_id = p.id)
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
+      WHERE o.issue_id = p.issue_id AND o.agent_id = p.agent_id AND o.id <> p.id
+        AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
+  )
+  AND NOT EXISTS (
+      SELECT FROM agent_task_queue AS o
       WHERE o.issue_id = p.issue_id AND o.agent_id = p.agent_id AND o.completed_at > p.completed_at
+        AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
+  )
+  AND NOT EXISTS (
+      SELECT FROM agent_task_queue AS o
+      WHERE o.chat_session_id = p.chat_session_id AND o.id <> p.id
+        AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
   )
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
       WHERE o.chat_session_id = p.chat_session_id AND o.completed_at > p.completed_at
+        AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
   )
 ORDER BY p.priority DESC, p.created_at, p.id
 ON CONFLICT DO NOTHING

@@ -1,5 +1,6 @@
 -- With what the daemon needs to resume: the row's own pair, else where the agent left the issue, else the chat's pointer,
--- else the chat's last task; always both fields from one source.
+-- else the chat's last task; always both fields from one source. What was cancelled while it waited is no source: what it carries is older than what
+-- ran since.
 SELECT
     t.*,
     $2 AS workspace_id,
@@ -20,6 +21,7 @@ LEFT JOIN LATERAL (
               AND o.issue_id = t.issue_id
               AND o.agent_id = t.agent_id
               AND o.status IN ('completed', 'failed', 'cancelled')
+              AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
               AND o.session_id IS NOT NULL
             ORDER BY COALESCE(o.completed_at, o.started_at, o.dispatched_at, o.created_at) DESC, o.id DESC
             LIMIT 1
@@ -35,6 +37,7 @@ LEFT JOIN LATERAL (
             WHERE t.session_id IS NULL
               AND o.chat_session_id = t.chat_session_id
               AND o.status IN ('completed', 'failed', 'cancelled')
+              AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
               AND o.session_id IS NOT NULL
             ORDER BY o.completed_at DESC NULLS LAST, o.id DESC
             LIMIT 1

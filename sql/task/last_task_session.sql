@@ -1,10 +1,11 @@
 -- The last run of the agent on the issue that got as far as a session, cancelled ones included: what a user stopped is
--- where he wants to go on.
+-- where he wants to go on. Not those cancelled while they waited: what they carry is older than what ran since.
 SELECT t.session_id, t.work_dir
 FROM agent_task_queue AS t
 WHERE t.issue_id = $1
   AND t.agent_id = $2
   AND t.status IN ('completed', 'failed', 'cancelled')
+  AND (t.status <> 'cancelled' OR t.dispatched_at IS NOT NULL)
   AND t.session_id IS NOT NULL
 ORDER BY COALESCE(t.completed_at, t.started_at, t.dispatched_at, t.created_at) DESC, t.id DESC
 LIMIT 1

@@ -1,6 +1,10 @@
--- What the agent's most recent run on the issue pinned, whatever became of the run.
+-- What the agent's most recent run on the issue pinned, whatever became of the run. What was cancelled while it waited
+-- has not run.
 SELECT t.session_id, t.work_dir
 FROM agent_task_queue AS t
-WHERE t.issue_id = $1 AND t.agent_id = $2 AND t.session_id IS NOT NULL
+WHERE t.issue_id = $1
+  AND t.agent_id = $2
+  AND (t.status <> 'cancelled' OR t.dispatched_at IS NOT NULL)
+  AND t.session_id IS NOT NULL
 ORDER BY COALESCE(t.completed_at, t.started_at, t.dispatched_at, t.created_at) DESC, t.id DESC
 LIMIT 1

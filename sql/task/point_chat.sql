@@ -1,4 +1,5 @@
--- The chat remembers where its last turn ended; an empty argument keeps what it knows.
+-- The chat remembers where its last turn ended, with what was pinned during the turn; an empty field keeps what it knows.
 UPDATE chat_session AS c
-SET session_id = COALESCE(NULLIF($2, ''), c.session_id), work_dir = COALESCE(NULLIF($3, ''), c.work_dir), updated_at = $4
-WHERE c.id = (SELECT t.chat_session_id FROM agent_task_queue AS t WHERE t.id = $1)
+SET session_id = COALESCE(t.session_id, c.session_id), work_dir = COALESCE(t.work_dir, c.work_dir), updated_at = $2
+FROM agent_task_queue AS t
+WHERE t.id = $1 AND c.id = t.chat_session_id

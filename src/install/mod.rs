@@ -5,8 +5,8 @@ mod files;
 mod plan;
 mod refuse;
 mod shape;
+mod warn;
 
-use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -32,8 +32,6 @@ static MIGRATIONS: Statement = Statement::write(include_str!("../../sql/install/
 static RECORDED: Statement =
     Statement::write(include_str!("../../sql/install/migration_recorded.sql"));
 static STATE_ROW: Statement = Statement::write(include_str!("../../sql/install/state_row.sql"));
-static LOOSE_TRIGGERS: Statement =
-    Statement::write(include_str!("../../sql/install/loose_triggers.sql"));
 
 const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.sql");
 
@@ -41,7 +39,7 @@ const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.
 const LONGEST_WAIT: &str = "5s";
 
 extension_sql_file!(
-    "../../sql/install/comments.sql",
+    "../../sql/install/comments/install.sql",
     name = "install_comments",
     requires = [multica_install]
 );
@@ -81,22 +79,14 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     refuse::refuse(&place, &wanted, &relations, &found)?;
     let mut steps = plan(&wanted, &relations, &found)?;
     may_create(&place, &steps)?;
-    warn(&place, &relations);
-    if dry_run {
-        steps.extend(record_migration(&place, &relations));
-        steps.extend(operator(owner(&place, &relations)));
-        steps.extend(privileges(&place, &relations, dry_run));
-    } else {
+    steps.extend(record_migration(&place, &relations, &steps));
+    steps.extend(operator(owner(&place, &relations)));
+    steps.extend(privileges(&place, &relations));
+    warn::warn(&place, &wanted, &relations);
+    if !dry_run {
         carry_out(&steps);
         give_away(&place, &relations, &steps);
         STATE_ROW.run(&[]);
-        let rest: Vec<Step> = record_migration(&place, &relations)
-            .into_iter()
-            .chain(operator(owner(&place, &relations)))
-            .chain(privileges(&place, &relations, dry_run))
-            .collect();
-        carry_out(&rest);
-        steps.extend(rest);
     }
     if let Some(before) = waited {
         set_local("lock_timeout", &before);
@@ -190,12 +180,19 @@ fn give_away(place: &Place, relations: &[Relation], steps: &[Step]) {
     scripts.iter().for_each(|sql| spi::script(sql));
 }
 
-/// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. In a schema without
-/// the server's tasks a list of migrations is somebody else's.
-fn record_migration(place: &Place, relations: &[Relation]) -> Option<Step> {
+/// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. A list that is not
+/// the server's is written to only where install alters the server's tasks.
+fn record_migration(place: &Place, relations: &[Relation], steps: &[Step]) -> Option<Step> {
     let is_adopted = relations.iter().any(|relation| relation.name == TASKS);
-    let has_list = is_adopted && MIGRATIONS.run(&[arg(place.oid)]) > 0;
-    if !has_list || RECORDED.run(&[]) > 0 {
+    if !is_adopted || MIGRATIONS.run(&[arg(place.oid)]) == 0 {
+        return None;
+    }
+    let is_altered = steps
+        .iter()
+        .any(|step| step.object == TASKS && step.action == Action::Altered);
+    let (is_recorded, is_servers): (bool, bool) =
+        RECORDED.row(&[], |row| (row.must(1), row.must(2)))?;
+    if is_recorded || !(is_altered || is_servers) {
         return None;
     }
     Some(Step::new(
@@ -218,7 +215,7 @@ fn operator(owner: String) -> Option<Step> {
 }
 
 /// Whoever was given a capability before there were tables, or before they got what is new, is given the rest.
-fn privileges(place: &Place, relations: &[Relation], planned: bool) -> Vec<Step> {
+fn privileges(place: &Place, relations: &[Relation]) -> Vec<Step> {
     let step = |lacking: grant::Lacking| {
         let action = if lacking.may_grant {
             Action::Altered
@@ -227,36 +224,8 @@ fn privileges(place: &Place, relations: &[Relation], planned: bool) -> Vec<Step>
         };
         Step::new(lacking.object, action, lacking.grants)
     };
-    let all = grant::lacking(place.oid, owner(place, relations), planned).into_iter();
+    let all = grant::lacking(place.oid, owner(place, relations)).into_iter();
     all.map(step).collect()
-}
-
-fn warn(place: &Place, relations: &[Relation]) {
-    if place.open_to_all {
-        warning(
-            format!("every role may create objects in schema {}", place.schema),
-            "The functions of multica look names up in this schema.",
-            format!("Run REVOKE CREATE ON SCHEMA {} FROM PUBLIC;", place.schema),
-        );
-    }
-    let adopted: Vec<String> = relations.iter().map(|it| it.name.clone()).collect();
-    let loose: Option<String> = LOOSE_TRIGGERS
-        .row(&[arg(place.oid), arg(adopted)], |row| row.get(1))
-        .flatten();
-    if let Some(functions) = loose {
-        warning(
-            format!("trigger functions without a search_path of their own: {functions}"),
-            "When a function of multica fires them, they run under its search_path.",
-            "Give each its own: ALTER FUNCTION … SET search_path = …;".into(),
-        );
-    }
-}
-
-fn warning(message: String, detail: &str, hint: String) {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "multica")
-        .set_detail(detail)
-        .set_hint(hint)
-        .report(PgLogLevel::WARNING);
 }
 
 fn row(step: &Step) -> Composite<InstallStep> {

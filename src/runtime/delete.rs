@@ -26,6 +26,12 @@ static DELETE_ARCHIVED: Statement =
     Statement::write(include_str!("../../sql/runtime/delete_archived_agents.sql"));
 static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/delete.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/delete.sql",
+    name = "delete_comments",
+    requires = [multica_delete_runtime, multica_delete_archived_agents]
+);
+
 fn without_active_agents(runtime: Uuid) -> Result<()> {
     match count_active_agents(runtime) {
         0 => Ok(()),

@@ -27,6 +27,17 @@ static RECORD_LEGACY: Statement = Statement::write(include_str!(
 ));
 static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/delete.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/merge.sql",
+    name = "merge_comments",
+    requires = [
+        multica_merge_legacy,
+        multica_reassign_agents,
+        multica_reassign_tasks,
+        multica_record_legacy_daemon_id
+    ]
+);
+
 /// A runtime that becomes part of another one.
 pub struct Move {
     /// The runtime that goes.

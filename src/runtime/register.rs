@@ -23,6 +23,12 @@ use crate::spi::{Statement, arg};
 static FIND: Statement = Statement::write(include_str!("../../sql/runtime/find_registered.sql"));
 static REGISTERED: Statement = Statement::write(include_str!("../../sql/runtime/registered.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/register.sql",
+    name = "register_comments",
+    requires = [multica_register]
+);
+
 /// A row that a registration overwrites, or (`legacy`) merges.
 struct Known {
     id: Uuid,

@@ -21,9 +21,23 @@ static TASKS: Statement = Statement::write(include_str!("../../sql/failure/tasks
 static ISSUE_EXISTS: Statement = Statement::write(include_str!("../../sql/task/issue_exists.sql"));
 static AGENT_EXISTS: Statement = Statement::write(include_str!("../../sql/task/agent_exists.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/cancel.sql",
+    name = "cancel_comments",
+    requires = [
+        multica_cancel,
+        multica_cancel_issue_tasks,
+        multica_cancel_agent_tasks
+    ]
+);
+
 /// The active tasks of an issue, an agent, or both.
 pub fn active_of(issue: Option<Uuid>, agent: Option<Uuid>) -> Vec<Uuid> {
-    ACTIVE_OF.rows(&[arg(issue), arg(agent)], |row| row.must(1))
+    active_among(issue, agent, None)
+}
+
+fn active_among(issue: Option<Uuid>, agent: Option<Uuid>, agents: Option<Vec<Uuid>>) -> Vec<Uuid> {
+    ACTIVE_OF.rows(&[arg(issue), arg(agent), arg(agents)], |row| row.must(1))
 }
 
 /// Cancels active tasks whose locks are held; gives those that it cancelled.
@@ -58,14 +72,17 @@ fn multica_cancel(
     .of(task)?)
 }
 
-/// Locks, looks again under the locks, cancels.
+/// Locks, looks again under the locks, cancels. An agent that was given work on the issue meanwhile is not locked, and
+/// its status could not be set right: its task counts as queued after this call.
 fn cancel_all(issue: Option<Uuid>, agent: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
     let mut wanted = Wanted::of_tasks(active_of(issue, agent));
     wanted.agents.extend(agent);
+    wanted.issues.extend(issue);
+    let agents = wanted.agents.clone();
     wanted.take();
     let now = clock::now();
     let mut events = Events::default();
-    let cancelled = cancel(active_of(issue, agent), now, &mut events);
+    let cancelled = cancel(active_among(issue, agent, Some(agents)), now, &mut events);
     events.record(now);
     set(TASKS.rows(&[arg(cancelled)], Composite::from_row))
 }

@@ -22,18 +22,8 @@ static FIRST_EXECUTION: Statement =
     Statement::write(include_str!("../../sql/task/first_execution.sql"));
 
 /// The chat of a task remembers where the turn ended.
-pub fn point_chat(
-    task: Uuid,
-    session_id: &Option<String>,
-    work_dir: &Option<String>,
-    now: TimestampWithTimeZone,
-) {
-    POINT_CHAT.run(&[
-        arg(task),
-        arg(session_id.clone()),
-        arg(work_dir.clone()),
-        arg(now),
-    ]);
+pub fn point_chat(task: Uuid, now: TimestampWithTimeZone) {
+    POINT_CHAT.run(&[arg(task), arg(now)]);
 }
 
 /// Running to completed, with what follows: the chat's pointer, the autopilot run, the first execution, the
@@ -61,13 +51,13 @@ fn multica_complete(
         arg(task),
         arg(now),
         arg(result),
-        arg(session_id.clone()),
-        arg(work_dir.clone()),
+        arg(session_id),
+        arg(work_dir),
     ];
     if COMPLETE.run(&args) == 0 {
         return Err(state.refuse(task, "completed", "running").into());
     }
-    point_chat(task, &session_id, &work_dir, now);
+    point_chat(task, now);
     let first_execution = FIRST_EXECUTION.run(&[arg(task), arg(now)]) > 0;
     let mut events = Events::default();
     if is_chat_turn {

@@ -21,6 +21,18 @@ static INSERT: Statement = Statement::write(include_str!("../../sql/task/insert.
 static PENDING: Statement = Statement::write(include_str!("../../sql/task/pending_of_pair.sql"));
 static LINK_RUN: Statement = Statement::write(include_str!("../../sql/task/link_run.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/enqueue.sql",
+    name = "enqueue_comments",
+    requires = [
+        multica_enqueue,
+        multica_enqueue_issue,
+        multica_enqueue_mention,
+        multica_enqueue_chat,
+        multica_enqueue_autopilot
+    ]
+);
+
 /// Attempts a task has when nobody says otherwise.
 const MAX_ATTEMPTS: i32 = 2;
 
@@ -143,7 +155,7 @@ fn check(wishes: &Wishes) -> Result<()> {
 fn enqueue(find: impl Fn() -> Result<Source>, wishes: Wishes) -> Result<Composite<Enqueued>> {
     check(&wishes)?;
     let source = find()?;
-    check_comment(wishes.comment, source.issue)?;
+    check_comment(wishes.comment, &source)?;
     lock(&source, wishes.comment, Wanted::default(), &find)?;
     let now = clock::now();
     let mut events = Events::default();

@@ -45,13 +45,13 @@ fn multica_fail(
         arg(now),
         arg(error),
         arg(failure_reason),
-        arg(session_id.clone()),
-        arg(work_dir.clone()),
+        arg(session_id),
+        arg(work_dir),
     ];
     if FAIL.run(&args) == 0 {
         return Err(state.refuse(task, "failed", "dispatched or running").into());
     }
-    point_chat(task, &session_id, &work_dir, now);
+    point_chat(task, now);
     let mut events = Events::default();
     let done = failure::follow(&[task], &HashSet::from([task]), now, &mut events);
     events.record(now);

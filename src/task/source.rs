@@ -8,7 +8,7 @@ use crate::spi::{Statement, arg};
 static OF_ISSUE: Statement = Statement::write(include_str!("../../sql/task/source_of_issue.sql"));
 static OF_CHAT: Statement = Statement::write(include_str!("../../sql/task/source_of_chat.sql"));
 static OF_RUN: Statement = Statement::write(include_str!("../../sql/task/source_of_run.sql"));
-static COMMENT: Statement = Statement::write(include_str!("../../sql/task/comment_of_issue.sql"));
+static COMMENT: Statement = Statement::write(include_str!("../../sql/task/comment_of.sql"));
 
 /// Priority of a chat turn.
 const CHAT_PRIORITY: i32 = 2;
@@ -117,17 +117,19 @@ impl Source {
     }
 }
 
-/// P0002 where the comment is not one of the issue.
-pub fn check_comment(comment: Option<Uuid>, issue: Option<Uuid>) -> Result<()> {
-    let (Some(comment), Some(issue)) = (comment, issue) else {
+/// P0002 where the comment is not one of the source's issue, or for a source without an issue of its workspace.
+pub fn check_comment(comment: Option<Uuid>, source: &Source) -> Result<()> {
+    let Some(comment) = comment else {
         return Ok(());
     };
-    match COMMENT.row(&[arg(comment), arg(issue)], |row| row.must::<Uuid>(1)) {
-        Some(_) => Ok(()),
-        None => Err(Error::not_found_in(
-            "comment",
-            comment,
-            format!("issue {issue}"),
-        )),
+    let args = [arg(comment), arg(source.issue), arg(source.workspace)];
+    if COMMENT.row(&args, |row| row.must::<Uuid>(1)).is_some() {
+        return Ok(());
     }
+    let place = match (source.issue, source.workspace) {
+        (Some(issue), _) => format!("issue {issue}"),
+        (None, Some(workspace)) => format!("workspace {workspace}"),
+        (None, None) => return Err(Error::not_found("comment", comment)),
+    };
+    Err(Error::not_found_in("comment", comment, place))
 }

@@ -16,6 +16,9 @@ use crate::settings;
 /// The catalogues are read before workers are started, but not more often than this.
 const FRESH_ENOUGH: i64 = 1_000_000;
 
+/// A worker leaves by itself after three seconds; one that is still there after this is terminated.
+const OVERSTAY: i64 = 6_000_000;
+
 /// A wait that lasted this much longer than asked says that the machine stood still, a laptop's sleep for one.
 const STOOD_STILL: i64 = 10_000_000;
 
@@ -70,6 +73,12 @@ impl Launcher {
             log!("multica launcher: the machine stood still, daemons get time to beat again");
             shared::stood_still_until(now);
         }
+        if now < before {
+            // The clock was set back: nothing is put off until it is as late as it was.
+            self.read_at = None;
+            self.held_until = now;
+            self.keep_to_the_interval(now);
+        }
     }
 
     /// After the interval was shortened nobody waits for the old one.
@@ -90,6 +99,7 @@ impl Launcher {
                 target.settle(shared::report(*database), now, interval());
                 shared::scheduled(*database, target.due, target.failures);
             }
+            target.keep_time(now);
         }
     }
 
@@ -194,19 +204,28 @@ impl Launcher {
             .set_argument(Some(pg_sys::Datum::from(pass::pack(database, launch))));
         target.worker = Started::start(builder);
         target.started = now;
+        target.overstays_at = now.saturating_add(OVERSTAY);
         target.worker.is_some()
     }
 
-    fn running(&self) -> usize {
+    fn running_targets(&self) -> impl Iterator<Item = &Target> {
         self.targets
             .values()
             .filter(|target| target.worker.is_some())
-            .count()
+    }
+
+    fn running(&self) -> usize {
+        self.running_targets().count()
     }
 
     /// When to look again at the latest; the end of a worker wakes the launcher by itself.
     fn next_moment(&self, now: Moment) -> Moment {
         let reading = self.read_at.map_or(now, |at| at.saturating_add(interval()));
+        let overstay = self
+            .running_targets()
+            .map(|target| target.overstays_at)
+            .min();
+        let reading = overstay.map_or(reading, |moment| moment.min(reading));
         if self.running() >= settings::max_workers() as usize {
             return reading;
         }

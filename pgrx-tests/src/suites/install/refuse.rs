@@ -134,7 +134,7 @@ pub fn several_owners_are_named(context: &Context) -> Result<()> {
         "{error:?}"
     );
     same("the catalogues", &catalogue(&mut client)?, &before)?;
-    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))?;
+    client.batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"))?;
     Ok(())
 }
 

@@ -1,0 +1,259 @@
+//! A crash between any two writes of a call leaves all of it or nothing: the call is stopped at each table it writes in
+//! turn, killed exactly there, and run again.
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use super::support::{Running, digest, expect, expect_story, hold_stop, start, terminate, value};
+use crate::cluster::Options;
+use crate::context::Context;
+use crate::database::Database;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    ("crash/sweep_terminated_at_each_table", |context| {
+        terminated_at_each_table(context, &SWEEP)
+    }),
+    ("crash/sweep_all_terminated_at_each_table", |context| {
+        terminated_at_each_table(context, &SWEEP_ALL)
+    }),
+    (
+        "crash/recover_orphans_terminated_at_each_table",
+        |context| terminated_at_each_table(context, &RECOVER),
+    ),
+    ("crash/register_terminated_at_each_table", |context| {
+        terminated_at_each_table(context, &REGISTER)
+    }),
+    ("crash/merge_terminated_at_each_table", |context| {
+        terminated_at_each_table(context, &MERGE)
+    }),
+    ("crash/delete_runtime_terminated_at_each_table", |context| {
+        terminated_at_each_table(context, &DELETE)
+    }),
+    (
+        "crash/server_killed_at_each_table",
+        server_killed_at_each_table,
+    ),
+    (
+        "crash/sweep_all_keeps_the_batches_before_the_kill",
+        sweep_all_keeps_the_batches_before_the_kill,
+    ),
+];
+
+const FAIL: (&str, &str) = ("agent_task_queue", "UPDATE");
+const RETRY: (&str, &str) = ("agent_task_queue", "INSERT");
+/// An issue is set back to todo.
+pub const ISSUE: (&str, &str) = ("issue", "UPDATE");
+const RUN: (&str, &str) = ("autopilot_run", "UPDATE");
+const AGENT: (&str, &str) = ("agent", "UPDATE");
+const EVENT: (&str, &str) = ("multica_event_log", "INSERT");
+
+/// A call on the fixture `dead_machine`, where to stop it, and the story that it makes true.
+pub struct Call {
+    /// The statement.
+    pub sql: &'static str,
+    /// Tables and what is done to them, in no particular order.
+    pub stops: &'static [(&'static str, &'static str)],
+    /// What is true after it.
+    pub story: &'static str,
+}
+
+/// One pass of the sweep.
+pub static SWEEP: Call = Call {
+    sql: "SELECT * FROM multica_sweep()",
+    stops: &[
+        ("agent_runtime", "UPDATE"),
+        FAIL,
+        RETRY,
+        ISSUE,
+        RUN,
+        AGENT,
+        EVENT,
+        ("multica_sweep_state", "UPDATE"),
+    ],
+    story: include_str!("../../fixtures/story_swept.txt"),
+};
+
+/// All passes.
+pub static SWEEP_ALL: Call = Call {
+    sql: "CALL multica_sweep_all()",
+    stops: SWEEP.stops,
+    story: SWEEP.story,
+};
+
+/// A daemon that restarted on machine-1.
+pub static RECOVER: Call = Call {
+    sql: "SELECT * FROM multica_recover_orphans('00000000-0000-4000-8000-0000000000b1')",
+    stops: &[FAIL, RETRY, ISSUE, RUN, AGENT, EVENT],
+    story: include_str!("../../fixtures/story_recovered.txt"),
+};
+
+/// The same machine with a second runtime, under a second name that it had before.
+pub static REGISTER: Call = Call {
+    sql: r#"SELECT * FROM multica_register('00000000-0000-4000-8000-0000000000a1',
+        '{"daemon_id": "machine-1", "legacy_daemon_ids": ["old-name"], "recover": true,
+          "runtimes": [{"type": "gemini"}, {"type": "claude"}]}')"#,
+    stops: &[
+        ("agent_runtime", "INSERT"),
+        ("agent_runtime", "UPDATE"),
+        ("agent_runtime", "DELETE"),
+        FAIL,
+        RETRY,
+        ISSUE,
+        RUN,
+        AGENT,
+        EVENT,
+    ],
+    story: include_str!("../../fixtures/story_registered.txt"),
+};
+
+/// Its old name alone.
+pub static MERGE: Call = Call {
+    sql: "SELECT * FROM multica_merge_legacy('00000000-0000-4000-8000-0000000000a1', 'claude', 'Old-Name', \
+          '00000000-0000-4000-8000-0000000000b1')",
+    stops: &[
+        AGENT,
+        FAIL,
+        ("agent_runtime", "UPDATE"),
+        ("agent_runtime", "DELETE"),
+        EVENT,
+    ],
+    story: include_str!("../../fixtures/story_merged.txt"),
+};
+
+/// Its active agents are archived first, and one of them moves elsewhere.
+pub static DELETE: Call = Call {
+    sql: "SELECT * FROM multica_delete_runtime('00000000-0000-4000-8000-0000000000b3')",
+    stops: &[
+        FAIL,
+        ("agent", "DELETE"),
+        ("agent_runtime", "DELETE"),
+        EVENT,
+    ],
+    story: include_str!("../../fixtures/story_deleted.txt"),
+};
+
+/// The fleet, and whatever the call needs to have something to do at each of its stops.
+pub fn fleet<'a>(database: Database<'a>, call: &Call) -> Result<Database<'a>> {
+    database.fixture("stop")?;
+    database.fixture("dead_machine")?;
+    if std::ptr::eq(call, &DELETE) {
+        database
+            .connect()?
+            .batch_execute("UPDATE agent SET archived_at = now() WHERE name = 'Cy'")?;
+    }
+    Ok(database)
+}
+
+/// Runs the call until it waits in a trigger after its write to one table.
+pub fn stopped(database: &Database, call: &Call, stop: (&str, &str)) -> Result<(Client, Running)> {
+    let holder = hold_stop(database)?;
+    let mut observer = database.connect()?;
+    observer.batch_execute(&format!(
+        "CREATE TRIGGER stop AFTER {} ON {} FOR EACH ROW EXECUTE FUNCTION stop_here()",
+        stop.1, stop.0
+    ))?;
+    let running = start(database, call.sql)?;
+    running
+        .wait_until_blocked(&mut observer)
+        .with_context(|| format!("at {} of {}", stop.1, stop.0))?;
+    Ok((holder, running))
+}
+
+/// What was there before the kill is there after it, and the call run again does everything.
+pub fn nothing_and_then_all(
+    context: &Context,
+    database: &Database,
+    call: &Call,
+    stop: (&str, &str),
+    before: &[String],
+) -> Result<()> {
+    let at = || format!("{} at {} of {}", call.sql, stop.1, stop.0);
+    let after = digest(context, database)?;
+    ensure!(before == after, "{}: {before:#?} became {after:#?}", at());
+    let mut client = database.connect()?;
+    client.batch_execute(&format!("DROP TRIGGER stop ON {}", stop.0))?;
+    client.simple_query(call.sql).with_context(at)?;
+    expect_story(context, database, call.story).with_context(at)
+}
+
+fn terminated_at_each_table(context: &Context, call: &Call) -> Result<()> {
+    for stop in call.stops {
+        let database = fleet(context.fresh_database()?, call)?;
+        let before = digest(context, &database)?;
+        let (holder, running) = stopped(&database, call, *stop)?;
+        terminate(&mut database.connect()?, running.pid)?;
+        ensure!(running.finish().is_err(), "the session was terminated");
+        drop(holder);
+        nothing_and_then_all(context, &database, call, *stop, &before)?;
+    }
+    Ok(())
+}
+
+/// One database a call and table, every call stopped at its place, then SIGKILL to all processes at once.
+fn server_killed_at_each_table(context: &Context) -> Result<()> {
+    let cluster = context.cluster(&Options::new("crash"))?;
+    let mut stopped_calls = Vec::new();
+    for call in [&SWEEP, &RECOVER, &REGISTER, &MERGE, &DELETE] {
+        for stop in call.stops {
+            let database = fleet(context.fresh_database_in(&cluster)?, call)?;
+            let before = digest(context, &database)?;
+            let sessions = stopped(&database, call, *stop)?;
+            stopped_calls.push((database, call, *stop, before, sessions));
+        }
+    }
+    cluster.kill()?;
+    cluster.start()?;
+    for (database, call, stop, before, (holder, running)) in stopped_calls {
+        ensure!(running.finish().is_err(), "the server was killed");
+        drop(holder);
+        nothing_and_then_all(context, &database, call, stop, &before)?;
+    }
+    Ok(())
+}
+
+/// With batches of one row the kill in a later batch leaves the earlier ones whole and the later ones undone.
+fn sweep_all_keeps_the_batches_before_the_kill(context: &Context) -> Result<()> {
+    let database = fleet(context.fresh_database()?, &SWEEP_ALL)?;
+    let mut observer = database.connect()?;
+    observer.batch_execute(&format!(
+        "ALTER DATABASE {} SET multica.batch_size = 1;
+         CREATE TRIGGER stop AFTER UPDATE ON agent_task_queue FOR EACH ROW
+         WHEN (NEW.id = '00000000-0000-4000-8000-0000000000e4') EXECUTE FUNCTION stop_here()",
+        database.name
+    ))?;
+    let holder = hold_stop(&database)?;
+    let running = start(&database, SWEEP_ALL.sql)?;
+    running.wait_until_blocked(&mut observer)?;
+    terminate(&mut observer, running.pid)?;
+    drop(holder);
+    let failed = "SELECT count(*) FROM agent_task_queue WHERE status = 'failed'";
+    ensure!(
+        value(&mut observer, failed)? != "0",
+        "earlier batches are kept"
+    );
+    expect(
+        &mut observer,
+        "SELECT t.id FROM agent_task_queue AS t
+         WHERE (t.status = 'failed') <> EXISTS (
+             SELECT FROM multica_event_log AS e
+             WHERE e.type = 'task:failed' AND e.payload ->> 'task_id' = t.id::text)",
+        "",
+    )?;
+    expect(
+        &mut observer,
+        "SELECT t.id FROM agent_task_queue AS t
+         WHERE t.status = 'failed' AND t.id = '00000000-0000-4000-8000-0000000000e1' AND NOT EXISTS (
+             SELECT FROM agent_task_queue AS c WHERE c.parent_task_id = t.id)",
+        "",
+    )?;
+    expect(
+        &mut observer,
+        "SELECT status FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e4'",
+        "running",
+    )?;
+    observer.batch_execute("DROP TRIGGER stop ON agent_task_queue")?;
+    database.connect()?.batch_execute(SWEEP_ALL.sql)?;
+    expect_story(context, &database, SWEEP_ALL.story)
+}

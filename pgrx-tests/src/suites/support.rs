@@ -1,0 +1,185 @@
+//! What several suites use: fixtures as queries, calls in sessions of their own, and waiting for them.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use postgres::{Client, SimpleQueryMessage};
+
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::database::Database;
+
+/// How long something that does happen may take on a busy machine.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// The advisory lock on which the triggers of the fixture `stop` wait.
+const STOP: i64 = 4711;
+
+/// The text of `fixtures/<name>.sql`.
+pub fn text(context: &Context, name: &str) -> Result<String> {
+    let file = context.fixtures().join(format!("{name}.sql"));
+    std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// The lines that a fixture's query gives.
+pub fn lines(context: &Context, database: &Database, name: &str) -> Result<Vec<String>> {
+    let query = text(context, name)?;
+    let rows = database
+        .connect()?
+        .query(query.trim_end().trim_end_matches(';'), &[])
+        .with_context(|| format!("fixture {name}"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Every row of every table, to tell whether anything has changed at all.
+pub fn digest(context: &Context, database: &Database) -> Result<Vec<String>> {
+    lines(context, database, "digest")
+}
+
+/// What has become of the fleet, compared with what should have.
+pub fn expect_story(context: &Context, database: &Database, expected: &str) -> Result<()> {
+    let told = lines(context, database, "story")?;
+    let expected: Vec<&str> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let missing: Vec<&&str> = expected
+        .iter()
+        .filter(|line| !told.contains(&line.to_string()))
+        .collect();
+    let surplus: Vec<&String> = told
+        .iter()
+        .filter(|line| !expected.contains(&line.as_str()))
+        .collect();
+    ensure!(
+        missing.is_empty() && surplus.is_empty(),
+        "missing {missing:#?}, found instead {surplus:#?}"
+    );
+    Ok(())
+}
+
+/// The first column of the first row, as psql would show it; empty for NULL.
+pub fn value(client: &mut Client, sql: &str) -> Result<String> {
+    Ok(values(client, sql)?.into_iter().next().unwrap_or_default())
+}
+
+/// The columns of every row, as psql would show them, joined by blanks.
+pub fn values(client: &mut Client, sql: &str) -> Result<Vec<String>> {
+    let messages = client.simple_query(sql).with_context(|| sql.to_string())?;
+    Ok(messages
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(
+                (0..row.len())
+                    .map(|at| row.get(at).unwrap_or_default())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            ),
+            _ => None,
+        })
+        .collect())
+}
+
+/// Fails unless a query gives this text.
+pub fn expect(client: &mut Client, sql: &str, expected: &str) -> Result<()> {
+    let found = values(client, sql)?.join("\n");
+    ensure!(
+        found == expected,
+        "{sql}\ngives {found:?}, not {expected:?}"
+    );
+    Ok(())
+}
+
+/// Fails unless a statement fails with this SQLSTATE.
+pub fn expect_state(client: &mut Client, sql: &str, state: &str) -> Result<()> {
+    match client.batch_execute(sql) {
+        Ok(()) => bail!("{sql}\nsucceeds, but should fail with {state}"),
+        Err(error) => {
+            let found = error.code().map_or("none", |code| code.code());
+            ensure!(
+                found == state,
+                "{sql}\nfails with {found}, not {state}: {error:?}"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// A statement that runs in a session of its own.
+pub struct Running {
+    /// Process id of its backend.
+    pub pid: i32,
+    thread: JoinHandle<std::result::Result<Vec<SimpleQueryMessage>, postgres::Error>>,
+}
+
+/// Starts a statement in a session of its own.
+pub fn start(database: &Database, sql: &str) -> Result<Running> {
+    let mut client = database.connect()?;
+    let pid = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
+    let sql = sql.to_string();
+    let thread = std::thread::spawn(move || client.simple_query(&sql));
+    Ok(Running { pid, thread })
+}
+
+impl Running {
+    /// Waits until the statement waits for a lock.
+    pub fn wait_until_blocked(&self, observer: &mut Client) -> Result<()> {
+        Cluster::wait_until("the statement waits for a lock", LIMIT, || {
+            if self.thread.is_finished() {
+                bail!("the statement ended without waiting for a lock");
+            }
+            let sql = "SELECT FROM pg_locks WHERE pid = $1 AND NOT granted";
+            Ok(!observer.query(sql, &[&self.pid])?.is_empty())
+        })
+    }
+
+    /// Waits for the end of the statement.
+    pub fn finish(self) -> std::result::Result<Vec<SimpleQueryMessage>, postgres::Error> {
+        self.thread
+            .join()
+            .expect("the session's thread does not panic")
+    }
+
+    /// Waits for the end of the statement, which has to be an error with this SQLSTATE.
+    pub fn finish_with_state(self, state: &str) -> Result<()> {
+        match self.finish() {
+            Ok(_) => bail!("the statement succeeded, but should fail with {state}"),
+            Err(error) => {
+                let found = error.code().map_or("none", |code| code.code());
+                ensure!(found == state, "fails with {found}, not {state}: {error:?}");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A session that keeps everybody waiting who fires a trigger of the fixture `stop`, until it is dropped.
+pub fn hold_stop(database: &Database) -> Result<Client> {
+    let mut holder = database.connect()?;
+    holder.query("SELECT pg_advisory_lock($1)", &[&STOP])?;
+    Ok(holder)
+}
+
+/// Ends a backend and waits until it is gone.
+pub fn terminate(observer: &mut Client, pid: i32) -> Result<()> {
+    observer.query("SELECT pg_terminate_backend($1)", &[&pid])?;
+    Cluster::wait_until("the backend is gone", LIMIT, || {
+        let sql = "SELECT FROM pg_stat_activity WHERE pid = $1";
+        Ok(observer.query(sql, &[&pid])?.is_empty())
+    })
+}
+
+/// An id of the fixtures as an SQL literal, by its last two digits.
+pub fn id(label: &str) -> String {
+    format!("'00000000-0000-4000-8000-0000000000{label}'")
+}
+
+/// A database with the fleet of the fixture `dead_machine`, and a session in it.
+pub fn dead_machine(context: &Context) -> Result<(Database<'_>, Client)> {
+    let database = context.fresh_database()?;
+    database.fixture("dead_machine")?;
+    let client = database.connect()?;
+    Ok((database, client))
+}

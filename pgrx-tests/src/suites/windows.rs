@@ -1,0 +1,136 @@
+//! Windows between two statements of the server's way, closed: what happens in the middle of a call, or fails in it.
+
+use anyhow::{Result, ensure};
+
+use super::Suite;
+use super::crash::{DELETE, ISSUE, RECOVER, REGISTER, SWEEP, fleet, nothing_and_then_all, stopped};
+use super::support::{digest, expect, expect_state, expect_story, start};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "windows/cancelled_recovery_does_nothing",
+        cancelled_recovery_does_nothing,
+    ),
+    (
+        "windows/refused_retry_fails_no_task",
+        refused_retry_fails_no_task,
+    ),
+    (
+        "windows/refused_runtime_registers_none",
+        refused_runtime_registers_none,
+    ),
+    (
+        "windows/agent_bound_while_its_runtime_is_deleted",
+        agent_bound_while_its_runtime_is_deleted,
+    ),
+    (
+        "windows/users_status_change_during_a_verdict_stays",
+        users_status_change_during_a_verdict_stays,
+    ),
+];
+
+/// A daemon that goes away while its orphans are recovered (W3): its server cancels the statement.
+fn cancelled_recovery_does_nothing(context: &Context) -> Result<()> {
+    let database = fleet(context.fresh_database()?, &RECOVER)?;
+    let before = digest(context, &database)?;
+    let (holder, running) = stopped(&database, &RECOVER, ISSUE)?;
+    database
+        .connect()?
+        .query("SELECT pg_cancel_backend($1)", &[&running.pid])?;
+    running.finish_with_state("57014")?;
+    drop(holder);
+    nothing_and_then_all(context, &database, &RECOVER, ISSUE, &before)
+}
+
+/// An insert of a retry that fails (W4) takes the failing of its task back with it.
+fn refused_retry_fails_no_task(context: &Context) -> Result<()> {
+    let database = fleet(context.fresh_database()?, &SWEEP)?;
+    let before = digest(context, &database)?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON agent_task_queue FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )?;
+    for sql in [SWEEP.sql, RECOVER.sql, REGISTER.sql] {
+        expect_state(&mut client, sql, "23514")?;
+        ensure!(
+            before == digest(context, &database)?,
+            "{sql} left something behind"
+        );
+    }
+    client.batch_execute("DROP TRIGGER refuse ON agent_task_queue")?;
+    client.batch_execute(SWEEP.sql)?;
+    expect_story(context, &database, SWEEP.story)
+}
+
+/// The second of three runtimes cannot be written (W20): none is registered, and nothing is announced.
+fn refused_runtime_registers_none(context: &Context) -> Result<()> {
+    let database = fleet(context.fresh_database()?, &REGISTER)?;
+    let before = digest(context, &database)?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE TRIGGER refuse AFTER INSERT ON agent_runtime FOR EACH ROW
+         WHEN (NEW.provider = 'codex') EXECUTE FUNCTION refuse()",
+    )?;
+    expect_state(
+        &mut client,
+        r#"SELECT * FROM multica_register('00000000-0000-4000-8000-0000000000a1',
+            '{"daemon_id": "new", "runtimes": [{"type": "claude"}, {"type": "codex"}, {"type": "gemini"}]}')"#,
+        "23514",
+    )?;
+    ensure!(
+        before == digest(context, &database)?,
+        "something was registered"
+    );
+    Ok(())
+}
+
+/// An agent bound between the look and the delete (W22) keeps the runtime and every archived agent; one bound later
+/// finds the runtime gone.
+fn agent_bound_while_its_runtime_is_deleted(context: &Context) -> Result<()> {
+    let database = fleet(context.fresh_database()?, &DELETE)?;
+    let bind = "INSERT INTO agent (id, workspace_id, name, runtime_mode, runtime_id)
+                VALUES ('00000000-0000-4000-8000-0000000000c9', '00000000-0000-4000-8000-0000000000a1', 'Late', 'local',
+                        '00000000-0000-4000-8000-0000000000b3')";
+    let mut binding = database.connect()?;
+    let mut observer = database.connect()?;
+    binding.batch_execute("BEGIN")?;
+    binding.batch_execute(bind)?;
+    let deleting = start(&database, DELETE.sql)?;
+    deleting.wait_until_blocked(&mut observer)?;
+    binding.batch_execute("COMMIT")?;
+    deleting.finish_with_state("55006")?;
+    expect(
+        &mut observer,
+        "SELECT a.name, count(t.id) FROM agent AS a LEFT JOIN agent_task_queue AS t ON t.agent_id = a.id
+         WHERE a.runtime_id = '00000000-0000-4000-8000-0000000000b3' GROUP BY 1 ORDER BY 1",
+        "Cy 1\nLate 0",
+    )?;
+
+    observer.batch_execute("DELETE FROM agent WHERE name = 'Late'")?;
+    let (holder, deleting) = stopped(&database, &DELETE, ("agent", "DELETE"))?;
+    let late = start(&database, bind)?;
+    late.wait_until_blocked(&mut observer)?;
+    drop(holder);
+    ensure!(deleting.finish().is_ok(), "the runtime is deleted");
+    late.finish_with_state("23503")
+}
+
+/// An issue that a user is just moving on (W6) is not set back, neither by a sweep, which passes it over, nor by a
+/// recovery, which waits.
+fn users_status_change_during_a_verdict_stays(context: &Context) -> Result<()> {
+    let database = fleet(context.fresh_database()?, &SWEEP)?;
+    let (mut user, mut observer) = (database.connect()?, database.connect()?);
+    let of_docs =
+        "SELECT i.status, t.status FROM issue AS i JOIN agent_task_queue AS t ON t.issue_id = i.id
+                   WHERE i.title = 'docs'";
+    user.batch_execute("BEGIN; UPDATE issue SET status = 'in_review' WHERE title = 'docs'")?;
+    database.connect()?.batch_execute(SWEEP.sql)?;
+    expect(&mut observer, of_docs, "in_progress dispatched")?;
+    let recovering = start(&database, RECOVER.sql)?;
+    recovering.wait_until_blocked(&mut observer)?;
+    user.batch_execute("COMMIT")?;
+    ensure!(recovering.finish().is_ok(), "the recovery goes on");
+    expect(&mut observer, of_docs, "in_review failed")
+}

@@ -1,1 +1,0 @@
-SELECT c.id FROM comment AS c WHERE c.id = $1 AND c.issue_id = $2

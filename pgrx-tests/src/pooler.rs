@@ -60,9 +60,11 @@ impl Pooler {
         cluster.user().apply(&mut command);
         let child = command.spawn().context("cannot start pgbouncer")?;
         let pooler = Pooler { folder, child };
-        Cluster::wait_until("PgBouncer takes connections", Duration::from_secs(30), || {
-            Ok(pooler.connect("pgbouncer", SUPERUSER).is_ok())
-        })
+        Cluster::wait_until(
+            "PgBouncer takes connections",
+            Duration::from_secs(30),
+            || Ok(pooler.connect("pgbouncer", SUPERUSER).is_ok()),
+        )
         .with_context(|| pooler.log())?;
         Ok(pooler)
     }

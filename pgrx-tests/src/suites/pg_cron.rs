@@ -45,14 +45,18 @@ pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
         &mut owner,
         "SELECT cron.schedule('multica sweep', '* * * * *', 'CALL multica_sweep_all()')",
     )?;
-    let run = format!("SELECT status FROM cron.job_run_details WHERE jobid = {job} ORDER BY runid LIMIT 1");
+    let run = format!(
+        "SELECT status FROM cron.job_run_details WHERE jobid = {job} ORDER BY runid LIMIT 1"
+    );
     Cluster::wait_until("pg_cron has run the sweep", TWO_MINUTES, || {
         let status = value(&mut superuser, &run)?;
         Ok(status == "succeeded" || status == "failed")
     })?;
     expect(
         &mut superuser,
-        &format!("SELECT status, username, command FROM cron.job_run_details WHERE jobid = {job} ORDER BY runid LIMIT 1"),
+        &format!(
+            "SELECT status, username, command FROM cron.job_run_details WHERE jobid = {job} ORDER BY runid LIMIT 1"
+        ),
         "succeeded owner CALL multica_sweep_all()",
     )?;
     expect(
@@ -68,7 +72,10 @@ pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
          WHERE t.status = 'failed' AND t.failure_reason = 'runtime_offline'",
         "3 2 2",
     )?;
-    let swept = value(&mut superuser, "SELECT last_tasks_failed FROM multica_status()")?;
+    let swept = value(
+        &mut superuser,
+        "SELECT last_tasks_failed FROM multica_status()",
+    )?;
     ensure!(swept == "3", "the sweep says it failed {swept} tasks");
     Ok(())
 }

@@ -28,13 +28,18 @@ pub const ALL: &[(&str, Suite)] = &[
 /// the end that it comes to alone.
 pub fn every_call_works_for_two_clients_on_one_connection(context: &Context) -> Result<()> {
     let calls = text(context, "pooled")?;
-    let calls: Vec<&str> = calls.lines().filter(|line| !line.starts_with("--")).collect();
+    let calls: Vec<&str> = calls
+        .lines()
+        .filter(|line| !line.starts_with("--"))
+        .collect();
     let database = context.fresh_database()?;
     let mut direct = database.connect()?;
     direct.batch_execute("DROP ROLE IF EXISTS pooled_reader; CREATE ROLE pooled_reader")?;
     for routine in super::grant::routines(&mut direct)? {
         ensure!(
-            calls.iter().any(|call| call.contains(&format!("{}(", routine.name))),
+            calls
+                .iter()
+                .any(|call| call.contains(&format!("{}(", routine.name))),
             "{} is not called",
             routine.name
         );
@@ -94,7 +99,9 @@ pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) ->
     let before = value(&mut first, take)?;
     ensure!(before != "0", "the world has events");
     first.simple_query("BEGIN")?;
-    first.simple_query("SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')")?;
+    first.simple_query(
+        "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')",
+    )?;
     let (done, waiting) = mpsc::channel();
     std::thread::scope(|scope| -> Result<()> {
         scope.spawn(|| {
@@ -110,9 +117,12 @@ pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) ->
     })?;
     // The same server connection has recorded events before: it must hold back readers anew in every transaction.
     first.simple_query("BEGIN")?;
-    first.simple_query("SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')")?;
+    first.simple_query(
+        "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')",
+    )?;
     let mut direct = database.connect()?;
-    direct.batch_execute("SELECT FROM multica_heartbeat('00000000-0000-4000-8000-0000000000b2')")?;
+    direct
+        .batch_execute("SELECT FROM multica_heartbeat('00000000-0000-4000-8000-0000000000b2')")?;
     expect(&mut direct, take, "0")?;
     first.simple_query("COMMIT")?;
     expect(&mut direct, take, "2")

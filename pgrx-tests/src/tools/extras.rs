@@ -87,7 +87,10 @@ fn unpacked(project: &Project, name: &str, packages: &[&str]) -> Result<PathBuf>
         let unfinished = target.with_extension("unfinished");
         fs::create_dir_all(&unfinished)?;
         apt::unpack(project, packages, &unfinished).with_context(|| {
-            format!("{name} is needed; on Debian and Ubuntu run apt-get update, or install {}", packages[0])
+            format!(
+                "{name} is needed; on Debian and Ubuntu run apt-get update, or install {}",
+                packages[0]
+            )
         })?;
         fs::rename(unfinished, &target)?;
     }

@@ -12,6 +12,7 @@ use pgrx::prelude::*;
 
 use crate::argument::required;
 use crate::error::{Error, Result};
+use crate::grant;
 use crate::kind::InstallStep;
 use crate::row::{Composite, set};
 use crate::spi::{self, Statement, arg};
@@ -82,10 +83,15 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     steps.extend(record_migration(&place, &relations, &steps)?);
     steps.extend(operator(&owner));
     warn::warn(&place, &wanted, &relations);
-    if !dry_run {
+    if dry_run {
+        steps.extend(privileges(&place, &owner, dry_run));
+    } else {
         carry_out(&steps);
         give_away(&place, &owner, &steps);
         STATE_ROW.run(&[]);
+        let rest = privileges(&place, &owner, dry_run);
+        carry_out(&rest);
+        steps.extend(rest);
     }
     if let Some(before) = waited {
         set_local("lock_timeout", &before);
@@ -223,6 +229,20 @@ fn operator(owner: &str) -> Option<Step> {
         _ => Action::Missing,
     };
     grants.map(|sql| Step::new(format!("operator {owner}"), action, sql))
+}
+
+/// Whoever was given a capability before there were tables, or before they got what is new, is given the rest.
+fn privileges(place: &Place, owner: &str, planned: bool) -> Vec<Step> {
+    let step = |lacking: grant::Lacking| {
+        let action = if lacking.may_grant {
+            Action::Altered
+        } else {
+            Action::Missing
+        };
+        Step::new(lacking.object, action, lacking.grants)
+    };
+    let all = grant::lacking(place.oid, owner.to_string(), planned).into_iter();
+    all.map(step).collect()
 }
 
 fn row(step: &Step) -> Composite<InstallStep> {

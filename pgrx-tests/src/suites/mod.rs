@@ -1,5 +1,6 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
+mod claim;
 mod cluster;
 mod comments;
 mod crash;
@@ -7,9 +8,14 @@ mod differences;
 mod docs;
 mod dump;
 mod events;
+mod gaps;
+mod grant;
 mod install;
+mod lifecycle;
 mod merge;
+mod payloads;
 mod pipeline;
+mod resume;
 mod retry;
 mod runtimes;
 mod statements;
@@ -27,6 +33,7 @@ pub type Suite = fn(&Context) -> Result<()>;
 
 /// Every test by topic, under the name it is reported with.
 pub const TOPICS: &[&[(&str, Suite)]] = &[
+    claim::ALL,
     cluster::ALL,
     comments::ALL,
     crash::ALL,
@@ -34,9 +41,14 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     docs::ALL,
     dump::ALL,
     events::ALL,
+    gaps::ALL,
+    grant::ALL,
     install::ALL,
+    lifecycle::ALL,
     merge::ALL,
+    payloads::ALL,
     pipeline::ALL,
+    resume::ALL,
     retry::ALL,
     runtimes::ALL,
     statements::ALL,

@@ -8,12 +8,15 @@ mod differences;
 mod docs;
 mod dump;
 mod events;
+mod examples;
 mod gaps;
 mod grant;
 mod install;
 mod lifecycle;
 mod merge;
 mod payloads;
+mod pg_cron;
+mod pgbouncer;
 mod pipeline;
 mod resume;
 mod retry;
@@ -41,12 +44,15 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     docs::ALL,
     dump::ALL,
     events::ALL,
+    examples::ALL,
     gaps::ALL,
     grant::ALL,
     install::ALL,
     lifecycle::ALL,
     merge::ALL,
     payloads::ALL,
+    pg_cron::ALL,
+    pgbouncer::ALL,
     pipeline::ALL,
     resume::ALL,
     retry::ALL,

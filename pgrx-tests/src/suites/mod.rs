@@ -11,6 +11,7 @@ mod payloads;
 mod pipeline;
 mod resume;
 mod retry;
+mod storm;
 mod support;
 mod windows;
 
@@ -34,5 +35,6 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     resume::ALL,
     lifecycle::ALL,
     gaps::ALL,
+    storm::ALL,
     payloads::ALL,
 ];

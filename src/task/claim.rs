@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use super::cancel::cancel;
-use crate::argument::{bound, required};
+use crate::argument::required;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -149,8 +149,14 @@ fn multica_claim(
     max_tasks: default!(Option<i32>, "1"),
 ) -> std::result::Result<SetOfIterator<'static, Composite<Claimed>>, ErrorReport> {
     let runtime = required("runtime_id", runtime_id)?;
-    required("max_tasks", max_tasks)?;
-    let most = bound("max_tasks", max_tasks)?.unwrap_or(1).min(MOST);
+    let most = match required("max_tasks", max_tasks)? {
+        negative if negative < 0 => {
+            let problem = format!("{negative} is below zero");
+            let hint = format!("Pass 0 or more; above {MOST} is {MOST}.");
+            return Err(Error::invalid("max_tasks", problem, hint).into());
+        }
+        most => i64::from(most).min(MOST),
+    };
     let now = clock::now();
     let mut events = Events::default();
     let mut look = Look::take(runtime, None, most, now)?;

@@ -44,6 +44,14 @@ pub const ALL: &[(&str, Suite)] = &[
     ),
     ("lifecycle/pending_task_coalesces", pending_task_coalesces),
     (
+        "lifecycle/late_failure_makes_no_retry_beside_a_later_run",
+        late_failure_makes_no_retry_beside_a_later_run,
+    ),
+    (
+        "lifecycle/retry_is_not_lost_to_a_task_that_never_ran",
+        retry_is_not_lost_to_a_task_that_never_ran,
+    ),
+    (
         "lifecycle/agent_is_reconciled_only_by_a_change",
         agent_is_reconciled_only_by_a_change,
     ),
@@ -549,5 +557,60 @@ fn agent_is_reconciled_only_by_a_change(context: &Context) -> Result<()> {
         )? == "0",
         "idle already"
     );
+    Ok(())
+}
+
+/// An issue's and a chat's work, in a fixture's columns.
+const SUBJECTS: [&str; 2] = [
+    "issue_id = '00000000-0000-4000-8000-0000000000d1'",
+    "chat_session_id = '00000000-0000-4000-8000-000000000051'",
+];
+
+fn late_failure_makes_no_retry_beside_a_later_run(context: &Context) -> Result<()> {
+    for subject in SUBJECTS {
+        let (_database, mut client) = team(context)?;
+        client.batch_execute(&format!(
+            "SELECT task('e1', status => 'running'), task('e2'); UPDATE agent_task_queue SET {subject};
+             SELECT FROM multica_fail({}, 'x', 'agent_error')",
+            id("e1")
+        ))?;
+        client.batch_execute(&format!(
+            "SELECT FROM multica_claim({}); UPDATE agent_task_queue SET failure_reason = 'timeout' WHERE status = 'failed'",
+            id("b1")
+        ))?;
+        // The later run goes on, and is over: either way the work is done by now, or being done.
+        for step in ["start", "complete"] {
+            client.batch_execute(&format!("SELECT FROM multica_{step}({})", id("e2")))?;
+            let hand_in = format!(
+                "SELECT retried FROM multica_handle_failed_tasks(ARRAY[{}::uuid])",
+                id("e1")
+            );
+            expect(&mut client, &hand_in, "0")?;
+            expect(
+                &mut client,
+                &format!("SELECT count(*) FROM multica_retry({})", id("e1")),
+                "0",
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn retry_is_not_lost_to_a_task_that_never_ran(context: &Context) -> Result<()> {
+    for subject in SUBJECTS {
+        let (_database, mut client) = team(context)?;
+        // What waited behind the run is cancelled a moment after a sweep has read its clock.
+        client.batch_execute(&format!(
+            "SELECT task('e1', status => 'running'), task('e2'); UPDATE agent_task_queue SET {subject};
+             SELECT FROM multica_cancel({});
+             UPDATE agent_task_queue SET completed_at = now() + interval '1 second' WHERE status = 'cancelled'",
+            id("e2")
+        ))?;
+        let fail = format!(
+            "SELECT retry_task_id IS NOT NULL FROM multica_fail({}, 'x', 'timeout')",
+            id("e1")
+        );
+        expect(&mut client, &fail, "t")?;
+    }
     Ok(())
 }

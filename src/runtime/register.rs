@@ -83,11 +83,12 @@ fn multica_register(
     } else {
         Vec::new()
     };
-    let mut wanted = Wanted::of_tasks(orphans.clone());
+    let of_orphans = || Wanted::of_tasks(orphans.clone());
     if before.iter().any(|row| row.legacy) {
-        lock_with_users(workspace, ids.clone(), wanted);
+        lock_with_users(workspace, &ids, of_orphans);
     } else {
         lock::workspace_for_key_share(workspace)?;
+        let mut wanted = of_orphans();
         wanted.runtimes.extend(&ids);
         wanted.strength = Runtimes::Update;
         wanted.take();

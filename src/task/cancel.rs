@@ -16,6 +16,8 @@ use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
 static ACTIVE_OF: Statement = Statement::write(include_str!("../../sql/task/active_of.sql"));
+static AGENTS_OF_ISSUE: Statement =
+    Statement::write(include_str!("../../sql/task/agents_of_issue.sql"));
 static CANCEL: Statement = Statement::write(include_str!("../../sql/task/cancel.sql"));
 static TASKS: Statement = Statement::write(include_str!("../../sql/failure/tasks.sql"));
 static ISSUE_EXISTS: Statement = Statement::write(include_str!("../../sql/task/issue_exists.sql"));
@@ -72,17 +74,23 @@ fn multica_cancel(
     .of(task)?)
 }
 
-/// Locks, looks again under the locks, cancels. An agent that was given work on the issue meanwhile is not locked, and
-/// its status could not be set right: its task counts as queued after this call.
+/// Locks, looks again under the locks, cancels: whatever became active on the way, too. Only a task of an agent that the
+/// issue did not know is left, as one queued after this call: without that agent's lock its status could not be set right.
 fn cancel_all(issue: Option<Uuid>, agent: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
     let mut wanted = Wanted::of_tasks(active_of(issue, agent));
-    wanted.agents.extend(agent);
     wanted.issues.extend(issue);
+    match agent {
+        Some(agent) => wanted.agents.push(agent),
+        None => wanted
+            .agents
+            .extend(AGENTS_OF_ISSUE.rows(&[arg(issue)], |row| row.must::<Uuid>(1))),
+    }
     let agents = wanted.agents.clone();
     wanted.take();
     let now = clock::now();
     let mut events = Events::default();
-    let cancelled = cancel(active_among(issue, agent, Some(agents)), now, &mut events);
+    let active = active_among(issue, agent, Some(agents));
+    let cancelled = cancel(active, now, &mut events);
     events.record(now);
     set(TASKS.rows(&[arg(cancelled)], Composite::from_row))
 }

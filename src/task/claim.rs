@@ -2,7 +2,7 @@
 //!
 //! The agent's row is the mutex of its capacity and of its pairs: what is chosen without locks is chosen again under
 //! them, on a fresh snapshot. Agents that others hold are passed over; only when all of them are held is one waited for,
-//! and then nothing else is held.
+//! and only while nothing else is held.
 
 use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -91,31 +91,53 @@ impl Look {
         })
     }
 
-    /// Locks the agents chosen from, without waiting where any of them is free, and the chats of the tasks chosen.
-    fn lock(&self) -> Vec<Uuid> {
-        let mut agents: Vec<Uuid> = self.choices.iter().map(|choice| choice.agent).collect();
+    /// Locks the agents chosen from, as far as they are free.
+    fn lock_agents(&self) -> Vec<Uuid> {
+        let mut agents = self.agents();
         agents.sort_unstable();
-        agents.dedup();
-        let mut locked = lock::try_agents(&agents);
-        if locked.is_empty() {
-            locked = vec![self.choices[0].agent];
-            Wanted {
-                agents: locked.clone(),
-                ..Wanted::default()
+        lock::try_agents(&agents)
+    }
+
+    /// Locks the best agent that is free; where none is, waits for the best. The caller holds nothing yet.
+    fn lock_an_agent(&self) -> Vec<Uuid> {
+        let agents = self.agents();
+        for agent in &agents {
+            let locked = lock::try_agents(&[*agent]);
+            if !locked.is_empty() {
+                return locked;
             }
-            .take();
         }
-        let chats = self
-            .choices
-            .iter()
-            .filter(|choice| locked.contains(&choice.agent));
-        let chat_sessions = chats.filter_map(|choice| choice.chat).collect();
+        let best: Vec<Uuid> = agents.into_iter().take(1).collect();
         Wanted {
-            chat_sessions,
+            agents: best.clone(),
             ..Wanted::default()
         }
         .take();
-        locked
+        best
+    }
+
+    /// The agents chosen from, best first.
+    fn agents(&self) -> Vec<Uuid> {
+        let mut agents: Vec<Uuid> = Vec::new();
+        for choice in &self.choices {
+            if !agents.contains(&choice.agent) {
+                agents.push(choice.agent);
+            }
+        }
+        agents
+    }
+
+    /// Locks the chats of what these agents may be handed.
+    fn lock_chats(&self, agents: &[Uuid]) -> Vec<Uuid> {
+        let choices = self.choices.iter();
+        let of_agents = choices.filter(|choice| agents.contains(&choice.agent));
+        let chats: Vec<Uuid> = of_agents.filter_map(|choice| choice.chat).collect();
+        Wanted {
+            chat_sessions: chats.clone(),
+            ..Wanted::default()
+        }
+        .take();
+        chats
     }
 }
 
@@ -132,19 +154,29 @@ fn multica_claim(
     let now = clock::now();
     let mut events = Events::default();
     let mut look = Look::take(runtime, None, most, now)?;
-    let (workspace, sign_of_life) = (look.workspace, look.needs_sign_of_life);
+    let workspace = look.workspace;
+    let mut silent = look.needs_sign_of_life;
     let mut claimed = Vec::new();
-    for _ in 0..LOOKS {
+    for at in 0..LOOKS {
         if look.choices.is_empty() || !claimed.is_empty() {
             break;
         }
-        let agents = look.lock();
-        claimed = claim(runtime, agents, most, now, &mut events)?;
+        let mut agents = look.lock_agents();
+        if agents.is_empty() && at == 0 {
+            look = Look::take(runtime, None, MOST, now)?;
+            agents = look.lock_an_agent();
+        }
+        // The runtime's row comes after the agents and before the chats, as in every call.
+        if std::mem::take(&mut silent) {
+            runtime::revive(vec![runtime], now, &mut events);
+        }
+        let chats = look.lock_chats(&agents);
+        claimed = claim(runtime, &agents, &chats, most, now, &mut events)?;
         if claimed.is_empty() {
             look = Look::take(runtime, None, most, now)?;
         }
     }
-    if sign_of_life {
+    if silent {
         runtime::revive(vec![runtime], now, &mut events);
     }
     events.record(now);
@@ -158,15 +190,20 @@ fn multica_claim(
 }
 
 /// Chooses again under the locks and hands out; tasks of another workspace than the runtime's are cancelled instead.
+/// Turns of a chat that is not locked are left: a second look may find others than the first.
 fn claim(
     runtime: Uuid,
-    agents: Vec<Uuid>,
+    agents: &[Uuid],
+    chats: &[Uuid],
     most: i64,
     now: TimestampWithTimeZone,
     events: &mut Events,
 ) -> Result<Vec<Uuid>> {
     loop {
-        let look = Look::take(runtime, Some(agents.clone()), most, now)?;
+        let mut look = Look::take(runtime, Some(agents.to_vec()), most, now)?;
+        let is_locked = |chat| chats.contains(&chat);
+        look.choices
+            .retain(|choice| choice.chat.is_none_or(is_locked));
         let foreign: Vec<Uuid> = look
             .choices
             .iter()
@@ -174,8 +211,16 @@ fn claim(
             .map(|choice| choice.task)
             .collect();
         if !foreign.is_empty() {
-            Wanted::of_tasks(foreign.clone()).take();
-            cancel(foreign, now, events);
+            // Agents and chats are locked, and a cancel writes neither issue nor runtime.
+            Wanted {
+                runs: Wanted::of_tasks(foreign.clone()).runs,
+                tasks: foreign.clone(),
+                ..Wanted::default()
+            }
+            .take();
+            if cancel(foreign, now, events).is_empty() {
+                return Ok(Vec::new());
+            }
             continue;
         }
         let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();

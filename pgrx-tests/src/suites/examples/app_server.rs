@@ -50,7 +50,7 @@ pub fn app_server_killed_at_random_has_every_effect_once(context: &Context) -> R
             .map_err(|_| anyhow::anyhow!("the client panicked"))??;
         Ok(kills)
     })
-    .with_context(|| pooler.log())?;
+    .map_err(|error| anyhow::anyhow!("{error:#}\nPgBouncer's log:\n{}", pooler.log()))?;
     ensure!(kills > 2, "it was killed {kills} times only");
     expect(
         &mut client,

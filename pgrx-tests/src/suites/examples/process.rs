@@ -13,7 +13,7 @@ use crate::tools::extras;
 pub struct Program(Child);
 
 impl Program {
-    /// Starts `docs/examples/<name>`.
+    /// Starts `docs/examples/<name>`; what it complains of is in `output` of the work directory.
     pub fn start(
         context: &Context,
         name: &str,
@@ -22,6 +22,12 @@ impl Program {
     ) -> Result<Program> {
         let folder = context.project.root.join("docs/examples");
         let python = extras::python(&context.project, &folder.join("requirements.txt"))?;
+        let log = context.project.work.join("output").join(name);
+        std::fs::create_dir_all(log.parent().unwrap_or(&folder))?;
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log.with_extension("log"))?;
         let mut command = Command::new(python);
         command
             .arg(folder.join(name))
@@ -30,7 +36,8 @@ impl Program {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(&context.project.work)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(log);
         let child = command
             .spawn()
             .with_context(|| format!("cannot run {name}"))?;

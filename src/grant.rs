@@ -19,7 +19,7 @@ static ONE_AT_A_TIME: Statement =
 const CAPABILITIES: [&str; 3] = ["reader", "daemon", "operator"];
 
 extension_sql_file!(
-    "../sql/grant/comments.sql",
+    "../sql/install/comments/grant.sql",
     name = "grant_comments",
     requires = [multica_grant]
 );
@@ -88,7 +88,7 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     scripts.extend(execute.flatten());
     // Before install a table of a fitting name may be somebody else's.
     if place.is_installed {
-        let (grants, may_grant) = privileges(place.schema, role, capability, Missing::All);
+        let (grants, may_grant) = privileges(place.schema, role, capability, false);
         if !may_grant {
             return Err(Error::Privilege {
                 message: format!("{} may not grant access to the tables", place.caller),
@@ -102,46 +102,28 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     Ok(())
 }
 
-/// Which privileges are asked for.
-enum Missing {
-    /// All on what there is, held or not: what a role has through another one today it may lose.
-    All,
-    /// Those that the role lacks on what there is.
-    Lacking,
-    /// Those, and all on what install is going to make.
-    Planned,
-}
-
+/// The statements that give a role what a capability needs on the tables, and whether the caller may run them. With
+/// `lacking` only what the role does not have, on tables and columns that are still to be made too; else all on what
+/// there is, because what a role has through another one today it may lose.
 fn privileges(
     schema: pg_sys::Oid,
     role: pg_sys::Oid,
     capability: &str,
-    which: Missing,
+    lacking: bool,
 ) -> (Option<String>, bool) {
-    let args = [
-        arg(role),
-        arg(capability),
-        arg(schema),
-        arg(!matches!(which, Missing::All)),
-        arg(matches!(which, Missing::Planned)),
-    ];
+    let args = [arg(role), arg(capability), arg(schema), arg(lacking)];
     PRIVILEGES
         .row(&args, |row| (row.get(1), row.must(2)))
         .expect("an aggregate gives a row")
 }
 
-/// What the roles that hold a capability lack on the tables of `owner`: capabilities may be given before there are tables. With
-/// `planned` the tables that are still to be made are counted in.
-pub fn lacking(schema: pg_sys::Oid, owner: String, planned: bool) -> Vec<Lacking> {
+/// What the roles that hold a capability lack on the tables of `owner`, those included that install is going to make:
+/// capabilities may be given before there are tables.
+pub fn lacking(schema: pg_sys::Oid, owner: String) -> Vec<Lacking> {
     let holders: Vec<(pg_sys::Oid, String, String)> =
         HOLDERS.rows(&[arg(owner)], |row| (row.must(1), row.must(2), row.must(3)));
     let lacks = |(role, capability, name): (pg_sys::Oid, String, String)| {
-        let which = if planned {
-            Missing::Planned
-        } else {
-            Missing::Lacking
-        };
-        let (grants, may_grant) = privileges(schema, role, &capability, which);
+        let (grants, may_grant) = privileges(schema, role, &capability, true);
         Some(Lacking {
             object: format!("{capability} {name}"),
             grants: grants?,

@@ -1,5 +1,5 @@
 -- The statements that give role $1 what the calls of capability $2 do to the tables in schema $3, and whether the caller
--- may run them. $4: only what the role lacks. $5: columns and tables that are still to be made, too.
+-- may run them. $4: only what the role lacks, on tables and columns that are still to be made too.
 -- A row lock needs UPDATE on some column: where nothing else is written it is updated_at. What an agent is started with
 -- (custom_env, mcp_config and the like) is in no list.
 WITH needed (capabilities, relation, privilege, columns) AS (
@@ -28,7 +28,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{daemon,operator}', 'issue', 'SELECT', '{}'),
     ('{daemon,operator}', 'issue', 'UPDATE', '{status,first_executed_at,updated_at}'),
     ('{daemon}', 'comment', 'SELECT', '{id}'),
-    ('{operator}', 'comment', 'SELECT', '{id,issue_id}'),
+    ('{operator}', 'comment', 'SELECT', '{id,issue_id,workspace_id}'),
     ('{daemon,operator}', 'comment', 'UPDATE', '{updated_at}'),
     ('{reader}', 'chat_session', 'SELECT', '{id,workspace_id}'),
     ('{daemon,operator}', 'chat_session', 'SELECT', '{id,workspace_id,session_id,work_dir}'),
@@ -76,7 +76,7 @@ whole AS (
     LEFT JOIN pg_class AS c ON c.relnamespace = p.oid AND c.relname::text = w.relation
     WHERE $2 = ANY (w.capabilities)
         AND cardinality(w.columns) = 0
-        AND ($5 OR c.oid IS NOT NULL)
+        AND ($4 OR c.oid IS NOT NULL)
         AND NOT ($4 AND c.oid IS NOT NULL AND has_table_privilege($1, c.oid, w.privilege))
 ),
 part AS (
@@ -92,7 +92,7 @@ part AS (
     LEFT JOIN pg_class AS c ON c.relnamespace = p.oid AND c.relname::text = w.relation
     LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname::text = k.name AND NOT a.attisdropped
     WHERE $2 = ANY (w.capabilities)
-        AND ($5 OR a.attnum IS NOT NULL)
+        AND ($4 OR a.attnum IS NOT NULL)
         AND NOT ($4 AND a.attnum IS NOT NULL AND has_column_privilege($1, c.oid, a.attnum, w.privilege))
     GROUP BY w.privilege, p.nspname, w.relation
 )

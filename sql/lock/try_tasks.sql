@@ -2,6 +2,7 @@
 -- that the verdict writes or refers to could be locked at once; the others are left for the next pass. The issue is
 -- locked FOR UPDATE because an uncommitted task of the pair holds its key, and a retry would wait for it at the pending
 -- slot. So it would for a task that is just leaving the slot: s holds the slots' tasks, q those that nobody is changing.
+-- NOT IN, for its hashed subplan: the planner knows nothing of how many rows there are, and an anti join is a nested loop.
 WITH t AS MATERIALIZED (
     SELECT id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, trigger_comment_id
     FROM agent_task_queue
@@ -46,4 +47,4 @@ WHERE (t.issue_id IS NULL OR i.id IS NOT NULL)
   AND (t.chat_session_id IS NULL OR c.id IS NOT NULL)
   AND (t.autopilot_run_id IS NULL OR p.id IS NOT NULL)
   AND (t.trigger_comment_id IS NULL OR m.id IS NOT NULL)
-  AND NOT EXISTS (SELECT FROM s LEFT JOIN q ON q.id = s.id WHERE s.task_id = t.id AND q.id IS NULL)
+  AND t.id NOT IN (SELECT s.task_id FROM s WHERE s.id NOT IN (SELECT q.id FROM q))

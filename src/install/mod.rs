@@ -82,16 +82,12 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     may_create(&place, &owner, &steps)?;
     steps.extend(record_migration(&place, &relations, &steps)?);
     steps.extend(operator(&owner));
+    steps.extend(privileges(&place, &owner));
     warn::warn(&place, &wanted, &relations);
-    if dry_run {
-        steps.extend(privileges(&place, &owner, dry_run));
-    } else {
+    if !dry_run {
         carry_out(&steps);
         give_away(&place, &owner, &steps);
         STATE_ROW.run(&[]);
-        let rest = privileges(&place, &owner, dry_run);
-        carry_out(&rest);
-        steps.extend(rest);
     }
     if let Some(before) = waited {
         set_local("lock_timeout", &before);
@@ -232,7 +228,7 @@ fn operator(owner: &str) -> Option<Step> {
 }
 
 /// Whoever was given a capability before there were tables, or before they got what is new, is given the rest.
-fn privileges(place: &Place, owner: &str, planned: bool) -> Vec<Step> {
+fn privileges(place: &Place, owner: &str) -> Vec<Step> {
     let step = |lacking: grant::Lacking| {
         let action = if lacking.may_grant {
             Action::Altered
@@ -241,7 +237,7 @@ fn privileges(place: &Place, owner: &str, planned: bool) -> Vec<Step> {
         };
         Step::new(lacking.object, action, lacking.grants)
     };
-    let all = grant::lacking(place.oid, owner.to_string(), planned).into_iter();
+    let all = grant::lacking(place.oid, owner.to_string()).into_iter();
     all.map(step).collect()
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The agent's row is the mutex of its capacity and of its pairs: what is chosen without locks is chosen again under
 //! them, on a fresh snapshot. Agents that others hold are passed over; only when all of them are held is one waited for,
-//! and then nothing else is held.
+//! and only while nothing else is held.
 
 use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use super::cancel::cancel;
-use crate::argument::{bound, required};
+use crate::argument::required;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -91,23 +91,40 @@ impl Look {
         })
     }
 
-    /// Locks the agents chosen from, as far as they are free. Where none is, and the caller holds nothing yet, waits for
-    /// one.
-    fn lock_agents(&self, holds_nothing: bool) -> Vec<Uuid> {
-        let mut agents: Vec<Uuid> = self.choices.iter().map(|choice| choice.agent).collect();
+    /// Locks the agents chosen from, as far as they are free.
+    fn lock_agents(&self) -> Vec<Uuid> {
+        let mut agents = self.agents();
         agents.sort_unstable();
-        agents.dedup();
-        let locked = lock::try_agents(&agents);
-        if !locked.is_empty() || !holds_nothing {
-            return locked;
+        lock::try_agents(&agents)
+    }
+
+    /// Locks the best agent that is free; where none is, waits for the best. The caller holds nothing yet.
+    fn lock_an_agent(&self) -> Vec<Uuid> {
+        let agents = self.agents();
+        for agent in &agents {
+            let locked = lock::try_agents(&[*agent]);
+            if !locked.is_empty() {
+                return locked;
+            }
         }
-        let one = vec![self.choices[0].agent];
+        let best: Vec<Uuid> = agents.into_iter().take(1).collect();
         Wanted {
-            agents: one.clone(),
+            agents: best.clone(),
             ..Wanted::default()
         }
         .take();
-        one
+        best
+    }
+
+    /// The agents chosen from, best first.
+    fn agents(&self) -> Vec<Uuid> {
+        let mut agents: Vec<Uuid> = Vec::new();
+        for choice in &self.choices {
+            if !agents.contains(&choice.agent) {
+                agents.push(choice.agent);
+            }
+        }
+        agents
     }
 
     /// Locks the chats of what these agents may be handed.
@@ -132,8 +149,14 @@ fn multica_claim(
     max_tasks: default!(Option<i32>, "1"),
 ) -> std::result::Result<SetOfIterator<'static, Composite<Claimed>>, ErrorReport> {
     let runtime = required("runtime_id", runtime_id)?;
-    required("max_tasks", max_tasks)?;
-    let most = bound("max_tasks", max_tasks)?.unwrap_or(1).min(MOST);
+    let most = match required("max_tasks", max_tasks)? {
+        negative if negative < 0 => {
+            let problem = format!("{negative} is below zero");
+            let hint = format!("Pass 0 or more; above {MOST} is {MOST}.");
+            return Err(Error::invalid("max_tasks", problem, hint).into());
+        }
+        most => i64::from(most).min(MOST),
+    };
     let now = clock::now();
     let mut events = Events::default();
     let mut look = Look::take(runtime, None, most, now)?;
@@ -144,7 +167,11 @@ fn multica_claim(
         if look.choices.is_empty() || !claimed.is_empty() {
             break;
         }
-        let agents = look.lock_agents(at == 0);
+        let mut agents = look.lock_agents();
+        if agents.is_empty() && at == 0 {
+            look = Look::take(runtime, None, MOST, now)?;
+            agents = look.lock_an_agent();
+        }
         // The runtime's row comes after the agents and before the chats, as in every call.
         if std::mem::take(&mut silent) {
             runtime::revive(vec![runtime], now, &mut events);

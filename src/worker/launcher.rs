@@ -51,6 +51,7 @@ struct Launcher {
     read_at: Option<Moment>,
     /// No worker is started before this moment, after the server had no slot for one.
     held_until: Moment,
+    /// What was said about databases whose `multica.sweep` nobody understands.
     misspelt: HashMap<pg_sys::Oid, String>,
     left_over: usize,
 }
@@ -124,17 +125,19 @@ impl Launcher {
                 Some(Ok(true)) => wanted.insert(row.database, row.name),
                 Some(Ok(false)) => wanted.remove(&row.database),
                 Some(Err(word)) => {
-                    misspelt.insert(row.database, word);
+                    let line = format!(
+                        "database \"{}\" has multica.sweep = '{word}', which is neither on nor off; it is not swept",
+                        row.name
+                    );
+                    misspelt.insert(row.database, line);
                     wanted.remove(&row.database)
                 }
                 None => None,
             };
         }
-        for (database, word) in &misspelt {
-            if self.misspelt.get(database) != Some(word) {
-                log!(
-                    "multica launcher: database with OID {database} has multica.sweep = '{word}', which is neither on nor off; it is not swept"
-                );
+        for (database, line) in &misspelt {
+            if self.misspelt.get(database) != Some(line) {
+                log!("multica launcher: {line}");
             }
         }
         self.misspelt = misspelt;

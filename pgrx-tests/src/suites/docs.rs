@@ -32,6 +32,7 @@ fn pages(context: &Context) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(root.join("docs"))? {
         pages.push(entry?.path());
     }
+    pages.retain(|page| page.extension().is_some_and(|kind| kind == "md"));
     pages.sort();
     Ok(pages)
 }

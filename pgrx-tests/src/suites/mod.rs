@@ -1,5 +1,6 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
+mod claim;
 mod cluster;
 mod comments;
 mod crash;
@@ -7,10 +8,17 @@ mod differences;
 mod docs;
 mod dump;
 mod events;
+mod examples;
+mod gaps;
 mod grant;
 mod install;
+mod lifecycle;
 mod merge;
+mod payloads;
+mod pg_cron;
+mod pgbouncer;
 mod pipeline;
+mod resume;
 mod retry;
 mod runtimes;
 mod statements;
@@ -28,6 +36,7 @@ pub type Suite = fn(&Context) -> Result<()>;
 
 /// Every test by topic, under the name it is reported with.
 pub const TOPICS: &[&[(&str, Suite)]] = &[
+    claim::ALL,
     cluster::ALL,
     comments::ALL,
     crash::ALL,
@@ -35,10 +44,17 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     docs::ALL,
     dump::ALL,
     events::ALL,
+    examples::ALL,
+    gaps::ALL,
     grant::ALL,
     install::ALL,
+    lifecycle::ALL,
     merge::ALL,
+    payloads::ALL,
+    pg_cron::ALL,
+    pgbouncer::ALL,
     pipeline::ALL,
+    resume::ALL,
     retry::ALL,
     runtimes::ALL,
     statements::ALL,

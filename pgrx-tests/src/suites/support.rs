@@ -183,3 +183,11 @@ pub fn dead_machine(context: &Context) -> Result<(Database<'_>, Client)> {
     let client = database.connect()?;
     Ok((database, client))
 }
+
+/// A database with the team of the fixture `team`, and a session in it.
+pub fn team(context: &Context) -> Result<(Database<'_>, Client)> {
+    let database = context.fresh_database()?;
+    database.fixture("team")?;
+    let client = database.connect()?;
+    Ok((database, client))
+}

@@ -2,6 +2,7 @@
 
 mod apt;
 mod cargo_pgrx;
+pub mod extras;
 mod server;
 
 use std::path::{Path, PathBuf};

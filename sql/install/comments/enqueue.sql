@@ -46,9 +46,9 @@ priority: higher is claimed first; NULL is 2.
 max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
 context: what the daemon needs to know, any JSON; NULL is none.
 Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 no such session, or its agent is of
-  another workspace; 55000 the agent is archived, or the tables are missing; 23503 no such comment; 42501 no
-  privilege on the tables.
+Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 no such session, no such comment
+  in its workspace, or its agent is of another one; 55000 the agent is archived, or the tables are missing; 42501 no
+  privilege on them.
 Carries out the server's enqueue for a chat.$$;
 
 COMMENT ON FUNCTION multica_enqueue_autopilot(uuid, uuid, integer, integer, jsonb) IS
@@ -60,7 +60,7 @@ priority: higher is claimed first; NULL is the autopilot's (urgent 4, high 3, me
 max_attempts: attempts in all, at least 1; NULL is 2. Such a task is never retried automatically.
 context: what the daemon needs to know, any JSON; NULL is none.
 Returns multica_enqueued. Records task:queued where a task was created.
-Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 no such run, or its agent is of another
-  workspace; 55000 the run is over, the agent is archived, or the tables are missing; 23503 no such comment; 42501 no
-  privilege on the tables.
+Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 no such run, no such comment in its
+  workspace, or its agent is of another one; 55000 the run is over, the agent is archived, or the tables are missing;
+  42501 no privilege on them.
 Carries out the server's enqueue for a run_only autopilot.$$;

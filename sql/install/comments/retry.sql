@@ -3,7 +3,8 @@ $$Queues the automatic retry of one failed task, for an application that failed 
 multica_handle_failed_tasks does this and everything else that follows.
 task_id: the task.
 Returns one multica_task, the retry, or no row: the task is not failed, its failure_reason is not retried, its attempts
-  are used up, its agent is archived, or it has its retry. Records task:queued.
+  are used up, its agent is archived, it has its retry, or newer work of the same issue or chat waits, runs or has
+  run. Records task:queued.
 Errors: 22004 task_id is NULL; P0002 no such task; 55000 the tables are missing; 42501 no privilege on them.
 Carries out the server's MaybeRetryFailedTask.$$;
 

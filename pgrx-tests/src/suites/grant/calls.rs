@@ -92,6 +92,8 @@ pub fn no_privilege_on_a_table_is_for_nothing(context: &Context) -> Result<()> {
             .map(|row| row.get(0))
             .collect();
         ensure!(given.len() > 10, "a {capability} was given {given:?}");
+        let refused = attempt(&mut client, &story)?;
+        ensure!(refused.is_none(), "{capability}: {refused:?}");
         for privilege in &given {
             if capability == "operator" && proven.contains(privilege) {
                 continue;

@@ -6,6 +6,7 @@ mod refuse;
 mod support;
 
 use super::Suite;
+pub use support::{holder, routines};
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[

@@ -46,6 +46,26 @@ pub fn a_refused_task_delays_only_itself(context: &Context) -> Result<()> {
     )
 }
 
+/// Refused tasks among many are found by halving, and all others are failed.
+pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "many")?;
+    let database = fleet(context, &cluster)?;
+    database.fixture("worker_many_refusals")?;
+    switch_on(&database)?;
+    wait_for(
+        &database,
+        "all but the refused are failed",
+        "SELECT count(*) = 0 FROM agent_task_queue WHERE status IN ('dispatched', 'running') AND priority <> 42",
+    )?;
+    wait_for(
+        &database,
+        "the refused are named, and nothing else",
+        "SELECT s.refused_ids @> t.ids AND s.refused_ids <@ t.ids AND cardinality(s.refused_ids) = 3
+         FROM multica_sweep_state AS s,
+              (SELECT array_agg(id) AS ids FROM agent_task_queue WHERE priority = 42 AND status = 'running') AS t",
+    )
+}
+
 /// An error in one database is logged and that database is left alone for longer and longer; the other is swept as ever.
 pub fn an_error_in_one_does_not_stop_the_others(context: &Context) -> Result<()> {
     let cluster = ticking(context, "error")?;
@@ -97,13 +117,6 @@ pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
     client.batch_execute("ALTER SYSTEM SET shared_preload_libraries = 'multica'")?;
     cluster.restart()?;
     let before = launcher(&cluster)?;
-    let oid: u32 = misspelt
-        .connect()?
-        .query_one(
-            "SELECT oid FROM pg_database WHERE datname = current_database()",
-            &[],
-        )?
-        .get(0);
     let lines = [
         format!(
             "database \"{}\" is not swept: the extension is not there",
@@ -117,7 +130,7 @@ pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
             "database \"{}\" is not swept: the tables are not there",
             tableless.name
         ),
-        format!("database with OID {oid} has multica.sweep = 'maybe'"),
+        format!("database \"{}\" has multica.sweep = 'maybe'", misspelt.name),
     ];
     for line in &lines {
         Cluster::wait_until(line, SOON, || Ok(said(&cluster, line)? > 0))?;

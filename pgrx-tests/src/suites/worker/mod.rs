@@ -21,6 +21,10 @@ pub const ALL: &[(&str, Suite)] = &[
         databases::a_refused_task_delays_only_itself,
     ),
     (
+        "worker/refused_tasks_among_many_delay_only_themselves",
+        databases::refused_tasks_among_many_delay_only_themselves,
+    ),
+    (
         "worker/an_error_in_one_does_not_stop_the_others",
         databases::an_error_in_one_does_not_stop_the_others,
     ),
@@ -49,8 +53,12 @@ pub const ALL: &[(&str, Suite)] = &[
         identity::a_trigger_can_do_no_more_than_the_owner,
     ),
     (
-        "worker/settings_of_the_database_do_not_reach_the_superuser",
-        identity::settings_of_the_database_do_not_reach_the_superuser,
+        "worker/a_search_path_captures_nothing_for_the_superuser",
+        identity::a_search_path_captures_nothing_for_the_superuser,
+    ),
+    (
+        "worker/settings_of_the_database_do_not_hinder_the_sweep",
+        identity::settings_of_the_database_do_not_hinder_the_sweep,
     ),
     (
         "worker/tables_of_several_owners_are_not_swept",
@@ -83,7 +91,7 @@ pub const ALL: &[(&str, Suite)] = &[
 ];
 
 /// Longest wait for something that takes the worker a few ticks.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// A cluster whose launcher ticks five times a second.
 pub fn ticking(context: &Context, name: &str) -> Result<Cluster> {

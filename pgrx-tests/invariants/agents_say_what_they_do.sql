@@ -1,0 +1,6 @@
+-- An agent works while a task of it is in flight, and only then.
+SELECT a.name, a.status
+FROM agent AS a
+WHERE (a.status = 'working') <> EXISTS (
+    SELECT FROM agent_task_queue AS t WHERE t.agent_id = a.id AND t.status IN ('dispatched', 'running')
+);

@@ -1,0 +1,7 @@
+-- What is over says since when, and autopilot runs know that their task is over.
+SELECT id, status FROM agent_task_queue WHERE (status IN ('completed', 'failed', 'cancelled')) <> (completed_at IS NOT NULL)
+UNION ALL
+SELECT r.id, r.status
+FROM autopilot_run AS r
+JOIN agent_task_queue AS t ON t.id = r.task_id
+WHERE t.status IN ('completed', 'failed', 'cancelled') AND r.status NOT IN ('completed', 'failed');

@@ -1,0 +1,7 @@
+-- Who fails tasks touches nothing that waits, of any agent.
+SELECT f.task AS failed, q.task AS touched, q.after
+FROM history AS f
+JOIN history AS q ON q.transaction = f.transaction AND q.before = 'queued' AND q.after <> 'dispatched'
+WHERE f.after = 'failed'
+UNION ALL
+SELECT task, task, after FROM history WHERE before = 'queued' AND after NOT IN ('dispatched', 'cancelled');

@@ -1,0 +1,409 @@
+//! What a runtime is handed, and what it costs to ask.
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use super::support::{expect, expect_state, id, team, value};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "claim/never_another_runtimes_task",
+        never_another_runtimes_task,
+    ),
+    ("claim/priority_then_age_then_id", priority_then_age_then_id),
+    (
+        "claim/tasks_of_archived_agents_stay",
+        tasks_of_archived_agents_stay,
+    ),
+    (
+        "claim/task_of_another_workspace_is_cancelled_not_returned",
+        task_of_another_workspace_is_cancelled_not_returned,
+    ),
+    (
+        "claim/one_in_flight_an_issue_and_a_chat",
+        one_in_flight_an_issue_and_a_chat,
+    ),
+    (
+        "claim/no_more_than_the_agents_room",
+        no_more_than_the_agents_room,
+    ),
+    (
+        "claim/lost_answer_is_given_again",
+        lost_answer_is_given_again,
+    ),
+    (
+        "claim/old_token_is_refused_after_a_second_answer",
+        old_token_is_refused_after_a_second_answer,
+    ),
+    ("claim/is_a_sign_of_life", is_a_sign_of_life),
+    ("claim/at_most_max_tasks", at_most_max_tasks),
+    (
+        "claim/that_finds_nothing_writes_nothing",
+        that_finds_nothing_writes_nothing,
+    ),
+    (
+        "claim/cost_does_not_grow_with_history",
+        cost_does_not_grow_with_history,
+    ),
+];
+
+/// Labels of the tasks that a claim hands out, in its order.
+fn claims(client: &mut Client, arguments: &str) -> Result<String> {
+    value(
+        client,
+        &format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({arguments})"),
+    )
+}
+
+fn expect_claim(client: &mut Client, arguments: &str, expected: &str) -> Result<()> {
+    let found = claims(client, arguments)?;
+    ensure!(
+        found == expected,
+        "a claim of {arguments} gives {found:?}, not {expected:?}"
+    );
+    Ok(())
+}
+
+fn never_another_runtimes_task(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute("SELECT task('e1', 'b2'), task('e2', 'b1', 'c2')")?;
+    // Bo's agent row is on machine-1, Ada's too: what counts is where the task is.
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "e2")?;
+    expect_claim(&mut client, &format!("{}, 10", id("b9")), "")?;
+    expect(
+        &mut client,
+        "SELECT status FROM agent_task_queue WHERE right(id::text, 2) = 'e1'",
+        "queued",
+    )?;
+    expect_claim(&mut client, &format!("{}, 10", id("b2")), "e1")
+}
+
+fn priority_then_age_then_id(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task(l) FROM unnest(ARRAY['e5', 'e2', 'e3', 'e1', 'e4']) AS l;
+         UPDATE agent_task_queue SET created_at = '2026-01-01', priority = 1;
+         UPDATE agent_task_queue SET created_at = '2025-01-01' WHERE right(id::text, 2) = 'e4';
+         UPDATE agent_task_queue SET priority = 4 WHERE right(id::text, 2) = 'e5';
+         SELECT task('e6', 'b1', 'c2');
+         UPDATE agent_task_queue SET priority = 2 WHERE right(id::text, 2) = 'e6'",
+    )?;
+    expect_claim(&mut client, &id("b1"), "e5")?;
+    expect_claim(&mut client, &format!("{}, 3", id("b1")), "e6 e4 e1")?;
+    expect_claim(&mut client, &format!("{}, 5", id("b1")), "e2 e3")
+}
+
+fn tasks_of_archived_agents_stay(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e1'), task('e2', 'b1', 'c1', 'dispatched');
+         UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour' WHERE status = 'dispatched';
+         UPDATE agent SET archived_at = now() WHERE name = 'Ada'",
+    )?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
+    expect(
+        &mut client,
+        "SELECT right(id::text, 2), status, dispatched_at < now() - interval '50 minutes' FROM agent_task_queue ORDER BY 1",
+        "e1 queued \ne2 dispatched t",
+    )?;
+    client.batch_execute("UPDATE agent SET archived_at = NULL")?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "e2 e1")
+}
+
+fn task_of_another_workspace_is_cancelled_not_returned(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    // Issue, chat, agent of the other workspace; e5's chat is in it but its issue is not, and the issue comes first.
+    client.batch_execute(&format!(
+        "SELECT task(l) FROM unnest(ARRAY['e1', 'e2', 'e4', 'e5', 'e6']) AS l;
+         SELECT task('e3', 'b1', 'c9');
+         UPDATE agent_task_queue SET priority = 5 WHERE right(id::text, 2) IN ('e1', 'e2', 'e3');
+         UPDATE agent_task_queue SET issue_id = {} WHERE right(id::text, 2) = 'e1';
+         UPDATE agent_task_queue SET chat_session_id = {} WHERE right(id::text, 2) IN ('e2', 'e5');
+         UPDATE agent_task_queue SET issue_id = {} WHERE right(id::text, 2) = 'e5';
+         UPDATE agent_task_queue SET status = 'dispatched', dispatched_at = now() - interval '10 minutes'
+         WHERE right(id::text, 2) IN ('e2', 'e4')",
+        id("d9"),
+        id("59"),
+        id("d1"),
+    ))?;
+    expect_claim(&mut client, &id("b1"), "e4")?;
+    expect_claim(&mut client, &id("b1"), "e5")?;
+    expect_claim(&mut client, &id("b1"), "e6")?;
+    expect(
+        &mut client,
+        "SELECT right(id::text, 2), completed_at IS NOT NULL FROM agent_task_queue WHERE status = 'cancelled' ORDER BY 1",
+        "e1 t\ne2 t\ne3 t",
+    )?;
+    expect(
+        &mut client,
+        "SELECT right(payload ->> 'task_id', 2), right(workspace_id::text, 2) FROM multica_event_log
+         WHERE type = 'task:cancelled' ORDER BY 1",
+        "e1 a2\ne2 a2\ne3 a2",
+    )
+}
+
+fn one_in_flight_an_issue_and_a_chat(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT task('e1', 'b2', 'c1', 'running'), task('e2'), task('e3', 'b1', 'c2'), task('e4'), task('e5'), task('e6');
+         UPDATE agent_task_queue SET issue_id = {} WHERE right(id::text, 2) IN ('e1', 'e2', 'e3');
+         UPDATE agent_task_queue SET chat_session_id = {} WHERE right(id::text, 2) IN ('e4', 'e5');
+         UPDATE agent_task_queue SET chat_session_id = {} WHERE right(id::text, 2) = 'e6';
+         UPDATE agent_task_queue SET created_at = now() + interval '1 second' WHERE right(id::text, 2) IN ('e5', 'e6')",
+        id("d1"),
+        id("51"),
+        id("52"),
+    ))?;
+    // e2 waits for e1 although that is on another machine; another agent works on the same issue all the same.
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "e3 e4 e6")?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
+    client.batch_execute(&format!(
+        "SELECT FROM multica_start({0}); SELECT FROM multica_complete({0}); SELECT FROM multica_complete({1})",
+        id("e4"),
+        id("e1"),
+    ))?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "e2 e5")
+}
+
+fn no_more_than_the_agents_room(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "UPDATE agent SET max_concurrent_tasks = CASE name WHEN 'Ada' THEN 3 ELSE 0 END;
+         SELECT task('e0', 'b2', 'c1', 'running'), task('e1'), task('e2'), task('e3'), task('e4', 'b1', 'c2')",
+    )?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "e1 e2")?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
+    client.batch_execute("UPDATE agent SET max_concurrent_tasks = 1")?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "e4")
+}
+
+fn lost_answer_is_given_again(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e1'), task('e2'), task('e3'), task('e4', 'b1', 'c1', 'running')",
+    )?;
+    let ages = "UPDATE agent_task_queue SET dispatched_at = now() - CASE right(id::text, 2)
+                WHEN 'e1' THEN interval '91 seconds' WHEN 'e2' THEN interval '95 seconds' ELSE interval '2 hours' END
+                WHERE status IN ('dispatched', 'running')";
+    expect_claim(&mut client, &format!("{}, 2", id("b1")), "e1 e2")?;
+    let events = value(&mut client, "SELECT max(id) FROM multica_event_log")?;
+    client.batch_execute(ages)?;
+    // The oldest first, and counted; what is queued comes after all of them. A running task is never given again.
+    expect_claim(&mut client, &id("b1"), "e2")?;
+    expect_claim(&mut client, &format!("{}, 2", id("b1")), "e1 e3")?;
+    expect(
+        &mut client,
+        &format!("SELECT string_agg(type, ' ') FROM multica_event_log WHERE id > {events}"),
+        "task:dispatch",
+    )?;
+    expect(
+        &mut client,
+        "SELECT max(attempt), count(*), bool_and(dispatched_at > now() - interval '30 seconds')
+         FROM agent_task_queue WHERE status = 'dispatched'",
+        "1 3 t",
+    )?;
+    // Not before its time, which is a setting; and never to another runtime.
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
+    client.batch_execute("UPDATE agent_task_queue SET dispatched_at = now() - interval '89 seconds' WHERE status = 'dispatched'")?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
+    client.batch_execute("SET multica.redeliver_after = '60s'")?;
+    expect_claim(&mut client, &format!("{}, 10", id("b2")), "")?;
+    expect_claim(&mut client, &format!("{}, 10", id("b1")), "e1 e2 e3")
+}
+
+fn old_token_is_refused_after_a_second_answer(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute("SELECT task('e1')")?;
+    let claim = format!("SELECT claim_token FROM multica_claim({})", id("b1"));
+    let task = id("e1");
+    let old = value(&mut client, &claim)?;
+    client.batch_execute(
+        "UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'",
+    )?;
+    let between = value(
+        &mut client,
+        "SELECT (extract(epoch FROM dispatched_at) * 1000000)::bigint FROM agent_task_queue",
+    )?;
+    let new = value(&mut client, &claim)?;
+    ensure!(
+        new != old && new != between,
+        "the second answer has a token of its own"
+    );
+    for token in [&old, &between] {
+        for call in [
+            format!("SELECT FROM multica_start({task}, {token})"),
+            format!("SELECT FROM multica_complete({task}, claim_token => {token})"),
+            format!("SELECT FROM multica_fail({task}, 'x', claim_token => {token})"),
+            format!("SELECT FROM multica_pin_session({task}, 's', claim_token => {token})"),
+        ] {
+            expect_state(&mut client, &call, "55000")?;
+        }
+    }
+    expect(
+        &mut client,
+        &format!("SELECT applied FROM multica_start({task}, {new})"),
+        "t",
+    )?;
+    expect(
+        &mut client,
+        &format!("SELECT applied FROM multica_start({task}, {new})"),
+        "f",
+    )?;
+    expect_state(
+        &mut client,
+        &format!("SELECT FROM multica_start({task}, {old})"),
+        "55000",
+    )?;
+    expect_state(
+        &mut client,
+        &format!("SELECT FROM multica_start({task})"),
+        "55000",
+    )?;
+    expect(
+        &mut client,
+        &format!("SELECT multica_pin_session({task}, 's', claim_token => {new})"),
+        "t",
+    )?;
+    expect(
+        &mut client,
+        &format!("SELECT applied FROM multica_complete({task}, claim_token => {new})"),
+        "t",
+    )
+}
+
+fn is_a_sign_of_life(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let claim = format!("SELECT FROM multica_claim({})", id("b1"));
+    let seen = format!(
+        "SELECT status, last_seen_at > now() - interval '5 seconds' FROM agent_runtime WHERE id = {}",
+        id("b1")
+    );
+    let silent = |client: &mut Client, secs: i32| {
+        client.batch_execute(&format!(
+            "UPDATE agent_runtime SET last_seen_at = now() - interval '{secs} seconds'"
+        ))
+    };
+    // A third of 45 seconds.
+    silent(&mut client, 13)?;
+    client.batch_execute(&claim)?;
+    expect(&mut client, &seen, "online f")?;
+    silent(&mut client, 17)?;
+    client.batch_execute(&claim)?;
+    expect(&mut client, &seen, "online t")?;
+    expect(&mut client, "SELECT count(*) FROM multica_event_log", "0")?;
+    client.batch_execute("UPDATE agent_runtime SET status = 'offline'")?;
+    client.batch_execute(&claim)?;
+    expect(&mut client, &seen, "online t")?;
+    client.batch_execute("UPDATE agent_runtime SET last_seen_at = NULL; SELECT task('e1')")?;
+    client.batch_execute(&claim)?;
+    expect(&mut client, &seen, "online t")?;
+    expect(
+        &mut client,
+        "SELECT type, payload ->> 'action', payload -> 'runtime_ids' ->> 0 FROM multica_event_log WHERE type = 'daemon:register'",
+        &format!("daemon:register online {}", id("b1").trim_matches('\'')),
+    )
+}
+
+fn at_most_max_tasks(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "UPDATE agent SET max_concurrent_tasks = 500;
+         INSERT INTO agent_task_queue (agent_id, runtime_id, context)
+         SELECT a.id, a.runtime_id, '{}' FROM agent AS a, generate_series(1, 70) WHERE a.name IN ('Ada', 'Bo')",
+    )?;
+    let many = |client: &mut Client, most: &str| {
+        value(
+            client,
+            &format!("SELECT count(*) FROM multica_claim({}, {most})", id("b1")),
+        )
+    };
+    expect_state(
+        &mut client,
+        &format!("SELECT FROM multica_claim({}, -1)", id("b1")),
+        "22023",
+    )?;
+    expect_state(
+        &mut client,
+        &format!("SELECT FROM multica_claim({}, NULL)", id("b1")),
+        "22004",
+    )?;
+    for (most, expected) in [("0", "0"), ("7", "7"), ("2147483647", "100"), ("101", "33")] {
+        let found = many(&mut client, most)?;
+        ensure!(found == expected, "max_tasks {most} gives {found}");
+    }
+    Ok(())
+}
+
+/// What EXPLAIN (ANALYZE, BUFFERS, WAL) says of a claim, under this key.
+fn explained(client: &mut Client, key: &str) -> Result<i64> {
+    let sql = format!(
+        "EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) SELECT * FROM multica_claim({})",
+        id("b1")
+    );
+    let row = client.query_one(&sql, &[])?;
+    let plan: serde_json::Value = row.get(0);
+    plan[0]["Plan"][key]
+        .as_i64()
+        .with_context(|| format!("no {key} in {plan}"))
+}
+
+fn that_finds_nothing_writes_nothing(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    // Work that is not for this moment: the agent is full, the other agent is archived, the chat is busy.
+    client.batch_execute(
+        "SELECT task('e1', 'b1', 'c1', 'running'), task('e2'), task('e3', 'b1', 'c2');
+         UPDATE agent SET max_concurrent_tasks = 1;
+         UPDATE agent SET archived_at = now() WHERE name = 'Bo'",
+    )?;
+    explained(&mut client, "WAL Records")?;
+    let records = explained(&mut client, "WAL Records")?;
+    ensure!(records == 0, "an idle claim writes {records} WAL records");
+    let mut transaction = client.transaction()?;
+    transaction.batch_execute(&format!("SELECT FROM multica_claim({}, 10)", id("b1")))?;
+    let assigned: Option<String> = transaction
+        .query_one("SELECT pg_current_xact_id_if_assigned()::text", &[])?
+        .get(0);
+    ensure!(
+        assigned.is_none(),
+        "an idle claim assigns transaction id {assigned:?}"
+    );
+    Ok(())
+}
+
+/// Blocks that a claim reads in a session that has its plans: of an idle queue, and of one with a task.
+fn blocks(client: &mut Client) -> Result<(i64, i64)> {
+    client.batch_execute("VACUUM ANALYZE agent_task_queue")?;
+    let mut found = [0, 0];
+    for (at, before) in ["SELECT", "SELECT task('e1')"].iter().enumerate() {
+        for _ in 0..8 {
+            client.batch_execute("DELETE FROM agent_task_queue WHERE status <> 'completed'")?;
+            client.batch_execute(before)?;
+            found[at] =
+                explained(client, "Shared Hit Blocks")? + explained(client, "Shared Read Blocks")?;
+        }
+    }
+    Ok((found[0], found[1]))
+}
+
+fn cost_does_not_grow_with_history(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let mut found = Vec::new();
+    for more in [3_000, 60_000] {
+        client.batch_execute(&format!(
+            "INSERT INTO agent_task_queue (agent_id, runtime_id, context, status, dispatched_at, started_at, completed_at)
+             SELECT a.id, a.runtime_id, '{{}}', 'completed', now(), now(), now()
+             FROM agent AS a, generate_series(1, {more}) WHERE a.name = 'Ada'"
+        ))?;
+        found.push(blocks(&mut client)?);
+    }
+    let (young, old) = (found[0], found[1]);
+    // An index may be a level higher; a scan of the history would read hundreds.
+    ensure!(
+        old.0 <= young.0 + 20 && old.1 <= young.1 + 60,
+        "blocks read, idle and with a task: {young:?} after 3,000 tasks, {old:?} after 63,000"
+    );
+    Ok(())
+}

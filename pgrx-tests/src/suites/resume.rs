@@ -1,0 +1,328 @@
+//! The next claim resumes at the session that was pinned last, whatever happened in between.
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use super::support::{expect, id, team, value};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    ("resume/after_a_kill", after_a_kill),
+    ("resume/after_two_kills", after_two_kills),
+    ("resume/after_a_timeout", after_a_timeout),
+    (
+        "resume/after_a_rerun_while_running",
+        after_a_rerun_while_running,
+    ),
+    (
+        "resume/after_a_rerun_of_what_was_cancelled",
+        after_a_rerun_of_what_was_cancelled,
+    ),
+    (
+        "resume/after_a_merge_of_the_runtime",
+        after_a_merge_of_the_runtime,
+    ),
+    (
+        "resume/after_complete_without_a_session",
+        after_complete_without_a_session,
+    ),
+    (
+        "resume/after_fail_without_a_session",
+        after_fail_without_a_session,
+    ),
+    (
+        "resume/not_at_a_retry_that_never_ran",
+        not_at_a_retry_that_never_ran,
+    ),
+    (
+        "resume/both_fields_from_one_source",
+        both_fields_from_one_source,
+    ),
+    ("resume/sources_in_their_order", sources_in_their_order),
+];
+
+/// An issue and a chat, whose work resumes by the same rule.
+const KINDS: [&str; 2] = [
+    "multica_enqueue_issue('00000000-0000-4000-8000-0000000000d1')",
+    "multica_enqueue_chat('00000000-0000-4000-8000-000000000051')",
+];
+
+/// Queues work, claims and starts it, and pins two sessions, the second of which is the one that counts.
+fn run(client: &mut Client, enqueue: &str, session: &str) -> Result<String> {
+    client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
+    resume(client, session)
+}
+
+/// Claims and starts what is there, and pins.
+fn resume(client: &mut Client, session: &str) -> Result<String> {
+    let task = value(
+        client,
+        &format!("SELECT id FROM multica_claim({})", id("b1")),
+    )?;
+    ensure!(!task.is_empty(), "there is something to claim");
+    client.batch_execute(&format!(
+        "SELECT FROM multica_start('{task}');
+         SELECT multica_pin_session('{task}', 'early {session}', '/early');
+         SELECT multica_pin_session('{task}', '{session}');
+         SELECT multica_pin_session('{task}', NULL, '/{session}')"
+    ))?;
+    Ok(task)
+}
+
+fn expect_prior(client: &mut Client, runtime: &str, session: &str) -> Result<()> {
+    let sql = format!(
+        "SELECT prior_session_id, prior_work_dir FROM multica_claim({})",
+        id(runtime)
+    );
+    expect(client, &sql, &format!("{session} /{session}"))
+}
+
+/// The machine dies and is missed.
+fn kill(client: &mut Client) -> Result<()> {
+    client.batch_execute(
+        "UPDATE agent_runtime SET last_seen_at = now() - interval '10 minutes'; SELECT FROM multica_sweep()",
+    )?;
+    Ok(())
+}
+
+fn after_a_kill(context: &Context) -> Result<()> {
+    for enqueue in KINDS {
+        let (_database, mut client) = team(context)?;
+        run(&mut client, enqueue, "first")?;
+        kill(&mut client)?;
+        expect_prior(&mut client, "b1", "first")?;
+    }
+    Ok(())
+}
+
+fn after_two_kills(context: &Context) -> Result<()> {
+    for enqueue in KINDS {
+        let (_database, mut client) = team(context)?;
+        run(&mut client, enqueue, "first")?;
+        kill(&mut client)?;
+        resume(&mut client, "second")?;
+        kill(&mut client)?;
+        // The attempts are spent: what is asked for now is new work on the same subject.
+        expect(
+            &mut client,
+            "SELECT count(*) FROM agent_task_queue WHERE status = 'queued'",
+            "0",
+        )?;
+        client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
+        expect_prior(&mut client, "b1", "second")?;
+        // And killed before it pinned anything, it still knows.
+        kill(&mut client)?;
+        expect_prior(&mut client, "b1", "second")?;
+    }
+    Ok(())
+}
+
+fn after_a_timeout(context: &Context) -> Result<()> {
+    for enqueue in KINDS {
+        let (_database, mut client) = team(context)?;
+        let task = run(&mut client, enqueue, "first")?;
+        client.batch_execute(&format!(
+            "UPDATE agent_task_queue SET started_at = now() - interval '3 hours' WHERE id = '{task}';
+             SELECT FROM multica_sweep()"
+        ))?;
+        expect_prior(&mut client, "b1", "first")?;
+    }
+    Ok(())
+}
+
+fn after_a_rerun_while_running(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let task = run(&mut client, KINDS[0], "first")?;
+    let rerun = format!(
+        "SELECT session_id, work_dir, attempt, parent_task_id FROM multica_rerun({})",
+        id("d1")
+    );
+    expect(&mut client, &rerun, "first /first 1 ")?;
+    expect(
+        &mut client,
+        &format!("SELECT status FROM agent_task_queue WHERE id = '{task}'"),
+        "cancelled",
+    )?;
+    expect_prior(&mut client, "b1", "first")?;
+    // Once more, before the new run pinned anything.
+    expect(&mut client, &rerun, "first /first 1 ")?;
+    expect_prior(&mut client, "b1", "first")
+}
+
+fn after_a_rerun_of_what_was_cancelled(context: &Context) -> Result<()> {
+    for cancel in [
+        "multica_cancel",
+        "multica_cancel_issue_tasks",
+        "multica_cancel_agent_tasks",
+    ] {
+        let (_database, mut client) = team(context)?;
+        run(&mut client, KINDS[0], "first")?;
+        client.batch_execute("SELECT FROM agent_task_queue AS t, multica_complete(t.id)")?;
+        let task = run(&mut client, KINDS[0], "second")?;
+        let what = match cancel {
+            "multica_cancel" => format!("'{task}'"),
+            "multica_cancel_issue_tasks" => id("d1"),
+            _ => id("c1"),
+        };
+        client.batch_execute(&format!("SELECT FROM {cancel}({what})"))?;
+        client.batch_execute(&format!("SELECT FROM multica_rerun({})", id("d1")))?;
+        expect_prior(&mut client, "b1", "second")?;
+    }
+    let (_database, mut client) = team(context)?;
+    let task = run(&mut client, KINDS[1], "first")?;
+    client.batch_execute(&format!(
+        "SELECT FROM multica_cancel('{task}'); SELECT FROM {}",
+        KINDS[1]
+    ))?;
+    expect_prior(&mut client, "b1", "first")
+}
+
+fn after_a_merge_of_the_runtime(context: &Context) -> Result<()> {
+    for enqueue in KINDS {
+        let (_database, mut client) = team(context)?;
+        let task = run(&mut client, enqueue, "first")?;
+        let register = |running: &str| {
+            format!(
+                "SELECT FROM multica_register({}, '{{\"daemon_id\": \"new-name\", \"legacy_daemon_ids\": [\"machine-1\"],
+                     \"recover\": true, \"runtimes\": [{{\"type\": \"claude\", \"running\": [{running}]}}]}}')",
+                id("a1")
+            )
+        };
+        // The agent outlived the change of name, then the daemon that knew it is replaced.
+        client.batch_execute(&register(&format!("\"{task}\"")))?;
+        client.batch_execute(&format!(
+            "SELECT multica_pin_session('{task}', 'second', '/second')"
+        ))?;
+        client.batch_execute(&register(""))?;
+        let claim = "SELECT prior_session_id, prior_work_dir FROM agent_runtime AS r, multica_claim(r.id) WHERE r.daemon_id = 'new-name'";
+        expect(&mut client, claim, "second /second")?;
+    }
+    Ok(())
+}
+
+fn after_complete_without_a_session(context: &Context) -> Result<()> {
+    for enqueue in KINDS {
+        for arguments in ["", ", session_id => '', work_dir => ''"] {
+            let (_database, mut client) = team(context)?;
+            let task = run(&mut client, enqueue, "first")?;
+            client.batch_execute(&format!("SELECT FROM multica_complete('{task}', session_id => 'first', work_dir => '/first')"))?;
+            let task = run(&mut client, enqueue, "second")?;
+            client.batch_execute(&format!(
+                "SELECT FROM multica_complete('{task}'{arguments})"
+            ))?;
+            client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
+            expect_prior(&mut client, "b1", "second")?;
+        }
+    }
+    Ok(())
+}
+
+fn after_fail_without_a_session(context: &Context) -> Result<()> {
+    for enqueue in KINDS {
+        let (_database, mut client) = team(context)?;
+        let task = run(&mut client, enqueue, "first")?;
+        client.batch_execute(&format!(
+            "SELECT FROM multica_complete('{task}', session_id => 'first', work_dir => '/first')"
+        ))?;
+        let task = run(&mut client, enqueue, "second")?;
+        client.batch_execute(&format!(
+            "SELECT FROM multica_fail('{task}', 'no idea', session_id => '')"
+        ))?;
+        client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
+        expect_prior(&mut client, "b1", "second")?;
+    }
+    Ok(())
+}
+
+/// A retry that waits carries what its parent had. Cancelled after newer work ran, it must not take the place of that.
+fn not_at_a_retry_that_never_ran(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    run(&mut client, KINDS[0], "first")?;
+    kill(&mut client)?;
+    let retry = value(
+        &mut client,
+        "SELECT id FROM agent_task_queue WHERE status = 'queued'",
+    )?;
+    client.batch_execute(&format!(
+        "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id, status, dispatched_at, started_at, session_id, work_dir)
+         SELECT agent_id, runtime_id, issue_id, 'running', now(), now(), 'second', '/second'
+         FROM agent_task_queue WHERE id = '{retry}'"
+    ))?;
+    let last = format!(
+        "SELECT session_id FROM multica_last_task_session({}, {})",
+        id("d1"),
+        id("c1")
+    );
+    // Both cancelled in one call, at the same moment; then the retry alone, after the run has ended.
+    let end_then_cancel = format!(
+        "SELECT FROM agent_task_queue AS t, multica_complete(t.id) WHERE t.status = 'running';
+         SELECT FROM multica_cancel('{retry}')"
+    );
+    for cancel in [
+        format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1")),
+        end_then_cancel,
+    ] {
+        client.batch_execute(&format!("BEGIN; {cancel}"))?;
+        expect(&mut client, &last, "second")?;
+        client.batch_execute("ROLLBACK")?;
+    }
+    client.batch_execute(&format!("SELECT FROM multica_rerun({})", id("d1")))?;
+    expect_prior(&mut client, "b1", "second")
+}
+
+fn both_fields_from_one_source(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let task = run(&mut client, KINDS[0], "first")?;
+    client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
+    client.batch_execute(&format!("SELECT FROM {}", KINDS[0]))?;
+    client
+        .batch_execute("UPDATE agent_task_queue SET session_id = 'own' WHERE status = 'queued'")?;
+    expect(
+        &mut client,
+        &format!(
+            "SELECT prior_session_id, prior_work_dir IS NULL FROM multica_claim({})",
+            id("b1")
+        ),
+        "own t",
+    )
+}
+
+/// The row's own, the last of agent and issue, the chat's pointer, the chat's last task.
+fn sources_in_their_order(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT task('e1'), task('e2', 'b1', 'c1', 'running'), task('e3', 'b1', 'c1', 'running');
+         UPDATE agent_task_queue SET session_id = 'own', work_dir = '/own', issue_id = {0}, chat_session_id = {1} WHERE right(id::text, 2) = 'e1';
+         UPDATE agent_task_queue SET session_id = 'issue', work_dir = '/issue', issue_id = {0}, status = 'failed', completed_at = now() WHERE right(id::text, 2) = 'e2';
+         UPDATE agent_task_queue SET session_id = 'task', work_dir = '/task', chat_session_id = {1}, status = 'completed', completed_at = now() WHERE right(id::text, 2) = 'e3';
+         UPDATE chat_session SET session_id = 'chat', work_dir = '/chat' WHERE id = {1}",
+        id("d1"),
+        id("51"),
+    ))?;
+    for (session, next) in [
+        (
+            "own",
+            "UPDATE agent_task_queue SET session_id = NULL WHERE right(id::text, 2) = 'e1'",
+        ),
+        (
+            "issue",
+            "UPDATE agent_task_queue SET session_id = NULL WHERE right(id::text, 2) = 'e2'",
+        ),
+        ("chat", "UPDATE chat_session SET session_id = NULL"),
+        ("task", "UPDATE agent_task_queue SET session_id = NULL"),
+    ] {
+        expect_prior(&mut client, "b1", session)?;
+        client.batch_execute("UPDATE agent_task_queue SET status = 'queued', dispatched_at = NULL WHERE right(id::text, 2) = 'e1'")?;
+        client.batch_execute(next)?;
+    }
+    expect(
+        &mut client,
+        &format!(
+            "SELECT prior_session_id IS NULL, prior_work_dir IS NULL FROM multica_claim({})",
+            id("b1")
+        ),
+        "t t",
+    )
+}

@@ -7,6 +7,7 @@ mod crash;
 mod differences;
 mod docs;
 mod dump;
+mod event_storm;
 mod events;
 mod examples;
 mod gaps;
@@ -43,6 +44,7 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     differences::ALL,
     docs::ALL,
     dump::ALL,
+    event_storm::ALL,
     events::ALL,
     examples::ALL,
     gaps::ALL,

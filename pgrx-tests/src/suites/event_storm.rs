@@ -14,7 +14,7 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[(
-    "storm/no_event_is_skipped_or_read_twice",
+    "event_storm/no_event_is_skipped_or_read_twice",
     no_event_is_skipped_or_read_twice,
 )];
 

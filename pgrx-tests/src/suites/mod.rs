@@ -1,7 +1,10 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
+mod applications;
 mod claim;
+mod claim_cost;
 mod cluster;
+mod consequences;
 mod crash;
 mod differences;
 mod gaps;
@@ -13,6 +16,7 @@ mod resume;
 mod retry;
 mod storm;
 mod support;
+mod transitions;
 mod windows;
 
 use anyhow::Result;
@@ -32,9 +36,13 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     pipeline::ALL,
     retry::ALL,
     claim::ALL,
+    claim_cost::ALL,
     resume::ALL,
     lifecycle::ALL,
+    transitions::ALL,
+    consequences::ALL,
     gaps::ALL,
+    applications::ALL,
     storm::ALL,
     payloads::ALL,
 ];

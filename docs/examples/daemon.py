@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-SLOTS, POLL, NOT_OURS = 4, float(os.environ.get("POLL_SECONDS", 3)), psycopg.errors.ObjectNotInPrerequisiteState
+SLOTS, POLL = 4, float(os.environ.get("POLL_SECONDS", 3))
 workspace, command, running = sys.argv[1], sys.argv[2:], {}
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 db = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, row_factory=dict_row)
@@ -34,14 +34,16 @@ def begin(task):
 def end(task, agent, output):
     output.seek(0)
     said = output.read()
-    call, told = ("fail", said or f"exit status {agent.returncode}") if agent.returncode else ("complete", Jsonb({"output": said}))
+    call, told = "complete", Jsonb({"output": said})
+    if agent.returncode:
+        call, told = "fail", said or f"exit status {agent.returncode}"
     db.execute(f"SELECT FROM multica_{call}(%s, %s, claim_token => %s)", [task["id"], told, task["claim_token"]])
 
 
 def unless_taken_away(step, *work):
     try:
         step(*work)
-    except NOT_OURS as error:
+    except psycopg.errors.ObjectNotInPrerequisiteState as error:
         print(error, file=sys.stderr)
 
 

@@ -1,6 +1,6 @@
-//! What a runtime is handed, and what it costs to ask.
+//! What a runtime is handed when it asks.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use postgres::Client;
 
 use super::Suite;
@@ -37,16 +37,6 @@ pub const ALL: &[(&str, Suite)] = &[
     (
         "claim/old_token_is_refused_after_a_second_answer",
         old_token_is_refused_after_a_second_answer,
-    ),
-    ("claim/is_a_sign_of_life", is_a_sign_of_life),
-    ("claim/at_most_max_tasks", at_most_max_tasks),
-    (
-        "claim/that_finds_nothing_writes_nothing",
-        that_finds_nothing_writes_nothing,
-    ),
-    (
-        "claim/cost_does_not_grow_with_history",
-        cost_does_not_grow_with_history,
     ),
 ];
 
@@ -272,138 +262,4 @@ fn old_token_is_refused_after_a_second_answer(context: &Context) -> Result<()> {
         &format!("SELECT applied FROM multica_complete({task}, claim_token => {new})"),
         "t",
     )
-}
-
-fn is_a_sign_of_life(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
-    let claim = format!("SELECT FROM multica_claim({})", id("b1"));
-    let seen = format!(
-        "SELECT status, last_seen_at > now() - interval '5 seconds' FROM agent_runtime WHERE id = {}",
-        id("b1")
-    );
-    let silent = |client: &mut Client, secs: i32| {
-        client.batch_execute(&format!(
-            "UPDATE agent_runtime SET last_seen_at = now() - interval '{secs} seconds'"
-        ))
-    };
-    // A third of 45 seconds.
-    silent(&mut client, 13)?;
-    client.batch_execute(&claim)?;
-    expect(&mut client, &seen, "online f")?;
-    silent(&mut client, 17)?;
-    client.batch_execute(&claim)?;
-    expect(&mut client, &seen, "online t")?;
-    expect(&mut client, "SELECT count(*) FROM multica_event_log", "0")?;
-    client.batch_execute("UPDATE agent_runtime SET status = 'offline'")?;
-    client.batch_execute(&claim)?;
-    expect(&mut client, &seen, "online t")?;
-    client.batch_execute("UPDATE agent_runtime SET last_seen_at = NULL; SELECT task('e1')")?;
-    client.batch_execute(&claim)?;
-    expect(&mut client, &seen, "online t")?;
-    expect(
-        &mut client,
-        "SELECT type, payload ->> 'action', payload -> 'runtime_ids' ->> 0 FROM multica_event_log WHERE type = 'daemon:register'",
-        &format!("daemon:register online {}", id("b1").trim_matches('\'')),
-    )
-}
-
-fn at_most_max_tasks(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
-    client.batch_execute(
-        "UPDATE agent SET max_concurrent_tasks = 500;
-         INSERT INTO agent_task_queue (agent_id, runtime_id, context)
-         SELECT a.id, a.runtime_id, '{}' FROM agent AS a, generate_series(1, 70) WHERE a.name IN ('Ada', 'Bo')",
-    )?;
-    let many = |client: &mut Client, most: &str| {
-        value(
-            client,
-            &format!("SELECT count(*) FROM multica_claim({}, {most})", id("b1")),
-        )
-    };
-    expect_state(
-        &mut client,
-        &format!("SELECT FROM multica_claim({}, -1)", id("b1")),
-        "22023",
-    )?;
-    expect_state(
-        &mut client,
-        &format!("SELECT FROM multica_claim({}, NULL)", id("b1")),
-        "22004",
-    )?;
-    for (most, expected) in [("0", "0"), ("7", "7"), ("2147483647", "100"), ("101", "33")] {
-        let found = many(&mut client, most)?;
-        ensure!(found == expected, "max_tasks {most} gives {found}");
-    }
-    Ok(())
-}
-
-/// What EXPLAIN (ANALYZE, BUFFERS, WAL) says of a claim, under this key.
-fn explained(client: &mut Client, key: &str) -> Result<i64> {
-    let sql = format!(
-        "EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) SELECT * FROM multica_claim({})",
-        id("b1")
-    );
-    let row = client.query_one(&sql, &[])?;
-    let plan: serde_json::Value = row.get(0);
-    plan[0]["Plan"][key]
-        .as_i64()
-        .with_context(|| format!("no {key} in {plan}"))
-}
-
-fn that_finds_nothing_writes_nothing(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
-    // Work that is not for this moment: the agent is full, the other agent is archived, the chat is busy.
-    client.batch_execute(
-        "SELECT task('e1', 'b1', 'c1', 'running'), task('e2'), task('e3', 'b1', 'c2');
-         UPDATE agent SET max_concurrent_tasks = 1;
-         UPDATE agent SET archived_at = now() WHERE name = 'Bo'",
-    )?;
-    explained(&mut client, "WAL Records")?;
-    let records = explained(&mut client, "WAL Records")?;
-    ensure!(records == 0, "an idle claim writes {records} WAL records");
-    let mut transaction = client.transaction()?;
-    transaction.batch_execute(&format!("SELECT FROM multica_claim({}, 10)", id("b1")))?;
-    let assigned: Option<String> = transaction
-        .query_one("SELECT pg_current_xact_id_if_assigned()::text", &[])?
-        .get(0);
-    ensure!(
-        assigned.is_none(),
-        "an idle claim assigns transaction id {assigned:?}"
-    );
-    Ok(())
-}
-
-/// Blocks that a claim reads in a session that has its plans: of an idle queue, and of one with a task.
-fn blocks(client: &mut Client) -> Result<(i64, i64)> {
-    client.batch_execute("VACUUM ANALYZE agent_task_queue")?;
-    let mut found = [0, 0];
-    for (at, before) in ["SELECT", "SELECT task('e1')"].iter().enumerate() {
-        for _ in 0..8 {
-            client.batch_execute("DELETE FROM agent_task_queue WHERE status <> 'completed'")?;
-            client.batch_execute(before)?;
-            found[at] =
-                explained(client, "Shared Hit Blocks")? + explained(client, "Shared Read Blocks")?;
-        }
-    }
-    Ok((found[0], found[1]))
-}
-
-fn cost_does_not_grow_with_history(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
-    let mut found = Vec::new();
-    for more in [3_000, 60_000] {
-        client.batch_execute(&format!(
-            "INSERT INTO agent_task_queue (agent_id, runtime_id, context, status, dispatched_at, started_at, completed_at)
-             SELECT a.id, a.runtime_id, '{{}}', 'completed', now(), now(), now()
-             FROM agent AS a, generate_series(1, {more}) WHERE a.name = 'Ada'"
-        ))?;
-        found.push(blocks(&mut client)?);
-    }
-    let (young, old) = (found[0], found[1]);
-    // An index may be a level higher; a scan of the history would read hundreds.
-    ensure!(
-        old.0 <= young.0 + 20 && old.1 <= young.1 + 60,
-        "blocks read, idle and with a task: {young:?} after 3,000 tasks, {old:?} after 63,000"
-    );
-    Ok(())
 }

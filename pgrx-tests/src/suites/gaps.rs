@@ -1,5 +1,5 @@
 //! Every gap between two statements that the server's own code leaves around tasks, closed: one test a gap, named after
-//! its number. Where the second half is the application's, its transaction is killed at each of its statements.
+//! its number.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -24,14 +24,6 @@ pub const ALL: &[(&str, Suite)] = &[
         w8_retry_of_a_chat_turn_goes_first,
     ),
     (
-        "gaps/w9_end_and_reply_commit_together",
-        w9_end_and_reply_commit_together,
-    ),
-    (
-        "gaps/w10_chat_message_and_turn_commit_together",
-        w10_chat_message_and_turn_commit_together,
-    ),
-    (
         "gaps/w11_many_claims_keep_to_the_agents_room",
         w11_many_claims_keep_to_the_agents_room,
     ),
@@ -52,10 +44,6 @@ pub const ALL: &[(&str, Suite)] = &[
         w15_refused_rerun_leaves_the_old_run,
     ),
     (
-        "gaps/w16_reassignment_commits_as_a_whole",
-        w16_reassignment_commits_as_a_whole,
-    ),
-    (
         "gaps/w17_archived_agent_gets_no_work",
         w17_archived_agent_gets_no_work,
     ),
@@ -64,37 +52,6 @@ pub const ALL: &[(&str, Suite)] = &[
         w18_task_goes_where_the_agent_went,
     ),
 ];
-
-fn w7_agent_status_is_never_left_behind(context: &Context) -> Result<()> {
-    let (database, mut client) = team(context)?;
-    let status = "SELECT status FROM agent WHERE name = 'Ada'";
-    client.batch_execute(
-        "SELECT task('e1'), task('e2', status => 'running'), task('e3', status => 'running')",
-    )?;
-    // Two runs end at once: whoever is second sees that the first has ended.
-    client.batch_execute(&format!(
-        "UPDATE agent SET status = 'working'; BEGIN; SELECT FROM multica_complete({})",
-        id("e2")
-    ))?;
-    let other = start(
-        &database,
-        &format!("SELECT FROM multica_complete({})", id("e3")),
-    )?;
-    other.wait_until_blocked(&mut database.connect()?)?;
-    client.batch_execute("COMMIT")?;
-    other.finish()?;
-    expect(&mut client, status, "idle")?;
-    // A claim is cancelled before its own transaction was told of it.
-    client.batch_execute(&format!("BEGIN; SELECT FROM multica_claim({})", id("b1")))?;
-    let cancel = start(
-        &database,
-        &format!("SELECT FROM multica_cancel({})", id("e1")),
-    )?;
-    cancel.wait_until_blocked(&mut database.connect()?)?;
-    client.batch_execute("COMMIT")?;
-    cancel.finish()?;
-    expect(&mut client, status, "idle")
-}
 
 /// Holds a call at every table that it writes and kills it there: it is as if it had never been made.
 fn killed_at_every_table(
@@ -130,6 +87,61 @@ fn killed_at_every_table(
     Ok(())
 }
 
+/// Sixteen claims at once, on the runtimes in turn, held back until all of them wait.
+fn claim_at_once(database: &Database, client: &mut Client, runtimes: &[&str]) -> Result<()> {
+    client.batch_execute("BEGIN; SELECT FROM agent FOR UPDATE")?;
+    let mut claims = Vec::new();
+    for at in 0..16 {
+        claims.push(start(
+            database,
+            &format!(
+                "SELECT FROM multica_claim({}, 3)",
+                id(runtimes[at % runtimes.len()])
+            ),
+        )?);
+    }
+    let mut observer = database.connect()?;
+    for claim in &claims {
+        claim.wait_until_blocked(&mut observer)?;
+    }
+    client.batch_execute("COMMIT")?;
+    for claim in claims {
+        claim.finish()?;
+    }
+    Ok(())
+}
+
+fn w7_agent_status_is_never_left_behind(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    let status = "SELECT status FROM agent WHERE name = 'Ada'";
+    client.batch_execute(
+        "SELECT task('e1'), task('e2', status => 'running'), task('e3', status => 'running')",
+    )?;
+    // Two runs end at once: whoever is second sees that the first has ended.
+    client.batch_execute(&format!(
+        "UPDATE agent SET status = 'working'; BEGIN; SELECT FROM multica_complete({})",
+        id("e2")
+    ))?;
+    let other = start(
+        &database,
+        &format!("SELECT FROM multica_complete({})", id("e3")),
+    )?;
+    other.wait_until_blocked(&mut database.connect()?)?;
+    client.batch_execute("COMMIT")?;
+    other.finish()?;
+    expect(&mut client, status, "idle")?;
+    // A claim is cancelled before its own transaction was told of it.
+    client.batch_execute(&format!("BEGIN; SELECT FROM multica_claim({})", id("b1")))?;
+    let cancel = start(
+        &database,
+        &format!("SELECT FROM multica_cancel({})", id("e1")),
+    )?;
+    cancel.wait_until_blocked(&mut database.connect()?)?;
+    client.batch_execute("COMMIT")?;
+    cancel.finish()?;
+    expect(&mut client, status, "idle")
+}
+
 fn w8_failure_and_retry_are_one(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -160,126 +172,6 @@ fn w8_retry_of_a_chat_turn_goes_first(context: &Context) -> Result<()> {
     client.batch_execute(&chat)?;
     client.batch_execute("SELECT FROM agent_task_queue AS t, multica_fail(t.id, 'x', 'timeout') WHERE t.status = 'dispatched'")?;
     expect(&mut client, &claim, "2")
-}
-
-/// An application's transaction, killed after each of its statements and at last let through.
-fn killed_at_every_statement(
-    context: &Context,
-    database: &Database,
-    statements: &[String],
-) -> Result<()> {
-    let mut observer = database.connect()?;
-    let before = digest(context, database)?;
-    for upto in 1..=statements.len() {
-        let mut client = database.connect()?;
-        let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
-        client.batch_execute("BEGIN")?;
-        for statement in &statements[..upto] {
-            client.batch_execute(statement)?;
-        }
-        terminate(&mut observer, pid)?;
-        ensure!(
-            digest(context, database)? == before,
-            "killed after statement {upto}, the transaction left something behind"
-        );
-    }
-    observer.batch_execute(&format!("BEGIN; {}; COMMIT", statements.join(";")))?;
-    Ok(())
-}
-
-fn w9_end_and_reply_commit_together(context: &Context) -> Result<()> {
-    for (end, kind) in [
-        ("complete({}, '{\"output\": \"done\"}')", "comment"),
-        ("fail({}, 'no luck')", "system"),
-    ] {
-        let (database, mut client) = team(context)?;
-        client.batch_execute(&format!(
-            "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working';
-             UPDATE agent_task_queue SET issue_id = {}",
-            id("d1")
-        ))?;
-        let statements = [
-            format!("SELECT FROM multica_{}", end.replace("{}", &id("e1"))),
-            format!(
-                "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content, type)
-                 VALUES ({}, {}, 'agent', {}, 'reply', '{kind}')",
-                id("d1"), id("a1"), id("c1")
-            ),
-        ];
-        killed_at_every_statement(context, &database, &statements)?;
-        expect(
-            &mut client,
-            "SELECT t.status <> 'running', a.status, (SELECT count(*) FROM comment WHERE content = 'reply'),
-                    (SELECT count(*) FROM multica_event_log WHERE type IN ('task:completed', 'task:failed'))
-             FROM agent_task_queue AS t JOIN agent AS a ON a.id = t.agent_id",
-            "t idle 1 1",
-        )?;
-    }
-    Ok(())
-}
-
-fn w10_chat_message_and_turn_commit_together(context: &Context) -> Result<()> {
-    let (database, mut client) = team(context)?;
-    client.batch_execute(&format!(
-        "SELECT task('e1', status => 'running'); UPDATE agent_task_queue SET chat_session_id = {}",
-        id("51")
-    ))?;
-    let reply = |role: &str| {
-        format!(
-            "INSERT INTO chat_message (chat_session_id, role, content, task_id) VALUES ({}, '{role}', 'done', {})",
-            id("51"),
-            id("e1")
-        )
-    };
-    let complete = format!(
-        "SELECT FROM multica_complete({}, '{{}}', 'turn', '/turn')",
-        id("e1")
-    );
-    // A message that cannot be written takes the end of the turn along.
-    let before = digest(context, &database)?;
-    expect_state(
-        &mut client,
-        &format!("BEGIN; {complete}; {}; COMMIT", reply("nobody")),
-        "23514",
-    )?;
-    client.batch_execute("ROLLBACK")?;
-    ensure!(digest(context, &database)? == before, "nothing was done");
-    let unread = format!(
-        "UPDATE chat_session SET unread_since = now() WHERE id = {} AND unread_since IS NULL",
-        id("51")
-    );
-    killed_at_every_statement(context, &database, &[complete, reply("assistant"), unread])?;
-    expect(
-        &mut client,
-        "SELECT t.status, c.session_id, c.unread_since IS NOT NULL, m.content,
-                (SELECT count(*) FROM multica_event_log WHERE type = 'chat:done')
-         FROM agent_task_queue AS t JOIN chat_session AS c ON c.id = t.chat_session_id JOIN chat_message AS m ON m.task_id = t.id",
-        "completed turn t done 1",
-    )
-}
-
-/// Sixteen claims at once, on the runtimes in turn, held back until all of them wait.
-fn claim_at_once(database: &Database, client: &mut Client, runtimes: &[&str]) -> Result<()> {
-    client.batch_execute("BEGIN; SELECT FROM agent FOR UPDATE")?;
-    let mut claims = Vec::new();
-    for at in 0..16 {
-        claims.push(start(
-            database,
-            &format!(
-                "SELECT FROM multica_claim({}, 3)",
-                id(runtimes[at % runtimes.len()])
-            ),
-        )?);
-    }
-    let mut observer = database.connect()?;
-    for claim in &claims {
-        claim.wait_until_blocked(&mut observer)?;
-    }
-    client.batch_execute("COMMIT")?;
-    for claim in claims {
-        claim.finish()?;
-    }
-    Ok(())
 }
 
 fn w11_many_claims_keep_to_the_agents_room(context: &Context) -> Result<()> {
@@ -389,29 +281,6 @@ fn w15_refused_rerun_leaves_the_old_run(context: &Context) -> Result<()> {
         &mut client,
         "SELECT status FROM agent_task_queue ORDER BY created_at",
         "cancelled\nqueued",
-    )
-}
-
-fn w16_reassignment_commits_as_a_whole(context: &Context) -> Result<()> {
-    let (database, mut client) = team(context)?;
-    client.batch_execute(&format!(
-        "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working' WHERE name = 'Ada';
-         UPDATE agent_task_queue SET issue_id = {}", id("d1")))?;
-    let statements = [
-        format!(
-            "UPDATE issue SET assignee_id = {} WHERE id = {}",
-            id("c2"),
-            id("d1")
-        ),
-        format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1")),
-        format!("SELECT FROM multica_enqueue_issue({})", id("d1")),
-    ];
-    killed_at_every_statement(context, &database, &statements)?;
-    expect(
-        &mut client,
-        "SELECT a.name, a.status, t.status, t.completed_at IS NOT NULL FROM agent_task_queue AS t
-         JOIN agent AS a ON a.id = t.agent_id ORDER BY a.name",
-        "Ada idle cancelled t\nBo idle queued f",
     )
 }
 

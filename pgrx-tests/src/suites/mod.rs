@@ -1,8 +1,11 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
+mod applications;
 mod claim;
+mod claim_cost;
 mod cluster;
 mod comments;
+mod consequences;
 mod crash;
 mod differences;
 mod docs;
@@ -25,6 +28,7 @@ mod runtimes;
 mod statements;
 mod storm;
 mod support;
+mod transitions;
 mod windows;
 mod worker;
 
@@ -37,9 +41,12 @@ pub type Suite = fn(&Context) -> Result<()>;
 
 /// Every test by topic, under the name it is reported with.
 pub const TOPICS: &[&[(&str, Suite)]] = &[
+    applications::ALL,
     claim::ALL,
+    claim_cost::ALL,
     cluster::ALL,
     comments::ALL,
+    consequences::ALL,
     crash::ALL,
     differences::ALL,
     docs::ALL,
@@ -61,6 +68,7 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     runtimes::ALL,
     statements::ALL,
     storm::ALL,
+    transitions::ALL,
     windows::ALL,
     worker::ALL,
 ];

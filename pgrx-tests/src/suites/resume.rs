@@ -6,6 +6,7 @@ use postgres::Client;
 use super::Suite;
 use super::support::{expect, id, team, value};
 use crate::context::Context;
+use crate::database::Database;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = &[
@@ -49,6 +50,13 @@ const KINDS: [&str; 2] = [
     "multica_enqueue_chat('00000000-0000-4000-8000-000000000051')",
 ];
 
+/// The team, whose chats remember a session from long ago.
+fn stale_team(context: &Context) -> Result<(Database<'_>, Client)> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute("UPDATE chat_session SET session_id = 'stale', work_dir = '/stale'")?;
+    Ok((database, client))
+}
+
 /// Queues work, claims and starts it, and pins two sessions, the second of which is the one that counts.
 fn run(client: &mut Client, enqueue: &str, session: &str) -> Result<String> {
     client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
@@ -89,7 +97,7 @@ fn kill(client: &mut Client) -> Result<()> {
 
 fn after_a_kill(context: &Context) -> Result<()> {
     for enqueue in KINDS {
-        let (_database, mut client) = team(context)?;
+        let (_database, mut client) = stale_team(context)?;
         run(&mut client, enqueue, "first")?;
         kill(&mut client)?;
         expect_prior(&mut client, "b1", "first")?;
@@ -99,7 +107,7 @@ fn after_a_kill(context: &Context) -> Result<()> {
 
 fn after_two_kills(context: &Context) -> Result<()> {
     for enqueue in KINDS {
-        let (_database, mut client) = team(context)?;
+        let (_database, mut client) = stale_team(context)?;
         run(&mut client, enqueue, "first")?;
         kill(&mut client)?;
         resume(&mut client, "second")?;
@@ -121,7 +129,7 @@ fn after_two_kills(context: &Context) -> Result<()> {
 
 fn after_a_timeout(context: &Context) -> Result<()> {
     for enqueue in KINDS {
-        let (_database, mut client) = team(context)?;
+        let (_database, mut client) = stale_team(context)?;
         let task = run(&mut client, enqueue, "first")?;
         client.batch_execute(&format!(
             "UPDATE agent_task_queue SET started_at = now() - interval '3 hours' WHERE id = '{task}';
@@ -133,7 +141,7 @@ fn after_a_timeout(context: &Context) -> Result<()> {
 }
 
 fn after_a_rerun_while_running(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
+    let (_database, mut client) = stale_team(context)?;
     let task = run(&mut client, KINDS[0], "first")?;
     let rerun = format!(
         "SELECT session_id, work_dir, attempt, parent_task_id FROM multica_rerun({})",
@@ -157,7 +165,7 @@ fn after_a_rerun_of_what_was_cancelled(context: &Context) -> Result<()> {
         "multica_cancel_issue_tasks",
         "multica_cancel_agent_tasks",
     ] {
-        let (_database, mut client) = team(context)?;
+        let (_database, mut client) = stale_team(context)?;
         run(&mut client, KINDS[0], "first")?;
         client.batch_execute("SELECT FROM agent_task_queue AS t, multica_complete(t.id)")?;
         let task = run(&mut client, KINDS[0], "second")?;
@@ -170,7 +178,7 @@ fn after_a_rerun_of_what_was_cancelled(context: &Context) -> Result<()> {
         client.batch_execute(&format!("SELECT FROM multica_rerun({})", id("d1")))?;
         expect_prior(&mut client, "b1", "second")?;
     }
-    let (_database, mut client) = team(context)?;
+    let (_database, mut client) = stale_team(context)?;
     let task = run(&mut client, KINDS[1], "first")?;
     client.batch_execute(&format!(
         "SELECT FROM multica_cancel('{task}'); SELECT FROM {}",
@@ -181,7 +189,7 @@ fn after_a_rerun_of_what_was_cancelled(context: &Context) -> Result<()> {
 
 fn after_a_merge_of_the_runtime(context: &Context) -> Result<()> {
     for enqueue in KINDS {
-        let (_database, mut client) = team(context)?;
+        let (_database, mut client) = stale_team(context)?;
         let task = run(&mut client, enqueue, "first")?;
         let register = |running: &str| {
             format!(
@@ -205,7 +213,7 @@ fn after_a_merge_of_the_runtime(context: &Context) -> Result<()> {
 fn after_complete_without_a_session(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         for arguments in ["", ", session_id => '', work_dir => ''"] {
-            let (_database, mut client) = team(context)?;
+            let (_database, mut client) = stale_team(context)?;
             let task = run(&mut client, enqueue, "first")?;
             client.batch_execute(&format!("SELECT FROM multica_complete('{task}', session_id => 'first', work_dir => '/first')"))?;
             let task = run(&mut client, enqueue, "second")?;
@@ -221,7 +229,7 @@ fn after_complete_without_a_session(context: &Context) -> Result<()> {
 
 fn after_fail_without_a_session(context: &Context) -> Result<()> {
     for enqueue in KINDS {
-        let (_database, mut client) = team(context)?;
+        let (_database, mut client) = stale_team(context)?;
         let task = run(&mut client, enqueue, "first")?;
         client.batch_execute(&format!(
             "SELECT FROM multica_complete('{task}', session_id => 'first', work_dir => '/first')"
@@ -238,7 +246,7 @@ fn after_fail_without_a_session(context: &Context) -> Result<()> {
 
 /// A retry that waits carries what its parent had. Cancelled after newer work ran, it must not take the place of that.
 fn not_at_a_retry_that_never_ran(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
+    let (_database, mut client) = stale_team(context)?;
     run(&mut client, KINDS[0], "first")?;
     kill(&mut client)?;
     let retry = value(
@@ -273,7 +281,7 @@ fn not_at_a_retry_that_never_ran(context: &Context) -> Result<()> {
 }
 
 fn both_fields_from_one_source(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
+    let (_database, mut client) = stale_team(context)?;
     let task = run(&mut client, KINDS[0], "first")?;
     client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
     client.batch_execute(&format!("SELECT FROM {}", KINDS[0]))?;
@@ -291,7 +299,7 @@ fn both_fields_from_one_source(context: &Context) -> Result<()> {
 
 /// The row's own, the last of agent and issue, the chat's pointer, the chat's last task.
 fn sources_in_their_order(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
+    let (_database, mut client) = stale_team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1'), task('e2', 'b1', 'c1', 'running'), task('e3', 'b1', 'c1', 'running');
          UPDATE agent_task_queue SET session_id = 'own', work_dir = '/own', issue_id = {0}, chat_session_id = {1} WHERE right(id::text, 2) = 'e1';

@@ -39,19 +39,24 @@ pub fn install(project: &Project, major: u32, packages: &[String]) -> Result<()>
     }
 }
 
-/// Downloads packages and unpacks them below `target`: nothing of the system is changed and no service is started.
-/// Needs no rights.
+/// Downloads packages and unpacks them below `target`: nothing is installed and no service is started. Rights are used
+/// only to have the list of packages up to date.
 pub fn unpack(project: &Project, packages: &[&str], target: &Path) -> Result<()> {
     let folder = project.work.join("packages");
     std::fs::create_dir_all(&folder)?;
     let names = packages.join(", ");
-    run_step(
-        &format!("downloading {names}"),
-        Command::new("apt-get")
-            .arg("download")
-            .args(packages)
-            .current_dir(&folder),
-    )?;
+    let download = || {
+        let mut command = Command::new("apt-get");
+        command.arg("download").args(packages).current_dir(&folder);
+        run_step(&format!("downloading {names}"), &mut command)
+    };
+    if let Err(error) = download() {
+        let Some(root) = Root::available() else {
+            return Err(error);
+        };
+        run_step("apt-get update", &mut root.apt(&["update"]))?;
+        download()?;
+    }
     for file in std::fs::read_dir(&folder)?.flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
         if packages.iter().any(|package| name.starts_with(package)) {

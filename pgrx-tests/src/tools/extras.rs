@@ -66,11 +66,18 @@ pub fn python(project: &Project, requirements: &Path) -> Result<PathBuf> {
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(program);
     }
-    run_step(
-        "preparing Python",
-        Command::new("python3").args(["-m", "venv"]).arg(&home),
-    )
-    .context("Python with its venv module is needed (Debian and Ubuntu: package python3-venv)")?;
+    let prepare = || {
+        let mut command = Command::new("python3");
+        command.args(["-m", "venv", "--clear"]).arg(&home);
+        run_step("preparing Python", &mut command)
+    };
+    if prepare().is_err() {
+        let package = "python3-venv".to_string();
+        apt::install(project, 0, &[package]).context(
+            "Python with its venv module is needed (Debian and Ubuntu: package python3-venv)",
+        )?;
+        prepare()?;
+    }
     run_step(
         "installing what the examples need",
         Command::new(&program)

@@ -14,10 +14,10 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::pooler::{POOLED_PORT, Pooler};
 use crate::suites::grant::holder;
-use crate::suites::support::{LIMIT, expect, value};
+use crate::suites::support::{LIMIT, expect, value, values};
 
-/// Issues to be worked on while the server is killed again and again.
-const ISSUES: usize = 30;
+/// How often the server is killed.
+const KILLS: usize = 6;
 
 /// Every event has its effect once and every finished run its comment, whenever the server was killed.
 pub fn app_server_killed_at_random_has_every_effect_once(context: &Context) -> Result<()> {
@@ -34,42 +34,46 @@ pub fn app_server_killed_at_random_has_every_effect_once(context: &Context) -> R
          SELECT workspace_id, 'Ada', id, 1000 FROM agent_runtime;
          INSERT INTO issue (workspace_id, title, status, assignee_type, assignee_id, creator_type, creator_id)
          SELECT workspace_id, 'Issue ' || n, 'in_progress', 'agent', id, 'agent', id
-         FROM agent, generate_series(1, {ISSUES}) AS n"
+         FROM agent, generate_series(1, 3) AS n"
     ))?;
     let pooler = Pooler::start(&context.project, database.cluster(), &[SUPERUSER, &role])?;
     let port = AtomicU16::new(0);
-    let worked = AtomicBool::new(false);
-    let kills = std::thread::scope(|scope| -> Result<usize> {
-        let work = scope.spawn(|| {
-            let outcome = work_everything_off(&database, &port);
-            worked.store(true, Ordering::Release);
-            outcome
-        });
-        let kills = keep_alive_and_kill(context, &database, &role, &port, &worked)?;
-        work.join()
-            .map_err(|_| anyhow::anyhow!("the client panicked"))??;
-        Ok(kills)
+    let enough = AtomicBool::new(false);
+    let done = std::thread::scope(|scope| -> Result<usize> {
+        let work = scope.spawn(|| work_until(&database, &port, &enough));
+        let killed = kill_and_start(context, &database, &role, &port, &enough);
+        // The client must hear of it too when the server could not be started.
+        enough.store(true, Ordering::Release);
+        let (mut server, worked) = (killed?, work.join());
+        let worked = worked.map_err(|_| anyhow::anyhow!("the client panicked"))??;
+        let behind = "SELECT count(*) FROM multica_event_log AS e
+                      WHERE NOT EXISTS (SELECT FROM notification AS n WHERE n.event_id = e.id)";
+        Cluster::wait_until("every event has been taken", LIMIT, || {
+            ensure!(server.runs()?, "the server has ended by itself");
+            Ok(value(&mut client, behind)? == "0")
+        })?;
+        Ok(worked)
     })
     .map_err(|error| anyhow::anyhow!("{error:#}\nPgBouncer's log:\n{}", pooler.log()))?;
-    ensure!(kills > 2, "it was killed {kills} times only");
+    ensure!(done > KILLS, "only {done} tasks were done");
     expect(
         &mut client,
         "SELECT count(*) = count(DISTINCT event_id), count(*) = (SELECT count(*) FROM multica_event_log),
              (SELECT count(*) FROM agent_task_queue WHERE status = 'completed'),
-             (SELECT count(*) FROM comment), (SELECT count(DISTINCT issue_id) FROM comment)
+             (SELECT count(*) FROM agent_task_queue), (SELECT count(*) FROM comment)
          FROM notification",
-        &format!("t t {ISSUES} {ISSUES} {ISSUES}"),
+        &format!("t t {done} {done} {done}"),
     )
 }
 
-/// Starts the server as often as it is killed, until everything is worked off and everything taken.
-fn keep_alive_and_kill(
+/// Starts the server, kills it, and starts it again; the last one is left alone.
+fn kill_and_start(
     context: &Context,
     database: &Database,
     role: &str,
     port: &AtomicU16,
-    worked: &AtomicBool,
-) -> Result<usize> {
+    enough: &AtomicBool,
+) -> Result<Program> {
     let url = |port: u16| {
         let folder = database.cluster().socket_folder();
         format!(
@@ -84,44 +88,40 @@ fn keep_alive_and_kill(
         ("DIRECT_URL", direct.as_str()),
         ("PORT", "0"),
     ];
-    let mut kills = 0;
-    let mut client = database.connect()?;
-    loop {
+    let start = || -> Result<Program> {
         let mut server = Program::start(context, "app_server.py", &[], &environment)?;
         let mut line = String::new();
         BufReader::new(server.output()?).read_line(&mut line)?;
-        let said = line
-            .trim()
-            .strip_prefix("listening on ")
-            .context("the server does not start")?;
-        port.store(said.parse()?, Ordering::Release);
-        if !worked.load(Ordering::Acquire) {
-            std::thread::sleep(Duration::from_millis(random(400)));
-            server.kill()?;
-            kills += 1;
-            continue;
-        }
-        Cluster::wait_until("every event has been taken", LIMIT, || {
-            let behind = "SELECT count(*) FROM multica_event_log AS e
-                          WHERE NOT EXISTS (SELECT FROM notification AS n WHERE n.event_id = e.id)";
-            ensure!(server.runs()?, "the server has ended by itself");
-            Ok(value(&mut client, behind)? == "0")
-        })?;
-        return Ok(kills);
+        let said = line.trim().strip_prefix("listening on ");
+        port.store(
+            said.context("the server does not start")?.parse()?,
+            Ordering::Release,
+        );
+        Ok(server)
+    };
+    for _ in 0..KILLS {
+        let mut server = start()?;
+        std::thread::sleep(Duration::from_millis(random(400)));
+        server.kill()?;
     }
+    enough.store(true, Ordering::Release);
+    start()
 }
 
-/// A user who wants every issue worked on, a machine that does it, and a client that repeats what got no answer.
-fn work_everything_off(database: &Database, port: &AtomicU16) -> Result<()> {
+/// A user who wants issues worked on, a machine that does it, and a client that repeats what got no answer. Says how many
+/// tasks were done.
+fn work_until(database: &Database, port: &AtomicU16, enough: &AtomicBool) -> Result<usize> {
     let mut machine = database.connect()?;
-    let issues =
-        crate::suites::support::values(&mut machine, "SELECT id FROM issue ORDER BY number")?;
-    for issue in issues {
+    let issues = values(&mut machine, "SELECT id FROM issue ORDER BY number")?;
+    let mut done = 0;
+    while !enough.load(Ordering::Acquire) {
+        let issue = &issues[done % issues.len()];
         until_answered(port, &format!("/enqueue/{issue}"), "")?;
         let task = claim(&mut machine)?;
         until_answered(port, &format!("/complete/{task}"), r#"{"output": "Done."}"#)?;
+        done += 1;
     }
-    Ok(())
+    Ok(done)
 }
 
 fn claim(machine: &mut Client) -> Result<String> {

@@ -34,6 +34,7 @@ impl Program {
             .args(arguments)
             .envs(environment.iter().copied())
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("TMPDIR", context.project.work.join("output"))
             .current_dir(&context.project.work)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -86,3 +86,28 @@ pub fn dump_carries_what_was_given(context: &Context) -> Result<()> {
     }
     Ok(())
 }
+
+/// The server's tables before migration 055 lack columns that a daemon writes: they are granted once they are there.
+pub fn columns_that_install_adds_are_granted_too(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    database.fixture("server_055")?;
+    let mut superuser = database.connect()?;
+    superuser.batch_execute(
+        "ALTER TABLE agent_task_queue DROP COLUMN attempt, DROP COLUMN max_attempts, DROP COLUMN parent_task_id,
+             DROP COLUMN failure_reason, DROP COLUMN last_heartbeat_at;
+         DELETE FROM schema_migrations WHERE version = '055_task_lease_and_retry';
+         CREATE EXTENSION multica",
+    )?;
+    let role = holder(&database, "daemon")?;
+    superuser.batch_execute("SELECT FROM multica_install()")?;
+    for (column, privilege) in [("attempt", "INSERT"), ("failure_reason", "UPDATE")] {
+        let may: bool = superuser
+            .query_one(
+                "SELECT has_column_privilege($1::text, 'agent_task_queue', $2::text, $3::text)",
+                &[&role, &column, &privilege],
+            )?
+            .get(0);
+        ensure!(may, "a daemon may not {privilege} {column}");
+    }
+    Ok(())
+}

@@ -31,6 +31,10 @@ pub const ALL: &[(&str, Suite)] = &[
         install::given_before_install_is_completed_by_it,
     ),
     (
+        "grant/columns_that_install_adds_are_granted_too",
+        install::columns_that_install_adds_are_granted_too,
+    ),
+    (
         "grant/dump_carries_what_was_given",
         install::dump_carries_what_was_given,
     ),
@@ -41,6 +45,10 @@ pub const ALL: &[(&str, Suite)] = &[
     (
         "grant/only_owner_and_superuser_grant",
         refuse::only_owner_and_superuser_grant,
+    ),
+    (
+        "grant/any_name_of_a_role_will_do",
+        refuse::any_name_of_a_role_will_do,
     ),
     (
         "grant/two_at_once_both_succeed",

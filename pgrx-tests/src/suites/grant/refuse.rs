@@ -51,6 +51,25 @@ pub fn only_owner_and_superuser_grant(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// A name that has to be quoted is, in what multica_grant runs and in what install finds to complete.
+pub fn any_name_of_a_role_will_do(context: &Context) -> Result<()> {
+    let database = world(context)?;
+    let mut superuser = database.connect()?;
+    let name = format!("O'Hara's \"{}\"; --", database.name);
+    let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+    superuser.batch_execute(&format!("CREATE ROLE {quoted} LOGIN"))?;
+    superuser.execute(
+        "SELECT multica_grant($1::text::regrole, 'daemon')",
+        &[&quoted],
+    )?;
+    superuser.batch_execute(&format!("REVOKE ALL ON agent_task_queue FROM {quoted}"))?;
+    superuser.batch_execute("SELECT FROM multica_install()")?;
+    let mut client = database.connect_as(&name)?;
+    let refused = attempt(&mut client, &super::support::story(context, "daemon")?)?;
+    ensure!(refused.is_none(), "{refused:?}");
+    Ok(())
+}
+
 /// GRANTs of two sessions on one object fail with an internal error unless they are kept apart.
 pub fn two_at_once_both_succeed(context: &Context) -> Result<()> {
     let database = world(context)?;

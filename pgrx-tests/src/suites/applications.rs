@@ -1,0 +1,143 @@
+//! Gaps whose second half is the application's: its transaction around a call, killed at each of its statements.
+
+use anyhow::{Result, ensure};
+
+use super::Suite;
+use super::support::{digest, expect, expect_state, id, team, terminate};
+use crate::context::Context;
+use crate::database::Database;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "applications/w9_end_and_reply_commit_together",
+        w9_end_and_reply_commit_together,
+    ),
+    (
+        "applications/w10_chat_message_and_turn_commit_together",
+        w10_chat_message_and_turn_commit_together,
+    ),
+    (
+        "applications/w16_reassignment_commits_as_a_whole",
+        w16_reassignment_commits_as_a_whole,
+    ),
+];
+
+/// An application's transaction, killed after each of its statements and at last let through.
+fn killed_at_every_statement(
+    context: &Context,
+    database: &Database,
+    statements: &[String],
+) -> Result<()> {
+    let mut observer = database.connect()?;
+    let before = digest(context, database)?;
+    for upto in 1..=statements.len() {
+        let mut client = database.connect()?;
+        let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
+        client.batch_execute("BEGIN")?;
+        for statement in &statements[..upto] {
+            client.batch_execute(statement)?;
+        }
+        terminate(&mut observer, pid)?;
+        ensure!(
+            digest(context, database)? == before,
+            "killed after statement {upto}, the transaction left something behind"
+        );
+    }
+    observer.batch_execute(&format!("BEGIN; {}; COMMIT", statements.join(";")))?;
+    Ok(())
+}
+
+fn w9_end_and_reply_commit_together(context: &Context) -> Result<()> {
+    for (end, kind) in [
+        ("complete({}, '{\"output\": \"done\"}')", "comment"),
+        ("fail({}, 'no luck')", "system"),
+    ] {
+        let (database, mut client) = team(context)?;
+        client.batch_execute(&format!(
+            "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working';
+             UPDATE agent_task_queue SET issue_id = {}",
+            id("d1")
+        ))?;
+        let statements = [
+            format!("SELECT FROM multica_{}", end.replace("{}", &id("e1"))),
+            format!(
+                "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content, type)
+                 VALUES ({}, {}, 'agent', {}, 'reply', '{kind}')",
+                id("d1"), id("a1"), id("c1")
+            ),
+        ];
+        killed_at_every_statement(context, &database, &statements)?;
+        expect(
+            &mut client,
+            "SELECT t.status <> 'running', a.status, (SELECT count(*) FROM comment WHERE content = 'reply'),
+                    (SELECT count(*) FROM multica_event_log WHERE type IN ('task:completed', 'task:failed'))
+             FROM agent_task_queue AS t JOIN agent AS a ON a.id = t.agent_id",
+            "t idle 1 1",
+        )?;
+    }
+    Ok(())
+}
+
+fn w10_chat_message_and_turn_commit_together(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT task('e1', status => 'running'); UPDATE agent_task_queue SET chat_session_id = {}",
+        id("51")
+    ))?;
+    let reply = |role: &str| {
+        format!(
+            "INSERT INTO chat_message (chat_session_id, role, content, task_id) VALUES ({}, '{role}', 'done', {})",
+            id("51"),
+            id("e1")
+        )
+    };
+    let complete = format!(
+        "SELECT FROM multica_complete({}, '{{}}', 'turn', '/turn')",
+        id("e1")
+    );
+    // A message that cannot be written takes the end of the turn along.
+    let before = digest(context, &database)?;
+    expect_state(
+        &mut client,
+        &format!("BEGIN; {complete}; {}; COMMIT", reply("nobody")),
+        "23514",
+    )?;
+    client.batch_execute("ROLLBACK")?;
+    ensure!(digest(context, &database)? == before, "nothing was done");
+    let unread = format!(
+        "UPDATE chat_session SET unread_since = now() WHERE id = {} AND unread_since IS NULL",
+        id("51")
+    );
+    killed_at_every_statement(context, &database, &[complete, reply("assistant"), unread])?;
+    expect(
+        &mut client,
+        "SELECT t.status, c.session_id, c.unread_since IS NOT NULL, m.content,
+                (SELECT count(*) FROM multica_event_log WHERE type = 'chat:done')
+         FROM agent_task_queue AS t JOIN chat_session AS c ON c.id = t.chat_session_id JOIN chat_message AS m ON m.task_id = t.id",
+        "completed turn t done 1",
+    )
+}
+
+fn w16_reassignment_commits_as_a_whole(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working' WHERE name = 'Ada';
+         UPDATE agent_task_queue SET issue_id = {}", id("d1")))?;
+    let statements = [
+        format!(
+            "UPDATE issue SET assignee_id = {} WHERE id = {}",
+            id("c2"),
+            id("d1")
+        ),
+        format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1")),
+        format!("SELECT FROM multica_enqueue_issue({})", id("d1")),
+    ];
+    killed_at_every_statement(context, &database, &statements)?;
+    expect(
+        &mut client,
+        "SELECT a.name, a.status, t.status, t.completed_at IS NOT NULL FROM agent_task_queue AS t
+         JOIN agent AS a ON a.id = t.agent_id ORDER BY a.name",
+        "Ada idle cancelled t\nBo idle queued f",
+    )
+}

@@ -1,0 +1,191 @@
+//! What is queued, and which transitions a task allows from there.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Suite;
+use super::support::{digest, expect, id, team, value};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "transitions/enqueue_takes_what_the_source_says",
+        enqueue_takes_what_the_source_says,
+    ),
+    ("transitions/pending_task_coalesces", pending_task_coalesces),
+    (
+        "transitions/illegal_transitions_name_the_state",
+        illegal_transitions_name_the_state,
+    ),
+    (
+        "transitions/finalized_tasks_answer_and_do_not_change",
+        finalized_tasks_answer_and_do_not_change,
+    ),
+];
+
+fn enqueue_takes_what_the_source_says(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "UPDATE issue SET priority = 'medium' WHERE id = {}",
+        id("d2")
+    ))?;
+    for (call, expected) in [
+        (
+            format!("multica_enqueue({}, '{{\"a\": 1}}', 7, 5)", id("c2")),
+            "c2 b1     7 5 {\"a\": 1}",
+        ),
+        (format!("multica_enqueue({})", id("c2")), "c2 b1     0 2 {}"),
+        (
+            format!("multica_enqueue_issue({}, {})", id("d1"), id("81")),
+            "c1 b1 d1   81 0 2 ",
+        ),
+        (
+            format!("multica_enqueue_issue({})", id("d2")),
+            "c1 b1 d2    2 2 ",
+        ),
+        (
+            format!(
+                "multica_enqueue_issue({}, priority => -3, max_attempts => 1, context => '[]')",
+                id("d3")
+            ),
+            "c1 b1 d3    -3 1 []",
+        ),
+        (
+            format!("multica_enqueue_mention({}, {})", id("d3"), id("c2")),
+            "c2 b1 d3    3 2 ",
+        ),
+        (
+            format!(
+                "multica_enqueue_mention({}, {}, {})",
+                id("d1"),
+                id("c2"),
+                id("81")
+            ),
+            "c2 b1 d1   81 0 2 ",
+        ),
+        (
+            format!("multica_enqueue_issue({})", id("d4")),
+            "c1 b1 d4    4 2 ",
+        ),
+        (
+            format!("multica_enqueue_chat({})", id("51")),
+            "c1 b1  51   2 2 ",
+        ),
+        (
+            format!("multica_enqueue_autopilot({})", id("71")),
+            "c1 b1   71  2 2 ",
+        ),
+    ] {
+        let enqueued = value(&mut client, &format!("SELECT task_id FROM {call}"))?;
+        let sql = format!(
+            "SELECT right(agent_id::text, 2), right(runtime_id::text, 2), right(issue_id::text, 2), right(chat_session_id::text, 2),
+                    right(autopilot_run_id::text, 2), right(trigger_comment_id::text, 2), priority, max_attempts, context
+             FROM multica_get_task('{enqueued}')
+             WHERE status = 'queued' AND attempt = 1 AND parent_task_id IS NULL AND session_id IS NULL AND dispatched_at IS NULL"
+        );
+        expect(&mut client, &sql, expected)?;
+    }
+    Ok(())
+}
+
+fn pending_task_coalesces(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let first = value(
+        &mut client,
+        &format!(
+            "SELECT task_id FROM multica_enqueue_issue({}, {})",
+            id("d1"),
+            id("81")
+        ),
+    )?;
+    let again = format!(
+        "SELECT task_id = '{first}', created FROM multica_enqueue_issue({}, priority => 9)",
+        id("d1")
+    );
+    expect(&mut client, &again, "t f")?;
+    let mention = format!(
+        "SELECT task_id = '{first}', created FROM multica_enqueue_mention({}, {})",
+        id("d1"),
+        id("c1")
+    );
+    expect(&mut client, &mention, "t f")?;
+    expect(
+        &mut client,
+        "SELECT right(trigger_comment_id::text, 2), priority FROM agent_task_queue",
+        "81 0",
+    )?;
+    expect(&mut client, "SELECT count(*) FROM multica_event_log", "1")?;
+    client.batch_execute(&format!("SELECT FROM multica_claim({})", id("b1")))?;
+    expect(&mut client, &again, "t f")?;
+    client.batch_execute(&format!("SELECT FROM multica_start('{first}')"))?;
+    // A running task is no pending one: what is asked for now waits behind it.
+    expect(&mut client, &again, "f t")
+}
+
+fn illegal_transitions_name_the_state(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e1'), task('e2', status => 'dispatched'), task('e3', status => 'running'),
+                task('e4', status => 'completed'), task('e5', status => 'failed'), task('e6', status => 'cancelled')",
+    )?;
+    for (label, call, state, allowed) in [
+        ("e1", "start", "queued", "dispatched"),
+        ("e3", "start", "running", "dispatched"),
+        ("e4", "start", "completed", "dispatched"),
+        ("e5", "start", "failed", "dispatched"),
+        ("e6", "start", "cancelled", "dispatched"),
+        ("e1", "complete", "queued", "running"),
+        ("e2", "complete", "dispatched", "running"),
+        ("e1", "fail", "queued", "dispatched or running"),
+    ] {
+        let more = if call == "fail" { ", 'x'" } else { "" };
+        let sql = format!("SELECT FROM multica_{call}({}{more})", id(label));
+        let error = client
+            .batch_execute(&sql)
+            .err()
+            .with_context(|| format!("{sql} succeeds"))?;
+        let error = error.as_db_error().context("an error of the server")?;
+        ensure!(error.code().code() == "55000", "{sql}: {error:?}");
+        let detail = error.detail().unwrap_or_default();
+        ensure!(
+            detail.contains(&format!("It is {state};"))
+                && detail.contains(&format!("a task that is {allowed} can be")),
+            "{sql}: {detail}"
+        );
+        ensure!(error.hint().is_some(), "{sql} says what to do");
+    }
+    Ok(())
+}
+
+fn finalized_tasks_answer_and_do_not_change(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e4', status => 'completed'), task('e5', status => 'failed'), task('e6', status => 'cancelled');
+         UPDATE agent_task_queue SET completed_at = now(), session_id = 's', result = '1', failure_reason = 'timeout', attempt = 2",
+    )?;
+    let before = digest(context, &database)?;
+    for (label, status) in [("e4", "completed"), ("e5", "failed"), ("e6", "cancelled")] {
+        let task = id(label);
+        for call in [
+            format!("multica_complete({task}, '2', 'other', '/other')"),
+            format!("multica_complete({task}, claim_token => 1)"),
+            format!("multica_fail({task}, 'x', 'timeout', 'other', '/other')"),
+            format!("multica_cancel({task})"),
+        ] {
+            let sql = format!(
+                "SELECT status, applied, retry_task_id, first_execution, session_id, result FROM {call}"
+            );
+            expect(&mut client, &sql, &format!("{status} f  f s 1"))?;
+        }
+        expect(
+            &mut client,
+            &format!("SELECT multica_pin_session({task}, 'other')"),
+            "f",
+        )?;
+    }
+    ensure!(
+        digest(context, &database)? == before,
+        "a task that is over was changed"
+    );
+    Ok(())
+}

@@ -91,3 +91,65 @@ pub fn not_blank(argument: &str, value: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::*;
+
+    #[pg_test]
+    fn seconds_that_make_no_span_are_refused() {
+        for wrong in [
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            -1.0,
+            -0.0,
+            0.0,
+            1e300,
+            1.1e10,
+        ] {
+            assert!(seconds("s", Some(wrong)).is_err(), "{wrong} is taken");
+        }
+        assert!(seconds("s", None).is_err());
+        for right in [f64::MIN_POSITIVE, 45.0, 1e10] {
+            assert_eq!(seconds("s", Some(right)).unwrap(), right);
+        }
+    }
+
+    #[pg_test]
+    fn grace_of_nothing_is_a_grace() {
+        assert_eq!(grace("g", -0.0).unwrap(), 0.0);
+        assert!(grace("g", -1e-9).is_err());
+        assert!(grace("g", f64::NAN).is_err());
+    }
+
+    #[pg_test]
+    fn bound_below_zero_is_refused_and_none_is_none() {
+        assert!(bound("b", Some(-1)).is_err());
+        assert_eq!(bound("b", Some(0)).unwrap(), Some(0));
+        assert_eq!(bound("b", None).unwrap(), None);
+    }
+
+    #[pg_test]
+    fn null_in_an_array_is_not_passed_over() {
+        assert!(elements("e", Some(vec![Some(1), None])).is_err());
+        assert!(elements::<i32>("e", None).is_err());
+        assert!(optional_elements("e", Some(vec![None::<i32>])).is_err());
+        assert_eq!(optional_elements::<i32>("e", None).unwrap(), None);
+        assert_eq!(elements("e", Some(vec![Some(1)])).unwrap(), [1]);
+    }
+
+    #[pg_test]
+    fn word_outside_its_set_names_the_words_inside() {
+        let error = one_of("mode", "Local", &["local", "cloud"]).unwrap_err();
+        let Error::Invalid { argument, hint, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(argument, "mode");
+        assert_eq!(hint, "Pass one of 'local', 'cloud'.");
+        assert!(not_blank("n", " \t\n").is_err());
+    }
+}

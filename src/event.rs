@@ -29,6 +29,12 @@ static MOVE_READER: Statement = Statement::write(include_str!("../sql/event/move
 static FORGET_READER: Statement = Statement::write(include_str!("../sql/event/forget_reader.sql"));
 static TRIM: Statement = Statement::write(include_str!("../sql/event/trim.sql"));
 
+extension_sql_file!(
+    "../sql/install/comments/event.sql",
+    name = "event_comments",
+    requires = [multica_events, multica_take_events, multica_forget_reader]
+);
+
 /// Times the retention that an event is kept at most for a named reader that has not taken it.
 const LONGEST_RETENTION: f64 = 10.0;
 

@@ -7,11 +7,13 @@ mod clock;
 mod error;
 mod event;
 mod failure;
+mod grant;
 mod install;
 mod json;
 mod kind;
 mod lock;
 mod recovery;
+mod role;
 mod row;
 mod runtime;
 mod settings;
@@ -26,6 +28,11 @@ mod worker;
 pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/install/types.sql", name = "types", bootstrap);
+extension_sql_file!(
+    "../sql/install/comments/types.sql",
+    name = "types_comments",
+    requires = ["types"]
+);
 extension_sql_file!(
     "../sql/install/sweep_all.sql",
     name = "sweep_all",
@@ -47,4 +54,16 @@ extension_sql_file!(
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
     worker::register();
+}
+
+/// What the framework of the test functions asks a crate for.
+#[cfg(test)]
+pub mod pg_test {
+    /// Nothing has to be prepared.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// The test functions need no setting.
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        Vec::new()
+    }
 }

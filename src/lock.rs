@@ -2,10 +2,13 @@
 //! several rows of a kind by id. A call takes every row it will write, or that a row it inserts refers to, before its
 //! first write. What waits follows this order; a sweep never waits and so is in no cycle.
 
+use std::collections::HashSet;
+
 use pgrx::Uuid;
 
 use crate::error::{Error, Result};
 use crate::spi::{Statement, arg};
+use crate::subtransaction;
 
 static WORKSPACE_KEY_SHARE: Statement =
     Statement::write(include_str!("../sql/lock/workspace_key_share.sql"));
@@ -76,25 +79,61 @@ impl Wanted {
     }
 
     /// Takes the locks, waiting for each.
-    pub fn take(self) {
+    pub fn take(&self) {
         let runtimes = match self.strength {
             Runtimes::KeyShare => &RUNTIMES_KEY_SHARE,
             Runtimes::Update => &RUNTIMES,
         };
-        let order = [
-            (&WORKSPACES, self.workspaces),
-            (&AGENTS, self.agents),
-            (&ISSUES, self.issues),
-            (runtimes, self.runtimes),
-            (&CHAT_SESSIONS, self.chat_sessions),
-            (&AUTOPILOT_RUNS, self.runs),
-            (&COMMENTS, self.comments),
-            (&TASKS, self.tasks),
+        let statements = [
+            &WORKSPACES,
+            &AGENTS,
+            &ISSUES,
+            runtimes,
+            &CHAT_SESSIONS,
+            &AUTOPILOT_RUNS,
+            &COMMENTS,
+            &TASKS,
         ];
-        for (statement, ids) in order {
+        for (statement, ids) in statements.into_iter().zip(self.in_order()) {
             if !ids.is_empty() {
-                statement.run(&[arg(ids)]);
+                statement.run(&[arg(ids.clone())]);
             }
+        }
+    }
+
+    fn in_order(&self) -> [&Vec<Uuid>; 8] {
+        [
+            &self.workspaces,
+            &self.agents,
+            &self.issues,
+            &self.runtimes,
+            &self.chat_sessions,
+            &self.runs,
+            &self.comments,
+            &self.tasks,
+        ]
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        let pairs = self.in_order().into_iter().zip(other.in_order());
+        pairs.into_iter().all(|(mine, others)| {
+            let mine: HashSet<&Uuid> = mine.iter().collect();
+            others.iter().all(|id| mine.contains(id))
+        })
+    }
+}
+
+/// Takes the locks that `look` asks for, and looks again under them. Where more is to be locked by then, all are given up
+/// and taken anew: what was found late may come earlier in the order than what is already held.
+pub fn settle(look: impl Fn() -> Wanted) {
+    loop {
+        let wanted = look();
+        let settled = subtransaction::kept_if(|| {
+            wanted.take();
+            wanted.covers(&look())
+        });
+        if settled {
+            return;
         }
     }
 }

@@ -25,6 +25,17 @@ static FAILED: Statement = Statement::write(include_str!("../sql/failure/failed.
 static UNLOGGED: Statement = Statement::write(include_str!("../sql/failure/unlogged.sql"));
 static TASKS: Statement = Statement::write(include_str!("../sql/failure/tasks.sql"));
 
+extension_sql_file!(
+    "../sql/install/comments/recovery.sql",
+    name = "recovery_comments",
+    requires = [
+        multica_fail_tasks_for_offline_runtimes,
+        multica_fail_stale_tasks,
+        multica_recover_orphans,
+        multica_handle_failed_tasks
+    ]
+);
+
 /// Tasks that a stage failed, and what followed.
 #[derive(Default)]
 pub struct Verdict {

@@ -121,3 +121,73 @@ unsafe impl<K: Kind> SqlTranslatable for Composite<K> {
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
         Ok(ReturnsRef::One(SqlMappingRef::As(K::NAME)));
 }
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    /// A fleet with one runtime, and a session in which the type has already been used.
+    fn list() -> String {
+        let listed = "SELECT to_jsonb(r) - 'metadata' - 'future' || jsonb_build_object('id', r.id) <> '{}' AND r.name = 'n'
+                      FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1') AS r";
+        format!("SELECT coalesce(bool_and(x), false) FROM ({listed}) AS g (x)")
+    }
+
+    fn one_runtime() {
+        Spi::run(
+            "SELECT FROM multica_install();
+             INSERT INTO workspace (id, name, slug) VALUES ('00000000-0000-4000-8000-0000000000a1', 'w', 'w');
+             SELECT FROM multica_upsert_runtime('00000000-0000-4000-8000-0000000000a1', 'd', 'n', 'local', 'p', 'online')",
+        )
+        .unwrap();
+        assert!(Spi::get_one::<bool>(&list()).unwrap().unwrap());
+    }
+
+    #[pg_test]
+    fn attribute_that_the_library_does_not_know_is_null() {
+        one_runtime();
+        Spi::run("ALTER TYPE multica_runtime ADD ATTRIBUTE future text").unwrap();
+        assert!(Spi::get_one::<bool>(&list()).unwrap().unwrap());
+        let future = "SELECT future IS NULL FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1')";
+        assert!(Spi::get_one::<bool>(future).unwrap().unwrap());
+    }
+
+    #[pg_test]
+    fn attribute_that_the_type_lacks_is_left_out() {
+        one_runtime();
+        Spi::run("ALTER TYPE multica_runtime DROP ATTRIBUTE metadata").unwrap();
+        assert!(Spi::get_one::<bool>(&list()).unwrap().unwrap());
+        Spi::run("ALTER TYPE multica_swept DROP ATTRIBUTE tasks_failed, ADD ATTRIBUTE tasks_moved bigint").unwrap();
+        let swept = "SELECT more = false AND tasks_moved IS NULL AND runtimes_offline = 0 FROM multica_sweep()";
+        assert!(Spi::get_one::<bool>(swept).unwrap().unwrap());
+    }
+
+    #[pg_test]
+    fn order_of_attributes_does_not_matter() {
+        one_runtime();
+        Spi::run(
+            "ALTER TYPE multica_runtime DROP ATTRIBUTE status, DROP ATTRIBUTE daemon_id;
+             ALTER TYPE multica_runtime ADD ATTRIBUTE daemon_id text, ADD ATTRIBUTE status text",
+        )
+        .unwrap();
+        let row = "SELECT daemon_id || status || name
+                   FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1')";
+        assert_eq!(Spi::get_one::<String>(row).unwrap().unwrap(), "donlinen");
+    }
+
+    #[pg_test]
+    fn attribute_of_another_type_is_refused() {
+        one_runtime();
+        Spi::run("ALTER TYPE multica_runtime ALTER ATTRIBUTE name TYPE integer").unwrap();
+        Spi::run(
+            "DO $$ BEGIN
+                 PERFORM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1');
+                 RAISE 'taken' USING ERRCODE = 'assert_failure';
+             EXCEPTION WHEN internal_error THEN
+                 ASSERT SQLERRM LIKE '%another type than the tables give%', SQLERRM;
+             END $$",
+        )
+        .unwrap();
+    }
+}

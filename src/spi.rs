@@ -298,7 +298,7 @@ fn explain(caught: CaughtError) -> ! {
         }
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE if error.hint().is_none() => {
             ErrorReport::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, "multica")
-                .set_hint("The owner of the tables can grant what a role needs: SELECT multica_grant('the_role', 'daemon');")
+                .set_hint("The owner of the extension or a superuser can grant what a role needs: SELECT multica_grant('the_role', 'daemon');")
                 .report(PgLogLevel::ERROR)
         }
         _ => caught.rethrow(),

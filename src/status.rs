@@ -13,6 +13,12 @@ use crate::worker::shared;
 
 static STATUS: Statement = Statement::read(include_str!("../sql/status/status.sql"));
 
+extension_sql_file!(
+    "../sql/install/comments/status.sql",
+    name = "status_comments",
+    requires = [multica_status, "metrics"]
+);
+
 fn at(moment: Option<shared::Moment>) -> Option<TimestampWithTimeZone> {
     moment.and_then(|moment| TimestampWithTimeZone::try_from(moment).ok())
 }

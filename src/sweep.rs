@@ -21,6 +21,12 @@ static NEW_ID: Statement = Statement::write(include_str!("../sql/sweep/new_id.sq
 static REFUSED: Statement = Statement::write(include_str!("../sql/sweep/refused.sql"));
 static RECORD: Statement = Statement::write(include_str!("../sql/sweep/record.sql"));
 
+extension_sql_file!(
+    "../sql/install/comments/sweep.sql",
+    name = "sweep_comments",
+    requires = [multica_sweep, "sweep_all"]
+);
+
 /// The time a sweep may still take.
 struct Budget {
     began: Instant,

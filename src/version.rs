@@ -12,6 +12,12 @@ pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 static OF_OBJECTS: Statement =
     Statement::read(include_str!("../sql/install/version_of_objects.sql"));
 
+extension_sql_file!(
+    "../sql/install/comments/version.sql",
+    name = "version_comments",
+    requires = [multica_version]
+);
+
 /// Fails with 55000 where the SQL objects are of another version than the library.
 pub fn check() -> Result<()> {
     let objects: String = OF_OBJECTS.row(&[], |row| row.must(1)).unwrap_or_default();
@@ -32,4 +38,26 @@ pub fn check() -> Result<()> {
 fn multica_version() -> std::result::Result<&'static str, ErrorReport> {
     check()?;
     Ok(LIBRARY)
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::*;
+
+    #[pg_test]
+    fn objects_of_another_version_are_noticed() {
+        check().unwrap();
+        Spi::run(
+            "DO $$ BEGIN
+                 UPDATE pg_extension SET extversion = '0.0.1' WHERE extname = 'multica';
+                 PERFORM multica_version();
+                 RAISE 'not noticed';
+             EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL;
+             END $$",
+        )
+        .unwrap();
+    }
 }

@@ -1,12 +1,14 @@
 //! Everything around a real server: private copies of Postgres, private clusters, builds of the extension, and the
 //! runners of its tests, demo and benches.
 
+pub mod bench;
 pub mod cluster;
 pub mod console;
 pub mod context;
 pub mod database;
 pub mod demo;
 pub mod extension;
+pub mod pooler;
 pub mod postgres_copy;
 pub mod project;
 pub mod report;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use multica_harness::project::Project;
-use multica_harness::{cluster, demo, tools, verify};
+use multica_harness::{bench, cluster, demo, tools, verify};
 
 #[derive(Parser)]
 #[command(
@@ -28,6 +28,8 @@ enum Command {
     Daemon(demo::Identity),
     /// Run every test: format, lints, test functions, golden files, isolation specs, suites
     Verify(verify::Options),
+    /// Measure, and print ratios
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Demo(arguments) => demo::run(&enter()?, &arguments),
         Command::Daemon(identity) => demo::live(&identity).map(|never| match never {}),
         Command::Verify(options) => verify::run(&enter()?, &options),
+        Command::Bench(arguments) => bench::run(&enter()?, &arguments),
     }
 }
 

@@ -48,6 +48,18 @@ impl Report {
         self.record(name, started.elapsed(), outcome);
     }
 
+    /// Carries out what the tests after it need; only its failure is counted, as one.
+    pub fn need<T>(&mut self, name: &str, step: impl FnOnce() -> Result<T>) -> Option<T> {
+        let started = Instant::now();
+        match step() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.record(name, started.elapsed(), Err(error));
+                None
+            }
+        }
+    }
+
     fn record(&mut self, name: &str, took: Duration, outcome: Result<()>) {
         let took = took.as_secs_f64();
         match outcome {

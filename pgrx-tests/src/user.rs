@@ -60,16 +60,4 @@ impl ServerUser {
         }
         Ok(())
     }
-
-    /// What to put before a shell command so that it runs as this user.
-    pub fn shell_prefix(&self) -> String {
-        if self.switch {
-            format!(
-                "setpriv --reuid={0} --regid={1} --clear-groups ",
-                self.uid, self.gid
-            )
-        } else {
-            String::new()
-        }
-    }
 }

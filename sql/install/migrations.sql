@@ -1,5 +1,5 @@
--- Whether schema $1 has the server's list of migrations.
-SELECT true
+-- The list of migrations in schema $1, if there is one: whether the caller may read and write it.
+SELECT has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid
 WHERE c.relnamespace = $1 AND c.relname = 'schema_migrations' AND c.relkind IN ('r', 'p')

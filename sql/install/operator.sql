@@ -1,4 +1,4 @@
--- Functions of the extension that role $1 may not call yet, and whether the caller can change that.
+-- Functions and procedures of the extension that role $1 may not call yet, and whether the caller can change that.
 SELECT string_agg(
         format(
             'GRANT EXECUTE ON ROUTINE %I.%I(%s) TO %I;',

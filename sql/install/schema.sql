@@ -1,6 +1,5 @@
 -- The schema that the extension is installed in, and what the caller may do there.
 SELECT n.oid, n.nspname::text, current_user::text,
-    has_schema_privilege(n.oid, 'CREATE'),
     has_database_privilege(current_database(), 'TEMPORARY'),
     -- The pseudo-role public is asked for by reading the ACL: has_schema_privilege knows roles only.
     EXISTS (

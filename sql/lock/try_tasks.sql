@@ -1,6 +1,8 @@
 -- A sweep never waits for a row. Of the tasks given, already locked by the caller, those are kept of which every row
 -- that the verdict writes or refers to could be locked at once; the others are left for the next pass. The issue is
--- locked FOR UPDATE because an uncommitted task of the pair holds its key, and a retry would wait for it.
+-- locked FOR UPDATE because an uncommitted task of the pair holds its key, and a retry would wait for it at the pending
+-- slot. So it would for a task that is just leaving the slot: s holds the slots' tasks, q those that nobody is changing.
+-- NOT IN, for its hashed subplan: the planner knows nothing of how many rows there are, and an anti join is a nested loop.
 WITH t AS MATERIALIZED (
     SELECT id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, trigger_comment_id
     FROM agent_task_queue
@@ -23,6 +25,15 @@ p AS MATERIALIZED (
 ),
 m AS MATERIALIZED (
     SELECT id FROM comment WHERE id = ANY (ARRAY(SELECT trigger_comment_id FROM t)) FOR KEY SHARE SKIP LOCKED
+),
+s AS MATERIALIZED (
+    SELECT o.id, t.id AS task_id
+    FROM t
+    JOIN agent_task_queue AS o ON o.issue_id = t.issue_id AND o.agent_id = t.agent_id
+    WHERE o.status IN ('queued', 'dispatched') AND o.id <> t.id
+),
+q AS MATERIALIZED (
+    SELECT id FROM agent_task_queue WHERE id = ANY (ARRAY(SELECT id FROM s)) FOR SHARE SKIP LOCKED
 )
 SELECT t.id
 FROM t
@@ -36,3 +47,4 @@ WHERE (t.issue_id IS NULL OR i.id IS NOT NULL)
   AND (t.chat_session_id IS NULL OR c.id IS NOT NULL)
   AND (t.autopilot_run_id IS NULL OR p.id IS NOT NULL)
   AND (t.trigger_comment_id IS NULL OR m.id IS NOT NULL)
+  AND t.id NOT IN (SELECT s.task_id FROM s WHERE s.id NOT IN (SELECT q.id FROM q))

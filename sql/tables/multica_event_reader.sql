@@ -4,3 +4,6 @@ CREATE TABLE multica_event_reader (
     created_at timestamptz NOT NULL DEFAULT now(),
     taken_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
+
+COMMENT ON TABLE multica_event_reader IS 'how far each named reader of multica_take_events has come';
+COMMENT ON COLUMN multica_event_reader.last_id IS 'last event that the reader has taken';

@@ -16,3 +16,7 @@ CREATE TABLE multica_sweep_state (
     refused_until timestamptz,
     events_trimmed_to bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+
+COMMENT ON TABLE multica_sweep_state IS 'one row: the last sweep that did something, and what the next one has to know';
+COMMENT ON COLUMN multica_sweep_state.refused_ids IS 'rows that could not be written and are tried again after refused_until';
+COMMENT ON COLUMN multica_sweep_state.events_trimmed_to IS 'last event that was trimmed: reading from before it is an error';

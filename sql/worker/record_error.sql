@@ -1,4 +1,5 @@
--- What went wrong, and the rows that sweeps pass over for a while because of it. Never waits: somebody who sweeps
+-- What went wrong, and the rows that sweeps pass over for a while because of it. All of them are tried again when the
+-- while of the first is over: a steady stream of refusals puts off none for ever. Never waits: somebody who sweeps
 -- meanwhile holds the row.
 WITH state AS (
     SELECT s.only_row, s.refused_until > pg_catalog.clock_timestamp() AS still
@@ -14,7 +15,7 @@ SET last_error = $1,
         ELSE $2::uuid[]
     END,
     refused_until = CASE
-        WHEN pg_catalog.cardinality($2::uuid[]) = 0 THEN s.refused_until
+        WHEN state.still OR pg_catalog.cardinality($2::uuid[]) = 0 THEN s.refused_until
         ELSE pg_catalog.clock_timestamp() + interval '5 minutes'
     END
 FROM state

@@ -5,13 +5,14 @@ mod files;
 mod plan;
 mod refuse;
 mod shape;
+mod warn;
 
-use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::required;
 use crate::error::{Error, Result};
+use crate::grant;
 use crate::kind::InstallStep;
 use crate::row::{Composite, set};
 use crate::spi::{self, Statement, arg};
@@ -21,6 +22,7 @@ use plan::{Action, Step, plan};
 use shape::{Relation, Shape, Wanted, relations, set_local};
 
 static PLACE: Statement = Statement::write(include_str!("../../sql/install/schema.sql"));
+static MAY_CREATE: Statement = Statement::write(include_str!("../../sql/install/may_create.sql"));
 static ONE_AT_A_TIME: Statement =
     Statement::write(include_str!("../../sql/install/one_at_a_time.sql"));
 static LOCK_TIMEOUT: Statement =
@@ -31,8 +33,6 @@ static MIGRATIONS: Statement = Statement::write(include_str!("../../sql/install/
 static RECORDED: Statement =
     Statement::write(include_str!("../../sql/install/migration_recorded.sql"));
 static STATE_ROW: Statement = Statement::write(include_str!("../../sql/install/state_row.sql"));
-static LOOSE_TRIGGERS: Statement =
-    Statement::write(include_str!("../../sql/install/loose_triggers.sql"));
 
 const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.sql");
 
@@ -40,7 +40,7 @@ const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.
 const LONGEST_WAIT: &str = "5s";
 
 extension_sql_file!(
-    "../../sql/install/comments.sql",
+    "../../sql/install/comments/install.sql",
     name = "install_comments",
     requires = [multica_install]
 );
@@ -50,7 +50,6 @@ struct Place {
     oid: pg_sys::Oid,
     schema: String,
     caller: String,
-    may_create: bool,
     may_create_temporary: bool,
     open_to_all: bool,
     extension: pg_sys::Oid,
@@ -79,21 +78,16 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     let found = Shape::read(place.oid, &place.schema);
     refuse::refuse(&place, &wanted, &relations, &found)?;
     let mut steps = plan(&wanted, &relations, &found)?;
-    may_create(&place, &steps)?;
-    warn(&place, &relations);
-    if dry_run {
-        steps.extend(record_migration(&place, &relations));
-        steps.extend(operator(owner(&place, &relations)));
-    } else {
+    let owner = owner(&place, &relations);
+    may_create(&place, &owner, &steps)?;
+    steps.extend(record_migration(&place, &relations, &steps)?);
+    steps.extend(operator(&owner));
+    steps.extend(privileges(&place, &owner));
+    warn::warn(&place, &wanted, &relations);
+    if !dry_run {
         carry_out(&steps);
-        give_away(&place, &relations, &steps);
+        give_away(&place, &owner, &steps);
         STATE_ROW.run(&[]);
-        let rest: Vec<Step> = record_migration(&place, &relations)
-            .into_iter()
-            .chain(operator(owner(&place, &relations)))
-            .collect();
-        carry_out(&rest);
-        steps.extend(rest);
     }
     if let Some(before) = waited {
         set_local("lock_timeout", &before);
@@ -118,10 +112,9 @@ fn place() -> Place {
         oid: row.must(1),
         schema: row.must(2),
         caller: row.must(3),
-        may_create: row.must(4),
-        may_create_temporary: row.must(5),
-        open_to_all: row.must(6),
-        extension: row.must(7),
+        may_create_temporary: row.must(4),
+        open_to_all: row.must(5),
+        extension: row.must(6),
     });
     place.expect("a function of the extension runs in a database that has it")
 }
@@ -142,18 +135,18 @@ fn may_create_temporary(place: &Place) -> Result<()> {
     })
 }
 
-fn may_create(place: &Place, steps: &[Step]) -> Result<()> {
+/// Tables are created as the caller and given to the owner, so both need to be able to.
+fn may_create(place: &Place, owner: &str, steps: &[Step]) -> Result<()> {
+    let args = [arg(place.oid), arg(owner.to_string())];
     let creates = steps.iter().any(|step| step.action == Action::Created);
-    if place.may_create || !creates {
+    let lacking: Option<String> = MAY_CREATE.row(&args, |row| row.must(1));
+    let Some(role) = lacking.filter(|_| creates) else {
         return Ok(());
-    }
+    };
     Err(Error::Privilege {
-        message: format!("{} may not create in schema {}", place.caller, place.schema),
-        detail: "Tables and indexes are missing there; a dry run lists them.".into(),
-        hint: format!(
-            "Run GRANT CREATE ON SCHEMA {} TO {};",
-            place.schema, place.caller
-        ),
+        message: format!("{role} may not create in schema {}", place.schema),
+        detail: "Tables or indexes are missing there; a dry run lists them.".into(),
+        hint: format!("Run GRANT CREATE ON SCHEMA {} TO {role};", place.schema),
     })
 }
 
@@ -172,7 +165,7 @@ fn owner(place: &Place, relations: &[Relation]) -> String {
         .map_or_else(|| place.caller.clone(), |relation| relation.owner.clone())
 }
 
-fn give_away(place: &Place, relations: &[Relation], steps: &[Step]) {
+fn give_away(place: &Place, owner: &str, steps: &[Step]) {
     let created = |name: &str| {
         let mut all = steps.iter();
         all.any(|step| step.object == name && step.action == Action::Created)
@@ -182,29 +175,49 @@ fn give_away(place: &Place, relations: &[Relation], steps: &[Step]) {
         .filter(|table| created(table.name))
         .map(|table| table.name.to_string())
         .collect();
-    let args = [arg(place.oid), arg(names), arg(owner(place, relations))];
+    let args = [arg(place.oid), arg(names), arg(owner.to_string())];
     let scripts = GIVE_AWAY.rows(&args, |row| row.must::<String>(1));
     scripts.iter().for_each(|sql| spi::script(sql));
 }
 
-/// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. In a schema without
-/// the server's tasks a list of migrations is somebody else's.
-fn record_migration(place: &Place, relations: &[Relation]) -> Option<Step> {
+/// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. A list that is not
+/// the server's is written to only where install alters the server's tasks.
+fn record_migration(place: &Place, relations: &[Relation], steps: &[Step]) -> Result<Option<Step>> {
     let is_adopted = relations.iter().any(|relation| relation.name == TASKS);
-    let has_list = is_adopted && MIGRATIONS.run(&[arg(place.oid)]) > 0;
-    if !has_list || RECORDED.run(&[]) > 0 {
-        return None;
+    let is_altered = steps
+        .iter()
+        .any(|step| step.object == TASKS && step.action == Action::Altered);
+    let may_use: Option<bool> = MIGRATIONS.row(&[arg(place.oid)], |row| row.must(1));
+    match may_use.filter(|_| is_adopted) {
+        None => return Ok(None),
+        Some(false) if is_altered => return Err(list_is_closed(place)),
+        Some(false) => return Ok(None),
+        Some(true) => {}
     }
-    Some(Step::new(
-        "schema_migrations",
-        Action::Altered,
-        RECORD_MIGRATION.trim_end(),
-    ))
+    let (is_recorded, is_servers) = RECORDED
+        .row(&[], |row| (row.must::<bool>(1), row.must::<bool>(2)))
+        .unwrap_or_default();
+    let wanted = !is_recorded && (is_altered || is_servers);
+    Ok(wanted.then(|| {
+        let ddl = RECORD_MIGRATION.trim_end();
+        Step::new("schema_migrations", Action::Altered, ddl)
+    }))
+}
+
+fn list_is_closed(place: &Place) -> Error {
+    Error::Privilege {
+        message: format!("{} may not read and write schema_migrations", place.caller),
+        detail: "The server's migrator must be told of the columns that are added.".into(),
+        hint: format!(
+            "Run GRANT SELECT, INSERT ON schema_migrations TO {};",
+            place.caller
+        ),
+    }
 }
 
 /// The owner of the tables may call every function: the background worker sweeps as that role.
-fn operator(owner: String) -> Option<Step> {
-    let args = [arg(owner.clone())];
+fn operator(owner: &str) -> Option<Step> {
+    let args = [arg(owner.to_string())];
     let (grants, may_grant): (Option<String>, Option<bool>) =
         OPERATOR.row(&args, |row| (row.get(1), row.get(2)))?;
     let action = match may_grant {
@@ -214,32 +227,18 @@ fn operator(owner: String) -> Option<Step> {
     grants.map(|sql| Step::new(format!("operator {owner}"), action, sql))
 }
 
-fn warn(place: &Place, relations: &[Relation]) {
-    if place.open_to_all {
-        warning(
-            format!("every role may create objects in schema {}", place.schema),
-            "The functions of multica look names up in this schema.",
-            format!("Run REVOKE CREATE ON SCHEMA {} FROM PUBLIC;", place.schema),
-        );
-    }
-    let adopted: Vec<String> = relations.iter().map(|it| it.name.clone()).collect();
-    let loose: Option<String> = LOOSE_TRIGGERS
-        .row(&[arg(place.oid), arg(adopted)], |row| row.get(1))
-        .flatten();
-    if let Some(functions) = loose {
-        warning(
-            format!("trigger functions without a search_path of their own: {functions}"),
-            "When a function of multica fires them, they run under its search_path.",
-            "Give each its own: ALTER FUNCTION … SET search_path = …;".into(),
-        );
-    }
-}
-
-fn warning(message: String, detail: &str, hint: String) {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "multica")
-        .set_detail(detail)
-        .set_hint(hint)
-        .report(PgLogLevel::WARNING);
+/// Whoever was given a capability before there were tables, or before they got what is new, is given the rest.
+fn privileges(place: &Place, owner: &str) -> Vec<Step> {
+    let step = |lacking: grant::Lacking| {
+        let action = if lacking.may_grant {
+            Action::Altered
+        } else {
+            Action::Missing
+        };
+        Step::new(lacking.object, action, lacking.grants)
+    };
+    let all = grant::lacking(place.oid, owner.to_string()).into_iter();
+    all.map(step).collect()
 }
 
 fn row(step: &Step) -> Composite<InstallStep> {

@@ -26,6 +26,12 @@ static DELETE_ARCHIVED: Statement =
     Statement::write(include_str!("../../sql/runtime/delete_archived_agents.sql"));
 static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/delete.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/delete.sql",
+    name = "delete_comments",
+    requires = [multica_delete_runtime, multica_delete_archived_agents]
+);
+
 fn without_active_agents(runtime: Uuid) -> Result<()> {
     match count_active_agents(runtime) {
         0 => Ok(()),
@@ -41,11 +47,12 @@ fn without_active_agents(runtime: Uuid) -> Result<()> {
 fn lock_all(runtime: Uuid) -> Result<Vec<Uuid>> {
     let workspace = workspace_of(runtime)?;
     let in_flight = || IN_FLIGHT.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
-    let mut wanted = Wanted::of_tasks(in_flight());
-    wanted
-        .runtimes
-        .extend(HOMES.rows(&[arg(runtime)], |row| row.must::<Uuid>(1)));
-    lock_with_users(workspace, vec![runtime], wanted);
+    lock_with_users(workspace, &[runtime], || {
+        let mut wanted = Wanted::of_tasks(in_flight());
+        let homes = HOMES.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
+        wanted.runtimes.extend(homes);
+        wanted
+    });
     workspace_of(runtime)?;
     without_active_agents(runtime)?;
     Ok(in_flight())
@@ -96,7 +103,7 @@ fn multica_delete_archived_agents(
     let runtime = required("runtime_id", runtime_id)?;
     let workspace = workspace_of(runtime)?;
     let in_flight = || IN_FLIGHT_OF_ARCHIVED.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
-    lock_with_users(workspace, vec![runtime], Wanted::of_tasks(in_flight()));
+    lock_with_users(workspace, &[runtime], || Wanted::of_tasks(in_flight()));
     let now = clock::now();
     let mut events = Events::default();
     verdict(in_flight(), &failure::RUNTIME_OFFLINE, now, &mut events);

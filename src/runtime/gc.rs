@@ -18,6 +18,12 @@ static UNUSED: Statement = Statement::write(include_str!("../../sql/runtime/gc_u
 static REPOINT: Statement = Statement::write(include_str!("../../sql/runtime/gc_repoint.sql"));
 static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/gc_delete.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/gc.sql",
+    name = "gc_comments",
+    requires = [multica_delete_stale_offline_runtimes]
+);
+
 /// Deletes runtimes that were offline for longer than `ttl_secs` and that nobody uses: at most `most`, re-pointing at
 /// most as many tasks; `leave_out` not among them. The second value says that a bound was hit.
 pub fn collect<R>(

@@ -21,6 +21,18 @@ static STALE: Statement = Statement::write(include_str!("../../sql/runtime/stale
 static MARK_OFFLINE: Statement =
     Statement::write(include_str!("../../sql/runtime/mark_offline.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/liveness.sql",
+    name = "liveness_comments",
+    requires = [
+        multica_heartbeat,
+        multica_heartbeat_many,
+        multica_set_runtime_offline,
+        multica_deregister,
+        multica_mark_stale_runtimes_offline
+    ]
+);
+
 /// A sign of life of one runtime, the hot path (UpdateAgentRuntimeHeartbeat). Of the ids a daemon says it runs, it is
 /// told those that are no longer in flight here.
 #[pg_extern]

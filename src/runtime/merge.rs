@@ -27,6 +27,17 @@ static RECORD_LEGACY: Statement = Statement::write(include_str!(
 ));
 static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/delete.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/merge.sql",
+    name = "merge_comments",
+    requires = [
+        multica_merge_legacy,
+        multica_reassign_agents,
+        multica_reassign_tasks,
+        multica_record_legacy_daemon_id
+    ]
+);
+
 /// A runtime that becomes part of another one.
 pub struct Move {
     /// The runtime that goes.
@@ -42,24 +53,17 @@ pub fn users_of(runtimes: &[Uuid]) -> Vec<Uuid> {
     USERS_OF.rows(&[arg(runtimes.to_vec())], |row| row.must(1))
 }
 
-/// Locks everything that merging or deleting these runtimes touches. An agent that was bound between the look and the
-/// runtimes' locks is taken afterwards; from then on nobody can refer to the runtimes.
-pub fn lock_with_users(workspace: Uuid, runtimes: Vec<Uuid>, mut wanted: Wanted) {
-    wanted.workspaces.push(workspace);
-    wanted.agents.extend(users_of(&runtimes));
-    wanted.runtimes.extend(&runtimes);
-    wanted.strength = Runtimes::Update;
-    let known = wanted.agents.clone();
-    wanted.take();
-    let late = users_of(&runtimes)
-        .into_iter()
-        .filter(|agent| !known.contains(agent))
-        .collect();
-    Wanted {
-        agents: late,
-        ..Wanted::default()
-    }
-    .take();
+/// Locks everything that merging or deleting these runtimes touches, and what `others` asks for. Agents that come to use
+/// the runtimes meanwhile are among them: once it returns, nobody else can refer to the runtimes.
+pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> Wanted) {
+    lock::settle(|| {
+        let mut wanted = others();
+        wanted.workspaces.push(workspace);
+        wanted.agents.extend(users_of(runtimes));
+        wanted.runtimes.extend(runtimes);
+        wanted.strength = Runtimes::Update;
+        wanted
+    });
 }
 
 /// Carries the moves out, in four statements for any number of them; gives agents and tasks moved. The caller holds the
@@ -145,7 +149,7 @@ fn multica_merge_legacy(
     locked.sort_unstable();
     locked.dedup();
     if locked.len() > 1 {
-        lock_with_users(workspace, locked.clone(), Wanted::default());
+        lock_with_users(workspace, &locked, Wanted::default);
     }
 
     let own = known_as(into_runtime_id)?;
@@ -193,7 +197,7 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
         let place = format!("workspace {workspace}, the one of runtime {old}");
         return Err(Error::not_found_in("runtime", new, place));
     }
-    lock_with_users(workspace, vec![old, new], Wanted::default());
+    lock_with_users(workspace, &[old, new], Wanted::default);
     workspace_of(old)?;
     workspace_of(new)?;
     Ok((old, new))

@@ -23,6 +23,12 @@ use crate::spi::{Statement, arg};
 static FIND: Statement = Statement::write(include_str!("../../sql/runtime/find_registered.sql"));
 static REGISTERED: Statement = Statement::write(include_str!("../../sql/runtime/registered.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/register.sql",
+    name = "register_comments",
+    requires = [multica_register]
+);
+
 /// A row that a registration overwrites, or (`legacy`) merges.
 struct Known {
     id: Uuid,
@@ -77,11 +83,12 @@ fn multica_register(
     } else {
         Vec::new()
     };
-    let mut wanted = Wanted::of_tasks(orphans.clone());
+    let of_orphans = || Wanted::of_tasks(orphans.clone());
     if before.iter().any(|row| row.legacy) {
-        lock_with_users(workspace, ids.clone(), wanted);
+        lock_with_users(workspace, &ids, of_orphans);
     } else {
         lock::workspace_for_key_share(workspace)?;
+        let mut wanted = of_orphans();
         wanted.runtimes.extend(&ids);
         wanted.strength = Runtimes::Update;
         wanted.take();

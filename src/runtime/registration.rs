@@ -1,16 +1,18 @@
 //! What a daemon says when it registers, read into typed structs and checked as a whole before anything is written.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use super::registry::STATUSES;
 use crate::argument::{not_blank, one_of};
 use crate::error::{Error, Result};
 
 /// The JSON document of a registration. Unknown keys are ignored: a newer daemon may say more.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 pub struct Registration {
     /// Identity of the machine.
     pub daemon_id: String,
@@ -27,10 +29,10 @@ pub struct Registration {
     #[serde(default)]
     pub recover: bool,
     #[serde(default)]
-    runtimes: Vec<Entry>,
+    runtimes: Vec<Object<Entry>>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Entry {
     #[serde(default)]
     name: Option<String>,
@@ -66,12 +68,13 @@ fn trimmed(text: &Option<String>) -> &str {
 impl Registration {
     /// Reads and checks a registration; 22023 names the path of what is wrong.
     pub fn read(text: &str) -> Result<Self> {
-        let document: Value = serde_json::from_str(text)
-            .map_err(|error| malformed("registration".into(), &error.to_string()))?;
-        objects_only(&document)?;
-        let mut registration: Self =
-            serde_path_to_error::deserialize(document).map_err(|error| {
-                let path = format!("registration.{}", error.path());
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let Object(mut registration): Object<Self> = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| {
+                let path = match error.path().to_string().as_str() {
+                    "." => "registration".to_string(),
+                    path => format!("registration.{path}"),
+                };
                 malformed(path, &error.into_inner().to_string())
             })?;
         registration.daemon_id = registration.daemon_id.trim().to_string();
@@ -99,7 +102,7 @@ impl Registration {
         self.runtimes
             .iter()
             .enumerate()
-            .map(|(at, entry)| {
+            .map(|(at, Object(entry))| {
                 let provider = match trimmed(&entry.kind) {
                     "" => "unknown",
                     kind => kind,
@@ -152,25 +155,37 @@ impl Registration {
 
     /// What the daemon says it still runs, over all its runtimes.
     pub fn running(&self) -> impl Iterator<Item = pgrx::Uuid> + '_ {
-        let ids = self.runtimes.iter().flat_map(|entry| &entry.running);
+        let ids = self
+            .runtimes
+            .iter()
+            .flat_map(|Object(entry)| &entry.running);
         ids.map(|id| pgrx::Uuid::from_bytes(*id.as_bytes()))
     }
 }
 
-/// An array would be read as the fields of an object in their order; nobody means that.
-fn objects_only(document: &Value) -> Result<()> {
-    let not_an_object = |path: String| malformed(path, "it is not an object");
-    if !document.is_object() {
-        return Err(not_an_object("registration".into()));
-    }
-    let entries = document["runtimes"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate();
-    match entries.into_iter().find(|(_, entry)| !entry.is_object()) {
-        Some((at, _)) => Err(not_an_object(format!("registration.runtimes[{at}]"))),
-        None => Ok(()),
+/// A JSON object and nothing else: an array would be read as the fields of a struct in their order, and nobody means that.
+struct Object<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct OfMap<T>(PhantomData<T>);
+
+        impl<'de, T: DeserializeOwned> Visitor<'de> for OfMap<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> std::result::Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(OfMap(PhantomData))
     }
 }
 
@@ -181,4 +196,104 @@ fn malformed(argument: String, message: &str) -> Error {
         message.split(" at line ").next().unwrap_or(message),
         "Pass an object like {\"daemon_id\": \"…\", \"runtimes\": [{\"name\": \"…\", \"type\": \"claude\"}]}.",
     )
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::*;
+
+    fn named(text: &str) -> Vec<Named> {
+        Registration::read(text).unwrap().named().unwrap()
+    }
+
+    fn wrong(text: &str) -> String {
+        let read = Registration::read(text).and_then(|registration| registration.named());
+        match read {
+            Ok(_) => panic!("{text} is taken"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[pg_test]
+    fn names_are_made_of_what_is_there() {
+        let document = |device: &str, runtime: &str| {
+            format!(r#"{{"daemon_id": "d", "device_name": "{device}", "runtimes": [{runtime}]}}"#)
+        };
+        for (device, runtime, name, info) in [
+            ("", "{}", "unknown", ""),
+            (" box ", "{}", "unknown (box)", "box"),
+            (
+                "box",
+                r#"{"type": " claude ", "version": " 2 "}"#,
+                "claude (box)",
+                "box · 2",
+            ),
+            ("", r#"{"type": "claude", "version": "2"}"#, "claude", "2"),
+            (
+                "box",
+                r#"{"type": "claude", "name": " mine "}"#,
+                "mine",
+                "box",
+            ),
+            (
+                "box",
+                r#"{"type": "claude", "name": "  "}"#,
+                "claude (box)",
+                "box",
+            ),
+        ] {
+            let found = named(&document(device, runtime));
+            assert_eq!(
+                (found[0].name.as_str(), found[0].device_info.as_str()),
+                (name, info)
+            );
+        }
+    }
+
+    #[pg_test]
+    fn blank_status_is_online_and_an_unknown_one_refused() {
+        let status =
+            |word: &str| format!(r#"{{"daemon_id": "d", "runtimes": [{{"status": {word}}}]}}"#);
+        assert_eq!(named(&status("null"))[0].status, "online");
+        assert_eq!(named(&status(r#"" ""#))[0].status, "online");
+        assert_eq!(named(&status(r#""offline""#))[0].status, "offline");
+        assert!(wrong(&status(r#""away""#)).contains("registration.runtimes[0].status"));
+    }
+
+    #[pg_test]
+    fn own_and_blank_identities_are_no_earlier_ones() {
+        let text = r#"{"daemon_id": " d ", "legacy_daemon_ids": ["", " d", " old ", "D"], "runtimes": [{}]}"#;
+        let read = Registration::read(text).unwrap();
+        assert_eq!(read.daemon_id, "d");
+        assert_eq!(read.legacy_daemon_ids, ["old", "D"]);
+    }
+
+    #[pg_test]
+    fn arrays_are_not_read_as_objects() {
+        assert!(
+            wrong(r#"["d", [], null, null, null, false, [{}]]"#).contains("expected an object")
+        );
+        assert!(
+            wrong(r#"{"daemon_id": "d", "runtimes": [{}, ["n", "t"]]}"#)
+                .contains("registration.runtimes[1]")
+        );
+        assert!(wrong("{}").starts_with("argument \"registration\":"));
+    }
+
+    #[pg_test]
+    fn what_a_newer_daemon_says_is_left_alone() {
+        let text = r#"{"daemon_id": "d", "future": [1e400, {"x": 1}], "runtimes": [{"type": "t", "more": 1e400}]}"#;
+        assert_eq!(named(text)[0].provider, "t");
+    }
+
+    #[pg_test]
+    fn one_provider_twice_is_refused() {
+        let text = r#"{"daemon_id": "d", "runtimes": [{"type": "a"}, {"type": " a "}]}"#;
+        assert!(wrong(text).contains("comes twice"));
+        let text = r#"{"daemon_id": "d", "runtimes": [{}, {"type": "unknown"}]}"#;
+        assert!(wrong(text).contains("comes twice"));
+    }
 }

@@ -29,6 +29,20 @@ static UPSERT: Statement = Statement::write(include_str!("../../sql/runtime/upse
 static COUNT_ACTIVE_AGENTS: Statement =
     Statement::write(include_str!("../../sql/runtime/count_active_agents.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/registry.sql",
+    name = "registry_comments",
+    requires = [
+        multica_list_runtimes,
+        multica_list_runtimes_by_owner,
+        multica_get_runtime,
+        multica_get_runtime_for_workspace,
+        multica_find_legacy_runtimes,
+        multica_count_active_agents,
+        multica_upsert_runtime
+    ]
+);
+
 /// The runtimes of a workspace, oldest first (ListAgentRuntimes).
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
@@ -99,6 +113,7 @@ fn multica_find_legacy_runtimes(
 #[search_path(@extschema@, pg_temp)]
 fn multica_count_active_agents(runtime_id: Option<Uuid>) -> std::result::Result<i64, ErrorReport> {
     let runtime = required("runtime_id", runtime_id)?;
+    workspace_of(runtime)?;
     Ok(count_active_agents(runtime))
 }
 

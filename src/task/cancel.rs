@@ -23,6 +23,16 @@ static TASKS: Statement = Statement::write(include_str!("../../sql/failure/tasks
 static ISSUE_EXISTS: Statement = Statement::write(include_str!("../../sql/task/issue_exists.sql"));
 static AGENT_EXISTS: Statement = Statement::write(include_str!("../../sql/task/agent_exists.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/cancel.sql",
+    name = "cancel_comments",
+    requires = [
+        multica_cancel,
+        multica_cancel_issue_tasks,
+        multica_cancel_agent_tasks
+    ]
+);
+
 /// The active tasks of an issue, an agent, or both.
 pub fn active_of(issue: Option<Uuid>, agent: Option<Uuid>) -> Vec<Uuid> {
     active_among(issue, agent, None)

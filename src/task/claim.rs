@@ -27,6 +27,12 @@ static QUEUED_AMONG: Statement = Statement::write(include_str!("../../sql/task/q
 static CLAIM: Statement = Statement::write(include_str!("../../sql/task/claim.sql"));
 static CLAIMED: Statement = Statement::write(include_str!("../../sql/task/claimed.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/claim.sql",
+    name = "claim_comments",
+    requires = [multica_claim]
+);
+
 /// Most tasks that one call hands out.
 const MOST: i64 = 100;
 /// Times that a claim looks again when what it chose was taken by others meanwhile.

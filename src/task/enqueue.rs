@@ -21,6 +21,18 @@ static INSERT: Statement = Statement::write(include_str!("../../sql/task/insert.
 static PENDING: Statement = Statement::write(include_str!("../../sql/task/pending_of_pair.sql"));
 static LINK_RUN: Statement = Statement::write(include_str!("../../sql/task/link_run.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/enqueue.sql",
+    name = "enqueue_comments",
+    requires = [
+        multica_enqueue,
+        multica_enqueue_issue,
+        multica_enqueue_mention,
+        multica_enqueue_chat,
+        multica_enqueue_autopilot
+    ]
+);
+
 /// Attempts a task has when nobody says otherwise.
 const MAX_ATTEMPTS: i32 = 2;
 

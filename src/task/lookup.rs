@@ -24,6 +24,22 @@ static LAST_CHAT_SESSION: Statement =
 static ISSUE_EXISTS: Statement = Statement::read(include_str!("../../sql/task/issue_exists.sql"));
 static AGENT_EXISTS: Statement = Statement::read(include_str!("../../sql/task/agent_exists.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/lookup.sql",
+    name = "lookup_comments",
+    requires = [
+        multica_get_task,
+        multica_list_pending_tasks,
+        multica_list_issue_tasks,
+        multica_list_agent_tasks,
+        multica_has_active_task,
+        multica_has_pending_task,
+        multica_count_running_tasks,
+        multica_last_task_session,
+        multica_last_chat_session
+    ]
+);
+
 fn known_issue(issue_id: Option<Uuid>) -> Result<Uuid> {
     let issue = required("issue_id", issue_id)?;
     let found: Option<Uuid> = ISSUE_EXISTS.row(&[arg(issue)], |row| row.must(1));

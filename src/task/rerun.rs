@@ -20,6 +20,12 @@ static LATEST_SESSION: Statement =
     Statement::write(include_str!("../../sql/task/latest_session.sql"));
 static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/rerun.sql",
+    name = "rerun_comments",
+    requires = [multica_rerun]
+);
+
 /// Cancels the active tasks of an issue's assignee and queues a fresh one, which begins a chain of its own and resumes
 /// where the agent left off, the run just cancelled included.
 #[pg_extern]

@@ -19,6 +19,12 @@ use crate::spi::{Statement, arg};
 static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql"));
 static AGENT_STATUS: Statement = Statement::write(include_str!("../../sql/task/agent_status.sql"));
 
+extension_sql_file!(
+    "../../sql/install/comments/retry.sql",
+    name = "retry_comments",
+    requires = [multica_retry, multica_reconcile_agent]
+);
+
 /// Queues the retry of a failed task if it is eligible; no row if it is not, or has one already.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]

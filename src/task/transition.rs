@@ -1,6 +1,7 @@
 //! What the transitions of a task have in common: its state, the claim token, and the row they return.
 
 use pgrx::Uuid;
+use pgrx::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::kind::Transition;
@@ -9,6 +10,17 @@ use crate::spi::{Statement, arg};
 
 static STATE: Statement = Statement::write(include_str!("../../sql/task/state.sql"));
 static TRANSITION: Statement = Statement::write(include_str!("../../sql/task/transition.sql"));
+
+extension_sql_file!(
+    "../../sql/install/comments/transition.sql",
+    name = "transition_comments",
+    requires = [
+        multica_start,
+        multica_complete,
+        multica_fail,
+        multica_pin_session
+    ]
+);
 
 /// What decides whether a transition is legal.
 pub struct State {

@@ -136,7 +136,12 @@ impl Started {
         let mut handle = std::ptr::null_mut();
         let registered =
             unsafe { pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle) };
-        registered.then_some(Self(handle))
+        registered.then(|| Self(handle))
+    }
+
+    /// Ends the worker, whatever it is at.
+    pub fn terminate(&self) {
+        unsafe { pg_sys::TerminateBackgroundWorker(self.0) };
     }
 
     /// Whether the worker has ended, or could not be started at all.

@@ -16,6 +16,9 @@ use crate::settings;
 /// The catalogues are read before workers are started, but not more often than this.
 const FRESH_ENOUGH: i64 = 1_000_000;
 
+/// A worker leaves by itself after three seconds; one that is still there after this is terminated.
+const OVERSTAY: i64 = 6_000_000;
+
 /// A wait that lasted this much longer than asked says that the machine stood still, a laptop's sleep for one.
 const STOOD_STILL: i64 = 10_000_000;
 
@@ -48,6 +51,7 @@ struct Launcher {
     read_at: Option<Moment>,
     /// No worker is started before this moment, after the server had no slot for one.
     held_until: Moment,
+    /// What was said about databases whose `multica.sweep` nobody understands.
     misspelt: HashMap<pg_sys::Oid, String>,
     left_over: usize,
 }
@@ -70,6 +74,12 @@ impl Launcher {
             log!("multica launcher: the machine stood still, daemons get time to beat again");
             shared::stood_still_until(now);
         }
+        if now < before {
+            // The clock was set back: nothing is put off until it is as late as it was.
+            self.read_at = None;
+            self.held_until = now;
+            self.keep_to_the_interval(now);
+        }
     }
 
     /// After the interval was shortened nobody waits for the old one.
@@ -90,6 +100,7 @@ impl Launcher {
                 target.settle(shared::report(*database), now, interval());
                 shared::scheduled(*database, target.due, target.failures);
             }
+            target.keep_time(now);
         }
     }
 
@@ -114,17 +125,19 @@ impl Launcher {
                 Some(Ok(true)) => wanted.insert(row.database, row.name),
                 Some(Ok(false)) => wanted.remove(&row.database),
                 Some(Err(word)) => {
-                    misspelt.insert(row.database, word);
+                    let line = format!(
+                        "database \"{}\" has multica.sweep = '{word}', which is neither on nor off; it is not swept",
+                        row.name
+                    );
+                    misspelt.insert(row.database, line);
                     wanted.remove(&row.database)
                 }
                 None => None,
             };
         }
-        for (database, word) in &misspelt {
-            if self.misspelt.get(database) != Some(word) {
-                log!(
-                    "multica launcher: database with OID {database} has multica.sweep = '{word}', which is neither on nor off; it is not swept"
-                );
+        for (database, line) in &misspelt {
+            if self.misspelt.get(database) != Some(line) {
+                log!("multica launcher: {line}");
             }
         }
         self.misspelt = misspelt;
@@ -194,19 +207,28 @@ impl Launcher {
             .set_argument(Some(pg_sys::Datum::from(pass::pack(database, launch))));
         target.worker = Started::start(builder);
         target.started = now;
+        target.overstays_at = now.saturating_add(OVERSTAY);
         target.worker.is_some()
     }
 
-    fn running(&self) -> usize {
+    fn running_targets(&self) -> impl Iterator<Item = &Target> {
         self.targets
             .values()
             .filter(|target| target.worker.is_some())
-            .count()
+    }
+
+    fn running(&self) -> usize {
+        self.running_targets().count()
     }
 
     /// When to look again at the latest; the end of a worker wakes the launcher by itself.
     fn next_moment(&self, now: Moment) -> Moment {
         let reading = self.read_at.map_or(now, |at| at.saturating_add(interval()));
+        let overstay = self
+            .running_targets()
+            .map(|target| target.overstays_at)
+            .min();
+        let reading = overstay.map_or(reading, |moment| moment.min(reading));
         if self.running() >= settings::max_workers() as usize {
             return reading;
         }

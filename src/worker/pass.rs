@@ -105,11 +105,15 @@ impl Pass {
 
     fn sweep_as_owner(&mut self, place: &Place) -> Report {
         let now = foreign::now();
-        let kept = shared::began(self.database, now);
-        if let Some(until) = spared_until().filter(|until| *until > now) {
-            return Report::Deferred { until };
+        let orders = shared::began(self.database, now);
+        self.batch = Batch::new(settings::batch_size() as i32, orders.batch);
+        if let Some(since) = orders.spare_since {
+            let until = spared_until(since);
+            if until > now {
+                return Report::Deferred { until };
+            }
+            shared::spared(self.database, since);
         }
-        self.batch = Batch::new(settings::batch_size() as i32, kept);
         foreign::become_for_good(place.owner);
         loop {
             foreign::reload_if_asked();
@@ -253,7 +257,7 @@ fn sweep(size: i32) -> bool {
 
 /// Until when this database's daemons may take to beat again after the server was away: its own stale_after and one
 /// interval.
-fn spared_until() -> Option<Moment> {
+fn spared_until(since: Moment) -> Moment {
     let spared = settings::stale_after_secs() + settings::sweep_interval_ms() as f64 / 1000.0;
-    Some(shared::serving_since()? + micros(spared))
+    since.saturating_add(micros(spared))
 }

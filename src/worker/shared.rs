@@ -57,7 +57,7 @@ pub struct Slot {
     pub database: pg_sys::Oid,
     /// When the last worker began.
     pub last_start: Option<Moment>,
-    /// When the last worker ended.
+    /// When the last worker that swept ended.
     pub last_end: Option<Moment>,
     /// When the next worker is due.
     pub next_due: Option<Moment>,
@@ -69,6 +69,8 @@ pub struct Slot {
     pub batch: Option<i32>,
     launch: u32,
     report: Option<Report>,
+    /// The beginning of the server's service from which this database was spared for long enough.
+    spared_since: Option<Moment>,
     text: [u8; TEXT],
     text_length: usize,
 }
@@ -91,6 +93,7 @@ const FREE: Slot = Slot {
     batch: None,
     launch: 0,
     report: None,
+    spared_since: None,
     text: [0; TEXT],
     text_length: 0,
 };
@@ -157,11 +160,6 @@ pub fn stood_still_until(now: Moment) {
     TABLE.exclusive().serving_since = Some(now);
 }
 
-/// Since when daemons could reach the server without a break.
-pub fn serving_since() -> Option<Moment> {
-    TABLE.share().serving_since
-}
-
 /// Keeps the slots of these databases, frees the others and gives each its own; those that find none are returned.
 pub fn keep(databases: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     let mut table = TABLE.exclusive();
@@ -195,12 +193,34 @@ pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
     Some(launch)
 }
 
-/// Notes that a worker holds the database, and gives the batch its predecessor left.
-pub fn began(database: pg_sys::Oid, now: Moment) -> Option<i32> {
+/// What a worker is told when it begins.
+#[derive(Default)]
+pub struct Orders {
+    /// The batch its predecessor came down to.
+    pub batch: Option<i32>,
+    /// Since when daemons could reach the server without a break, where this database has yet to be spared.
+    pub spare_since: Option<Moment>,
+}
+
+/// Notes that a worker holds the database, and tells it what it has to know.
+pub fn began(database: pg_sys::Oid, now: Moment) -> Orders {
     let mut table = TABLE.exclusive();
-    let slot = table.slot(database)?;
+    let serving_since = table.serving_since;
+    let Some(slot) = table.slot(database) else {
+        return Orders::default();
+    };
     slot.last_start = Some(now);
-    slot.batch
+    Orders {
+        batch: slot.batch,
+        spare_since: serving_since.filter(|since| slot.spared_since != Some(*since)),
+    }
+}
+
+/// Notes that the database was spared for long enough: settings that change later do not spare it again.
+pub fn spared(database: pg_sys::Oid, since: Moment) {
+    if let Some(slot) = TABLE.exclusive().slot(database) {
+        slot.spared_since = Some(since);
+    }
 }
 
 /// Notes an error's text.
@@ -218,6 +238,8 @@ pub fn ended(database: pg_sys::Oid, launch: u32, report: Report, batch: Option<i
         }
         if report != Report::Busy {
             slot.batch = batch;
+        }
+        if matches!(report, Report::Swept { .. }) {
             slot.last_end = Some(now);
         }
     }

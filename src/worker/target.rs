@@ -16,6 +16,8 @@ pub struct Target {
     pub started: Moment,
     /// Passes that failed since the last one that did not.
     pub failures: u32,
+    /// When its worker is ended, should it still be there.
+    pub overstays_at: Moment,
     obstacle: Option<Obstacle>,
     /// Its worker, while there is one.
     pub worker: Option<Started>,
@@ -29,8 +31,23 @@ impl Target {
             due: now,
             started: now,
             failures: 0,
+            overstays_at: Moment::MAX,
             obstacle: None,
             worker: None,
+        }
+    }
+
+    /// Ends a worker that overstays, once. A trigger can refuse to be cancelled; it must not keep a worker from others.
+    pub fn keep_time(&mut self, now: Moment) {
+        if let Some(worker) = &self.worker
+            && self.overstays_at <= now
+        {
+            log!(
+                "multica launcher: the worker of database \"{}\" overstays and is terminated",
+                self.name
+            );
+            worker.terminate();
+            self.overstays_at = Moment::MAX;
         }
     }
 

@@ -47,11 +47,6 @@ impl Options {
         self
     }
 
-    /// Every commit reaches the disk.
-    pub fn durable(self) -> Options {
-        self.set("fsync", "on")
-    }
-
     /// The contents of postgresql.conf.
     pub(super) fn file(&self, socket_folder: &Path) -> String {
         let mut text = format!(

@@ -4,20 +4,33 @@ mod applications;
 mod claim;
 mod claim_cost;
 mod cluster;
+mod comments;
 mod consequences;
 mod crash;
 mod differences;
+mod docs;
+mod dump;
+mod event_storm;
+mod events;
+mod examples;
 mod gaps;
+mod grant;
 mod install;
 mod lifecycle;
+mod merge;
 mod payloads;
+mod pg_cron;
+mod pgbouncer;
 mod pipeline;
 mod resume;
 mod retry;
+mod runtimes;
+mod statements;
 mod storm;
 mod support;
 mod transitions;
 mod windows;
+mod worker;
 
 use anyhow::Result;
 
@@ -28,21 +41,34 @@ pub type Suite = fn(&Context) -> Result<()>;
 
 /// Every test by topic, under the name it is reported with.
 pub const TOPICS: &[&[(&str, Suite)]] = &[
-    cluster::ALL,
-    install::ALL,
-    crash::ALL,
-    windows::ALL,
-    differences::ALL,
-    pipeline::ALL,
-    retry::ALL,
+    applications::ALL,
     claim::ALL,
     claim_cost::ALL,
-    resume::ALL,
-    lifecycle::ALL,
-    transitions::ALL,
+    cluster::ALL,
+    comments::ALL,
     consequences::ALL,
+    crash::ALL,
+    differences::ALL,
+    docs::ALL,
+    dump::ALL,
+    event_storm::ALL,
+    events::ALL,
+    examples::ALL,
     gaps::ALL,
-    applications::ALL,
-    storm::ALL,
+    grant::ALL,
+    install::ALL,
+    lifecycle::ALL,
+    merge::ALL,
     payloads::ALL,
+    pg_cron::ALL,
+    pgbouncer::ALL,
+    pipeline::ALL,
+    resume::ALL,
+    retry::ALL,
+    runtimes::ALL,
+    statements::ALL,
+    storm::ALL,
+    transitions::ALL,
+    windows::ALL,
+    worker::ALL,
 ];

@@ -126,7 +126,9 @@ fn users_status_change_during_a_verdict_stays(context: &Context) -> Result<()> {
         "SELECT i.status, t.status FROM issue AS i JOIN agent_task_queue AS t ON t.issue_id = i.id
                    WHERE i.title = 'docs'";
     user.batch_execute("BEGIN; UPDATE issue SET status = 'in_review' WHERE title = 'docs'")?;
-    database.connect()?.batch_execute(SWEEP.sql)?;
+    let mut sweeper = database.connect()?;
+    sweeper.batch_execute("SET lock_timeout = '10s'")?;
+    sweeper.batch_execute(SWEEP.sql)?;
     expect(&mut observer, of_docs, "in_progress dispatched")?;
     let recovering = start(&database, RECOVER.sql)?;
     recovering.wait_until_blocked(&mut observer)?;

@@ -27,7 +27,9 @@ pub fn install(project: &Project, major: u32, packages: &[String]) -> Result<()>
     }
     let headers = format!("postgresql-server-dev-{major}");
     if packages.contains(&headers) && root.would_upgrade(&server, &headers)? {
-        unpack(project, major, &headers)?;
+        // An upgrade of the server package would restart the user's servers, so its headers are only unpacked.
+        let target = project.work.join(format!("unpacked-{major}"));
+        unpack(project, &[&headers], &target)?;
         packages.retain(|package| *package != headers);
     }
     if packages.is_empty() {
@@ -37,25 +39,33 @@ pub fn install(project: &Project, major: u32, packages: &[String]) -> Result<()>
     }
 }
 
-/// An upgrade of the server package would restart the user's servers, so its headers are only unpacked.
-fn unpack(project: &Project, major: u32, package: &str) -> Result<()> {
+/// Downloads packages and unpacks them below `target`: nothing is installed and no service is started. Rights are used
+/// only to have the list of packages up to date.
+pub fn unpack(project: &Project, packages: &[&str], target: &Path) -> Result<()> {
     let folder = project.work.join("packages");
     std::fs::create_dir_all(&folder)?;
-    run_step(
-        &format!("downloading {package}"),
-        Command::new("apt-get")
-            .args(["download", package])
-            .current_dir(&folder),
-    )?;
-    let target = project.work.join(format!("unpacked-{major}"));
+    let names = packages.join(", ");
+    let download = || {
+        let mut command = Command::new("apt-get");
+        command.arg("download").args(packages).current_dir(&folder);
+        run_step(&format!("downloading {names}"), &mut command)
+    };
+    if let Err(error) = download() {
+        let Some(root) = Root::available() else {
+            return Err(error);
+        };
+        run_step("apt-get update", &mut root.apt(&["update"]))?;
+        download()?;
+    }
     for file in std::fs::read_dir(&folder)?.flatten() {
-        if file.file_name().to_string_lossy().starts_with(package) {
+        let name = file.file_name().to_string_lossy().into_owned();
+        if packages.iter().any(|package| name.starts_with(package)) {
             run_step(
-                &format!("unpacking {package}"),
+                &format!("unpacking {name}"),
                 Command::new("dpkg-deb")
                     .arg("-x")
                     .arg(file.path())
-                    .arg(&target),
+                    .arg(target),
             )?;
         }
     }

@@ -22,7 +22,15 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     }
     let theirs = version(Path::new("cargo-pgrx"));
     let mut command = Command::new("cargo");
-    command.args(["install", "cargo-pgrx", "--locked", "--version", VERSION]);
+    // Its default features only serve downloads of Postgres, and want OpenSSL's headers and pkg-config.
+    command.args([
+        "install",
+        "cargo-pgrx",
+        "--locked",
+        "--version",
+        VERSION,
+        "--no-default-features",
+    ]);
     let installed = match theirs {
         None => PathBuf::from("cargo-pgrx"),
         Some(_) => {

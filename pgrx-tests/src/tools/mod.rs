@@ -2,6 +2,7 @@
 
 mod apt;
 mod cargo_pgrx;
+pub mod extras;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -29,17 +30,12 @@ struct Missing {
 
 /// Finds all tools, installing what is missing where that can be done, else saying what to install.
 pub fn ensure(project: &Project, major: u32) -> Result<Tools> {
-    if !missing(project, major).is_empty() {
-        let wanted = missing(project, major);
-        apt::install(
-            project,
-            major,
-            &wanted
-                .iter()
-                .map(|one| one.package.clone())
-                .collect::<Vec<_>>(),
-        )
-        .map_err(|error| error.context(advice(&wanted)))?;
+    let wanted = missing(project, major);
+    if !wanted.is_empty() {
+        let packages: Vec<String> = wanted.iter().map(|one| one.package.clone()).collect();
+        if let Err(error) = apt::install(project, major, &packages) {
+            bail!("{error:#}\n\n{}", advice(&wanted));
+        }
         let still = missing(project, major);
         if !still.is_empty() {
             bail!(advice(&still));

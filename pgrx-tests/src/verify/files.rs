@@ -23,7 +23,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    /// What its tests' names begin with.
+    pub fn name(self) -> &'static str {
         match self {
             Kind::Golden => "golden",
             Kind::Isolation => "isolation",
@@ -52,16 +53,22 @@ impl Kind {
     }
 }
 
-/// Runs all files of a kind; with `accept`, what they print becomes what is expected.
-pub fn run(context: &Context, kind: Kind, accept: bool, report: &mut Report) -> Result<()> {
-    let folder = context.project.harness().join(kind.folder());
+/// The files of a kind, by name.
+pub fn list(context: &Context, kind: Kind) -> Result<Vec<PathBuf>> {
     let (sources, extension) = kind.source();
-    let mut files: Vec<PathBuf> = fs::read_dir(folder.join(sources))
-        .with_context(|| format!("no folder {}", folder.join(sources).display()))?
+    let folder = context.project.harness().join(kind.folder()).join(sources);
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .with_context(|| format!("no folder {}", folder.display()))?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<std::io::Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|found| found == extension));
     files.sort();
+    Ok(files)
+}
+
+/// Runs files of a kind; with `accept`, what they print becomes what is expected.
+pub fn run(context: &Context, kind: Kind, files: &[PathBuf], accept: bool, report: &mut Report) {
+    let folder = context.project.harness().join(kind.folder());
     for file in files {
         let name = file
             .file_stem()
@@ -69,10 +76,9 @@ pub fn run(context: &Context, kind: Kind, accept: bool, report: &mut Report) -> 
             .to_string_lossy()
             .into_owned();
         report.case(&format!("{}/{name}", kind.name()), || {
-            one(context, kind, &folder, &file, &name, accept)
+            one(context, kind, &folder, file, &name, accept)
         });
     }
-    Ok(())
 }
 
 fn one(

@@ -169,3 +169,21 @@ pub fn error_inside_rolls_back_no_more_than_the_callers_block(context: &Context)
     ensure!(!install(&mut client)?.is_empty(), "the session goes on");
     Ok(())
 }
+
+/// What a user finds with \df+ and \dd; an object that was forgotten shows by its name.
+pub fn everything_says_what_it_is_for(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    let silent = lines(
+        &mut database.connect()?,
+        "SELECT pg_describe_object(d.classid, d.objid, 0)
+         FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'multica'
+         WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+             AND obj_description(d.objid, d.classid::regclass::name) IS NULL
+         UNION ALL
+         SELECT oid::regclass::text FROM pg_class
+         WHERE relname LIKE 'multica%' AND relkind = 'r' AND obj_description(oid, 'pg_class') IS NULL
+         ORDER BY 1",
+    )?;
+    ensure!(silent.is_empty(), "without a comment: {silent:#?}");
+    Ok(())
+}

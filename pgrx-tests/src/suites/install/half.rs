@@ -215,6 +215,8 @@ pub fn warns_of_what_runs_under_its_search_path(context: &Context) -> Result<()>
          CREATE FUNCTION tight() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$ BEGIN RETURN NEW; END $$;
          CREATE TRIGGER one BEFORE UPDATE ON issue FOR EACH ROW EXECUTE FUNCTION loose();
          CREATE TRIGGER two BEFORE UPDATE ON issue FOR EACH ROW EXECUTE FUNCTION tight();
+         ALTER TABLE agent_task_queue ADD COLUMN squad text NOT NULL DEFAULT 'none', ADD COLUMN lane text NOT NULL DEFAULT '';
+         ALTER TABLE agent_task_queue ALTER COLUMN squad DROP DEFAULT;
          GRANT CREATE ON SCHEMA public TO PUBLIC",
     )?;
     let said = Arc::new(Mutex::new(Vec::new()));
@@ -232,6 +234,10 @@ pub fn warns_of_what_runs_under_its_search_path(context: &Context) -> Result<()>
         warnings.contains("every role may create objects in schema public"),
         "{warnings}"
     );
-    ensure!(!warnings.contains("multica_issue_number"), "{warnings}");
+    ensure!(
+        warnings.contains("no default: agent_task_queue.squad"),
+        "{warnings}"
+    );
+    ensure!(!warnings.contains("lane"), "{warnings}");
     Ok(())
 }

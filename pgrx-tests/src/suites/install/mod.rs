@@ -32,6 +32,10 @@ pub const ALL: &[(&str, Suite)] = &[
         create::own_schema_leaves_public_alone,
     ),
     (
+        "install/everything_says_what_it_is_for",
+        create::everything_says_what_it_is_for,
+    ),
+    (
         "install/error_inside_rolls_back_no_more_than_the_callers_block",
         create::error_inside_rolls_back_no_more_than_the_callers_block,
     ),
@@ -50,6 +54,10 @@ pub const ALL: &[(&str, Suite)] = &[
     (
         "install/index_built_by_hand_serves",
         adopt::index_built_by_hand_serves,
+    ),
+    (
+        "install/wider_index_serves_and_one_with_history_does_not",
+        adopt::wider_index_serves_and_one_with_history_does_not,
     ),
     (
         "install/table_owner_needs_no_superuser",

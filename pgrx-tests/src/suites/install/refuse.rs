@@ -134,7 +134,7 @@ pub fn several_owners_are_named(context: &Context) -> Result<()> {
         "{error:?}"
     );
     same("the catalogues", &catalogue(&mut client)?, &before)?;
-    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))?;
+    client.batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"))?;
     Ok(())
 }
 
@@ -166,6 +166,24 @@ pub fn strangers_are_refused(context: &Context) -> Result<()> {
         error
             .hint()
             .is_some_and(|hint| hint.contains("GRANT CREATE ON SCHEMA public")),
+        "{error:?}"
+    );
+    superuser.batch_execute(&format!(
+        "GRANT CREATE ON SCHEMA public TO {role}; ALTER TABLE schema_migrations OWNER TO CURRENT_USER;
+         ALTER TABLE agent_task_queue DROP COLUMN attempt; DELETE FROM schema_migrations"
+    ))?;
+    let error = refusal(&mut client)?;
+    ensure!(
+        error.message().contains("schema_migrations"),
+        "a column that the migrator is not told of: {error:?}"
+    );
+    let closed = format!("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC", database.name);
+    superuser.batch_execute(&closed)?;
+    let error = refusal(&mut client)?;
+    ensure!(
+        error
+            .hint()
+            .is_some_and(|hint| hint.contains("GRANT TEMPORARY")),
         "{error:?}"
     );
     let null = superuser

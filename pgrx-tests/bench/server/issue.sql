@@ -1,0 +1,1 @@
+SELECT * FROM issue WHERE id = $1

@@ -1,0 +1,25 @@
+-- $1 orphans on $2 runtimes of ten workspaces, every other one without a retry left.
+WITH w AS (
+    INSERT INTO workspace (name, slug)
+    SELECT 'w' || n, 'w' || n FROM generate_series(0, 9) AS n
+    RETURNING id, row_number() OVER () - 1 AS place
+), r AS (
+    INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+    SELECT w.id, 'machine-' || n, 'claude', 'local', 'claude', 'online', now() - interval '10 minutes'
+    FROM generate_series(1, $2::bigint) AS n
+    JOIN w ON w.place = n % 10
+    RETURNING id, workspace_id
+), a AS (
+    INSERT INTO agent (workspace_id, name, runtime_mode, runtime_id, status)
+    SELECT r.workspace_id, 'agent-' || r.id, 'local', r.id, 'working' FROM r
+    RETURNING id, workspace_id, runtime_id
+), i AS (
+    INSERT INTO issue (workspace_id, title, status, creator_type, creator_id, number, assignee_type, assignee_id)
+    SELECT a.workspace_id, 'issue', 'in_progress', 'agent', a.id, row_number() OVER (), 'agent', a.id
+    FROM a CROSS JOIN generate_series(1, $1::bigint / $2::bigint)
+    RETURNING id, assignee_id, number
+)
+INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id, status, dispatched_at, started_at, session_id, work_dir, attempt)
+SELECT a.id, a.runtime_id, i.id, 'running', now() - interval '9 minutes', now() - interval '8 minutes',
+       'session-' || i.number, '/srv/' || i.number, 1 + i.number % 2
+FROM i JOIN a ON a.id = i.assignee_id

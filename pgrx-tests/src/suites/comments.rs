@@ -1,0 +1,149 @@
+//! The comments in the catalogue: what \df+ and \dT+ tell is complete, and true where a call can show it.
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "comments/name_every_argument_and_error",
+        name_every_argument_and_error,
+    ),
+    ("comments/say_what_null_raises", say_what_null_raises),
+];
+
+/// What a function may raise; a comment that names another code is wrong or this list is short.
+const SQLSTATES: [&str; 12] = [
+    "22004", "22023", "P0002", "55000", "55006", "0A000", "42501", "23503", "2D000", "55P03",
+    "40001", "40P01",
+];
+
+/// A member of the extension as \df+ or \dT+ shows it.
+struct Member {
+    name: String,
+    arguments: Vec<String>,
+    is_routine: bool,
+    comment: String,
+    /// A call with NULL for every argument.
+    call: String,
+}
+
+fn members(client: &mut Client) -> Result<Vec<Member>> {
+    let rows = client.query(
+        "SELECT COALESCE(p.proname, t.typname)::text,
+                COALESCE((SELECT array_agg(a.name ORDER BY a.at)
+                          FROM unnest(p.proargnames) WITH ORDINALITY AS a (name, at)
+                          WHERE a.at <= p.pronargs), '{}'),
+                p.oid IS NOT NULL,
+                COALESCE(obj_description(d.objid, d.classid::regclass::name), ''),
+                CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE 'SELECT FROM ' END || COALESCE(p.proname, '') || '('
+                || array_to_string(ARRAY(
+                    SELECT 'NULL::' || format_type(a.type, NULL)
+                    FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, at) ORDER BY a.at
+                ), ', ') || ')'
+         FROM pg_depend AS d
+         JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+         LEFT JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+         LEFT JOIN pg_type AS t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+         WHERE e.extname = 'multica' AND (p.oid IS NOT NULL OR t.oid IS NOT NULL)
+         ORDER BY 1",
+        &[],
+    )?;
+    let member = |row: &postgres::Row| Member {
+        name: row.get(0),
+        arguments: row.get(1),
+        is_routine: row.get(2),
+        comment: row.get(3),
+        call: row.get(4),
+    };
+    Ok(rows.iter().map(member).collect())
+}
+
+fn name_every_argument_and_error(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    let members = members(&mut database.connect()?)?;
+    ensure!(
+        members.iter().filter(|member| member.is_routine).count() > 25,
+        "the extension has functions"
+    );
+    let wrong: Vec<String> = members
+        .iter()
+        .flat_map(|member| {
+            let name = &member.name;
+            problems(member)
+                .into_iter()
+                .map(move |problem| format!("{name}: {problem}"))
+        })
+        .collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// NULL for every argument is 22004 exactly where the comment says so, and nothing that the comment is silent about.
+fn say_what_null_raises(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    let mut client = database.connect()?;
+    let mut wrong = Vec::new();
+    for member in members(&mut client)?.iter().filter(|it| it.is_routine) {
+        let raised = match client.batch_execute(&member.call) {
+            Ok(()) => None,
+            Err(error) => Some(error.code().map_or("", |code| code.code()).to_string()),
+        };
+        let said = codes(&member.comment);
+        let fits = match &raised {
+            Some(code) => said.contains(code),
+            None => !said.iter().any(|code| code == "22004"),
+        };
+        if !fits {
+            wrong.push(format!(
+                "{} raises {raised:?}, its comment says {said:?}",
+                member.call
+            ));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn problems(member: &Member) -> Vec<String> {
+    if member.comment.is_empty() {
+        return vec!["has no comment".into()];
+    }
+    if !member.is_routine {
+        return Vec::new();
+    }
+    let begins = |word: &str| member.comment.lines().any(|line| line.starts_with(word));
+    let mut problems: Vec<String> = member
+        .arguments
+        .iter()
+        .filter(|argument| !begins(&format!("{argument}: ")))
+        .map(|argument| format!("its comment has no line on {argument}"))
+        .collect();
+    for part in ["Returns ", "Errors: "] {
+        if !begins(part) {
+            problems.push(format!("its comment has no line that begins with {part:?}"));
+        }
+    }
+    let codes = codes(&member.comment);
+    if codes.is_empty() {
+        problems.push("its comment names no SQLSTATE".into());
+    }
+    let unknown = codes
+        .iter()
+        .filter(|code| !SQLSTATES.contains(&code.as_str()));
+    problems.extend(unknown.map(|code| format!("its comment names {code}, which nothing raises")));
+    problems
+}
+
+/// What looks like a SQLSTATE behind "Errors: ".
+fn codes(comment: &str) -> Vec<String> {
+    let errors = comment.split("Errors: ").nth(1).unwrap_or_default();
+    let words = errors.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words
+        .filter(|word| word.len() == 5 && word.bytes().any(|byte| byte.is_ascii_digit()))
+        .map(str::to_string)
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! The pages: their SQL runs as it stands and prints what they show, their links lead somewhere, and the table of settings
+//! says what is so.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::Suite;
+use crate::context::Context;
+use crate::database::Database;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    ("docs/sql_runs_as_it_stands", sql_runs_as_it_stands),
+    ("docs/links_lead_somewhere", links_lead_somewhere),
+    (
+        "docs/settings_are_listed_with_their_defaults",
+        settings_are_listed_with_their_defaults,
+    ),
+];
+
+/// The page whose reader has a database of the server's.
+const ADOPTING: &str = "adopting.md";
+
+/// README.md and everything in docs.
+fn pages(context: &Context) -> Result<Vec<PathBuf>> {
+    let root = &context.project.root;
+    let mut pages = vec![root.join("README.md")];
+    for entry in fs::read_dir(root.join("docs"))? {
+        pages.push(entry?.path());
+    }
+    pages.retain(|page| page.extension().is_some_and(|kind| kind == "md"));
+    pages.sort();
+    Ok(pages)
+}
+
+/// A page as a script: what is not to be run is blank, so that the numbers of lines are the page's. None: nothing is.
+fn script(page: &str) -> Result<Option<String>> {
+    let mut script = String::new();
+    let mut fence = None;
+    let mut found = false;
+    for line in page.lines() {
+        if let Some(info) = line.trim_start().strip_prefix("```") {
+            fence = match (fence, info) {
+                (Some(_), _) => None,
+                (None, "sql") => Some(true),
+                (None, "sql noexec" | "mermaid") => Some(false),
+                (None, other) => bail!("a block is marked {other:?}: sql, sql noexec or mermaid"),
+            };
+        } else if fence == Some(true) {
+            script.push_str(line);
+            found = true;
+        }
+        script.push('\n');
+    }
+    ensure!(fence.is_none(), "a block is not closed");
+    Ok(found.then_some(script))
+}
+
+/// The lines of output that a page shows: comments with columns.
+fn shown(script: &str) -> impl Iterator<Item = &str> {
+    let comments = script.lines().filter_map(|line| line.strip_prefix("-- "));
+    comments
+        .filter(|line| line.contains(" | ") || line.contains("-+-"))
+        .map(str::trim_end)
+}
+
+fn sql_runs_as_it_stands(context: &Context) -> Result<()> {
+    let mut ran = 0;
+    for page in pages(context)? {
+        let name = page.display();
+        let text = fs::read_to_string(&page)?;
+        let Some(script) = script(&text).with_context(|| format!("{name}"))? else {
+            continue;
+        };
+        let database = context.empty_database()?;
+        if page.ends_with(ADOPTING) {
+            database.fixture("server_055")?;
+        }
+        let printed = psql(&database, &script).with_context(|| format!("{name}"))?;
+        for line in shown(&script) {
+            ensure!(
+                printed.lines().any(|found| found.trim_end() == line),
+                "{name} shows a line that is not printed: {line}\n{printed}"
+            );
+        }
+        ran += 1;
+    }
+    ensure!(ran > 1, "only {ran} pages have SQL to run");
+    Ok(())
+}
+
+/// Runs a script as a reader would, and gives what is printed.
+fn psql(database: &Database, script: &str) -> Result<String> {
+    let mut command = database.cluster().tool("psql");
+    command
+        .args(["-X", "-v", "ON_ERROR_STOP=1", "-f", "-"])
+        .arg(&database.name)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot run psql")?;
+    child
+        .stdin
+        .take()
+        .context("psql takes no script")?
+        .write_all(script.as_bytes())?;
+    let output = child.wait_with_output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn links_lead_somewhere(context: &Context) -> Result<()> {
+    for page in pages(context)? {
+        let text = fs::read_to_string(&page)?;
+        let folder = page.parent().unwrap_or(Path::new("/"));
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let file = link.split('#').next().unwrap_or(link);
+            ensure!(
+                folder.join(file).exists(),
+                "{} links to {link}",
+                page.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn settings_are_listed_with_their_defaults(context: &Context) -> Result<()> {
+    let page = fs::read_to_string(context.project.root.join("docs/operations.md"))?;
+    let database = context.fresh_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute("SELECT multica_version()")?;
+    let names: Vec<String> = client
+        .query(
+            "SELECT name FROM pg_settings WHERE name LIKE 'multica.%' ORDER BY name",
+            &[],
+        )?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    ensure!(
+        names.len() > 10,
+        "the library defines its settings: {names:?}"
+    );
+    for name in &names {
+        let value: String = client.query_one(&format!("SHOW {name}"), &[])?.get(0);
+        let row = format!("| `{name}` | `{value}` |");
+        ensure!(
+            page.contains(&row),
+            "docs/operations.md lacks a line that begins with {row}"
+        );
+    }
+    let listed = page.matches("| `multica.").count();
+    ensure!(
+        listed == names.len(),
+        "docs/operations.md lists {listed} settings of {}",
+        names.len()
+    );
+    Ok(())
+}

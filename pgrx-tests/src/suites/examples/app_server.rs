@@ -1,0 +1,172 @@
+//! The application server: killed at random moments, its requests repeated as a client would.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use postgres::Client;
+
+use super::process::Program;
+use crate::cluster::{Cluster, PORT, SUPERUSER};
+use crate::context::Context;
+use crate::database::Database;
+use crate::pooler::{POOLED_PORT, Pooler};
+use crate::suites::grant::holder;
+use crate::suites::support::{LIMIT, expect, value, values};
+
+/// How often the server is killed.
+const KILLS: usize = 6;
+
+/// Every event has its effect once and every finished run its comment, whenever the server was killed.
+pub fn app_server_killed_at_random_has_every_effect_once(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    let role = holder(&database, "operator")?;
+    let mut client = database.connect()?;
+    client.batch_execute(&format!(
+        "CREATE TABLE notification (event_id bigint NOT NULL, kind text NOT NULL, task_id uuid);
+         GRANT INSERT ON notification, comment TO {role};
+         WITH w AS (INSERT INTO workspace (name, slug) VALUES ('Acme', 'acme') RETURNING id)
+         INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT id, 'machine', 'claude', 'local', 'claude', 'online', now() FROM w;
+         INSERT INTO agent (workspace_id, name, runtime_id, max_concurrent_tasks)
+         SELECT workspace_id, 'Ada', id, 1000 FROM agent_runtime;
+         INSERT INTO issue (workspace_id, title, status, assignee_type, assignee_id, creator_type, creator_id)
+         SELECT workspace_id, 'Issue ' || n, 'in_progress', 'agent', id, 'agent', id
+         FROM agent, generate_series(1, 3) AS n"
+    ))?;
+    let pooler = Pooler::start(&context.project, database.cluster(), &[SUPERUSER, &role])?;
+    let port = AtomicU16::new(0);
+    let enough = AtomicBool::new(false);
+    let done = std::thread::scope(|scope| -> Result<usize> {
+        let work = scope.spawn(|| work_until(&database, &port, &enough));
+        let killed = kill_and_start(context, &database, &role, &port, &enough);
+        // The client must hear of it too when the server could not be started.
+        enough.store(true, Ordering::Release);
+        let (mut server, worked) = (killed?, work.join());
+        let worked = worked.map_err(|_| anyhow::anyhow!("the client panicked"))??;
+        let behind = "SELECT count(*) FROM multica_event_log AS e
+                      WHERE NOT EXISTS (SELECT FROM notification AS n WHERE n.event_id = e.id)";
+        Cluster::wait_until("every event has been taken", LIMIT, || {
+            ensure!(server.runs()?, "the server has ended by itself");
+            Ok(value(&mut client, behind)? == "0")
+        })?;
+        Ok(worked)
+    })
+    .map_err(|error| anyhow::anyhow!("{error:#}\nPgBouncer's log:\n{}", pooler.log()))?;
+    ensure!(done > KILLS, "only {done} tasks were done");
+    expect(
+        &mut client,
+        "SELECT count(*) = count(DISTINCT event_id), count(*) = (SELECT count(*) FROM multica_event_log),
+             (SELECT count(*) FROM agent_task_queue WHERE status = 'completed'),
+             (SELECT count(*) FROM agent_task_queue), (SELECT count(*) FROM comment)
+         FROM notification",
+        &format!("t t {done} {done} {done}"),
+    )
+}
+
+/// Starts the server, kills it, and starts it again; the last one is left alone.
+fn kill_and_start(
+    context: &Context,
+    database: &Database,
+    role: &str,
+    port: &AtomicU16,
+    enough: &AtomicBool,
+) -> Result<Program> {
+    let url = |port: u16| {
+        let folder = database.cluster().socket_folder();
+        format!(
+            "host={} port={port} user={role} dbname={}",
+            folder.display(),
+            database.name
+        )
+    };
+    let (pooled, direct) = (url(POOLED_PORT), url(PORT));
+    let environment = [
+        ("DATABASE_URL", pooled.as_str()),
+        ("DIRECT_URL", direct.as_str()),
+        ("PORT", "0"),
+    ];
+    let start = || -> Result<Program> {
+        let mut server = Program::start(context, "app_server.py", &[], &environment)?;
+        let mut line = String::new();
+        BufReader::new(server.output()?).read_line(&mut line)?;
+        let said = line.trim().strip_prefix("listening on ");
+        port.store(
+            said.context("the server does not start")?.parse()?,
+            Ordering::Release,
+        );
+        Ok(server)
+    };
+    for _ in 0..KILLS {
+        let mut server = start()?;
+        std::thread::sleep(Duration::from_millis(random(400)));
+        server.kill()?;
+    }
+    enough.store(true, Ordering::Release);
+    start()
+}
+
+/// A user who wants issues worked on, a machine that does it, and a client that repeats what got no answer. Says how many
+/// tasks were done.
+fn work_until(database: &Database, port: &AtomicU16, enough: &AtomicBool) -> Result<usize> {
+    let mut machine = database.connect()?;
+    let issues = values(&mut machine, "SELECT id FROM issue ORDER BY number")?;
+    let mut done = 0;
+    while !enough.load(Ordering::Acquire) {
+        let issue = &issues[done % issues.len()];
+        until_answered(port, &format!("/enqueue/{issue}"), "")?;
+        let task = claim(&mut machine)?;
+        until_answered(port, &format!("/complete/{task}"), r#"{"output": "Done."}"#)?;
+        done += 1;
+    }
+    Ok(done)
+}
+
+fn claim(machine: &mut Client) -> Result<String> {
+    let task = value(
+        machine,
+        "SELECT c.id FROM agent_runtime AS r, multica_claim(r.id) AS c",
+    )?;
+    ensure!(
+        !task.is_empty(),
+        "an answered enqueue left nothing to claim"
+    );
+    machine.batch_execute(&format!("SELECT FROM multica_start('{task}')"))?;
+    Ok(task)
+}
+
+fn until_answered(port: &AtomicU16, path: &str, body: &str) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        match post(port.load(Ordering::Acquire), path, body) {
+            Ok(answer) if answer.starts_with("HTTP/1.0 200") => return Ok(()),
+            Ok(answer) if !answer.is_empty() => bail!("{path}: {answer}"),
+            _ if started.elapsed() > LIMIT * 2 => bail!("{path}: no answer at all"),
+            _ => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// The answer, empty when the server died over it.
+fn post(port: u16, path: &str, body: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// A number below `limit`.
+fn random(limit: u64) -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::from(now.subsec_nanos()) / 1000 % limit
+}

@@ -1,0 +1,125 @@
+//! The reference daemon: killed and started again, told to stop a task, and sent home.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use super::process::Program;
+use crate::cluster::{Cluster, PORT};
+use crate::context::Context;
+use crate::suites::grant::holder;
+use crate::suites::support::{LIMIT, expect, value};
+
+/// An agent that hangs in a directory that is new to it, and finishes in one where it was before.
+const AGENT: &str = r#"
+    case "$TASK" in *impossible*) echo "cannot be done"; exit 3;; esac
+    if [ -e before ]; then echo "resumed $SESSION_ID"; else echo $$ > pid; touch before; exec sleep 600; fi"#;
+
+/// What a daemon has to get right: recovery of what it ran, resuming, stopping what was cancelled, telling of a failure,
+/// leaving. It runs with the capability for daemons and nothing else.
+pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    let role = holder(&database, "daemon")?;
+    let mut client = database.connect()?;
+    let workspace = value(
+        &mut client,
+        "INSERT INTO workspace (name, slug) VALUES ('Acme', 'acme') RETURNING id",
+    )?;
+    let url = format!(
+        "host={} port={PORT} user={role} dbname={}",
+        database.cluster().socket_folder().display(),
+        database.name
+    );
+    let start = || {
+        let environment = [("DATABASE_URL", url.as_str()), ("POLL_SECONDS", "0.05")];
+        Program::start(
+            context,
+            "daemon.py",
+            &[&workspace, "sh", "-c", AGENT],
+            &environment,
+        )
+    };
+
+    let mut daemon = start()?;
+    await_value(
+        &mut client,
+        "SELECT count(*) FROM agent_runtime WHERE status = 'online'",
+        "1",
+    )?;
+    client.batch_execute(
+        "INSERT INTO agent (workspace_id, name, runtime_id) SELECT workspace_id, 'Ada', id FROM agent_runtime;
+         INSERT INTO issue (workspace_id, title, status, assignee_type, assignee_id, creator_type, creator_id)
+         SELECT workspace_id, 'Fix the login', 'in_progress', 'agent', id, 'agent', id FROM agent;
+         SELECT FROM issue, multica_enqueue_issue(issue.id)",
+    )?;
+    let pid = agent_of(&mut client, "issue_id IS NOT NULL")?;
+    daemon.kill()?;
+    await_end(&pid)?;
+    let mut daemon = start()?;
+    await_value(
+        &mut client,
+        "SELECT string_agg(status || ' ' || attempt, ', ' ORDER BY attempt) FROM agent_task_queue",
+        "failed 1, completed 2",
+    )?;
+    expect(
+        &mut client,
+        "SELECT a.failure_reason, b.work_dir = a.work_dir, b.session_id = a.id::text,
+             b.result ->> 'output' = format(E'resumed %s\\n', a.id)
+         FROM agent_task_queue AS a JOIN agent_task_queue AS b ON b.parent_task_id = a.id",
+        "runtime_recovery t t t",
+    )?;
+
+    client.batch_execute("SELECT FROM agent, multica_enqueue(agent.id)")?;
+    let pid = agent_of(&mut client, "issue_id IS NULL AND status = 'running'")?;
+    client.batch_execute(
+        "SELECT FROM agent_task_queue AS t, multica_cancel(t.id) WHERE t.status = 'running'",
+    )?;
+    await_end(&pid)?;
+
+    client.batch_execute(
+        "SELECT FROM agent, multica_enqueue(agent.id, '{\"wish\": \"impossible\"}')",
+    )?;
+    await_value(
+        &mut client,
+        "SELECT rtrim(error, E'\\n') FROM agent_task_queue WHERE context ? 'wish' AND status = 'failed'",
+        "cannot be done",
+    )?;
+
+    ensure!(daemon.runs()?, "the daemon has ended by itself");
+    let status = daemon.terminate()?;
+    ensure!(status.success(), "it ended with {status}");
+    expect(&mut client, "SELECT status FROM agent_runtime", "offline")
+}
+
+fn await_value(client: &mut Client, sql: &str, expected: &str) -> Result<()> {
+    Cluster::wait_until(sql, LIMIT, || Ok(value(client, sql)? == expected))
+}
+
+/// The process that works on the running task.
+fn agent_of(client: &mut Client, which: &str) -> Result<String> {
+    let mut pid = String::new();
+    let sql = format!("SELECT work_dir FROM agent_task_queue WHERE status = 'running' AND {which}");
+    Cluster::wait_until("an agent works", LIMIT, || {
+        let place = value(client, &sql)?;
+        let place = Path::new(&place);
+        pid = std::fs::read_to_string(place.join("pid"))
+            .unwrap_or_default()
+            .trim()
+            .to_string();
+        Ok(place.join("before").exists() && !pid.is_empty())
+    })?;
+    Ok(pid)
+}
+
+/// Waits until a process is gone, or only waits to be collected.
+fn await_end(pid: &str) -> Result<()> {
+    Cluster::wait_until(
+        &format!("the agent, process {pid}, has ended"),
+        LIMIT,
+        || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            Ok(stat.is_empty() || stat.contains(") Z "))
+        },
+    )
+}

@@ -1,0 +1,136 @@
+//! What each capability may do, and what it may not.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::support::{CAPABILITIES, attempt, holder, role, routines, story, world};
+use crate::context::Context;
+
+/// The privileges on tables and columns that a role was given.
+const GIVEN: &str = "
+    SELECT format('%s ON %s', a.privilege_type, c.oid::regclass)
+    FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE a.grantee = $1::text::regrole
+    UNION ALL
+    SELECT format('%s (%I) ON %s', a.privilege_type, k.attname, c.oid::regclass)
+    FROM pg_class AS c JOIN pg_attribute AS k ON k.attrelid = c.oid, aclexplode(k.attacl) AS a
+    WHERE a.grantee = $1::text::regrole ORDER BY 1";
+
+/// A role that may call a function and not touch its tables is worse off than one that may not call it.
+pub fn each_capability_is_enough_for_its_story(context: &Context) -> Result<()> {
+    let database = world(context)?;
+    let all = routines(&mut database.connect()?)?;
+    // An operator may call everything: what the others tell is not told again, and three are called by themselves.
+    let others = story(context, "reader")? + &story(context, "daemon")?;
+    let told_elsewhere = |name: &str| {
+        others.contains(&format!("{name}("))
+            || ["multica_grant", "multica_install", "multica_sweep_all"].contains(&name)
+    };
+    for capability in CAPABILITIES {
+        let story = story(context, capability)?;
+        let mut client = database.connect_as(&holder(&database, capability)?)?;
+        let refused = attempt(&mut client, &story)?;
+        ensure!(refused.is_none(), "{capability}: {refused:?}");
+        for routine in &all {
+            let may: bool = client
+                .query_one(
+                    "SELECT bool_or(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc WHERE proname = $1",
+                    &[&routine.name],
+                )?
+                .get(0);
+            let told = story.contains(&format!("{}(", routine.name));
+            ensure!(
+                !may || told || (capability == "operator" && told_elsewhere(&routine.name)),
+                "nobody tells what a {capability} does with {}",
+                routine.name
+            );
+        }
+    }
+    let mut operator = database.connect_as(&format!("{}_operator", database.name))?;
+    for other in ["reader", "daemon"] {
+        let refused = attempt(&mut operator, &story(context, other)?)?;
+        ensure!(refused.is_none(), "operator as {other}: {refused:?}");
+    }
+    operator
+        .batch_execute("CALL multica_sweep_all()")
+        .context("an operator sweeps")
+}
+
+/// Called with NULLs a function answers 42501 to whoever may not call it, and something else to whoever may.
+pub fn nobody_may_call_what_others_are_for(context: &Context) -> Result<()> {
+    let database = world(context)?;
+    let all = routines(&mut database.connect()?)?;
+    let mut told: Vec<(String, String)> = vec![(role(&database, "nobody")?, String::new())];
+    for capability in ["reader", "daemon"] {
+        told.push((holder(&database, capability)?, story(context, capability)?));
+    }
+    for (role, story) in told {
+        let mut client = database.connect_as(&role)?;
+        for routine in &all {
+            let meant = story.contains(&format!("{}(", routine.name));
+            let outcome = attempt(&mut client, &routine.call)?;
+            let refused = outcome.as_ref().is_some_and(|(code, message)| {
+                code == "42501" && message.contains("permission denied for")
+            });
+            ensure!(refused != meant, "{role}, {}: {outcome:?}", routine.call);
+        }
+    }
+    Ok(())
+}
+
+/// Each privilege on its own is taken away again: then some call must be refused.
+pub fn no_privilege_on_a_table_is_for_nothing(context: &Context) -> Result<()> {
+    let database = world(context)?;
+    let mut superuser = database.connect()?;
+    // What the others need, an operator needs too.
+    let mut proven: Vec<String> = Vec::new();
+    for capability in CAPABILITIES {
+        let role = holder(&database, capability)?;
+        let story = story(context, capability)?;
+        let mut client = database.connect_as(&role)?;
+        let given: Vec<String> = superuser
+            .query(GIVEN, &[&role])?
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        ensure!(given.len() > 10, "a {capability} was given {given:?}");
+        let refused = attempt(&mut client, &story)?;
+        ensure!(refused.is_none(), "{capability}: {refused:?}");
+        for privilege in &given {
+            if capability == "operator" && proven.contains(privilege) {
+                continue;
+            }
+            superuser.batch_execute(&format!("REVOKE {privilege} FROM {role}"))?;
+            let refused = attempt(&mut client, &story)?;
+            ensure!(
+                refused.as_ref().is_some_and(|(code, _)| code == "42501"),
+                "a {capability} does not need {privilege}: {refused:?}"
+            );
+            superuser.batch_execute(&format!("GRANT {privilege} TO {role}"))?;
+        }
+        proven.extend(given);
+    }
+    Ok(())
+}
+
+/// What agents are started with is for nobody: tokens are kept there.
+pub fn secrets_of_agents_stay_secret(context: &Context) -> Result<()> {
+    let database = world(context)?;
+    for capability in CAPABILITIES {
+        let mut client = database.connect_as(&holder(&database, capability)?)?;
+        for sql in [
+            "SELECT custom_env FROM agent",
+            "SELECT mcp_config FROM agent",
+            "SELECT * FROM \"user\"",
+            "SELECT content FROM comment",
+            "DELETE FROM agent_task_queue",
+            "UPDATE agent_task_queue SET attempt = 1",
+            "TRUNCATE multica_event_log",
+        ] {
+            let outcome = attempt(&mut client, sql)?;
+            ensure!(
+                outcome.as_ref().is_some_and(|(code, _)| code == "42501"),
+                "{capability}, {sql}: {outcome:?}"
+            );
+        }
+    }
+    Ok(())
+}

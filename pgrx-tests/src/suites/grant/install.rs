@@ -1,0 +1,113 @@
+//! Capabilities outlive the tables' not being there yet, and a dump.
+
+use anyhow::{Result, ensure};
+
+use super::support::{CAPABILITIES, attempt, grant, holder, role, story, world};
+use crate::context::Context;
+use crate::database::Database;
+
+/// Whoever sets a database up gives the capabilities first as easily as last, in a schema of its own too.
+pub fn given_before_install_is_completed_by_it(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    let mut superuser = database.connect()?;
+    superuser.batch_execute(
+        "CREATE SCHEMA fleet; CREATE EXTENSION multica SCHEMA fleet; SET search_path = fleet;
+         CREATE TABLE public.agent (mine text)",
+    )?;
+    let mut roles = Vec::new();
+    for capability in CAPABILITIES {
+        let role = role(&database, capability)?;
+        grant(&mut superuser, &role, capability)?;
+        roles.push((capability, role));
+    }
+    let planned = altered(&mut superuser, true)?;
+    let done = altered(&mut superuser, false)?;
+    ensure!(done.len() == 3, "install completed {done:?}");
+    ensure!(planned == done, "the dry run said {planned:?}");
+    let again = altered(&mut superuser, false)?;
+    ensure!(again.is_empty(), "a second install completes {again:?}");
+    let text = std::fs::read_to_string(context.fixtures().join("grant/world.sql"))?;
+    superuser.batch_execute(&text)?;
+    for (capability, role) in &roles {
+        let mut client = database.connect_as(role)?;
+        client.batch_execute("SET search_path = fleet")?;
+        let refused = attempt(&mut client, &story(context, capability)?)?;
+        ensure!(refused.is_none(), "{capability}: {refused:?}");
+        let foreign = attempt(&mut client, "SELECT FROM public.agent")?;
+        ensure!(
+            foreign.is_some(),
+            "{role} may read a table of somebody else"
+        );
+    }
+    superuser.batch_execute(&format!(
+        "REVOKE ALL ON agent_task_queue FROM {}",
+        roles[1].1
+    ))?;
+    let repaired = altered(&mut superuser, false)?;
+    ensure!(
+        repaired == [format!("daemon {}", roles[1].1)],
+        "install repaired {repaired:?}"
+    );
+    Ok(())
+}
+
+/// The objects that install says it altered, in order.
+fn altered(client: &mut postgres::Client, dry_run: bool) -> Result<Vec<String>> {
+    let rows = client.query(
+        "SELECT object FROM multica_install(dry_run => $1) WHERE action = 'altered' ORDER BY object",
+        &[&dry_run],
+    )?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// A restored database is of no use to daemons that it refuses.
+pub fn dump_carries_what_was_given(context: &Context) -> Result<()> {
+    let database = world(context)?;
+    let mut roles = Vec::new();
+    for capability in CAPABILITIES {
+        roles.push((capability, holder(&database, capability)?));
+    }
+    let cluster = database.cluster();
+    let dump = cluster
+        .socket_folder()
+        .join(format!("{}.dump", database.name));
+    let file = dump.to_string_lossy();
+    cluster.run("pg_dump", &["-Fc", "-f", &file, &database.name])?;
+    let restored = Database::create(cluster, "template0", &context.fixtures())?;
+    cluster.run(
+        "pg_restore",
+        &["--exit-on-error", "-d", &restored.name, &file],
+    )?;
+    std::fs::remove_file(&dump)?;
+    for (capability, role) in roles {
+        let mut client = restored.connect_as(&role)?;
+        let refused = attempt(&mut client, &story(context, capability)?)?;
+        ensure!(refused.is_none(), "{capability}: {refused:?}");
+    }
+    Ok(())
+}
+
+/// The server's tables before migration 055 lack columns that a daemon writes: they are granted once they are there.
+pub fn columns_that_install_adds_are_granted_too(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    database.fixture("server_055")?;
+    let mut superuser = database.connect()?;
+    superuser.batch_execute(
+        "ALTER TABLE agent_task_queue DROP COLUMN attempt, DROP COLUMN max_attempts, DROP COLUMN parent_task_id,
+             DROP COLUMN failure_reason, DROP COLUMN last_heartbeat_at;
+         DELETE FROM schema_migrations WHERE version = '055_task_lease_and_retry';
+         CREATE EXTENSION multica",
+    )?;
+    let role = holder(&database, "daemon")?;
+    superuser.batch_execute("SELECT FROM multica_install()")?;
+    for (column, privilege) in [("attempt", "INSERT"), ("failure_reason", "UPDATE")] {
+        let may: bool = superuser
+            .query_one(
+                "SELECT has_column_privilege($1::text, 'agent_task_queue', $2::text, $3::text)",
+                &[&role, &column, &privilege],
+            )?
+            .get(0);
+        ensure!(may, "a daemon may not {privilege} {column}");
+    }
+    Ok(())
+}

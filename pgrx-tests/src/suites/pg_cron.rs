@@ -1,0 +1,94 @@
+//! Sweeping by pg_cron, as Debian packages it, next to a worker that is switched off.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::Suite;
+use super::support::{expect, value};
+use crate::cluster::{Cluster, Options};
+use crate::context::Context;
+use crate::database::Database;
+use crate::tools::extras;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[(
+    "pg_cron/sweeps_as_the_owner_of_the_tables",
+    sweeps_as_the_owner_of_the_tables,
+)];
+
+/// pg_cron starts a job at a full minute.
+const TWO_MINUTES: Duration = Duration::from_secs(120);
+
+/// A machine died and nobody but pg_cron looks after it: its tasks are failed, and those that may be are retried.
+pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
+    extras::pg_cron(&context.project, &context.copy)?;
+    let cluster = context.cluster(&Options::new("cron"))?;
+    let database = context.empty_database_in(&cluster)?;
+    database.connect()?.batch_execute(
+        "CREATE ROLE owner LOGIN; GRANT CREATE ON SCHEMA public TO owner;
+         CREATE EXTENSION multica; SELECT multica_grant('owner', 'operator')",
+    )?;
+    let mut owner = database.connect_as("owner")?;
+    owner.batch_execute("SELECT FROM multica_install()")?;
+    drop(owner);
+    preload(&cluster, &database)?;
+
+    let mut superuser = database.connect()?;
+    superuser.batch_execute("CREATE EXTENSION pg_cron; GRANT USAGE ON SCHEMA cron TO owner")?;
+    database.fixture("grant/world")?;
+    superuser.batch_execute(
+        "UPDATE agent_runtime SET last_seen_at = now() + CASE daemon_id WHEN 'machine' THEN interval '-1 hour' ELSE interval '1 hour' END",
+    )?;
+    let mut owner = database.connect_as("owner")?;
+    let job = value(
+        &mut owner,
+        "SELECT cron.schedule('multica sweep', '* * * * *', 'CALL multica_sweep_all()')",
+    )?;
+    let run = format!(
+        "SELECT status FROM cron.job_run_details WHERE jobid = {job} ORDER BY runid LIMIT 1"
+    );
+    Cluster::wait_until("pg_cron has run the sweep", TWO_MINUTES, || {
+        let status = value(&mut superuser, &run)?;
+        Ok(status == "succeeded" || status == "failed")
+    })?;
+    expect(
+        &mut superuser,
+        &format!(
+            "SELECT status, username, command FROM cron.job_run_details WHERE jobid = {job} ORDER BY runid LIMIT 1"
+        ),
+        "succeeded owner CALL multica_sweep_all()",
+    )?;
+    expect(
+        &mut superuser,
+        "SELECT r.daemon_id, r.status FROM agent_runtime AS r WHERE r.daemon_id IN ('machine', 'theirs') ORDER BY 1",
+        "machine offline\ntheirs online",
+    )?;
+    // In flight were an issue's task, a chat's and an autopilot's; the last kind is never retried.
+    expect(
+        &mut superuser,
+        "SELECT count(*), count(c.id), count(*) FILTER (WHERE c.status = 'queued' AND c.attempt = 2)
+         FROM agent_task_queue AS t LEFT JOIN agent_task_queue AS c ON c.parent_task_id = t.id
+         WHERE t.status = 'failed' AND t.failure_reason = 'runtime_offline'",
+        "3 2 2",
+    )?;
+    let swept = value(
+        &mut superuser,
+        "SELECT last_tasks_failed FROM multica_status()",
+    )?;
+    ensure!(swept == "3", "the sweep says it failed {swept} tasks");
+    Ok(())
+}
+
+/// Starts the server anew with pg_cron in it, at home in this database.
+fn preload(cluster: &Cluster, database: &Database) -> Result<()> {
+    // ALTER SYSTEM refuses settings of a library that is not loaded.
+    let file = cluster.data().join("postgresql.auto.conf");
+    let settings = format!(
+        "shared_preload_libraries = 'multica, pg_cron'\ncron.database_name = '{}'\ncron.host = '{}'\n",
+        database.name,
+        cluster.socket_folder().display()
+    );
+    std::fs::write(file, settings)?;
+    cluster.restart()
+}

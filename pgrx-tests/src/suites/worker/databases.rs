@@ -1,0 +1,224 @@
+//! Many databases and one worker: what is wrong with one is a log line, and the others go on.
+
+use anyhow::{Result, ensure};
+
+use super::{
+    SOON, alter, ensure_said_once, fleet, holds, launcher, options, said, silence, sweeping,
+    switch_on, ticking, wait_for, wait_until_swept,
+};
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::database::Database;
+
+/// A trigger that refuses one task delays only that task; it is named, and taken up again later.
+pub fn a_refused_task_delays_only_itself(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "refused")?;
+    let database = fleet(context, &cluster)?;
+    database.fixture("worker_refusal")?;
+    switch_on(&database)?;
+    silence(&database)?;
+    wait_for(
+        &database,
+        "the other task is failed and has its retry",
+        "SELECT EXISTS (SELECT FROM agent_task_queue WHERE parent_task_id = '00000000-0000-4000-8000-0000000000e1')",
+    )?;
+    wait_for(
+        &database,
+        "the refused task is named",
+        "SELECT refused_ids = '{00000000-0000-4000-8000-0000000000e2}' AND last_error LIKE '%e2 is not to be touched%23514%'
+         FROM multica_sweep_state",
+    )?;
+    let mut client = database.connect()?;
+    let as_it_was = "SELECT status = 'dispatched' FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e2'";
+    ensure!(
+        holds(&mut client, as_it_was)?,
+        "the refused task was changed"
+    );
+    let line = "passes over 00000000-0000-4000-8000-0000000000e2 for a while";
+    ensure!(said(&cluster, line)? > 0, "the log does not name it");
+    client.batch_execute(
+        "DROP TRIGGER refuse ON agent_task_queue; UPDATE multica_sweep_state SET refused_until = now() - interval '1 s'",
+    )?;
+    wait_for(
+        &database,
+        "it is taken up again",
+        "SELECT status = 'failed' FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e2'",
+    )
+}
+
+/// Refused tasks among many are found by halving, and all others are failed.
+pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "many")?;
+    let database = fleet(context, &cluster)?;
+    database.fixture("worker_many_refusals")?;
+    switch_on(&database)?;
+    wait_for(
+        &database,
+        "all but the refused are failed",
+        "SELECT count(*) = 0 FROM agent_task_queue WHERE status IN ('dispatched', 'running') AND priority <> 42",
+    )?;
+    wait_for(
+        &database,
+        "the refused are named, and nothing else",
+        "SELECT s.refused_ids @> t.ids AND s.refused_ids <@ t.ids AND cardinality(s.refused_ids) = 3
+         FROM multica_sweep_state AS s,
+              (SELECT array_agg(id) AS ids FROM agent_task_queue WHERE priority = 42 AND status = 'running') AS t",
+    )
+}
+
+/// An error in one database is logged and that database is left alone for longer and longer; the other is swept as ever.
+pub fn an_error_in_one_does_not_stop_the_others(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "error")?;
+    let (broken, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
+    broken
+        .connect()?
+        .batch_execute("DROP TABLE multica_event_log")?;
+    let before = launcher(&cluster)?;
+    for database in [&broken, &sound] {
+        switch_on(database)?;
+        silence(database)?;
+    }
+    let line = format!(
+        "database \"{}\": the tables of multica are missing",
+        broken.name
+    );
+    Cluster::wait_until("the error is logged", SOON, || {
+        Ok(said(&cluster, &line)? > 0)
+    })?;
+    for _ in 0..10 {
+        silence(&sound)?;
+        wait_until_swept(&sound)?;
+    }
+    let noted = "SELECT last_error LIKE '%missing%(SQLSTATE 55000)%' FROM multica_sweep_state";
+    wait_for(&broken, "the error is recorded", noted)?;
+    ensure!(launcher(&cluster)? == before, "the launcher was restarted");
+    Ok(())
+}
+
+/// Without the extension, without the tables, dropped between two ticks, or with a value nobody understands: a line each,
+/// and the sound database is swept as ever.
+pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
+    let cluster = context.cluster(&options("unswept").set("shared_preload_libraries", ""))?;
+    let sound = fleet(context, &cluster)?;
+    let bare = context.empty_database_in(&cluster)?;
+    let tableless = context.empty_database_in(&cluster)?;
+    tableless
+        .connect()?
+        .batch_execute("CREATE EXTENSION multica")?;
+    let misspelt = fleet(context, &cluster)?;
+    let dropped = context.empty_database_in(&cluster)?;
+    for database in [&sound, &bare, &tableless, &dropped] {
+        switch_on(database)?;
+    }
+    // Accepted because the library is not loaded.
+    alter(&misspelt, "SET multica.sweep = 'maybe'")?;
+    silence(&misspelt)?;
+    let mut client = cluster.connect("postgres")?;
+    client.batch_execute("ALTER SYSTEM SET shared_preload_libraries = 'multica'")?;
+    cluster.restart()?;
+    let before = launcher(&cluster)?;
+    let lines = [
+        format!(
+            "database \"{}\" is not swept: the extension is not there",
+            bare.name
+        ),
+        format!(
+            "database \"{}\" is not swept: the extension is not there",
+            dropped.name
+        ),
+        format!(
+            "database \"{}\" is not swept: the tables are not there",
+            tableless.name
+        ),
+        format!("database \"{}\" has multica.sweep = 'maybe'", misspelt.name),
+    ];
+    for line in &lines {
+        Cluster::wait_until(line, SOON, || Ok(said(&cluster, line)? > 0))?;
+    }
+    drop(dropped);
+    for _ in 0..5 {
+        silence(&sound)?;
+        wait_until_swept(&sound)?;
+    }
+    ensure_said_once(&cluster, &lines.each_ref().map(String::as_str))?;
+    let alive = "SELECT bool_and(status = 'online') FROM agent_runtime";
+    ensure!(
+        holds(&mut misspelt.connect()?, alive)?,
+        "'maybe' was taken for on"
+    );
+    ensure!(launcher(&cluster)? == before, "the launcher was restarted");
+    bare.connect()?
+        .batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install()")?;
+    bare.fixture("fleet")?;
+    silence(&bare)?;
+    wait_until_swept(&bare)
+}
+
+/// Workers leave a database often enough that it can be copied and dropped while a minute's backlog is being swept.
+pub fn a_database_can_be_copied_and_dropped_in_mid_backlog(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "leave")?;
+    let database: Database = fleet(context, &cluster)?;
+    database.fixture("worker_backlog")?;
+    switch_on(&database)?;
+    let mut client = cluster.connect("postgres")?;
+    sweeping(&database)?;
+    client.batch_execute(&format!(
+        "CREATE DATABASE copied TEMPLATE {}",
+        database.name
+    ))?;
+    sweeping(&database)?;
+    client.batch_execute(&format!("DROP DATABASE {}", database.name))?;
+    client.batch_execute("DROP DATABASE copied")?;
+    Ok(())
+}
+
+/// Two workers never sweep one database at once: while another holds its lock, a worker leaves again.
+pub fn a_worker_leaves_when_another_is_there(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "lock")?;
+    let (held, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
+    let mut holder = held.connect()?;
+    holder.batch_execute("SELECT pg_advisory_lock(1836411769, 1)")?;
+    for database in [&held, &sound] {
+        switch_on(database)?;
+        silence(database)?;
+    }
+    for _ in 0..5 {
+        silence(&sound)?;
+        wait_until_swept(&sound)?;
+    }
+    let alive = "SELECT bool_and(status = 'online') FROM agent_runtime";
+    ensure!(holds(&mut holder, alive)?, "two workers swept it at once");
+    drop(holder);
+    wait_until_swept(&held)
+}
+
+/// A trigger that refuses to be cancelled does not keep the only worker from other databases for long.
+pub fn a_worker_that_overstays_is_terminated(context: &Context) -> Result<()> {
+    let options = options("overstay").set("multica.max_workers", "1");
+    let cluster = context.cluster(&options)?;
+    let (stubborn, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
+    stubborn.fixture("worker_stubborn")?;
+    switch_on(&stubborn)?;
+    silence(&stubborn)?;
+    sweeping(&stubborn)?;
+    switch_on(&sound)?;
+    silence(&sound)?;
+    wait_until_swept(&sound)?;
+    let line = format!("database \"{}\" overstays", stubborn.name);
+    ensure!(said(&cluster, &line)? > 0, "the log does not say so");
+    Ok(())
+}
+
+/// Where the server has no slot for another worker, that is a line in the log and the next tick.
+pub fn no_worker_slot_is_a_log_line(context: &Context) -> Result<()> {
+    // The launcher has one slot, the server's own replication launcher the other.
+    let cluster = context.cluster(&options("slots").set("max_worker_processes", "2"))?;
+    let database = fleet(context, &cluster)?;
+    let before = launcher(&cluster)?;
+    switch_on(&database)?;
+    Cluster::wait_until("the launcher says so twice", SOON, || {
+        Ok(said(&cluster, "no background worker could be started")? >= 2)
+    })?;
+    ensure!(launcher(&cluster)? == before, "the launcher was restarted");
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! The lives of launcher and workers: outages, signals, restarts, promotion.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::{
+    SOON, alter, fleet, holds, launcher, lives, options, silence, sweeping, switch_on, ticking,
+    wait_for, wait_until_swept,
+};
+use crate::cluster::{Cluster, Options, Shutdown};
+use crate::context::Context;
+use crate::database::Database;
+
+const MACHINE_1: &str = "00000000-0000-4000-8000-0000000000b1";
+
+/// The server was away for longer than stale_after. A daemon that beats again in time keeps its runtime and its tasks; one
+/// that does not is found dead, but not before its stale_after and one interval.
+pub fn daemons_get_time_to_beat_after_an_outage(context: &Context) -> Result<()> {
+    let cluster = context.cluster(&options("outage").set("shared_preload_libraries", ""))?;
+    let database = fleet(context, &cluster)?;
+    alter(&database, "SET multica.stale_after = '3s'")?;
+    alter(&database, "SET multica.sweep = on")?;
+    silence(&database)?;
+    let mut client = cluster.connect("postgres")?;
+    client.batch_execute("ALTER SYSTEM SET shared_preload_libraries = 'multica'")?;
+    cluster.restart()?;
+    beat_until_machine_2_is_dead(&database)?;
+    // A crash of one process takes the shared memory along: that is an outage too.
+    silence(&database)?;
+    cluster.kill()?;
+    cluster.start()?;
+    beat_until_machine_2_is_dead(&database)
+}
+
+fn beat_until_machine_2_is_dead(database: &Database) -> Result<()> {
+    let mut daemon = database.connect()?;
+    Cluster::wait_until("machine 2 is found dead", SOON, || {
+        daemon.execute(
+            &format!("SELECT * FROM multica_heartbeat('{MACHINE_1}')"),
+            &[],
+        )?;
+        holds(
+            &mut daemon,
+            "SELECT status = 'offline' FROM agent_runtime WHERE daemon_id = 'machine-2'",
+        )
+    })?;
+    let alive = "SELECT status = 'online' FROM agent_runtime WHERE daemon_id = 'machine-1'";
+    ensure!(
+        holds(&mut daemon, alive)?,
+        "machine 1 was found dead though it beat"
+    );
+    let untouched =
+        "SELECT count(*) = 2 FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
+    ensure!(
+        holds(&mut daemon, untouched)?,
+        "a task of machine 1 was failed"
+    );
+    let spared = "SELECT updated_at >= pg_postmaster_start_time() + interval '3 seconds'
+                  FROM agent_runtime WHERE daemon_id = 'machine-2'";
+    ensure!(
+        holds(&mut daemon, spared)?,
+        "machine 2 was not given its stale_after"
+    );
+    Ok(())
+}
+
+/// A dead runtime is noticed when it goes stale, not at the next tick, which here is an hour away.
+pub fn death_is_noticed_at_its_moment(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "moment")?;
+    let database = fleet(context, &cluster)?;
+    switch_on(&database)?;
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    let mut daemon = database.connect()?;
+    daemon.batch_execute(&format!("SELECT * FROM multica_heartbeat('{MACHINE_1}')"))?;
+    daemon.batch_execute("ALTER SYSTEM SET multica.sweep_interval = '1h'")?;
+    cluster.reload()?;
+    wait_until_swept(&database)
+}
+
+/// A shorter interval and a threshold of ALTER DATABASE count at once, without a restart.
+pub fn a_reload_counts_at_once(context: &Context) -> Result<()> {
+    let cluster = context.cluster(&Options::new("reload").set("multica.sweep_interval", "1h"))?;
+    let database = fleet(context, &cluster)?;
+    switch_on(&database)?;
+    silence(&database)?;
+    let before = launcher(&cluster)?;
+    let mut client = cluster.connect("postgres")?;
+    client.batch_execute("ALTER SYSTEM SET multica.sweep_interval = '200ms'")?;
+    cluster.reload()?;
+    wait_until_swept(&database)?;
+    alter(&database, "SET multica.stale_after = '2h'")?;
+    // Sweeps that began under the old threshold have ended when another database was swept.
+    let other = fleet(context, &cluster)?;
+    switch_on(&other)?;
+    for _ in 0..3 {
+        silence(&other)?;
+        wait_until_swept(&other)?;
+    }
+    silence(&database)?;
+    for _ in 0..3 {
+        silence(&other)?;
+        wait_until_swept(&other)?;
+    }
+    let alive = "SELECT bool_and(status = 'online') FROM agent_runtime";
+    ensure!(
+        holds(&mut database.connect()?, alive)?,
+        "swept under the old threshold"
+    );
+    ensure!(launcher(&cluster)? == before, "the launcher was restarted");
+    Ok(())
+}
+
+/// pg_terminate_backend ends a worker in mid-statement within a second, and a launcher is followed by its restart.
+pub fn what_is_terminated_comes_back(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "terminate")?;
+    let database = fleet(context, &cluster)?;
+    database.fixture("worker_backlog")?;
+    switch_on(&database)?;
+    let mut client = cluster.connect("postgres")?;
+    let worker = sweeping(&database)?;
+    client.execute("SELECT pg_terminate_backend($1)", &[&worker])?;
+    Cluster::wait_until("the worker is gone", Duration::from_secs(1), || {
+        Ok(!lives(&mut client, worker)?)
+    })?;
+    sweeping(&database)?;
+    let before = launcher(&cluster)?;
+    client.execute("SELECT pg_terminate_backend($1)", &[&before])?;
+    Cluster::wait_until("the launcher is gone", Duration::from_secs(1), || {
+        Ok(!lives(&mut client, before)?)
+    })?;
+    ensure!(
+        launcher(&cluster)? != before,
+        "the old launcher is back from the dead"
+    );
+    database
+        .connect()?
+        .batch_execute("ALTER TABLE agent_task_queue DISABLE TRIGGER dawdle")?;
+    wait_for(
+        &database,
+        "the backlog is swept",
+        "SELECT count(*) = 0 FROM agent_task_queue WHERE status IN ('dispatched', 'running')",
+    )
+}
+
+/// A fast shutdown in mid-sweep takes less than two seconds and leaves no task half done.
+pub fn a_fast_shutdown_does_not_wait_for_a_sweep(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "stop")?;
+    let database = fleet(context, &cluster)?;
+    database.fixture("worker_backlog")?;
+    switch_on(&database)?;
+    sweeping(&database)?;
+    let took = cluster.stop(Shutdown::Fast)?;
+    ensure!(took < Duration::from_secs(2), "it took {took:?}");
+    cluster.start()?;
+    let whole =
+        "SELECT count(*) FILTER (WHERE status = 'failed' AND failure_reason = 'runtime_offline')
+                      = (SELECT count(*) FROM multica_event_log WHERE type = 'task:failed')
+                 FROM agent_task_queue";
+    ensure!(
+        holds(&mut database.connect()?, whole)?,
+        "tasks and events disagree"
+    );
+    Ok(())
+}
+
+/// No launcher on a standby; it starts with the promotion, and what the primary was told to sweep is swept.
+pub fn a_standby_begins_to_sweep_when_promoted(context: &Context) -> Result<()> {
+    // The primary leaves the work to whoever takes its place.
+    let primary = context.cluster(&options("primary").set("multica.sweep_interval", "1h"))?;
+    let database = fleet(context, &primary)?;
+    switch_on(&database)?;
+    silence(&database)?;
+    launcher(&primary)?;
+    let standby = primary.standby(&context.project, &options("standby"))?;
+    primary.stop(Shutdown::Fast)?;
+    let mut client = standby.connect("postgres")?;
+    let none = "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'multica%'";
+    ensure!(holds(&mut client, none)?, "a launcher runs on the standby");
+    let promoted = Instant::now();
+    standby.promote()?;
+    launcher(&standby)?;
+    let mut client = standby.connect(&database.name)?;
+    Cluster::wait_until("the promoted server sweeps", SOON, || {
+        holds(
+            &mut client,
+            "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'",
+        )
+    })?;
+    ensure!(
+        promoted.elapsed() >= Duration::from_secs(1),
+        "daemons got no time to find the promoted server"
+    );
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! What the worker's suites share: clusters that tick fast, databases that are swept, conditions to wait for.
+
+mod databases;
+mod identity;
+mod life;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use crate::cluster::{Cluster, Options};
+use crate::context::Context;
+use crate::database::Database;
+use crate::suites::Suite;
+
+/// The suites of the worker.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "worker/a_refused_task_delays_only_itself",
+        databases::a_refused_task_delays_only_itself,
+    ),
+    (
+        "worker/refused_tasks_among_many_delay_only_themselves",
+        databases::refused_tasks_among_many_delay_only_themselves,
+    ),
+    (
+        "worker/an_error_in_one_does_not_stop_the_others",
+        databases::an_error_in_one_does_not_stop_the_others,
+    ),
+    (
+        "worker/what_cannot_be_swept_is_said_once",
+        databases::what_cannot_be_swept_is_said_once,
+    ),
+    (
+        "worker/a_database_can_be_copied_and_dropped_in_mid_backlog",
+        databases::a_database_can_be_copied_and_dropped_in_mid_backlog,
+    ),
+    (
+        "worker/a_worker_leaves_when_another_is_there",
+        databases::a_worker_leaves_when_another_is_there,
+    ),
+    (
+        "worker/a_worker_that_overstays_is_terminated",
+        databases::a_worker_that_overstays_is_terminated,
+    ),
+    (
+        "worker/no_worker_slot_is_a_log_line",
+        databases::no_worker_slot_is_a_log_line,
+    ),
+    (
+        "worker/a_trigger_can_do_no_more_than_the_owner",
+        identity::a_trigger_can_do_no_more_than_the_owner,
+    ),
+    (
+        "worker/a_search_path_captures_nothing_for_the_superuser",
+        identity::a_search_path_captures_nothing_for_the_superuser,
+    ),
+    (
+        "worker/settings_of_the_database_do_not_hinder_the_sweep",
+        identity::settings_of_the_database_do_not_hinder_the_sweep,
+    ),
+    (
+        "worker/tables_of_several_owners_are_not_swept",
+        identity::tables_of_several_owners_are_not_swept,
+    ),
+    (
+        "worker/daemons_get_time_to_beat_after_an_outage",
+        life::daemons_get_time_to_beat_after_an_outage,
+    ),
+    (
+        "worker/death_is_noticed_at_its_moment",
+        life::death_is_noticed_at_its_moment,
+    ),
+    (
+        "worker/a_reload_counts_at_once",
+        life::a_reload_counts_at_once,
+    ),
+    (
+        "worker/what_is_terminated_comes_back",
+        life::what_is_terminated_comes_back,
+    ),
+    (
+        "worker/a_fast_shutdown_does_not_wait_for_a_sweep",
+        life::a_fast_shutdown_does_not_wait_for_a_sweep,
+    ),
+    (
+        "worker/a_standby_begins_to_sweep_when_promoted",
+        life::a_standby_begins_to_sweep_when_promoted,
+    ),
+];
+
+/// Longest wait for something that takes the worker a few ticks.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// A cluster whose launcher ticks five times a second.
+pub fn ticking(context: &Context, name: &str) -> Result<Cluster> {
+    context.cluster(&options(name))
+}
+
+/// The options of [`ticking`].
+pub fn options(name: &str) -> Options {
+    Options::new(name).set("multica.sweep_interval", "200ms")
+}
+
+/// A database with the small fleet in it, both machines alive for the moment.
+pub fn fleet<'a>(context: &Context, cluster: &'a Cluster) -> Result<Database<'a>> {
+    let database = context.fresh_database_in(cluster)?;
+    database.fixture("fleet")?;
+    Ok(database)
+}
+
+/// Sets something for a database, as its administrator would.
+pub fn alter(database: &Database, what: &str) -> Result<()> {
+    let sql = format!("ALTER DATABASE {} {what}", database.name);
+    Ok(database
+        .cluster()
+        .connect("postgres")?
+        .batch_execute(&sql)?)
+}
+
+/// Switches the worker on; a runtime is stale after a second.
+pub fn switch_on(database: &Database) -> Result<()> {
+    alter(database, "SET multica.stale_after = '1s'")?;
+    alter(database, "SET multica.sweep = on")
+}
+
+/// Every machine of the fleet was last heard of an hour ago.
+pub fn silence(database: &Database) -> Result<()> {
+    Ok(database.connect()?.batch_execute(
+        "UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 hour'",
+    )?)
+}
+
+/// What a query with one boolean says.
+pub fn holds(client: &mut Client, query: &str) -> Result<bool> {
+    Ok(client.query_one(query, &[])?.get(0))
+}
+
+/// Waits until a query with one boolean says true.
+pub fn wait_for(database: &Database, what: &str, query: &str) -> Result<()> {
+    let mut client = database.connect()?;
+    Cluster::wait_until(what, SOON, || holds(&mut client, query))
+}
+
+/// Waits until the worker has set every runtime of the database offline.
+pub fn wait_until_swept(database: &Database) -> Result<()> {
+    wait_for(
+        database,
+        &format!("{} is swept", database.name),
+        "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'",
+    )
+}
+
+/// The process of the launcher, once there is one.
+pub fn launcher(cluster: &Cluster) -> Result<i32> {
+    process(cluster, "multica launcher", "true")
+}
+
+/// The process of a worker that is sweeping `database`, once there is one.
+pub fn sweeping(database: &Database) -> Result<i32> {
+    let there = format!(
+        "datname = '{}' AND query = 'sweeping' AND state = 'active'",
+        database.name
+    );
+    process(database.cluster(), "multica worker", &there)
+}
+
+fn process(cluster: &Cluster, kind: &str, condition: &str) -> Result<i32> {
+    let mut client = cluster.connect("postgres")?;
+    let query = format!(
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = '{kind}' AND application_name = '{kind}' AND {condition}"
+    );
+    let mut pid = 0;
+    Cluster::wait_until(kind, SOON, || {
+        let found = client.query_opt(&query, &[])?;
+        pid = found.as_ref().map_or(0, |row| row.get(0));
+        Ok(found.is_some())
+    })?;
+    Ok(pid)
+}
+
+/// Whether a process is still one of the server's.
+pub fn lives(client: &mut Client, pid: i32) -> Result<bool> {
+    let found = client.query_opt("SELECT FROM pg_stat_activity WHERE pid = $1", &[&pid])?;
+    Ok(found.is_some())
+}
+
+/// How often the server's log says something.
+pub fn said(cluster: &Cluster, text: &str) -> Result<usize> {
+    Ok(cluster.log()?.matches(text).count())
+}
+
+/// The log says each of these exactly once.
+pub fn ensure_said_once(cluster: &Cluster, texts: &[&str]) -> Result<()> {
+    for text in texts {
+        let times = said(cluster, text)?;
+        ensure!(times == 1, "the log says {times} times: {text}");
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! What single suites need beside the server: pg_cron, PgBouncer, Python with psycopg. Debian's packages are unpacked into
+//! the work directory unless they are installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{answers, apt, entries};
+use crate::console::run_step;
+use crate::postgres_copy::PostgresCopy;
+use crate::project::Project;
+
+/// Puts pg_cron into a private copy of Postgres, if it is not there.
+pub fn pg_cron(project: &Project, copy: &PostgresCopy) -> Result<()> {
+    if copy.extensions().join("pg_cron.control").exists() {
+        return Ok(());
+    }
+    let package = format!("postgresql-{}-cron", copy.major);
+    let files = unpacked(project, &package, &[&package])?;
+    let share = files.join(format!("usr/share/postgresql/{}/extension", copy.major));
+    let libraries = files.join(format!("usr/lib/postgresql/{}/lib", copy.major));
+    for (from, to) in [(libraries, copy.libraries()), (share, copy.extensions())] {
+        for file in entries(&from).iter().filter(|file| file.is_file()) {
+            fs::copy(file, to.join(file.file_name().unwrap_or_default()))?;
+        }
+    }
+    Ok(())
+}
+
+/// PgBouncer, installed or unpacked.
+pub struct PgBouncer {
+    /// The program.
+    pub program: PathBuf,
+    /// Where libraries are that were unpacked with it.
+    pub libraries: Option<PathBuf>,
+}
+
+/// Finds PgBouncer, or unpacks it.
+pub fn pgbouncer(project: &Project) -> Result<PgBouncer> {
+    for known in ["pgbouncer", "/usr/sbin/pgbouncer"] {
+        if answers(Command::new(known).arg("--version")) {
+            return Ok(PgBouncer {
+                program: known.into(),
+                libraries: None,
+            });
+        }
+    }
+    let packages = ["pgbouncer", "libc-ares2", "libevent-2.1-7"];
+    let files = unpacked(project, "pgbouncer", &packages)?;
+    let libraries = entries(&files.join("usr/lib"))
+        .into_iter()
+        .find(|folder| folder.to_string_lossy().contains("linux-gnu"));
+    Ok(PgBouncer {
+        program: files.join("usr/sbin/pgbouncer"),
+        libraries,
+    })
+}
+
+/// A Python that has what `requirements` names.
+pub fn python(project: &Project, requirements: &Path) -> Result<PathBuf> {
+    let home = project.work.join("python");
+    let (program, stamp) = (home.join("bin/python"), home.join("installed"));
+    let wanted = fs::read_to_string(requirements)?;
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(program);
+    }
+    let prepare = || {
+        let mut command = Command::new("python3");
+        command.args(["-m", "venv", "--clear"]).arg(&home);
+        run_step("preparing Python", &mut command)
+    };
+    if prepare().is_err() {
+        let package = "python3-venv".to_string();
+        apt::install(project, 0, &[package]).context(
+            "Python with its venv module is needed (Debian and Ubuntu: package python3-venv)",
+        )?;
+        prepare()?;
+    }
+    run_step(
+        "installing what the examples need",
+        Command::new(&program)
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(requirements),
+    )?;
+    fs::write(stamp, wanted)?;
+    Ok(program)
+}
+
+fn unpacked(project: &Project, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let target = project.work.join("extras").join(name);
+    if !target.exists() {
+        let unfinished = target.with_extension("unfinished");
+        fs::create_dir_all(&unfinished)?;
+        apt::unpack(project, packages, &unfinished).with_context(|| {
+            format!(
+                "{name} is needed; on Debian and Ubuntu run apt-get update, or install {}",
+                packages[0]
+            )
+        })?;
+        fs::rename(unfinished, &target)?;
+    }
+    Ok(target)
+}

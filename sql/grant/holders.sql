@@ -1,0 +1,23 @@
+-- Who was given which capability: each is known by a function that the others do not need, and an operator's takes in
+-- the others. Nothing is to be given to whoever owns the functions, or the tables: $1.
+WITH held AS (
+    SELECT a.grantee, c.capability
+    FROM (VALUES
+        ('reader', 'multica_events'),
+        ('daemon', 'multica_claim'),
+        ('operator', 'multica_install')
+    ) AS c (capability, known_by)
+    JOIN pg_extension AS e ON e.extname = 'multica'
+    JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+    JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.proname::text = c.known_by
+    CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+    WHERE a.privilege_type = 'EXECUTE'
+        AND a.grantee <> p.proowner
+        AND a.grantee <> 0::oid
+        AND pg_get_userbyid(a.grantee)::text <> $1
+)
+SELECT h.grantee, h.capability, h.grantee::regrole::text
+FROM held AS h
+WHERE h.capability = 'operator'
+    OR NOT EXISTS (SELECT FROM held AS o WHERE o.grantee = h.grantee AND o.capability = 'operator')
+ORDER BY h.grantee, h.capability

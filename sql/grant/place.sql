@@ -1,0 +1,16 @@
+-- Where the extension is, who may hand out its functions, and whether $1 is a role and may look into the schema.
+SELECT
+    n.oid,
+    e.oid,
+    current_user::text,
+    pg_get_userbyid(e.extowner)::text,
+    pg_has_role(e.extowner, 'USAGE'),
+    to_regclass(format('%I.multica_sweep_state', n.nspname)) IS NOT NULL,
+    r.oid IS NOT NULL,
+    CASE WHEN r.oid IS NOT NULL AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE') THEN
+        format('GRANT USAGE ON SCHEMA %I TO %s', n.nspname, r.oid::regrole)
+    END
+FROM pg_extension AS e
+JOIN pg_namespace AS n ON n.oid = e.extnamespace
+LEFT JOIN pg_roles AS r ON r.oid = $1
+WHERE e.extname = 'multica'

@@ -1,0 +1,18 @@
+COMMENT ON FUNCTION multica_delete_runtime(uuid) IS
+$$Deletes a runtime that nobody wants any longer. What is in flight there is failed first, with retries and all
+other consequences. Archived agents bound to it go, with their tasks, chats and autopilots; tasks of agents that
+live elsewhere move to those agents' runtimes.
+runtime_id: the runtime.
+Returns multica_runtime_deleted. Records daemon:register with action 'delete'.
+Errors: 22004 runtime_id is NULL; P0002 no such runtime; 55006 agents that are not archived are bound to it;
+  55000 the tables are missing; 42501 no privilege on them.
+Carries out CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime and DeleteAgentRuntime.$$;
+
+COMMENT ON FUNCTION multica_delete_archived_agents(uuid) IS
+$$Deletes the archived agents bound to a runtime, with their tasks, chats and autopilots. What they have in flight
+is failed first, with all consequences.
+runtime_id: the runtime.
+Returns how many agents were deleted.
+Errors: 22004 runtime_id is NULL; P0002 no such runtime; 55000 the tables are missing; 42501 no privilege on
+  them.
+Carries out DeleteArchivedAgentsByRuntime.$$;

@@ -1,0 +1,134 @@
+//! Who may call what: a role is given a capability, which is kept nowhere but in the privileges themselves.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::argument::{one_of, required};
+use crate::error::{Error, Result};
+use crate::role::Role;
+use crate::spi::{self, Statement, arg};
+use crate::version;
+
+static PLACE: Statement = Statement::write(include_str!("../sql/grant/place.sql"));
+static EXECUTE: Statement = Statement::write(include_str!("../sql/grant/execute.sql"));
+static PRIVILEGES: Statement = Statement::write(include_str!("../sql/grant/privileges.sql"));
+static HOLDERS: Statement = Statement::write(include_str!("../sql/grant/holders.sql"));
+static ONE_AT_A_TIME: Statement =
+    Statement::write(include_str!("../sql/install/one_at_a_time.sql"));
+
+const CAPABILITIES: [&str; 3] = ["reader", "daemon", "operator"];
+
+extension_sql_file!(
+    "../sql/install/comments/grant.sql",
+    name = "grant_comments",
+    requires = [multica_grant]
+);
+
+/// What a role that holds a capability lacks on the tables.
+pub struct Lacking {
+    /// Capability and role.
+    pub object: String,
+    /// The statements that grant it.
+    pub grants: String,
+    /// Whether the caller may run them.
+    pub may_grant: bool,
+}
+
+/// Lets a role use the extension: `reader`, `daemon` or `operator`.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_grant(
+    grantee: Option<Role>,
+    capability: Option<&str>,
+) -> std::result::Result<(), ErrorReport> {
+    version::check()?;
+    let Role(role) = required("grantee", grantee)?;
+    let capability = required("capability", capability)?;
+    one_of("capability", capability, &CAPABILITIES)?;
+    Ok(grant(role, capability)?)
+}
+
+struct Place {
+    schema: pg_sys::Oid,
+    extension: pg_sys::Oid,
+    caller: String,
+    owner: String,
+    may_grant: bool,
+    is_installed: bool,
+    is_role: bool,
+    use_schema: Option<String>,
+}
+
+fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
+    let place = PLACE.row(&[arg(role)], |row| Place {
+        schema: row.must(1),
+        extension: row.must(2),
+        caller: row.must(3),
+        owner: row.must(4),
+        may_grant: row.must(5),
+        is_installed: row.must(6),
+        is_role: row.must(7),
+        use_schema: row.get(8),
+    });
+    let place = place.expect("a function of the extension runs in a database that has it");
+    if !place.may_grant {
+        return Err(Error::Privilege {
+            message: format!("{} may not grant the functions of multica", place.caller),
+            detail: format!("They belong to {}.", place.owner),
+            hint: format!("Run it as {} or as a superuser.", place.owner),
+        });
+    }
+    if !place.is_role {
+        return Err(Error::not_found("role", role.to_u32()));
+    }
+    // Two sessions that change the privileges of one object at once are no good to each other: one gets an internal error.
+    ONE_AT_A_TIME.run(&[arg(place.extension)]);
+    let execute = EXECUTE.row(&[arg(role), arg(capability)], |row| row.get(1));
+    let mut scripts: Vec<String> = place.use_schema.into_iter().collect();
+    scripts.extend(execute.flatten());
+    // Before install a table of a fitting name may be somebody else's.
+    if place.is_installed {
+        let (grants, may_grant) = privileges(place.schema, role, capability, false);
+        if !may_grant {
+            return Err(Error::Privilege {
+                message: format!("{} may not grant access to the tables", place.caller),
+                detail: "They belong to another role.".into(),
+                hint: "Run it as a superuser.".into(),
+            });
+        }
+        scripts.extend(grants);
+    }
+    scripts.iter().for_each(|sql| spi::script(sql));
+    Ok(())
+}
+
+/// The statements that give a role what a capability needs on the tables, and whether the caller may run them. With
+/// `lacking` only what the role does not have, on tables and columns that are still to be made too; else all on what
+/// there is, because what a role has through another one today it may lose.
+fn privileges(
+    schema: pg_sys::Oid,
+    role: pg_sys::Oid,
+    capability: &str,
+    lacking: bool,
+) -> (Option<String>, bool) {
+    let args = [arg(role), arg(capability), arg(schema), arg(lacking)];
+    PRIVILEGES
+        .row(&args, |row| (row.get(1), row.must(2)))
+        .expect("an aggregate gives a row")
+}
+
+/// What the roles that hold a capability lack on the tables of `owner`, those included that install is going to make:
+/// capabilities may be given before there are tables.
+pub fn lacking(schema: pg_sys::Oid, owner: String) -> Vec<Lacking> {
+    let holders: Vec<(pg_sys::Oid, String, String)> =
+        HOLDERS.rows(&[arg(owner)], |row| (row.must(1), row.must(2), row.must(3)));
+    let lacks = |(role, capability, name): (pg_sys::Oid, String, String)| {
+        let (grants, may_grant) = privileges(schema, role, &capability, true);
+        Some(Lacking {
+            object: format!("{capability} {name}"),
+            grants: grants?,
+            may_grant,
+        })
+    };
+    holders.into_iter().filter_map(lacks).collect()
+}

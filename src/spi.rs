@@ -127,7 +127,8 @@ impl Statement {
             // transaction or subtransaction abort takes the SPI connection down with it.
             pg_sys::SPI_connect();
             let plan = self.plan(args);
-            parses.store(!pg_sys::SPI_plan_is_valid(plan), Ordering::Relaxed);
+            parse_again(plan);
+            parses.store(false, Ordering::Relaxed);
             let mut values: Vec<pg_sys::Datum> = args
                 .iter()
                 .map(|arg| arg.datum.unwrap_or(pg_sys::Datum::null()))
@@ -191,6 +192,20 @@ impl Statement {
             plans.insert(key, Plan { plan, oids });
             plan
         })
+    }
+}
+
+/// A plan that was invalidated is parsed anew before it runs, so that what is missing is noticed apart from what its
+/// triggers do.
+unsafe fn parse_again(plan: pg_sys::SPIPlanPtr) {
+    unsafe {
+        if pg_sys::SPI_plan_is_valid(plan) {
+            return;
+        }
+        let parsed = pg_sys::SPI_plan_get_cached_plan(plan);
+        if !parsed.is_null() {
+            pg_sys::ReleaseCachedPlan(parsed, pg_sys::CurrentResourceOwner);
+        }
     }
 }
 

@@ -177,7 +177,11 @@ fn multica_claim(
             runtime::revive(vec![runtime], now, &mut events);
         }
         let chats = look.lock_chats(&agents);
-        claimed = claim(runtime, &agents, &chats, most, now, &mut events)?;
+        let settled = claim(runtime, &agents, &chats, most, now, &mut events)?;
+        claimed = settled.claimed;
+        if settled.cancelled {
+            break;
+        }
         if claimed.is_empty() {
             look = Look::take(runtime, None, most, now)?;
         }
@@ -195,6 +199,12 @@ fn multica_claim(
     )))
 }
 
+/// What a look under the locks came to.
+struct Settled {
+    claimed: Vec<Uuid>,
+    cancelled: bool,
+}
+
 /// Chooses again under the locks and hands out; tasks of another workspace than the runtime's are cancelled instead, and
 /// what else may be handed out is chosen once more: however many there are, a call cancels one batch of them.
 fn claim(
@@ -204,7 +214,7 @@ fn claim(
     most: i64,
     now: TimestampWithTimeZone,
     events: &mut Events,
-) -> Result<Vec<Uuid>> {
+) -> Result<Settled> {
     // Turns of a chat that is not locked are left: a second look may find others than the first.
     let is_locked = |chat| chats.contains(&chat);
     let choose = || -> Result<Look> {
@@ -220,7 +230,8 @@ fn claim(
         .filter(|choice| choice.foreign)
         .map(|choice| choice.task)
         .collect();
-    if !foreign.is_empty() {
+    let cancelled = !foreign.is_empty();
+    if cancelled {
         // Agents and chats are locked, and a cancel writes neither issue nor runtime.
         Wanted {
             runs: Wanted::of_tasks(foreign.clone()).runs,
@@ -234,7 +245,10 @@ fn claim(
     }
     let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();
     if chosen.is_empty() {
-        return Ok(chosen);
+        return Ok(Settled {
+            claimed: chosen,
+            cancelled,
+        });
     }
     let fresh: Vec<Uuid> = QUEUED_AMONG.rows(&[arg(chosen.clone())], |row| row.must(1));
     let done: Vec<Uuid> = CLAIM.rows(&[arg(chosen.clone()), arg(now), arg(runtime)], |row| {
@@ -250,5 +264,5 @@ fn claim(
     for task in claimed.iter().filter(|task| fresh.contains(task)) {
         events.push("task:dispatch", *task, json!({}));
     }
-    Ok(claimed)
+    Ok(Settled { claimed, cancelled })
 }

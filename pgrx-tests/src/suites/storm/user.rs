@@ -50,7 +50,7 @@ fn wish(actor: &mut Actor) -> String {
         49..=52 => returned(format!("multica_enqueue_autopilot({})", any("autopilot_run"))),
         53..=59 => format!("INSERT INTO returned SELECT r.id FROM multica_rerun({issue}) AS r"),
         60..=63 => format!("INSERT INTO returned SELECT r.id FROM multica_retry({}) AS r", task("x.status = 'failed'")),
-        64..=66 => format!("SELECT FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue WHERE status = 'failed' ORDER BY random() LIMIT 5))"),
+        64..=66 => "SELECT FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue WHERE status = 'failed' ORDER BY random() LIMIT 5))".to_string(),
         67..=72 => format!("SELECT FROM multica_cancel({})", task("x.status NOT IN ('completed', 'failed')")),
         73..=75 => format!("SELECT FROM multica_cancel_issue_tasks({issue})"),
         76 => format!("SELECT FROM multica_cancel_issue_tasks({issue}, {agent})"),

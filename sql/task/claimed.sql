@@ -39,7 +39,8 @@ LEFT JOIN LATERAL (
               AND o.status IN ('completed', 'failed', 'cancelled')
               AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
               AND o.session_id IS NOT NULL
-            ORDER BY o.completed_at DESC NULLS LAST, o.id DESC
+              AND o.completed_at IS NOT NULL
+            ORDER BY o.completed_at DESC, o.id DESC
             LIMIT 1
         )
     ) AS x

@@ -1,7 +1,8 @@
 -- What a runtime may be handed now, best first: its own tasks that were dispatched and never started (kind 0, a lost
 -- answer costs no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One in flight an
 -- issue and agent, and a chat session; of a session's turns the first one. $5 NULL: of every agent, else of those given,
--- which the caller has locked. One row at least, so that an unknown runtime is told from an idle one.
+-- which the caller has locked. What is active has not completed: said twice, for the index of a chat's tasks. One row at
+-- least, so that an unknown runtime is told from an idle one.
 WITH RECURSIVE queued_agent AS (
     (
         SELECT t.agent_id
@@ -57,6 +58,7 @@ fresh AS (
           AND NOT EXISTS (
               SELECT FROM agent_task_queue AS o
               WHERE o.chat_session_id = t.chat_session_id
+                AND o.completed_at IS NULL
                 AND o.status NOT IN ('completed', 'failed', 'cancelled')
                 AND (
                     o.status <> 'queued'

@@ -50,7 +50,10 @@ fn wish(actor: &mut Actor) -> String {
         49..=52 => returned(format!("multica_enqueue_autopilot({})", any("autopilot_run"))),
         53..=59 => format!("INSERT INTO returned SELECT r.id FROM multica_rerun({issue}) AS r"),
         60..=63 => format!("INSERT INTO returned SELECT r.id FROM multica_retry({}) AS r", task("x.status = 'failed'")),
-        64..=66 => "SELECT FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue WHERE status = 'failed' ORDER BY random() LIMIT 5))".to_string(),
+        64..=66 => {
+            let failed = "SELECT id FROM agent_task_queue WHERE status = 'failed' ORDER BY random() LIMIT 5";
+            format!("SELECT FROM multica_handle_failed_tasks(ARRAY({failed}))")
+        }
         67..=72 => format!("SELECT FROM multica_cancel({})", task("x.status NOT IN ('completed', 'failed')")),
         73..=75 => format!("SELECT FROM multica_cancel_issue_tasks({issue})"),
         76 => format!("SELECT FROM multica_cancel_issue_tasks({issue}, {agent})"),
@@ -62,13 +65,19 @@ fn wish(actor: &mut Actor) -> String {
                  SELECT FROM chosen AS c, multica_cancel_agent_tasks(c.id)"
             )
         }
-        80..=83 => "UPDATE agent SET archived_at = NULL WHERE id = (SELECT id FROM agent WHERE archived_at IS NOT NULL ORDER BY random() LIMIT 1)".to_string(),
-        84..=86 => format!("UPDATE agent SET runtime_id = (SELECT id FROM agent_runtime WHERE status = 'online' ORDER BY random() LIMIT 1) WHERE id = {agent} AND EXISTS (SELECT FROM agent_runtime WHERE status = 'online')"),
+        80..=83 => "UPDATE agent SET archived_at = NULL
+             WHERE id = (SELECT id FROM agent WHERE archived_at IS NOT NULL ORDER BY random() LIMIT 1)"
+            .to_string(),
+        84..=86 => format!(
+            "UPDATE agent SET runtime_id = r.id
+             FROM (SELECT id FROM agent_runtime WHERE status = 'online' ORDER BY random() LIMIT 1) AS r WHERE agent.id = {agent}"
+        ),
         87..=89 => format!("UPDATE issue SET assignee_id = {agent} WHERE id = {issue} AND title <> 'foreign'"),
         90..=91 => format!("UPDATE issue SET status = 'in_review' WHERE id = {issue}"),
         92 => format!("SELECT FROM multica_recover_orphans({})", any("agent_runtime")),
         93 => format!("SELECT FROM multica_set_runtime_offline({})", any("agent_runtime")),
-        94 => "SELECT FROM multica_fail_tasks_for_offline_runtimes(); SELECT FROM multica_fail_stale_tasks(2, 3)".to_string(),
+        94 => "SELECT FROM multica_fail_tasks_for_offline_runtimes(); SELECT FROM multica_fail_stale_tasks(2, 3)"
+            .to_string(),
         95 => format!("SELECT multica_reconcile_agent({agent}); SELECT FROM multica_status(); SELECT FROM multica_metrics()"),
         96 => format!("SELECT FROM multica_list_agent_tasks({agent}); SELECT multica_has_active_task({issue})"),
         97 => format!(

@@ -15,7 +15,7 @@ pub fn required<T>(argument: &'static str, value: Option<T>) -> Result<T> {
 pub fn elements<T>(argument: &'static str, value: Option<Vec<Option<T>>>) -> Result<Vec<T>> {
     required(argument, value)?
         .into_iter()
-        .map(|element| required(argument, element))
+        .map(|element| element.ok_or(Error::NullElement { argument }))
         .collect()
 }
 
@@ -35,9 +35,14 @@ pub fn seconds(argument: &'static str, value: Option<f64>) -> Result<f64> {
     if value > 0.0 && value <= MOST_SECONDS {
         return Ok(value);
     }
+    let problem = if value > MOST_SECONDS && value.is_finite() {
+        "is too long a span"
+    } else {
+        "is not a number of seconds above zero"
+    };
     Err(Error::invalid(
         argument,
-        format!("{value:?} is not a number of seconds above zero"),
+        format!("{value:?} {problem}"),
         format!("Pass a finite number of seconds above 0 and at most {MOST_SECONDS:.0}."),
     ))
 }

@@ -18,6 +18,12 @@ pub enum Error {
         /// Name of the SQL argument.
         argument: &'static str,
     },
+    /// An array has a NULL element (22004).
+    #[error("argument \"{argument}\" must not contain NULL")]
+    NullElement {
+        /// Name of the SQL argument.
+        argument: &'static str,
+    },
     /// An argument is out of range or not in the allowed set (22023).
     #[error("argument \"{argument}\": {problem}")]
     Invalid {
@@ -131,7 +137,9 @@ impl Error {
 
     fn code(&self) -> PgSqlErrorCode {
         match self {
-            Self::Null { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            Self::Null { .. } | Self::NullElement { .. } => {
+                PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED
+            }
             Self::Invalid { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             Self::NotFound { .. } => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
             Self::State { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -146,7 +154,7 @@ impl From<Error> for ErrorReport {
     #[track_caller]
     fn from(error: Error) -> Self {
         let (detail, hint) = match &error {
-            Error::Null { .. } => (String::new(), String::new()),
+            Error::Null { .. } | Error::NullElement { .. } => (String::new(), String::new()),
             Error::NotFound { .. } => (String::new(), String::new()),
             Error::Invalid { hint, .. } => (String::new(), hint.clone()),
             Error::State { detail, hint, .. }

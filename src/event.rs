@@ -117,11 +117,15 @@ fn hold_back_readers() {
     HELD.set(HOLD.row(&[], |row| row.must(1)));
 }
 
+/// The id up to which no open transaction can still commit an event, while there is one that may commit any.
+fn lowest_held() -> Option<i64> {
+    LOWEST_HELD.row(&[], |row| row.get(1)).flatten()
+}
+
 /// The events after `after_id` that no open transaction can still precede.
 fn read(after: i64, most: i64) -> Vec<(i64, Composite<Event>)> {
     let drawn: i64 = BOUND.row(&[], |row| row.must(1)).unwrap_or_default();
-    let held: Option<i64> = LOWEST_HELD.row(&[], |row| row.get(1)).flatten();
-    let upto = held.map_or(drawn, |held| held.min(drawn));
+    let upto = lowest_held().map_or(drawn, |held| held.min(drawn));
     READ.rows(&[arg(after), arg(upto), arg(most)], |row| {
         (row.must(1), Composite::from_row(row))
     })
@@ -180,6 +184,11 @@ fn multica_events(
     max_events: default!(Option<i32>, "1000"),
 ) -> std::result::Result<SetOfIterator<'static, Composite<Event>>, ErrorReport> {
     let after = required("after_id", after_id)?;
+    if after < 0 {
+        let problem = format!("{after} is below 0");
+        let hint = "Pass the id of the last event read, or 0 to begin.";
+        return Err(Error::invalid("after_id", problem, hint).into());
+    }
     let most = most_events(max_events)?;
     readable_here()?;
     let events = read(after, most);
@@ -246,6 +255,7 @@ pub fn trim(now: TimestampWithTimeZone, most: i64) -> i64 {
         arg(retention),
         arg(retention * LONGEST_RETENTION),
         arg(most),
+        arg(lowest_held().unwrap_or(i64::MAX)),
     ];
     TRIM.row(&args, |row| row.must(1)).unwrap_or_default()
 }

@@ -95,7 +95,7 @@ pub fn follow(
     }
     hold(failed);
     let retries = retry(failed, now);
-    let issues: Vec<Uuid> = RESET_ISSUES.rows(&[arg(failed.to_vec()), arg(now)], |row| row.must(1));
+    let issues = todo_again(failed, now);
     let runs = follow_autopilot(failed, now);
     point_chats(failed, now);
     let agents = reconcile(failed, &[], now);
@@ -110,13 +110,7 @@ pub fn follow(
             events.push("task:failed", *task, json!({ "retry_task_id": retry }));
         }
     }
-    for issue in &issues {
-        events.push(
-            "issue:updated",
-            *issue,
-            json!({ "prev_status": "in_progress" }),
-        );
-    }
+    announce_resets(&issues, events);
     for run in runs {
         events.push("autopilot:run_done", run, json!({}));
     }
@@ -137,6 +131,23 @@ pub fn retry(failed: &[Uuid], now: TimestampWithTimeZone) -> HashMap<Uuid, Uuid>
         (row.must(2), row.must(1))
     });
     pairs.into_iter().collect()
+}
+
+/// Issues of the tasks that are still in progress with nothing active left go back to todo; gives those that did.
+fn todo_again(tasks: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    RESET_ISSUES.rows(&[arg(tasks.to_vec()), arg(now)], |row| row.must(1))
+}
+
+fn announce_resets(issues: &[Uuid], events: &mut Events) {
+    for issue in issues {
+        let detail = json!({ "prev_status": "in_progress" });
+        events.push("issue:updated", *issue, detail);
+    }
+}
+
+/// Sets the issues of tasks right that go away without having failed.
+pub fn reset_issues(tasks: &[Uuid], now: TimestampWithTimeZone, events: &mut Events) {
+    announce_resets(&todo_again(tasks, now), events);
 }
 
 /// Autopilot runs follow their tasks to the end; gives the runs that changed.

@@ -45,6 +45,15 @@ pub struct Verdict {
     pub consequences: Consequences,
 }
 
+/// Of the orphans that were locked, those that still are: one may have been moved to another runtime meanwhile.
+pub fn still_orphans(locked: Vec<Uuid>, runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
+    let now: HashSet<Uuid> = orphans_of(runtimes, running).into_iter().collect();
+    locked
+        .into_iter()
+        .filter(|task| now.contains(task))
+        .collect()
+}
+
 /// Fails tasks whose locks are held, and lets the pipeline follow.
 pub fn verdict(
     tasks: Vec<Uuid>,
@@ -164,6 +173,7 @@ fn multica_recover_orphans(
     let now = clock::now();
     let orphans = orphans_of(&[runtime], &running);
     Wanted::of_tasks(orphans.clone()).take();
+    let orphans = still_orphans(orphans, &[runtime], &running);
     let mut events = Events::default();
     let verdict = verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
     events.record(now);

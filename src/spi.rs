@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
@@ -119,11 +120,14 @@ impl Statement {
         args: &[Arg],
         mut finish: impl FnMut(u64, *mut pg_sys::SPITupleTable) -> R,
     ) -> R {
+        // Only a parse tells that a table is missing; later the same error comes from somebody's trigger.
+        let parses = AtomicBool::new(true);
         let work = AssertUnwindSafe(|| unsafe {
             // SAFETY: everything between connect and finish either returns or raises a Postgres error, whose
             // transaction or subtransaction abort takes the SPI connection down with it.
             pg_sys::SPI_connect();
             let plan = self.plan(args);
+            parses.store(!pg_sys::SPI_plan_is_valid(plan), Ordering::Relaxed);
             let mut values: Vec<pg_sys::Datum> = args
                 .iter()
                 .map(|arg| arg.datum.unwrap_or(pg_sys::Datum::null()))
@@ -141,7 +145,7 @@ impl Statement {
             result
         });
         PgTryBuilder::new(work)
-            .catch_others(|caught| explain(caught))
+            .catch_others(|caught| explain(caught, parses.load(Ordering::Relaxed)))
             .execute()
     }
 
@@ -166,8 +170,7 @@ impl Statement {
         }
     }
 
-    /// The kept plan, made anew when it was invalidated: only a fresh parse can tell a missing table from any other
-    /// error of the statement.
+    /// The kept plan; Postgres makes it anew by itself when it was invalidated.
     unsafe fn plan(&self, args: &[Arg]) -> pg_sys::SPIPlanPtr {
         let key = self.sql.as_ptr() as usize;
         PLANS.with_borrow_mut(|plans| unsafe {
@@ -277,15 +280,16 @@ pub fn holds_event_lock(floor: i64) -> bool {
     }
 }
 
-/// Adds what a user can do about two errors of Postgres that have a remedy here; all others pass unchanged.
-fn explain(caught: CaughtError) -> ! {
+/// Adds what a user can do about two errors of Postgres that have a remedy here; all others pass unchanged, those that a
+/// trigger raises included.
+fn explain(caught: CaughtError, parses: bool) -> ! {
     let CaughtError::PostgresError(ref error) = caught else {
         caught.rethrow()
     };
     let message = error.message().to_string();
     match error.sql_error_code() {
         PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
-            if error.hint().is_none() =>
+            if parses && error.hint().is_none() =>
         {
             ErrorReport::new(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -296,7 +300,9 @@ fn explain(caught: CaughtError) -> ! {
             .set_hint("Run SELECT * FROM multica_install();")
             .report(PgLogLevel::ERROR)
         }
-        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE if error.hint().is_none() => {
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
+            if error.hint().is_none() && message.starts_with("permission denied for ") =>
+        {
             ErrorReport::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, "multica")
                 .set_hint("The owner of the extension or a superuser can grant what a role needs: SELECT multica_grant('the_role', 'daemon');")
                 .report(PgLogLevel::ERROR)

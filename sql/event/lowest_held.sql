@@ -1,5 +1,5 @@
 -- The smallest number below which an open transaction, prepared ones included, may still commit events.
-SELECT min(((l.classid::bigint & 65535) << 32) | l.objid::bigint)
+SELECT min(((l.classid::bigint & 65535::bigint) << 32) | l.objid::bigint)
 FROM pg_locks AS l
 WHERE l.locktype = 'advisory'
   AND l.objsubid = 1

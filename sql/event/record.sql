@@ -16,16 +16,16 @@ SELECT
     CASE
         WHEN t.id IS NOT NULL THEN
             CASE WHEN e.type = 'task:dispatch' AND jsonb_typeof(t.context) = 'object' THEN t.context ELSE '{}' END
-            || jsonb_build_object(
+            || pg_catalog.jsonb_build_object(
                 'task_id', t.id, 'agent_id', t.agent_id, 'issue_id', t.issue_id, 'runtime_id', t.runtime_id,
                 'chat_session_id', t.chat_session_id, 'parent_task_id', t.parent_task_id, 'status', t.status,
                 'attempt', t.attempt, 'max_attempts', t.max_attempts
             )
             || CASE WHEN e.type = 'task:failed' THEN
-                jsonb_build_object('failure_reason', COALESCE(t.failure_reason, 'agent_error'), 'error', left(t.error, 1000))
+                pg_catalog.jsonb_build_object('failure_reason', COALESCE(t.failure_reason, 'agent_error'), 'error', left(t.error, 1000))
                 ELSE '{}' END
         WHEN a.id IS NOT NULL THEN
-            jsonb_build_object('agent', jsonb_build_object(
+            pg_catalog.jsonb_build_object('agent', pg_catalog.jsonb_build_object(
                 'id', a.id, 'workspace_id', a.workspace_id, 'runtime_id', a.runtime_id, 'name', a.name,
                 'description', a.description, 'avatar_url', a.avatar_url, 'runtime_mode', a.runtime_mode,
                 'runtime_config', a.runtime_config, 'visibility', a.visibility, 'status', a.status,
@@ -34,19 +34,19 @@ SELECT
                 'archived_at', a.archived_at, 'archived_by', a.archived_by
             ))
         WHEN i.id IS NOT NULL THEN
-            jsonb_build_object('issue', to_jsonb(i), 'status_changed', true)
+            pg_catalog.jsonb_build_object('issue', pg_catalog.to_jsonb(i), 'status_changed', true)
         WHEN r.id IS NOT NULL THEN
-            jsonb_build_object('run_id', r.id, 'autopilot_id', r.autopilot_id, 'status', r.status)
-        WHEN e.detail ->> 'action' = 'register' THEN
-            jsonb_build_object('runtimes', (
-                SELECT jsonb_agg(to_jsonb(n) ORDER BY n.provider, n.id)
+            pg_catalog.jsonb_build_object('run_id', r.id, 'autopilot_id', r.autopilot_id, 'status', r.status)
+        WHEN e.detail ->> 'action'::text = 'register' THEN
+            pg_catalog.jsonb_build_object('runtimes', (
+                SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(n) ORDER BY n.provider, n.id)
                 FROM agent_runtime AS n
-                WHERE n.id = ANY (ARRAY(SELECT x.id::uuid FROM jsonb_array_elements_text(e.detail -> 'runtime_ids') AS x (id)))
+                WHERE n.id = ANY (ARRAY(SELECT x.id::uuid FROM pg_catalog.jsonb_array_elements_text(e.detail -> 'runtime_ids'::text) AS x (id)))
             ))
         ELSE '{}'
     END
     || e.detail
-    || CASE WHEN $2 IS NULL THEN '{}' ELSE jsonb_build_object('sweep_id', $2) END
+    || CASE WHEN $2 IS NULL THEN '{}' ELSE pg_catalog.jsonb_build_object('sweep_id', $2) END
 FROM (
     SELECT
         u.at, u.type, COALESCE(u.detail::jsonb, '{}') AS detail,

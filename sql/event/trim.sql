@@ -1,22 +1,41 @@
--- The oldest events first, at most $4, and only while nobody else trims; where nothing is due nothing is locked. Kept
--- longer where a named reader has not taken them, at most ten times as long. Only a prefix goes, and how far it went is
+-- The oldest events first, at most $4, and only while nobody else trims; where nothing is due nothing is locked, and an
+-- event that somebody holds ends the pass. Kept longer where a named reader has not taken them, at most ten times as long.
+-- Only a prefix goes, none beyond $5, below which no open transaction can still commit an event; and how far it went is
 -- remembered in the same statement, so that no reader meets a gap unawares.
 WITH oldest AS MATERIALIZED (
     SELECT
         e.id,
-        e.created_at < $1 - make_interval(secs => $3)
-        OR (
-            e.created_at < $1 - make_interval(secs => $2)
-            AND e.id <= (SELECT COALESCE(min(r.last_id), 9223372036854775807) FROM multica_event_reader AS r)
+        e.id <= $5 AND (
+            e.created_at < $1 - make_interval(secs => $3)
+            OR (
+                e.created_at < $1 - make_interval(secs => $2)
+                AND e.id <= (SELECT COALESCE(min(r.last_id), 9223372036854775807) FROM multica_event_reader AS r)
+            )
         ) AS is_due
     FROM multica_event_log AS e
     ORDER BY e.id
     LIMIT $4
 ),
-due AS MATERIALIZED (
+candidate AS MATERIALIZED (
     SELECT o.id
     FROM oldest AS o
     WHERE o.id < (SELECT COALESCE(min(k.id), 9223372036854775807) FROM oldest AS k WHERE NOT k.is_due)
+),
+free AS MATERIALIZED (
+    SELECT e.id
+    FROM multica_event_log AS e
+    WHERE e.id = ANY (ARRAY(SELECT c.id FROM candidate AS c))
+    FOR UPDATE SKIP LOCKED
+),
+due AS MATERIALIZED (
+    SELECT c.id
+    FROM candidate AS c
+    WHERE c.id < (
+        SELECT COALESCE(min(x.id), 9223372036854775807)
+        FROM candidate AS x
+        LEFT JOIN free AS f ON f.id = x.id
+        WHERE f.id IS NULL
+    )
 ),
 state AS MATERIALIZED (
     SELECT s.only_row FROM multica_sweep_state AS s WHERE EXISTS (SELECT FROM due) FOR UPDATE SKIP LOCKED

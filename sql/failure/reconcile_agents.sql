@@ -11,7 +11,7 @@ FROM (
     FROM (
         SELECT t.agent_id AS id FROM agent_task_queue AS t WHERE t.id = ANY ($1)
         UNION
-        SELECT g.id FROM unnest($3) AS g (id)
+        SELECT g.id FROM pg_catalog.unnest($3) AS g (id)
     ) AS w
 ) AS n
 WHERE a.id = n.id AND a.status <> n.status

@@ -1,17 +1,23 @@
 -- One retry a parent, at the back of the queue in the parents' order. The pending slot of (issue, agent) may be taken: then
 -- whoever holds it wins and there is no retry. The slot's predicate differs between schema versions, so no conflict
--- target is named. The retry of a chat turn goes before the turns that were queued behind it. A failure that
--- is handed in late gets none either, once a later task of the same work has run or runs; one that was cancelled while it
--- waited has not run.
+-- target is named. The retry of a chat turn keeps the turn's place, before those that were queued behind it: it carries the
+-- session that they go on from. A failure that is handed in late gets none either, once a later task of the same work has
+-- run or runs; one that was cancelled while it waited has not run.
 INSERT INTO agent_task_queue (
     agent_id, runtime_id, issue_id, chat_session_id, autopilot_run_id, trigger_comment_id, priority, context,
     session_id, work_dir, max_attempts, attempt, parent_task_id, status, created_at
 )
 SELECT
     p.agent_id, p.runtime_id, p.issue_id, p.chat_session_id, p.autopilot_run_id, p.trigger_comment_id,
-    CASE WHEN p.chat_session_id IS NULL THEN p.priority ELSE GREATEST(p.priority, 3) END, p.context,
+    CASE WHEN p.chat_session_id IS NULL THEN p.priority ELSE GREATEST(p.priority, 3, (
+        SELECT max(q.priority) FROM agent_task_queue AS q WHERE q.chat_session_id = p.chat_session_id AND q.status = 'queued'
+    )) END,
+    p.context,
     p.session_id, p.work_dir, p.max_attempts, p.attempt + 1, p.id, 'queued',
-    $2 + make_interval(secs => 0.000001 * row_number() OVER (ORDER BY p.priority DESC, p.created_at, p.id))
+    CASE WHEN p.chat_session_id IS NULL THEN $2 + make_interval(
+        secs => 0.000001::double precision
+            * (row_number() OVER (ORDER BY p.priority DESC, p.created_at, p.id))::double precision
+    ) ELSE p.created_at END
 FROM agent_task_queue AS p
 JOIN agent AS a ON a.id = p.agent_id
 WHERE p.id = ANY ($1)

@@ -21,6 +21,14 @@ BEGIN
         SELECT FROM @extschema@.agent_runtime
         UNION ALL
         SELECT FROM @extschema@.multica_event_log
+        UNION ALL
+        SELECT FROM @extschema@.agent_task_queue AS t
+        JOIN @extschema@.agent_runtime AS r ON r.id OPERATOR(pg_catalog.=) t.runtime_id
+        WHERE r.status OPERATOR(pg_catalog.=) 'offline'::pg_catalog.text
+          AND r.last_seen_at OPERATOR(pg_catalog.<) (
+              pg_catalog.clock_timestamp()
+              OPERATOR(pg_catalog.-) pg_catalog.current_setting('multica.runtime_ttl')::pg_catalog.interval
+          )
     ) AS rows_left;
     FOR pass IN 0 .. passes LOOP
         SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;

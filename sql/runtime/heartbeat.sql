@@ -8,7 +8,7 @@ RETURNING
     r.*,
     CASE WHEN $3 IS NOT NULL THEN ARRAY(
         SELECT g.id
-        FROM unnest($3) WITH ORDINALITY AS g (id, at)
+        FROM pg_catalog.unnest($3) WITH ORDINALITY AS g (id, at)
         WHERE NOT EXISTS (
             SELECT FROM agent_task_queue AS t
             WHERE t.id = g.id AND t.runtime_id = r.id AND t.status IN ('dispatched', 'running')

@@ -4,7 +4,7 @@ SELECT
     COALESCE((
         SELECT lower(split_part(c.said, '=', 2))
         FROM pg_db_role_setting AS d
-        CROSS JOIN LATERAL unnest(d.setconfig) AS c (said)
+        CROSS JOIN LATERAL pg_catalog.unnest(d.setconfig) AS c (said)
         WHERE d.setdatabase = (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database())
           AND d.setrole = 0
           AND starts_with(c.said, 'multica.sweep=')
@@ -75,7 +75,7 @@ CROSS JOIN (
 ) AS e
 LEFT JOIN (
     SELECT
-        ((l.classid::bigint & 65535) << 32) | l.objid::bigint AS floor,
+        ((l.classid::bigint & 65535::bigint) << 32) | l.objid::bigint AS floor,
         COALESCE(x.xact_start, p.prepared) AS since
     FROM pg_locks AS l
     LEFT JOIN pg_stat_activity AS x ON x.pid = l.pid

@@ -60,7 +60,13 @@ fresh AS (
                 AND o.status NOT IN ('completed', 'failed', 'cancelled')
                 AND (
                     o.status <> 'queued'
-                    OR (o.runtime_id = t.runtime_id AND (- o.priority, o.created_at, o.id) < (- t.priority, t.created_at, t.id))
+                    OR (
+                        o.runtime_id = t.runtime_id
+                        AND (
+                            o.priority > t.priority
+                            OR (o.priority = t.priority AND (o.created_at, o.id) < (t.created_at, t.id))
+                        )
+                    )
                 )
           )
         ORDER BY t.priority DESC, t.created_at, t.id

@@ -6,8 +6,8 @@ SELECT
     $2 AS workspace_id,
     s.session_id AS prior_session_id,
     s.work_dir AS prior_work_dir,
-    (extract(epoch FROM t.dispatched_at) * 1000000)::bigint AS claim_token
-FROM unnest($1) WITH ORDINALITY AS g (id, at)
+    (extract(epoch FROM t.dispatched_at) * 1000000::numeric)::bigint AS claim_token
+FROM pg_catalog.unnest($1) WITH ORDINALITY AS g (id, at)
 JOIN agent_task_queue AS t ON t.id = g.id
 LEFT JOIN LATERAL (
     SELECT x.session_id, x.work_dir
@@ -39,7 +39,8 @@ LEFT JOIN LATERAL (
               AND o.status IN ('completed', 'failed', 'cancelled')
               AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
               AND o.session_id IS NOT NULL
-            ORDER BY o.completed_at DESC NULLS LAST, o.id DESC
+              AND o.completed_at IS NOT NULL
+            ORDER BY o.completed_at DESC, o.id DESC
             LIMIT 1
         )
     ) AS x

@@ -4,5 +4,6 @@ WHERE t.chat_session_id = $1
   AND t.status IN ('completed', 'failed', 'cancelled')
   AND (t.status <> 'cancelled' OR t.dispatched_at IS NOT NULL)
   AND t.session_id IS NOT NULL
-ORDER BY t.completed_at DESC NULLS LAST, t.id DESC
+  AND t.completed_at IS NOT NULL
+ORDER BY t.completed_at DESC, t.id DESC
 LIMIT 1

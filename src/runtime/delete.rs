@@ -16,8 +16,11 @@ use crate::lock::Wanted;
 use crate::recovery::verdict;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
+use crate::task::cancel;
 
 static IN_FLIGHT: Statement = Statement::write(include_str!("../../sql/runtime/in_flight_of.sql"));
+static QUEUED_OF_ARCHIVED: Statement =
+    Statement::write(include_str!("../../sql/runtime/queued_of_archived.sql"));
 static HOMES: Statement = Statement::write(include_str!("../../sql/runtime/homes_of.sql"));
 static REPOINT: Statement = Statement::write(include_str!("../../sql/runtime/repoint.sql"));
 static COUNT_TASKS: Statement =
@@ -43,12 +46,26 @@ fn without_active_agents(runtime: Uuid) -> Result<()> {
     }
 }
 
-/// What is in flight on the runtime or of its agents, with everything locked that failing it and deleting touches.
+fn queued_of_archived(runtime: Uuid) -> Vec<Uuid> {
+    QUEUED_OF_ARCHIVED.rows(&[arg(runtime)], |row| row.must(1))
+}
+
+/// Ends the work that goes with archived agents or with the runtime, with all consequences: what waits is cancelled, what
+/// is in flight failed, and no issue is left in progress for work that nobody does.
+fn end_work(runtime: Uuid, in_flight: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) {
+    let cancelled = cancel(queued_of_archived(runtime), now, events);
+    verdict(in_flight, &failure::RUNTIME_OFFLINE, now, events);
+    failure::reset_issues(&cancelled, now, events);
+}
+
+/// What is in flight on the runtime or of its agents, with everything locked that ending it and deleting touches.
 fn lock_all(runtime: Uuid) -> Result<Vec<Uuid>> {
     let workspace = workspace_of(runtime)?;
     let in_flight = || IN_FLIGHT.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
     lock_with_users(workspace, &[runtime], || {
-        let mut wanted = Wanted::of_tasks(in_flight());
+        let mut ending = in_flight();
+        ending.extend(queued_of_archived(runtime));
+        let mut wanted = Wanted::of_tasks(ending);
         let homes = HOMES.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
         wanted.runtimes.extend(homes);
         wanted
@@ -72,7 +89,7 @@ fn multica_delete_runtime(
     let in_flight = lock_all(runtime)?;
     let now = clock::now();
     let mut events = Events::default();
-    verdict(in_flight, &failure::RUNTIME_OFFLINE, now, &mut events);
+    end_work(runtime, in_flight, now, &mut events);
     let kept = REPOINT.run(&[arg(runtime)]);
     // Recorded before the rows go: the events tell the tasks as they are in the tables.
     events.record(now);
@@ -103,10 +120,14 @@ fn multica_delete_archived_agents(
     let runtime = required("runtime_id", runtime_id)?;
     let workspace = workspace_of(runtime)?;
     let in_flight = || IN_FLIGHT_OF_ARCHIVED.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
-    lock_with_users(workspace, &[runtime], || Wanted::of_tasks(in_flight()));
+    lock_with_users(workspace, &[runtime], || {
+        let mut ending = in_flight();
+        ending.extend(queued_of_archived(runtime));
+        Wanted::of_tasks(ending)
+    });
     let now = clock::now();
     let mut events = Events::default();
-    verdict(in_flight(), &failure::RUNTIME_OFFLINE, now, &mut events);
+    end_work(runtime, in_flight(), now, &mut events);
     events.record(now);
     Ok(DELETE_ARCHIVED.run(&[arg(runtime)]) as i64)
 }

@@ -58,7 +58,13 @@ fn multica_heartbeat(
         return Err(Error::not_found("runtime", runtime).into());
     }
     events.record(now);
-    Ok(beat().expect("a runtime that was just set online is online"))
+    Ok(beat().ok_or_else(|| {
+        Error::state(
+            format!("runtime {runtime} could not be set online"),
+            "A trigger on agent_runtime keeps it offline.",
+            "Look at the triggers of the table.",
+        )
+    })?)
 }
 
 /// Signs of life of many runtimes in one statement; says how many of them exist.

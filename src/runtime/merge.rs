@@ -5,7 +5,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::registry::workspace_of;
-use crate::argument::required;
+use crate::argument::{not_blank, required};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -234,6 +234,7 @@ fn multica_record_legacy_daemon_id(
 ) -> std::result::Result<bool, ErrorReport> {
     let runtime = required("runtime_id", runtime_id)?;
     let legacy = required("legacy_daemon_id", legacy_daemon_id)?;
+    not_blank("legacy_daemon_id", &legacy)?;
     workspace_of(runtime)?;
     Ok(RECORD_LEGACY.run(&[arg(vec![runtime]), arg(vec![legacy])]) > 0)
 }

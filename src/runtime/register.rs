@@ -16,7 +16,7 @@ use crate::failure;
 use crate::json::Jsonb;
 use crate::kind::Registered;
 use crate::lock::{self, Runtimes, Wanted};
-use crate::recovery::{orphans_of, verdict};
+use crate::recovery::{orphans_of, still_orphans, verdict};
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
@@ -78,8 +78,9 @@ fn multica_register(
 
     let before = known(workspace, &registration, &providers);
     let ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
+    let running: Vec<Uuid> = registration.running().collect();
     let orphans = if registration.recover {
-        orphans_of(&ids, &registration.running().collect::<Vec<_>>())
+        orphans_of(&ids, &running)
     } else {
         Vec::new()
     };
@@ -94,6 +95,7 @@ fn multica_register(
         wanted.take();
     }
     lock::workspace_for_key_share(workspace)?;
+    let orphans = still_orphans(orphans, &ids, &running);
 
     let now = clock::now();
     let upsert = Upsert {

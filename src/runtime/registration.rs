@@ -17,7 +17,7 @@ pub struct Registration {
     /// Identity of the machine.
     pub daemon_id: String,
     /// Its earlier identities.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub legacy_daemon_ids: Vec<String>,
     #[serde(default)]
     device_name: Option<String>,
@@ -26,9 +26,9 @@ pub struct Registration {
     #[serde(default)]
     launched_by: Option<String>,
     /// Whether what the previous process left in flight is failed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub recover: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     runtimes: Vec<Object<Entry>>,
 }
 
@@ -42,8 +42,17 @@ struct Entry {
     version: Option<String>,
     #[serde(default)]
     status: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     running: Vec<uuid::Uuid>,
+}
+
+/// Many a language writes an empty list as null.
+fn null_as_default<'de, D, T>(from: D) -> std::result::Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// One runtime of a registration, its names resolved.

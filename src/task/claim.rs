@@ -195,8 +195,8 @@ fn multica_claim(
     )))
 }
 
-/// Chooses again under the locks and hands out; tasks of another workspace than the runtime's are cancelled instead.
-/// Turns of a chat that is not locked are left: a second look may find others than the first.
+/// Chooses again under the locks and hands out; tasks of another workspace than the runtime's are cancelled instead, and
+/// what else may be handed out is chosen once more: however many there are, a call cancels one batch of them.
 fn claim(
     runtime: Uuid,
     agents: &[Uuid],
@@ -205,48 +205,50 @@ fn claim(
     now: TimestampWithTimeZone,
     events: &mut Events,
 ) -> Result<Vec<Uuid>> {
-    loop {
+    // Turns of a chat that is not locked are left: a second look may find others than the first.
+    let is_locked = |chat| chats.contains(&chat);
+    let choose = || -> Result<Look> {
         let mut look = Look::take(runtime, Some(agents.to_vec()), most, now)?;
-        let is_locked = |chat| chats.contains(&chat);
         look.choices
             .retain(|choice| choice.chat.is_none_or(is_locked));
-        let foreign: Vec<Uuid> = look
-            .choices
-            .iter()
-            .filter(|choice| choice.foreign)
-            .map(|choice| choice.task)
-            .collect();
-        if !foreign.is_empty() {
-            // Agents and chats are locked, and a cancel writes neither issue nor runtime.
-            Wanted {
-                runs: Wanted::of_tasks(foreign.clone()).runs,
-                tasks: foreign.clone(),
-                ..Wanted::default()
-            }
-            .take();
-            if cancel(foreign, now, events).is_empty() {
-                return Ok(Vec::new());
-            }
-            continue;
+        Ok(look)
+    };
+    let mut look = choose()?;
+    let foreign: Vec<Uuid> = look
+        .choices
+        .iter()
+        .filter(|choice| choice.foreign)
+        .map(|choice| choice.task)
+        .collect();
+    if !foreign.is_empty() {
+        // Agents and chats are locked, and a cancel writes neither issue nor runtime.
+        Wanted {
+            runs: Wanted::of_tasks(foreign.clone()).runs,
+            tasks: foreign.clone(),
+            ..Wanted::default()
         }
-        let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();
-        if chosen.is_empty() {
-            return Ok(chosen);
-        }
-        let fresh: Vec<Uuid> = QUEUED_AMONG.rows(&[arg(chosen.clone())], |row| row.must(1));
-        let done: Vec<Uuid> = CLAIM.rows(&[arg(chosen.clone()), arg(now), arg(runtime)], |row| {
-            row.must(1)
-        });
-        let claimed: Vec<Uuid> = chosen
-            .into_iter()
-            .filter(|task| done.contains(task))
-            .collect();
-        for agent in failure::reconcile(&claimed, &[], now) {
-            events.push("agent:status", agent, json!({}));
-        }
-        for task in claimed.iter().filter(|task| fresh.contains(task)) {
-            events.push("task:dispatch", *task, json!({}));
-        }
-        return Ok(claimed);
+        .take();
+        cancel(foreign, now, events);
+        look = choose()?;
+        look.choices.retain(|choice| !choice.foreign);
     }
+    let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();
+    if chosen.is_empty() {
+        return Ok(chosen);
+    }
+    let fresh: Vec<Uuid> = QUEUED_AMONG.rows(&[arg(chosen.clone())], |row| row.must(1));
+    let done: Vec<Uuid> = CLAIM.rows(&[arg(chosen.clone()), arg(now), arg(runtime)], |row| {
+        row.must(1)
+    });
+    let claimed: Vec<Uuid> = chosen
+        .into_iter()
+        .filter(|task| done.contains(task))
+        .collect();
+    for agent in failure::reconcile(&claimed, &[], now) {
+        events.push("agent:status", agent, json!({}));
+    }
+    for task in claimed.iter().filter(|task| fresh.contains(task)) {
+        events.push("task:dispatch", *task, json!({}));
+    }
+    Ok(claimed)
 }

@@ -12,3 +12,5 @@ mod session;
 mod source;
 mod start;
 mod transition;
+
+pub use cancel::cancel;

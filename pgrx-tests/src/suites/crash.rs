@@ -5,8 +5,11 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use super::Suite;
-use super::support::{Running, digest, expect, expect_story, hold_stop, start, terminate, value};
-use crate::cluster::Options;
+use super::support::{
+    LIMIT, Running, digest, expect, expect_story, hold_stop, start, terminate, value,
+};
+use super::worker::{switch_on, ticking};
+use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
@@ -31,6 +34,10 @@ pub const ALL: &[(&str, Suite)] = &[
     ("crash/delete_runtime_terminated_at_each_table", |context| {
         terminated_at_each_table(context, &DELETE)
     }),
+    (
+        "crash/worker_terminated_at_each_table",
+        worker_terminated_at_each_table,
+    ),
     (
         "crash/server_killed_at_each_table",
         server_killed_at_each_table,
@@ -187,6 +194,47 @@ fn terminated_at_each_table(context: &Context, call: &Call) -> Result<()> {
         ensure!(running.finish().is_err(), "the session was terminated");
         drop(holder);
         nothing_and_then_all(context, &database, call, *stop, &before)?;
+    }
+    Ok(())
+}
+
+/// The background worker is ended in the same places; the next one does all of it.
+fn worker_terminated_at_each_table(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "crash")?;
+    for stop in &SWEEP.stops[..7] {
+        let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP)?;
+        let mut observer = database.connect()?;
+        observer.batch_execute(&format!(
+            "UPDATE agent_runtime SET last_seen_at = now() + interval '1 day' WHERE daemon_id = 'machine-2';
+             CREATE TRIGGER stop AFTER {} ON {} FOR EACH ROW EXECUTE FUNCTION stop_here()",
+            stop.1, stop.0
+        ))?;
+        let holder = hold_stop(&database)?;
+        let before = digest(context, &database)?;
+        switch_on(&database)?;
+        let mut stopped = || -> Result<i32> {
+            let sql = "SELECT l.pid FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+                       WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted";
+            let mut pid = 0;
+            Cluster::wait_until("a worker waits in the trigger", LIMIT, || {
+                pid = observer.query_opt(sql, &[])?.map_or(0, |row| row.get(0));
+                Ok(pid != 0)
+            })?;
+            Ok(pid)
+        };
+        let first = stopped()?;
+        terminate(&mut database.connect()?, first)?;
+        let second = stopped()?;
+        ensure!(first != second, "another worker has taken over");
+        let changed: Vec<String> = digest(context, &database)?
+            .into_iter()
+            .filter(|line| !before.contains(line) && !line.starts_with("multica_sweep_state"))
+            .collect();
+        ensure!(changed.is_empty(), "{stop:?}: {changed:?}");
+        drop(holder);
+        Cluster::wait_until("the worker has done everything", LIMIT, || {
+            Ok(expect_story(context, &database, SWEEP.story).is_ok())
+        })?;
     }
     Ok(())
 }

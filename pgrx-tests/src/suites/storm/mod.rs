@@ -5,6 +5,7 @@ mod daemon;
 mod reader;
 mod user;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -20,10 +21,16 @@ use crate::cluster::Options;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[(
-    "storm/invariants_hold_after_everybody_at_once",
-    invariants_hold_after_everybody_at_once,
-)];
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "storm/every_invariant_notices_when_it_is_broken",
+        every_invariant_notices_when_it_is_broken,
+    ),
+    (
+        "storm/invariants_hold_after_everybody_at_once",
+        invariants_hold_after_everybody_at_once,
+    ),
+];
 
 /// How long it blows.
 const LENGTH: Duration = Duration::from_secs(30);
@@ -208,16 +215,26 @@ fn storm(context: &Context, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs every query of `invariants/`: the rows that it gives are violations.
-fn check(context: &Context, client: &mut Client) -> Result<()> {
+/// The queries of `invariants/`.
+fn invariants(context: &Context) -> Result<Vec<PathBuf>> {
     let folder = context.project.harness().join("invariants");
-    let mut broken = Vec::new();
-    let mut files: Vec<_> = std::fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<std::io::Result<_>>()?;
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        files.push(entry?.path());
+    }
+    files.retain(|file| file.extension().is_some_and(|found| found == "sql"));
     files.sort();
-    ensure!(files.len() >= 12, "I1 to I12 have a file each");
-    for file in files {
+    ensure!(
+        files.len() > 12,
+        "I1 to I12 have a file each, and there are more"
+    );
+    Ok(files)
+}
+
+/// Runs them all: the rows that one gives are violations.
+fn check(context: &Context, client: &mut Client) -> Result<()> {
+    let mut broken = Vec::new();
+    for file in invariants(context)? {
         let rows = values(client, &std::fs::read_to_string(&file)?)?;
         if !rows.is_empty() {
             let name = file
@@ -225,13 +242,30 @@ fn check(context: &Context, client: &mut Client) -> Result<()> {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            broken.push(format!(
-                "{name} ({} rows)\n    {}",
-                rows.len(),
-                rows[..rows.len().min(5)].join("\n    ")
-            ));
+            let first = rows[..rows.len().min(5)].join("\n    ");
+            broken.push(format!("{name} ({} rows)\n    {first}", rows.len()));
         }
     }
     ensure!(broken.is_empty(), "broken: {}", broken.join("\n"));
+    Ok(())
+}
+
+/// `invariants/broken/` has for every query what it is there to find.
+fn every_invariant_notices_when_it_is_broken(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    database.fixture("storm")?;
+    let mut client = database.connect()?;
+    check(context, &mut client)?;
+    for file in invariants(context)? {
+        let name = file.file_name().unwrap_or_default();
+        let breaks = std::fs::read_to_string(file.with_file_name("broken").join(name))?;
+        client.batch_execute("BEGIN")?;
+        client
+            .batch_execute(&breaks)
+            .with_context(|| format!("broken/{}", name.display()))?;
+        let rows = values(&mut client, &std::fs::read_to_string(&file)?)?;
+        ensure!(!rows.is_empty(), "{} notices nothing", name.display());
+        client.batch_execute("ROLLBACK")?;
+    }
     Ok(())
 }

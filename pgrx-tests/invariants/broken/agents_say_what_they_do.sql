@@ -1,0 +1,1 @@
+UPDATE agent SET status = 'working' WHERE name = 'agent 1';

@@ -1,0 +1,1 @@
+INSERT INTO returned VALUES (gen_random_uuid());

@@ -1,0 +1,1 @@
+INSERT INTO multica_event_log (type, payload) VALUES ('task:queued', '{}');

@@ -1,0 +1,2 @@
+UPDATE chat_session SET session_id = 'kept';
+UPDATE chat_session SET session_id = NULL WHERE title = 'chat 1';

@@ -10,7 +10,9 @@ INSERT INTO agent_task_queue (
 SELECT
     p.agent_id, p.runtime_id, p.issue_id, p.chat_session_id, p.autopilot_run_id, p.trigger_comment_id,
     CASE WHEN p.chat_session_id IS NULL THEN p.priority ELSE GREATEST(p.priority, 3, (
-        SELECT max(q.priority) FROM agent_task_queue AS q WHERE q.chat_session_id = p.chat_session_id AND q.status = 'queued'
+        SELECT max(q.priority)
+        FROM agent_task_queue AS q
+        WHERE q.chat_session_id = p.chat_session_id AND q.completed_at IS NULL AND q.status = 'queued'
     )) END,
     p.context,
     p.session_id, p.work_dir, p.max_attempts, p.attempt + 1, p.id, 'queued',

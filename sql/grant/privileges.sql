@@ -1,6 +1,6 @@
 -- The statements that give role $1 what the calls of capability $2 do to the tables in schema $3, and whether the caller
 -- may run them. $4: only what the role lacks, on tables and columns that are still to be made too.
--- A row lock needs UPDATE on some column: where nothing else is written it is updated_at. What an agent is started with
+-- A row lock needs UPDATE on some column: where nothing else is written it is the time of the row. What an agent is started with
 -- (custom_env, mcp_config and the like) is in no list.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
@@ -52,6 +52,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ),
     ('{reader,operator}', 'multica_event_log', 'SELECT', '{}'),
     ('{daemon,operator}', 'multica_event_log', 'INSERT', '{created_at,type,workspace_id,payload}'),
+    ('{operator}', 'multica_event_log', 'UPDATE', '{created_at}'),
     ('{operator}', 'multica_event_log', 'DELETE', '{}'),
     ('{reader,daemon,operator}', 'multica_event_log_id_seq', 'SELECT', '{}'),
     ('{reader,operator}', 'multica_event_reader', 'SELECT', '{reader,last_id}'),

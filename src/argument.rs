@@ -35,14 +35,9 @@ pub fn seconds(argument: &'static str, value: Option<f64>) -> Result<f64> {
     if value > 0.0 && value <= MOST_SECONDS {
         return Ok(value);
     }
-    let problem = if value > MOST_SECONDS && value.is_finite() {
-        "is too long a span"
-    } else {
-        "is not a number of seconds above zero"
-    };
     Err(Error::invalid(
         argument,
-        format!("{value:?} {problem}"),
+        format!("{value:?} is not a usable number of seconds"),
         format!("Pass a finite number of seconds above 0 and at most {MOST_SECONDS:.0}."),
     ))
 }

@@ -155,10 +155,11 @@ fn one(
     }
     if !output.status.success() {
         let diffs = fs::read_to_string(target.join("regression.diffs")).unwrap_or_default();
-        bail!(
-            "{}\n{diffs}",
-            String::from_utf8_lossy(&output.stdout).trim()
-        );
+        if diffs.is_empty() {
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            bail!("{} failed:\n{}", kind.program(), said.trim());
+        }
+        bail!("prints something else than expected\n{diffs}");
     }
     Ok(())
 }

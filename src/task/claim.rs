@@ -177,11 +177,7 @@ fn multica_claim(
             runtime::revive(vec![runtime], now, &mut events);
         }
         let chats = look.lock_chats(&agents);
-        let settled = claim(runtime, &agents, &chats, most, now, &mut events)?;
-        claimed = settled.claimed;
-        if settled.cancelled {
-            break;
-        }
+        claimed = claim(runtime, &agents, &chats, most, now, &mut events)?;
         if claimed.is_empty() {
             look = Look::take(runtime, None, most, now)?;
         }
@@ -199,14 +195,9 @@ fn multica_claim(
     )))
 }
 
-/// What a look under the locks came to.
-struct Settled {
-    claimed: Vec<Uuid>,
-    cancelled: bool,
-}
-
 /// Chooses again under the locks and hands out; tasks of another workspace than the runtime's are cancelled instead, and
-/// what else may be handed out is chosen once more: however many there are, a call cancels one batch of them.
+/// what else may be handed out is chosen once more: however many there are, a look cancels one batch of them, of each agent
+/// as many as it has room for.
 fn claim(
     runtime: Uuid,
     agents: &[Uuid],
@@ -214,24 +205,22 @@ fn claim(
     most: i64,
     now: TimestampWithTimeZone,
     events: &mut Events,
-) -> Result<Settled> {
+) -> Result<Vec<Uuid>> {
     // Turns of a chat that is not locked are left: a second look may find others than the first.
     let is_locked = |chat| chats.contains(&chat);
-    let choose = || -> Result<Look> {
+    let choose = |most| -> Result<Look> {
         let mut look = Look::take(runtime, Some(agents.to_vec()), most, now)?;
         look.choices
             .retain(|choice| choice.chat.is_none_or(is_locked));
         Ok(look)
     };
-    let mut look = choose()?;
-    let foreign: Vec<Uuid> = look
-        .choices
-        .iter()
-        .filter(|choice| choice.foreign)
-        .map(|choice| choice.task)
-        .collect();
-    let cancelled = !foreign.is_empty();
-    if cancelled {
+    let mut look = choose(most)?;
+    if look.choices.iter().any(|choice| choice.foreign) {
+        let all = choose(MOST)?.choices.into_iter();
+        let foreign: Vec<Uuid> = all
+            .filter(|choice| choice.foreign)
+            .map(|choice| choice.task)
+            .collect();
         // Agents and chats are locked, and a cancel writes neither issue nor runtime.
         Wanted {
             runs: Wanted::of_tasks(foreign.clone()).runs,
@@ -240,15 +229,12 @@ fn claim(
         }
         .take();
         cancel(foreign, now, events);
-        look = choose()?;
+        look = choose(most)?;
         look.choices.retain(|choice| !choice.foreign);
     }
     let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();
     if chosen.is_empty() {
-        return Ok(Settled {
-            claimed: chosen,
-            cancelled,
-        });
+        return Ok(chosen);
     }
     let fresh: Vec<Uuid> = QUEUED_AMONG.rows(&[arg(chosen.clone())], |row| row.must(1));
     let done: Vec<Uuid> = CLAIM.rows(&[arg(chosen.clone()), arg(now), arg(runtime)], |row| {
@@ -264,5 +250,5 @@ fn claim(
     for task in claimed.iter().filter(|task| fresh.contains(task)) {
         events.push("task:dispatch", *task, json!({}));
     }
-    Ok(Settled { claimed, cancelled })
+    Ok(claimed)
 }

@@ -1,5 +1,5 @@
--- An agent that was moved to a runtime of another workspace: its tasks are cancelled, not returned, and one claim cancels no
--- more of them than it was to hand out.
+-- An agent that was moved to a runtime of another workspace: its tasks are cancelled, not returned, and one claim cancels
+-- a few batches of them at most, however many there are.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on
@@ -7,7 +7,7 @@ INSERT INTO workspace (name, slug) VALUES ('w', 'w') RETURNING id AS workspace \
 INSERT INTO workspace (name, slug) VALUES ('v', 'v') RETURNING id AS other \gset
 SELECT id AS runtime FROM multica_register(:'workspace', '{"daemon_id": "d", "runtimes": [{"type": "claude"}]}') \gset
 INSERT INTO agent (workspace_id, name, runtime_id) VALUES (:'other', 'a', :'runtime') RETURNING id AS agent \gset
-INSERT INTO agent_task_queue (agent_id, runtime_id) SELECT :'agent', :'runtime' FROM generate_series(1, 5);
+INSERT INTO agent_task_queue (agent_id, runtime_id) SELECT :'agent', :'runtime' FROM generate_series(1, 30);
 SELECT count(*) FROM multica_claim(:'runtime', 2);
 SELECT status, count(*) FROM agent_task_queue GROUP BY status ORDER BY status;
 SELECT count(*) FROM multica_claim(:'runtime', 100);

@@ -22,6 +22,7 @@ pub const ALL: &[(&str, Suite)] = &[
     ),
 ];
 
+/// The id that was passed is remembered, unless it is the target's own; and the first one stays.
 fn merge_remembers_the_right_identity(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let merge = |name: &str| {
@@ -54,6 +55,7 @@ fn merge_remembers_the_right_identity(context: &Context) -> Result<()> {
     expect(&mut client, &remembered, "MACHINE-1")
 }
 
+/// Rows that differ only in case become the one spelled as given, else the one seen last.
 fn merge_of_spellings_keeps_the_exact_one(context: &Context) -> Result<()> {
     for (given, kept) in [("Box", "Box"), ("bOX", "BOX")] {
         let (_database, mut client) = dead_machine(context)?;

@@ -34,8 +34,6 @@ pub const ALL: &[(&str, Suite)] = &[
     ),
 ];
 
-/// However often machines die: attempt of the child is that of the parent plus one, never above the limit (I6).
-/// Runs of an autopilot, what a user cancelled, what is done, and what the agent itself failed at get no retry (I8).
 /// No issue that lost a task is left in progress without one (I9), and none is touched that is not in progress.
 fn issue_stays_in_progress_only_while_a_task_is_active(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
@@ -72,7 +70,6 @@ fn queued_siblings_are_left_alone(context: &Context) -> Result<()> {
     expect(&mut client, queued, &before)
 }
 
-/// A comment that arrived while the task ran has queued another one: that one is the retry, and nothing fails.
 /// A run ends with its task; one that has ended already is not written again.
 fn run_follows_its_task_once(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
@@ -128,9 +125,6 @@ fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// A failure handed in when the work has long been done by a later task is history.
-/// The retry is claimable and carries all that its agent needs to go on.
-/// Retries made by one call are no tie: they keep the order of priority and age that their parents had.
 /// A status that a newer server writes is active: not failed by age or silence, and what it belongs to is not at rest.
 fn unknown_task_status_counts_as_active(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;

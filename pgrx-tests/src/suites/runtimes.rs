@@ -168,8 +168,6 @@ fn batches_are_bounded_and_oldest_first(context: &Context) -> Result<()> {
     )
 }
 
-/// The id that was passed is remembered, unless it is the target's own; and the first one stays.
-/// Rows that differ only in case become the one spelled as given, else the one seen last.
 /// A registration overwrites what it says and keeps owner, creation and earlier identity.
 fn second_registration_keeps_what_it_does_not_say(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;

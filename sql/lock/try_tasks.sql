@@ -2,7 +2,8 @@
 -- that the verdict writes or refers to could be locked at once; the others are left for the next pass. The issue is
 -- locked FOR UPDATE because an uncommitted task of the pair holds its key, and a retry would wait for it at the pending
 -- slot. So it would for a task that is just leaving the slot: s holds the slots' tasks, q those that nobody is changing.
--- NOT IN, for its hashed subplan: the planner knows nothing of how many rows there are, and an anti join is a nested loop.
+-- The conditions are written so that each is a hashed subplan (IS TRUE and OR keep the planner from making a join of it):
+-- it knows nothing of how many rows there are, and a join of these would be a nested loop, quadratic in the batch.
 WITH t AS MATERIALIZED (
     SELECT id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, trigger_comment_id
     FROM agent_task_queue
@@ -37,14 +38,10 @@ q AS MATERIALIZED (
 )
 SELECT t.id
 FROM t
-JOIN a ON a.id = t.agent_id
-JOIN r ON r.id = t.runtime_id
-LEFT JOIN i ON i.id = t.issue_id
-LEFT JOIN c ON c.id = t.chat_session_id
-LEFT JOIN p ON p.id = t.autopilot_run_id
-LEFT JOIN m ON m.id = t.trigger_comment_id
-WHERE (t.issue_id IS NULL OR i.id IS NOT NULL)
-  AND (t.chat_session_id IS NULL OR c.id IS NOT NULL)
-  AND (t.autopilot_run_id IS NULL OR p.id IS NOT NULL)
-  AND (t.trigger_comment_id IS NULL OR m.id IS NOT NULL)
+WHERE (t.agent_id IN (SELECT a.id FROM a)) IS TRUE
+  AND (t.runtime_id IN (SELECT r.id FROM r)) IS TRUE
+  AND (t.issue_id IS NULL OR t.issue_id IN (SELECT i.id FROM i))
+  AND (t.chat_session_id IS NULL OR t.chat_session_id IN (SELECT c.id FROM c))
+  AND (t.autopilot_run_id IS NULL OR t.autopilot_run_id IN (SELECT p.id FROM p))
+  AND (t.trigger_comment_id IS NULL OR t.trigger_comment_id IN (SELECT m.id FROM m))
   AND t.id NOT IN (SELECT s.task_id FROM s WHERE s.id NOT IN (SELECT q.id FROM q))

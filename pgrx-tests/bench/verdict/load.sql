@@ -2,12 +2,14 @@
 WITH w AS (
     INSERT INTO workspace (name, slug)
     SELECT 'w' || n, 'w' || n FROM generate_series(0, 9) AS n
-    RETURNING id, row_number() OVER () - 1 AS place
+    RETURNING id
+), numbered AS (
+    SELECT w.id, row_number() OVER (ORDER BY w.id) - 1 AS place FROM w
 ), r AS (
     INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
     SELECT w.id, 'machine-' || n, 'claude', 'local', 'claude', 'online', now() - interval '10 minutes'
     FROM generate_series(1, $2::bigint) AS n
-    JOIN w ON w.place = n % 10
+    JOIN numbered AS w ON w.place = n % 10
     RETURNING id, workspace_id
 ), a AS (
     INSERT INTO agent (workspace_id, name, runtime_mode, runtime_id, status)

@@ -38,12 +38,14 @@ impl<K: Kind> Composite<K> {
         row.at_home(|| Self::form(|name| row.named(name)))
     }
 
+    /// The row of a statement, with values that Rust holds for the attributes that the statement lacks.
+    pub fn from_row_and(row: &Row, values: &[(&str, Arg)]) -> Self {
+        row.at_home(|| Self::form(|name| named(values, name).or_else(|| row.named(name))))
+    }
+
     /// A row made of values that Rust holds, by attribute name.
     pub fn of(values: &[(&str, Arg)]) -> Self {
-        Self::form(|name| {
-            let (_, value) = values.iter().find(|(known, _)| known.as_bytes() == name)?;
-            Some((value.datum(), value.oid()))
-        })
+        Self::form(|name| named(values, name))
     }
 
     fn form(find: impl Fn(&[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)>) -> Self {
@@ -80,6 +82,11 @@ impl<K: Kind> Composite<K> {
             }
         }
     }
+}
+
+fn named(values: &[(&str, Arg)], name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
+    let (_, value) = values.iter().find(|(known, _)| known.as_bytes() == name)?;
+    Some((value.datum(), value.oid()))
 }
 
 /// The attributes of a tuple descriptor.

@@ -15,6 +15,7 @@ use crate::row::{Composite, set};
 use crate::spi::{Row, Statement, arg};
 
 static HEARTBEAT: Statement = Statement::write(include_str!("../../sql/runtime/heartbeat.sql"));
+static STOP_TASKS: Statement = Statement::write(include_str!("../../sql/runtime/stop_tasks.sql"));
 static REVIVE: Statement = Statement::write(include_str!("../../sql/runtime/revive.sql"));
 static SET_OFFLINE: Statement = Statement::write(include_str!("../../sql/runtime/set_offline.sql"));
 static STALE: Statement = Statement::write(include_str!("../../sql/runtime/stale_candidates.sql"));
@@ -44,11 +45,12 @@ fn multica_heartbeat(
     let runtime = required("runtime_id", runtime_id)?;
     let running = optional_elements("running_task_ids", running_task_ids)?;
     let now = clock::now();
+    let stop: Option<Vec<Uuid>> =
+        running.and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
     let beat = || {
-        HEARTBEAT.row(
-            &[arg(runtime), arg(now), arg(running.clone())],
-            Composite::<Beat>::from_row,
-        )
+        HEARTBEAT.row(&[arg(runtime), arg(now)], |row| {
+            Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))])
+        })
     };
     if let Some(beat) = beat() {
         return Ok(beat);

@@ -154,8 +154,8 @@ fn work(
 /// A claim that finds nothing against its own lookup as a prepared statement, both over the same history.
 fn idle(context: &Context, database: &Database) -> Result<()> {
     let mut client = database.connect()?;
-    client
-        .batch_execute("DELETE FROM agent_task_queue WHERE status = 'queued'; VACUUM (ANALYZE)")?;
+    client.batch_execute("DELETE FROM agent_task_queue WHERE status = 'queued'")?;
+    client.batch_execute("VACUUM (ANALYZE)")?;
     client.batch_execute("UPDATE agent_runtime SET last_seen_at = now()")?;
     let runtime = runtimes(&mut client)?[0];
     let claim = client.prepare("SELECT * FROM multica_claim($1)")?;

@@ -11,7 +11,9 @@ from psycopg.types.json import Jsonb
 
 SLOTS, POLL = 4, float(os.environ.get("POLL_SECONDS", 3))
 workspace, command, running = sys.argv[1], sys.argv[2:], {}
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+stopping = []  # Asked between two rounds: raised in the middle of a call, it could end with the connection in pieces.
+for ask in signal.SIGTERM, signal.SIGINT:
+    signal.signal(ask, lambda *_: stopping.append(True))
 db = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, row_factory=dict_row)
 machine = {"daemon_id": socket.gethostname(), "recover": True, "runtimes": [{"type": "claude"}]}
 runtime = db.execute("SELECT id FROM multica_register(%s, %s)", [workspace, Jsonb(machine)]).fetchone()["id"]
@@ -47,15 +49,13 @@ def unless_taken_away(step, *work):
         print(error, file=sys.stderr)
 
 
-try:
-    while True:
-        beat = db.execute("SELECT stop_task_ids FROM multica_heartbeat(%s, %s)", [runtime, list(running)]).fetchone()
-        for task_id in beat["stop_task_ids"]:
-            running.pop(task_id)[1].kill()
-        for task_id in [known for known, (_, agent, _) in running.items() if agent.poll() is not None]:
-            unless_taken_away(end, *running.pop(task_id))
-        for task in db.execute("SELECT * FROM multica_claim(%s, %s)", [runtime, SLOTS - len(running)]).fetchall():
-            unless_taken_away(begin, task)
-        time.sleep(POLL)
-except KeyboardInterrupt:
-    db.execute("SELECT multica_deregister(%s)", [[runtime]])
+while not stopping:
+    beat = db.execute("SELECT stop_task_ids FROM multica_heartbeat(%s, %s)", [runtime, list(running)]).fetchone()
+    for task_id in beat["stop_task_ids"]:
+        running.pop(task_id)[1].kill()
+    for task_id in [known for known, (_, agent, _) in running.items() if agent.poll() is not None]:
+        unless_taken_away(end, *running.pop(task_id))
+    for task in db.execute("SELECT * FROM multica_claim(%s, %s)", [runtime, SLOTS - len(running)]).fetchall():
+        unless_taken_away(begin, task)
+    time.sleep(POLL)
+db.execute("SELECT multica_deregister(%s)", [[runtime]])

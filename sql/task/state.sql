@@ -1,1 +1,3 @@
-SELECT t.status, (extract(epoch FROM t.dispatched_at) * 1000000::numeric)::bigint FROM agent_task_queue AS t WHERE t.id = $1
+SELECT t.status, (extract(epoch FROM t.dispatched_at) * 1000000::numeric)::bigint, t.chat_session_id IS NOT NULL
+FROM agent_task_queue AS t
+WHERE t.id = $1

@@ -19,6 +19,8 @@ use crate::spi::{Statement, arg};
 use crate::task::cancel;
 
 static IN_FLIGHT: Statement = Statement::write(include_str!("../../sql/runtime/in_flight_of.sql"));
+static IN_FLIGHT_OF_ARCHIVED: Statement =
+    Statement::write(include_str!("../../sql/runtime/in_flight_of_archived.sql"));
 static QUEUED_OF_ARCHIVED: Statement =
     Statement::write(include_str!("../../sql/runtime/queued_of_archived.sql"));
 static HOMES: Statement = Statement::write(include_str!("../../sql/runtime/homes_of.sql"));
@@ -46,33 +48,35 @@ fn without_active_agents(runtime: Uuid) -> Result<()> {
     }
 }
 
-fn queued_of_archived(runtime: Uuid) -> Vec<Uuid> {
-    QUEUED_OF_ARCHIVED.rows(&[arg(runtime)], |row| row.must(1))
+fn ids(statement: &Statement, runtime: Uuid) -> Vec<Uuid> {
+    statement.rows(&[arg(runtime)], |row| row.must(1))
+}
+
+/// Locks everything that deleting touches, and that ending the work touches which goes with it: what waits for archived
+/// agents and what `in_flight` finds. `homes` gives the runtimes on which tasks will be kept.
+fn lock_with_work(
+    workspace: Uuid,
+    runtime: Uuid,
+    in_flight: &Statement,
+    homes: impl Fn() -> Vec<Uuid>,
+) {
+    lock_with_users(workspace, &[runtime], || {
+        let mut ending = ids(in_flight, runtime);
+        ending.extend(ids(&QUEUED_OF_ARCHIVED, runtime));
+        let mut wanted = Wanted::of_tasks(ending);
+        wanted.runtimes.extend(homes());
+        wanted
+    });
 }
 
 /// Ends the work that goes with archived agents or with the runtime, with all consequences: what waits is cancelled, what
-/// is in flight failed, and no issue is left in progress for work that nobody does.
-fn end_work(runtime: Uuid, in_flight: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) {
-    let cancelled = cancel(queued_of_archived(runtime), now, events);
+/// is in flight failed, and no issue is left in progress for work that nobody does. The caller holds the locks of
+/// [`lock_with_work`].
+fn end_work(runtime: Uuid, in_flight: &Statement, now: TimestampWithTimeZone, events: &mut Events) {
+    let cancelled = cancel(ids(&QUEUED_OF_ARCHIVED, runtime), now, events);
+    let in_flight = ids(in_flight, runtime);
     verdict(in_flight, &failure::RUNTIME_OFFLINE, now, events);
     failure::reset_issues(&cancelled, now, events);
-}
-
-/// What is in flight on the runtime or of its agents, with everything locked that ending it and deleting touches.
-fn lock_all(runtime: Uuid) -> Result<Vec<Uuid>> {
-    let workspace = workspace_of(runtime)?;
-    let in_flight = || IN_FLIGHT.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
-    lock_with_users(workspace, &[runtime], || {
-        let mut ending = in_flight();
-        ending.extend(queued_of_archived(runtime));
-        let mut wanted = Wanted::of_tasks(ending);
-        let homes = HOMES.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
-        wanted.runtimes.extend(homes);
-        wanted
-    });
-    workspace_of(runtime)?;
-    without_active_agents(runtime)?;
-    Ok(in_flight())
 }
 
 /// Deletes a runtime to which no active agent is bound, its archived agents with what is theirs, and keeps the history of
@@ -86,10 +90,12 @@ fn multica_delete_runtime(
     let runtime = required("runtime_id", runtime_id)?;
     let workspace = workspace_of(runtime)?;
     without_active_agents(runtime)?;
-    let in_flight = lock_all(runtime)?;
+    lock_with_work(workspace, runtime, &IN_FLIGHT, || ids(&HOMES, runtime));
+    workspace_of(runtime)?;
+    without_active_agents(runtime)?;
     let now = clock::now();
     let mut events = Events::default();
-    end_work(runtime, in_flight, now, &mut events);
+    end_work(runtime, &IN_FLIGHT, now, &mut events);
     let kept = REPOINT.run(&[arg(runtime)]);
     // Recorded before the rows go: the events tell the tasks as they are in the tables.
     events.record(now);
@@ -115,19 +121,12 @@ fn multica_delete_runtime(
 fn multica_delete_archived_agents(
     runtime_id: Option<Uuid>,
 ) -> std::result::Result<i64, ErrorReport> {
-    static IN_FLIGHT_OF_ARCHIVED: Statement =
-        Statement::write(include_str!("../../sql/runtime/in_flight_of_archived.sql"));
     let runtime = required("runtime_id", runtime_id)?;
     let workspace = workspace_of(runtime)?;
-    let in_flight = || IN_FLIGHT_OF_ARCHIVED.rows(&[arg(runtime)], |row| row.must::<Uuid>(1));
-    lock_with_users(workspace, &[runtime], || {
-        let mut ending = in_flight();
-        ending.extend(queued_of_archived(runtime));
-        Wanted::of_tasks(ending)
-    });
+    lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, Vec::new);
     let now = clock::now();
     let mut events = Events::default();
-    end_work(runtime, in_flight(), now, &mut events);
+    end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, now, &mut events);
     events.record(now);
     Ok(DELETE_ARCHIVED.run(&[arg(runtime)]) as i64)
 }

@@ -56,19 +56,18 @@ fn multica_cancel(
     task_id: Option<Uuid>,
 ) -> std::result::Result<Composite<Transition>, ErrorReport> {
     let task = required("task_id", task_id)?;
-    Wanted::of_tasks(vec![task]).take();
-    let state = State::of(task)?;
+    let Some(state) = State::open(task, None)? else {
+        return Ok(Outcome::default().of(task)?);
+    };
     let now = clock::now();
     let mut events = Events::default();
-    let applied = !cancel(vec![task], now, &mut events).is_empty();
-    if !applied && !state.is_final() {
-        return Err(state
-            .refuse(task, "cancelled", "queued, dispatched or running")
-            .into());
+    if cancel(vec![task], now, &mut events).is_empty() {
+        let refused = state.refuse(task, "cancelled", "queued, dispatched or running");
+        return Err(refused.into());
     }
     events.record(now);
     Ok(Outcome {
-        applied,
+        applied: true,
         ..Outcome::default()
     }
     .of(task)?)

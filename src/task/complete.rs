@@ -12,7 +12,6 @@ use crate::event::Events;
 use crate::failure;
 use crate::json::Jsonb;
 use crate::kind::Transition;
-use crate::lock::Wanted;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
@@ -38,14 +37,9 @@ fn multica_complete(
     claim_token: default!(Option<i64>, "NULL"),
 ) -> Result<Composite<Transition>, ErrorReport> {
     let task = required("task_id", task_id)?;
-    let wanted = Wanted::of_tasks(vec![task]);
-    let is_chat_turn = !wanted.chat_sessions.is_empty();
-    wanted.take();
-    let state = State::of(task)?;
-    if state.is_final() {
+    let Some(state) = State::open(task, claim_token)? else {
         return Ok(Outcome::default().of(task)?);
-    }
-    state.check_token(task, claim_token)?;
+    };
     let now = clock::now();
     let args = [
         arg(task),
@@ -60,7 +54,7 @@ fn multica_complete(
     point_chat(task, now);
     let first_execution = FIRST_EXECUTION.run(&[arg(task), arg(now)]) > 0;
     let mut events = Events::default();
-    if is_chat_turn {
+    if state.is_chat_turn {
         events.push("chat:done", task, json!({ "content": "" }));
     }
     failure::settle(&[task], "task:completed", now, &mut events);

@@ -53,6 +53,24 @@ pub struct Wishes {
     pub work_dir: Option<String>,
 }
 
+impl Wishes {
+    /// What every enqueue but the one of an agent alone takes; the source says the rest.
+    fn new(
+        comment: Option<Uuid>,
+        priority: Option<i32>,
+        max_attempts: Option<i32>,
+        context: Option<Jsonb>,
+    ) -> Self {
+        Self {
+            comment,
+            priority,
+            max_attempts,
+            context,
+            ..Self::default()
+        }
+    }
+}
+
 /// Locks what a task of this source refers to, and makes sure that the source still says the same under the locks.
 pub fn lock(
     source: &Source,
@@ -200,14 +218,7 @@ fn multica_enqueue_issue(
     context: default!(Option<Jsonb>, "NULL"),
 ) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
     let issue = required("issue_id", issue_id)?;
-    let comment = trigger_comment_id;
-    let wishes = Wishes {
-        comment,
-        priority,
-        max_attempts,
-        context,
-        ..Wishes::default()
-    };
+    let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
     Ok(enqueue(|| Source::issue(issue, None), wishes)?)
 }
 
@@ -224,14 +235,7 @@ fn multica_enqueue_mention(
 ) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
     let issue = required("issue_id", issue_id)?;
     let agent = required("agent_id", agent_id)?;
-    let comment = trigger_comment_id;
-    let wishes = Wishes {
-        comment,
-        priority,
-        max_attempts,
-        context,
-        ..Wishes::default()
-    };
+    let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
     Ok(enqueue(|| Source::issue(issue, Some(agent)), wishes)?)
 }
 
@@ -246,14 +250,7 @@ fn multica_enqueue_chat(
     context: default!(Option<Jsonb>, "NULL"),
 ) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
     let chat = required("chat_session_id", chat_session_id)?;
-    let comment = trigger_comment_id;
-    let wishes = Wishes {
-        comment,
-        priority,
-        max_attempts,
-        context,
-        ..Wishes::default()
-    };
+    let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
     Ok(enqueue(|| Source::chat(chat), wishes)?)
 }
 
@@ -268,13 +265,6 @@ fn multica_enqueue_autopilot(
     context: default!(Option<Jsonb>, "NULL"),
 ) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
     let run = required("autopilot_run_id", autopilot_run_id)?;
-    let comment = trigger_comment_id;
-    let wishes = Wishes {
-        comment,
-        priority,
-        max_attempts,
-        context,
-        ..Wishes::default()
-    };
+    let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
     Ok(enqueue(|| Source::autopilot(run), wishes)?)
 }

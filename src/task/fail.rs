@@ -13,7 +13,6 @@ use crate::clock;
 use crate::event::Events;
 use crate::failure;
 use crate::kind::Transition;
-use crate::lock::Wanted;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
@@ -33,12 +32,9 @@ fn multica_fail(
 ) -> Result<Composite<Transition>, ErrorReport> {
     let task = required("task_id", task_id)?;
     let error = required("error", error)?;
-    Wanted::of_tasks(vec![task]).take();
-    let state = State::of(task)?;
-    if state.is_final() {
+    let Some(state) = State::open(task, claim_token)? else {
         return Ok(Outcome::default().of(task)?);
-    }
-    state.check_token(task, claim_token)?;
+    };
     let now = clock::now();
     let args = [
         arg(task),

@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::kind::Transition;
+use crate::lock::Wanted;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
@@ -28,6 +29,8 @@ pub struct State {
     pub status: String,
     /// Microseconds of dispatched_at.
     pub token: Option<i64>,
+    /// Whether it is a turn of a chat.
+    pub is_chat_turn: bool,
 }
 
 impl State {
@@ -37,8 +40,21 @@ impl State {
             .row(&[arg(task)], |row| Self {
                 status: row.must(1),
                 token: row.get(2),
+                is_chat_turn: row.must(3),
             })
             .ok_or_else(|| Error::not_found("task", task))
+    }
+
+    /// The state of a task that the caller's claim may bring to its end, with everything locked that its end touches. None:
+    /// it is over already. 55000 where the claim was superseded by a newer one.
+    pub fn open(task: Uuid, token: Option<i64>) -> Result<Option<Self>> {
+        Wanted::of_tasks(vec![task]).take();
+        let state = Self::of(task)?;
+        if state.is_final() {
+            return Ok(None);
+        }
+        state.check_token(task, token)?;
+        Ok(Some(state))
     }
 
     /// Whether nothing changes it any more.

@@ -62,7 +62,7 @@ fn multica_get_task(
     Ok(set(GET.rows(&[arg(task)], Composite::from_row)))
 }
 
-/// What waits on a runtime or was handed to it and not started, in the order of claims.
+/// What waits on a runtime or was handed to it and not started, newest first.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_list_pending_tasks(

@@ -17,6 +17,7 @@ mod gaps;
 mod grant;
 mod install;
 mod lifecycle;
+mod lookups;
 mod merge;
 mod payloads;
 mod pg_cron;
@@ -58,6 +59,7 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     grant::ALL,
     install::ALL,
     lifecycle::ALL,
+    lookups::ALL,
     merge::ALL,
     payloads::ALL,
     pg_cron::ALL,

@@ -6,7 +6,7 @@ Errors: 22004 task_id is NULL; 55000 the tables are missing; 42501 no privilege 
 Carries out the server's GetAgentTask.$$;
 
 COMMENT ON FUNCTION multica_list_pending_tasks(uuid) IS
-$$What waits on a runtime, or was handed to it and not started, in the order of claims.
+$$What waits on a runtime, or was handed to it and not started, newest first.
 runtime_id: the runtime; one that does not exist has no tasks.
 Returns one multica_task a task.
 Errors: 22004 runtime_id is NULL; 55000 the tables are missing; 42501 no privilege on them.

@@ -1,85 +1,55 @@
-//! The daemons of the demo: processes of their own, which know nothing but a connection.
+//! A daemon of the demo: a process of its own, which knows nothing but a connection and the disk of its machine.
 
 use std::convert::Infallible;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use anyhow::Result;
+use postgres::error::SqlState;
 use postgres::{Client, NoTls};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cluster::{Cluster, PORT, SUPERUSER};
+use super::desk::Desk;
+use crate::cluster::{PORT, SUPERUSER};
 
-/// Pause between two heartbeats.
-const BEAT: Duration = Duration::from_millis(500);
+/// Pause between two rounds: a beat, a step of every task, a claim.
+const ROUND: Duration = Duration::from_millis(200);
+/// Tasks that a machine works on at the same time.
+const SLOTS: usize = 2;
 
 /// What a daemon process is told on its command line.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Identity {
     /// Folder of the server's socket
     #[arg(long)]
-    host: PathBuf,
+    pub host: PathBuf,
     /// Database of the fleet
     #[arg(long)]
-    database: String,
+    pub database: String,
     /// Workspace to register in
     #[arg(long)]
-    workspace: Uuid,
-    /// Identity of the machine
+    pub workspace: Uuid,
+    /// The disk of the machine, where agents keep their sessions
     #[arg(long)]
-    daemon_id: String,
-    /// An identity the machine had before
-    #[arg(long)]
-    legacy_id: Option<String>,
+    pub disk: PathBuf,
     /// Provider of its one runtime
     #[arg(long)]
-    provider: String,
-    /// Give up what the process before this one left in flight
+    pub provider: String,
+    /// Identity of the machine
     #[arg(long)]
-    recover: bool,
-    /// A task that this daemon still runs
+    pub daemon_id: String,
+    /// An identity the machine had before
     #[arg(long)]
-    running: Vec<Uuid>,
+    pub legacy_id: Option<String>,
+    /// A task whose agent has outlived the process before this one
+    #[arg(long)]
+    pub running: Vec<Uuid>,
 }
 
 impl Identity {
-    /// A machine that is new to a fleet.
-    pub fn new(
-        cluster: &Cluster,
-        database: &str,
-        workspace: Uuid,
-        daemon_id: &str,
-        provider: &str,
-    ) -> Identity {
-        Identity {
-            host: cluster.socket_folder(),
-            database: database.into(),
-            workspace,
-            daemon_id: daemon_id.into(),
-            provider: provider.into(),
-            ..Identity::default()
-        }
-    }
-
-    /// The same machine, whose next process gives up what the one before left behind.
-    pub fn recovering(mut self) -> Identity {
-        self.recover = true;
-        self
-    }
-
-    /// The same machine under a new identity, with an agent that outlived the change.
-    pub fn renamed(mut self, daemon_id: &str, running: Uuid) -> Identity {
-        self.legacy_id = Some(std::mem::replace(&mut self.daemon_id, daemon_id.into()));
-        self.running = vec![running];
-        self
-    }
-
-    fn registration(&self) -> serde_json::Value {
+    fn registration(&self) -> Value {
         let running: Vec<String> = self.running.iter().map(Uuid::to_string).collect();
         json!({
             "daemon_id": self.daemon_id,
@@ -87,8 +57,8 @@ impl Identity {
             "device_name": self.daemon_id,
             "cli_version": "1.0.0",
             "launched_by": "demo",
-            "recover": self.recover,
-            "runtimes": [{"type": self.provider, "version": "1.0.0", "status": "online", "running": running}],
+            "recover": true,
+            "runtimes": [{"type": self.provider, "version": "1.0.0", "running": running}],
         })
     }
 
@@ -104,102 +74,185 @@ impl Identity {
     }
 }
 
-/// The life of a daemon process: register, say so, then beat until killed or until the demo is gone.
+/// A task that an agent of this machine works on.
+struct Run {
+    task: Uuid,
+    /// None where the claim was the previous process's.
+    token: Option<i64>,
+    issue: String,
+    steps: usize,
+    desk: Desk,
+}
+
+impl Run {
+    /// What there is to do says the task's context.
+    fn new(task: Uuid, token: Option<i64>, context: &Value, desk: Desk) -> Run {
+        Run {
+            task,
+            token,
+            issue: context["issue"].as_str().unwrap_or_default().to_string(),
+            steps: context["steps"].as_u64().unwrap_or(1) as usize,
+            desk,
+        }
+    }
+
+    /// Where a session that was begun before is taken up.
+    fn say_where_it_goes_on(&self) {
+        let done = self.desk.steps_done();
+        if done > 0 {
+            let (issue, next, steps) = (&self.issue, done + 1, self.steps);
+            println!(
+                "goes on with {issue}: {}, step {} of {steps}",
+                self.desk.session(),
+                next.min(steps)
+            );
+        }
+    }
+}
+
+struct Daemon {
+    client: Client,
+    disk: PathBuf,
+    runtime: Uuid,
+    runs: Vec<Run>,
+}
+
+/// The life of a daemon process: register, say so, then work until killed or until the demo is gone. What it prints is
+/// told in the story.
 pub fn live(identity: &Identity) -> Result<Infallible> {
+    die_with_the_demo()?;
     let mut client = identity.connect()?;
     let register = "SELECT id FROM multica_register($1, $2)";
     let runtime: Uuid = client
         .query_one(register, &[&identity.workspace, &identity.registration()])?
         .get(0);
     println!("{runtime}");
-    // The demo holds the other end; a demo that was killed leaves no daemons behind.
+    let mut daemon = Daemon {
+        client,
+        disk: identity.disk.clone(),
+        runtime,
+        runs: Vec::new(),
+    };
+    for task in &identity.running {
+        daemon.adopt(*task)?;
+    }
+    loop {
+        daemon.beat()?;
+        daemon.work()?;
+        daemon.claim()?;
+        std::thread::sleep(ROUND);
+    }
+}
+
+/// The demo holds the other end of the input; one that was killed leaves no daemons behind, stopped ones included.
+fn die_with_the_demo() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
-    let beat = client.prepare("SELECT stop_task_ids FROM multica_heartbeat($1, $2)")?;
-    loop {
-        let stop: Option<Vec<Uuid>> = client
-            .query_one(&beat, &[&runtime, &identity.running])?
-            .get(0);
-        if let Some(task) = stop.unwrap_or_default().first() {
-            bail!("told to stop task {task}, which it was to keep");
-        }
-        std::thread::sleep(BEAT);
-    }
-}
-
-/// The demo's hold on a daemon process.
-pub struct Daemon {
-    child: Child,
+    Ok(())
 }
 
 impl Daemon {
-    /// Starts a process and waits until it has registered.
-    pub fn start(identity: &Identity) -> Result<Daemon> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg("daemon")
-            .arg("--host")
-            .arg(&identity.host)
-            .args(["--database", &identity.database]);
-        command.args([
-            "--workspace",
-            &identity.workspace.to_string(),
-            "--daemon-id",
-            &identity.daemon_id,
-        ]);
-        command.args(["--provider", &identity.provider]);
-        if let Some(legacy) = &identity.legacy_id {
-            command.args(["--legacy-id", legacy]);
-        }
-        if identity.recover {
-            command.arg("--recover");
-        }
-        for task in &identity.running {
-            command.args(["--running", &task.to_string()]);
-        }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start a daemon")?;
-        let mut line = String::new();
-        if let Some(pipe) = child.stdout.take() {
-            BufReader::new(pipe).read_line(&mut line)?;
-        }
-        if line.trim().parse::<Uuid>().is_err() {
-            child.wait()?;
-            bail!("{} did not register", identity.daemon_id);
-        }
-        Ok(Daemon { child })
+    /// Goes on with what the process before this one had begun.
+    fn adopt(&mut self, task: Uuid) -> Result<()> {
+        let sql = "SELECT session_id, context FROM multica_get_task($1)";
+        let row = self.client.query_one(sql, &[&task])?;
+        let desk = Desk::of(&self.disk, row.get(0))?;
+        let run = Run::new(task, None, &row.get(1), desk);
+        run.say_where_it_goes_on();
+        self.runs.push(run);
+        Ok(())
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Whether the process still lives.
-    pub fn alive(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_none())
-    }
-
-    /// SIGKILL: no goodbye, no deregistration.
-    pub fn kill(&mut self) -> Result<()> {
-        if self.alive()? {
-            kill(
-                Pid::from_raw(self.child.id().cast_signed()),
-                Signal::SIGKILL,
-            )?;
+    /// Says what runs here, and stops what was failed or cancelled meanwhile.
+    fn beat(&mut self) -> Result<()> {
+        let running: Vec<Uuid> = self.runs.iter().map(|run| run.task).collect();
+        let beat = "SELECT stop_task_ids FROM multica_heartbeat($1, $2)";
+        let stop: Vec<Uuid> = self
+            .client
+            .query_one(beat, &[&self.runtime, &running])?
+            .get(0);
+        for run in self.runs.extract_if(.., |run| stop.contains(&run.task)) {
+            println!("is told to stop {}", run.issue);
         }
-        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Every agent does one step; who has done the last one reports it.
+    fn work(&mut self) -> Result<()> {
+        let mut going_on = Vec::new();
+        for mut run in std::mem::take(&mut self.runs) {
+            run.desk.step()?;
+            if run.desk.steps_done() < run.steps {
+                going_on.push(run);
+            } else {
+                self.complete(&run)?;
+            }
+        }
+        self.runs = going_on;
+        Ok(())
+    }
+
+    /// The result, the issue that is done by it and the comment that people read commit together, or not at all.
+    fn complete(&mut self, run: &Run) -> Result<()> {
+        let result = json!({ "steps": run.steps });
+        let mut transaction = self.client.transaction()?;
+        let complete =
+            "SELECT issue_id FROM multica_complete($1, $2, claim_token => $3) WHERE applied";
+        let done = transaction.query_opt(complete, &[&run.task, &result, &run.token]);
+        if let Some(row) = unless_taken_away(done)?.flatten() {
+            let issue: Uuid = row.get(0);
+            let close = "UPDATE issue SET status = 'done' WHERE id = $1";
+            transaction.execute(close, &[&issue])?;
+            let say =
+                "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content)
+                       SELECT id, workspace_id, 'agent', assignee_id, $2 FROM issue WHERE id = $1";
+            let content = format!("Done, in session {}.", run.desk.session());
+            transaction.execute(say, &[&issue, &content])?;
+            transaction.commit()?;
+        } else {
+            println!("comes too late with {}", run.issue);
+        }
+        Ok(())
+    }
+
+    /// Takes as much as there is room for, and pins each session before its agent does anything.
+    fn claim(&mut self) -> Result<()> {
+        let room = (SLOTS - self.runs.len()) as i32;
+        let claim = "SELECT id, claim_token, prior_session_id, context FROM multica_claim($1, $2)";
+        for row in self.client.query(claim, &[&self.runtime, &room])? {
+            let (task, token): (Uuid, i64) = (row.get(0), row.get(1));
+            let start = "SELECT FROM multica_start($1, $2)";
+            if unless_taken_away(self.client.query_one(start, &[&task, &token]))?.is_none() {
+                continue;
+            }
+            let session = row
+                .get::<_, Option<String>>(2)
+                .unwrap_or_else(|| format!("session-{}", &task.simple().to_string()[..4]));
+            let desk = Desk::of(&self.disk, &session)?;
+            let pin = "SELECT multica_pin_session($1, $2, $3, $4)";
+            let place = desk.folder().to_string_lossy();
+            let pinned = self
+                .client
+                .query_one(pin, &[&task, &session, &place, &token]);
+            if unless_taken_away(pinned)?.is_some_and(|row| row.get(0)) {
+                let run = Run::new(task, Some(token), &row.get(3), desk);
+                run.say_where_it_goes_on();
+                self.runs.push(run);
+            }
+        }
         Ok(())
     }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.kill();
+/// None where the task was failed, cancelled or handed out anew meanwhile: nobody's fault, and nothing to be done here.
+fn unless_taken_away<T>(answer: Result<T, postgres::Error>) -> Result<Option<T>> {
+    match answer {
+        Ok(given) => Ok(Some(given)),
+        Err(error) if error.code() == Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

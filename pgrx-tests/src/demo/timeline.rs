@@ -1,7 +1,6 @@
 //! The event log as a person would tell it: one line an event.
 
-use std::collections::HashMap;
-use std::time::Instant;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use postgres::Client;
@@ -16,20 +15,19 @@ const NAMES: &str = "SELECT id, daemon_id FROM agent_runtime \
                      UNION ALL SELECT id, name FROM agent \
                      UNION ALL SELECT id, 'ACME-' || number FROM issue";
 
-/// One event as it was read.
-pub struct Event {
-    /// Its type, `task:failed` for instance.
-    pub kind: String,
-    /// Its payload.
-    pub payload: Value,
+/// Prints what a daemon says.
+pub fn aside(machine: &str, said: &str) {
+    println!("  {:<12}  {:<15}  {machine} {said}", "", "");
 }
 
 /// Reads events as a named reader and prints them.
 pub struct Timeline {
     client: Client,
     names: HashMap<Uuid, String>,
-    /// Everything read so far, in order.
-    pub events: Vec<Event>,
+    /// Runtimes of which it was told what they were before.
+    renamed: HashSet<String>,
+    /// The types of all events read so far, in order.
+    pub told: Vec<String>,
 }
 
 impl Timeline {
@@ -38,7 +36,8 @@ impl Timeline {
         Timeline {
             client,
             names: HashMap::new(),
-            events: Vec::new(),
+            renamed: HashSet::new(),
+            told: Vec::new(),
         }
     }
 
@@ -47,27 +46,8 @@ impl Timeline {
         println!("\n> {what}");
     }
 
-    /// Prints every event until `done` says that all that was awaited is there, or the limit has passed.
-    pub fn until(
-        &mut self,
-        what: &str,
-        limit: std::time::Duration,
-        done: impl Fn(&[Event]) -> bool,
-    ) -> Result<()> {
-        let started = Instant::now();
-        loop {
-            self.take()?;
-            if done(&self.events) {
-                return Ok(());
-            }
-            if started.elapsed() > limit {
-                anyhow::bail!("no event within {limit:?}: {what}");
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-    }
-
-    fn take(&mut self) -> Result<()> {
+    /// Prints the events that are new.
+    pub fn take(&mut self) -> Result<()> {
         let rows = self.client.query(TAKE, &[&READER])?;
         if rows.is_empty() {
             return Ok(());
@@ -81,27 +61,22 @@ impl Timeline {
         }
         for row in rows {
             let (at, kind, payload): (String, String, Value) = (row.get(0), row.get(1), row.get(2));
-            println!("  {at}  {:<15}  {}", kind, self.words(&kind, &payload));
-            self.events.push(Event { kind, payload });
+            // Agents change with each of their tasks: said of them, everything would be said twice.
+            if kind != "agent:status" {
+                println!("  {at}  {kind:<15}  {}", self.words(&kind, &payload));
+            }
+            self.told.push(kind);
         }
         Ok(())
     }
 
-    fn words(&self, kind: &str, payload: &Value) -> String {
+    fn words(&mut self, kind: &str, payload: &Value) -> String {
         let text = |key: &str| payload[key].as_str().unwrap_or_default().to_string();
+        if kind == "daemon:register" {
+            return self.arrival(payload);
+        }
         let name = |key: &str| self.name(&payload[key]);
         match kind {
-            "daemon:register" => {
-                let before = payload["runtimes"][0]["legacy_daemon_id"].as_str();
-                let before = before.map_or_else(String::new, |before| {
-                    format!(", with the agents and tasks of {before}")
-                });
-                format!(
-                    "{} {}{before}",
-                    self.machines(payload),
-                    action(&text("action"))
-                )
-            }
             "task:failed" => {
                 let retry = if payload["retry_task_id"].is_null() {
                     "no attempt is left"
@@ -123,19 +98,38 @@ impl Timeline {
                 payload["attempt"],
                 payload["max_attempts"]
             ),
+            "task:dispatch" => format!(
+                "{} goes to {}: attempt {}",
+                name("issue_id"),
+                name("runtime_id"),
+                payload["attempt"]
+            ),
+            "task:completed" => format!(
+                "{} is done by {}, at attempt {}",
+                name("issue_id"),
+                name("agent_id"),
+                payload["attempt"]
+            ),
             "issue:updated" => format!(
                 "{} is {} again, it was {}",
                 self.name(&payload["issue"]["id"]),
                 payload["issue"]["status"].as_str().unwrap_or_default(),
                 text("prev_status")
             ),
-            "agent:status" => format!(
-                "{} is {}",
-                self.name(&payload["agent"]["id"]),
-                payload["agent"]["status"].as_str().unwrap_or_default()
-            ),
             _ => payload.to_string(),
         }
+    }
+
+    /// A machine that came, went, or changed. That it was another one before is said once.
+    fn arrival(&mut self, payload: &Value) -> String {
+        let runtime = &payload["runtimes"][0];
+        let before = runtime["legacy_daemon_id"].as_str();
+        let before = before.filter(|_| self.renamed.insert(runtime["id"].to_string()));
+        let before = before.map_or_else(String::new, |before| {
+            format!(", with the agents and tasks of {before}")
+        });
+        let action = action(payload["action"].as_str().unwrap_or_default());
+        format!("{} {action}{before}", self.machines(payload))
     }
 
     fn machines(&self, payload: &Value) -> String {

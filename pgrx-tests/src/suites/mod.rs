@@ -7,6 +7,7 @@ mod cluster;
 mod comments;
 mod consequences;
 mod crash;
+mod demo;
 mod differences;
 mod docs;
 mod dump;
@@ -49,6 +50,7 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     comments::ALL,
     consequences::ALL,
     crash::ALL,
+    demo::ALL,
     differences::ALL,
     docs::ALL,
     dump::ALL,

@@ -13,11 +13,12 @@ use crate::suites::support::{LIMIT, expect, value};
 
 /// An agent that hangs in a directory that is new to it, and finishes in one where it was before.
 const AGENT: &str = r#"
-    case "$TASK" in *impossible*) echo "cannot be done"; exit 3;; esac
+    case "$TASK" in *impossible*) echo "cannot be done"; exit 3;; *binary*) printf 'a\000b\377'; exit;; esac
     if [ -e before ]; then echo "resumed $SESSION_ID"; else echo $$ > pid; touch before; exec sleep 600; fi"#;
 
-/// What a daemon has to get right: recovery of what it ran, resuming, stopping what was cancelled, telling of a failure,
-/// leaving. It runs with the capability for daemons and nothing else.
+/// What a daemon has to get right: recovery of what it ran, resuming though the directory is gone, stopping what was
+/// cancelled, telling of a failure, output that is no text, leaving though asked in the middle of a call. It runs with the
+/// capability for daemons and nothing else.
 pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "daemon")?;
@@ -86,8 +87,31 @@ pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
         "cannot be done",
     )?;
 
+    let gone = context.project.work.join("output/gone");
+    client.batch_execute(&format!(
+        "SELECT FROM agent, multica_enqueue(agent.id, '{{\"wish\": \"binary\"}}');
+         UPDATE agent_task_queue SET session_id = 'moved', work_dir = '{}' WHERE context ->> 'wish' = 'binary'",
+        gone.display()
+    ))?;
+    await_value(
+        &mut client,
+        "SELECT session_id, result ->> 'output' FROM agent_task_queue
+         WHERE context ->> 'wish' = 'binary' AND status = 'completed'",
+        "moved ab\u{fffd}",
+    )?;
+    std::fs::remove_dir(gone)?;
+
     ensure!(daemon.runs()?, "the daemon has ended by itself");
-    let status = daemon.terminate()?;
+    client.batch_execute("BEGIN; SELECT FROM agent_runtime FOR UPDATE")?;
+    let mut observer = database.connect()?;
+    await_value(
+        &mut observer,
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%multica_heartbeat%'",
+        "1",
+    )?;
+    daemon.terminate()?;
+    client.batch_execute("COMMIT")?;
+    let status = daemon.wait()?;
     ensure!(status.success(), "it ended with {status}");
     expect(&mut client, "SELECT status FROM agent_runtime", "offline")
 }

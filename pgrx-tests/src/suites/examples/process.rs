@@ -62,9 +62,16 @@ impl Program {
         Ok(())
     }
 
-    /// SIGTERM, and how it took it.
-    pub fn terminate(&mut self) -> Result<ExitStatus> {
-        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM)?;
+    /// SIGTERM.
+    pub fn terminate(&self) -> Result<()> {
+        Ok(kill(
+            Pid::from_raw(self.0.id().cast_signed()),
+            Signal::SIGTERM,
+        )?)
+    }
+
+    /// How it ended.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.0.wait()?)
     }
 }

@@ -21,6 +21,7 @@ use files::{TABLES, TASKS};
 use plan::{Action, Step, plan};
 use shape::{Relation, Shape, Wanted, relations, set_local};
 
+static ENCODING: Statement = Statement::write(include_str!("../../sql/install/encoding.sql"));
 static PLACE: Statement = Statement::write(include_str!("../../sql/install/schema.sql"));
 static MAY_CREATE: Statement = Statement::write(include_str!("../../sql/install/may_create.sql"));
 static ONE_AT_A_TIME: Statement =
@@ -67,6 +68,7 @@ fn multica_install(
 }
 
 fn install(dry_run: bool) -> Result<Vec<Step>> {
+    refuse_other_encodings()?;
     let waited = wait_briefly();
     let place = place();
     if !dry_run {
@@ -93,6 +95,21 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
         set_local("lock_timeout", &before);
     }
     Ok(steps)
+}
+
+/// Text of a database goes through Rust, whose strings are UTF-8: in another encoding the first word with an accent
+/// would end a call with an internal error.
+fn refuse_other_encodings() -> Result<()> {
+    let encoding: Option<String> = ENCODING.row(&[], |row| row.must(1));
+    match encoding.as_deref() {
+        None | Some("UTF8") => Ok(()),
+        Some(other) => Err(Error::Unsupported {
+            message: format!("the encoding of this database is {other}, not UTF8"),
+            detail: "multica keeps text as UTF8 only.".into(),
+            hint: "Create a database with ENCODING 'UTF8' TEMPLATE template0, and restore a pg_dump of this one into it."
+                .into(),
+        }),
+    }
 }
 
 /// Bounds the wait for locks unless the caller has; gives what to set it back to, since the rest of the caller's

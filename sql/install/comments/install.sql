@@ -7,7 +7,7 @@ dry_run: true changes nothing and lists what would be done.
 Returns one multica_install_step an object.
 Errors: 22004 dry_run is NULL; 55000 a table of that name is not Multica's, a column has another type, an index
   of that name is another one, or library and SQL objects are of different versions; 0A000 the schema is of a
-  generation that this version does not understand; 42501 the caller does not own the tables, they belong to
+  generation that this version does not understand, or the database is not in UTF8; 42501 the caller does not own the tables, they belong to
   several roles, or a privilege is missing; 55P03 a lock was not to be had within lock_timeout (5 s unless set).
   Then nothing was changed.
 It stands beside the server's own migrations, up to 055.$$;

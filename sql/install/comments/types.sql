@@ -61,7 +61,7 @@ $$What followed from failed tasks: retried (retries queued), issues_reset (issue
 
 COMMENT ON TYPE multica_event IS
 $$An event of the outbox: id (ascending in the order in which events can be read), created_at, type (task:failed,
-task:queued, issue:updated, agent:status, autopilot:run_done, daemon:register …), workspace_id (NULL where none
+task:queued, issue:updated, agent:status, autopilot:run_done, daemon:register and others), workspace_id (NULL where none
 could be told), payload (an object; ignore keys you do not know).$$;
 
 COMMENT ON TYPE multica_install_step IS

@@ -5,7 +5,7 @@ mod create;
 mod half;
 mod refuse;
 mod restore;
-mod support;
+pub mod support;
 
 use super::Suite;
 
@@ -106,6 +106,10 @@ pub const ALL: &[(&str, Suite)] = &[
     (
         "install/refusals_name_the_reason_and_touch_nothing",
         refuse::refusals_name_the_reason_and_touch_nothing,
+    ),
+    (
+        "install/other_encodings_are_refused_by_name",
+        refuse::other_encodings_are_refused_by_name,
     ),
     (
         "install/several_owners_are_named",

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::support::{catalogue, refusal, rows, same, server};
 use crate::context::Context;
+use crate::database::Database;
 
 /// What makes a database of the server another one, and how install says so.
 struct Case {
@@ -112,6 +113,28 @@ pub fn refusals_name_the_reason_and_touch_nothing(context: &Context) -> Result<(
         );
         same("the catalogues", &catalogue(&mut client)?, &before.0)?;
         same("the rows", &rows(&mut client)?, &before.1)?;
+    }
+    Ok(())
+}
+
+/// In another encoding a letter with an accent in an argument would be an internal error, so nothing is begun there.
+pub fn other_encodings_are_refused_by_name(context: &Context) -> Result<()> {
+    for encoding in ["LATIN1", "SQL_ASCII", "EUC_JP"] {
+        let template = format!("template0 ENCODING '{encoding}' LOCALE 'C'");
+        let database = Database::create(context.shared()?, &template, &context.fixtures())?;
+        let mut client = database.connect()?;
+        client.batch_execute("CREATE EXTENSION multica")?;
+        let before = catalogue(&mut client)?;
+        let error = refusal(&mut client)?;
+        ensure!(error.code().code() == "0A000", "{encoding}: {error:?}");
+        ensure!(error.message().contains(encoding), "{error:?}");
+        ensure!(
+            error.hint().is_some_and(|hint| hint.contains("UTF8")),
+            "{error:?}"
+        );
+        let dry = client.query("SELECT * FROM multica_install(true)", &[]);
+        ensure!(dry.is_err(), "a dry run is refused as well: {encoding}");
+        same("the catalogues", &catalogue(&mut client)?, &before)?;
     }
     Ok(())
 }

@@ -1,0 +1,2 @@
+-- The encoding of this database.
+SELECT getdatabaseencoding()::text

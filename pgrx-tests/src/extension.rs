@@ -12,6 +12,7 @@ use crate::console::run_step;
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 use crate::tools::Tools;
+use crate::verify::MAJOR;
 
 /// The link flag that `cargo pgrx install` gives its builds. Lints use it too, so that both share what they build.
 const LINK: &str = r#"target.'cfg(all(target_family = "unix", not(target_os = "macos")))'.rustflags = ["-C", "link-arg=-Wl,--no-gc-sections"]"#;
@@ -76,7 +77,11 @@ pub fn install(project: &Project, tools: &Tools, variant: Variant) -> Result<Pos
         command.arg("--release");
     }
     run_step(
-        &format!("building multica ({})", variant.name()),
+        &format!(
+            "building multica ({}) for Postgres {}",
+            variant.name(),
+            copy.major
+        ),
         &mut command,
     )?;
     fs::write(stamp, sources)?;
@@ -116,7 +121,10 @@ pub fn lint(project: &Project, tools: &Tools) -> Result<()> {
 /// A cargo with one and the same environment for every build: pgrx generates its bindings anew whenever it changes.
 /// Nothing of the user's pgrx home is read or written.
 fn cargo_command(project: &Project, tools: &Tools, program: &Path) -> Result<Command> {
-    let home = project.work.join("pgrx");
+    let home = project.work.join(match tools.server.major {
+        MAJOR => "pgrx".into(),
+        other => format!("pgrx-{other}"),
+    });
     if !home.join("config.toml").exists() {
         let headers = PostgresCopy::prepare(project, &tools.server, Variant::Dev.name())?;
         fs::create_dir_all(&home)?;

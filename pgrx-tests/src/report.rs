@@ -9,6 +9,7 @@ use anyhow::Result;
 /// The tally of one run.
 pub struct Report {
     only: Option<String>,
+    prefix: String,
     started: Instant,
     passed: usize,
     failed: Vec<(String, String)>,
@@ -19,17 +20,36 @@ impl Report {
     pub fn new(only: Option<String>) -> Report {
         Report {
             only,
+            prefix: String::new(),
             started: Instant::now(),
             passed: 0,
             failed: Vec::new(),
         }
     }
 
+    /// What the names of the tests to come begin with.
+    pub fn set_prefix(&mut self, prefix: String) {
+        self.prefix = prefix;
+    }
+
     /// Whether a test of this name is to run.
     pub fn wants(&self, name: &str) -> bool {
+        let name = self.full(name);
         self.only
             .as_ref()
             .is_none_or(|only| name.contains(only.as_str()))
+    }
+
+    /// Whether tests of a group are asked for whose names are not known yet.
+    pub fn wants_some_of(&self, group: &str) -> bool {
+        let group = self.full(group);
+        self.only
+            .as_ref()
+            .is_none_or(|only| group.contains(only.as_str()) || only.contains(&group))
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
     }
 
     /// Runs one test, unless it was left out. A panic fails it as an error does.
@@ -61,7 +81,7 @@ impl Report {
     }
 
     fn record(&mut self, name: &str, took: Duration, outcome: Result<()>) {
-        let took = took.as_secs_f64();
+        let (name, took) = (self.full(name), took.as_secs_f64());
         match outcome {
             Ok(()) => {
                 println!("ok    {name} ({took:.1} s)");
@@ -70,7 +90,7 @@ impl Report {
             Err(error) => {
                 // The alternate form shows all causes; the debug form would add a backtrace of the harness.
                 println!("FAIL  {name} ({took:.1} s)\n{error:#}\n");
-                self.failed.push((name.to_string(), format!("{error}")));
+                self.failed.push((name, format!("{error}")));
             }
         }
     }

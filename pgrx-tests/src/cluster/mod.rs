@@ -20,7 +20,7 @@ use crate::project::Project;
 use crate::user::ServerUser;
 pub use cleanup::{exit_on_signals, remove_kept, remove_leftovers};
 pub use options::Options;
-pub use process::Shutdown;
+pub use process::{Shutdown, output};
 
 /// The port is only part of the socket's name: no cluster listens on the network.
 pub const PORT: u16 = 5432;
@@ -57,7 +57,7 @@ impl Cluster {
             "C.UTF-8",
             "--no-sync",
         ]);
-        process::output(&mut initdb)?;
+        process::output(initdb.args(&options.initdb))?;
         fs::write(
             cluster.data().join("postgresql.conf"),
             options.file(&cluster.socket_folder()),

@@ -7,6 +7,7 @@ use std::path::Path;
 pub struct Options {
     /// Part of its folder's name.
     pub name: String,
+    pub(super) initdb: Vec<String>,
     settings: Vec<(String, String)>,
 }
 
@@ -36,6 +37,7 @@ impl Options {
             .collect();
         Options {
             name: name.to_string(),
+            initdb: Vec::new(),
             settings,
         }
     }
@@ -44,6 +46,12 @@ impl Options {
     pub fn set(mut self, name: &str, value: &str) -> Options {
         self.settings.retain(|(known, _)| known != name);
         self.settings.push((name.to_string(), value.to_string()));
+        self
+    }
+
+    /// Gives initdb one more argument.
+    pub fn initdb(mut self, argument: &str) -> Options {
+        self.initdb.push(argument.to_string());
         self
     }
 

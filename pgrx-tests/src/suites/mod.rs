@@ -22,6 +22,7 @@ mod lookups;
 mod merge;
 mod payloads;
 mod pg_cron;
+pub mod pg_upgrade;
 mod pgbouncer;
 mod pipeline;
 mod resume;
@@ -37,12 +38,13 @@ mod worker;
 use anyhow::Result;
 
 use crate::context::Context;
+use crate::verify::MAJOR;
 
 /// A test: it fails by returning an error or by panicking.
 pub type Suite = fn(&Context) -> Result<()>;
 
-/// Every test by topic, under the name it is reported with.
-pub const TOPICS: &[&[(&str, Suite)]] = &[
+/// The tests that run on every version of Postgres, by topic, under the name they are reported with.
+const TOPICS: &[&[(&str, Suite)]] = &[
     applications::ALL,
     claim::ALL,
     claim_cost::ALL,
@@ -64,7 +66,6 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     lookups::ALL,
     merge::ALL,
     payloads::ALL,
-    pg_cron::ALL,
     pgbouncer::ALL,
     pipeline::ALL,
     resume::ALL,
@@ -76,3 +77,13 @@ pub const TOPICS: &[&[(&str, Suite)]] = &[
     windows::ALL,
     worker::ALL,
 ];
+
+/// The tests that run on the home version only: what takes long and does not depend on the version, or needs a package
+/// that Debian has for the home version alone.
+const AT_HOME: &[&[(&str, Suite)]] = &[pg_cron::ALL];
+
+/// The tests of a major version.
+pub fn of(major: u32) -> impl Iterator<Item = (&'static str, Suite)> {
+    let at_home = if major == MAJOR { AT_HOME } else { &[] };
+    TOPICS.iter().chain(at_home).copied().flatten().copied()
+}

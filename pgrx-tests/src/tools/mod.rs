@@ -1,14 +1,16 @@
 //! What has to be on the machine: a Postgres server with its headers, libclang, a C compiler, the exact cargo-pgrx.
 
 mod apt;
+mod build;
 mod cargo_pgrx;
 pub mod extras;
 mod server;
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::project::Project;
 pub use server::{ServerFiles, below};
@@ -41,6 +43,14 @@ pub fn ensure(project: &Project, major: u32) -> Result<Tools> {
             bail!(advice(&still));
         }
     }
+    if is_built_here(project, major) {
+        source::provide(project, major).with_context(|| {
+            format!(
+                "Postgres {major} could be neither found nor built; install it with its headers and test programs \
+                 (Debian and Ubuntu: postgresql-{major} and postgresql-server-dev-{major}), or set MULTICA_PG_CONFIG"
+            )
+        })?;
+    }
     let Some(server) = ServerFiles::find(project, major) else {
         bail!("Postgres {major} was found a moment ago and is gone");
     };
@@ -55,14 +65,18 @@ pub fn ensure(project: &Project, major: u32) -> Result<Tools> {
 
 fn missing(project: &Project, major: u32) -> Vec<Missing> {
     let server = ServerFiles::find(project, major);
+    let is_built = is_built_here(project, major);
     let mut list = Vec::new();
-    if server.is_none() {
+    if is_built {
+        list.extend(missing_to_build());
+    }
+    if server.is_none() && !is_built {
         list.push(Missing {
             what: "a Postgres server",
             package: format!("postgresql-{major}"),
         });
     }
-    if !server.as_ref().is_some_and(ServerFiles::has_headers) {
+    if !is_built && !server.as_ref().is_some_and(ServerFiles::has_headers) {
         list.push(Missing {
             what: "the server's headers",
             package: format!("postgresql-server-dev-{major}"),
@@ -81,6 +95,27 @@ fn missing(project: &Project, major: u32) -> Vec<Missing> {
         });
     }
     list
+}
+
+/// The home version comes from apt; any other one that is not there is compiled.
+fn is_built_here(project: &Project, major: u32) -> bool {
+    major != crate::verify::MAJOR && ServerFiles::find(project, major).is_none()
+}
+
+fn missing_to_build() -> impl Iterator<Item = Missing> {
+    [
+        ("make", "build-essential"),
+        ("dpkg-source", "build-essential"),
+        ("perl", "perl"),
+        ("bison", "bison"),
+        ("flex", "flex"),
+    ]
+    .into_iter()
+    .filter(|(program, _)| !answers(Command::new(program).arg("--version")))
+    .map(|(what, package)| Missing {
+        what,
+        package: package.into(),
+    })
 }
 
 fn advice(missing: &[Missing]) -> String {

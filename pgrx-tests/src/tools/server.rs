@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::build;
 use crate::project::Project;
 
 /// The folders of one Postgres installation, as its pg_config reports them.
@@ -27,7 +28,7 @@ pub struct ServerFiles {
 }
 
 impl ServerFiles {
-    /// The installation to copy, from `MULTICA_PG_CONFIG` or the usual places.
+    /// The installation to copy, from `MULTICA_PG_CONFIG`, the usual places, or built here.
     pub fn find(project: &Project, major: u32) -> Option<ServerFiles> {
         let mut candidates: Vec<PathBuf> = std::env::var_os("MULTICA_PG_CONFIG")
             .map(PathBuf::from)
@@ -41,6 +42,7 @@ impl ServerFiles {
             )),
             PathBuf::from("pg_config"),
         ]);
+        candidates.extend(build::pg_config(project, major));
         candidates
             .iter()
             .filter_map(|path| ServerFiles::ask(project, path).ok())

@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::{suites, tools};
 
 /// What the command line asks of a run.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Options {
     /// Run only tests with this text in their name: format, clippy, pg_test/…, golden/…, isolation/…, or a suite
     #[arg(long)]
@@ -24,64 +24,94 @@ pub struct Options {
     /// Take what golden files and isolation specs print now as what they are to print from now on
     #[arg(long)]
     accept: bool,
+    /// Major versions of Postgres to run on: 15, 17, 18. Tests of another one than 15 are named pg17/…, and so on
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [MAJOR], value_parser = clap::value_parser!(u32).range(14..=18))]
+    pg: Vec<u32>,
 }
 
-/// The major version that tests run on.
+/// The home version: demo and benches use it, and every test runs on it.
 pub const MAJOR: u32 = 15;
 
 /// Runs all steps. A step that fails stops only those that need it, and the closing line comes in any case.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
+    let mut majors = options.pg.clone();
+    majors.sort_unstable();
+    majors.dedup();
+    if options.accept && majors != [MAJOR] {
+        bail!(
+            "--accept is for version {MAJOR}; what another one prints goes into a file NAME_1.out"
+        );
+    }
     let mut report = Report::new(options.only.clone());
-    let Some((copy, tested)) = prepare(project, options, &mut report)? else {
-        return Ok(report.finish());
-    };
+    let mut copies = Vec::new();
+    for (at, major) in majors.iter().copied().enumerate() {
+        report.set_prefix(match major {
+            MAJOR => String::new(),
+            other => format!("pg{other}/"),
+        });
+        let Some((copy, tested)) = prepare(project, major, at == 0, &mut report)? else {
+            continue;
+        };
+        test(project, options, &copy, tested, &mut report);
+        copies.push(copy);
+    }
+    report.set_prefix(String::new());
+    suites::pg_upgrade::run(project, &copies, &mut report);
+    Ok(report.finish())
+}
+
+/// Everything that is to hold on one version.
+fn test(
+    project: &Project,
+    options: &Options,
+    copy: &PostgresCopy,
+    tested: Option<PostgresCopy>,
+    report: &mut Report,
+) {
     if let Some(tested) = tested
         && let Some(functions) = report.need("pg_test", || {
             pg_tests::TestFunctions::install(project, &tested)
         })
     {
-        functions.run(&mut report);
+        functions.run(report);
     }
-    let context = Context::new(project.clone(), copy);
+    let context = Context::new(project.clone(), copy.clone());
     for kind in [files::Kind::Golden, files::Kind::Isolation] {
         let files = report
             .need(kind.name(), || files::list(&context, kind))
             .unwrap_or_default();
-        files::run(&context, kind, &files, options.accept, &mut report);
+        files::run(&context, kind, &files, options.accept, report);
     }
-    for (name, suite) in suites::TOPICS.iter().copied().flatten() {
+    for (name, suite) in suites::of(copy.major) {
         report.case(name, || suite(&context));
     }
-    drop(context);
-    Ok(report.finish())
 }
 
 /// Tools, lints and builds: one run of a checkout at a time. Returns the copies with the extension and, where they are
-/// asked for, with its test functions.
+/// asked for, with its test functions. Lints are the same on every version, so the first one of a run has them.
 fn prepare(
     project: &Project,
-    options: &Options,
+    major: u32,
+    lint: bool,
     report: &mut Report,
 ) -> Result<Option<(PostgresCopy, Option<PostgresCopy>)>> {
     let _lock = project.lock()?;
     remove_leftovers(project)?;
-    let Some(tools) = report.need("tools", || tools::ensure(project, MAJOR)) else {
+    let Some(tools) = report.need("tools", || tools::ensure(project, major)) else {
         return Ok(None);
     };
-    report.case("format", || format(project));
-    report.case("clippy", || extension::lint(project, &tools));
+    if lint {
+        report.case("format", || format(project));
+        report.case("clippy", || extension::lint(project, &tools));
+    }
     let Some(copy) = report.need("build", || {
         extension::install(project, &tools, Variant::Dev)
     }) else {
         return Ok(None);
     };
     // Their names are known only once they are built, so a part of the run has to ask for them as such.
-    let asked = options
-        .only
-        .as_ref()
-        .is_none_or(|only| only.contains("pg_test"));
     let build = || extension::install(project, &tools, Variant::PgTest);
-    let tested = if asked {
+    let tested = if report.wants_some_of("pg_test/") {
         report.need("build with test functions", build)
     } else {
         None

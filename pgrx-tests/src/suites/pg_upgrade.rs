@@ -1,0 +1,179 @@
+//! pg_upgrade from one major version of a run to the next, with the library preloaded on both sides.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+
+use super::install::support::{all_adopted, install, lines, rows, same};
+use super::support::{LIMIT, expect, value};
+use crate::cluster::{Cluster, Options, Shutdown, output};
+use crate::context::Context;
+use crate::postgres_copy::PostgresCopy;
+use crate::project::Project;
+use crate::report::Report;
+
+/// The first version whose initdb turns checksums on; pg_upgrade wants both sides alike.
+const WITH_CHECKSUMS: u32 = 18;
+
+/// Settings of a database that must come along. The workers of these clusters sleep for an hour between two sweeps
+/// until they are told otherwise, so that nothing changes while rows are compared.
+const SETTINGS: &str = "{multica.sweep=on,multica.stale_after=2s,multica.offline_grace=1s}";
+
+/// Runs a test for every version of a run and the next higher one.
+pub fn run(project: &Project, copies: &[PostgresCopy], report: &mut Report) {
+    for pair in copies.windows(2) {
+        let [old, new] = pair else { continue };
+        let name = format!(
+            "pg_upgrade/{}_to_{}_carries_everything",
+            old.major, new.major
+        );
+        report.case(&name, || carries_everything(project, old, new));
+    }
+}
+
+/// Tables that install created and tables that it adopted, events and readers, settings: the same afterwards, nothing
+/// left to install, calls work, and the worker sweeps.
+fn carries_everything(project: &Project, old: &PostgresCopy, new: &PostgresCopy) -> Result<()> {
+    let context = Context::new(project.clone(), old.clone());
+    let old = context.cluster(&Options::new("old").set("multica.sweep_interval", "1h"))?;
+    let created = context.fresh_database_in(&old)?;
+    created.fixture("dead_machine")?;
+    let adopted = context.empty_database_in(&old)?;
+    adopted.fixture("server_055")?;
+    adopted
+        .connect()?
+        .batch_execute("CREATE EXTENSION multica")?;
+    install(&mut adopted.connect()?)?;
+    let mut before = Vec::new();
+    for database in [&created, &adopted] {
+        let mut client = database.connect()?;
+        client.batch_execute(
+            "SELECT FROM multica_sweep(); SELECT FROM multica_take_events('mirror', 2)",
+        )?;
+        for setting in SETTINGS.trim_matches(['{', '}']).split(',') {
+            let name = &database.name;
+            client.batch_execute(&format!("ALTER DATABASE {name} SET {setting}"))?;
+        }
+        before.push((database.name.clone(), Picture::take(&mut client)?));
+    }
+    old.stop(Shutdown::Fast)?;
+
+    let new = upgrade(project, &old, new)?;
+    for (name, before) in &before {
+        let mut client = new.connect(name)?;
+        let after = Picture::take(&mut client)?;
+        same("the rows", &after.rows, &before.rows)?;
+        same("the events", &after.events, &before.events)?;
+        same("the catalogues", &after.catalogue, &before.catalogue)?;
+        all_adopted(&install(&mut client)?)?;
+        goes_on(&mut client).with_context(|| format!("in {name}"))?;
+    }
+    Ok(())
+}
+
+/// What has to be the same on both sides.
+struct Picture {
+    rows: Vec<String>,
+    events: Vec<String>,
+    catalogue: Vec<String>,
+}
+
+impl Picture {
+    fn take(client: &mut Client) -> Result<Picture> {
+        let events = "SELECT to_jsonb(e)::text FROM multica_event_log AS e ORDER BY id";
+        let reader = "SELECT to_jsonb(r)::text FROM multica_event_reader AS r ORDER BY 1";
+        let picture = Picture {
+            rows: rows(client)?,
+            events: [lines(client, events)?, lines(client, reader)?].concat(),
+            catalogue: lines(client, include_str!("../../fixtures/upgraded.sql"))?,
+        };
+        ensure!(picture.rows.len() > 10, "the tables are empty");
+        ensure!(picture.catalogue.len() > 50, "the catalogue is empty");
+        Ok(picture)
+    }
+}
+
+/// A new cluster with everything of `old`, which is stopped.
+fn upgrade(project: &Project, old: &Cluster, copy: &PostgresCopy) -> Result<Cluster> {
+    let mut options = Options::new("new").set("multica.sweep_interval", "500ms");
+    if copy.major >= WITH_CHECKSUMS && old.copy().major < WITH_CHECKSUMS {
+        options = options.initdb("--no-data-checksums");
+    }
+    let new = Cluster::create(project, copy, &options)?;
+    new.stop(Shutdown::Fast)?;
+    let mut command = new.tool("pg_upgrade");
+    for (option, value) in [
+        ("--old-bindir", programs(old.copy())),
+        ("--new-bindir", programs(copy)),
+        ("--old-datadir", old.data()),
+        ("--new-datadir", new.data()),
+        ("--socketdir", new.socket_folder()),
+    ] {
+        command.arg(option).arg(value);
+    }
+    output(
+        command
+            .arg("--no-sync")
+            .env_remove("PGHOST")
+            .env_remove("PGPORT"),
+    )?;
+    new.start()?;
+    Ok(new)
+}
+
+fn programs(copy: &PostgresCopy) -> std::path::PathBuf {
+    let program = copy.program("postgres");
+    program.parent().unwrap_or(Path::new("/")).to_path_buf()
+}
+
+/// A daemon's calls work, and its death is noticed by the worker, which has found the database's settings.
+fn goes_on(client: &mut Client) -> Result<()> {
+    expect(
+        client,
+        "SELECT setconfig FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
+         WHERE d.datname = current_database() AND s.setrole = 0",
+        SETTINGS,
+    )?;
+    let runtime = value(
+        client,
+        "SELECT id FROM multica_register((SELECT min(id::text)::uuid FROM workspace), '{\"daemon_id\": \"survivor\", \"runtimes\": [{\"type\": \"claude\"}]}')",
+    )?;
+    let agent = value(
+        client,
+        &format!(
+            "INSERT INTO agent (workspace_id, name, runtime_mode, runtime_id)
+             SELECT workspace_id, 'Survivor', 'local', id FROM agent_runtime WHERE id = '{runtime}' RETURNING id"
+        ),
+    )?;
+    let task = value(
+        client,
+        &format!("SELECT task_id FROM multica_enqueue('{agent}')"),
+    )?;
+    expect(
+        client,
+        &format!("SELECT id FROM multica_claim('{runtime}')"),
+        &task,
+    )?;
+    client.batch_execute(&format!(
+        "SELECT FROM multica_start('{task}');
+         UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour' WHERE id = '{runtime}'"
+    ))?;
+    Cluster::wait_until(
+        "the worker has noticed the death",
+        LIMIT + Duration::from_secs(10),
+        || {
+            let status = value(
+                client,
+                &format!("SELECT status FROM agent_runtime WHERE id = '{runtime}'"),
+            )?;
+            Ok(status == "offline")
+        },
+    )?;
+    expect(
+        client,
+        &format!("SELECT status, failure_reason FROM agent_task_queue WHERE id = '{task}'"),
+        "failed runtime_offline",
+    )
+}

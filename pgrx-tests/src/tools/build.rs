@@ -1,0 +1,116 @@
+//! Compiling a Postgres into a folder that can be moved and copied: it finds its own files from where its programs are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::below;
+use crate::console::run_step;
+use crate::project::Project;
+
+/// What is left out is neither tested here nor needed by a test, and would want more packages.
+const CONFIGURE: &[&str] = &[
+    "--disable-rpath",
+    "--without-icu",
+    "--without-readline",
+    "--without-zlib",
+    "CFLAGS=-O1",
+];
+
+/// The newest version also checks its own assertions, those on how an extension uses it among them.
+const ASSERTING: u32 = 18;
+
+/// Extensions of Postgres' own that suites use.
+const CONTRIB: &[&str] = &["amcheck", "pg_stat_statements"];
+
+/// The name lets Postgres lay out everything below it without further folders of its own.
+const PREFIX: &str = "/usr/local/pgsql";
+
+/// Programs and libraries look for libpq beside themselves, wherever they are copied to; the test programs are four
+/// folders below it.
+const LIBRARIES: &str = "$ORIGIN/../lib:$ORIGIN/../../../..";
+
+/// Name of the file in a finished build that says how it was built.
+const STAMP: &str = "built-with";
+
+/// The finished build's pg_config, unless there is none or it was built in another way.
+pub fn pg_config(project: &Project, major: u32) -> Option<PathBuf> {
+    let folder = home(project, major);
+    let built = fs::read_to_string(folder.join(STAMP)).ok()?;
+    (built == recipe(major)).then(|| folder.join("bin/pg_config"))
+}
+
+/// Compiles an unpacked source. Only what is finished gets the name that is looked for.
+pub fn build(project: &Project, major: u32, source: &Path) -> Result<()> {
+    let mut configure = command(source, "./configure");
+    configure
+        .arg(format!("--prefix={PREFIX}"))
+        .args(options(major));
+    run_step(&format!("configuring Postgres {major}"), &mut configure)?;
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    run_step(
+        &format!("building Postgres {major} (once, some minutes)"),
+        make(source).arg(format!("--jobs={jobs}")),
+    )?;
+    let root = home(project, major).with_extension("unfinished");
+    if root.exists() {
+        fs::remove_dir_all(&root)?;
+    }
+    let folders = std::iter::once(source.to_path_buf())
+        .chain(CONTRIB.iter().map(|name| source.join("contrib").join(name)));
+    for folder in folders {
+        run_step(
+            &format!("installing {}", folder.display()),
+            make(&folder)
+                .arg(format!("DESTDIR={}", root.display()))
+                .arg("install"),
+        )?;
+    }
+    let built = below(&root, Path::new(PREFIX));
+    fs::write(built.join(STAMP), recipe(major))?;
+    let home = home(project, major);
+    if home.exists() {
+        fs::remove_dir_all(&home)?;
+    }
+    fs::rename(built, home)?;
+    fs::remove_dir_all(root)?;
+    Ok(())
+}
+
+fn home(project: &Project, major: u32) -> PathBuf {
+    project.root.join(format!("target/postgres-{major}"))
+}
+
+fn recipe(major: u32) -> String {
+    format!("{} and {}", options(major).join(" "), CONTRIB.join(" "))
+}
+
+fn options(major: u32) -> Vec<&'static str> {
+    let assertions = (major == ASSERTING).then_some("--enable-cassert");
+    CONFIGURE.iter().copied().chain(assertions).collect()
+}
+
+/// Names the folder it is in and nothing else, which is what a person wants to see of it.
+fn make(folder: &Path) -> Command {
+    let mut command = command(folder, "make");
+    command.args(["--silent", "--print-directory"]);
+    command
+}
+
+fn command(folder: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).env("LD_RUN_PATH", LIBRARIES);
+    for inherited in [
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "CFLAGS",
+        "CPPFLAGS",
+        "LDFLAGS",
+        "DESTDIR",
+    ] {
+        command.env_remove(inherited);
+    }
+    command
+}

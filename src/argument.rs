@@ -63,6 +63,15 @@ pub fn bound(argument: &'static str, value: Option<i32>) -> Result<Option<i64>> 
     }
 }
 
+/// As much of a value as a message should hold: it goes to the client and into the server's log.
+pub fn excerpt(value: &str) -> String {
+    const MOST: usize = 200;
+    match value.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_string(),
+    }
+}
+
 /// One of a small set of words.
 pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<()> {
     if allowed.contains(&value) {
@@ -75,7 +84,7 @@ pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<()> {
         .join(", ");
     Err(Error::invalid(
         argument,
-        format!("'{value}' is not allowed"),
+        format!("'{}' is not allowed", excerpt(value)),
         format!("Pass one of {words}."),
     ))
 }

@@ -5,6 +5,7 @@
 
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::PgLogLevel;
 
 /// Shorthand for results of this crate's own functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -133,6 +134,12 @@ impl Error {
             detail: detail.into(),
             hint: hint.into(),
         }
+    }
+
+    /// Raises it where no result can be handed back: while a row is decoded or formed.
+    pub fn raise(self) -> ! {
+        ErrorReport::from(self).report(PgLogLevel::ERROR);
+        unreachable!("an error report does not return")
     }
 
     fn code(&self) -> PgSqlErrorCode {

@@ -8,7 +8,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
-use crate::argument::{not_blank, required};
+use crate::argument::{excerpt, not_blank, required};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::kind::Event;
@@ -220,7 +220,10 @@ fn multica_take_events(
                 .row(&[arg(reader)], |row| row.must(1))
                 .ok_or_else(|| {
                     Error::state(
-                        format!("reader \"{reader}\" was forgotten by another session meanwhile"),
+                        format!(
+                            "reader \"{}\" was forgotten by another session meanwhile",
+                            excerpt(reader)
+                        ),
                         "",
                         "Repeat the call to begin anew.",
                     )
@@ -229,8 +232,9 @@ fn multica_take_events(
     };
     let events = read(position, most);
     kept_since(position, |_| {
+        let name = pgrx::spi::quote_literal(reader);
         format!(
-            "Build the reader's state anew from the tables, then begin anew: SELECT multica_forget_reader('{reader}');"
+            "Build the reader's state anew from the tables, then begin anew: SELECT multica_forget_reader({name});"
         )
     })?;
     if let Some((last, _)) = events.last() {

@@ -13,6 +13,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 };
 use pgrx::prelude::*;
 
+use crate::error::Error;
 use crate::spi::{Arg, Row};
 
 /// A composite type of the extension, known by its SQL name.
@@ -62,11 +63,13 @@ impl<K: Kind> Composite<K> {
                 };
                 let value = found.and_then(|(datum, oid)| {
                     if oid != attribute.atttypid {
-                        error!(
-                            "column \"{}\" of {} has another type than the tables give",
-                            String::from_utf8_lossy(name_of(attribute)),
-                            K::NAME
-                        );
+                        let name = String::from_utf8_lossy(name_of(attribute));
+                        Error::state(
+                            format!("column \"{name}\" has another type than multica works with"),
+                            format!("Type {} has it otherwise.", K::NAME),
+                            "SELECT * FROM multica_install(dry_run => true) says which type it has to have.",
+                        )
+                        .raise();
                     }
                     datum
                 });
@@ -191,8 +194,8 @@ mod tests {
             "DO $$ BEGIN
                  PERFORM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1');
                  RAISE 'taken' USING ERRCODE = 'assert_failure';
-             EXCEPTION WHEN internal_error THEN
-                 ASSERT SQLERRM LIKE '%another type than the tables give%', SQLERRM;
+             EXCEPTION WHEN object_not_in_prerequisite_state THEN
+                 ASSERT SQLERRM LIKE '% has another type than multica works with', SQLERRM;
              END $$",
         )
         .unwrap();

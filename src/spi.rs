@@ -15,6 +15,8 @@ use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, PgMemoryContexts};
 
+use crate::error::Error;
+
 /// A value bound to a parameter of a statement.
 pub struct Arg {
     oid: pg_sys::Oid,
@@ -226,9 +228,18 @@ impl Row<'_> {
         }
     }
 
-    /// As [`Row::get`], for a column that is never NULL.
+    /// As [`Row::get`], for a column that is never NULL unless an adopted table lacks what keeps it from being so: 55000.
     pub fn must<T: FromDatum>(&self, position: usize) -> T {
-        self.get(position).expect("a column that is never NULL")
+        self.get(position).unwrap_or_else(|| {
+            let attributes = unsafe { crate::row::attributes(self.desc) };
+            let name = String::from_utf8_lossy(crate::row::name_of(&attributes[position - 1]));
+            Error::state(
+                format!("column \"{name}\" is NULL in a row that has to have it"),
+                "A table that was adopted may lack NOT NULL.",
+                "SELECT * FROM multica_install(dry_run => true) lists what is missing: set the column in every row, then NOT NULL.",
+            )
+            .raise()
+        })
     }
 
     /// The column called `name`, which the statement has; None for NULL.
@@ -237,7 +248,14 @@ impl Row<'_> {
         let at = attributes
             .iter()
             .position(|attribute| crate::row::name_of(attribute) == name.as_bytes())
-            .unwrap_or_else(|| panic!("the statement has no column {name}"));
+            .unwrap_or_else(|| {
+                Error::state(
+                    "the tables of multica are missing or too old",
+                    format!("There is no column \"{name}\"."),
+                    "Run SELECT * FROM multica_install();",
+                )
+                .raise()
+            });
         self.get(at + 1)
     }
 

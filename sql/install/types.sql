@@ -1,34 +1,34 @@
 -- The rows that functions return. Flat, and grown only at the end: a fresh install and an updated one are equal.
 
-CREATE TYPE multica_runtime AS (
+CREATE TYPE @extschema@.multica_runtime AS (
     id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
     device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
     created_at timestamptz, updated_at timestamptz
 );
 
-CREATE TYPE multica_registered AS (
+CREATE TYPE @extschema@.multica_registered AS (
     id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
     device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
     created_at timestamptz, updated_at timestamptz,
     inserted boolean, merged bigint
 );
 
-CREATE TYPE multica_beat AS (
+CREATE TYPE @extschema@.multica_beat AS (
     id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
     device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
     created_at timestamptz, updated_at timestamptz,
     stop_task_ids uuid[]
 );
 
-CREATE TYPE multica_runtime_ref AS (runtime_id uuid, workspace_id uuid);
+CREATE TYPE @extschema@.multica_runtime_ref AS (runtime_id uuid, workspace_id uuid);
 
-CREATE TYPE multica_runtime_deleted AS (agents_deleted bigint, tasks_deleted bigint, tasks_kept bigint);
+CREATE TYPE @extschema@.multica_runtime_deleted AS (agents_deleted bigint, tasks_deleted bigint, tasks_kept bigint);
 
-CREATE TYPE multica_merged AS (
+CREATE TYPE @extschema@.multica_merged AS (
     runtime_id uuid, merged bigint, agents_reassigned bigint, tasks_reassigned bigint
 );
 
-CREATE TYPE multica_task AS (
+CREATE TYPE @extschema@.multica_task AS (
     id uuid, agent_id uuid, runtime_id uuid, issue_id uuid, chat_session_id uuid, autopilot_run_id uuid,
     trigger_comment_id uuid, status text, priority integer, attempt integer, max_attempts integer,
     parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
@@ -36,24 +36,24 @@ CREATE TYPE multica_task AS (
     last_heartbeat_at timestamptz, created_at timestamptz
 );
 
-CREATE TYPE multica_swept AS (
+CREATE TYPE @extschema@.multica_swept AS (
     runtimes_offline bigint, tasks_failed bigint, tasks_timed_out bigint, tasks_retried bigint,
     issues_reset bigint, agents_reconciled bigint, runtimes_deleted bigint, more boolean
 );
 
-CREATE TYPE multica_recovered AS (orphaned bigint, retried bigint);
+CREATE TYPE @extschema@.multica_recovered AS (orphaned bigint, retried bigint);
 
-CREATE TYPE multica_consequences AS (retried bigint, issues_reset bigint, agents_reconciled bigint);
+CREATE TYPE @extschema@.multica_consequences AS (retried bigint, issues_reset bigint, agents_reconciled bigint);
 
-CREATE TYPE multica_event AS (
+CREATE TYPE @extschema@.multica_event AS (
     id bigint, created_at timestamptz, type text, workspace_id uuid, payload jsonb
 );
 
-CREATE TYPE multica_install_step AS (object text, action text, ddl text);
+CREATE TYPE @extschema@.multica_install_step AS (object text, action text, ddl text);
 
-CREATE TYPE multica_enqueued AS (task_id uuid, created boolean);
+CREATE TYPE @extschema@.multica_enqueued AS (task_id uuid, created boolean);
 
-CREATE TYPE multica_claimed AS (
+CREATE TYPE @extschema@.multica_claimed AS (
     id uuid, agent_id uuid, runtime_id uuid, issue_id uuid, chat_session_id uuid, autopilot_run_id uuid,
     trigger_comment_id uuid, status text, priority integer, attempt integer, max_attempts integer,
     parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
@@ -62,7 +62,7 @@ CREATE TYPE multica_claimed AS (
     workspace_id uuid, prior_session_id text, prior_work_dir text, claim_token bigint
 );
 
-CREATE TYPE multica_transition AS (
+CREATE TYPE @extschema@.multica_transition AS (
     id uuid, agent_id uuid, runtime_id uuid, issue_id uuid, chat_session_id uuid, autopilot_run_id uuid,
     trigger_comment_id uuid, status text, priority integer, attempt integer, max_attempts integer,
     parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
@@ -71,9 +71,9 @@ CREATE TYPE multica_transition AS (
     applied boolean, retry_task_id uuid, first_execution boolean
 );
 
-CREATE TYPE multica_session AS (session_id text, work_dir text);
+CREATE TYPE @extschema@.multica_session AS (session_id text, work_dir text);
 
-CREATE TYPE multica_status_report AS (
+CREATE TYPE @extschema@.multica_status_report AS (
     preloaded boolean, sweep text, stale_after interval, offline_grace interval, launcher_pid integer,
     last_sweep_at timestamptz, last_sweep_ms double precision, last_runtimes_offline bigint, last_tasks_failed bigint,
     last_tasks_timed_out bigint, last_tasks_retried bigint, last_issues_reset bigint, last_agents_reconciled bigint,
@@ -83,4 +83,4 @@ CREATE TYPE multica_status_report AS (
     events_held bigint, events_held_since timestamptz, slowest_reader text, slowest_reader_behind bigint
 );
 
-CREATE TYPE multica_metric AS (name text, labels jsonb, value double precision);
+CREATE TYPE @extschema@.multica_metric AS (name text, labels jsonb, value double precision);

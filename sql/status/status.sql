@@ -30,7 +30,7 @@ SELECT
     f.dispatched AS tasks_dispatched,
     f.running AS tasks_running,
     q.unclaimable AS tasks_unclaimable,
-    extract(epoch FROM $1 - q.oldest)::double precision AS oldest_queued_secs,
+    (extract(epoch FROM $1) - extract(epoch FROM q.oldest))::double precision AS oldest_queued_secs,
     e.drawn - s.events_trimmed_to AS events_kept,
     GREATEST(e.drawn - h.floor, 0) AS events_held,
     h.since AS events_held_since,

@@ -6,7 +6,7 @@ SELECT
     $2 AS workspace_id,
     s.session_id AS prior_session_id,
     s.work_dir AS prior_work_dir,
-    (extract(epoch FROM t.dispatched_at) * 1000000::numeric)::bigint AS claim_token
+    (LEAST(GREATEST(extract(epoch FROM t.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint AS claim_token
 FROM pg_catalog.unnest($1) WITH ORDINALITY AS g (id, at)
 JOIN agent_task_queue AS t ON t.id = g.id
 LEFT JOIN LATERAL (

@@ -1,3 +1,8 @@
-SELECT t.status, (extract(epoch FROM t.dispatched_at) * 1000000::numeric)::bigint, t.chat_session_id IS NOT NULL
+-- The moment of the claim in microseconds is the claim's token; one that is out of a bigint's range, infinity too, is as near
+-- as a bigint comes.
+SELECT
+    t.status,
+    (LEAST(GREATEST(extract(epoch FROM t.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint,
+    t.chat_session_id IS NOT NULL
 FROM agent_task_queue AS t
 WHERE t.id = $1

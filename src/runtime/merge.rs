@@ -5,7 +5,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::registry::workspace_of;
-use crate::argument::{not_blank, required};
+use crate::argument::{excerpt, not_blank, required};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -117,7 +117,10 @@ fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option
         .filter(|(of, _)| of.as_deref() == Some(provider))
         .map(|(_, daemon_id)| daemon_id)
         .ok_or_else(|| {
-            let place = format!("workspace {workspace} with provider \"{provider}\"");
+            let place = format!(
+                "workspace {workspace} with provider \"{}\"",
+                excerpt(provider)
+            );
             Error::not_found_in("runtime", runtime, place)
         })
 }

@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 
 use super::merge::{Move, carry_out, lock_with_users};
 use super::registration::Registration;
-use super::registry::Upsert;
+use super::registry::{Upsert, kept_out};
 use crate::argument::required;
 use crate::clock;
 use crate::event::Events;
@@ -123,10 +123,17 @@ fn multica_register(
             inserted,
         )
     });
-    let by_provider: HashMap<&str, Uuid> = written
+    let by_provider: HashMap<&str, (Uuid, bool)> = written
         .iter()
-        .map(|(provider, id, _)| (provider.as_str(), *id))
+        .map(|(provider, id, inserted)| (provider.as_str(), (*id, *inserted)))
         .collect();
+    let in_order = providers
+        .iter()
+        .map(|provider| {
+            let found = by_provider.get(provider.as_str()).copied();
+            found.ok_or_else(|| kept_out(provider))
+        })
+        .collect::<crate::error::Result<Vec<(Uuid, bool)>>>()?;
 
     let mut still = known(workspace, &registration, &providers);
     still.retain(|row| row.legacy && ids.contains(&row.id));
@@ -134,7 +141,7 @@ fn multica_register(
         .iter()
         .map(|row| Move {
             from: row.id,
-            to: by_provider[row.provider.as_str()],
+            to: by_provider[row.provider.as_str()].0,
             remember: as_sent(&registration, &row.daemon_id),
         })
         .collect();
@@ -148,27 +155,18 @@ fn multica_register(
     );
     events.record(now);
 
-    let in_order: Vec<&(String, Uuid, bool)> = named
+    let mut merged: HashMap<Uuid, i64> = HashMap::new();
+    for step in &moves {
+        *merged.entry(step.to).or_default() += 1;
+    }
+    let ids: Vec<Uuid> = in_order.iter().map(|(id, _)| *id).collect();
+    let merged: Vec<i64> = ids
         .iter()
-        .filter_map(|entry| {
-            written
-                .iter()
-                .find(|(provider, ..)| *provider == entry.provider)
-        })
+        .map(|id| merged.get(id).copied().unwrap_or_default())
         .collect();
-    let merged_into = |to: Uuid| moves.iter().filter(|step| step.to == to).count() as i64;
+    let inserted: Vec<bool> = in_order.iter().map(|(_, inserted)| *inserted).collect();
     Ok(set(REGISTERED.rows(
-        &[
-            arg(in_order.iter().map(|(_, id, _)| *id).collect::<Vec<_>>()),
-            arg(in_order
-                .iter()
-                .map(|(_, _, inserted)| *inserted)
-                .collect::<Vec<_>>()),
-            arg(in_order
-                .iter()
-                .map(|(_, id, _)| merged_into(*id))
-                .collect::<Vec<_>>()),
-        ],
+        &[arg(ids), arg(inserted), arg(merged)],
         Composite::from_row,
     )))
 }

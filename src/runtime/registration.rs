@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use super::registry::STATUSES;
-use crate::argument::{not_blank, one_of};
+use crate::argument::{excerpt, not_blank, one_of};
 use crate::error::{Error, Result};
 
 /// The JSON document of a registration. Unknown keys are ignored: a newer daemon may say more.
@@ -119,7 +119,7 @@ impl Registration {
                 if !providers.insert(provider) {
                     return Err(Error::invalid(
                         format!("registration.runtimes[{at}].type"),
-                        format!("\"{provider}\" comes twice"),
+                        format!("\"{}\" comes twice", excerpt(provider)),
                         "A machine has one runtime a provider.",
                     ));
                 }
@@ -202,7 +202,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
 fn malformed(argument: String, message: &str) -> Error {
     Error::invalid(
         argument,
-        message.split(" at line ").next().unwrap_or(message),
+        excerpt(message.split(" at line ").next().unwrap_or(message)),
         "Pass an object like {\"daemon_id\": \"…\", \"runtimes\": [{\"name\": \"…\", \"type\": \"claude\"}]}.",
     )
 }

@@ -4,7 +4,7 @@ use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use crate::argument::{elements, not_blank, one_of, required};
+use crate::argument::{elements, excerpt, not_blank, one_of, required};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -180,6 +180,18 @@ impl Upsert {
     }
 }
 
+/// A trigger can keep a row out of the table, or make another provider of it.
+pub fn kept_out(provider: &str) -> Error {
+    Error::state(
+        format!(
+            "the runtime of provider \"{}\" was not written",
+            excerpt(provider)
+        ),
+        "A trigger on agent_runtime keeps it out or changes its provider.",
+        "Look at the triggers of the table.",
+    )
+}
+
 /// Inserts a runtime or overwrites the one with the same daemon id and provider; a NULL owner keeps the one there is
 /// (UpsertAgentRuntime).
 #[allow(clippy::too_many_arguments)]
@@ -215,7 +227,7 @@ fn multica_upsert_runtime(
         daemon_id,
         mode,
         names: vec![name],
-        providers: vec![provider],
+        providers: vec![provider.clone()],
         statuses: vec![status],
         device_infos: vec![device_info],
         metadata: vec![metadata],
@@ -225,7 +237,7 @@ fn multica_upsert_runtime(
     let (registered, id) = upsert
         .write(now, |row| (Composite::from_row(row), row.must::<Uuid>(1)))
         .pop()
-        .expect("an upsert returns its row");
+        .ok_or_else(|| kept_out(&provider))?;
     let mut events = Events::default();
     events.runtimes("register", [(workspace, id)]);
     events.record(now);

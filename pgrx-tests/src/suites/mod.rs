@@ -16,6 +16,7 @@ mod events;
 mod examples;
 mod gaps;
 mod grant;
+mod hostile;
 mod install;
 mod lifecycle;
 mod lookups;
@@ -61,6 +62,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     examples::ALL,
     gaps::ALL,
     grant::ALL,
+    hostile::ALL,
     install::ALL,
     lifecycle::ALL,
     lookups::ALL,

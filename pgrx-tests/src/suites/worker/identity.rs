@@ -83,6 +83,32 @@ pub fn a_search_path_captures_nothing_for_the_superuser(context: &Context) -> Re
     Ok(())
 }
 
+/// The same with everything that Postgres and the extension have a name for, in the whole of a sweep.
+pub fn no_name_of_others_is_used_in_a_sweep(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "names")?;
+    let database = fleet(context, &cluster)?;
+    database.fixture("worker_owner")?;
+    database.fixture("hostile/names")?;
+    silence(&database)?;
+    let mut client = cluster
+        .config(&database.name)
+        .options("-c search_path=public")
+        .connect(NoTls)?;
+    alter(&database, "SET search_path = trap, pg_catalog, public")?;
+    switch_on(&database)?;
+    Cluster::wait_until("the database is swept", SOON, || {
+        holds(
+            &mut client,
+            "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'",
+        )
+    })?;
+    ensure!(
+        said(&cluster, "sprung")? == 0,
+        "a look-up or a sweep ran somebody's function"
+    );
+    Ok(())
+}
+
 /// Settings that would keep a session of the database from writing, or make it somebody else, do not keep it from being
 /// swept as its owner.
 pub fn settings_of_the_database_do_not_hinder_the_sweep(context: &Context) -> Result<()> {

@@ -57,6 +57,10 @@ pub const ALL: &[(&str, Suite)] = &[
         identity::a_search_path_captures_nothing_for_the_superuser,
     ),
     (
+        "worker/no_name_of_others_is_used_in_a_sweep",
+        identity::no_name_of_others_is_used_in_a_sweep,
+    ),
+    (
         "worker/settings_of_the_database_do_not_hinder_the_sweep",
         identity::settings_of_the_database_do_not_hinder_the_sweep,
     ),

@@ -1,0 +1,34 @@
+//! What nobody means to call: arguments, rows and names that are chosen to do harm, for every routine that the catalogue
+//! has, so that a new one is covered without anybody's doing.
+
+mod arguments;
+mod names;
+mod routine;
+mod rows;
+mod triggers;
+
+use super::Suite;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "hostile/no_argument_is_an_internal_error",
+        arguments::no_argument_is_an_internal_error,
+    ),
+    (
+        "hostile/no_row_is_an_internal_error",
+        rows::no_row_is_an_internal_error,
+    ),
+    (
+        "hostile/rows_of_an_infinite_time_can_be_worked_off",
+        rows::rows_of_an_infinite_time_can_be_worked_off,
+    ),
+    (
+        "hostile/trigger_that_keeps_rows_out_is_no_internal_error",
+        triggers::trigger_that_keeps_rows_out_is_no_internal_error,
+    ),
+    (
+        "hostile/no_name_of_others_is_ever_used",
+        names::no_name_of_others_is_ever_used,
+    ),
+];

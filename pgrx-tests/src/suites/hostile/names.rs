@@ -1,0 +1,111 @@
+//! Objects of the same names, put first in the search path and among the temporary ones.
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::{Client, GenericClient};
+
+use super::routine::{Outcome, Routine, routines, undone, world};
+use crate::context::Context;
+use crate::database::Database;
+use crate::suites::support::text;
+
+/// The path of an attack: the trap, the temporary objects, and only then what was meant.
+const PATH: &str = "SET search_path = trap, pg_temp, public, pg_catalog";
+/// Calls of a routine, and of whatever is in the trap, in this transaction.
+const CALLS: &str = "
+    SELECT COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'public' AND f.funcname = $1), 0)::bigint,
+        COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'trap'), 0)::bigint
+    FROM pg_stat_xact_user_functions AS f";
+/// The same since the server's start.
+const ALL_CALLS: &str = "
+    SELECT COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'public' AND f.funcname = $1), 0)::bigint,
+        COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'trap'), 0)::bigint
+    FROM pg_stat_user_functions AS f";
+
+/// Every routine does what it does without the trap, was really called, and nothing in the trap ran.
+pub fn no_name_of_others_is_ever_used(context: &Context) -> Result<()> {
+    let (database, mut client) = world(context)?;
+    let routines = routines(context, &mut client)?;
+    let (functions, procedures): (Vec<Routine>, Vec<Routine>) = routines
+        .into_iter()
+        .partition(|routine| !routine.is_procedure);
+    let before = functions
+        .iter()
+        .map(|routine| {
+            let call = routine.sensible();
+            undone(&mut client, |transaction| {
+                routine.outcome(transaction, &call)
+            })
+        })
+        .collect::<Result<Vec<Outcome>>>()?;
+    database.fixture("hostile/names")?;
+    let mut client = attacked(context, &database)?;
+    let mut without_temporary = database.connect()?;
+    without_temporary.batch_execute("SET track_functions = 'all'")?;
+    for (routine, before) in functions.iter().zip(before) {
+        let call = routine.sensible();
+        // Install declares the tables as temporary ones itself: where a session has its own of these names, that is 42P07.
+        let session = match routine.name.as_str() {
+            "multica_install" => &mut without_temporary,
+            _ => &mut client,
+        };
+        let after = undone(session, |transaction| {
+            transaction.batch_execute(PATH)?;
+            let after = routine.outcome(transaction, &call)?;
+            if matches!(after, Outcome::Rows(..)) {
+                was_called(transaction, CALLS, routine)?;
+            }
+            Ok(after)
+        })?;
+        ensure!(after == before, "{call}\ngives {after:?}, not {before:?}");
+    }
+    for routine in &procedures {
+        client.batch_execute(PATH)?;
+        let call = routine.sensible();
+        let outcome = routine.outcome(&mut client, &call)?;
+        ensure!(matches!(outcome, Outcome::Rows(..)), "{call}\n{outcome:?}");
+        client.batch_execute(
+            "SET search_path = pg_catalog, pg_temp; SELECT pg_stat_force_next_flush()",
+        )?;
+        was_called(&mut client, ALL_CALLS, routine)?;
+    }
+    Ok(())
+}
+
+/// A session with the trap among its temporary objects too. Whoever does not pin a path is caught.
+fn attacked(context: &Context, database: &Database) -> Result<Client> {
+    let mut client = database.connect()?;
+    client.batch_execute(&text(context, "hostile/temporary_names")?)?;
+    client.batch_execute("SET track_functions = 'all'")?;
+    for caught in [
+        "SELECT now()",
+        "SELECT 1 = 1",
+        "SELECT '00000000-0000-4000-8000-000000000000'::uuid",
+        "SELECT FROM multica_status()",
+    ] {
+        let sql = format!("BEGIN; {PATH}; {caught}");
+        let error = client
+            .batch_execute(&sql)
+            .expect_err("the trap catches nobody");
+        client.batch_execute("ROLLBACK")?;
+        let message = error.as_db_error().context("no error of the server")?;
+        ensure!(
+            message.message().starts_with("sprung"),
+            "{caught}: {message}"
+        );
+    }
+    Ok(client)
+}
+
+/// The look at the counters must not be caught itself.
+fn was_called(client: &mut impl GenericClient, calls: &str, routine: &Routine) -> Result<()> {
+    client.batch_execute("SET search_path = pg_catalog, pg_temp")?;
+    let row = client.query_one(calls, &[&routine.name])?;
+    let (of_routine, of_trap): (i64, i64) = (row.get(0), row.get(1));
+    ensure!(of_routine > 0, "{} was not called", routine.name);
+    ensure!(
+        of_trap == 0,
+        "{}: {of_trap} calls of the trap",
+        routine.name
+    );
+    Ok(())
+}

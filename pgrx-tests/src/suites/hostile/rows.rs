@@ -1,0 +1,104 @@
+//! Rows that nobody means to write: tables that were adopted lack a constraint, or a hand was careless.
+
+use anyhow::{Result, ensure};
+
+use super::routine::{OF_POSTGRES, OWN, routines, undone, world};
+use crate::context::Context;
+use crate::suites::support::{expect, text, values};
+
+/// These look into the catalogues, at great length, and not at rows.
+const OF_CATALOGUES: [&str; 2] = ["multica_install", "multica_grant"];
+/// What an attempt that went well is taken back with.
+const TAKEN_BACK: &str = "09000";
+
+/// Each column of each table holds each odd thing, in every row: every routine gives what it can or says what is wrong.
+pub fn no_row_is_an_internal_error(context: &Context) -> Result<()> {
+    let (database, mut client) = world(context)?;
+    let calls: Vec<String> = routines(context, &mut client)?
+        .iter()
+        .filter(|routine| !routine.is_procedure && !OF_CATALOGUES.contains(&routine.name.as_str()))
+        .map(|routine| routine.sensible())
+        .collect();
+    database.fixture("hostile/rows")?;
+    let mut wrong = Vec::new();
+    for row in client.query(&text(context, "hostile/columns")?, &[])? {
+        let (what, update): (String, String) = (row.get(0), row.get(1));
+        let attempts = undone(&mut client, |transaction| {
+            let changed = transaction.batch_execute(&update);
+            // A key that all rows would share.
+            if changed.is_err() {
+                return Ok(Vec::new());
+            }
+            let attempts = "SELECT call, state, message FROM hostile.attempts($1)";
+            Ok(transaction.query(attempts, &[&calls])?)
+        })?;
+        for attempt in attempts {
+            let (call, state, message): (String, String, String) =
+                (attempt.get(0), attempt.get(1), attempt.get(2));
+            let known = [&OWN[..], &OF_POSTGRES, &[TAKEN_BACK]].concat();
+            if !known.contains(&state.as_str()) {
+                wrong.push(format!("where {what}, {call}\nraises {state}: {message}"));
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// A time that is infinite, or that the claim token has no room for, keeps no task from being worked off and no operator
+/// from seeing how things stand.
+pub fn rows_of_an_infinite_time_can_be_worked_off(context: &Context) -> Result<()> {
+    let (_database, mut client) = world(context)?;
+    let id = |label: &str| format!("'00000000-0000-4000-8000-0000000000{label}'");
+    for time in ["infinity", "-infinity", "294276-12-31 23:59:59+00"] {
+        client.batch_execute("BEGIN")?;
+        client.batch_execute(&format!(
+            "UPDATE agent_task_queue SET created_at = '{time}';
+             UPDATE agent_task_queue SET dispatched_at = '{time}' WHERE dispatched_at IS NOT NULL;
+             UPDATE agent_task_queue SET started_at = '{time}' WHERE started_at IS NOT NULL;
+             UPDATE agent_runtime SET last_seen_at = '{time}'"
+        ))?;
+        expect(
+            &mut client,
+            "SELECT tasks_queued, tasks_dispatched, tasks_running FROM multica_status()",
+            "2 1 1",
+        )?;
+        ensure!(values(&mut client, "SELECT FROM multica_metrics()")?.len() > 10);
+        let answers = [
+            (
+                format!("SELECT applied FROM multica_start({})", id("e2")),
+                "t",
+            ),
+            (
+                format!("SELECT multica_pin_session({}, 's')", id("e3")),
+                "t",
+            ),
+            (
+                format!("SELECT applied FROM multica_complete({})", id("e3")),
+                "t",
+            ),
+            (
+                format!("SELECT applied FROM multica_fail({}, 'x')", id("e2")),
+                "t",
+            ),
+            (
+                format!(
+                    "SELECT id = {0} FROM multica_claim({1})",
+                    id("e1"),
+                    id("b1")
+                ),
+                "t",
+            ),
+            (
+                format!("SELECT applied FROM multica_cancel({})", id("e1")),
+                "t",
+            ),
+            ("SELECT count(*) FROM multica_sweep()".to_string(), "1"),
+        ];
+        for (sql, answer) in answers {
+            expect(&mut client, &sql, answer)?;
+        }
+        client.batch_execute("ROLLBACK")?;
+    }
+    Ok(())
+}

@@ -1,17 +1,18 @@
+-- Spelled with schemas although the path is pinned, so that it can be checked by a program that knows no path but pg_catalog.
 CREATE FUNCTION multica_metrics() RETURNS SETOF multica_metric
 LANGUAGE sql STABLE
 SET search_path = @extschema@, pg_temp
 AS $metrics$
     SELECT m.name, m.labels, m.value
-    FROM multica_status() AS s
+    FROM @extschema@.multica_status() AS s
     CROSS JOIN LATERAL (VALUES
-        ('multica_preloaded', '{}'::jsonb, s.preloaded::integer::double precision),
-        ('multica_sweep_on', '{}', (s.sweep = 'on')::integer::double precision),
+        ('multica_preloaded', '{}'::pg_catalog.jsonb, s.preloaded::integer::double precision),
+        ('multica_sweep_on', '{}', (s.sweep OPERATOR(pg_catalog.=) 'on')::integer::double precision),
         ('multica_launcher_up', '{}', (s.launcher_pid IS NOT NULL)::integer::double precision),
         ('multica_last_sweep_timestamp_seconds', '{}', extract(epoch FROM s.last_sweep_at)::double precision),
         ('multica_last_sweep_milliseconds', '{}', s.last_sweep_ms),
         ('multica_last_error_timestamp_seconds', '{}', extract(epoch FROM s.last_error_at)::double precision),
-        ('multica_rows_refused', '{}', cardinality(s.refused_ids)::double precision),
+        ('multica_rows_refused', '{}', pg_catalog.cardinality(s.refused_ids)::double precision),
         ('multica_last_sweep', '{"what": "runtimes_offline"}', s.last_runtimes_offline::double precision),
         ('multica_last_sweep', '{"what": "tasks_failed"}', s.last_tasks_failed::double precision),
         ('multica_last_sweep', '{"what": "tasks_timed_out"}', s.last_tasks_timed_out::double precision),
@@ -29,7 +30,7 @@ AS $metrics$
         ('multica_events_kept', '{}', s.events_kept::double precision),
         ('multica_events_held', '{}', s.events_held::double precision),
         ('multica_events_held_since_timestamp_seconds', '{}', extract(epoch FROM s.events_held_since)::double precision),
-        ('multica_slowest_reader_behind', jsonb_build_object('reader', s.slowest_reader), s.slowest_reader_behind::double precision)
+        ('multica_slowest_reader_behind', pg_catalog.jsonb_build_object('reader', s.slowest_reader), s.slowest_reader_behind::double precision)
     ) AS m (name, labels, value)
     WHERE m.value IS NOT NULL
 $metrics$;

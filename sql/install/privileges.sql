@@ -2,15 +2,19 @@
 -- a function that pgrx generates is never forgotten.
 DO $revoke$
 DECLARE
-    member regprocedure;
+    member pg_catalog.regprocedure;
 BEGIN
     FOR member IN
-        SELECT d.objid::regprocedure
-        FROM pg_depend AS d
-        JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
-        WHERE e.extname = 'multica' AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+        SELECT d.objid::pg_catalog.regprocedure
+        FROM pg_catalog.pg_depend AS d
+        JOIN pg_catalog.pg_extension AS e
+            ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+            AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+        WHERE e.extname OPERATOR(pg_catalog.=) 'multica'
+            AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+            AND d.deptype OPERATOR(pg_catalog.=) 'e'
     LOOP
-        EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', member);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', member);
     END LOOP;
 END
 $revoke$;

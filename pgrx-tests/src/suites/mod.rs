@@ -25,6 +25,7 @@ mod payloads;
 mod pg_cron;
 pub mod pg_upgrade;
 mod pgbouncer;
+mod pgspot;
 mod pipeline;
 mod resume;
 mod retry;
@@ -69,6 +70,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     merge::ALL,
     payloads::ALL,
     pgbouncer::ALL,
+    pgspot::ALL,
     pipeline::ALL,
     resume::ALL,
     retry::ALL,

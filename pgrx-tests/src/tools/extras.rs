@@ -1,4 +1,4 @@
-//! What single suites need beside the server: pg_cron, PgBouncer, Python with psycopg. Debian's packages are unpacked into
+//! What single suites need beside the server: pg_cron, PgBouncer, Python with psycopg or pgspot. Debian's packages are unpacked into
 //! the work directory unless they are installed.
 
 use std::fs;
@@ -58,15 +58,16 @@ pub fn pgbouncer(project: &Project) -> Result<PgBouncer> {
     })
 }
 
-/// A Python that has what `requirements` names.
-pub fn python(project: &Project, requirements: &Path) -> Result<PathBuf> {
-    let home = project.work.join("python");
+/// A Python that has what `requirements` names, one for each `purpose`.
+pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<PathBuf> {
+    let home = project.work.join("python").join(purpose);
     let (program, stamp) = (home.join("bin/python"), home.join("installed"));
     let wanted = fs::read_to_string(requirements)?;
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(program);
     }
     let prepare = || {
+        fs::create_dir_all(&home)?;
         let mut command = Command::new("python3");
         command.args(["-m", "venv", "--clear"]).arg(&home);
         run_step("preparing Python", &mut command)
@@ -79,7 +80,7 @@ pub fn python(project: &Project, requirements: &Path) -> Result<PathBuf> {
         prepare()?;
     }
     run_step(
-        "installing what the examples need",
+        &format!("installing what {purpose} needs for Python"),
         Command::new(&program)
             .args(["-m", "pip", "install", "--quiet", "--requirement"])
             .arg(requirements),

@@ -21,7 +21,11 @@ impl Program {
         environment: &[(&str, &str)],
     ) -> Result<Program> {
         let folder = context.project.root.join("docs/examples");
-        let python = extras::python(&context.project, &folder.join("requirements.txt"))?;
+        let python = extras::python(
+            &context.project,
+            "examples",
+            &folder.join("requirements.txt"),
+        )?;
         let log = context.project.work.join("output").join(name);
         std::fs::create_dir_all(log.parent().unwrap_or(&folder))?;
         let log = std::fs::OpenOptions::new()

@@ -1,0 +1,100 @@
+//! pgspot, which knows what makes an extension's script a way in for whoever may create objects: unqualified names and
+//! operators, paths that are not pinned.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::Suite;
+use crate::context::Context;
+use crate::tools::extras;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    ("pgspot/scripts_are_no_way_in", scripts_are_no_way_in),
+    (
+        "pgspot/finds_what_is_put_before_it",
+        finds_what_is_put_before_it,
+    ),
+];
+
+/// The script that installs and those that update, as they are packaged: what pgspot finds in them is known, and has a
+/// reason.
+fn scripts_are_no_way_in(context: &Context) -> Result<()> {
+    let mut scripts: Vec<PathBuf> = fs::read_dir(context.copy.extensions())?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<_>>()?;
+    scripts.retain(|file| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("multica--") && name.ends_with(".sql")
+    });
+    ensure!(!scripts.is_empty(), "no script is installed");
+    let mut found = BTreeSet::new();
+    for script in &scripts {
+        found.extend(findings(context, script)?);
+    }
+    let allowed = fs::read_to_string(folder(context).join("allowed.txt"))?;
+    let allowed: BTreeSet<String> = allowed
+        .lines()
+        .filter(|line| line.starts_with("PS"))
+        .map(str::to_string)
+        .collect();
+    let news: Vec<&String> = found.difference(&allowed).collect();
+    let gone: Vec<&String> = allowed.difference(&found).collect();
+    ensure!(
+        news.is_empty() && gone.is_empty(),
+        "{scripts:#?}\nhave {news:#?}\nand no longer {gone:#?}"
+    );
+    Ok(())
+}
+
+/// A pgspot that finds nothing because it reads nothing would find nothing here either.
+fn finds_what_is_put_before_it(context: &Context) -> Result<()> {
+    let script = context.project.work.join("output").join("careless.sql");
+    fs::create_dir_all(script.parent().unwrap_or(Path::new(".")))?;
+    fs::write(
+        &script,
+        "CREATE FUNCTION careless() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM agent WHERE id = id';
+         CREATE OR REPLACE FUNCTION @extschema@.f() RETURNS int LANGUAGE c AS 'MODULE_PATHNAME';",
+    )?;
+    let found = findings(context, &script)?;
+    for code in ["PS001", "PS005", "PS016", "PS017"] {
+        ensure!(
+            found.iter().any(|line| line.starts_with(code)),
+            "{code} is not among {found:#?}"
+        );
+    }
+    Ok(())
+}
+
+/// What pgspot says about a script, without the numbers of lines.
+fn findings(context: &Context, script: &Path) -> Result<BTreeSet<String>> {
+    let requirements = folder(context).join("requirements.txt");
+    let python = extras::python(&context.project, "pgspot", &requirements)?;
+    let program = python.with_file_name("pgspot");
+    let output = Command::new(&program)
+        .arg(script)
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    // The last line counts: without it the script was not read to its end, or not understood.
+    if !said.contains("Errors:") || !said.contains("Unknown: 0") {
+        bail!(
+            "pgspot could not read {}:\n{said}{}",
+            script.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(said
+        .lines()
+        .filter(|line| line.starts_with("PS"))
+        .map(|line| line.split(" at line ").next().unwrap_or(line).to_string())
+        .collect())
+}
+
+fn folder(context: &Context) -> PathBuf {
+    context.project.harness().join("pgspot")
+}

@@ -21,6 +21,7 @@ mod install;
 mod lifecycle;
 mod lookups;
 mod merge;
+mod model;
 mod payloads;
 mod pg_cron;
 pub mod pg_upgrade;
@@ -68,6 +69,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     lifecycle::ALL,
     lookups::ALL,
     merge::ALL,
+    model::ALL,
     payloads::ALL,
     pgbouncer::ALL,
     pgspot::ALL,

@@ -22,6 +22,16 @@ pub fn text(context: &Context, name: &str) -> Result<String> {
     std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
+/// A number that the environment may give: a seed, or how much to draw.
+pub fn number(variable: &str, otherwise: u64) -> Result<u64> {
+    match std::env::var(variable) {
+        Ok(given) => given
+            .parse()
+            .with_context(|| format!("{variable} is a number")),
+        Err(_) => Ok(otherwise),
+    }
+}
+
 /// The lines that a fixture's query gives.
 pub fn lines(context: &Context, database: &Database, name: &str) -> Result<Vec<String>> {
     let query = text(context, name)?;

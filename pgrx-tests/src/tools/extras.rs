@@ -1,5 +1,5 @@
-//! What single suites need beside the server: pg_cron, PgBouncer, Python with psycopg or pgspot. Debian's packages are unpacked into
-//! the work directory unless they are installed.
+//! What single suites need beside the server: pg_cron, PgBouncer, Python with psycopg or pgspot. Debian's packages are
+//! unpacked into the work directory unless they are installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,12 +79,26 @@ pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<P
         )?;
         prepare()?;
     }
+    let mut pip = Command::new(&program);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ])
+    .args(["--prefer-binary", "--retries", "5", "--requirement"])
+    .arg(requirements);
     run_step(
-        &format!("installing what {purpose} needs for Python"),
-        Command::new(&program)
-            .args(["-m", "pip", "install", "--quiet", "--requirement"])
-            .arg(requirements),
-    )?;
+        &format!("installing Python packages for {purpose}"),
+        &mut pip,
+    )
+    .with_context(|| {
+        let names = wanted.split_whitespace().collect::<Vec<_>>().join(", ");
+        format!(
+            "{names} cannot be had from the Python package index: is there a way to it from here?"
+        )
+    })?;
     fs::write(stamp, wanted)?;
     Ok(program)
 }

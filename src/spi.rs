@@ -4,8 +4,8 @@
 //! because pgrx's own `update()` assigns a transaction id before anything is written: an idle poll would cost an id and
 //! WAL, and a standby would answer XX000 instead of its own read-only error.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+mod plan;
+
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +47,7 @@ impl Arg {
 pub struct Statement {
     sql: &'static str,
     reads_only: bool,
+    reads_all: bool,
 }
 
 /// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.
@@ -63,21 +64,13 @@ pub fn script(sql: &str) {
     }
 }
 
-struct Plan {
-    plan: pg_sys::SPIPlanPtr,
-    oids: Vec<pg_sys::Oid>,
-}
-
-thread_local! {
-    static PLANS: RefCell<HashMap<usize, Plan>> = RefCell::new(HashMap::new());
-}
-
 impl Statement {
     /// A statement of a function that only looks: it sees what the caller's query sees and works on a standby.
     pub const fn read(sql: &'static str) -> Self {
         Self {
             sql,
             reads_only: true,
+            reads_all: false,
         }
     }
 
@@ -86,6 +79,16 @@ impl Statement {
         Self {
             sql,
             reads_only: false,
+            reads_all: false,
+        }
+    }
+
+    /// The same statement where a table is to be read as a whole because the column asked for is not indexed, as
+    /// last_seen_at is not.
+    pub const fn of_whole_tables(self) -> Self {
+        Self {
+            reads_all: true,
+            ..self
         }
     }
 
@@ -128,8 +131,7 @@ impl Statement {
             // SAFETY: everything between connect and finish either returns or raises a Postgres error, whose
             // transaction or subtransaction abort takes the SPI connection down with it.
             pg_sys::SPI_connect();
-            let plan = self.plan(args);
-            parse_again(plan);
+            let plan = plan::of(self, args);
             parses.store(false, Ordering::Relaxed);
             let mut values: Vec<pg_sys::Datum> = args
                 .iter()
@@ -170,43 +172,6 @@ impl Statement {
                 );
             }
             pg_sys::SPI_execute_plan(plan, values, nulls, self.reads_only, 0)
-        }
-    }
-
-    /// The kept plan; Postgres makes it anew by itself when it was invalidated.
-    unsafe fn plan(&self, args: &[Arg]) -> pg_sys::SPIPlanPtr {
-        let key = self.sql.as_ptr() as usize;
-        PLANS.with_borrow_mut(|plans| unsafe {
-            if let Some(kept) = plans.get(&key) {
-                assert!(
-                    kept.oids.iter().eq(args.iter().map(|arg| &arg.oid)),
-                    "a statement is called with arguments of other types than it was prepared with"
-                );
-                return kept.plan;
-            }
-            let mut oids: Vec<pg_sys::Oid> = args.iter().map(|arg| arg.oid).collect();
-            let sql = std::ffi::CString::new(self.sql).expect("statements hold no NUL byte");
-            let plan = pg_sys::SPI_prepare(sql.as_ptr(), oids.len() as i32, oids.as_mut_ptr());
-            if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
-                let code = pg_sys::SPI_result;
-                error!("SPI could not prepare a statement: code {code}");
-            }
-            plans.insert(key, Plan { plan, oids });
-            plan
-        })
-    }
-}
-
-/// A plan that was invalidated is parsed anew before it runs, so that what is missing is noticed apart from what its
-/// triggers do.
-unsafe fn parse_again(plan: pg_sys::SPIPlanPtr) {
-    unsafe {
-        if pg_sys::SPI_plan_is_valid(plan) {
-            return;
-        }
-        let parsed = pg_sys::SPI_plan_get_cached_plan(plan);
-        if !parsed.is_null() {
-            pg_sys::ReleaseCachedPlan(parsed, pg_sys::CurrentResourceOwner);
         }
     }
 }

@@ -18,7 +18,8 @@ static HEARTBEAT: Statement = Statement::write(include_str!("../../sql/runtime/h
 static STOP_TASKS: Statement = Statement::write(include_str!("../../sql/runtime/stop_tasks.sql"));
 static REVIVE: Statement = Statement::write(include_str!("../../sql/runtime/revive.sql"));
 static SET_OFFLINE: Statement = Statement::write(include_str!("../../sql/runtime/set_offline.sql"));
-static STALE: Statement = Statement::write(include_str!("../../sql/runtime/stale_candidates.sql"));
+static STALE: Statement =
+    Statement::write(include_str!("../../sql/runtime/stale_candidates.sql")).of_whole_tables();
 static MARK_OFFLINE: Statement =
     Statement::write(include_str!("../../sql/runtime/mark_offline.sql"));
 

@@ -17,7 +17,8 @@ use crate::spi::{Statement, arg};
 static TRY_LOCK: Statement = Statement::read(include_str!("../../sql/worker/try_lock.sql"));
 static SET_BATCH: Statement = Statement::read(include_str!("../../sql/worker/set_batch.sql"));
 static SWEEP: Statement = Statement::write(include_str!("../../sql/worker/sweep.sql"));
-static NEXT_EXPIRY: Statement = Statement::read(include_str!("../../sql/worker/next_expiry.sql"));
+static NEXT_EXPIRY: Statement =
+    Statement::read(include_str!("../../sql/worker/next_expiry.sql")).of_whole_tables();
 static RECORD_ERROR: Statement =
     Statement::write(include_str!("../../sql/worker/record_error.sql"));
 

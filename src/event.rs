@@ -18,7 +18,6 @@ use crate::spi::{self, Statement, arg};
 
 static HOLD: Statement = Statement::write(include_str!("../sql/event/hold.sql"));
 static RECORD: Statement = Statement::write(include_str!("../sql/event/record.sql"));
-static NOTIFY: Statement = Statement::write(include_str!("../sql/event/notify.sql"));
 static BOUND: Statement = Statement::write(include_str!("../sql/event/bound.sql"));
 static LOWEST_HELD: Statement = Statement::write(include_str!("../sql/event/lowest_held.sql"));
 static READ: Statement = Statement::write(include_str!("../sql/event/read.sql"));
@@ -48,7 +47,7 @@ pub struct Events {
     sweep: Option<Uuid>,
     types: Vec<&'static str>,
     subjects: Vec<Uuid>,
-    details: Vec<String>,
+    details: Vec<Option<String>>,
 }
 
 impl Events {
@@ -64,7 +63,8 @@ impl Events {
     pub fn push(&mut self, kind: &'static str, subject: Uuid, detail: Value) {
         self.types.push(kind);
         self.subjects.push(subject);
-        self.details.push(detail.to_string());
+        let tells = detail.as_object().is_some_and(|keys| !keys.is_empty());
+        self.details.push(tells.then(|| detail.to_string()));
     }
 
     /// One daemon:register event a workspace for something that happened to its runtimes.
@@ -89,7 +89,7 @@ impl Events {
         self.details.extend(later.details);
     }
 
-    /// Writes them, and wakes listeners at commit.
+    /// Writes them; listeners are woken at commit.
     pub fn record(self, now: TimestampWithTimeZone) {
         if self.types.is_empty() {
             return;
@@ -102,19 +102,16 @@ impl Events {
             arg(self.subjects),
             arg(self.details),
         ]);
-        if settings::notify() {
-            NOTIFY.run(&[]);
-        }
     }
 }
 
-/// Once a transaction, before its first event: see hold.sql. A rolled back savepoint releases the lock, so what counts is
-/// whether it is held, not whether it was taken.
+/// Once a transaction, before its first event: see hold.sql. A rolled back savepoint releases the lock and takes back the
+/// wake-up, so what counts is whether it is held, not whether it was taken.
 fn hold_back_readers() {
     if HELD.get().is_some_and(spi::holds_event_lock) {
         return;
     }
-    HELD.set(HOLD.row(&[], |row| row.must(1)));
+    HELD.set(HOLD.row(&[arg(settings::notify())], |row| row.must(1)));
 }
 
 /// The id up to which no open transaction can still commit an event, while there is one that may commit any.

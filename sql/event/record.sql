@@ -4,24 +4,17 @@
 INSERT INTO multica_event_log (created_at, type, workspace_id, payload)
 SELECT
     $1,
-    e.type,
-    COALESCE(
-        e.workspace_id, a.workspace_id, i.workspace_id,
-        (SELECT o.workspace_id FROM issue AS o WHERE o.id = t.issue_id),
-        (SELECT o.workspace_id FROM chat_session AS o WHERE o.id = t.chat_session_id),
-        (SELECT o.workspace_id FROM autopilot_run AS q JOIN autopilot AS o ON o.id = q.autopilot_id
-         WHERE q.id = COALESCE(t.autopilot_run_id, r.id)),
-        (SELECT o.workspace_id FROM agent AS o WHERE o.id = t.agent_id)
-    ),
+    u.type,
+    COALESCE(i.workspace_id, c.workspace_id, p.workspace_id, a.workspace_id, CASE u.type WHEN 'daemon:register' THEN u.subject END),
     CASE
         WHEN t.id IS NOT NULL THEN
-            CASE WHEN e.type = 'task:dispatch' AND jsonb_typeof(t.context) = 'object' THEN t.context ELSE '{}' END
+            CASE WHEN u.type = 'task:dispatch' AND jsonb_typeof(t.context) = 'object' THEN t.context ELSE '{}' END
             || pg_catalog.jsonb_build_object(
                 'task_id', t.id, 'agent_id', t.agent_id, 'issue_id', t.issue_id, 'runtime_id', t.runtime_id,
                 'chat_session_id', t.chat_session_id, 'parent_task_id', t.parent_task_id, 'status', t.status,
                 'attempt', t.attempt, 'max_attempts', t.max_attempts
             )
-            || CASE WHEN e.type = 'task:failed' THEN
+            || CASE WHEN u.type = 'task:failed' THEN
                 pg_catalog.jsonb_build_object('failure_reason', COALESCE(t.failure_reason, 'agent_error'), 'error', left(t.error, 1000))
                 ELSE '{}' END
         WHEN a.id IS NOT NULL THEN
@@ -37,28 +30,21 @@ SELECT
             pg_catalog.jsonb_build_object('issue', pg_catalog.to_jsonb(i), 'status_changed', true)
         WHEN r.id IS NOT NULL THEN
             pg_catalog.jsonb_build_object('run_id', r.id, 'autopilot_id', r.autopilot_id, 'status', r.status)
-        WHEN e.detail ->> 'action'::text = 'register' THEN
+        WHEN u.detail::jsonb ->> 'action'::text = 'register' THEN
             pg_catalog.jsonb_build_object('runtimes', (
                 SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(n) ORDER BY n.provider, n.id)
                 FROM agent_runtime AS n
-                WHERE n.id = ANY (ARRAY(SELECT x.id::uuid FROM pg_catalog.jsonb_array_elements_text(e.detail -> 'runtime_ids'::text) AS x (id)))
+                WHERE n.id = ANY (ARRAY(SELECT x.id::uuid FROM pg_catalog.jsonb_array_elements_text(u.detail::jsonb -> 'runtime_ids'::text) AS x (id)))
             ))
         ELSE '{}'
     END
-    || e.detail
+    || COALESCE(u.detail::jsonb, '{}')
     || CASE WHEN $2 IS NULL THEN '{}' ELSE pg_catalog.jsonb_build_object('sweep_id', $2) END
-FROM (
-    SELECT
-        u.at, u.type, COALESCE(u.detail::jsonb, '{}') AS detail,
-        CASE WHEN starts_with(u.type, 'task:') OR u.type = 'chat:done' THEN u.subject END AS task_id,
-        CASE WHEN u.type = 'agent:status' THEN u.subject END AS agent_id,
-        CASE WHEN u.type = 'issue:updated' THEN u.subject END AS issue_id,
-        CASE WHEN u.type = 'autopilot:run_done' THEN u.subject END AS run_id,
-        CASE WHEN u.type = 'daemon:register' THEN u.subject END AS workspace_id
-    FROM unnest($3, $4, $5) WITH ORDINALITY AS u (type, subject, detail, at)
-) AS e
-LEFT JOIN agent_task_queue AS t ON t.id = e.task_id
-LEFT JOIN agent AS a ON a.id = e.agent_id
-LEFT JOIN issue AS i ON i.id = e.issue_id
-LEFT JOIN autopilot_run AS r ON r.id = e.run_id
-ORDER BY e.at
+FROM unnest($3, $4, $5) WITH ORDINALITY AS u (type, subject, detail, at)
+LEFT JOIN agent_task_queue AS t ON t.id = u.subject AND (starts_with(u.type, 'task:') OR u.type = 'chat:done')
+LEFT JOIN agent AS a ON a.id = CASE u.type WHEN 'agent:status' THEN u.subject ELSE t.agent_id END
+LEFT JOIN issue AS i ON i.id = CASE u.type WHEN 'issue:updated' THEN u.subject ELSE t.issue_id END
+LEFT JOIN chat_session AS c ON c.id = t.chat_session_id
+LEFT JOIN autopilot_run AS r ON r.id = CASE u.type WHEN 'autopilot:run_done' THEN u.subject ELSE t.autopilot_run_id END
+LEFT JOIN autopilot AS p ON p.id = r.autopilot_id
+ORDER BY u.at

@@ -2,7 +2,8 @@
 -- answer costs no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One in flight an
 -- issue and agent, and a chat session; of a session's turns the first one. $5 NULL: of every agent, else of those given,
 -- which the caller has locked. What is active has not completed: said twice, for the index of a chat's tasks. One row at
--- least, so that an unknown runtime is told from an idle one.
+-- least, so that an unknown runtime is told from an idle one. Last, whether the task is queued, and whether its agent has
+-- yet to become 'working'.
 WITH RECURSIVE queued_agent AS (
     (
         SELECT t.agent_id
@@ -23,7 +24,7 @@ WITH RECURSIVE queued_agent AS (
     WHERE q.agent_id IS NOT NULL
 ),
 again AS (
-    SELECT 0 AS kind, t.id, t.agent_id, t.issue_id, t.chat_session_id, t.autopilot_run_id, 0 AS priority, t.dispatched_at AS at
+    SELECT 0 AS kind, a.status AS agent_status, t.id, t.agent_id, t.issue_id, t.chat_session_id, t.autopilot_run_id, 0 AS priority, t.dispatched_at AS at
     FROM agent_task_queue AS t
     JOIN agent AS a ON a.id = t.agent_id
     WHERE t.runtime_id = $1
@@ -36,7 +37,7 @@ again AS (
     LIMIT $6
 ),
 fresh AS (
-    SELECT 1 AS kind, c.id, c.agent_id, c.issue_id, c.chat_session_id, c.autopilot_run_id, c.priority, c.created_at AS at
+    SELECT 1 AS kind, a.status AS agent_status, c.id, c.agent_id, c.issue_id, c.chat_session_id, c.autopilot_run_id, c.priority, c.created_at AS at
     FROM queued_agent AS q
     JOIN agent AS a ON a.id = q.agent_id
     CROSS JOIN LATERAL (
@@ -82,7 +83,9 @@ SELECT
     b.id,
     b.agent_id,
     b.chat_session_id,
-    b.workspace_id IS DISTINCT FROM r.workspace_id
+    b.workspace_id IS DISTINCT FROM r.workspace_id,
+    b.kind = 1,
+    b.agent_status <> 'working'
 FROM agent_runtime AS r
 LEFT JOIN LATERAL (
     SELECT

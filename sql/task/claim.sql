@@ -1,6 +1,58 @@
-UPDATE agent_task_queue AS t
-SET status = 'dispatched', dispatched_at = $2
-WHERE t.id = ANY ($1)
-  AND t.runtime_id = $3
-  AND (t.status = 'queued' OR (t.status = 'dispatched' AND t.started_at IS NULL))
-RETURNING t.id
+-- Tasks in the order given, with what the daemon needs to resume: the row's own pair, else where the agent left the issue,
+-- else the chat's pointer, else the chat's last task; always both fields from one source. What was cancelled while it
+-- waited is no source: what it carries is older than what ran since.
+WITH claimed AS (
+    UPDATE agent_task_queue AS t
+    SET status = 'dispatched', dispatched_at = $2
+    WHERE t.id = ANY ($1)
+      AND t.runtime_id = $3
+      AND (t.status = 'queued' OR (t.status = 'dispatched' AND t.started_at IS NULL))
+    RETURNING t.*
+)
+SELECT
+    t.*,
+    $4 AS workspace_id,
+    s.session_id AS prior_session_id,
+    s.work_dir AS prior_work_dir,
+    (extract(epoch FROM t.dispatched_at) * 1000000::numeric)::bigint AS claim_token
+FROM claimed AS t
+LEFT JOIN LATERAL (
+    SELECT x.session_id, x.work_dir
+    FROM (
+        SELECT 1 AS place, t.session_id, t.work_dir
+        UNION ALL
+        (
+            SELECT 2, o.session_id, o.work_dir
+            FROM agent_task_queue AS o
+            WHERE t.session_id IS NULL
+              AND o.issue_id = t.issue_id
+              AND o.agent_id = t.agent_id
+              AND o.status IN ('completed', 'failed', 'cancelled')
+              AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
+              AND o.session_id IS NOT NULL
+            ORDER BY COALESCE(o.completed_at, o.started_at, o.dispatched_at, o.created_at) DESC, o.id DESC
+            LIMIT 1
+        )
+        UNION ALL
+        SELECT 3, c.session_id, c.work_dir
+        FROM chat_session AS c
+        WHERE c.id = t.chat_session_id
+        UNION ALL
+        (
+            SELECT 4, o.session_id, o.work_dir
+            FROM agent_task_queue AS o
+            WHERE t.session_id IS NULL
+              AND o.chat_session_id = t.chat_session_id
+              AND o.status IN ('completed', 'failed', 'cancelled')
+              AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
+              AND o.session_id IS NOT NULL
+              AND o.completed_at IS NOT NULL
+            ORDER BY o.completed_at DESC, o.id DESC
+            LIMIT 1
+        )
+    ) AS x
+    WHERE x.session_id IS NOT NULL
+    ORDER BY x.place
+    LIMIT 1
+) AS s ON true
+ORDER BY array_position($1, t.id)

@@ -23,9 +23,7 @@ use crate::settings;
 use crate::spi::{Statement, arg};
 
 static CHOOSE: Statement = Statement::write(include_str!("../../sql/task/choose.sql"));
-static QUEUED_AMONG: Statement = Statement::write(include_str!("../../sql/task/queued_among.sql"));
 static CLAIM: Statement = Statement::write(include_str!("../../sql/task/claim.sql"));
-static CLAIMED: Statement = Statement::write(include_str!("../../sql/task/claimed.sql"));
 
 extension_sql_file!(
     "../../sql/install/comments/claim.sql",
@@ -43,6 +41,8 @@ struct Choice {
     agent: Uuid,
     chat: Option<Uuid>,
     foreign: bool,
+    queued: bool,
+    wakes_agent: bool,
 }
 
 /// What may be handed out, and what the runtime's row says.
@@ -73,6 +73,8 @@ impl Look {
                 agent: row.must(4),
                 chat: row.get(5),
                 foreign: row.must(6),
+                queued: row.must(7),
+                wakes_agent: row.must(8),
             });
             (row.must(1), row.must(2), choice)
         });
@@ -160,7 +162,6 @@ fn multica_claim(
     let now = clock::now();
     let mut events = Events::default();
     let mut look = Look::take(runtime, None, most, now)?;
-    let workspace = look.workspace;
     let mut silent = look.needs_sign_of_life;
     let mut claimed = Vec::new();
     for at in 0..LOOKS {
@@ -186,13 +187,7 @@ fn multica_claim(
         runtime::revive(vec![runtime], now, &mut events);
     }
     events.record(now);
-    if claimed.is_empty() {
-        return Ok(SetOfIterator::empty());
-    }
-    Ok(set(CLAIMED.rows(
-        &[arg(claimed), arg(workspace)],
-        Composite::from_row,
-    )))
+    Ok(set(claimed))
 }
 
 /// Chooses again under the locks and hands out; tasks of another workspace than the runtime's are cancelled instead, and
@@ -205,7 +200,7 @@ fn claim(
     most: i64,
     now: TimestampWithTimeZone,
     events: &mut Events,
-) -> Result<Vec<Uuid>> {
+) -> Result<Vec<Composite<Claimed>>> {
     // Turns of a chat that is not locked are left: a second look may find others than the first.
     let is_locked = |chat| chats.contains(&chat);
     let choose = |most| -> Result<Look> {
@@ -232,23 +227,25 @@ fn claim(
         look = choose(most)?;
         look.choices.retain(|choice| !choice.foreign);
     }
+    if look.choices.is_empty() {
+        return Ok(Vec::new());
+    }
     let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();
-    if chosen.is_empty() {
-        return Ok(chosen);
-    }
-    let fresh: Vec<Uuid> = QUEUED_AMONG.rows(&[arg(chosen.clone())], |row| row.must(1));
-    let done: Vec<Uuid> = CLAIM.rows(&[arg(chosen.clone()), arg(now), arg(runtime)], |row| {
-        row.must(1)
+    let args = [arg(chosen), arg(now), arg(runtime), arg(look.workspace)];
+    let claimed = CLAIM.rows(&args, |row| {
+        (row.column::<Uuid>("id"), Composite::from_row(row))
     });
-    let claimed: Vec<Uuid> = chosen
-        .into_iter()
-        .filter(|task| done.contains(task))
-        .collect();
-    for agent in failure::reconcile(&claimed, &[], now) {
-        events.push("agent:status", agent, json!({}));
+    let (done, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
+    let is_claimed = |choice: &&Choice| done.contains(&Some(choice.task));
+    let claimed: Vec<&Choice> = look.choices.iter().filter(is_claimed).collect();
+    if claimed.iter().any(|choice| choice.wakes_agent) {
+        let tasks: Vec<Uuid> = claimed.iter().map(|choice| choice.task).collect();
+        for agent in failure::reconcile(&tasks, &[], now) {
+            events.push("agent:status", agent, json!({}));
+        }
     }
-    for task in claimed.iter().filter(|task| fresh.contains(task)) {
-        events.push("task:dispatch", *task, json!({}));
+    for choice in claimed.iter().filter(|choice| choice.queued) {
+        events.push("task:dispatch", choice.task, json!({}));
     }
-    Ok(claimed)
+    Ok(rows)
 }

@@ -151,12 +151,12 @@ pub fn reset_issues(tasks: &[Uuid], now: TimestampWithTimeZone, events: &mut Eve
 }
 
 /// Autopilot runs follow their tasks to the end; gives the runs that changed.
-fn follow_autopilot(tasks: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
+pub fn follow_autopilot(tasks: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
     FOLLOW_AUTOPILOT.rows(&[arg(tasks.to_vec()), arg(now)], |row| row.must(1))
 }
 
 /// Chats remember where those of the tasks that ran were when they ended.
-fn point_chats(tasks: &[Uuid], now: TimestampWithTimeZone) {
+pub fn point_chats(tasks: &[Uuid], now: TimestampWithTimeZone) {
     POINT_CHATS.run(&[arg(tasks.to_vec()), arg(now)]);
 }
 
@@ -164,21 +164,6 @@ fn point_chats(tasks: &[Uuid], now: TimestampWithTimeZone) {
 pub fn reconcile(tasks: &[Uuid], agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
     let args = [arg(tasks.to_vec()), arg(now), arg(agents.to_vec())];
     RECONCILE_AGENTS.rows(&args, |row| row.must(1))
-}
-
-/// What follows from tasks that were completed or cancelled, and the events in the order a subscriber expects: agents,
-/// tasks (`kind`), autopilot runs.
-pub fn settle(tasks: &[Uuid], kind: &'static str, now: TimestampWithTimeZone, events: &mut Events) {
-    point_chats(tasks, now);
-    for agent in reconcile(tasks, &[], now) {
-        events.push("agent:status", agent, json!({}));
-    }
-    for task in tasks {
-        events.push(kind, *task, json!({}));
-    }
-    for run in follow_autopilot(tasks, now) {
-        events.push("autopilot:run_done", run, json!({}));
-    }
 }
 
 /// Tasks that a sweep may fail, with everything a verdict on them touches locked and nothing waited for. `candidates`

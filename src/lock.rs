@@ -23,6 +23,7 @@ static AUTOPILOT_RUNS: Statement = Statement::write(include_str!("../sql/lock/au
 static COMMENTS: Statement = Statement::write(include_str!("../sql/lock/comments.sql"));
 static TASKS: Statement = Statement::write(include_str!("../sql/lock/tasks.sql"));
 static OF_TASKS: Statement = Statement::write(include_str!("../sql/lock/of_tasks.sql"));
+static OF_RUN: Statement = Statement::write(include_str!("../sql/lock/of_run.sql"));
 static TRY_AGENTS: Statement = Statement::write(include_str!("../sql/lock/try_agents.sql"));
 static TRY_TASKS: Statement = Statement::write(include_str!("../sql/lock/try_tasks.sql"));
 
@@ -76,6 +77,18 @@ impl Wanted {
             .unwrap_or_default();
         wanted.tasks = tasks;
         wanted
+    }
+
+    /// What the end of a task's run writes beside the task, which comes last in the order and is locked by its own UPDATE.
+    pub fn of_run(task: Uuid) -> Self {
+        let found = OF_RUN.row(&[arg(task)], |row| Self {
+            agents: vec![row.must(1)],
+            issues: row.get(2).into_iter().collect(),
+            chat_sessions: row.get(3).into_iter().collect(),
+            runs: row.get(4).into_iter().collect(),
+            ..Self::default()
+        });
+        found.unwrap_or_default()
     }
 
     /// Takes the locks, waiting for each.

@@ -37,7 +37,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{reader,daemon,operator}', 'autopilot', 'SELECT', '{id,workspace_id}'),
     ('{operator}', 'autopilot', 'SELECT', '{assignee_id,priority}'),
     ('{reader,daemon,operator}', 'autopilot_run', 'SELECT', '{id,autopilot_id}'),
-    ('{daemon,operator}', 'autopilot_run', 'SELECT', '{status,result,failure_reason}'),
+    ('{daemon,operator}', 'autopilot_run', 'SELECT', '{status}'),
     ('{operator}', 'autopilot_run', 'SELECT', '{task_id}'),
     ('{daemon,operator}', 'autopilot_run', 'UPDATE', '{status,completed_at,result,failure_reason}'),
     ('{operator}', 'autopilot_run', 'UPDATE', '{task_id}'),

@@ -14,7 +14,7 @@ SELECT
     $4 AS workspace_id,
     s.session_id AS prior_session_id,
     s.work_dir AS prior_work_dir,
-    (extract(epoch FROM t.dispatched_at) * 1000000::numeric)::bigint AS claim_token
+    (LEAST(GREATEST(extract(epoch FROM t.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint AS claim_token
 FROM claimed AS t
 LEFT JOIN LATERAL (
     SELECT x.session_id, x.work_dir

@@ -2,7 +2,6 @@
 -- as a bigint comes.
 SELECT
     t.status,
-    (LEAST(GREATEST(extract(epoch FROM t.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint,
-    t.chat_session_id IS NOT NULL
+    (LEAST(GREATEST(extract(epoch FROM t.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint
 FROM agent_task_queue AS t
 WHERE t.id = $1

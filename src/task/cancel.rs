@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use serde_json::json;
 
 use super::transition::{Outcome, State};
 use crate::argument::required;
@@ -15,7 +16,10 @@ use crate::lock::Wanted;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
-static ACTIVE_OF: Statement = Statement::write(include_str!("../../sql/task/active_of.sql"));
+static ACTIVE_OF_ISSUE: Statement =
+    Statement::write(include_str!("../../sql/task/active_of_issue.sql"));
+static ACTIVE_OF_AGENT: Statement =
+    Statement::write(include_str!("../../sql/task/active_of_agent.sql"));
 static AGENTS_OF_ISSUE: Statement =
     Statement::write(include_str!("../../sql/task/agents_of_issue.sql"));
 static CANCEL: Statement = Statement::write(include_str!("../../sql/task/cancel.sql"));
@@ -33,19 +37,54 @@ extension_sql_file!(
     ]
 );
 
-/// The active tasks of an issue, an agent, or both.
-pub fn active_of(issue: Option<Uuid>, agent: Option<Uuid>) -> Vec<Uuid> {
-    active_among(issue, agent, None)
+/// The active tasks of an issue and agent.
+pub fn active_of(issue: Uuid, agent: Uuid) -> Vec<Uuid> {
+    Whose::Issue(issue, Some(agent)).active(None)
 }
 
-fn active_among(issue: Option<Uuid>, agent: Option<Uuid>, agents: Option<Vec<Uuid>>) -> Vec<Uuid> {
-    ACTIVE_OF.rows(&[arg(issue), arg(agent), arg(agents)], |row| row.must(1))
+/// Whose tasks a call is about.
+enum Whose {
+    /// An issue's, of one agent or of all.
+    Issue(Uuid, Option<Uuid>),
+    /// An agent's.
+    Agent(Uuid),
 }
 
-/// Cancels active tasks whose locks are held; gives those that it cancelled.
+impl Whose {
+    /// The active ones; with `agents`, of an issue's only theirs.
+    fn active(&self, agents: Option<Vec<Uuid>>) -> Vec<Uuid> {
+        match self {
+            Self::Issue(issue, agent) => {
+                let args = [arg(*issue), arg(*agent), arg(agents)];
+                ACTIVE_OF_ISSUE.rows(&args, |row| row.must(1))
+            }
+            Self::Agent(agent) => ACTIVE_OF_AGENT.rows(&[arg(*agent)], |row| row.must(1)),
+        }
+    }
+
+    /// Whoever may have such tasks.
+    fn agents(&self) -> Vec<Uuid> {
+        match self {
+            Self::Issue(_, Some(agent)) | Self::Agent(agent) => vec![*agent],
+            Self::Issue(issue, None) => AGENTS_OF_ISSUE.rows(&[arg(*issue)], |row| row.must(1)),
+        }
+    }
+}
+
+/// Cancels active tasks whose locks are held, with the events in the order a subscriber expects: agents, tasks, autopilot
+/// runs. Gives those that it cancelled.
 pub fn cancel(tasks: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) -> Vec<Uuid> {
     let cancelled: Vec<Uuid> = CANCEL.rows(&[arg(tasks), arg(now)], |row| row.must(1));
-    failure::settle(&cancelled, "task:cancelled", now, events);
+    failure::point_chats(&cancelled, now);
+    for agent in failure::reconcile(&cancelled, &[], now) {
+        events.push("agent:status", agent, json!({}));
+    }
+    for task in &cancelled {
+        events.push("task:cancelled", *task, json!({}));
+    }
+    for run in failure::follow_autopilot(&cancelled, now) {
+        events.push("autopilot:run_done", run, json!({}));
+    }
     cancelled
 }
 
@@ -75,21 +114,17 @@ fn multica_cancel(
 
 /// Locks, looks again under the locks, cancels: whatever became active on the way, too. Only a task of an agent that the
 /// issue did not know is left, as one queued after this call: without that agent's lock its status could not be set right.
-fn cancel_all(issue: Option<Uuid>, agent: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
-    let mut wanted = Wanted::of_tasks(active_of(issue, agent));
-    wanted.issues.extend(issue);
-    match agent {
-        Some(agent) => wanted.agents.push(agent),
-        None => wanted
-            .agents
-            .extend(AGENTS_OF_ISSUE.rows(&[arg(issue)], |row| row.must::<Uuid>(1))),
+fn cancel_all(whose: &Whose) -> SetOfIterator<'static, Composite<Task>> {
+    let mut wanted = Wanted::of_tasks(whose.active(None));
+    if let Whose::Issue(issue, _) = whose {
+        wanted.issues.push(*issue);
     }
+    wanted.agents.extend(whose.agents());
     let agents = wanted.agents.clone();
     wanted.take();
     let now = clock::now();
     let mut events = Events::default();
-    let active = active_among(issue, agent, Some(agents));
-    let cancelled = cancel(active, now, &mut events);
+    let cancelled = cancel(whose.active(Some(agents)), now, &mut events);
     events.record(now);
     set(TASKS.rows(&[arg(cancelled)], Composite::from_row))
 }
@@ -113,7 +148,7 @@ fn multica_cancel_issue_tasks(
     if let Some(agent) = agent_id {
         exists(&AGENT_EXISTS, "agent", agent)?;
     }
-    Ok(cancel_all(Some(issue), agent_id))
+    Ok(cancel_all(&Whose::Issue(issue, agent_id)))
 }
 
 /// Cancels the active tasks of an agent; gives those that it cancelled.
@@ -124,5 +159,5 @@ fn multica_cancel_agent_tasks(
 ) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
     let agent = required("agent_id", agent_id)?;
     exists(&AGENT_EXISTS, "agent", agent)?;
-    Ok(cancel_all(None, Some(agent)))
+    Ok(cancel_all(&Whose::Agent(agent)))
 }

@@ -12,18 +12,11 @@ use crate::event::Events;
 use crate::failure;
 use crate::json::Jsonb;
 use crate::kind::Transition;
+use crate::lock::Wanted;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
 static COMPLETE: Statement = Statement::write(include_str!("../../sql/task/complete.sql"));
-static POINT_CHAT: Statement = Statement::write(include_str!("../../sql/task/point_chat.sql"));
-static FIRST_EXECUTION: Statement =
-    Statement::write(include_str!("../../sql/task/first_execution.sql"));
-
-/// The chat of a task remembers where the turn ended.
-pub fn point_chat(task: Uuid, now: TimestampWithTimeZone) {
-    POINT_CHAT.run(&[arg(task), arg(now)]);
-}
 
 /// Running to completed, with what follows: the chat's pointer, the autopilot run, the first execution, the
 /// agent's status, the events. A task that is over already is answered as it is, so that a repeated call is harmless.
@@ -37,9 +30,8 @@ fn multica_complete(
     claim_token: default!(Option<i64>, "NULL"),
 ) -> Result<Composite<Transition>, ErrorReport> {
     let task = required("task_id", task_id)?;
-    let Some(state) = State::open(task, claim_token)? else {
-        return Ok(Outcome::default().of(task)?);
-    };
+    let wanted = Wanted::of_run(task);
+    wanted.take();
     let now = clock::now();
     let args = [
         arg(task),
@@ -47,22 +39,33 @@ fn multica_complete(
         arg(result),
         arg(session_id),
         arg(work_dir),
+        arg(claim_token),
     ];
-    if COMPLETE.run(&args) == 0 {
+    let done = COMPLETE.row(&args, |row| {
+        (
+            row.column::<Uuid>("followed_run_id"),
+            Composite::from_row(row),
+        )
+    });
+    let Some((run, completed)) = done else {
+        let state = State::of(task)?;
+        if state.is_final() {
+            return Ok(Outcome::default().of(task)?);
+        }
+        state.check_token(task, claim_token)?;
         return Err(state.refuse(task, "completed", "running").into());
-    }
-    point_chat(task, now);
-    let first_execution = FIRST_EXECUTION.run(&[arg(task), arg(now)]) > 0;
+    };
     let mut events = Events::default();
-    if state.is_chat_turn {
+    if !wanted.chat_sessions.is_empty() {
         events.push("chat:done", task, json!({ "content": "" }));
     }
-    failure::settle(&[task], "task:completed", now, &mut events);
-    events.record(now);
-    Ok(Outcome {
-        applied: true,
-        first_execution,
-        ..Outcome::default()
+    for agent in failure::reconcile(&[], &wanted.agents, now) {
+        events.push("agent:status", agent, json!({}));
     }
-    .of(task)?)
+    events.push("task:completed", task, json!({}));
+    if let Some(run) = run {
+        events.push("autopilot:run_done", run, json!({}));
+    }
+    events.record(now);
+    Ok(completed)
 }

@@ -6,7 +6,6 @@ use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::complete::point_chat;
 use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::clock;
@@ -16,6 +15,7 @@ use crate::kind::Transition;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
+static POINT_CHAT: Statement = Statement::write(include_str!("../../sql/task/point_chat.sql"));
 static FAIL: Statement = Statement::write(include_str!("../../sql/task/fail.sql"));
 
 /// In flight to failed, and the failure pipeline like every other failure: a retry if the reason allows one, else the
@@ -47,7 +47,7 @@ fn multica_fail(
     if FAIL.run(&args) == 0 {
         return Err(state.refuse(task, "failed", "dispatched or running").into());
     }
-    point_chat(task, now);
+    POINT_CHAT.run(&[arg(task), arg(now)]);
     let mut events = Events::default();
     let done = failure::follow(&[task], &HashSet::from([task]), now, &mut events);
     events.record(now);

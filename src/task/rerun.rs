@@ -38,7 +38,7 @@ fn multica_rerun(
     let find = || Source::issue(issue, None);
     let source = find()?;
     check_comment(trigger_comment_id, &source)?;
-    let active = || active_of(Some(issue), Some(source.agent));
+    let active = || active_of(issue, source.agent);
     lock(
         &source,
         trigger_comment_id,

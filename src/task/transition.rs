@@ -29,8 +29,6 @@ pub struct State {
     pub status: String,
     /// Microseconds of dispatched_at.
     pub token: Option<i64>,
-    /// Whether it is a turn of a chat.
-    pub is_chat_turn: bool,
 }
 
 impl State {
@@ -40,7 +38,6 @@ impl State {
             .row(&[arg(task)], |row| Self {
                 status: row.must(1),
                 token: row.get(2),
-                is_chat_turn: row.must(3),
             })
             .ok_or_else(|| Error::not_found("task", task))
     }

@@ -89,19 +89,27 @@ pub fn set_as_autovacuum_does(name: &CStr) {
     set(c"transaction_timeout", c"0");
 }
 
-/// Makes the process the role `owner` until it ends.
+/// Makes the current transaction's user `owner`, and says who it was before.
 ///
-/// Set outside a transaction, so that an abort restores this user and not the superuser that connected. As in a
-/// SECURITY DEFINER function, SET ROLE and SET SESSION AUTHORIZATION are refused, so a trigger cannot take the superuser
-/// back; unlike a security-restricted operation, temporary tables and deferred constraint triggers keep working.
-pub fn become_for_good(owner: pg_sys::Oid) {
+/// An abort gives the former user back by itself, a commit does not: see [`back_to`]. As in a SECURITY DEFINER function,
+/// SET ROLE and SET SESSION AUTHORIZATION are refused, so a trigger cannot take the superuser back; unlike a
+/// security-restricted operation, temporary tables and deferred constraint triggers keep working.
+pub fn become_owner(owner: pg_sys::Oid) -> pg_sys::Oid {
     unsafe {
         assert!(
-            !pg_sys::IsTransactionState(),
-            "the user of a worker is set outside a transaction"
+            pg_sys::IsTransactionState(),
+            "Postgres lets no transaction begin as anybody else than the session's user"
         );
+        let (mut former, mut context) = (pg_sys::InvalidOid, 0);
+        pg_sys::GetUserIdAndSecContext(&mut former, &mut context);
         pg_sys::SetUserIdAndSecContext(owner, pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int);
+        former
     }
+}
+
+/// Gives the process its user back after a commit, whose deferred triggers still had to be the owner's.
+pub fn back_to(former: pg_sys::Oid) {
+    unsafe { pg_sys::SetUserIdAndSecContext(former, 0) };
 }
 
 /// Waits for the latch or for `limit`, whichever comes first, and then serves interrupts.

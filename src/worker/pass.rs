@@ -50,6 +50,7 @@ pub extern "C-unwind" fn multica_worker_main(argument: pg_sys::Datum) {
     let mut pass = Pass {
         database,
         name: format!("with OID {database}"),
+        owner: None,
         began: Instant::now(),
         batch: Batch::new(settings::batch_size() as i32, None),
         attempts: 0,
@@ -72,6 +73,8 @@ fn unpack(word: u64) -> (pg_sys::Oid, u32) {
 struct Pass {
     database: pg_sys::Oid,
     name: String,
+    /// Whose tables they are, once that is known: nothing touches a table as anybody else.
+    owner: Option<pg_sys::Oid>,
     began: Instant,
     batch: Batch,
     attempts: u32,
@@ -115,7 +118,7 @@ impl Pass {
             }
             shared::spared(self.database, since);
         }
-        foreign::become_for_good(place.owner);
+        self.owner = Some(place.owner);
         loop {
             foreign::reload_if_asked();
             // A trigger may have left another path behind.
@@ -124,7 +127,9 @@ impl Pass {
             let size = self.batch.size();
             self.attempts += 1;
             let sweep_began = Instant::now();
-            let outcome = foreign::within(left, || transaction::run("sweeping", || sweep(size)));
+            let outcome = foreign::within(left, || {
+                transaction::run_as(self.owner, "sweeping", || sweep(size))
+            });
             let ended = match outcome {
                 Ok(more) => {
                     self.swept = true;
@@ -150,7 +155,7 @@ impl Pass {
     fn done(&mut self) -> Report {
         let stale_after = settings::stale_after_secs();
         let expiry = foreign::within(BESIDE, || {
-            transaction::run("looking for the next expiry", || {
+            transaction::run_as(self.owner, "looking for the next expiry", || {
                 NEXT_EXPIRY.row(&[arg(stale_after)], |row| {
                     row.get::<TimestampWithTimeZone>(1)
                 })
@@ -232,7 +237,7 @@ impl Pass {
     /// Notes an error where the operator looks, in a transaction of its own; false when the table did not take it.
     fn record(&mut self, text: &str, refused: Vec<Uuid>) -> bool {
         let recorded = foreign::within(BESIDE, || {
-            transaction::run("recording an error", || {
+            transaction::run_as(self.owner, "recording an error", || {
                 RECORD_ERROR.run(&[arg(text), arg(refused)])
             })
         });

@@ -6,6 +6,8 @@ use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
+use super::foreign;
+
 /// An error that aborted a transaction.
 pub struct Failure {
     /// Its SQLSTATE, as Postgres knows it.
@@ -17,15 +19,28 @@ pub struct Failure {
 /// Runs `body` in a transaction of its own and commits; an error, the commit's included, aborts the whole
 /// transaction, which is why it may be caught here.
 pub fn run<R>(activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
+    run_as(None, activity, body)
+}
+
+/// As [`run`]; with an `owner`, no statement and no trigger of the transaction has another user.
+pub fn run_as<R>(
+    owner: Option<pg_sys::Oid>,
+    activity: &str,
+    body: impl FnOnce() -> R,
+) -> Result<R, Failure> {
     let activity = std::ffi::CString::new(activity).expect("activities hold no NUL byte");
     let work = AssertUnwindSafe(|| unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
+        let former = owner.map(foreign::become_owner);
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
         let result = body();
         pg_sys::PopActiveSnapshot();
         pg_sys::CommitTransactionCommand();
+        if let Some(former) = former {
+            foreign::back_to(former);
+        }
         Ok(result)
     });
     let outcome = PgTryBuilder::new(work)

@@ -21,6 +21,10 @@ pub const ALL: &[(&str, Suite)] = &[
         "applications/w16_reassignment_commits_as_a_whole",
         w16_reassignment_commits_as_a_whole,
     ),
+    (
+        "applications/w19_run_issue_and_task_commit_together",
+        w19_run_issue_and_task_commit_together,
+    ),
 ];
 
 /// An application's transaction, killed after each of its statements and at last let through.
@@ -139,5 +143,33 @@ fn w16_reassignment_commits_as_a_whole(context: &Context) -> Result<()> {
         "SELECT a.name, a.status, t.status, t.completed_at IS NOT NULL FROM agent_task_queue AS t
          JOIN agent AS a ON a.id = t.agent_id ORDER BY a.name",
         "Ada idle cancelled t\nBo idle queued f",
+    )
+}
+
+/// An autopilot that makes an issue: no run without its issue, no issue without its task.
+fn w19_run_issue_and_task_commit_together(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    let statements = [
+        format!(
+            "INSERT INTO autopilot_run (id, autopilot_id, source, status) VALUES ({}, {}, 'schedule', 'issue_created')",
+            id("72"),
+            id("61")
+        ),
+        format!(
+            "INSERT INTO issue (id, workspace_id, title, status, number, assignee_type, assignee_id, creator_type, creator_id,
+                                origin_type, origin_id)
+             VALUES ({}, {}, 'nightly', 'todo', 9, 'agent', {}, 'agent', {}, 'autopilot', {})",
+            id("da"), id("a1"), id("c1"), id("c1"), id("61")
+        ),
+        format!("UPDATE autopilot_run SET issue_id = {} WHERE id = {}", id("da"), id("72")),
+        format!("SELECT FROM multica_enqueue_issue({})", id("da")),
+        format!("UPDATE autopilot SET last_run_at = now() WHERE id = {}", id("61")),
+    ];
+    killed_at_every_statement(context, &database, &statements)?;
+    expect(
+        &mut client,
+        "SELECT i.title, t.status, r.status, t.autopilot_run_id IS NULL FROM autopilot_run AS r
+         JOIN issue AS i ON i.id = r.issue_id JOIN agent_task_queue AS t ON t.issue_id = i.id",
+        "nightly queued issue_created t",
     )
 }

@@ -22,16 +22,29 @@ const SQLSTATES: [&str; 12] = [
 ];
 
 /// A member of the extension as \df+ or \dT+ shows it.
-struct Member {
-    name: String,
-    arguments: Vec<String>,
-    is_routine: bool,
-    comment: String,
-    /// A call with NULL for every argument.
-    call: String,
+pub struct Member {
+    /// Its name, without a schema.
+    pub name: String,
+    /// What its arguments are called.
+    pub arguments: Vec<String>,
+    /// Their types.
+    pub types: Vec<String>,
+    /// Whether it is called, unlike a type.
+    pub is_routine: bool,
+    /// Its comment.
+    pub comment: String,
+    begin: String,
 }
 
-fn members(client: &mut Client) -> Result<Vec<Member>> {
+impl Member {
+    /// A call with these arguments.
+    pub fn call(&self, arguments: &[String]) -> String {
+        format!("{} {}({})", self.begin, self.name, arguments.join(", "))
+    }
+}
+
+/// Everything that is the extension's and has a name in SQL.
+pub fn members(client: &mut Client) -> Result<Vec<Member>> {
     let rows = client.query(
         "SELECT COALESCE(p.proname, t.typname)::text,
                 COALESCE((SELECT array_agg(a.name ORDER BY a.at)
@@ -39,11 +52,9 @@ fn members(client: &mut Client) -> Result<Vec<Member>> {
                           WHERE a.at <= p.pronargs), '{}'),
                 p.oid IS NOT NULL,
                 COALESCE(obj_description(d.objid, d.classid::regclass::name), ''),
-                CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE 'SELECT FROM ' END || COALESCE(p.proname, '') || '('
-                || array_to_string(ARRAY(
-                    SELECT 'NULL::' || format_type(a.type, NULL)
-                    FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, at) ORDER BY a.at
-                ), ', ') || ')'
+                CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT * FROM' END,
+                ARRAY(SELECT format_type(a.type, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, at)
+                      ORDER BY a.at)
          FROM pg_depend AS d
          JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
          LEFT JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
@@ -57,7 +68,8 @@ fn members(client: &mut Client) -> Result<Vec<Member>> {
         arguments: row.get(1),
         is_routine: row.get(2),
         comment: row.get(3),
-        call: row.get(4),
+        begin: row.get(4),
+        types: row.get(5),
     };
     Ok(rows.iter().map(member).collect())
 }
@@ -88,7 +100,13 @@ fn say_what_null_raises(context: &Context) -> Result<()> {
     let mut client = database.connect()?;
     let mut wrong = Vec::new();
     for member in members(&mut client)?.iter().filter(|it| it.is_routine) {
-        let raised = match client.batch_execute(&member.call) {
+        let nulls: Vec<String> = member
+            .types
+            .iter()
+            .map(|it| format!("NULL::{it}"))
+            .collect();
+        let call = member.call(&nulls);
+        let raised = match client.batch_execute(&call) {
             Ok(()) => None,
             Err(error) => Some(error.code().map_or("", |code| code.code()).to_string()),
         };
@@ -99,8 +117,7 @@ fn say_what_null_raises(context: &Context) -> Result<()> {
         };
         if !fits {
             wrong.push(format!(
-                "{} raises {raised:?}, its comment says {said:?}",
-                member.call
+                "{call} raises {raised:?}, its comment says {said:?}"
             ));
         }
     }
@@ -139,7 +156,7 @@ fn problems(member: &Member) -> Vec<String> {
 }
 
 /// What looks like a SQLSTATE behind "Errors: ".
-fn codes(comment: &str) -> Vec<String> {
+pub fn codes(comment: &str) -> Vec<String> {
     let errors = comment.split("Errors: ").nth(1).unwrap_or_default();
     let words = errors.split(|letter: char| !letter.is_ascii_alphanumeric());
     words

@@ -1,6 +1,7 @@
 //! The pages: their SQL runs as it stands and prints what they show, their links lead somewhere, and the table of settings
 //! says what is so.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Suite;
+use super::comments::members;
 use crate::context::Context;
 use crate::database::Database;
 
@@ -16,6 +18,7 @@ use crate::database::Database;
 pub const ALL: &[(&str, Suite)] = &[
     ("docs/sql_runs_as_it_stands", sql_runs_as_it_stands),
     ("docs/links_lead_somewhere", links_lead_somewhere),
+    ("docs/every_call_is_on_a_page", every_call_is_on_a_page),
     (
         "docs/settings_are_listed_with_their_defaults",
         settings_are_listed_with_their_defaults,
@@ -117,6 +120,7 @@ fn psql(database: &Database, script: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Links lead to files, and into them to headings.
 fn links_lead_somewhere(context: &Context) -> Result<()> {
     for page in pages(context)? {
         let text = fs::read_to_string(&page)?;
@@ -126,14 +130,50 @@ fn links_lead_somewhere(context: &Context) -> Result<()> {
             .skip(1)
             .filter_map(|rest| rest.split(')').next())
         {
-            let file = link.split('#').next().unwrap_or(link);
-            ensure!(
-                folder.join(file).exists(),
-                "{} links to {link}",
-                page.display()
-            );
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                page.clone()
+            } else {
+                folder.join(file)
+            };
+            let leads = target.exists()
+                && (heading.is_empty() || anchors(&fs::read_to_string(&target)?).contains(heading));
+            ensure!(leads, "{} links to {link}", page.display());
         }
     }
+    Ok(())
+}
+
+/// The headings of a page as links name them.
+fn anchors(page: &str) -> HashSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let words = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = words
+                .chars()
+                .filter(|it| it.is_alphanumeric() || " -_".contains(*it));
+            kept.collect::<String>().replace(' ', "-")
+        })
+        .collect()
+}
+
+/// Nobody has to find a call in the catalogue first to hear of it.
+fn every_call_is_on_a_page(context: &Context) -> Result<()> {
+    let mut words = HashSet::new();
+    for page in pages(context)? {
+        let text = fs::read_to_string(&page)?;
+        let names = text.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_');
+        words.extend(names.map(str::to_string));
+    }
+    let database = context.fresh_database()?;
+    let calls = members(&mut database.connect()?)?;
+    let unheard: Vec<&str> = calls
+        .iter()
+        .filter(|member| member.is_routine && !words.contains(&member.name))
+        .map(|member| member.name.as_str())
+        .collect();
+    ensure!(unheard.is_empty(), "on no page: {unheard:?}");
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod demo;
 mod differences;
 mod docs;
 mod dump;
+mod errors;
 mod event_storm;
 mod events;
 mod examples;
@@ -59,6 +60,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     differences::ALL,
     docs::ALL,
     dump::ALL,
+    errors::ALL,
     event_storm::ALL,
     events::ALL,
     examples::ALL,

@@ -40,6 +40,6 @@ stays.
 runtime_id: the runtime.
 legacy_daemon_id: the earlier identity.
 Returns true where it was recorded, false where an earlier one was there.
-Errors: 22004 an argument is NULL; P0002 no such runtime; 55000 the tables are missing; 42501 no privilege on
-  them.
+Errors: 22004 an argument is NULL; 22023 legacy_daemon_id is blank; P0002 no such runtime; 55000 the tables are
+  missing; 42501 no privilege on them.
 Carries out RecordRuntimeLegacyDaemonID.$$;

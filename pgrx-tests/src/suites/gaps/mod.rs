@@ -1,8 +1,9 @@
 //! Every gap between two statements that the server's own code leaves around tasks, closed: one test a gap, named after
 //! its number.
 
+mod claims;
+
 use anyhow::{Result, ensure};
-use postgres::Client;
 
 use super::Suite;
 use super::support::{digest, expect, expect_state, hold_stop, id, start, team, terminate, value};
@@ -25,19 +26,19 @@ pub const ALL: &[(&str, Suite)] = &[
     ),
     (
         "gaps/w11_many_claims_keep_to_the_agents_room",
-        w11_many_claims_keep_to_the_agents_room,
+        claims::w11_many_claims_keep_to_the_agents_room,
     ),
     (
         "gaps/w12_many_claims_give_one_turn_of_a_chat",
-        w12_many_claims_give_one_turn_of_a_chat,
+        claims::w12_many_claims_give_one_turn_of_a_chat,
     ),
     (
         "gaps/w13_lost_answer_costs_no_attempt",
-        w13_lost_answer_costs_no_attempt,
+        claims::w13_lost_answer_costs_no_attempt,
     ),
     (
         "gaps/w14_foreign_task_is_cancelled_by_the_claim_itself",
-        w14_foreign_task_is_cancelled_by_the_claim_itself,
+        claims::w14_foreign_task_is_cancelled_by_the_claim_itself,
     ),
     (
         "gaps/w15_refused_rerun_leaves_the_old_run",
@@ -50,6 +51,10 @@ pub const ALL: &[(&str, Suite)] = &[
     (
         "gaps/w18_task_goes_where_the_agent_went",
         w18_task_goes_where_the_agent_went,
+    ),
+    (
+        "gaps/w19_autopilot_run_has_its_task",
+        w19_autopilot_run_has_its_task,
     ),
 ];
 
@@ -84,30 +89,6 @@ fn killed_at_every_table(
         digest(context, database)? != before,
         "{call} does something"
     );
-    Ok(())
-}
-
-/// Sixteen claims at once, on the runtimes in turn, held back until all of them wait.
-fn claim_at_once(database: &Database, client: &mut Client, runtimes: &[&str]) -> Result<()> {
-    client.batch_execute("BEGIN; SELECT FROM agent FOR UPDATE")?;
-    let mut claims = Vec::new();
-    for at in 0..16 {
-        claims.push(start(
-            database,
-            &format!(
-                "SELECT FROM multica_claim({}, 3)",
-                id(runtimes[at % runtimes.len()])
-            ),
-        )?);
-    }
-    let mut observer = database.connect()?;
-    for claim in &claims {
-        claim.wait_until_blocked(&mut observer)?;
-    }
-    client.batch_execute("COMMIT")?;
-    for claim in claims {
-        claim.finish()?;
-    }
     Ok(())
 }
 
@@ -172,86 +153,6 @@ fn w8_retry_of_a_chat_turn_goes_first(context: &Context) -> Result<()> {
     client.batch_execute(&chat)?;
     client.batch_execute("SELECT FROM agent_task_queue AS t, multica_fail(t.id, 'x', 'timeout') WHERE t.status = 'dispatched'")?;
     expect(&mut client, &claim, "2")
-}
-
-fn w11_many_claims_keep_to_the_agents_room(context: &Context) -> Result<()> {
-    let (database, mut client) = team(context)?;
-    client.batch_execute(
-        "UPDATE agent SET max_concurrent_tasks = 4;
-         INSERT INTO agent_task_queue (agent_id, runtime_id, context)
-         SELECT a.id, r.id, '{}' FROM agent AS a, agent_runtime AS r, generate_series(1, 30)
-         WHERE a.name = 'Ada' AND r.daemon_id IN ('machine-1', 'machine-2')",
-    )?;
-    claim_at_once(&database, &mut client, &["b1", "b2"])?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM agent_task_queue WHERE status = 'dispatched'",
-        "4",
-    )
-}
-
-fn w12_many_claims_give_one_turn_of_a_chat(context: &Context) -> Result<()> {
-    let (database, mut client) = team(context)?;
-    client.batch_execute(&format!(
-        "INSERT INTO agent_task_queue (agent_id, runtime_id, chat_session_id, created_at)
-         SELECT a.id, r.id, {}, now() + make_interval(secs => g)
-         FROM agent AS a, agent_runtime AS r, generate_series(1, 30) AS g
-         WHERE a.name = 'Ada' AND r.daemon_id IN ('machine-1', 'machine-2')",
-        id("51")
-    ))?;
-    claim_at_once(&database, &mut client, &["b1", "b2"])?;
-    expect(
-        &mut client,
-        "SELECT count(*), min(created_at) = (SELECT min(created_at) FROM agent_task_queue)
-         FROM agent_task_queue WHERE status = 'dispatched'",
-        "1 t",
-    )
-}
-
-fn w13_lost_answer_costs_no_attempt(context: &Context) -> Result<()> {
-    let (database, mut client) = team(context)?;
-    client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
-    // The daemon dies with the answer on its way; the next process asks again.
-    let mut daemon = database.connect()?;
-    daemon.batch_execute(&format!("SELECT FROM multica_claim({})", id("b1")))?;
-    drop(daemon);
-    let claim = format!("SELECT attempt, status FROM multica_claim({})", id("b1"));
-    expect(&mut client, &claim, "")?;
-    client.batch_execute(
-        "UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'",
-    )?;
-    expect(&mut client, &claim, "1 dispatched")?;
-    // What was given again is not timed out from the first answer on.
-    expect(
-        &mut client,
-        "SELECT tasks_timed_out FROM multica_sweep()",
-        "0",
-    )
-}
-
-fn w14_foreign_task_is_cancelled_by_the_claim_itself(context: &Context) -> Result<()> {
-    let (database, mut client) = team(context)?;
-    client.batch_execute(&format!(
-        "SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}",
-        id("d9")
-    ))?;
-    let claim = format!("SELECT FROM multica_claim({})", id("b1"));
-    killed_at_every_table(
-        context,
-        &database,
-        &claim,
-        &["agent_task_queue", "multica_event_log"],
-    )?;
-    expect(
-        &mut client,
-        "SELECT status, dispatched_at IS NULL FROM agent_task_queue",
-        "cancelled t",
-    )?;
-    expect(
-        &mut client,
-        "SELECT status FROM agent WHERE name = 'Ada'",
-        "idle",
-    )
 }
 
 fn w15_refused_rerun_leaves_the_old_run(context: &Context) -> Result<()> {
@@ -342,4 +243,22 @@ fn w18_task_goes_where_the_agent_went(context: &Context) -> Result<()> {
     )?;
     ensure!(place == "b2 3", "queued on {place}");
     Ok(())
+}
+
+/// A run that works without an issue: the task and the run's pointer to it are one, and a repeated call finds them.
+fn w19_autopilot_run_has_its_task(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    let enqueue = format!("SELECT FROM multica_enqueue_autopilot({})", id("71"));
+    killed_at_every_table(
+        context,
+        &database,
+        &enqueue,
+        &["agent_task_queue", "autopilot_run", "multica_event_log"],
+    )?;
+    client.batch_execute(&enqueue)?;
+    expect(
+        &mut client,
+        "SELECT r.task_id = t.id, t.status FROM agent_task_queue AS t JOIN autopilot_run AS r ON r.id = t.autopilot_run_id",
+        "t queued",
+    )
 }

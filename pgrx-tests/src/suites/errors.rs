@@ -1,0 +1,211 @@
+//! What calls raise, and what the comments in the catalogue say of it: every function with every argument spoilt in turn,
+//! without tables, and without a privilege on them. A new function is covered without anybody's doing.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use super::comments::{Member, codes, members};
+use super::support::{id, team};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "errors/of_arguments_are_the_ones_that_comments_name",
+        of_arguments_are_the_ones_that_comments_name,
+    ),
+    (
+        "errors/without_tables_are_said_in_comments",
+        without_tables_are_said_in_comments,
+    ),
+    (
+        "errors/without_privileges_are_said_in_comments",
+        without_privileges_are_said_in_comments,
+    ),
+];
+
+/// Codes that a wrong argument alone brings about.
+const OF_ARGUMENTS: [&str; 5] = ["22004", "22023", "P0002", "23503", "2D000"];
+
+/// A value that is in place, by the argument's name, in the fixture `team` with a task that runs.
+fn good(argument: &str, kind: &str) -> Result<String> {
+    let value = match argument {
+        "runtime_id" | "old_runtime_id" | "into_runtime_id" => id("b1"),
+        "new_runtime_id" => id("b2"),
+        "runtime_ids" => format!("ARRAY[{}]", id("b1")),
+        "workspace_id" => id("a1"),
+        "agent_id" => id("c1"),
+        "issue_id" => id("d1"),
+        "chat_session_id" => id("51"),
+        "autopilot_run_id" => id("71"),
+        "trigger_comment_id" => id("81"),
+        "owner_id" => id("f1"),
+        "task_id" => id("e1"),
+        "task_ids" | "running_task_ids" => format!("ARRAY[{}]", id("e1")),
+        "daemon_id" | "legacy_daemon_id" => "'machine-1'".into(),
+        "provider" => "'claude'".into(),
+        "name" | "device_info" | "error" | "failure_reason" | "session_id" | "work_dir"
+        | "reader" => "'word'".into(),
+        "runtime_mode" => "'local'".into(),
+        "status" => "'online'".into(),
+        "capability" => "'reader'".into(),
+        "grantee" => "'postgres'".into(),
+        "registration" => r#"'{"daemon_id": "m", "runtimes": [{"type": "claude"}]}'"#.into(),
+        "context" | "metadata" | "result" => "'{}'".into(),
+        "claim_token" => "NULL".into(),
+        _ => match kind {
+            "integer" | "bigint" | "double precision" => "1".into(),
+            "boolean" => "true".into(),
+            _ => anyhow::bail!("what is a good value for {argument} {kind}?"),
+        },
+    };
+    Ok(format!("{value}::{kind}"))
+}
+
+/// Values that may be wrong for an argument of this type.
+fn bad(kind: &str) -> Vec<String> {
+    let nothing = id("00");
+    let values: &[&str] = match kind {
+        "uuid" => &["NULL", &nothing],
+        "uuid[]" => &["NULL", "'{NULL}'", "'{}'"],
+        "text" => &["NULL", "''", "'nonsense'"],
+        "jsonb" => &["NULL", "'[]'", "'{}'", "'1'"],
+        "integer" | "bigint" => &["NULL", "-1", "0"],
+        "double precision" => &["NULL", "-1", "0", "'NaN'", "'Infinity'"],
+        "regrole" => &["NULL", "'4711'"],
+        _ => &["NULL"],
+    };
+    values
+        .iter()
+        .map(|value| format!("{value}::{kind}"))
+        .collect()
+}
+
+/// Good arguments with one of them spoilt, and with all of a type.
+fn spoilt(good: &[String], types: &[String]) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for (at, kind) in types.iter().enumerate() {
+        for value in bad(kind) {
+            let mut one = good.to_vec();
+            one[at].clone_from(&value);
+            all.push(one);
+            let each = good.iter().zip(types);
+            all.push(
+                each.map(|(good, of)| if of == kind { &value } else { good }.clone())
+                    .collect(),
+            );
+        }
+    }
+    all
+}
+
+/// The code that a call ends with; what it did is taken back.
+fn raised(client: &mut Client, call: &str) -> Result<Option<String>> {
+    client.batch_execute("BEGIN")?;
+    let code = match client.batch_execute(call) {
+        Ok(()) => None,
+        Err(error) => Some(
+            error
+                .code()
+                .with_context(|| format!("{call}: {error}"))?
+                .code()
+                .to_string(),
+        ),
+    };
+    client.batch_execute("ROLLBACK")?;
+    Ok(code)
+}
+
+fn good_arguments(member: &Member) -> Result<Vec<String>> {
+    let arguments = member.arguments.iter().zip(&member.types);
+    arguments
+        .map(|(name, kind)| good(name, kind))
+        .collect::<Result<_>>()
+        .with_context(|| member.name.clone())
+}
+
+fn routines(client: &mut Client) -> Result<Vec<Member>> {
+    let mut members = members(client)?;
+    members.retain(|member| member.is_routine);
+    Ok(members)
+}
+
+/// What is raised is said, and what is said of arguments is raised.
+fn of_arguments_are_the_ones_that_comments_name(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute("SELECT task('e1', status => 'running')")?;
+    let mut wrong = Vec::new();
+    for member in routines(&mut client)? {
+        let good = good_arguments(&member)?;
+        let mut seen = BTreeSet::from_iter(raised(&mut client, &member.call(&good))?);
+        for arguments in spoilt(&good, &member.types) {
+            seen.extend(raised(&mut client, &member.call(&arguments))?);
+        }
+        let said = BTreeSet::from_iter(codes(&member.comment));
+        for code in seen.difference(&said) {
+            wrong.push(format!(
+                "{} raises {code}, of which its comment is silent",
+                member.name
+            ));
+        }
+        for code in said.difference(&seen) {
+            if OF_ARGUMENTS.contains(&code.as_str()) {
+                wrong.push(format!(
+                    "{} says {code}, which no argument brings about",
+                    member.name
+                ));
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Good calls, in a database or as a role that lacks something: this code where the comment says so, and nothing else.
+fn raise_as_said(client: &mut Client, code: &str, says: impl Fn(&Member) -> bool) -> Result<()> {
+    let mut wrong = Vec::new();
+    for member in routines(client)? {
+        let call = member.call(&good_arguments(&member)?);
+        let found = raised(client, &call)?;
+        if says(&member) != (found.as_deref() == Some(code)) {
+            wrong.push(format!("{call} raises {found:?}"));
+        }
+    }
+    ensure!(
+        wrong.is_empty(),
+        "not as their comments say of {code}:\n{}",
+        wrong.join("\n")
+    );
+    Ok(())
+}
+
+fn without_tables_are_said_in_comments(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute("CREATE EXTENSION multica")?;
+    raise_as_said(&mut client, "55000", |member| {
+        let words: Vec<&str> = member.comment.split_whitespace().collect();
+        words.join(" ").contains("the tables are missing")
+    })
+}
+
+fn without_privileges_are_said_in_comments(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    let role = format!("{}_nobody", database.name);
+    client.batch_execute(&format!(
+        "SELECT task('e1', status => 'running');
+         CREATE ROLE {role};
+         GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO {role};
+         SET ROLE {role}"
+    ))?;
+    raise_as_said(&mut client, "42501", |member| {
+        codes(&member.comment).iter().any(|code| code == "42501")
+    })?;
+    client.batch_execute(&format!(
+        "RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"
+    ))?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Gaps around a claim.
+
+use anyhow::Result;
+use postgres::Client;
+
+use super::killed_at_every_table;
+use crate::context::Context;
+use crate::database::Database;
+use crate::suites::support::{expect, id, start, team};
+
+/// Sixteen claims at once, on the runtimes in turn, held back until all of them wait.
+fn claim_at_once(database: &Database, client: &mut Client, runtimes: &[&str]) -> Result<()> {
+    client.batch_execute("BEGIN; SELECT FROM agent FOR UPDATE")?;
+    let mut claims = Vec::new();
+    for at in 0..16 {
+        claims.push(start(
+            database,
+            &format!(
+                "SELECT FROM multica_claim({}, 3)",
+                id(runtimes[at % runtimes.len()])
+            ),
+        )?);
+    }
+    let mut observer = database.connect()?;
+    for claim in &claims {
+        claim.wait_until_blocked(&mut observer)?;
+    }
+    client.batch_execute("COMMIT")?;
+    for claim in claims {
+        claim.finish()?;
+    }
+    Ok(())
+}
+
+/// The count and the claim are one: however many ask, the agent takes no more than it has room for.
+pub fn w11_many_claims_keep_to_the_agents_room(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(
+        "UPDATE agent SET max_concurrent_tasks = 4;
+         INSERT INTO agent_task_queue (agent_id, runtime_id, context)
+         SELECT a.id, r.id, '{}' FROM agent AS a, agent_runtime AS r, generate_series(1, 30)
+         WHERE a.name = 'Ada' AND r.daemon_id IN ('machine-1', 'machine-2')",
+    )?;
+    claim_at_once(&database, &mut client, &["b1", "b2"])?;
+    expect(
+        &mut client,
+        "SELECT count(*) FROM agent_task_queue WHERE status = 'dispatched'",
+        "4",
+    )
+}
+
+/// Of a chat one turn at a time, the first one first.
+pub fn w12_many_claims_give_one_turn_of_a_chat(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "INSERT INTO agent_task_queue (agent_id, runtime_id, chat_session_id, created_at)
+         SELECT a.id, r.id, {}, now() + make_interval(secs => g)
+         FROM agent AS a, agent_runtime AS r, generate_series(1, 30) AS g
+         WHERE a.name = 'Ada' AND r.daemon_id IN ('machine-1', 'machine-2')",
+        id("51")
+    ))?;
+    claim_at_once(&database, &mut client, &["b1", "b2"])?;
+    expect(
+        &mut client,
+        "SELECT count(*), min(created_at) = (SELECT min(created_at) FROM agent_task_queue)
+         FROM agent_task_queue WHERE status = 'dispatched'",
+        "1 t",
+    )
+}
+
+/// An answer that never arrived is given again, and the attempt is not spent.
+pub fn w13_lost_answer_costs_no_attempt(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
+    // The daemon dies with the answer on its way; the next process asks again.
+    let mut daemon = database.connect()?;
+    daemon.batch_execute(&format!("SELECT FROM multica_claim({})", id("b1")))?;
+    drop(daemon);
+    let claim = format!("SELECT attempt, status FROM multica_claim({})", id("b1"));
+    expect(&mut client, &claim, "")?;
+    client.batch_execute(
+        "UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'",
+    )?;
+    expect(&mut client, &claim, "1 dispatched")?;
+    // What was given again is not timed out from the first answer on.
+    expect(
+        &mut client,
+        "SELECT tasks_timed_out FROM multica_sweep()",
+        "0",
+    )
+}
+
+/// The claim and the cancelling of what must not be handed out are one.
+pub fn w14_foreign_task_is_cancelled_by_the_claim_itself(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}",
+        id("d9")
+    ))?;
+    let claim = format!("SELECT FROM multica_claim({})", id("b1"));
+    killed_at_every_table(
+        context,
+        &database,
+        &claim,
+        &["agent_task_queue", "multica_event_log"],
+    )?;
+    expect(
+        &mut client,
+        "SELECT status, dispatched_at IS NULL FROM agent_task_queue",
+        "cancelled t",
+    )?;
+    expect(
+        &mut client,
+        "SELECT status FROM agent WHERE name = 'Ada'",
+        "idle",
+    )
+}

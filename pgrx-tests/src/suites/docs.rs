@@ -63,6 +63,21 @@ fn script(page: &str) -> Result<Option<String>> {
     Ok(found.then_some(script))
 }
 
+/// The SQL blocks under one heading of a page in docs.
+pub fn blocks(context: &Context, page: &str, heading: &str) -> Result<Vec<String>> {
+    let page = context.project.root.join("docs").join(page);
+    let text = fs::read_to_string(&page)?;
+    let (_, rest) = text
+        .split_once(&format!("\n## {heading}\n"))
+        .with_context(|| format!("{} has no heading {heading:?}", page.display()))?;
+    let section = rest.split("\n## ").next().unwrap_or(rest);
+    let blocks = section.split("```sql\n").skip(1);
+    Ok(blocks
+        .filter_map(|block| block.split("```").next())
+        .map(str::to_string)
+        .collect())
+}
+
 /// The lines of output that a page shows: comments with columns.
 fn shown(script: &str) -> impl Iterator<Item = &str> {
     let comments = script.lines().filter_map(|line| line.strip_prefix("-- "));

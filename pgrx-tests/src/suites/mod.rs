@@ -23,6 +23,7 @@ mod lifecycle;
 mod lookups;
 mod merge;
 mod model;
+mod operations;
 mod payloads;
 mod pg_cron;
 pub mod pg_upgrade;
@@ -72,6 +73,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     lookups::ALL,
     merge::ALL,
     model::ALL,
+    operations::ALL,
     payloads::ALL,
     pgbouncer::ALL,
     pgspot::ALL,

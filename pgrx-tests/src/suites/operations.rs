@@ -1,0 +1,212 @@
+//! What the pages tell an operator to run in a bad hour, taken from the pages and run where it matters: on wreckage of an
+//! old server, after a dump that lost the settings, on a schema with another name, at the very end.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Suite;
+use super::docs::blocks;
+use super::install::support::{all_adopted, install, server};
+use super::support::{dead_machine, digest, expect, expect_state, id, lines, team, value, values};
+use crate::cluster::Options;
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "operations/wreckage_of_an_old_server_is_set_right",
+        wreckage_of_an_old_server_is_set_right,
+    ),
+    (
+        "operations/what_an_old_server_finished_is_no_wreckage",
+        what_an_old_server_finished_is_no_wreckage,
+    ),
+    (
+        "operations/settings_that_a_dump_loses_are_said_again",
+        settings_that_a_dump_loses_are_said_again,
+    ),
+    (
+        "operations/renamed_schema_is_refused_until_created_anew",
+        renamed_schema_is_refused_until_created_anew,
+    ),
+    (
+        "operations/removal_leaves_what_was_there_before",
+        removal_leaves_what_was_there_before,
+    ),
+];
+
+/// The two statements for wreckage.
+fn repair(context: &Context) -> Result<String> {
+    let found = blocks(context, "troubleshooting.md", "An old server has crashed")?;
+    let repair = found
+        .into_iter()
+        .find(|block| block.contains("multica_handle_failed_tasks"));
+    repair.context("the page hands nothing to the pipeline")
+}
+
+/// The old server has failed what a dead machine ran, and died before anything followed: in the end all is as if a sweep
+/// had done it.
+fn wreckage_of_an_old_server_is_set_right(context: &Context) -> Result<()> {
+    let (database, mut client) = dead_machine(context)?;
+    let folder = context.project.harness().join("bench/server");
+    for statement in ["mark_stale.sql", "fail.sql"] {
+        client.batch_execute(&fs::read_to_string(folder.join(statement))?)?;
+    }
+    let repair = repair(context)?;
+    client.batch_execute(&repair)?;
+    let expected: Vec<&str> = include_str!("../../fixtures/story_swept.txt")
+        .lines()
+        .filter(|line| !line.contains("stale_sweep"))
+        .collect();
+    let told = lines(context, &database, "story")?;
+    ensure!(told == expected, "{told:#?}\ninstead of\n{expected:#?}");
+    let before = digest(context, &database)?;
+    client.batch_execute(&repair)?;
+    ensure!(
+        digest(context, &database)? == before,
+        "the second run did something"
+    );
+    Ok(())
+}
+
+/// A failure of which everything followed, and one after which the work came to an end, are left alone: neither retried
+/// nor the issue set back.
+fn what_an_old_server_finished_is_no_wreckage(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    // e1 has its retry, e2; after e3 another run of the issue was completed, e4.
+    client.batch_execute(&format!(
+        "SELECT task('e1'), task('e2'), task('e3'), task('e4');
+         UPDATE agent_task_queue
+         SET status = 'failed', failure_reason = 'timeout', completed_at = now() - interval '2 hours'
+         WHERE id IN ({e1}, {e3});
+         UPDATE agent_task_queue SET issue_id = {d1} WHERE id IN ({e1}, {e2});
+         UPDATE agent_task_queue SET parent_task_id = {e1}, attempt = 2 WHERE id = {e2};
+         UPDATE agent_task_queue SET issue_id = {d2} WHERE id IN ({e3}, {e4});
+         UPDATE agent_task_queue SET status = 'completed', completed_at = now() WHERE id = {e4}",
+        e1 = id("e1"),
+        e2 = id("e2"),
+        e3 = id("e3"),
+        e4 = id("e4"),
+        d1 = id("d1"),
+        d2 = id("d2"),
+    ))?;
+    let before = digest(context, &database)?;
+    client.batch_execute(&repair(context)?)?;
+    ensure!(
+        digest(context, &database)? == before,
+        "what was finished was touched"
+    );
+    Ok(())
+}
+
+/// The statement that prints the settings of a database.
+fn settings_again(context: &Context) -> Result<String> {
+    let found = blocks(context, "operations.md", "Backup and restore")?;
+    let block = found.first().context("the page has a statement for it")?;
+    let (_, query) = block
+        .split_once(";\n")
+        .context("a setting to have one, and the query")?;
+    Ok(query.to_string())
+}
+
+/// Without --create sweeping is off in the copy; what the page prints switches it on again.
+fn settings_that_a_dump_loses_are_said_again(context: &Context) -> Result<()> {
+    let old = context.cluster(&Options::new("old"))?;
+    let database = context.fresh_database_in(&old)?;
+    let name = &database.name;
+    let mut client = database.connect()?;
+    client.batch_execute(&format!(
+        "ALTER DATABASE {name} SET multica.sweep = on; ALTER DATABASE {name} SET multica.stale_after = '90s'"
+    ))?;
+    let again = values(&mut client, &settings_again(context)?)?;
+    let script = old.run("pg_dump", &["--dbname", name])?;
+    let created = old.run("pg_dump", &["--create", "--dbname", name])?;
+    ensure!(
+        created.contains("\"multica.stale_after\"") && !script.contains("multica.stale_after"),
+        "only --create carries settings"
+    );
+
+    let new = context.cluster(&Options::new("new"))?;
+    let mut server = new.connect("postgres")?;
+    server.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))?;
+    let file = new.socket_folder().join("dump.sql");
+    fs::write(&file, script)?;
+    let file = file.display().to_string();
+    new.run(
+        "psql",
+        &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", name, "-f", &file],
+    )?;
+    let says = "SELECT sweep, stale_after FROM multica_status()";
+    expect(&mut new.connect(name)?, says, "off 00:00:45")?;
+    server.batch_execute(&again.join("\n"))?;
+    expect(&mut new.connect(name)?, says, "on 00:01:30")
+}
+
+/// The functions keep the old name. What the page does about it brings everything back.
+fn renamed_schema_is_refused_until_created_anew(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE SCHEMA fleet; CREATE EXTENSION multica SCHEMA fleet; SELECT FROM fleet.multica_install();
+         INSERT INTO fleet.workspace (name, slug) VALUES ('Acme', 'acme');
+         ALTER SCHEMA fleet RENAME TO agents",
+    )?;
+    let sweep = "SELECT FROM agents.multica_sweep()";
+    expect_state(&mut database.connect()?, sweep, "55000")?;
+    let mut client = database.connect()?;
+    client.batch_execute("DROP EXTENSION multica; CREATE EXTENSION multica SCHEMA agents")?;
+    let found = value(
+        &mut client,
+        "SELECT string_agg(DISTINCT action, ' ') FROM agents.multica_install()",
+    )?;
+    ensure!(found == "adopted", "install says {found}");
+    client.batch_execute(sweep)?;
+    expect(&mut client, "SELECT count(*) FROM agents.workspace", "1")
+}
+
+/// A server's database that was adopted and is given back has the catalogue it had.
+fn removal_leaves_what_was_there_before(context: &Context) -> Result<()> {
+    let database = server(context, "")?;
+    let mut client = database.connect()?;
+    client.batch_execute("DROP EXTENSION multica")?;
+    let before = lines(context, &database, "catalogue")?;
+    client.batch_execute("CREATE EXTENSION multica")?;
+    let steps = install(&mut client)?;
+    ensure!(all_adopted(&steps).is_err(), "install adds something");
+    client.batch_execute("SELECT FROM multica_sweep()")?;
+    let removal = blocks(context, "operations.md", "Removal")?.concat();
+    let script = removal.replace("agents", "public");
+    let file = database.cluster().socket_folder().join("removal.sql");
+    fs::write(&file, script)?;
+    let file = file.display().to_string();
+    database.cluster().run(
+        "psql",
+        &[
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &database.name,
+            "-f",
+            &file,
+        ],
+    )?;
+    let after = lines(context, &database, "catalogue")?;
+    let without_xmin = |lines: &[String]| -> Vec<String> {
+        let words = lines.iter().map(|line| {
+            let mut words: Vec<&str> = line.split(' ').collect();
+            words.remove(1);
+            words.join(" ")
+        });
+        let mut words: Vec<String> = words.collect();
+        words.sort();
+        words
+    };
+    ensure!(
+        without_xmin(&before) == without_xmin(&after),
+        "the catalogue is another one"
+    );
+    Ok(())
+}

@@ -42,9 +42,10 @@ pub fn lines(context: &Context, database: &Database, name: &str) -> Result<Vec<S
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Every row of every table, to tell whether anything has changed at all.
+/// Every row of every table at one moment, to tell whether anything has changed at all.
 pub fn digest(context: &Context, database: &Database) -> Result<Vec<String>> {
-    lines(context, database, "digest")
+    let query = lines(context, database, "digest")?.join(" UNION ALL ");
+    values(&mut database.connect()?, &query)
 }
 
 /// What has become of the fleet, compared with what should have.

@@ -90,7 +90,7 @@ impl Report {
             Err(error) => {
                 // The alternate form shows all causes; the debug form would add a backtrace of the harness.
                 println!("FAIL  {name} ({took:.1} s)\n{error:#}\n");
-                self.failed.push((name, format!("{error}")));
+                self.failed.push((name, format!("{error:#}")));
             }
         }
     }

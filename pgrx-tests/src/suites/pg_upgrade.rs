@@ -19,7 +19,11 @@ const WITH_CHECKSUMS: u32 = 18;
 
 /// Settings of a database that must come along. The workers of these clusters sleep for an hour between two sweeps
 /// until they are told otherwise, so that nothing changes while rows are compared.
-const SETTINGS: &str = "{multica.sweep=on,multica.stale_after=2s,multica.offline_grace=1s}";
+const SETTINGS: &[(&str, &str)] = &[
+    ("multica.sweep", "on"),
+    ("multica.stale_after", "2s"),
+    ("multica.offline_grace", "1s"),
+];
 
 /// Runs a test for every version of a run and the next higher one.
 pub fn run(project: &Project, copies: &[PostgresCopy], report: &mut Report) {
@@ -52,9 +56,9 @@ fn carries_everything(project: &Project, old: &PostgresCopy, new: &PostgresCopy)
         client.batch_execute(
             "SELECT FROM multica_sweep(); SELECT FROM multica_take_events('mirror', 2)",
         )?;
-        for setting in SETTINGS.trim_matches(['{', '}']).split(',') {
+        for (setting, value) in SETTINGS {
             let name = &database.name;
-            client.batch_execute(&format!("ALTER DATABASE {name} SET {setting}"))?;
+            client.batch_execute(&format!("ALTER DATABASE {name} SET {setting} = '{value}'"))?;
         }
         before.push((database.name.clone(), Picture::take(&mut client)?));
     }
@@ -130,11 +134,15 @@ fn programs(copy: &PostgresCopy) -> std::path::PathBuf {
 
 /// A daemon's calls work, and its death is noticed by the worker, which has found the database's settings.
 fn goes_on(client: &mut Client) -> Result<()> {
+    let settings: Vec<String> = SETTINGS
+        .iter()
+        .map(|(setting, value)| format!("{setting}={value}"))
+        .collect();
     expect(
         client,
-        "SELECT setconfig FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
+        "SELECT unnest(setconfig) FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
          WHERE d.datname = current_database() AND s.setrole = 0",
-        SETTINGS,
+        &settings.join("\n"),
     )?;
     let runtime = value(
         client,

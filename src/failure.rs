@@ -20,7 +20,7 @@ static FOLLOW_AUTOPILOT: Statement =
     Statement::write(include_str!("../sql/failure/follow_autopilot.sql"));
 static POINT_CHATS: Statement = Statement::write(include_str!("../sql/failure/point_chats.sql"));
 static RECONCILE_AGENTS: Statement =
-    Statement::write(include_str!("../sql/failure/reconcile_agents.sql"));
+    Statement::write(include_str!("../sql/failure/reconcile_agents.sql")).in_index_order();
 
 thread_local! {
     static IN_HAND: RefCell<Vec<Uuid>> = const { RefCell::new(Vec::new()) };

@@ -6,6 +6,7 @@
 
 mod plan;
 
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,8 +48,17 @@ impl Arg {
 pub struct Statement {
     sql: &'static str,
     reads_only: bool,
-    reads_all: bool,
+    /// Planner settings that are off while it is planned.
+    avoids: &'static [&'static CStr],
 }
+
+/// A kept plan may be made while a table is empty, where reading all of it looks cheapest.
+const WHOLE_TABLES: &[&CStr] = &[c"enable_seqscan"];
+const WHOLE_TABLES_AND_SORTS: &[&CStr] = &[
+    c"enable_seqscan",
+    c"enable_sort",
+    c"enable_incremental_sort",
+];
 
 /// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.
 pub fn script(sql: &str) {
@@ -70,7 +80,7 @@ impl Statement {
         Self {
             sql,
             reads_only: true,
-            reads_all: false,
+            avoids: WHOLE_TABLES,
         }
     }
 
@@ -79,7 +89,7 @@ impl Statement {
         Self {
             sql,
             reads_only: false,
-            reads_all: false,
+            avoids: WHOLE_TABLES,
         }
     }
 
@@ -87,7 +97,16 @@ impl Statement {
     /// last_seen_at is not.
     pub const fn of_whole_tables(self) -> Self {
         Self {
-            reads_all: true,
+            avoids: &[],
+            ..self
+        }
+    }
+
+    /// The same statement where each ORDER BY names the index that is to serve it: no statistics, however old, make it read and
+    /// sort what another index gives.
+    pub const fn in_index_order(self) -> Self {
+        Self {
+            avoids: WHOLE_TABLES_AND_SORTS,
             ..self
         }
     }

@@ -1,13 +1,17 @@
--- The agents of the tasks $1, and the agents $3. Working while any task is neither queued nor over, idle otherwise; written only where that changes something.
+-- The agents of the tasks $1, and the agents $3. Working while any task is neither queued nor over, idle otherwise; written
+-- only where that changes something. The order is that of the index of what is in flight: none other may be read for it.
 UPDATE agent AS a
 SET status = n.status, updated_at = $2
 FROM (
     SELECT
         w.id,
-        CASE WHEN EXISTS (
-            SELECT FROM agent_task_queue AS o
-            WHERE o.agent_id = w.id AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
-        ) THEN 'working' ELSE 'idle' END AS status
+        COALESCE((
+            SELECT 'working'
+            FROM agent_task_queue AS o
+            WHERE o.agent_id = w.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
+            ORDER BY o.dispatched_at
+            LIMIT 1
+        ), 'idle') AS status
     FROM (
         SELECT t.agent_id AS id FROM agent_task_queue AS t WHERE t.id = ANY ($1)
         UNION

@@ -3,13 +3,14 @@
 -- issue and agent, and a chat session; of a session's turns the first one. $5 NULL: of every agent, else of those given,
 -- which the caller has locked. What is active has not completed: said twice, for the index of a chat's tasks. One row at
 -- least, so that an unknown runtime is told from an idle one. Last, whether the task is queued, and whether its agent has
--- yet to become 'working'.
+-- yet to become 'working'. Each scan asks for the order of the one index that is to serve it, and agents are looked up one by
+-- one: whatever the statistics say, no look reads the rest of a long queue, nor what is over.
 WITH RECURSIVE queued_agent AS (
     (
         SELECT t.agent_id
         FROM agent_task_queue AS t
         WHERE t.runtime_id = $1 AND t.status = 'queued'
-        ORDER BY t.agent_id
+        ORDER BY t.agent_id, t.priority DESC, t.created_at, t.id
         LIMIT 1
     )
     UNION ALL
@@ -17,7 +18,7 @@ WITH RECURSIVE queued_agent AS (
         SELECT t.agent_id
         FROM agent_task_queue AS t
         WHERE t.runtime_id = $1 AND t.status = 'queued' AND t.agent_id > q.agent_id
-        ORDER BY t.agent_id
+        ORDER BY t.agent_id, t.priority DESC, t.created_at, t.id
         LIMIT 1
     )
     FROM queued_agent AS q
@@ -26,24 +27,30 @@ WITH RECURSIVE queued_agent AS (
 again AS (
     SELECT 0 AS kind, a.status AS agent_status, t.id, t.agent_id, t.issue_id, t.chat_session_id, t.autopilot_run_id, 0 AS priority, t.dispatched_at AS at
     FROM agent_task_queue AS t
-    JOIN agent AS a ON a.id = t.agent_id
+    CROSS JOIN LATERAL (SELECT g.status FROM agent AS g WHERE g.id = t.agent_id AND g.archived_at IS NULL OFFSET 0) AS a
     WHERE t.runtime_id = $1
       AND t.status = 'dispatched'
       AND t.started_at IS NULL
       AND t.dispatched_at < $2 - make_interval(secs => $3)
-      AND a.archived_at IS NULL
-      AND ($5 IS NULL OR a.id = ANY ($5))
+      AND ($5 IS NULL OR t.agent_id = ANY ($5))
     ORDER BY t.dispatched_at, t.id
     LIMIT $6
 ),
 fresh AS (
     SELECT 1 AS kind, a.status AS agent_status, c.id, c.agent_id, c.issue_id, c.chat_session_id, c.autopilot_run_id, c.priority, c.created_at AS at
     FROM queued_agent AS q
-    JOIN agent AS a ON a.id = q.agent_id
+    CROSS JOIN LATERAL (
+        SELECT g.id, g.status, g.max_concurrent_tasks FROM agent AS g WHERE g.id = q.agent_id AND g.archived_at IS NULL OFFSET 0
+    ) AS a
     CROSS JOIN LATERAL (
         SELECT count(*) AS many
-        FROM agent_task_queue AS o
-        WHERE o.agent_id = a.id AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
+        FROM (
+            SELECT
+            FROM agent_task_queue AS o
+            WHERE o.agent_id = a.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
+            ORDER BY o.dispatched_at
+            LIMIT a.max_concurrent_tasks
+        ) AS f
     ) AS busy
     CROSS JOIN LATERAL (
         SELECT t.*
@@ -75,7 +82,7 @@ fresh AS (
         ORDER BY t.priority DESC, t.created_at, t.id
         LIMIT LEAST(GREATEST(a.max_concurrent_tasks - busy.many, 0), $6)
     ) AS c
-    WHERE a.archived_at IS NULL AND ($5 IS NULL OR a.id = ANY ($5))
+    WHERE $5 IS NULL OR q.agent_id = ANY ($5)
 )
 SELECT
     r.workspace_id,

@@ -1,7 +1,7 @@
 //! Kept plans: one a statement and session, generic, and made to go by index.
 //!
 //! Planning a statement anew costs several times what running it does. A plan that is kept may be made while a table is
-//! empty or not analyzed, where reading all of it looks cheapest, and is still in use when the table has millions of rows.
+//! empty or not analyzed and is still in use when the table has millions of rows, so that the planner is told what to avoid.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ fn key(statement: &Statement) -> usize {
 }
 
 /// The plan of a statement, ready to run. What is new or was invalidated is parsed and planned here, apart from running it:
-/// what is missing is noticed apart from what triggers do, and the planner is told to go by index for nothing else.
+/// what is missing is noticed apart from what triggers do, and the planner's settings are changed for nothing else.
 ///
 /// # Safety
 /// SPI must be connected.
@@ -36,9 +36,9 @@ pub unsafe fn of(statement: &Statement, args: &[Arg]) -> pg_sys::SPIPlanPtr {
             return plan;
         }
         let level = pg_sys::NewGUCNestLevel();
-        if !statement.reads_all {
+        for setting in statement.avoids {
             pg_sys::set_config_option(
-                c"enable_seqscan".as_ptr(),
+                setting.as_ptr(),
                 c"off".as_ptr(),
                 pg_sys::GucContext::PGC_USERSET,
                 pg_sys::GucSource::PGC_S_SESSION,

@@ -22,7 +22,8 @@ use crate::runtime;
 use crate::settings;
 use crate::spi::{Statement, arg};
 
-static CHOOSE: Statement = Statement::write(include_str!("../../sql/task/choose.sql"));
+static CHOOSE: Statement =
+    Statement::write(include_str!("../../sql/task/choose.sql")).in_index_order();
 static CLAIM: Statement = Statement::write(include_str!("../../sql/task/claim.sql"));
 
 extension_sql_file!(

@@ -78,12 +78,24 @@ pub fn blocks(context: &Context, page: &str, heading: &str) -> Result<Vec<String
         .collect())
 }
 
-/// The lines of output that a page shows: comments with columns.
-fn shown(script: &str) -> impl Iterator<Item = &str> {
-    let comments = script.lines().filter_map(|line| line.strip_prefix("-- "));
-    comments
-        .filter(|line| line.contains(" | ") || line.contains("-+-"))
+/// The lines of output that a page shows: comments that have a rule of dashes among them.
+fn shown(script: &str) -> Vec<&str> {
+    let lines: Vec<&str> = script.lines().collect();
+    let blocks = lines.chunk_by(|one, next| one.starts_with("-- ") == next.starts_with("-- "));
+    blocks
+        .filter_map(|block| {
+            let comments = block.iter().map(|line| line.strip_prefix("-- "));
+            comments.collect::<Option<Vec<&str>>>()
+        })
+        .filter(|block| block.iter().any(|line| is_rule(line)))
+        .flatten()
         .map(str::trim_end)
+        .collect()
+}
+
+/// What psql prints between the names of columns and the rows.
+fn is_rule(line: &str) -> bool {
+    line.starts_with("---") && line.chars().all(|it| "-+".contains(it))
 }
 
 fn sql_runs_as_it_stands(context: &Context) -> Result<()> {
@@ -193,7 +205,7 @@ fn every_call_is_on_a_page(context: &Context) -> Result<()> {
 }
 
 fn settings_are_listed_with_their_defaults(context: &Context) -> Result<()> {
-    let page = fs::read_to_string(context.project.root.join("docs/operations.md"))?;
+    let page = fs::read_to_string(context.project.root.join("docs/settings.md"))?;
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
     client.batch_execute("SELECT multica_version()")?;
@@ -214,13 +226,13 @@ fn settings_are_listed_with_their_defaults(context: &Context) -> Result<()> {
         let row = format!("| `{name}` | `{value}` |");
         ensure!(
             page.contains(&row),
-            "docs/operations.md lacks a line that begins with {row}"
+            "docs/settings.md lacks a line that begins with {row}"
         );
     }
     let listed = page.matches("| `multica.").count();
     ensure!(
         listed == names.len(),
-        "docs/operations.md lists {listed} settings of {}",
+        "docs/settings.md lists {listed} settings of {}",
         names.len()
     );
     Ok(())

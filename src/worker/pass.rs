@@ -127,6 +127,7 @@ impl Pass {
             let size = self.batch.size();
             self.attempts += 1;
             let sweep_began = Instant::now();
+            let looked_at = foreign::now();
             let outcome = foreign::within(left, || {
                 transaction::run_as(self.owner, "sweeping", || sweep(size))
             });
@@ -136,7 +137,7 @@ impl Pass {
                     if sweep_began.elapsed() < QUICK {
                         self.batch.grow();
                     }
-                    (!more).then(|| self.done())
+                    (!more).then(|| self.done(looked_at))
                 }
                 Err(failure) => self.after(failure),
             };
@@ -152,11 +153,13 @@ impl Pass {
         }
     }
 
-    fn done(&mut self) -> Report {
+    /// `looked_at`: a moment at which the last sweep had not begun.
+    fn done(&mut self, looked_at: Moment) -> Report {
         let stale_after = settings::stale_after_secs();
+        let looked_at = TimestampWithTimeZone::try_from(looked_at).ok();
         let expiry = foreign::within(BESIDE, || {
             transaction::run_as(self.owner, "looking for the next expiry", || {
-                NEXT_EXPIRY.row(&[arg(stale_after)], |row| {
+                NEXT_EXPIRY.row(&[arg(stale_after), arg(looked_at)], |row| {
                     row.get::<TimestampWithTimeZone>(1)
                 })
             })

@@ -3,6 +3,7 @@
 mod databases;
 mod identity;
 mod life;
+mod moments;
 
 use std::time::Duration;
 
@@ -75,6 +76,14 @@ pub const ALL: &[(&str, Suite)] = &[
     (
         "worker/death_is_noticed_at_its_moment",
         life::death_is_noticed_at_its_moment,
+    ),
+    (
+        "worker/a_killed_daemon_is_missed_within_a_second",
+        moments::a_killed_daemon_is_missed_within_a_second,
+    ),
+    (
+        "worker/a_death_during_a_sweep_is_not_left_to_the_tick",
+        moments::a_death_during_a_sweep_is_not_left_to_the_tick,
     ),
     (
         "worker/a_reload_counts_at_once",

@@ -1,0 +1,131 @@
+//! Death is noticed when it can be known, not when the launcher would have looked anyway.
+
+use std::io::Write;
+use std::process::{Child, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use uuid::Uuid;
+
+use super::{alter, fleet, holds, silence, switch_on, ticking, wait_for, wait_until_swept};
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::database::Database;
+
+/// A database that was swept for the first time, on a server whose launcher ticks so rarely that a test would not see it.
+fn between_ticks<'a>(
+    context: &Context,
+    cluster: &'a Cluster,
+    stale_after: &str,
+) -> Result<Database<'a>> {
+    let database = fleet(context, cluster)?;
+    switch_on(&database)?;
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    alter(
+        &database,
+        &format!("SET multica.stale_after = '{stale_after}'"),
+    )?;
+    cluster
+        .connect("postgres")?
+        .batch_execute("ALTER SYSTEM SET multica.sweep_interval = '10min'")?;
+    cluster.reload()?;
+    Ok(database)
+}
+
+/// A process that registers as a machine of the fleet and beats until it is killed.
+fn daemon(cluster: &Cluster, database: &Database, name: &str) -> Result<Child> {
+    let mut process = cluster
+        .tool("psql")
+        .args(["--no-psqlrc", "--quiet", &database.name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start psql")?;
+    let life = format!(
+        "SELECT id FROM multica_register('00000000-0000-4000-8000-0000000000a1',
+             '{{\"daemon_id\": \"{name}\", \"runtimes\": [{{\"type\": \"claude\"}}]}}') \\gset\n\
+         SELECT FROM multica_heartbeat(:'id') \\watch 0.2\n"
+    );
+    let pipe = process.stdin.as_mut().context("psql reads no input")?;
+    pipe.write_all(life.as_bytes())?;
+    pipe.flush()?;
+    wait_for(
+        database,
+        "the daemon beats",
+        &format!(
+            "SELECT count(*) = 1 FROM agent_runtime WHERE daemon_id = '{name}' AND last_seen_at > created_at"
+        ),
+    )?;
+    Ok(process)
+}
+
+/// From the last beat of a daemon that is killed to the retry that another claim can have: its stale_after and a second.
+/// The daemon registers when nobody is online, so that no earlier sweep knew of it.
+pub fn a_killed_daemon_is_missed_within_a_second(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "killed")?;
+    let database = between_ticks(context, &cluster, "2s")?;
+    let mut client = database.connect()?;
+    for round in 0..3 {
+        let name = format!("laptop-{round}");
+        let mut daemon = daemon(&cluster, &database, &name)?;
+        let task: Uuid = client
+            .query_one(
+                "WITH it AS (
+                     INSERT INTO agent (workspace_id, name, runtime_id)
+                     SELECT r.workspace_id, r.daemon_id, r.id FROM agent_runtime AS r WHERE r.daemon_id = $1
+                     RETURNING id, runtime_id
+                 )
+                 INSERT INTO agent_task_queue (agent_id, runtime_id, context, status, dispatched_at, started_at)
+                 SELECT it.id, it.runtime_id, '{}', 'running', now(), now() FROM it
+                 RETURNING id",
+                &[&name],
+            )?
+            .get(0);
+        daemon.kill()?;
+        daemon.wait()?;
+        let retry = format!("t.parent_task_id = '{task}' AND t.status = 'queued'");
+        wait_for(
+            &database,
+            "the retry is queued",
+            &format!("SELECT EXISTS (SELECT FROM agent_task_queue AS t WHERE {retry})"),
+        )?;
+        let late: f64 = client
+            .query_one(
+                &format!(
+                    "SELECT extract(epoch FROM t.created_at - r.last_seen_at)::double precision - 2
+                     FROM agent_task_queue AS t JOIN agent_runtime AS r ON r.id = t.runtime_id WHERE {retry}"
+                ),
+                &[],
+            )?
+            .get(0);
+        ensure!(late < 1.0, "noticed {late} s after its stale_after");
+    }
+    Ok(())
+}
+
+/// A runtime that goes stale while a sweep is at work was alive for that sweep; the next look is at once.
+pub fn a_death_during_a_sweep_is_not_left_to_the_tick(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "during")?;
+    let database = between_ticks(context, &cluster, "5s")?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE FUNCTION expire() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             UPDATE agent_runtime SET last_seen_at = clock_timestamp() - interval '5 s' WHERE daemon_id = 'machine-2';
+             RETURN NEW;
+         END
+         $$;
+         CREATE TRIGGER expire BEFORE UPDATE ON agent_task_queue FOR EACH ROW EXECUTE FUNCTION expire();
+         INSERT INTO agent_task_queue (agent_id, runtime_id, context, status, dispatched_at, started_at)
+         SELECT a.id, a.runtime_id, '{}', 'running', now(), now() FROM agent AS a WHERE a.name = 'builder';
+         UPDATE agent_runtime SET status = 'online', last_seen_at = now()
+             - CASE daemon_id WHEN 'machine-1' THEN interval '1 hour' ELSE interval '0' END",
+    )?;
+    wait_until_swept(&database)?;
+    let at_once = "SELECT updated_at - last_seen_at < interval '8 s' FROM agent_runtime WHERE daemon_id = 'machine-2'";
+    ensure!(
+        holds(&mut client, at_once)?,
+        "noticed at the next look only"
+    );
+    Ok(())
+}

@@ -82,13 +82,6 @@ impl Events {
         }
     }
 
-    /// The events of `later` after these.
-    pub fn append(&mut self, later: Self) {
-        self.types.extend(later.types);
-        self.subjects.extend(later.subjects);
-        self.details.extend(later.details);
-    }
-
     /// Writes them; listeners are woken at commit.
     pub fn record(self, now: TimestampWithTimeZone) {
         if self.types.is_empty() {

@@ -10,8 +10,7 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use crate::event::Events;
-use crate::lock;
-use crate::spi::{Arg, Statement, arg};
+use crate::spi::{Statement, arg};
 
 static FAIL: Statement = Statement::write(include_str!("../sql/failure/fail.sql"));
 static RETRY: Statement = Statement::write(include_str!("../sql/failure/retry.sql"));
@@ -164,33 +163,6 @@ pub fn point_chats(tasks: &[Uuid], now: TimestampWithTimeZone) {
 pub fn reconcile(tasks: &[Uuid], agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
     let args = [arg(tasks.to_vec()), arg(now), arg(agents.to_vec())];
     RECONCILE_AGENTS.rows(&args, |row| row.must(1))
-}
-
-/// Tasks that a sweep may fail, with everything a verdict on them touches locked and nothing waited for. `candidates`
-/// gives the next ones that are locked and not among those it is told to leave out; it is asked again while rows that
-/// somebody else holds leave room below `most`.
-pub fn take(
-    candidates: &Statement,
-    leave_out: &[Uuid],
-    most: Option<i64>,
-    args: impl Fn(Vec<Uuid>, Option<i64>) -> Vec<Arg>,
-) -> Vec<Uuid> {
-    let mut taken: Vec<Uuid> = Vec::new();
-    let mut seen = leave_out.to_vec();
-    loop {
-        let room = most.map(|most| most - taken.len() as i64);
-        let found: Vec<Uuid> = candidates.rows(&args(seen.clone(), room), |row| row.must(1));
-        if found.is_empty() {
-            return taken;
-        }
-        let free = lock::try_tasks(&found);
-        let all_free = free.len() == found.len();
-        seen.extend(found);
-        taken.extend(free);
-        if all_free || most.is_none() {
-            return taken;
-        }
-    }
 }
 
 /// Remembers what is being worked on, so that a row that cannot be written can be named after the transaction is gone.

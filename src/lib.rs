@@ -3,6 +3,8 @@
 use pgrx::prelude::*;
 
 mod argument;
+mod backlog;
+mod budget;
 mod clock;
 mod error;
 mod event;

@@ -7,6 +7,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
+use crate::backlog::{self, OF_OFFLINE, OF_TIMED_OUT, Place, Question};
 use crate::clock;
 use crate::event::Events;
 use crate::failure::{self, Consequences, Reason};
@@ -73,40 +74,54 @@ pub fn verdict(
     }
 }
 
-/// Tasks of offline runtimes that were unseen for longer than `grace_secs`; at most `most`, `leave_out` not among them.
-pub fn fail_of_offline(
-    grace_secs: f64,
-    most: Option<i64>,
-    leave_out: &[Uuid],
-    now: TimestampWithTimeZone,
-    events: &mut Events,
-) -> Verdict {
-    let grace = (grace_secs > 0.0).then_some(grace_secs);
-    let tasks = failure::take(&OFFLINE, leave_out, most, |seen, room| {
-        vec![arg(now), arg(grace), arg(seen), arg(room)]
-    });
-    verdict(tasks, &failure::RUNTIME_OFFLINE, now, events)
+/// Tasks of offline runtimes that were unseen for longer than `secs`.
+fn of_offline(secs: f64, now: TimestampWithTimeZone) -> impl Question {
+    let grace = (secs > 0.0).then_some(secs);
+    move |seen, most, Place(from, _)| vec![arg(now), arg(grace), arg(seen), arg(most), arg(from)]
 }
 
-/// Tasks that were dispatched or running for too long; at most `most`, `leave_out` not among them.
-pub fn fail_timed_out(
-    dispatch_secs: f64,
-    running_secs: f64,
-    most: Option<i64>,
-    leave_out: &[Uuid],
-    now: TimestampWithTimeZone,
-    events: &mut Events,
-) -> Verdict {
-    let tasks = failure::take(&TIMED_OUT, leave_out, most, |seen, room| {
+/// Tasks that were dispatched or running for too long.
+fn timed_out(dispatch_secs: f64, running_secs: f64, now: TimestampWithTimeZone) -> impl Question {
+    move |seen, most, Place(dispatched, running)| {
         vec![
             arg(now),
             arg(dispatch_secs),
             arg(running_secs),
             arg(seen),
-            arg(room),
+            arg(most),
+            arg(dispatched),
+            arg(running),
         ]
-    });
-    verdict(tasks, &failure::TIMEOUT, now, events)
+    }
+}
+
+/// A sweep's next tasks of offline runtimes: at most `most`, `leave_out` not among them. The second value says whether
+/// there may be more.
+pub fn fail_of_offline(
+    grace_secs: f64,
+    most: i64,
+    leave_out: &[Uuid],
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+) -> (Verdict, bool) {
+    let next = OF_OFFLINE.next(&OFFLINE, leave_out, most, of_offline(grace_secs, now));
+    let verdict = verdict(next.tasks, &failure::RUNTIME_OFFLINE, now, events);
+    (verdict, next.more)
+}
+
+/// A sweep's next tasks that were dispatched or running for too long, as [`fail_of_offline`].
+pub fn fail_timed_out(
+    dispatch_secs: f64,
+    running_secs: f64,
+    most: i64,
+    leave_out: &[Uuid],
+    now: TimestampWithTimeZone,
+    events: &mut Events,
+) -> (Verdict, bool) {
+    let question = timed_out(dispatch_secs, running_secs, now);
+    let next = OF_TIMED_OUT.next(&TIMED_OUT, leave_out, most, question);
+    let verdict = verdict(next.tasks, &failure::TIMEOUT, now, events);
+    (verdict, next.more)
 }
 
 /// What is in flight on the runtimes and not in `running`: read without locks.
@@ -135,7 +150,13 @@ fn multica_fail_tasks_for_offline_runtimes(
     let most = bound("max_tasks", max_tasks)?;
     let now = clock::now();
     let mut events = Events::default();
-    let verdict = fail_of_offline(grace, most, &[], now, &mut events);
+    let tasks_of_offline = backlog::take(&OFFLINE, most, of_offline(grace, now));
+    let verdict = verdict(
+        tasks_of_offline,
+        &failure::RUNTIME_OFFLINE,
+        now,
+        &mut events,
+    );
     events.record(now);
     Ok(tasks(verdict.failed))
 }
@@ -154,7 +175,8 @@ fn multica_fail_stale_tasks(
     let most = bound("max_tasks", max_tasks)?;
     let now = clock::now();
     let mut events = Events::default();
-    let verdict = fail_timed_out(dispatch, running, most, &[], now, &mut events);
+    let late = backlog::take(&TIMED_OUT, most, timed_out(dispatch, running, now));
+    let verdict = verdict(late, &failure::TIMEOUT, now, &mut events);
     events.record(now);
     Ok(tasks(verdict.failed))
 }

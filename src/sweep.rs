@@ -1,17 +1,16 @@
 //! The sweep: its stages, in order, on one screen. Silence becomes one atomic verdict.
 
-use std::time::{Duration, Instant};
-
 use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::seconds;
+use crate::budget::Budget;
 use crate::clock;
 use crate::event::{self, Events};
 use crate::failure::Consequences;
 use crate::kind::Swept;
-use crate::recovery;
+use crate::recovery::{self, Verdict};
 use crate::row::Composite;
 use crate::runtime;
 use crate::settings;
@@ -26,30 +25,6 @@ extension_sql_file!(
     name = "sweep_comments",
     requires = [multica_sweep, "sweep_all"]
 );
-
-/// The time a sweep may still take.
-struct Budget {
-    began: Instant,
-    limit: Option<Duration>,
-}
-
-impl Budget {
-    fn begin() -> Self {
-        let limit = match settings::sweep_budget_ms() {
-            0 => None,
-            ms => Some(Duration::from_millis(ms)),
-        };
-        Self {
-            began: Instant::now(),
-            limit,
-        }
-    }
-
-    fn is_spent(&self) -> bool {
-        self.limit
-            .is_some_and(|limit| self.began.elapsed() >= limit)
-    }
-}
 
 #[derive(Default)]
 struct Done {
@@ -80,11 +55,8 @@ fn multica_sweep(
     };
     let now = clock::now();
     let budget = Budget::begin();
-    let mut events = Events::of_sweep(NEW_ID.row(&[], |row| row.must(1)).expect("one id"));
-    let done = pass(stale, now, &budget, &mut events);
-    // From here on no row of a stage is to blame for an error.
-    crate::failure::hold(&[]);
-    events.record(now);
+    let sweep = NEW_ID.row(&[], |row| row.must(1)).expect("one id");
+    let done = pass(stale, now, &budget, sweep);
     if done.anything() {
         record(&done, now, &budget);
     }
@@ -103,55 +75,80 @@ fn multica_sweep(
     ]))
 }
 
-/// The stages. Task events come before those of runtimes, as a subscriber would have seen them.
-fn pass(stale: f64, now: TimestampWithTimeZone, budget: &Budget, events: &mut Events) -> Done {
+/// The stages. Task events come before those of runtimes, as a subscriber would have seen them. A stage that finds the
+/// budget spent is left for the next sweep, unless nothing was done yet: looking alone may take longer than the budget,
+/// and every sweep has to get on.
+fn pass(stale: f64, now: TimestampWithTimeZone, budget: &Budget, sweep: Uuid) -> Done {
     let batch = settings::batch_size();
     let most = Some(batch);
     let skip: Vec<Uuid> = REFUSED
         .row(&[arg(now)], |row| row.must(1))
         .unwrap_or_default();
     let mut done = Done::default();
-    let mut of_runtimes = Events::default();
+    let mut of_runtimes = Events::of_sweep(sweep);
 
     let marked = runtime::mark_stale(stale, most, &skip, now, &mut of_runtimes, |_| ());
     done.runtimes_offline = marked.len() as i64;
     done.more |= done.runtimes_offline >= batch;
 
-    if !budget.is_spent() {
-        let grace = settings::offline_grace_secs();
-        let verdict = recovery::fail_of_offline(grace, most, &skip, now, events);
-        done.tasks_failed = verdict.failed.len() as i64;
-        done.consequences += verdict.consequences;
-        done.more |= done.tasks_failed >= batch;
-    }
-    if !budget.is_spent() {
-        let (dispatch, running) = (
-            settings::dispatch_timeout_secs(),
-            settings::running_timeout_secs(),
-        );
-        let verdict = recovery::fail_timed_out(dispatch, running, most, &skip, now, events);
-        done.tasks_timed_out = verdict.failed.len() as i64;
-        done.consequences += verdict.consequences;
-        done.more |= done.tasks_timed_out >= batch;
-    }
-    if !budget.is_spent() {
-        let ttl = settings::runtime_ttl_secs();
+    let grace = settings::offline_grace_secs();
+    done.stage(budget, |done| {
+        budget.spend(batch, |piece| {
+            let mut events = Events::of_sweep(sweep);
+            let (verdict, more) = recovery::fail_of_offline(grace, piece, &skip, now, &mut events);
+            done.tasks_failed += verdict.failed.len() as i64;
+            done.take_over(verdict, events, now);
+            more
+        })
+    });
+    let (dispatch, running) = (
+        settings::dispatch_timeout_secs(),
+        settings::running_timeout_secs(),
+    );
+    done.stage(budget, |done| {
+        budget.spend(batch, |piece| {
+            let mut events = Events::of_sweep(sweep);
+            let (verdict, more) =
+                recovery::fail_timed_out(dispatch, running, piece, &skip, now, &mut events);
+            done.tasks_timed_out += verdict.failed.len() as i64;
+            done.take_over(verdict, events, now);
+            more
+        })
+    });
+    let ttl = settings::runtime_ttl_secs();
+    done.stage(budget, |done| {
         let (deleted, more) = runtime::collect(ttl, most, &skip, now, &mut of_runtimes, |_| ());
         done.runtimes_deleted = deleted.len() as i64;
-        done.more |= more;
-    }
-    if !budget.is_spent() {
-        done.more |= event::trim(now, batch) >= batch;
-    }
-    events.append(of_runtimes);
-    done.more |= budget.is_spent();
+        more
+    });
+    done.stage(budget, |_| event::trim(now, batch) >= batch);
+    record_events(of_runtimes, now);
     done
+}
+
+impl Done {
+    /// A stage, which says whether there is more to do.
+    fn stage(&mut self, budget: &Budget, work: impl FnOnce(&mut Self) -> bool) {
+        let more = budget.is_spent() && self.anything() || work(self);
+        self.more |= more;
+    }
+
+    fn take_over(&mut self, verdict: Verdict, events: Events, now: TimestampWithTimeZone) {
+        self.consequences += verdict.consequences;
+        record_events(events, now);
+    }
+}
+
+fn record_events(events: Events, now: TimestampWithTimeZone) {
+    // From here on no row of a stage is to blame for an error.
+    crate::failure::hold(&[]);
+    events.record(now);
 }
 
 fn record(done: &Done, now: TimestampWithTimeZone, budget: &Budget) {
     RECORD.run(&[
         arg(now),
-        arg(budget.began.elapsed().as_secs_f64() * 1000.0),
+        arg(budget.elapsed().as_secs_f64() * 1000.0),
         arg(done.runtimes_offline),
         arg(done.tasks_failed),
         arg(done.tasks_timed_out),

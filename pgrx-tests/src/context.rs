@@ -10,12 +10,17 @@ use crate::database::{Database, TEMPLATE, create_template};
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 
+/// Tasks of a backlog unless another number is asked for.
+pub const BACKLOG: usize = 50_000;
+
 /// Access to the checkout, to one cluster that all suites share, and to clusters of a suite's own.
 pub struct Context {
     /// The checkout.
     pub project: Project,
     /// The copy of Postgres that has the extension.
     pub copy: PostgresCopy,
+    /// Tasks of the backlog that has to fit into memory.
+    pub backlog: usize,
     shared: OnceCell<Cluster>,
 }
 
@@ -25,6 +30,7 @@ impl Context {
         Context {
             project,
             copy,
+            backlog: BACKLOG,
             shared: OnceCell::new(),
         }
     }

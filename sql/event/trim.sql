@@ -1,7 +1,8 @@
 -- The oldest events first, at most $4, and only while nobody else trims; where nothing is due nothing is locked, and an
 -- event that somebody holds ends the pass. Kept longer where a named reader has not taken them, at most ten times as long.
 -- Only a prefix goes, none beyond $5, below which no open transaction can still commit an event; and how far it went is
--- remembered in the same statement, so that no reader meets a gap unawares.
+-- remembered in the same statement, so that no reader meets a gap unawares and the next pass begins there: before it the
+-- index holds nothing but what vacuum has not removed yet.
 WITH oldest AS MATERIALIZED (
     SELECT
         e.id,
@@ -13,6 +14,7 @@ WITH oldest AS MATERIALIZED (
             )
         ) AS is_due
     FROM multica_event_log AS e
+    WHERE e.id > (SELECT COALESCE(max(s.events_trimmed_to), 0) FROM multica_sweep_state AS s)
     ORDER BY e.id
     LIMIT $4
 ),

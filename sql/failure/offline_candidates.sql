@@ -1,13 +1,35 @@
--- Tasks of every offline runtime, oldest first, not only of those that this sweep set offline. The runtime is locked too:
--- one whose beat is being written is passed over, one that came back no longer matches. $2 NULL: no grace.
-SELECT t.id
-FROM agent_task_queue AS t
-JOIN agent_runtime AS r ON r.id = t.runtime_id
-WHERE t.status IN ('dispatched', 'running')
-  AND r.status = 'offline'
-  AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
-  AND t.id <> ALL ($3)
-ORDER BY t.dispatched_at, t.id
-LIMIT $4
-FOR UPDATE OF t SKIP LOCKED
-FOR NO KEY UPDATE OF r SKIP LOCKED
+-- Tasks of every offline runtime, oldest first, not only of those that this sweep set offline. The runtime is locked too,
+-- and first, so that no task of one that somebody holds is written to: one whose beat is being written is passed over, one
+-- that came back no longer matches. $2 NULL: no grace. $5: the moment to begin at, NULL for the oldest; given back is how
+-- far the look went. Tasks without a moment come last.
+WITH dated AS MATERIALIZED (
+    SELECT t.id, t.dispatched_at
+    FROM agent_task_queue AS t
+    JOIN agent_runtime AS r ON r.id = t.runtime_id
+    WHERE t.status IN ('dispatched', 'running')
+      AND t.dispatched_at >= COALESCE($5, '-infinity'::timestamptz)
+      AND r.status = 'offline'
+      AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
+      AND t.id <> ALL ($3)
+    ORDER BY t.dispatched_at, t.id
+    LIMIT $4
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+    FOR UPDATE OF t SKIP LOCKED
+),
+undated AS MATERIALIZED (
+    SELECT t.id
+    FROM agent_task_queue AS t
+    JOIN agent_runtime AS r ON r.id = t.runtime_id
+    WHERE t.status IN ('dispatched', 'running')
+      AND t.dispatched_at IS NULL
+      AND r.status = 'offline'
+      AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
+      AND t.id <> ALL ($3)
+    ORDER BY t.id
+    LIMIT $4 - (SELECT count(*) FROM dated)
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+    FOR UPDATE OF t SKIP LOCKED
+)
+SELECT d.id, d.dispatched_at, NULL::timestamptz FROM dated AS d
+UNION ALL
+SELECT u.id, NULL::timestamptz, NULL::timestamptz FROM undated AS u

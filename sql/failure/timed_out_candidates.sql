@@ -1,9 +1,11 @@
--- Each kind in the order of its own index. $2 and $3: seconds that a task may be dispatched, and running.
+-- Each kind in the order of its own index. $2 and $3: seconds that a task may be dispatched, and running. $6 and $7: the
+-- moments to begin at, NULL for the oldest; given back is how far the look went.
 WITH dispatched AS MATERIALIZED (
-    SELECT t.id
+    SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t
     WHERE t.status IN ('dispatched', 'running')
       AND t.status = 'dispatched'
+      AND t.dispatched_at >= COALESCE($6, '-infinity'::timestamptz)
       AND t.dispatched_at < $1 - make_interval(secs => $2)
       AND t.id <> ALL ($4)
     ORDER BY t.dispatched_at, t.id
@@ -11,13 +13,16 @@ WITH dispatched AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ),
 running AS MATERIALIZED (
-    SELECT t.id
+    SELECT t.id, t.started_at
     FROM agent_task_queue AS t
-    WHERE t.status = 'running' AND t.started_at < $1 - make_interval(secs => $3) AND t.id <> ALL ($4)
+    WHERE t.status = 'running'
+      AND t.started_at >= COALESCE($7, '-infinity'::timestamptz)
+      AND t.started_at < $1 - make_interval(secs => $3)
+      AND t.id <> ALL ($4)
     ORDER BY t.started_at, t.id
     LIMIT $5 - (SELECT count(*) FROM dispatched)
     FOR UPDATE SKIP LOCKED
 )
-SELECT d.id FROM dispatched AS d
+SELECT d.id, d.dispatched_at, NULL::timestamptz FROM dispatched AS d
 UNION ALL
-SELECT r.id FROM running AS r
+SELECT r.id, NULL::timestamptz, r.started_at FROM running AS r

@@ -1,6 +1,7 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
 mod applications;
+mod bounds;
 mod claim;
 mod claim_cost;
 mod cluster;
@@ -51,6 +52,7 @@ pub type Suite = fn(&Context) -> Result<()>;
 /// The tests that run on every version of Postgres, by topic, under the name they are reported with.
 const TOPICS: &[&[(&str, Suite)]] = &[
     applications::ALL,
+    bounds::ALL,
     claim::ALL,
     claim_cost::ALL,
     cluster::ALL,
@@ -90,7 +92,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
 
 /// The tests that run on the home version only: what takes long and does not depend on the version, or needs a package
 /// that Debian has for the home version alone.
-const AT_HOME: &[&[(&str, Suite)]] = &[pg_cron::ALL];
+const AT_HOME: &[&[(&str, Suite)]] = &[bounds::AT_HOME, pg_cron::ALL];
 
 /// The tests of a major version.
 pub fn of(major: u32) -> impl Iterator<Item = (&'static str, Suite)> {

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, bail};
 
 use crate::cluster::remove_leftovers;
-use crate::context::Context;
+use crate::context::{BACKLOG, Context};
 use crate::extension::{self, Variant};
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
@@ -27,6 +27,9 @@ pub struct Options {
     /// Major versions of Postgres to run on: 15, 17, 18. Tests of another one than 15 are named pg17/…, and so on
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [MAJOR], value_parser = clap::value_parser!(u32).range(14..=18))]
     pg: Vec<u32>,
+    /// Tasks of the backlog that one sweep has to work off in bounded memory and beside live work; prints how it went
+    #[arg(long, value_name = "N", default_value_t = BACKLOG, value_parser = clap::value_parser!(usize))]
+    backlog: usize,
 }
 
 /// The home version: demo and benches use it, and every test runs on it.
@@ -75,7 +78,8 @@ fn test(
     {
         functions.run(report);
     }
-    let context = Context::new(project.clone(), copy.clone());
+    let mut context = Context::new(project.clone(), copy.clone());
+    context.backlog = options.backlog;
     for kind in [files::Kind::Golden, files::Kind::Isolation] {
         let files = report
             .need(kind.name(), || files::list(&context, kind))

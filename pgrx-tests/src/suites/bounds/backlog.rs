@@ -1,0 +1,225 @@
+//! A backlog that is much larger than a batch.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+use uuid::Uuid;
+
+use super::super::support::{expect, value};
+use super::{HALF_DONE, LEFT, orphans};
+use crate::cluster::Options;
+use crate::context::Context;
+use crate::database::Database;
+
+/// Anonymous memory of a backend: what is its own, shared buffers left out.
+const MOST_MEMORY: u64 = 200 << 20;
+
+/// Bytes of anonymous memory that a process has resident; None where the system does not say.
+fn memory(pid: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kilobytes << 10)
+}
+
+/// The most memory that a backend has until the work of others ends.
+fn most_memory(pid: i32, ended: &AtomicBool) -> u64 {
+    let mut most = 0;
+    while !ended.load(Ordering::Relaxed) {
+        most = memory(pid).unwrap_or_default().max(most);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    most
+}
+
+/// Two agents that nothing is wrong with, each on a runtime of its own.
+const LIVE: &str = "
+    INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+    SELECT md5('live' || n)::uuid, md5('w')::uuid, 'live-' || n, 'r', 'local', 'claude', 'online', 'infinity' FROM generate_series(1, 2) AS n;
+    INSERT INTO agent (id, workspace_id, name, runtime_id)
+    SELECT md5('live' || n)::uuid, md5('w')::uuid, 'live-' || n, md5('live' || n)::uuid FROM generate_series(1, 2) AS n";
+
+/// Enqueues, claims, starts and completes until the work of others ends; how long each round took.
+fn live(database: &Database, name: &str, ended: &AtomicBool) -> Result<Vec<Duration>> {
+    let mut client = database.connect()?;
+    let id: Uuid = client.query_one("SELECT md5($1)::uuid", &[&name])?.get(0);
+    let calls = [
+        "SELECT FROM multica_enqueue($1)",
+        "SELECT id FROM multica_claim($1)",
+        "SELECT FROM multica_start($1)",
+        "SELECT FROM multica_complete($1)",
+    ];
+    let calls = calls.map(|call| client.prepare(call));
+    let [enqueue, claim, start, complete] = calls;
+    let (enqueue, claim, start, complete) = (enqueue?, claim?, start?, complete?);
+    let mut rounds = Vec::new();
+    while !ended.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        client.execute(&enqueue, &[&id])?;
+        let task: Uuid = client.query_one(&claim, &[&id])?.get(0);
+        client.execute(&start, &[&task])?;
+        client.execute(&complete, &[&task])?;
+        rounds.push(began.elapsed());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    rounds.sort_unstable();
+    Ok(rounds)
+}
+
+/// One CALL works off a backlog with all that follows: in transactions of a batch each and in little memory, and nobody
+/// else's work waits for it to end.
+pub fn a_backlog_is_worked_off_beside_live_work(context: &Context) -> Result<()> {
+    let options = Options::new("backlog")
+        .set("shared_buffers", "256MB")
+        .set("max_wal_size", "8GB");
+    let cluster = context.cluster(&options)?;
+    let many = context.backlog;
+    let database = orphans(context, &cluster, many)?;
+    let mut client = database.connect()?;
+    client.batch_execute(LIVE)?;
+    let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
+    let ended = AtomicBool::new(false);
+    let (drain, most, rounds) = std::thread::scope(|scope| {
+        let most = scope.spawn(|| most_memory(pid, &ended));
+        let others = ["live1", "live2"].map(|name| {
+            let (database, ended) = (&database, &ended);
+            scope.spawn(move || live(database, name, ended))
+        });
+        let began = Instant::now();
+        let outcome = client.batch_execute("CALL multica_sweep_all()");
+        let drain = began.elapsed();
+        ended.store(true, Ordering::Relaxed);
+        let mut rounds = Vec::new();
+        for other in others {
+            rounds.push(other.join().expect("a client does not panic")?);
+        }
+        outcome.context("CALL multica_sweep_all()")?;
+        let most = most.join().expect("the watching thread does not panic");
+        anyhow::Ok((drain, most, rounds))
+    })?;
+    tell(&mut client, many, drain, most, &rounds)?;
+    ensure!(most < MOST_MEMORY, "the backend had {} MB", most >> 20);
+    for rounds in &rounds {
+        let slowest = rounds.last().context("no round was done beside it")?;
+        ensure!(
+            *slowest < drain / 4,
+            "others waited for {slowest:?} of {drain:?}"
+        );
+    }
+    expect(&mut client, LEFT, "0")?;
+    expect(
+        &mut client,
+        "SELECT count(*), count(DISTINCT payload ->> 'task_id'), max(many) <= 1000, count(DISTINCT xmin::text) = count(DISTINCT payload ->> 'sweep_id')
+         FROM (
+             SELECT xmin, payload, count(*) OVER (PARTITION BY payload ->> 'sweep_id') AS many
+             FROM multica_event_log WHERE type = 'task:failed'
+         ) AS e",
+        &format!("{many} {many} t t"),
+    )?;
+    expect(&mut client, HALF_DONE, "0")
+}
+
+/// Prints how it went: what a batch took from its look to that of the next one, and what was done in each tenth of the time.
+fn tell(
+    client: &mut Client,
+    many: usize,
+    drain: Duration,
+    most: u64,
+    rounds: &[Vec<Duration>],
+) -> Result<()> {
+    let batches = "
+        SELECT payload ->> 'sweep_id' AS sweep, created_at AS began, count(*) AS many,
+            lead(created_at) OVER (ORDER BY created_at) - created_at AS took
+        FROM multica_event_log WHERE type = 'task:failed' GROUP BY 1, 2";
+    let batch = value(
+        client,
+        &format!(
+            "SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM b.took)) * 1000),
+                 round(max(extract(epoch FROM b.took)) * 1000)
+             FROM ({batches}) AS b"
+        ),
+    )?;
+    let rate = value(
+        client,
+        &format!(
+            "SELECT string_agg(round(t.many / t.secs)::text, ', ' ORDER BY t.tenth)
+             FROM (
+                 SELECT b.tenth, sum(b.many) AS many, sum(extract(epoch FROM b.took)) AS secs
+                 FROM (SELECT x.*, ntile(10) OVER (ORDER BY x.began) AS tenth FROM ({batches}) AS x) AS b GROUP BY b.tenth
+             ) AS t"
+        ),
+    )?;
+    let mut all: Vec<Duration> = rounds.iter().flatten().copied().collect();
+    all.sort_unstable();
+    let at = |share: usize| all[all.len() * share / 100];
+    let (median, slowest) = batch.split_once(' ').context("two columns")?;
+    println!(
+        "      {many} tasks in {:.1} s with {} MB; a batch in {median} ms, the slowest in {slowest} ms;",
+        drain.as_secs_f64(),
+        most >> 20
+    );
+    println!("      tasks a second, tenth by tenth: {rate};");
+    println!(
+        "      beside it {} rounds from enqueue to complete, half of them below {:?}, 99 % below {:?}, all below {:?}",
+        all.len(),
+        at(50),
+        at(99),
+        all.last().copied().unwrap_or_default()
+    );
+    Ok(())
+}
+
+/// What a sweep reads and writes in buffers.
+fn buffers(client: &mut Client) -> Result<i64> {
+    let row = client.query_one(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM multica_sweep()",
+        &[],
+    )?;
+    let plan: serde_json::Value = row.get(0);
+    let blocks = |key: &str| plan[0]["Plan"][key].as_i64().context("no buffers are told");
+    Ok(blocks("Shared Hit Blocks")? + blocks("Shared Read Blocks")?)
+}
+
+/// What earlier batches left behind in the indexes is not walked through again, not even while an old snapshot keeps
+/// anybody from cleaning it up.
+pub fn the_last_batch_costs_what_the_first_did(context: &Context) -> Result<()> {
+    let cluster = context.cluster(&Options::new("batches").set("autovacuum", "off"))?;
+    let database = orphans(context, &cluster, 20_000)?;
+    let mut old = database.connect()?;
+    old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM agent")?;
+    for (what, prepare) in [
+        ("of offline runtimes", "SELECT 1"),
+        (
+            "that took too long",
+            "UPDATE agent_runtime SET status = 'online', last_seen_at = 'infinity';
+             UPDATE agent_task_queue SET status = 'running', completed_at = NULL, started_at = dispatched_at - interval '1 day'
+             WHERE parent_task_id IS NULL",
+        ),
+        (
+            "that were not started",
+            "UPDATE agent_task_queue SET status = 'dispatched', completed_at = NULL, started_at = NULL
+             WHERE parent_task_id IS NULL",
+        ),
+    ] {
+        let mut client = database.connect()?;
+        client.batch_execute("DELETE FROM agent_task_queue WHERE parent_task_id IS NOT NULL")?;
+        client.batch_execute(prepare)?;
+        client.batch_execute("SET multica.batch_size = 500")?;
+        let mut cost = Vec::new();
+        while value(&mut client, LEFT)? != "0" {
+            cost.push(buffers(&mut client)?);
+        }
+        ensure!(cost.len() == 40, "{} batches", cost.len());
+        let half = |costs: &[i64]| costs.iter().sum::<i64>();
+        let (first, last) = (half(&cost[1..6]), half(&cost[34..39]));
+        ensure!(
+            last < first * 5 / 4,
+            "tasks {what}: batches cost {cost:?} buffers"
+        );
+    }
+    Ok(())
+}

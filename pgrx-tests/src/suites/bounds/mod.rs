@@ -1,0 +1,58 @@
+//! What a sweep may cost however large the backlog: memory, locks, time a batch; and that it can be stopped anywhere.
+
+mod backlog;
+mod stops;
+
+use anyhow::Result;
+
+use super::Suite;
+use super::support::text;
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::database::Database;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "bounds/the_last_batch_costs_what_the_first_did",
+        backlog::the_last_batch_costs_what_the_first_did,
+    ),
+    (
+        "bounds/held_rows_delay_only_themselves",
+        stops::held_rows_delay_only_themselves,
+    ),
+    (
+        "bounds/a_sweep_can_be_stopped_at_any_point",
+        stops::a_sweep_can_be_stopped_at_any_point,
+    ),
+    (
+        "bounds/a_budget_below_a_batch_gets_on",
+        stops::a_budget_below_a_batch_gets_on,
+    ),
+];
+
+/// What takes long and is the same on every version.
+pub const AT_HOME: &[(&str, Suite)] = &[(
+    "bounds/a_backlog_is_worked_off_beside_live_work",
+    backlog::a_backlog_is_worked_off_beside_live_work,
+)];
+
+/// Failed tasks without their event, and those with an attempt left without their retry.
+const HALF_DONE: &str = "
+    SELECT count(*) FROM agent_task_queue AS t
+    WHERE t.status = 'failed' AND (
+        NOT EXISTS (SELECT FROM multica_event_log AS e WHERE e.type = 'task:failed' AND e.payload ->> 'task_id' = t.id::text)
+        OR t.attempt < t.max_attempts AND NOT EXISTS (SELECT FROM agent_task_queue AS c WHERE c.parent_task_id = t.id)
+    )";
+
+const LEFT: &str =
+    "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
+
+/// A database with so many orphans.
+fn orphans<'a>(context: &Context, cluster: &'a Cluster, many: usize) -> Result<Database<'a>> {
+    let database = context.fresh_database_in(cluster)?;
+    let mut client = database.connect()?;
+    client.batch_execute(&format!("SET bounds.orphans = {many}"))?;
+    client.batch_execute(&text(context, "bounds/orphans")?)?;
+    Ok(database)
+}

@@ -1,0 +1,131 @@
+//! The backlog that sweeps work off, each from where the last one of the session ended.
+//!
+//! What was worked off leaves dead entries in its index until vacuum takes them, and what is healthy stays there; walking
+//! past all that again for every batch would be quadratic. A session remembers how far it came, once that is committed,
+//! and begins from the start again where it finds less than a batch.
+
+use std::cell::Cell;
+use std::thread::LocalKey;
+
+use pgrx::prelude::*;
+use pgrx::{PgXactCallbackEvent, Uuid, register_xact_callback};
+
+use crate::lock;
+use crate::spi::{Arg, Statement};
+
+type Moment = Option<TimestampWithTimeZone>;
+
+/// How far a look went, in each of the two indexes that it may read; NULL is the start.
+#[derive(Clone, Copy, Default)]
+pub struct Place(pub Moment, pub Moment);
+
+impl Place {
+    fn is_start(self) -> bool {
+        self.0.is_none() && self.1.is_none()
+    }
+}
+
+thread_local! {
+    static OFFLINE: Cell<Place> = const { Cell::new(Place(None, None)) };
+    static TIMED_OUT: Cell<Place> = const { Cell::new(Place(None, None)) };
+}
+
+/// Tasks of offline runtimes.
+pub static OF_OFFLINE: Backlog = Backlog { reached: &OFFLINE };
+/// Tasks that took too long.
+pub static OF_TIMED_OUT: Backlog = Backlog {
+    reached: &TIMED_OUT,
+};
+
+/// A stage's backlog.
+pub struct Backlog {
+    reached: &'static LocalKey<Cell<Place>>,
+}
+
+/// Tasks that may be failed: they and everything a verdict on them touches are locked, and nothing was waited for.
+#[derive(Default)]
+pub struct Taken {
+    /// The tasks.
+    pub tasks: Vec<Uuid>,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// Gives the arguments of a statement that finds candidates: those to leave out, how many at most, where to begin.
+pub trait Question: Fn(Vec<Uuid>, Option<i64>, Place) -> Vec<Arg> {}
+impl<F: Fn(Vec<Uuid>, Option<i64>, Place) -> Vec<Arg>> Question for F {}
+
+struct Look {
+    found: Vec<Uuid>,
+    upto: Place,
+}
+
+/// The next candidates, which the statement has locked.
+fn look(candidates: &Statement, args: &[Arg]) -> Look {
+    let mut upto = Place::default();
+    let found = candidates.rows(args, |row| {
+        upto = Place(row.get(2).or(upto.0), row.get(3).or(upto.1));
+        row.must(1)
+    });
+    Look { found, upto }
+}
+
+impl Backlog {
+    /// At most `most` tasks, `leave_out` not among them. One look, so that no more rows than that are ever locked: those
+    /// of which something is held by somebody are left for the next pass, and the next sweep goes on behind them.
+    pub fn next(
+        &self,
+        candidates: &Statement,
+        leave_out: &[Uuid],
+        most: i64,
+        args: impl Question,
+    ) -> Taken {
+        let from = self.reached.get();
+        let first = look(candidates, &args(leave_out.to_vec(), Some(most), from));
+        let full = first.found.len() as i64 >= most;
+        let mut tasks = lock::try_tasks(&first.found);
+        if full || from.is_start() {
+            self.reach(if full { first.upto } else { Place::default() });
+            return Taken { tasks, more: full };
+        }
+        // The end: what was passed over on the way there, or came in behind, gets its turn.
+        let room = most - first.found.len() as i64;
+        let seen = [leave_out, &first.found].concat();
+        let again = look(candidates, &args(seen, Some(room), Place::default()));
+        let passed_over = lock::try_tasks(&again.found);
+        let more = again.found.len() as i64 >= room && !passed_over.is_empty();
+        self.reach(if more { again.upto } else { Place::default() });
+        tasks.extend(passed_over);
+        Taken { tasks, more }
+    }
+
+    /// Counts once the transaction commits: what an abort gives back is still to be done.
+    fn reach(&self, place: Place) {
+        let reached = self.reached;
+        if place.is_start() && reached.get().is_start() {
+            return;
+        }
+        register_xact_callback(PgXactCallbackEvent::Commit, move || reached.set(place));
+    }
+}
+
+/// The same from the start and without a bound on looking, for a call that is told how many it may take: it is asked again
+/// while rows that somebody else holds leave room below `most`.
+pub fn take(candidates: &Statement, most: Option<i64>, args: impl Question) -> Vec<Uuid> {
+    let mut taken: Vec<Uuid> = Vec::new();
+    let mut seen = Vec::new();
+    loop {
+        let room = most.map(|most| most - taken.len() as i64);
+        let found = look(candidates, &args(seen.clone(), room, Place::default())).found;
+        if found.is_empty() {
+            return taken;
+        }
+        let free = lock::try_tasks(&found);
+        let all_free = free.len() == found.len();
+        seen.extend(found);
+        taken.extend(free);
+        if all_free || most.is_none() {
+            return taken;
+        }
+    }
+}

@@ -12,24 +12,34 @@ BEGIN
     IF NOT again THEN
         RETURN;
     END IF;
-    SELECT pg_catalog.div(pg_catalog.count(*)::pg_catalog.numeric, pg_catalog.current_setting('multica.batch_size')::pg_catalog.numeric)::bigint
+    SELECT pg_catalog.div(pg_catalog.sum(left_over.many), pg_catalog.current_setting('multica.batch_size')::pg_catalog.numeric)::bigint
     INTO passes
     FROM (
-        SELECT FROM @extschema@.agent_task_queue AS t
+        SELECT pg_catalog.count(*)::pg_catalog.numeric AS many
+        FROM @extschema@.agent_task_queue AS t
         WHERE t.status OPERATOR(pg_catalog.=) ANY ('{dispatched,running}'::pg_catalog.text[])
         UNION ALL
-        SELECT FROM @extschema@.agent_runtime
+        SELECT pg_catalog.count(*) FROM @extschema@.agent_runtime
         UNION ALL
-        SELECT FROM @extschema@.multica_event_log
+        -- Ids of events are drawn one after the other: no more than this are there.
+        SELECT e.last_id::pg_catalog.numeric OPERATOR(pg_catalog.-) e.first_id::pg_catalog.numeric
+        FROM (SELECT pg_catalog.min(o.id) AS first_id, pg_catalog.max(o.id) AS last_id FROM @extschema@.multica_event_log AS o) AS e
         UNION ALL
-        SELECT FROM @extschema@.agent_task_queue AS t
-        JOIN @extschema@.agent_runtime AS r ON r.id OPERATOR(pg_catalog.=) t.runtime_id
+        -- What is re-pointed before a runtime is deleted, runtime by runtime: the history is not read whole.
+        SELECT pg_catalog.sum(h.many)
+        FROM @extschema@.agent_runtime AS r
+        CROSS JOIN LATERAL (
+            SELECT pg_catalog.count(*) AS many
+            FROM @extschema@.agent_task_queue AS t
+            WHERE t.runtime_id OPERATOR(pg_catalog.=) r.id
+        ) AS h
         WHERE r.status OPERATOR(pg_catalog.=) 'offline'::pg_catalog.text
           AND r.last_seen_at OPERATOR(pg_catalog.<) (
               pg_catalog.clock_timestamp()
               OPERATOR(pg_catalog.-) pg_catalog.current_setting('multica.runtime_ttl')::pg_catalog.interval
           )
-    ) AS rows_left;
+          AND NOT EXISTS (SELECT FROM @extschema@.agent AS a WHERE a.runtime_id OPERATOR(pg_catalog.=) r.id)
+    ) AS left_over;
     FOR pass IN 0 .. passes LOOP
         SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
         COMMIT;

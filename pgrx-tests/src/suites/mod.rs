@@ -31,6 +31,7 @@ pub mod pg_upgrade;
 mod pgbouncer;
 mod pgspot;
 mod pipeline;
+mod plans;
 mod resume;
 mod retry;
 mod runtimes;
@@ -80,6 +81,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     pgbouncer::ALL,
     pgspot::ALL,
     pipeline::ALL,
+    plans::ALL,
     resume::ALL,
     retry::ALL,
     runtimes::ALL,

@@ -17,3 +17,9 @@ CREATE INDEX multica_task_runtime ON agent_task_queue (runtime_id, status);
 CREATE INDEX multica_task_chat ON agent_task_queue (chat_session_id, completed_at);
 
 CREATE INDEX multica_agent_runtime ON agent (runtime_id);
+
+-- What the foreign keys probe, row by row, when archived agents go with their runtime: without these each chat, task and
+-- run of theirs reads a whole table.
+CREATE INDEX multica_task_run ON agent_task_queue (autopilot_run_id) WHERE autopilot_run_id IS NOT NULL;
+CREATE INDEX multica_run_task ON autopilot_run (task_id) WHERE task_id IS NOT NULL;
+CREATE INDEX multica_chat_agent ON chat_session (agent_id);

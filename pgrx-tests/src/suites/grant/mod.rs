@@ -3,7 +3,7 @@
 mod calls;
 mod install;
 mod refuse;
-mod support;
+pub(super) mod support;
 
 use super::Suite;
 pub use support::{holder, routines};

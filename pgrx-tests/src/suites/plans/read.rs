@@ -1,0 +1,130 @@
+//! Plans as auto_explain tells them: which statements ran, and which scans read more of a table than they need.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+use postgres::{Client, NoTls};
+use serde_json::Value;
+
+use crate::database::Database;
+
+/// A session whose every statement, on whatever level, tells its plan.
+pub struct Told {
+    /// The session.
+    pub client: Client,
+    messages: Arc<Mutex<Vec<String>>>,
+}
+
+impl Told {
+    /// Opens one.
+    pub fn connect(database: &Database) -> Result<Told> {
+        let messages = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&messages);
+        let mut config = database.cluster().config(&database.name);
+        config.notice_callback(move |notice| {
+            let mut messages = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            messages.push(notice.message().to_string());
+        });
+        let mut client = config.connect(NoTls)?;
+        client.batch_execute(
+            "LOAD 'auto_explain';
+             SET auto_explain.log_level = 'notice';
+             SET auto_explain.log_format = 'json';
+             SET auto_explain.log_nested_statements = on",
+        )?;
+        Ok(Told { client, messages })
+    }
+
+    /// Runs statements and gives their plans, those of the functions they call included.
+    pub fn plans(&mut self, sql: &str) -> Result<Vec<Value>> {
+        self.client
+            .batch_execute("SET auto_explain.log_min_duration = 0")?;
+        let outcome = self.client.batch_execute(sql);
+        self.client
+            .batch_execute("SET auto_explain.log_min_duration = -1")?;
+        outcome?;
+        let messages =
+            std::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner));
+        messages
+            .iter()
+            .filter(|message| message.starts_with("duration: "))
+            .map(|message| {
+                let from = message.find('{').context("a plan in JSON")?;
+                Ok(serde_json::from_str(&message[from..])?)
+            })
+            .collect()
+    }
+}
+
+/// The statement that a plan is of.
+pub fn text(plan: &Value) -> &str {
+    plan["Query Text"].as_str().unwrap_or_default()
+}
+
+/// An index: its leading column, and whether it holds only some of the rows.
+pub struct Index {
+    leading: String,
+    partial: bool,
+}
+
+/// Every index of a database by name.
+pub fn indexes(client: &mut Client) -> Result<HashMap<String, Index>> {
+    let rows = client.query(
+        "SELECT c.relname::text, pg_get_indexdef(i.indexrelid, 1, false), i.indpred IS NOT NULL
+         FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid",
+        &[],
+    )?;
+    let index = |row: &postgres::Row| Index {
+        leading: row.get(1),
+        partial: row.get(2),
+    };
+    Ok(rows.iter().map(|row| (row.get(0), index(row))).collect())
+}
+
+/// The scans of a plan that walk through a whole table: sequential ones, and on `history` also those of an index that
+/// holds every row where nothing is asked of its leading column.
+pub fn walks(
+    plan: &Value,
+    history: &[&str],
+    fleet: &[&str],
+    indexes: &HashMap<String, Index>,
+) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let whole = |table: &str, node: &Value| {
+        let said = |key: &str| node[key].as_str().unwrap_or_default();
+        match said("Node Type") {
+            "Seq Scan" | "Sample Scan" => history.contains(&table) || fleet.contains(&table),
+            "Index Scan" | "Index Only Scan" | "Bitmap Index Scan" => {
+                history.contains(&table)
+                    && indexes.get(said("Index Name")).is_none_or(|index| {
+                        !index.partial && !said("Index Cond").contains(&index.leading)
+                    })
+            }
+            _ => false,
+        }
+    };
+    collect(&plan["Plan"], "", &whole, &mut found);
+    found
+}
+
+fn collect(
+    node: &Value,
+    table: &str,
+    whole: &impl Fn(&str, &Value) -> bool,
+    found: &mut BTreeSet<String>,
+) {
+    // A bitmap's index scan does not name its table; the node above it does.
+    let table = node["Relation Name"].as_str().unwrap_or(table);
+    if whole(table, node) {
+        let said = |key: &str| node[key].as_str().unwrap_or_default();
+        found.insert(format!(
+            "{} of {table} {}",
+            said("Node Type"),
+            said("Index Name")
+        ));
+    }
+    for below in node["Plans"].as_array().into_iter().flatten() {
+        collect(below, table, whole, found);
+    }
+}

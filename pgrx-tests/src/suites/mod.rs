@@ -24,6 +24,7 @@ mod lifecycle;
 mod lookups;
 mod merge;
 mod model;
+mod monitoring;
 mod operations;
 mod payloads;
 mod pg_cron;
@@ -76,6 +77,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     lookups::ALL,
     merge::ALL,
     model::ALL,
+    monitoring::ALL,
     operations::ALL,
     payloads::ALL,
     pgbouncer::ALL,

@@ -24,10 +24,6 @@ pub const ALL: &[(&str, Suite)] = &[
         what_an_old_server_finished_is_no_wreckage,
     ),
     (
-        "operations/what_an_exporter_scrapes_is_in_its_format",
-        what_an_exporter_scrapes_is_in_its_format,
-    ),
-    (
         "operations/settings_that_a_dump_loses_are_said_again",
         settings_that_a_dump_loses_are_said_again,
     ),
@@ -123,37 +119,6 @@ fn what_an_old_server_finished_is_no_wreckage(context: &Context) -> Result<()> {
         "what was finished was touched"
     );
     Ok(())
-}
-
-/// Every line is a name, labels in braces where there are some, and a number; the lines of a name stand together.
-fn what_an_exporter_scrapes_is_in_its_format(context: &Context) -> Result<()> {
-    let readme = fs::read_to_string(context.project.root.join("README.md"))?;
-    let on_page = blocks(context, "monitoring.md", "For an exporter")?.concat();
-    ensure!(
-        readme.contains(&on_page),
-        "README.md and monitoring.md differ"
-    );
-    let (_database, mut client) = team(context)?;
-    client.batch_execute(r#"SELECT multica_take_events('the "first" \ reader')"#)?;
-    let lines = values(&mut client, &on_page)?;
-    client.batch_execute("CREATE TEMP TABLE scraped (line text, at integer)")?;
-    for (at, line) in (0i32..).zip(&lines) {
-        client.execute("INSERT INTO scraped VALUES ($1, $2)", &[line, &at])?;
-    }
-    let malformed = values(
-        &mut client,
-        r#"SELECT line FROM scraped
-           WHERE line !~ '^[a-z_]+(\{[a-z_]+="([^"\\]|\\["\\n])*"(,[a-z_]+="([^"\\]|\\["\\n])*")*\})? -?[0-9.e+-]+$'"#,
-    )?;
-    ensure!(malformed.is_empty(), "no scraper reads {malformed:#?}");
-    expect(
-        &mut client,
-        "SELECT count(*) > 15, count(*) FILTER (WHERE line ~ '[{]') > 10,
-                count(*) FILTER (WHERE name IS DISTINCT FROM before) = count(DISTINCT name)
-         FROM (SELECT line, name, lag(name) OVER (ORDER BY at) AS before
-               FROM scraped, substring(line, '^[a-z_]+') AS name) AS s",
-        "t t t",
-    )
 }
 
 /// The statement that prints the settings of a database.

@@ -1,0 +1,100 @@
+//! What the pages give an exporter and an alarm to ask, taken from the pages.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Suite;
+use super::docs::blocks;
+use super::support::{expect, id, team, values};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "monitoring/what_an_exporter_scrapes_is_in_its_format",
+        what_an_exporter_scrapes_is_in_its_format,
+    ),
+    (
+        "monitoring/every_alert_has_its_moment",
+        every_alert_has_its_moment,
+    ),
+];
+
+/// Every line is a name, labels in braces where there are some, and a number; the lines of a name stand together.
+fn what_an_exporter_scrapes_is_in_its_format(context: &Context) -> Result<()> {
+    let readme = fs::read_to_string(context.project.root.join("README.md"))?;
+    let on_page = blocks(context, "monitoring.md", "For an exporter")?.concat();
+    ensure!(
+        readme.contains(&on_page),
+        "README.md and monitoring.md differ"
+    );
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(r#"SELECT multica_take_events('the "first" \ reader')"#)?;
+    let lines = values(&mut client, &on_page)?;
+    client.batch_execute("CREATE TEMP TABLE scraped (line text, at integer)")?;
+    for (at, line) in (0i32..).zip(&lines) {
+        client.execute("INSERT INTO scraped VALUES ($1, $2)", &[line, &at])?;
+    }
+    let malformed = values(
+        &mut client,
+        r#"SELECT line FROM scraped
+           WHERE line !~ '^[a-z_]+(\{[a-z_]+="([^"\\]|\\["\\n])*"(,[a-z_]+="([^"\\]|\\["\\n])*")*\})? -?[0-9.e+-]+$'"#,
+    )?;
+    ensure!(malformed.is_empty(), "no scraper reads {malformed:#?}");
+    expect(
+        &mut client,
+        "SELECT count(*) > 15, count(*) FILTER (WHERE line ~ '[{]') > 10,
+                count(*) FILTER (WHERE name IS DISTINCT FROM before) = count(DISTINCT name)
+         FROM (SELECT line, name, lag(name) OVER (ORDER BY at) AS before
+               FROM scraped, substring(line, '^[a-z_]+') AS name) AS s",
+        "t t t",
+    )
+}
+
+/// The alerts of the page are silent while all is well, and each speaks in the state it is for. Left out are those that
+/// only a worker brings about: here is none.
+fn every_alert_has_its_moment(context: &Context) -> Result<()> {
+    let found = blocks(context, "monitoring.md", "Alerts worth having")?;
+    let alerts = found.iter().find(|block| block.contains("a.alert"));
+    let alerts = alerts.context("the page has a query for alerts")?;
+    // Nobody waits here for a minute, or for a hundred thousand events.
+    let mut soon = alerts.clone();
+    for (patience, none) in [("'1 minute'", "'0'"), ("100000", "0")] {
+        ensure!(soon.contains(patience), "the page waits for {patience}");
+        soon = soon.replace(patience, none);
+    }
+    let (database, mut client) = team(context)?;
+    let quiet = values(&mut client, &soon)?;
+    ensure!(quiet.is_empty(), "all is well, and it says {quiet:?}");
+
+    client.batch_execute(&format!(
+        "SELECT FROM multica_take_events('mailer');
+         SELECT task('e1'), task('e2');
+         UPDATE agent_task_queue SET created_at = now() - interval '2 hours';
+         UPDATE agent_runtime SET status = 'offline' WHERE id = {b1};
+         UPDATE agent_runtime SET last_seen_at = now() - interval '2 hours' WHERE id <> {b1}",
+        b1 = id("b1"),
+    ))?;
+    let mut writer = database.connect()?;
+    writer.batch_execute(&format!(
+        "BEGIN; SELECT FROM multica_heartbeat({})",
+        id("b1")
+    ))?;
+    let mut told = values(&mut client, &soon)?;
+    told.sort();
+    let expected = [
+        "events are held 1 since ",
+        "events are not read mailer is 1 behind",
+        "nothing sweeps 2 online and silent",
+        "tasks wait for nobody 2 of 2",
+        "the queue stands the oldest task waits since ",
+    ];
+    let as_expected = told.len() == expected.len()
+        && told
+            .iter()
+            .zip(expected)
+            .all(|(line, begins)| line.starts_with(begins));
+    ensure!(as_expected, "it says {told:#?}");
+    Ok(())
+}

@@ -43,7 +43,7 @@ impl Member {
     }
 }
 
-/// Everything that is the extension's and has a name in SQL.
+/// Everything that is the extension's and has a name in SQL. From 17 on its types' arrays are members too; they have none.
 pub fn members(client: &mut Client) -> Result<Vec<Member>> {
     let rows = client.query(
         "SELECT COALESCE(p.proname, t.typname)::text,
@@ -58,7 +58,7 @@ pub fn members(client: &mut Client) -> Result<Vec<Member>> {
          FROM pg_depend AS d
          JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
          LEFT JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
-         LEFT JOIN pg_type AS t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+         LEFT JOIN pg_type AS t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid AND t.typcategory <> 'A'
          WHERE e.extname = 'multica' AND (p.oid IS NOT NULL OR t.oid IS NOT NULL)
          ORDER BY 1",
         &[],

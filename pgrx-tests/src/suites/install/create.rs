@@ -170,7 +170,8 @@ pub fn error_inside_rolls_back_no_more_than_the_callers_block(context: &Context)
     Ok(())
 }
 
-/// What a user finds with \df+ and \dd; an object that was forgotten shows by its name.
+/// What a user finds with \df+ and \dd; an object that was forgotten shows by its name. Arrays of the extension's types,
+/// which 17 counts among its members, say it through their elements.
 pub fn everything_says_what_it_is_for(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let silent = lines(
@@ -179,6 +180,7 @@ pub fn everything_says_what_it_is_for(context: &Context) -> Result<()> {
          FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'multica'
          WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
              AND obj_description(d.objid, d.classid::regclass::name) IS NULL
+             AND NOT (d.classid = 'pg_type'::regclass AND d.objid IN (SELECT typarray FROM pg_type))
          UNION ALL
          SELECT oid::regclass::text FROM pg_class
          WHERE relname LIKE 'multica%' AND relkind = 'r' AND obj_description(oid, 'pg_class') IS NULL

@@ -61,8 +61,8 @@ impl Cluster {
         }
     }
 
-    /// Stops the server and waits until it is gone. Returns how long that took.
-    pub fn stop(&self, how: Shutdown) -> Result<Duration> {
+    /// Stops the server and waits until it is gone.
+    pub fn stop(&self, how: Shutdown) -> Result<()> {
         let signal = match how {
             Shutdown::Fast => Signal::SIGINT,
             Shutdown::Immediate => Signal::SIGQUIT,
@@ -72,11 +72,11 @@ impl Cluster {
         loop {
             let mut slot = self.slot();
             let Some(child) = slot.as_mut() else {
-                return Ok(started.elapsed());
+                return Ok(());
             };
             if child.try_wait()?.is_some() {
                 *slot = None;
-                return Ok(started.elapsed());
+                return Ok(());
             }
             drop(slot);
             if started.elapsed() > STOP_LIMIT {

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::{
-    SOON, alter, fleet, holds, launcher, lives, options, silence, sweeping, switch_on, ticking,
-    wait_for, wait_until_swept,
+    SOON, alter, fleet, holds, launcher, options, silence, sweeping, switch_on, ticking, wait_for,
+    wait_until_swept,
 };
 use crate::cluster::{Cluster, Options, Shutdown};
 use crate::context::Context;
 use crate::database::Database;
+use crate::suites::support::terminate;
 
 const MACHINE_1: &str = "00000000-0000-4000-8000-0000000000b1";
 
@@ -112,24 +113,22 @@ pub fn a_reload_counts_at_once(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// pg_terminate_backend ends a worker in mid-statement within a second, and a launcher is followed by its restart.
+/// pg_terminate_backend ends a worker in mid-statement, and a launcher is followed by its restart.
 pub fn what_is_terminated_comes_back(context: &Context) -> Result<()> {
     let cluster = ticking(context, "terminate")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_backlog")?;
     switch_on(&database)?;
     let mut client = cluster.connect("postgres")?;
-    let worker = sweeping(&database)?;
-    client.execute("SELECT pg_terminate_backend($1)", &[&worker])?;
-    Cluster::wait_until("the worker is gone", Duration::from_secs(1), || {
-        Ok(!lives(&mut client, worker)?)
+    // Again where a worker had just come to its own end.
+    Cluster::wait_until("a worker is terminated in mid-statement", SOON, || {
+        let worker = sweeping(&database)?;
+        terminate(&mut client, worker)?;
+        ended_in_mid_statement(&cluster)
     })?;
     sweeping(&database)?;
     let before = launcher(&cluster)?;
-    client.execute("SELECT pg_terminate_backend($1)", &[&before])?;
-    Cluster::wait_until("the launcher is gone", Duration::from_secs(1), || {
-        Ok(!lives(&mut client, before)?)
-    })?;
+    terminate(&mut client, before)?;
     ensure!(
         launcher(&cluster)? != before,
         "the old launcher is back from the dead"
@@ -144,16 +143,19 @@ pub fn what_is_terminated_comes_back(context: &Context) -> Result<()> {
     )
 }
 
-/// A fast shutdown in mid-sweep takes less than two seconds and leaves no task half done.
+/// A fast shutdown ends a worker in mid-statement and leaves no task half done.
 pub fn a_fast_shutdown_does_not_wait_for_a_sweep(context: &Context) -> Result<()> {
     let cluster = ticking(context, "stop")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_backlog")?;
     switch_on(&database)?;
-    sweeping(&database)?;
-    let took = cluster.stop(Shutdown::Fast)?;
-    ensure!(took < Duration::from_secs(2), "it took {took:?}");
-    cluster.start()?;
+    Cluster::wait_until("a worker is stopped in mid-statement", SOON, || {
+        sweeping(&database)?;
+        cluster.stop(Shutdown::Fast)?;
+        let ended = ended_in_mid_statement(&cluster)?;
+        cluster.start()?;
+        Ok(ended)
+    })?;
     let whole =
         "SELECT count(*) FILTER (WHERE status = 'failed' AND failure_reason = 'runtime_offline')
                       = (SELECT count(*) FROM multica_event_log WHERE type = 'task:failed')
@@ -163,6 +165,17 @@ pub fn a_fast_shutdown_does_not_wait_for_a_sweep(context: &Context) -> Result<()
         "tasks and events disagree"
     );
     Ok(())
+}
+
+/// Whether the log has a worker terminated with a statement in its hands. The time it took would tell the same, but not
+/// on a busy machine.
+fn ended_in_mid_statement(cluster: &Cluster) -> Result<bool> {
+    let log = cluster.log()?;
+    let lines: Vec<&str> = log.lines().collect();
+    Ok(lines.windows(2).any(|pair| {
+        pair[0].contains("terminating background worker \"multica worker\"")
+            && pair[1].contains("CONTEXT:")
+    }))
 }
 
 /// No launcher on a standby; it starts with the promotion, and what the primary was told to sweep is swept.

@@ -193,12 +193,6 @@ fn process(cluster: &Cluster, kind: &str, condition: &str) -> Result<i32> {
     Ok(pid)
 }
 
-/// Whether a process is still one of the server's.
-pub fn lives(client: &mut Client, pid: i32) -> Result<bool> {
-    let found = client.query_opt("SELECT FROM pg_stat_activity WHERE pid = $1", &[&pid])?;
-    Ok(found.is_some())
-}
-
 /// How often the server's log says something.
 pub fn said(cluster: &Cluster, text: &str) -> Result<usize> {
     Ok(cluster.log()?.matches(text).count())

@@ -1,4 +1,5 @@
--- The schema that the extension is installed in, and what the caller may do there.
+-- The schema that the extension is installed in, what the caller may do there, and whether it is still the one that the
+-- functions are pinned to: renaming a schema leaves the old name in them.
 SELECT n.oid, n.nspname::text, current_user::text,
     has_database_privilege(current_database(), 'TEMPORARY'),
     -- The pseudo-role public is asked for by reading the ACL: has_schema_privilege knows roles only.
@@ -6,7 +7,9 @@ SELECT n.oid, n.nspname::text, current_user::text,
         SELECT FROM aclexplode(n.nspacl) AS a
         WHERE a.grantee = 0::oid AND a.privilege_type = 'CREATE'
     ),
-    e.oid
+    e.oid,
+    current_schema() IS DISTINCT FROM n.nspname,
+    quote_ident(n.nspname)
 FROM pg_extension AS e
 JOIN pg_namespace AS n ON n.oid = e.extnamespace
 WHERE e.extname = 'multica'

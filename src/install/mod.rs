@@ -70,7 +70,7 @@ fn multica_install(
 fn install(dry_run: bool) -> Result<Vec<Step>> {
     refuse_other_encodings()?;
     let waited = wait_briefly();
-    let place = place();
+    let place = place()?;
     if !dry_run {
         ONE_AT_A_TIME.run(&[arg(place.extension)]);
     }
@@ -124,16 +124,32 @@ fn wait_briefly() -> Option<String> {
     before
 }
 
-fn place() -> Place {
-    let place = PLACE.row(&[], |row| Place {
-        oid: row.must(1),
-        schema: row.must(2),
-        caller: row.must(3),
-        may_create_temporary: row.must(4),
-        open_to_all: row.must(5),
-        extension: row.must(6),
+/// Without the schema that the functions are pinned to nothing here would be found, and the first miss is an error that
+/// nobody understands.
+fn place() -> Result<Place> {
+    let place = PLACE.row(&[], |row| {
+        let place = Place {
+            oid: row.must(1),
+            schema: row.must(2),
+            caller: row.must(3),
+            may_create_temporary: row.must(4),
+            open_to_all: row.must(5),
+            extension: row.must(6),
+        };
+        (place, row.must::<bool>(7), row.must::<String>(8))
     });
-    place.expect("a function of the extension runs in a database that has it")
+    let (place, renamed, name) =
+        place.expect("a function of the extension runs in a database that has it");
+    if renamed {
+        return Err(Error::state(
+            format!("the schema of multica was renamed to {name}"),
+            "Its functions look for their tables under the old name.",
+            format!(
+                "Run DROP EXTENSION multica; CREATE EXTENSION multica SCHEMA {name}; the tables stay where they are."
+            ),
+        ));
+    }
+    Ok(place)
 }
 
 fn may_create_temporary(place: &Place) -> Result<()> {

@@ -175,8 +175,17 @@ fn renamed_schema_is_refused_until_created_anew(context: &Context) -> Result<()>
     )?;
     let sweep = "SELECT FROM agents.multica_sweep()";
     expect_state(&mut database.connect()?, sweep, "55000")?;
+    let install = "SELECT FROM agents.multica_install()";
+    expect_state(&mut database.connect()?, install, "55000")?;
     let mut client = database.connect()?;
-    client.batch_execute("DROP EXTENSION multica; CREATE EXTENSION multica SCHEMA agents")?;
+    let refused = client.batch_execute(install).err();
+    let refused = refused.context("install works without its tables")?;
+    let hint = refused.as_db_error().and_then(|error| error.hint());
+    let hint = hint.context("install does not say what to do")?;
+    let (_, remedy) = hint.split_once("Run ").context(hint.to_string())?;
+    let (drop, create) = remedy.split_once("; ").context(hint.to_string())?;
+    let (create, _) = create.split_once("; ").context(hint.to_string())?;
+    client.batch_execute(&format!("{drop}; {create}"))?;
     let found = value(
         &mut client,
         "SELECT string_agg(DISTINCT action, ' ') FROM agents.multica_install()",

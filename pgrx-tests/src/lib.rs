@@ -8,6 +8,7 @@ pub mod context;
 pub mod database;
 pub mod demo;
 pub mod extension;
+pub mod mutations;
 pub mod pooler;
 pub mod postgres_copy;
 pub mod project;

@@ -1,11 +1,11 @@
-//! The commands of the harness: `cargo demo` and `cargo verify` are aliases for them.
+//! The commands of the harness: `cargo demo`, `cargo verify` and `cargo mutations` are aliases for some of them.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use multica_harness::project::Project;
-use multica_harness::{bench, cluster, demo, tools, verify};
+use multica_harness::{bench, cluster, demo, mutations, tools, verify};
 
 #[derive(Parser)]
 #[command(
@@ -28,6 +28,8 @@ enum Command {
     Daemon(demo::Identity),
     /// Run every test: format, lints, test functions, golden files, isolation specs, suites
     Verify(verify::Options),
+    /// Break one guard of the extension after the other, and show the test that notices
+    Mutations(mutations::Arguments),
     /// Measure, and print ratios
     Bench(bench::Arguments),
 }
@@ -55,6 +57,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Demo(arguments) => demo::run(&enter()?, &arguments),
         Command::Daemon(identity) => demo::live(&identity).map(|never| match never {}),
         Command::Verify(options) => verify::run(&enter()?, &options),
+        Command::Mutations(arguments) => mutations::run(&enter()?, &arguments),
         Command::Bench(arguments) => bench::run(&enter()?, &arguments),
     }
 }

@@ -6,6 +6,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+/// What a test says. A panic is an error.
+pub fn outcome(test: impl FnOnce() -> Result<()>) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(test)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("without a message");
+        Err(anyhow::anyhow!("panicked: {text}"))
+    })
+}
+
 /// The tally of one run.
 pub struct Report {
     only: Option<String>,
@@ -58,13 +69,7 @@ impl Report {
             return;
         }
         let started = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(test)).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("without a message");
-            Err(anyhow::anyhow!("panicked: {text}"))
-        });
+        let outcome = outcome(test);
         self.record(name, started.elapsed(), outcome);
     }
 

@@ -25,6 +25,7 @@ mod lookups;
 mod merge;
 mod model;
 mod monitoring;
+mod mutations;
 mod operations;
 mod payloads;
 mod pg_cron;
@@ -96,7 +97,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
 
 /// The tests that run on the home version only: what takes long and does not depend on the version, or needs a package
 /// that Debian has for the home version alone.
-const AT_HOME: &[&[(&str, Suite)]] = &[bounds::AT_HOME, pg_cron::ALL];
+const AT_HOME: &[&[(&str, Suite)]] = &[bounds::AT_HOME, mutations::ALL, pg_cron::ALL];
 
 /// The tests of a major version.
 pub fn of(major: u32) -> impl Iterator<Item = (&'static str, Suite)> {

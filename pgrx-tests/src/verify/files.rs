@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::cluster::{PORT, SUPERUSER};
 use crate::context::Context;
+use crate::project::Project;
 use crate::report::Report;
 
 /// A first line that asks for a database without the extension.
@@ -54,9 +55,9 @@ impl Kind {
 }
 
 /// The files of a kind, by name.
-pub fn list(context: &Context, kind: Kind) -> Result<Vec<PathBuf>> {
+pub fn list(project: &Project, kind: Kind) -> Result<Vec<PathBuf>> {
     let (sources, extension) = kind.source();
-    let folder = context.project.harness().join(kind.folder()).join(sources);
+    let folder = project.harness().join(kind.folder()).join(sources);
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .with_context(|| format!("no folder {}", folder.display()))?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -68,27 +69,25 @@ pub fn list(context: &Context, kind: Kind) -> Result<Vec<PathBuf>> {
 
 /// Runs files of a kind; with `accept`, what they print becomes what is expected.
 pub fn run(context: &Context, kind: Kind, files: &[PathBuf], accept: bool, report: &mut Report) {
-    let folder = context.project.harness().join(kind.folder());
     for file in files {
-        let name = file
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        report.case(&format!("{}/{name}", kind.name()), || {
-            one(context, kind, &folder, file, &name, accept)
-        });
+        report.case(&name(kind, file), || one(context, kind, file, accept));
     }
 }
 
-fn one(
-    context: &Context,
-    kind: Kind,
-    folder: &Path,
-    file: &Path,
-    name: &str,
-    accept: bool,
-) -> Result<()> {
+/// The name that a file is reported with.
+pub fn name(kind: Kind, file: &Path) -> String {
+    format!("{}/{}", kind.name(), stem(file))
+}
+
+fn stem(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
+}
+
+/// Runs one file.
+pub fn one(context: &Context, kind: Kind, file: &Path, accept: bool) -> Result<()> {
+    let folder = &context.project.harness().join(kind.folder());
+    let name = &stem(file);
     let cluster = context.shared()?;
     let text = fs::read_to_string(file)?;
     let database = if text.lines().next().is_some_and(|line| line.contains(EMPTY)) {

@@ -1,6 +1,7 @@
 //! `cargo verify`: everything that has to hold, in one run.
 
 mod files;
+mod named;
 mod pg_tests;
 
 use std::process::{Command, ExitCode};
@@ -14,6 +15,8 @@ use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 use crate::report::Report;
 use crate::{suites, tools};
+
+pub use named::{Test, tests};
 
 /// What the command line asks of a run.
 #[derive(Debug, clap::Args)]
@@ -82,7 +85,7 @@ fn test(
     context.backlog = options.backlog;
     for kind in [files::Kind::Golden, files::Kind::Isolation] {
         let files = report
-            .need(kind.name(), || files::list(&context, kind))
+            .need(kind.name(), || files::list(project, kind))
             .unwrap_or_default();
         files::run(&context, kind, &files, options.accept, report);
     }

@@ -1,0 +1,212 @@
+//! `cargo mutations`: breaks one guard after the other in a copy of the checkout, and shows the test that notices.
+
+mod checkout;
+mod patch;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::cluster::remove_leftovers;
+use crate::context::Context;
+use crate::extension::{self, Variant};
+use crate::project::Project;
+use crate::report::outcome;
+use crate::tools::{self, Tools};
+use crate::verify::{MAJOR, Test, tests};
+
+pub use patch::Mutation;
+
+/// What the command line asks of a run.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Only patches with this text in their name, in what they change or in a test they name
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// What became of one mutation.
+enum Verdict {
+    /// Every named test failed.
+    Caught,
+    /// These tests passed.
+    Survived(Vec<String>),
+    /// No test could be run: it does not apply, does not build, or cannot be installed.
+    Unusable(String),
+}
+
+/// Applies, builds and tests each patch, and prints a table. Fails unless all are caught.
+pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
+    let mutations = wanted(project, arguments.only.as_deref())?;
+    if mutations.is_empty() {
+        bail!("no patch fits --only");
+    }
+    let tools = {
+        let _lock = project.lock()?;
+        tools::ensure(project, MAJOR)?
+    };
+    let bench = Bench {
+        project,
+        copy: checkout::project(project)?,
+        tools,
+    };
+    let _lock = bench.copy.lock()?;
+    remove_leftovers(&bench.copy)?;
+    bench.unbroken(&mutations)?;
+    let started = Instant::now();
+    let mut rows = Vec::new();
+    for (at, mutation) in mutations.iter().enumerate() {
+        println!("{}/{} {}", at + 1, mutations.len(), mutation.name);
+        let began = Instant::now();
+        let verdict = bench
+            .judge(mutation)
+            .unwrap_or_else(|error| Verdict::Unusable(format!("{error:#}")));
+        let row = Row::new(mutation, &verdict, began.elapsed().as_secs_f64());
+        println!("  {}", row.verdict);
+        if let Verdict::Unusable(why) = &verdict {
+            println!("{why}\n");
+        }
+        rows.push(row);
+    }
+    checkout::restore(project, &bench.copy)?;
+    print(&rows);
+    let caught = rows.iter().filter(|row| row.is_caught).count();
+    println!("\n{:.0} s in all", started.elapsed().as_secs_f64());
+    println!("{caught} caught, {} not", rows.len() - caught);
+    Ok(if caught == rows.len() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn wanted(project: &Project, only: Option<&str>) -> Result<Vec<Mutation>> {
+    let mut mutations = Mutation::list(project)?;
+    if let Some(only) = only {
+        mutations.retain(|mutation| {
+            mutation.name.contains(only)
+                || mutation.changes.iter().any(|file| file.contains(only))
+                || mutation.tests.iter().any(|test| test.contains(only))
+        });
+    }
+    Ok(mutations)
+}
+
+/// Where mutations are tried.
+struct Bench<'a> {
+    project: &'a Project,
+    copy: Project,
+    tools: Tools,
+}
+
+impl Bench<'_> {
+    /// A test that fails anyway catches nothing: all that are named have to pass on the unchanged copy.
+    fn unbroken(&self, mutations: &[Mutation]) -> Result<()> {
+        checkout::restore(self.project, &self.copy)?;
+        let mut names: Vec<&str> = mutations
+            .iter()
+            .flat_map(|mutation| mutation.tests.iter().map(String::as_str))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        println!("{} tests on the code as it is", names.len());
+        let context = self.build()?;
+        for name in names {
+            let test = self.find(name)?;
+            let began = Instant::now();
+            if let Err(error) = outcome(|| test.run(&context)) {
+                bail!("{name} fails without any mutation:\n{error:#}");
+            }
+            println!("  {name} ({:.1} s)", began.elapsed().as_secs_f64());
+        }
+        Ok(())
+    }
+
+    fn judge(&self, mutation: &Mutation) -> Result<Verdict> {
+        checkout::restore(self.project, &self.copy)?;
+        mutation.apply(&self.copy.root)?;
+        let context = self.build()?;
+        let mut passed = Vec::new();
+        for name in &mutation.tests {
+            let test = self.find(name)?;
+            match outcome(|| test.run(&context)) {
+                Ok(()) => passed.push(name.clone()),
+                Err(error) => {
+                    let said = format!("{error:#}");
+                    println!("  {name}: {}", telling(&said));
+                }
+            }
+        }
+        Ok(if passed.is_empty() {
+            Verdict::Caught
+        } else {
+            Verdict::Survived(passed)
+        })
+    }
+
+    /// The copy as it is now, on a running server with a database that has the extension.
+    fn build(&self) -> Result<Context> {
+        let copy = extension::install(&self.copy, &self.tools, Variant::Dev)?;
+        let context = Context::new(self.copy.clone(), copy);
+        context.shared()?;
+        Ok(context)
+    }
+
+    fn find(&self, name: &str) -> Result<Test> {
+        let mut all = tests(&self.copy, MAJOR)?;
+        all.retain(|(found, _)| found == name);
+        match all.pop() {
+            Some((_, test)) => Ok(test),
+            None => bail!("there is no test {name}"),
+        }
+    }
+}
+
+/// The line of a failure that says most: of a golden file the first one that differs.
+fn telling(said: &str) -> &str {
+    let differs = |line: &&str| {
+        let sign = line.starts_with('+') || line.starts_with('-');
+        sign && !line.starts_with("+++") && !line.starts_with("---")
+    };
+    said.lines()
+        .find(differs)
+        .or_else(|| said.lines().find(|line| !line.trim().is_empty()))
+        .unwrap_or_default()
+}
+
+/// A line of the table.
+struct Row {
+    name: String,
+    verdict: String,
+    seconds: f64,
+    is_caught: bool,
+}
+
+impl Row {
+    fn new(mutation: &Mutation, verdict: &Verdict, seconds: f64) -> Row {
+        Row {
+            name: mutation.name.clone(),
+            verdict: match verdict {
+                Verdict::Caught => format!("caught by {}", mutation.tests.join(", ")),
+                Verdict::Survived(tests) => format!("SURVIVED {}", tests.join(", ")),
+                Verdict::Unusable(why) => {
+                    format!("UNUSABLE: {}", why.lines().next().unwrap_or_default())
+                }
+            },
+            seconds,
+            is_caught: matches!(verdict, Verdict::Caught),
+        }
+    }
+}
+
+fn print(rows: &[Row]) {
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    println!();
+    for row in rows {
+        println!(
+            "{:<width$}  {:>4.0} s  {}",
+            row.name, row.seconds, row.verdict
+        );
+    }
+}

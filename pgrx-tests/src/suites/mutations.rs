@@ -1,0 +1,36 @@
+//! The patches of `cargo mutations` are kept fit to be used; whether each is caught is only known once they are built.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+
+use super::Suite;
+use crate::context::Context;
+use crate::mutations::Mutation;
+use crate::verify::{MAJOR, tests};
+
+/// What `cargo verify` runs.
+pub const ALL: &[(&str, Suite)] = &[("mutations/patch_that_breaks_nothing_any_more", fit)];
+
+fn fit(context: &Context) -> Result<()> {
+    let known: BTreeSet<String> = tests(&context.project, MAJOR)?
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    let mut wrong = Vec::new();
+    for mutation in Mutation::list(&context.project)? {
+        if let Err(error) = mutation.check(&context.project.root) {
+            wrong.push(format!("{error:#}"));
+        }
+        for test in mutation.tests.iter().filter(|test| !known.contains(*test)) {
+            wrong.push(format!("{}: there is no test {test}", mutation.name));
+        }
+    }
+    if !wrong.is_empty() {
+        bail!(
+            "make these patches anew in pgrx-tests/mutations, then cargo mutations --only NAME:\n{}",
+            wrong.join("\n")
+        );
+    }
+    Ok(())
+}

@@ -252,6 +252,11 @@ fn old_token_is_refused_after_a_second_answer(context: &Context) -> Result<()> {
         &format!("SELECT FROM multica_start({task})"),
         "55000",
     )?;
+    expect_state(
+        &mut client,
+        &format!("SELECT FROM multica_complete({task}, claim_token => {old})"),
+        "55000",
+    )?;
     expect(
         &mut client,
         &format!("SELECT multica_pin_session({task}, 's', claim_token => {new})"),

@@ -105,6 +105,12 @@ fn chat_points_to_its_last_turn(context: &Context) -> Result<()> {
          SELECT FROM multica_cancel(({ACTIVE}))",
         id("51")
     ))?;
+    expect(&mut client, &pointer, "two /two")?;
+    // One that is handed in after a later turn has ended is not the last.
+    client.batch_execute(
+        "UPDATE agent_task_queue SET status = 'failed', failure_reason = 'agent_error' WHERE session_id = 'one';
+         SELECT FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue WHERE session_id = 'one'))",
+    )?;
     expect(&mut client, &pointer, "two /two")
 }
 

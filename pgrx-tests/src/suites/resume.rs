@@ -274,6 +274,8 @@ fn not_at_a_retry_that_never_ran(context: &Context) -> Result<()> {
     ] {
         client.batch_execute(&format!("BEGIN; {cancel}"))?;
         expect(&mut client, &last, "second")?;
+        client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
+        expect_prior(&mut client, "b1", "second")?;
         client.batch_execute("ROLLBACK")?;
     }
     client.batch_execute(&format!("SELECT FROM multica_rerun({})", id("d1")))?;

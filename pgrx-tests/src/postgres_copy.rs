@@ -32,7 +32,9 @@ impl PostgresCopy {
             files: files.clone(),
         };
         let stamp = copy.prefix.join("copied-from");
-        let source = format!("{}\n{}\n", files.version, files.bindir.display());
+        // One that was built anew may have other modules at the same version.
+        let made = fs::metadata(files.bindir.join("postgres"))?.modified()?;
+        let source = format!("{}\n{}\n{made:?}\n", files.version, files.bindir.display());
         if fs::read_to_string(&stamp).is_ok_and(|found| found == source) {
             return Ok(copy);
         }

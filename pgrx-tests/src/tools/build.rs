@@ -22,8 +22,8 @@ const CONFIGURE: &[&str] = &[
 /// The newest version also checks its own assertions, those on how an extension uses it among them.
 const ASSERTING: u32 = 18;
 
-/// Extensions of Postgres' own that suites use.
-const CONTRIB: &[&str] = &["amcheck", "pg_stat_statements"];
+/// What suites and pages use of the modules that come with Postgres.
+const CONTRIB: &[&str] = &["amcheck", "auto_explain", "pg_stat_statements"];
 
 /// The name lets Postgres lay out everything below it without further folders of its own.
 const PREFIX: &str = "/usr/local/pgsql";

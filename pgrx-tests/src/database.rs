@@ -35,6 +35,11 @@ impl<'a> Database<'a> {
         })
     }
 
+    /// The same, file by file: for templates of gigabytes, which would else all go through the log.
+    pub fn copy(cluster: &'a Cluster, template: &str, fixtures: &Path) -> Result<Database<'a>> {
+        Database::create(cluster, &format!("{template} STRATEGY file_copy"), fixtures)
+    }
+
     /// The cluster it is in.
     pub fn cluster(&self) -> &'a Cluster {
         self.cluster

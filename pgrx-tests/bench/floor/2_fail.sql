@@ -6,4 +6,5 @@ WITH f AS (
     WHERE r.id = t.runtime_id AND r.status = 'offline' AND t.status IN ('dispatched', 'running')
     RETURNING t.*
 )
-SELECT * FROM f
+SELECT * FROM f;
+ANALYZE failed

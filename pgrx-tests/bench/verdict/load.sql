@@ -15,13 +15,16 @@ WITH w AS (
     INSERT INTO agent (workspace_id, name, runtime_mode, runtime_id, status)
     SELECT r.workspace_id, 'agent-' || r.id, 'local', r.id, 'working' FROM r
     RETURNING id, workspace_id, runtime_id
+), placed AS (
+    SELECT a.id, a.workspace_id, row_number() OVER (ORDER BY a.id) - 1 AS place FROM a
 ), i AS (
     INSERT INTO issue (workspace_id, title, status, creator_type, creator_id, number, assignee_type, assignee_id)
-    SELECT a.workspace_id, 'issue', 'in_progress', 'agent', a.id, row_number() OVER (), 'agent', a.id
-    FROM a CROSS JOIN generate_series(1, $1::bigint / $2::bigint)
+    SELECT p.workspace_id, 'issue', 'in_progress', 'agent', p.id, n, 'agent', p.id
+    FROM generate_series(1, $1::bigint) AS n
+    JOIN placed AS p ON p.place = n % $2::bigint
     RETURNING id, assignee_id, number
 )
 INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id, status, dispatched_at, started_at, session_id, work_dir, attempt)
 SELECT a.id, a.runtime_id, i.id, 'running', now() - interval '9 minutes', now() - interval '8 minutes',
-       'session-' || i.number, '/srv/' || i.number, 1 + i.number % 2
+       'session-' || i.number, '/srv/' || i.number, 1 + (i.number / 2) % 2
 FROM i JOIN a ON a.id = i.assignee_id

@@ -1,184 +1,227 @@
-//! Claim, start, complete: how many tasks a second go through, and what history behind the queue costs.
+//! Enqueue, claim, start, complete: how many tasks a second go through, ours and others', one by one and in batches, and
+//! what history behind the queue costs.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use postgres::Client;
-use uuid::Uuid;
+use anyhow::{Context as _, Result, ensure};
 
-use super::{settle, text};
-use crate::cluster::Cluster;
-use crate::context::Context;
+use super::peers::{Packages, SIDES, Side};
+use super::progress::Progress;
+use super::queue::{Key, STEPS, Session, Texts};
+use super::results::{Results, Spread};
+use super::{Bench, history};
 use crate::database::Database;
 
 /// How much goes through, and past how much history.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Finished tasks behind the queue, one run each
-    #[arg(long, value_delimiter = ',', default_values_t = [0, 100_000, 1_000_000])]
+    /// Finished tasks behind the queue of ours and of the bare table
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1_000_000, 5_000_000])]
     histories: Vec<i64>,
+    /// Of those, the most that the others are given
+    #[arg(long, default_value_t = 1_000_000)]
+    others: i64,
+    /// Connections where there is no history
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16, 32])]
+    connections: Vec<usize>,
+    /// Connections in front of a history
+    #[arg(long, default_value_t = 16)]
+    before_history: usize,
+    /// Tasks of a batch
+    #[arg(long, default_value_t = 20)]
+    batch: usize,
     /// Seconds of each measurement
-    #[arg(long, default_value_t = 4)]
-    seconds: u64,
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Repetitions of each measurement
+    #[arg(long, default_value_t = 3)]
+    repetitions: usize,
+    /// Only sides with this text in their name
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
-impl Default for Load {
-    fn default() -> Load {
-        Load {
-            histories: vec![0, 100_000, 1_000_000],
-            seconds: 4,
-        }
+/// Of a quick run.
+pub const QUICK: &[&str] = &[
+    "--histories=0,100000",
+    "--others=0",
+    "--connections=1,16",
+    "--seconds=1",
+    "--repetitions=1",
+];
+
+/// Tasks that wait all the time, so that a claim finds something whoever takes what.
+const BACKLOG: i64 = 1600;
+
+/// A side with its objects, history and statements in a database of its own.
+struct Prepared<'a> {
+    side: &'a Side,
+    database: Database<'a>,
+    texts: Texts,
+    workers: Vec<Key>,
+}
+
+impl Prepared<'_> {
+    fn has(&self, step: &str) -> bool {
+        self.texts.contains_key(step)
     }
 }
 
-const CONNECTIONS: [usize; 3] = [1, 4, 16];
-const BATCHES: [i32; 2] = [1, 10];
-/// More than any measurement takes.
-const WAITING: i64 = 64_000;
-/// Calls of the idle claim and of its lookup.
-const IDLE_CALLS: u32 = 4000;
+/// Microseconds a task that each step took.
+type Steps = BTreeMap<&'static str, Vec<f64>>;
 
-/// What one measurement gave.
-struct Rate {
-    cycles: f64,
-    claim_p99: Duration,
-}
-
-/// Measures every history, and prints rates, their ratio to no history, and the p99 of a claim.
-pub fn measure(context: &Context, cluster: &Cluster, load: &Load) -> Result<()> {
-    println!(
-        "\nClaim cycle: claim, start, complete with all events; one runtime and agent a connection; {} s each",
+/// Measures every side at every place of the grid, in turn.
+pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
+    let packages = Packages::install(&bench.context.project)?;
+    let about = format!(
+        "tasks a second through enqueue, claim, start, complete; {} s each; every side by the same client, a round trip a step",
         load.seconds
     );
-    println!("  history  batch  connections   cycles/s  of no history  claim p99");
-    let mut first = Vec::new();
-    for (round, history) in load.histories.iter().enumerate() {
-        let prepared = prepare(context, cluster, *history)?;
-        let mut place = 0;
-        for batch in BATCHES {
-            for connections in CONNECTIONS {
-                let database = Database::create(cluster, &prepared.name, &context.fixtures())?;
-                settle(cluster)?;
-                let rate = drive(&database, connections, batch, load.seconds)?;
-                if round == 0 {
-                    first.push(rate.cycles);
-                }
-                println!(
-                    "  {history:>7}  {batch:>5}  {connections:>11}  {:>9.0}  {:>13.2}  {:>7.2} ms",
-                    rate.cycles,
-                    rate.cycles / first[place],
-                    rate.claim_p99.as_secs_f64() * 1000.0
-                );
-                place += 1;
+    let mut results = bench.results("cycle", &about, &["finished", "batch", "connections"]);
+    let sides: Vec<&Side> = SIDES
+        .iter()
+        .filter(|side| side.name.contains(&load.only))
+        .collect();
+    let steps: usize = load
+        .histories
+        .iter()
+        .map(|history| load.grid(*history).len() * load.repetitions + 1)
+        .sum();
+    let progress = Progress::new("cycle", steps);
+    for history in &load.histories {
+        progress.step(format!("loading {history} finished tasks"));
+        let mut prepared = Vec::new();
+        for side in &sides {
+            let given = side.is_ours() || side.name == "bare table" || *history <= load.others;
+            if given && let Some(one) = prepare(bench, &packages, side, *history, load.batch)? {
+                prepared.push(one);
             }
         }
-        idle(context, &prepared)?;
-    }
-    Ok(())
-}
-
-fn prepare<'a>(context: &Context, cluster: &'a Cluster, history: i64) -> Result<Database<'a>> {
-    let database = context.fresh_database_in(cluster)?;
-    let mut client = database.connect()?;
-    let project = &context.project;
-    client.batch_execute(&text(project, "cycle/fleet.sql")?)?;
-    client.execute(&text(project, "cycle/history.sql")?, &[&history])?;
-    client.execute(&text(project, "cycle/queue.sql")?, &[&WAITING])?;
-    client.batch_execute("VACUUM (ANALYZE)")?;
-    Ok(database)
-}
-
-fn runtimes(client: &mut Client) -> Result<Vec<Uuid>> {
-    let rows = client.query("SELECT id FROM agent_runtime ORDER BY id", &[])?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-fn drive(database: &Database, connections: usize, batch: i32, seconds: u64) -> Result<Rate> {
-    let runtimes = runtimes(&mut database.connect()?)?;
-    let limit = Duration::from_secs(seconds);
-    let began = Instant::now();
-    let mut claims = Vec::new();
-    let mut cycles = 0;
-    thread::scope(|scope| -> Result<()> {
-        let workers: Vec<_> = runtimes[..connections]
-            .iter()
-            .map(|runtime| {
-                let mut client = database.connect()?;
-                Ok(scope.spawn(move || work(&mut client, runtime, batch, limit)))
-            })
-            .collect::<Result<_>>()?;
-        for worker in workers {
-            let (done, times) = worker.join().expect("a worker does not panic")?;
-            cycles += done;
-            claims.extend(times);
-        }
-        Ok(())
-    })?;
-    let elapsed = began.elapsed().as_secs_f64();
-    claims.sort();
-    Ok(Rate {
-        cycles: cycles as f64 / elapsed,
-        claim_p99: claims[(claims.len() * 99 / 100).min(claims.len() - 1)],
-    })
-}
-
-fn work(
-    client: &mut Client,
-    runtime: &Uuid,
-    batch: i32,
-    limit: Duration,
-) -> Result<(usize, Vec<Duration>)> {
-    let claim = client.prepare("SELECT id, claim_token FROM multica_claim($1, $2)")?;
-    let start = client.prepare("SELECT applied FROM multica_start($1, $2)")?;
-    let complete = client.prepare(
-        "SELECT applied FROM multica_complete($1, '{\"ok\": true}', 'session', '/srv', $2)",
-    )?;
-    let began = Instant::now();
-    let mut times = Vec::new();
-    let mut done = 0;
-    while began.elapsed() < limit {
-        let asked = Instant::now();
-        let tasks = client.query(&claim, &[runtime, &batch])?;
-        times.push(asked.elapsed());
-        for task in &tasks {
-            let (id, token): (Uuid, i64) = (task.get(0), task.get(1));
-            client.query_one(&start, &[&id, &token])?;
-            client.query_one(&complete, &[&id, &token])?;
-            done += 1;
+        for (batch, connections) in load.grid(*history) {
+            let mut rates = vec![Vec::new(); prepared.len()];
+            let mut steps = vec![BTreeMap::new(); prepared.len()];
+            for repetition in 0..load.repetitions {
+                progress.step(format!(
+                    "{history} finished, batch of {batch}, {connections} connections, {} of {}",
+                    repetition + 1,
+                    load.repetitions
+                ));
+                for (place, one) in prepared.iter().enumerate() {
+                    bench.settle()?;
+                    let (rate, took) = drive(one, connections, batch, load.seconds)?;
+                    rates[place].push(rate);
+                    for (step, times) in took {
+                        let median: &mut Vec<f64> = steps[place].entry(step).or_default();
+                        median.push(Spread::of(times).median);
+                    }
+                }
+            }
+            let at = [*history, i64::try_from(batch)?, i64::try_from(connections)?];
+            for (one, rates) in prepared.iter().zip(rates) {
+                results.add(one.side.name, &at, "tasks/s", rates);
+            }
+            results.compare(&at, "tasks/s", "multica");
+            for step in STEPS {
+                for (one, steps) in prepared.iter().zip(&mut steps) {
+                    if let Some(times) = steps.remove(step).filter(|_| one.has(step)) {
+                        let unit = format!("µs a task, {step}");
+                        results.add(one.side.name, &at, &unit, times);
+                    }
+                }
+                results.compare(&at, &format!("µs a task, {step}"), "multica");
+            }
         }
     }
-    Ok((done, times))
+    Ok(results)
 }
 
-/// A claim that finds nothing against its own lookup as a prepared statement, both over the same history.
-fn idle(context: &Context, database: &Database) -> Result<()> {
-    let mut client = database.connect()?;
-    client.batch_execute("DELETE FROM agent_task_queue WHERE status = 'queued'")?;
-    client.batch_execute("VACUUM (ANALYZE)")?;
-    client.batch_execute("UPDATE agent_runtime SET last_seen_at = now()")?;
-    let runtime = runtimes(&mut client)?[0];
-    let claim = client.prepare("SELECT * FROM multica_claim($1)")?;
-    let choose = std::fs::read_to_string(context.project.root.join("sql/task/choose.sql"))
-        .context("cannot read the lookup")?;
-    let lookup = client.prepare(&choose)?;
-    let now = std::time::SystemTime::now();
-    let mut rate = |call: &mut dyn FnMut(&mut Client) -> Result<()>| -> Result<f64> {
-        let began = Instant::now();
-        for _ in 0..IDLE_CALLS {
-            call(&mut client)?;
-        }
-        Ok(f64::from(IDLE_CALLS) / began.elapsed().as_secs_f64())
+impl Load {
+    /// Batches and connections to measure at a history.
+    fn grid(&self, history: i64) -> Vec<(usize, usize)> {
+        let connections = if history == 0 {
+            self.connections.clone()
+        } else {
+            vec![self.before_history]
+        };
+        [1, self.batch]
+            .into_iter()
+            .flat_map(|batch| connections.iter().map(move |many| (batch, *many)))
+            .collect()
+    }
+}
+
+/// Nothing where the side keeps no history.
+fn prepare<'a>(
+    bench: &'a Bench,
+    packages: &Packages,
+    side: &'a Side,
+    history: i64,
+    batch: usize,
+) -> Result<Option<Prepared<'a>>> {
+    let project = &bench.context.project;
+    let database = if side.is_ours() {
+        bench.histories.copy(history)?
+    } else {
+        bench.context.empty_database_in(bench.cluster)?
     };
-    let claims = rate(&mut |client| Ok(client.query(&claim, &[&runtime]).map(drop)?))?;
-    let lookups = rate(&mut |client| {
-        let nobody: Option<Vec<Uuid>> = None;
-        client.query(&lookup, &[&runtime, &now, &90f64, &15f64, &nobody, &1i64])?;
+    let mut texts = side.prepare(project, packages, &database, batch)?;
+    let mut client = database.connect()?;
+    let load = texts.remove("history");
+    texts.remove("fleet");
+    if history > 0 && !side.is_ours() {
+        let Some(load) = load else { return Ok(None) };
+        history::load(&mut client, &load, history).with_context(|| side.name)?;
+    }
+    let mut text = |name: &str| {
+        texts
+            .remove(name)
+            .with_context(|| format!("{} has no {name}", side.name))
+    };
+    client
+        .execute(&text("backlog")?, &[&BACKLOG])
+        .with_context(|| side.name)?;
+    let workers = client
+        .query(&text("workers")?, &[])
+        .with_context(|| side.name)?;
+    client.batch_execute("VACUUM (ANALYZE)")?;
+    Ok(Some(Prepared {
+        side,
+        database,
+        texts,
+        workers: workers.iter().map(|row| row.get(0)).collect(),
+    }))
+}
+
+fn drive(side: &Prepared, connections: usize, batch: usize, seconds: f64) -> Result<(f64, Steps)> {
+    ensure!(
+        connections <= side.workers.len(),
+        "more connections than workers"
+    );
+    let limit = Duration::from_secs_f64(seconds);
+    let mut sessions = side.workers[..connections]
+        .iter()
+        .map(|worker| Session::prepare(side.database.connect()?, worker.clone(), &side.texts))
+        .collect::<Result<Vec<_>>>()
+        .with_context(|| side.side.name)?;
+    let began = Instant::now();
+    let mut tasks = 0;
+    let mut steps = Steps::new();
+    thread::scope(|scope| -> Result<()> {
+        let workers: Vec<_> = sessions
+            .iter_mut()
+            .map(|session| scope.spawn(move || session.work(batch, limit)))
+            .collect();
+        for worker in workers {
+            let done = worker.join().expect("a worker does not panic");
+            let done = done.with_context(|| side.side.name)?;
+            tasks += done.tasks;
+            for (step, times) in done.steps {
+                steps.entry(step).or_default().extend(times);
+            }
+        }
         Ok(())
     })?;
-    println!(
-        "           idle claim: {claims:.0} /s, {:.2} of its own lookup as a prepared statement",
-        claims / lookups
-    );
-    Ok(())
+    Ok((tasks as f64 / began.elapsed().as_secs_f64(), steps))
 }

@@ -1,94 +1,204 @@
-//! Heartbeats through the function against the statement it carries out.
+//! Heartbeats through the functions against the statement that they carry out: rate, heap-only share, log, growth.
 
 use anyhow::{Context as _, Result};
 
-use super::{Spread, settle, text};
-use crate::cluster::Cluster;
-use crate::context::Context;
+use super::Bench;
+use super::progress::Progress;
+use super::results::Results;
+use crate::database::Database;
 
 /// How hard the daemons beat.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
+    /// Runtimes that beat, at least 100
+    #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000, 100_000])]
+    runtimes: Vec<i64>,
+    /// Of those, the most whose table is watched for ten minutes' worth of beats
+    #[arg(long, default_value_t = 10_000)]
+    watched: i64,
     /// Connections
     #[arg(long, default_value_t = 8)]
     connections: u32,
     /// Seconds of each repetition
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     seconds: u32,
     /// Repetitions of each way
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     repetitions: usize,
 }
 
-impl Default for Load {
-    fn default() -> Load {
-        Load {
-            connections: 8,
-            seconds: 5,
-            repetitions: 5,
-        }
-    }
+/// Of a quick run.
+pub const QUICK: &[&str] = &["--runtimes=1000", "--watched=1000", "--seconds=1"];
+
+/// Runtimes of one call of multica_heartbeat_many.
+const BATCH: i64 = 100;
+/// Beats of a runtime in ten minutes, one every 15 seconds.
+const TEN_MINUTES: i64 = 40;
+
+/// A way to beat, its script, and how many beats a transaction of it is.
+const WAYS: [(&str, &str, i64); 4] = [
+    (OURS, "function", 1),
+    ("UPDATE … RETURNING *", "returning", 1),
+    ("bare UPDATE", "bare", 1),
+    ("multica_heartbeat_many(), 100 a call", "many", BATCH),
+];
+
+const OURS: &str = "multica_heartbeat()";
+
+/// What the server counts.
+struct Counters {
+    updates: i64,
+    heap_only: i64,
+    log: f64,
+    size: i64,
 }
 
-const WAYS: [&str; 2] = ["function", "statement"];
-
-/// Runs both in turn with pgbench and prints the ratio.
-pub fn measure(context: &Context, cluster: &Cluster, load: &Load) -> Result<()> {
-    let database = context.fresh_database_in(cluster)?;
-    database
-        .connect()?
-        .batch_execute(&text(&context.project, "heartbeat/load.sql")?)?;
-    let mut rates: [Vec<f64>; 2] = Default::default();
-    for _ in 0..load.repetitions {
-        for (place, way) in WAYS.iter().enumerate() {
-            settle(cluster)?;
-            rates[place].push(beats(context, cluster, &database.name, way, load)?);
+/// Runs all ways in turn with pgbench.
+pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
+    let about = format!(
+        "heartbeats by pgbench, {} connections, prepared statements, {} s each; then 40 beats of every runtime",
+        load.connections, load.seconds
+    );
+    let mut results = bench.results("heartbeat", &about, &["runtimes", "old snapshot"]);
+    let progress = Progress::new("heartbeat", load.runtimes.len() * (load.repetitions + 2));
+    for runtimes in &load.runtimes {
+        let mut measured: Vec<(Vec<f64>, Vec<f64>, Vec<f64>)> =
+            vec![Default::default(); WAYS.len()];
+        let database = load_runtimes(bench, *runtimes)?;
+        for repetition in 0..load.repetitions {
+            progress.step(format!(
+                "{runtimes} runtimes, {} of {}",
+                repetition + 1,
+                load.repetitions
+            ));
+            for ((_, script, beats), (rates, shares, bytes)) in WAYS.iter().zip(&mut measured) {
+                bench.settle()?;
+                let before = counters(bench, &database)?;
+                let limit = format!("--time={}", load.seconds);
+                let rate = beat(
+                    bench,
+                    &database,
+                    script,
+                    *runtimes,
+                    load.connections,
+                    &limit,
+                )?;
+                let after = counters(bench, &database)?;
+                let updates = (after.updates - before.updates) as f64;
+                rates.push(rate * *beats as f64);
+                shares.push(100.0 * (after.heap_only - before.heap_only) as f64 / updates);
+                bytes.push((after.log - before.log) / updates);
+            }
+        }
+        let at = [*runtimes, 0];
+        let figures = WAYS.iter().zip(measured);
+        for ((way, _, _), (rates, shares, bytes)) in figures {
+            results.add(way, &at, "beats/s", rates);
+            results.add(way, &at, "% heap-only", shares);
+            results.add(way, &at, "bytes of log a beat", bytes);
+        }
+        results.compare(&at, "beats/s", OURS);
+        for held in [false, true] {
+            progress.step(format!("{runtimes} runtimes, ten minutes' worth of beats"));
+            if *runtimes <= load.watched {
+                watch(bench, load, *runtimes, held, &mut results)?;
+            }
         }
     }
-    println!(
-        "\nHeartbeat: 1000 runtimes, {} connections, {} repetitions of {} s; pgbench, prepared",
-        load.connections, load.repetitions, load.seconds
-    );
-    let [function, statement] = rates.map(Spread::of);
-    for (name, spread) in [
-        ("multica_heartbeat()", &function),
-        ("UPDATE … RETURNING *", &statement),
-    ] {
-        println!(
-            "  {name:<28} {:8.0} /s  ({:.0} to {:.0})",
-            spread.median, spread.least, spread.most
-        );
+    Ok(results)
+}
+
+fn load_runtimes<'a>(bench: &'a Bench, runtimes: i64) -> Result<Database<'a>> {
+    let database = bench.context.fresh_database_in(bench.cluster)?;
+    let mut client = database.connect()?;
+    client.execute(&bench.text("heartbeat/load.sql")?, &[&runtimes])?;
+    for statement in bench.text("heartbeat/batches.sql")?.split(";\n") {
+        client.batch_execute(statement)?;
     }
-    println!(
-        "  multica_heartbeat() does {:.2} of the statement's",
-        function.median / statement.median
+    Ok(database)
+}
+
+/// The table before and after, with and without a session whose snapshot is older than all the beats.
+fn watch(
+    bench: &Bench,
+    load: &Load,
+    runtimes: i64,
+    held: bool,
+    results: &mut Results,
+) -> Result<()> {
+    let database = load_runtimes(bench, runtimes)?;
+    let mut holder = database.connect()?;
+    if held {
+        holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM workspace")?;
+    }
+    let before = counters(bench, &database)?;
+    let each = (runtimes * TEN_MINUTES / i64::from(load.connections)).max(1);
+    let limit = format!("--transactions={each}");
+    let rate = beat(
+        bench,
+        &database,
+        "function",
+        runtimes,
+        load.connections,
+        &limit,
+    )?;
+    let after = counters(bench, &database)?;
+    let updates = (after.updates - before.updates) as f64;
+    let at = [runtimes, i64::from(held)];
+    let megabytes = |size: i64| size as f64 / f64::from(1 << 20);
+    let heap_only = (after.heap_only - before.heap_only) as f64;
+    results.add(
+        "10 minutes of beats",
+        &at,
+        "beats/s, all of them",
+        vec![rate],
     );
+    results.add(
+        "10 minutes of beats",
+        &at,
+        "% heap-only, all of them",
+        vec![100.0 * heap_only / updates],
+    );
+    results.add("table before", &at, "MB", vec![megabytes(before.size)]);
+    results.add("table after", &at, "MB", vec![megabytes(after.size)]);
+    results.compare(&at, "MB", "table before");
     Ok(())
 }
 
-fn beats(
-    context: &Context,
-    cluster: &Cluster,
-    database: &str,
+fn counters(bench: &Bench, database: &Database) -> Result<Counters> {
+    let row = database
+        .connect()?
+        .query_one(&bench.text("heartbeat/counters.sql")?, &[])?;
+    Ok(Counters {
+        updates: row.get(0),
+        heap_only: row.get(1),
+        log: row.get(2),
+        size: row.get(3),
+    })
+}
+
+fn beat(
+    bench: &Bench,
+    database: &Database,
     way: &str,
-    load: &Load,
+    runtimes: i64,
+    connections: u32,
+    limit: &str,
 ) -> Result<f64> {
     // The server's user may not be allowed to read the checkout.
-    let script = cluster.socket_folder().join(format!("{way}.pgbench"));
-    std::fs::write(
-        &script,
-        text(&context.project, &format!("heartbeat/{way}.pgbench"))?,
-    )?;
-    let output = cluster.run(
+    let script = bench.cluster.socket_folder().join(format!("{way}.pgbench"));
+    std::fs::write(&script, bench.text(&format!("heartbeat/{way}.pgbench"))?)?;
+    let output = bench.cluster.run(
         "pgbench",
         &[
             "--no-vacuum",
             "--protocol=prepared",
-            &format!("--client={}", load.connections),
+            &format!("--client={connections}"),
             "--jobs=2",
-            &format!("--time={}", load.seconds),
+            &format!("--define=runtimes={runtimes}"),
+            limit,
             &format!("--file={}", script.display()),
-            database,
+            &database.name,
         ],
     )?;
     output

@@ -1,41 +1,103 @@
 //! Where the figures come from: without it they say nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
+use crate::database::TEMPLATE;
 
 /// Settings that decide how fast a server is.
-const SETTINGS: [&str; 6] = [
-    "server_version",
+const SETTINGS: [&str; 9] = [
     "shared_buffers",
     "fsync",
     "synchronous_commit",
+    "full_page_writes",
     "max_wal_size",
+    "wal_level",
+    "autovacuum",
     "jit",
+    "max_parallel_workers_per_gather",
 ];
 
-/// Prints hardware, versions and settings.
-pub fn describe(cluster: &Cluster) -> Result<()> {
-    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processor
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1))
-        .map_or("unknown processor", str::trim);
-    let cores = thread::available_parallelism().map_or(0, usize::from);
-    println!("Machine: {cores} cores, {model}");
-    println!(
-        "multica {}, optimized build; everything on one machine over a Unix socket",
-        env!("CARGO_PKG_VERSION")
-    );
-    let mut client = cluster.connect("postgres")?;
-    for name in SETTINGS {
-        let value: String = client
-            .query_one("SELECT current_setting($1)", &[&name])?
+/// Hardware, versions, settings and day of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Machine {
+    /// Day of the run.
+    pub date: String,
+    /// Model of the processor.
+    pub processor: String,
+    /// Processors the run may use.
+    pub cores: usize,
+    /// Memory in GiB.
+    pub memory: u64,
+    /// Version of the server.
+    pub postgres: String,
+    /// Version of the extension.
+    pub multica: String,
+    /// Settings of the server.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Machine {
+    /// This machine and this server.
+    pub fn of(cluster: &Cluster) -> Result<Machine> {
+        let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let processor = field(&processors, "model name").unwrap_or("unknown processor");
+        let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let kilobytes: u64 = field(&memory, "MemTotal")
+            .and_then(|text| text.split(' ').next()?.parse().ok())
+            .unwrap_or_default();
+        let mut client = cluster.connect("postgres")?;
+        let mut setting = |name: &str| -> Result<String> {
+            Ok(client
+                .query_one("SELECT current_setting($1)", &[&name])?
+                .get(0))
+        };
+        let settings = SETTINGS
+            .iter()
+            .map(|name| Ok((name.to_string(), setting(name)?)))
+            .collect::<Result<_>>()?;
+        let postgres = setting("server_version")?;
+        let multica = cluster
+            .connect(TEMPLATE)?
+            .query_one("SELECT multica_version()", &[])?
             .get(0);
-        println!("  {name} = {value}");
+        let date = client.query_one("SELECT current_date::text", &[])?.get(0);
+        Ok(Machine {
+            date,
+            processor: processor.to_string(),
+            cores: thread::available_parallelism().map_or(0, usize::from),
+            memory: kilobytes.div_ceil(1 << 20),
+            postgres,
+            multica,
+            settings,
+        })
     }
-    Ok(())
+
+    /// In one line, for under a chart.
+    pub fn line(&self) -> String {
+        format!(
+            "{}, {} cores of {}, {} GiB; Postgres {}, multica {}",
+            self.date, self.cores, self.processor, self.memory, self.postgres, self.multica
+        )
+    }
+
+    /// Prints all of it.
+    pub fn print(&self) {
+        println!("{}", self.line());
+        println!("Optimized build; clients and server on one machine, over a Unix socket");
+        for (name, value) in &self.settings {
+            println!("  {name} = {value}");
+        }
+    }
+}
+
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.split_once(':'))
+        .map(|(_, value)| value.trim())
 }

@@ -20,6 +20,7 @@ use crate::extension::{self, Variant};
 use crate::project::Project;
 use crate::{tools, verify};
 pub use daemon::{Identity, live};
+pub use machine::Machine;
 use timeline::Timeline;
 
 /// What the command line asks of a demo.

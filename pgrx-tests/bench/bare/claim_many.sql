@@ -1,0 +1,3 @@
+UPDATE job SET status = 'dispatched', dispatched_at = now()
+WHERE id = ANY (ARRAY(SELECT id FROM job WHERE status = 'queued' ORDER BY id LIMIT :count::bigint FOR UPDATE SKIP LOCKED))
+RETURNING id

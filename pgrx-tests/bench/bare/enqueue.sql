@@ -1,0 +1,1 @@
+INSERT INTO job (context) VALUES ('{"n": 1}') RETURNING id

@@ -1,0 +1,14 @@
+-- The floor: the least that a queue on Postgres can do. One table, one index, four statements, no events, no agents, no
+-- rules about who may have what. Queues of its kind are what Postgres' documentation describes SKIP LOCKED for:
+-- https://www.postgresql.org/docs/current/sql-select.html#SQL-FOR-UPDATE-SHARE
+CREATE TABLE job (
+    id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    status text NOT NULL DEFAULT 'queued',
+    context jsonb NOT NULL,
+    result jsonb,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    dispatched_at timestamptz,
+    started_at timestamptz,
+    completed_at timestamptz
+) WITH (fillfactor = 70);
+CREATE INDEX ON job (id) WHERE status = 'queued';

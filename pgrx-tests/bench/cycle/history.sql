@@ -1,6 +1,0 @@
--- $1 finished tasks behind the fleet.
-INSERT INTO agent_task_queue (agent_id, runtime_id, status, context, dispatched_at, started_at, completed_at, created_at, session_id)
-SELECT a.id, a.runtime_id, 'completed', '{}', m.at, m.at, m.at, m.at, 'session'
-FROM generate_series(1, $1::bigint) AS n
-CROSS JOIN LATERAL (SELECT now() - n * interval '1 second' AS at) AS m
-JOIN (SELECT id, runtime_id, row_number() OVER (ORDER BY id) - 1 AS place FROM agent) AS a ON a.place = n % 16

@@ -1,0 +1,1 @@
+SELECT id, claim_token FROM multica_claim(:worker, :count)

@@ -1,0 +1,1 @@
+SELECT applied FROM multica_complete(:id, '{"ok": true}', 'session', '/srv', :token)

@@ -1,0 +1,1 @@
+SELECT task_id FROM multica_enqueue(:worker, '{"n": 1}')

@@ -1,0 +1,1 @@
+SELECT id FROM agent_runtime ORDER BY id

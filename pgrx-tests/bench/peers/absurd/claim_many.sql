@@ -1,0 +1,1 @@
+SELECT run_id FROM absurd.claim_task('bench', :worker, 300, :count)

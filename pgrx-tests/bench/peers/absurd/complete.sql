@@ -1,0 +1,1 @@
+SELECT absurd.complete_run('bench', :id, '{"ok": true}'::jsonb)

@@ -1,0 +1,1 @@
+SELECT msg_id, message::text FROM pgmq.read('bench', 300, 1)

@@ -1,0 +1,1 @@
+SELECT * FROM pgmq.archive('bench', :ids::bigint[])

@@ -1,0 +1,1 @@
+SELECT procrastinate_finish_job_v1(:id, 'succeeded', false)

@@ -1,0 +1,1 @@
+SELECT id FROM procrastinate_workers ORDER BY id

@@ -1,0 +1,73 @@
+//! Databases with finished tasks behind the queue: each loaded once, then copied.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use postgres::Client;
+
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::database::Database;
+
+/// The fleet of the claim cycle with a number of finished tasks.
+pub struct Histories<'a> {
+    context: &'a Context,
+    cluster: &'a Cluster,
+    loaded: RefCell<BTreeMap<i64, Database<'a>>>,
+}
+
+impl<'a> Histories<'a> {
+    /// Loads nothing yet.
+    pub fn new(context: &'a Context, cluster: &'a Cluster) -> Histories<'a> {
+        Histories {
+            context,
+            cluster,
+            loaded: RefCell::default(),
+        }
+    }
+
+    /// A copy of the database with that many finished tasks.
+    pub fn copy(&self, tasks: i64) -> Result<Database<'a>> {
+        if !self.loaded.borrow().contains_key(&tasks) {
+            let database = self.load(tasks)?;
+            self.loaded.borrow_mut().insert(tasks, database);
+        }
+        let loaded = self.loaded.borrow();
+        Database::copy(self.cluster, &loaded[&tasks].name, &self.context.fixtures())
+    }
+
+    fn load(&self, tasks: i64) -> Result<Database<'a>> {
+        let database = self.context.fresh_database_in(self.cluster)?;
+        let mut client = database.connect()?;
+        let text =
+            |name: &str| super::read(&self.context.project.harness().join("bench").join(name));
+        client.batch_execute(&text("multica/fleet.sql")?)?;
+        if tasks > 0 {
+            self::load(&mut client, &text("multica/history.sql")?, tasks)?;
+        }
+        client.batch_execute("VACUUM (FREEZE, ANALYZE)")?;
+        Ok(database)
+    }
+}
+
+/// Runs a statement that inserts `tasks` rows, with the secondary indexes of all tables built afterwards: a third of the
+/// time where there are a dozen.
+pub fn load(client: &mut Client, insert: &str, tasks: i64) -> Result<()> {
+    let mut transaction = client.transaction()?;
+    let indexes = transaction.query(
+        "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) \
+         FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid \
+         WHERE c.oid >= 16384 AND c.relkind = 'r' AND NOT c.relispartition AND NOT i.indisunique",
+        &[],
+    )?;
+    for index in &indexes {
+        transaction.batch_execute(&format!("DROP INDEX {}", index.get::<_, &str>(0)))?;
+    }
+    transaction.batch_execute("SET LOCAL session_replication_role = replica")?;
+    transaction.execute(insert, &[&tasks])?;
+    for index in &indexes {
+        transaction.batch_execute(index.get(1))?;
+    }
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,203 @@
+//! The sides of the claim cycle: ours, a bare table, and other queues on Postgres from the registries, each with what its
+//! documentation recommends. What was given to whom is said at the top of its file below bench/.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use super::queue::Texts;
+use crate::cluster::{Cluster, PORT, SUPERUSER};
+use crate::console::run_step;
+use crate::database::Database;
+use crate::project::Project;
+
+/// One side.
+pub struct Side {
+    /// What it is called in tables and charts.
+    pub name: &'static str,
+    folder: &'static str,
+    origin: Origin,
+}
+
+/// Where the objects of a side come from.
+enum Origin {
+    /// The extension.
+    Multica,
+    /// Its setup alone.
+    Own,
+    /// A file of SQL in a Python package.
+    File(&'static str),
+    /// A Python program that prints its SQL.
+    Program(&'static str),
+    /// A Node.js program that makes them and prints the statements.
+    Node,
+}
+
+/// Ours first, then the floor, then the others.
+pub const SIDES: [Side; 7] = [
+    side("multica", "multica", Origin::Multica),
+    side("bare table", "bare", Origin::Own),
+    side("graphile-worker", "peers/graphile-worker", Origin::Node),
+    side("pg-boss", "peers/pg-boss", Origin::Node),
+    side(
+        "procrastinate",
+        "peers/procrastinate",
+        Origin::File("procrastinate/sql/schema.sql"),
+    ),
+    side("pgmq", "peers/pgmq", Origin::File("pgmq/sql/pgmq.sql")),
+    side(
+        "absurd",
+        "peers/absurd",
+        Origin::Program("import absurdctl; print(absurdctl.BUNDLED_SCHEMA_SQL)"),
+    ),
+];
+
+const fn side(name: &'static str, folder: &'static str, origin: Origin) -> Side {
+    Side {
+        name,
+        folder,
+        origin,
+    }
+}
+
+/// The packages of the others, installed into the work directory.
+pub struct Packages {
+    node: PathBuf,
+    python: PathBuf,
+}
+
+impl Packages {
+    /// Installs those in the versions that are named beside their statements.
+    pub fn install(project: &Project) -> Result<Packages> {
+        let lists = project.harness().join("bench/peers");
+        let home = project.work.join("peers");
+        let packages = Packages {
+            node: home.join("node"),
+            python: home.join("python"),
+        };
+        fs::create_dir_all(&packages.node)?;
+        once(&lists.join("package.json"), &packages.node, |wanted| {
+            fs::copy(wanted, packages.node.join("package.json"))?;
+            let mut npm = Command::new("npm");
+            npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
+                .current_dir(&packages.node);
+            run_step("installing queues from npm", &mut npm)
+        })?;
+        once(
+            &lists.join("requirements.txt"),
+            &packages.python,
+            |wanted| {
+                let mut pip = Command::new("python3");
+                pip.args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--upgrade",
+                    "--no-deps",
+                    "--target",
+                ])
+                .arg(&packages.python)
+                .arg("--requirement")
+                .arg(wanted);
+                run_step("installing queues from PyPI", &mut pip)
+            },
+        )?;
+        Ok(packages)
+    }
+}
+
+fn once(wanted: &Path, home: &Path, install: impl FnOnce(&Path) -> Result<String>) -> Result<()> {
+    let stamp = home.join("installed");
+    let text = fs::read_to_string(wanted)?;
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == text) {
+        return Ok(());
+    }
+    install(wanted)?;
+    Ok(fs::write(stamp, text)?)
+}
+
+impl Side {
+    /// Makes the objects of the side in an empty database, and gives its statements. `batch` is what a program is told
+    /// that writes a batch's size into a statement.
+    pub fn prepare(
+        &self,
+        project: &Project,
+        packages: &Packages,
+        database: &Database,
+        batch: usize,
+    ) -> Result<Texts> {
+        let folder = project.harness().join("bench").join(self.folder);
+        let mut client = database.connect()?;
+        let printed = match self.origin {
+            Origin::Multica | Origin::Own => BTreeMap::new(),
+            Origin::File(name) => {
+                client.batch_execute(&super::read(&packages.python.join(name))?)?;
+                BTreeMap::new()
+            }
+            Origin::Program(program) => {
+                let mut python = Command::new("python3");
+                python
+                    .args(["-c", program])
+                    .env("PYTHONPATH", &packages.python);
+                client.batch_execute(&output(&mut python)?)?;
+                BTreeMap::new()
+            }
+            Origin::Node => {
+                let mut node = Command::new("node");
+                node.arg(folder.join("peer.mjs"))
+                    .args([
+                        address(database.cluster(), &database.name),
+                        batch.to_string(),
+                    ])
+                    .current_dir(&packages.node);
+                let printed = output(&mut node)?;
+                let line = printed.lines().last().unwrap_or_default();
+                serde_json::from_str(line)
+                    .with_context(|| format!("{} printed {printed}", self.name))?
+            }
+        };
+        let mut texts: Texts = printed;
+        for entry in fs::read_dir(&folder)? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|kind| kind == "sql") {
+                let name = file.file_stem().unwrap_or_default();
+                texts.insert(name.to_string_lossy().into_owned(), super::read(&file)?);
+            }
+        }
+        if let Some(setup) = texts.remove("setup") {
+            client.batch_execute(&setup)?;
+        }
+        Ok(texts)
+    }
+
+    /// Whether it is ours, whose database is made from the extension's template.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.origin, Origin::Multica)
+    }
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {name}"))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{name} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// A connection string that the clients of all languages understand.
+fn address(cluster: &Cluster, database: &str) -> String {
+    let folder = cluster.socket_folder();
+    format!(
+        "postgres://{SUPERUSER}@/{database}?host={}&port={PORT}",
+        folder.display()
+    )
+}

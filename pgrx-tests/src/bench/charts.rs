@@ -1,139 +1,14 @@
 //! The charts of the page, drawn from what the cells wrote.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::results::{Figure, Results, folder, grouped};
-use crate::project::Project;
-
-/// One chart: which figures of a cell, over which coordinate.
-struct Chart {
-    file: &'static str,
-    cell: &'static str,
-    title: &'static str,
-    unit: &'static str,
-    over: &'static str,
-    /// Coordinates that are held: the figures of these values alone.
-    held: &'static [(&'static str, i64)],
-    /// Both axes logarithmic, else only the coordinate's.
-    log: bool,
-}
-
-const CHARTS: [Chart; 10] = [
-    chart(
-        "verdict-200",
-        "verdict",
-        "Verdict on 200 dead runtimes: milliseconds",
-        "ms",
-        "orphans",
-        &[("runtimes", 200)],
-        true,
-    ),
-    chart(
-        "verdict-20000",
-        "verdict",
-        "Verdict on 20,000 dead runtimes: milliseconds",
-        "ms",
-        "orphans",
-        &[("runtimes", 20_000)],
-        true,
-    ),
-    chart(
-        "idle",
-        "idle",
-        "Idle sweep with 100,000 runtimes online: milliseconds",
-        "ms",
-        "finished",
-        &[("runtimes", 100_000)],
-        false,
-    ),
-    chart(
-        "heartbeat",
-        "heartbeat",
-        "Heartbeats a second",
-        "beats/s",
-        "runtimes",
-        &[("old snapshot", 0)],
-        true,
-    ),
-    chart(
-        "cycle-single",
-        "cycle",
-        "Tasks a second, one by one",
-        "tasks/s",
-        "connections",
-        &[("batch", 1), ("finished", 0)],
-        false,
-    ),
-    chart(
-        "cycle-batch",
-        "cycle",
-        "Tasks a second, in batches of 20",
-        "tasks/s",
-        "connections",
-        &[("batch", 20), ("finished", 0)],
-        false,
-    ),
-    chart(
-        "cycle-history-single",
-        "cycle",
-        "Tasks a second past finished ones, one by one, 16 connections",
-        "tasks/s",
-        "finished",
-        &[("batch", 1), ("connections", 16)],
-        false,
-    ),
-    chart(
-        "cycle-history-batch",
-        "cycle",
-        "Tasks a second past finished ones, batches of 20, 16 connections",
-        "tasks/s",
-        "finished",
-        &[("batch", 20), ("connections", 16)],
-        false,
-    ),
-    chart(
-        "events-read",
-        "events",
-        "Events read a second",
-        "events/s",
-        "events a call",
-        &[("connections", 1)],
-        false,
-    ),
-    chart(
-        "drain",
-        "drain",
-        "Draining a backlog",
-        "tasks/s",
-        "second",
-        &[],
-        false,
-    ),
-];
-
-const fn chart(
-    file: &'static str,
-    cell: &'static str,
-    title: &'static str,
-    unit: &'static str,
-    over: &'static str,
-    held: &'static [(&'static str, i64)],
-    log: bool,
-) -> Chart {
-    Chart {
-        file,
-        cell,
-        title,
-        unit,
-        over,
-        held,
-        log,
-    }
-}
+use super::results::{Results, grouped};
+use super::views::{Line, VIEWS, View};
 
 const SIZE: (u32, u32) = (860, 460);
 const COLOURS: [RGBColor; 8] = [
@@ -148,52 +23,33 @@ const COLOURS: [RGBColor; 8] = [
 ];
 
 /// Draws every chart whose cell has been measured.
-pub fn draw(project: &Project) -> Result<()> {
-    for chart in &CHARTS {
-        let Some(results) = Results::read(project, chart.cell)? else {
+pub fn draw(folder: &Path) -> Result<()> {
+    for view in &VIEWS {
+        let Some(results) = Results::read(folder, view.cell)? else {
             continue;
         };
-        let lines = chart.lines(&results);
+        let lines = view.lines(&results);
         if lines.iter().all(|(_, points)| points.len() < 2) {
             continue;
         }
         let mut svg = String::new();
-        chart
-            .draw(
-                &SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(),
-                &lines,
-                &results,
-            )
-            .map_err(|error| anyhow!("cannot draw {}: {error}", chart.file))?;
-        fs::write(folder(project).join(format!("{}.svg", chart.file)), svg)?;
+        view.draw(
+            &SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(),
+            &lines,
+            &results,
+        )
+        .map_err(|error| anyhow!("cannot draw {}: {error}", view.file))?;
+        fs::write(folder.join(format!("{}.svg", view.file)), svg)?;
     }
     Ok(())
 }
 
-type Line<'a> = (&'a str, Vec<(f64, &'a Figure)>);
+/// Where a coordinate is drawn: a logarithm has no place for zero.
+fn place(at: i64) -> f64 {
+    at.max(1) as f64
+}
 
-impl Chart {
-    /// The figures of each way, by the coordinate.
-    fn lines<'a>(&self, results: &'a Results) -> Vec<Line<'a>> {
-        let mut lines: Vec<Line<'a>> = Vec::new();
-        for figure in &results.figures {
-            let held = self
-                .held
-                .iter()
-                .all(|(name, value)| figure.at.get(*name) == Some(value));
-            if figure.unit != self.unit || !held {
-                continue;
-            }
-            // A logarithm has no place for zero.
-            let at = figure.at[self.over].max(1) as f64;
-            match lines.iter_mut().find(|(what, _)| *what == figure.what) {
-                Some((_, points)) => points.push((at, figure)),
-                None => lines.push((&figure.what, vec![(at, figure)])),
-            }
-        }
-        lines
-    }
-
+impl View {
     fn draw(
         &self,
         area: &DrawingArea<SVGBackend, Shift>,
@@ -209,8 +65,8 @@ impl Chart {
         let (area, _) = area.split_vertically(SIZE.1 - 22);
         let points = || lines.iter().flat_map(|(_, points)| points);
         let (least, most) = (
-            points().map(|(at, _)| *at).fold(f64::MAX, f64::min),
-            points().map(|(at, _)| *at).fold(f64::MIN, f64::max),
+            points().map(|(at, _)| place(*at)).fold(f64::MAX, f64::min),
+            points().map(|(at, _)| place(*at)).fold(f64::MIN, f64::max),
         );
         let top = points()
             .map(|(_, figure)| figure.spread.most)
@@ -255,7 +111,7 @@ macro_rules! plot {
             let width = if what.starts_with("multica") { 3 } else { 2 };
             let medians = points
                 .iter()
-                .map(|(at, figure)| (*at, figure.spread.median));
+                .map(|(at, figure)| (place(*at), figure.spread.median));
             $context
                 .draw_series(LineSeries::new(medians.clone(), colour.stroke_width(width)))?
                 .label(*what)
@@ -264,7 +120,10 @@ macro_rules! plot {
                 });
             $context.draw_series(medians.map(|at| Circle::new(at, 3, colour.filled())))?;
             $context.draw_series(points.iter().map(|(at, figure)| {
-                let spread = [(*at, figure.spread.least), (*at, figure.spread.most)];
+                let spread = [
+                    (place(*at), figure.spread.least),
+                    (place(*at), figure.spread.most),
+                ];
                 PathElement::new(spread, colour.stroke_width(1))
             }))?;
         }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::peers::{Packages, SIDES, Side};
 use super::progress::Progress;
 use super::queue::{Key, STEPS, Session, Texts};
-use super::results::{Results, Spread};
+use super::results::{Results, percentile};
 use super::{Bench, history};
 use crate::database::Database;
 
@@ -18,22 +18,22 @@ use crate::database::Database;
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
     /// Finished tasks behind the queue of ours and of the bare table
-    #[arg(long, value_delimiter = ',', default_values_t = [0, 1_000_000, 5_000_000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 100_000, 1_000_000, 5_000_000])]
     histories: Vec<i64>,
-    /// Of those, the most that the others are given
+    /// Of those, the one that the others are given
     #[arg(long, default_value_t = 1_000_000)]
     others: i64,
     /// Connections where there is no history
     #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16, 32])]
     connections: Vec<usize>,
     /// Connections in front of a history
-    #[arg(long, default_value_t = 16)]
-    before_history: usize,
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16])]
+    before_history: Vec<usize>,
     /// Tasks of a batch
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = BATCH as usize)]
     batch: usize,
     /// Seconds of each measurement
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// Repetitions of each measurement
     #[arg(long, default_value_t = 3)]
@@ -48,9 +48,19 @@ pub const QUICK: &[&str] = &[
     "--histories=0,100000",
     "--others=0",
     "--connections=1,16",
-    "--seconds=1",
+    "--before-history=16",
+    "--seconds=0.5",
     "--repetitions=1",
 ];
+
+/// What is measured here.
+pub const OURS: &str = "multica";
+/// The least that a queue can do.
+pub const FLOOR: &str = "bare table";
+/// Tasks of a batch.
+pub const BATCH: i64 = 10;
+/// Unit of the slowest claims.
+pub const P99: &str = "ms, 99th percentile of a claim";
 
 /// Tasks that wait all the time, so that a claim finds something whoever takes what.
 const BACKLOG: i64 = 1600;
@@ -94,14 +104,15 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         progress.step(format!("loading {history} finished tasks"));
         let mut prepared = Vec::new();
         for side in &sides {
-            let given = side.is_ours() || side.name == "bare table" || *history <= load.others;
+            let given = [OURS, FLOOR].contains(&side.name) || [0, load.others].contains(history);
             if given && let Some(one) = prepare(bench, &packages, side, *history, load.batch)? {
                 prepared.push(one);
             }
         }
         for (batch, connections) in load.grid(*history) {
             let mut rates = vec![Vec::new(); prepared.len()];
-            let mut steps = vec![BTreeMap::new(); prepared.len()];
+            let mut steps = vec![Steps::new(); prepared.len()];
+            let mut slowest = vec![Vec::new(); prepared.len()];
             for repetition in 0..load.repetitions {
                 progress.step(format!(
                     "{history} finished, batch of {batch}, {connections} connections, {} of {}",
@@ -109,20 +120,35 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                     load.repetitions
                 ));
                 for (place, one) in prepared.iter().enumerate() {
+                    let known = [OURS, FLOOR].contains(&one.side.name);
+                    if *history > 0 && !known && connections != load.most_before_history() {
+                        continue;
+                    }
                     bench.settle()?;
-                    let (rate, took) = drive(one, connections, batch, load.seconds)?;
+                    let (rate, mut took) = drive(one, connections, batch, load.seconds)?;
                     rates[place].push(rate);
-                    for (step, times) in took {
-                        let median: &mut Vec<f64> = steps[place].entry(step).or_default();
-                        median.push(Spread::of(times).median);
+                    for (step, times) in &mut took {
+                        times.sort_by(f64::total_cmp);
+                        let medians = steps[place].entry(step).or_default();
+                        medians.push(percentile(times, 0.5));
+                        if *step == "claim" {
+                            slowest[place].push(percentile(times, 0.99) * batch as f64 / 1000.0);
+                        }
                     }
                 }
             }
             let at = [*history, i64::try_from(batch)?, i64::try_from(connections)?];
-            for (one, rates) in prepared.iter().zip(rates) {
+            for ((one, rates), slowest) in prepared.iter().zip(rates).zip(slowest) {
+                if rates.is_empty() {
+                    continue;
+                }
                 results.add(one.side.name, &at, "tasks/s", rates);
+                if one.has("claim_many") || batch == 1 {
+                    results.add(one.side.name, &at, P99, slowest);
+                }
             }
-            results.compare(&at, "tasks/s", "multica");
+            results.compare(&at, "tasks/s", OURS);
+            results.compare(&at, P99, OURS);
             for step in STEPS {
                 for (one, steps) in prepared.iter().zip(&mut steps) {
                     if let Some(times) = steps.remove(step).filter(|_| one.has(step)) {
@@ -130,7 +156,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                         results.add(one.side.name, &at, &unit, times);
                     }
                 }
-                results.compare(&at, &format!("µs a task, {step}"), "multica");
+                results.compare(&at, &format!("µs a task, {step}"), OURS);
             }
         }
     }
@@ -138,12 +164,21 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
 }
 
 impl Load {
+    /// Connections at which the others meet a history.
+    fn most_before_history(&self) -> usize {
+        self.before_history
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or_default()
+    }
+
     /// Batches and connections to measure at a history.
     fn grid(&self, history: i64) -> Vec<(usize, usize)> {
         let connections = if history == 0 {
             self.connections.clone()
         } else {
-            vec![self.before_history]
+            self.before_history.clone()
         };
         [1, self.batch]
             .into_iter()

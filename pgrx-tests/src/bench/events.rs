@@ -19,7 +19,7 @@ pub struct Load {
     #[arg(long, default_value_t = 16)]
     connections: usize,
     /// Seconds of each measurement
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     /// Repetitions of each measurement
     #[arg(long, default_value_t = 3)]

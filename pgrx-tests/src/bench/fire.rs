@@ -34,6 +34,11 @@ pub struct Load {
 /// Of a quick run.
 pub const QUICK: &[&str] = &["--orphans=20000", "--seconds=3"];
 
+/// The calls that a sweep must not slow down.
+pub const CLAIM_BUSY: &str = "claim, beside the sweep";
+/// Unit of the slowest calls.
+pub const P99: &str = "ms, 99th percentile";
+
 /// Longest time that the worker is given to begin and to come to an end.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -95,7 +100,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                     let mut times: Vec<f64> = within.map(|(_, took)| *took).collect();
                     ensure!(!times.is_empty(), "no {name} was made {what}");
                     times.sort_by(f64::total_cmp);
-                    for (share, unit) in [(0.5, "ms, median"), (0.99, "ms, 99th percentile")] {
+                    for (share, unit) in [(0.5, "ms, median"), (0.99, P99)] {
                         results.add(
                             &format!("{name}, {what}"),
                             &[orphans],
@@ -118,7 +123,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         Ok(())
     })?;
     for name in ["claim", "heartbeat"] {
-        for unit in ["ms, median", "ms, 99th percentile"] {
+        for unit in ["ms, median", P99] {
             let (busy, quiet) = (
                 format!("{name}, beside the sweep"),
                 format!("{name}, nothing to sweep"),

@@ -20,7 +20,7 @@ pub struct Load {
     #[arg(long, default_value_t = 8)]
     connections: u32,
     /// Seconds of each repetition
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     seconds: u32,
     /// Repetitions of each way
     #[arg(long, default_value_t = 3)]
@@ -38,12 +38,17 @@ const TEN_MINUTES: i64 = 40;
 /// A way to beat, its script, and how many beats a transaction of it is.
 const WAYS: [(&str, &str, i64); 4] = [
     (OURS, "function", 1),
-    ("UPDATE … RETURNING *", "returning", 1),
+    (RETURNING, "returning", 1),
     ("bare UPDATE", "bare", 1),
-    ("multica_heartbeat_many(), 100 a call", "many", BATCH),
+    (MANY, "many", BATCH),
 ];
 
-const OURS: &str = "multica_heartbeat()";
+/// What is measured here.
+pub const OURS: &str = "multica_heartbeat()";
+/// The statement that it carries out.
+pub const RETURNING: &str = "UPDATE … RETURNING *";
+/// Ours, many at once.
+pub const MANY: &str = "multica_heartbeat_many(), 100 a call";
 
 /// What the server counts.
 struct Counters {

@@ -26,7 +26,8 @@ pub struct Load {
 /// Of a quick run.
 pub const QUICK: &[&str] = &["--runtimes=1000,100000", "--histories=0,100000"];
 
-const OURS: &str = "multica_sweep()";
+/// What is measured here.
+pub const OURS: &str = "multica_sweep()";
 
 /// Measures every fleet at every history.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {

@@ -5,19 +5,25 @@ mod cycle;
 mod detection;
 mod events;
 mod fire;
+mod goals;
 mod heartbeat;
 mod history;
 mod idle;
+mod idle_claim;
 mod machine;
+pub mod page;
 mod peers;
+mod profile;
 mod progress;
 mod proxy;
 mod queue;
 mod results;
 mod verdict;
+mod views;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -36,6 +42,9 @@ pub struct Arguments {
     /// What is measured; all of it when left out
     #[command(subcommand)]
     cell: Option<Cell>,
+    /// Keep the results under docs/ and fill docs/speed.md anew, instead of under target/
+    #[arg(long, global = true)]
+    publish: bool,
 }
 
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -54,28 +63,49 @@ enum Cell {
     Heartbeat(heartbeat::Load),
     /// Enqueue, claim, start, complete, against a bare table and other queues on Postgres
     Cycle(cycle::Load),
+    /// A claim that finds nothing, against its own lookup
+    IdleClaim(idle_claim::Load),
+    /// Where the time of a verdict and of a claim cycle goes
+    Profile(profile::Load),
     /// Claims and heartbeats while the worker sweeps a backlog
     Fire(fire::Load),
     /// From the death of a daemon to the retry
     Detection(detection::Load),
     /// What events cost, and how fast they are read
     Events(events::Load),
-    /// Draws the charts anew from what the last runs wrote
-    Charts,
+    /// Draws charts and page anew from what the last runs wrote
+    Page,
 }
 
 impl Cell {
     /// All that measure, with their usual load or a quick one.
     fn all(quick: bool) -> Vec<Cell> {
         vec![
-            Cell::Verdict(load(quick, verdict::QUICK)),
-            Cell::Idle(load(quick, idle::QUICK)),
-            Cell::Heartbeat(load(quick, heartbeat::QUICK)),
             Cell::Cycle(load(quick, cycle::QUICK)),
+            Cell::Verdict(load(quick, verdict::QUICK)),
             Cell::Fire(load(quick, fire::QUICK)),
             Cell::Detection(load(quick, detection::QUICK)),
+            Cell::Heartbeat(load(quick, heartbeat::QUICK)),
+            Cell::IdleClaim(load(quick, idle_claim::QUICK)),
+            Cell::Profile(load(quick, profile::QUICK)),
+            Cell::Idle(load(quick, idle::QUICK)),
             Cell::Events(load(quick, events::QUICK)),
         ]
+    }
+
+    fn measure(self, bench: &Bench) -> Result<Results> {
+        match self {
+            Cell::Verdict(load) => verdict::measure(bench, &load),
+            Cell::Idle(load) => idle::measure(bench, &load),
+            Cell::Heartbeat(load) => heartbeat::measure(bench, &load),
+            Cell::Cycle(load) => cycle::measure(bench, &load),
+            Cell::IdleClaim(load) => idle_claim::measure(bench, &load),
+            Cell::Profile(load) => profile::measure(bench, &load),
+            Cell::Fire(load) => fire::measure(bench, &load),
+            Cell::Detection(load) => detection::measure(bench, &load),
+            Cell::Events(load) => events::measure(bench, &load),
+            Cell::All { .. } | Cell::Page => unreachable!("no cell measures them"),
+        }
     }
 }
 
@@ -93,17 +123,37 @@ struct Bench<'a> {
     histories: history::Histories<'a>,
 }
 
-/// Builds the optimized library and measures.
+/// Measures what was asked for, and shows it.
 pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
+    let folder = if arguments.publish {
+        page::published(project)
+    } else {
+        project.work.join("speed")
+    };
     let cells = match arguments.cell.clone() {
-        Some(Cell::Charts) => {
-            charts::draw(project)?;
-            return Ok(ExitCode::SUCCESS);
-        }
+        Some(Cell::Page) => Vec::new(),
         Some(Cell::All { quick }) => Cell::all(quick),
         Some(cell) => vec![cell],
         None => Cell::all(false),
     };
+    let failed = if cells.is_empty() {
+        false
+    } else {
+        measure(project, cells, &folder)?
+    };
+    charts::draw(&folder)?;
+    page::fill(project, &folder)?;
+    println!("\n{}", goals::table(&folder)?);
+    println!("Kept in {}", folder.display());
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Measures one cell after the other, and says whether one has failed: the others' figures are none the worse for it.
+fn measure(project: &Project, cells: Vec<Cell>, folder: &Path) -> Result<bool> {
     let copy = {
         let _lock = project.lock()?;
         remove_leftovers(project)?;
@@ -120,21 +170,21 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
         machine: &machine,
         histories: history::Histories::new(&context, &cluster),
     };
+    let mut failed = false;
     for cell in cells {
-        let results = match cell {
-            Cell::Verdict(load) => verdict::measure(&bench, &load)?,
-            Cell::Idle(load) => idle::measure(&bench, &load)?,
-            Cell::Heartbeat(load) => heartbeat::measure(&bench, &load)?,
-            Cell::Cycle(load) => cycle::measure(&bench, &load)?,
-            Cell::Fire(load) => fire::measure(&bench, &load)?,
-            Cell::Detection(load) => detection::measure(&bench, &load)?,
-            Cell::Events(load) => events::measure(&bench, &load)?,
-            Cell::All { .. } | Cell::Charts => unreachable!("no cell measures them"),
-        };
-        results.finish(project)?;
+        let began = Instant::now();
+        match cell.measure(&bench) {
+            Ok(results) => {
+                results.finish(folder)?;
+                println!("  measured in {:.0} s", began.elapsed().as_secs_f64());
+            }
+            Err(error) => {
+                failed = true;
+                eprintln!("\n{error:#}");
+            }
+        }
     }
-    charts::draw(project)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(failed)
 }
 
 /// One server for every side. Commits are not flushed: on the disk at hand a flush takes longer than everything else a
@@ -146,7 +196,7 @@ fn options() -> Options {
         .set("checkpoint_timeout", "30min")
         .set("maintenance_work_mem", "512MB")
         .set("max_connections", "200")
-        .set("multica.sweep_interval", "1s")
+        .set("multica.sweep_interval", "10s")
 }
 
 impl Bench<'_> {

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
-use crate::project::Project;
 
 /// The figures of one cell from one run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -153,17 +152,17 @@ impl Results {
     }
 
     /// Prints the table and writes the file.
-    pub fn finish(&self, project: &Project) -> Result<()> {
+    pub fn finish(&self, folder: &Path) -> Result<()> {
         self.print();
-        let file = file(project, &self.cell);
-        fs::create_dir_all(file.parent().context("the file has no folder")?)?;
+        fs::create_dir_all(folder)?;
+        let file = folder.join(format!("{}.json", self.cell));
         fs::write(&file, serde_json::to_string_pretty(self)? + "\n")
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// What an earlier run has written.
-    pub fn read(project: &Project, cell: &str) -> Result<Option<Results>> {
-        let file = file(project, cell);
+    pub fn read(folder: &Path, cell: &str) -> Result<Option<Results>> {
+        let file = folder.join(format!("{cell}.json"));
         if !file.exists() {
             return Ok(None);
         }
@@ -220,15 +219,6 @@ impl Results {
             println!("  {}", cells.join("  ").trim_end());
         }
     }
-}
-
-fn file(project: &Project, cell: &str) -> PathBuf {
-    folder(project).join(format!("{cell}.json"))
-}
-
-/// Where results and charts are kept.
-pub fn folder(project: &Project) -> PathBuf {
-    project.root.join("docs/speed")
 }
 
 /// Three digits that count, as a person would write them.

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Suite;
 use super::comments::members;
+use crate::bench::page;
 use crate::context::Context;
 use crate::database::Database;
 
@@ -19,6 +20,10 @@ pub const ALL: &[(&str, Suite)] = &[
     ("docs/sql_runs_as_it_stands", sql_runs_as_it_stands),
     ("docs/links_lead_somewhere", links_lead_somewhere),
     ("docs/every_call_is_on_a_page", every_call_is_on_a_page),
+    (
+        "docs/figures_are_what_the_bench_wrote",
+        figures_are_what_the_bench_wrote,
+    ),
     (
         "docs/settings_are_listed_with_their_defaults",
         settings_are_listed_with_their_defaults,
@@ -202,6 +207,11 @@ fn every_call_is_on_a_page(context: &Context) -> Result<()> {
         .collect();
     ensure!(unheard.is_empty(), "on no page: {unheard:?}");
     Ok(())
+}
+
+/// A figure that somebody typed is one that nobody measured.
+fn figures_are_what_the_bench_wrote(context: &Context) -> Result<()> {
+    page::check(&context.project)
 }
 
 fn settings_are_listed_with_their_defaults(context: &Context) -> Result<()> {

@@ -1,0 +1,1 @@
+SELECT applied FROM multica_start($1, $2)

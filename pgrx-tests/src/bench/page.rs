@@ -1,0 +1,169 @@
+//! The page's figures: between two marks of docs/speed.md stands what the cells wrote, never what somebody typed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::goals;
+use super::results::{Figure, Results, grouped, short};
+use super::views::{VIEWS, View};
+use crate::project::Project;
+
+const END: &str = "<!-- end -->";
+
+/// Fills the page from the results of the folder, and writes it beside that folder.
+pub fn fill(project: &Project, folder: &Path) -> Result<()> {
+    fs::write(
+        folder.with_extension("md"),
+        filled(&read(project)?, folder)?,
+    )?;
+    Ok(())
+}
+
+/// An error where the page says anything but what its results say.
+pub fn check(project: &Project) -> Result<()> {
+    let page = read(project)?;
+    ensure!(
+        page == filled(&page, &published(project))?,
+        "docs/speed.md is not what its results say: cargo bench-multica page --publish"
+    );
+    Ok(())
+}
+
+/// Where the results are that the page shows.
+pub fn published(project: &Project) -> PathBuf {
+    project.root.join("docs/speed")
+}
+
+fn read(project: &Project) -> Result<String> {
+    super::read(&project.root.join("docs/speed.md"))
+}
+
+/// The page with the figures of the folder between its marks.
+fn filled(page: &str, folder: &Path) -> Result<String> {
+    let mut text = String::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        writeln!(text, "{line}")?;
+        let mark = line
+            .strip_prefix("<!-- figures: ")
+            .and_then(|rest| rest.strip_suffix(" -->"));
+        let Some(name) = mark else { continue };
+        if !lines.any(|line| line == END) {
+            bail!("the figures of {name} have no end on the page");
+        }
+        writeln!(text, "\n{}\n{END}", figures(name, folder)?)?;
+    }
+    Ok(text)
+}
+
+/// What stands between two marks: all goals, the machine, a view, or everything a cell has measured.
+fn figures(name: &str, folder: &Path) -> Result<String> {
+    if name == "goals" {
+        return goals::table(folder);
+    }
+    if let Some(cell) = name.strip_prefix("machine ") {
+        return Ok(Results::read(folder, cell)?.map_or_else(missing, |results| machine(&results)));
+    }
+    if let Some(cell) = name.strip_prefix("all of ") {
+        return Ok(Results::read(folder, cell)?.map_or_else(missing, |results| all(&results)));
+    }
+    let view = VIEWS
+        .iter()
+        .find(|view| view.file == name)
+        .with_context(|| format!("the page asks for {name}, which is no view"))?;
+    Ok(Results::read(folder, view.cell)?
+        .map_or_else(missing, |results| shown(view, folder, &results)))
+}
+
+fn missing() -> String {
+    "Not measured yet.\n".to_string()
+}
+
+fn machine(results: &Results) -> String {
+    let machine = &results.machine;
+    let settings: Vec<String> = machine
+        .settings
+        .iter()
+        .map(|(name, value)| format!("`{name} = {value}`"))
+        .collect();
+    format!("{}. Settings: {}.\n", machine.line(), settings.join(", "))
+}
+
+/// A chart, where there is one, and its table.
+fn shown(view: &View, folder: &Path, results: &Results) -> String {
+    let mut text = String::new();
+    let chart = format!("{}.svg", view.file);
+    if folder.join(&chart).exists() {
+        text += &format!("![{}](speed/{chart})\n\n", view.title);
+    }
+    let lines = view.lines(results);
+    let mut places: Vec<i64> = lines
+        .iter()
+        .flat_map(|(_, points)| points.iter().map(|(at, _)| *at))
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    let heads: Vec<String> = places
+        .iter()
+        .map(|at| format!("{} {}", grouped(*at), view.over))
+        .collect();
+    text += &format!("| {} | {} |\n", view.unit, heads.join(" | "));
+    text += &format!("|---|{}\n", "---:|".repeat(places.len()));
+    for (what, points) in &lines {
+        let cells: Vec<String> = places
+            .iter()
+            .map(|place| {
+                let figure = points.iter().find(|(at, _)| at == place);
+                figure.map_or_else(String::new, |(_, figure)| cell(figure))
+            })
+            .collect();
+        text += &format!("| {what} | {} |\n", cells.join(" | "));
+    }
+    text
+}
+
+/// Median, spread, and the ratio where there is one.
+fn cell(figure: &Figure) -> String {
+    let spread = &figure.spread;
+    let mut text = short(spread.median);
+    if spread.repetitions > 1 {
+        text += &format!(" ({}–{})", short(spread.least), short(spread.most));
+    }
+    if let Some(ratio) = &figure.ratio {
+        text += &format!("<br>{} × {}", short(ratio.times), ratio.of);
+    }
+    text
+}
+
+/// Every figure of a cell, one a row.
+fn all(results: &Results) -> String {
+    let mut text = format!(
+        "| {} | | median (least–most) | unit | n |\n|{}---|---:|---|---:|\n",
+        results.columns.join(" | "),
+        "---:|".repeat(results.columns.len())
+    );
+    for figure in &results.figures {
+        let at: Vec<String> = results
+            .columns
+            .iter()
+            .map(|column| {
+                figure
+                    .at
+                    .get(column)
+                    .map_or_else(String::new, |at| grouped(*at))
+            })
+            .collect();
+        text += &format!(
+            "| {} | {} | {} | {} | {} |\n",
+            at.join(" | "),
+            figure.what,
+            cell(figure),
+            figure.unit,
+            figure.spread.repetitions
+        );
+    }
+    text
+}

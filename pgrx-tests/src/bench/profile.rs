@@ -1,0 +1,156 @@
+//! Where the time of a verdict and of a claim cycle goes: by statement, as auto_explain tells them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+
+use anyhow::{Context as _, Result};
+use postgres::{Client, NoTls};
+use uuid::Uuid;
+
+use super::Bench;
+use super::progress::Progress;
+use super::results::Results;
+use crate::database::Database;
+
+/// How much is looked at.
+#[derive(Debug, Clone, clap::Parser)]
+pub struct Load {
+    /// Orphans of the verdict
+    #[arg(long, default_value_t = 10_000)]
+    orphans: i64,
+    /// Tasks of the claim cycle, one by one
+    #[arg(long, default_value_t = 500)]
+    tasks: i64,
+}
+
+/// Of a quick run.
+pub const QUICK: &[&str] = &["--orphans=1000", "--tasks=50"];
+
+const UNIT: &str = "µs a task";
+const WHOLE: &str = "all calls";
+/// What takes less of the whole is told together.
+const LEAST_SHARE: f64 = 0.01;
+
+/// Microseconds by statement.
+type Times = BTreeMap<String, f64>;
+
+/// Both, each in a session that explains itself.
+pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
+    let about = "where the time goes, by statement, rows counted but no node timed; a foreign key's check is also within \
+                 the time of the statement that it belongs to";
+    let mut results = bench.results("profile", about, &["orphans", "tasks one by one"]);
+    let progress = Progress::new("profile", 2);
+    let names = names(&bench.context.project.root.join("sql"))?;
+    progress.step("verdict");
+    let database = bench.context.fresh_database_in(bench.cluster)?;
+    let mut client = database.connect()?;
+    client.execute(&bench.text("verdict/load.sql")?, &[&load.orphans, &200_i64])?;
+    client.batch_execute("VACUUM (ANALYZE)")?;
+    let (mut client, told) = explained(bench, &database)?;
+    client.batch_execute("SET multica.batch_size = 1000000")?;
+    client.query("SELECT * FROM multica_sweep()", &[])?;
+    tell(&mut results, &[load.orphans, 0], &sum(&told, &names)?);
+
+    progress.step("cycle");
+    let database = bench.histories.copy(0)?;
+    let (mut client, told) = explained(bench, &database)?;
+    cycle(bench, &mut client, 5)?;
+    drop(sum(&told, &names)?);
+    cycle(bench, &mut client, load.tasks)?;
+    tell(&mut results, &[0, load.tasks], &sum(&told, &names)?);
+    Ok(results)
+}
+
+/// The statements of sql/, by text.
+fn names(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut names = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let part = entry?.path();
+        if !part.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&part)? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|kind| kind == "sql") {
+                let text = super::read(&file)?.trim().to_string();
+                let name = file.strip_prefix(folder)?.display().to_string();
+                names.insert(text, name);
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// A session whose statements, nested ones included, arrive as notices.
+fn explained(bench: &Bench, database: &Database) -> Result<(Client, Receiver<String>)> {
+    let (sender, told) = mpsc::channel();
+    let mut config = bench.cluster.config(&database.name);
+    config.notice_callback(move |notice| {
+        let _ = sender.send(notice.message().to_string());
+    });
+    let mut client = config.connect(NoTls)?;
+    client.batch_execute(&bench.text("profile/explain.sql")?)?;
+    Ok((client, told))
+}
+
+fn cycle(bench: &Bench, client: &mut Client, tasks: i64) -> Result<()> {
+    let runtime: Uuid = client
+        .query_one("SELECT id FROM agent_runtime LIMIT 1", &[])?
+        .get(0);
+    let enqueue = client.prepare("SELECT task_id FROM multica_enqueue($1)")?;
+    let claim = client.prepare("SELECT id, claim_token FROM multica_claim($1)")?;
+    let start = client.prepare(&bench.text("profile/start.sql")?)?;
+    let complete = client.prepare(&bench.text("profile/complete.sql")?)?;
+    for _ in 0..tasks {
+        client.query_one(&enqueue, &[&runtime])?;
+        let task = client.query_one(&claim, &[&runtime])?;
+        let (id, token): (Uuid, i64) = (task.get(0), task.get(1));
+        client.query_one(&start, &[&id, &token])?;
+        client.query_one(&complete, &[&id, &token])?;
+    }
+    Ok(())
+}
+
+/// Adds up what has been told so far.
+fn sum(told: &Receiver<String>, names: &BTreeMap<String, String>) -> Result<Times> {
+    let mut times = Times::new();
+    for message in told.try_iter() {
+        let Some((duration, plan)) = message
+            .strip_prefix("duration: ")
+            .and_then(|rest| rest.split_once(" ms  plan:\n"))
+        else {
+            continue;
+        };
+        let plan: serde_json::Value = serde_json::from_str(plan)?;
+        let text = plan["Query Text"]
+            .as_str()
+            .context("a plan does not tell its query")?;
+        let name = if let Some(name) = names.get(text.trim()) {
+            name.clone()
+        } else if text.contains("multica_") && !text.contains("multica_event_log") {
+            WHOLE.to_string()
+        } else if text.starts_with("SELECT 1 FROM ONLY") {
+            "checks of foreign keys".to_string()
+        } else {
+            "others".to_string()
+        };
+        *times.entry(name).or_default() += duration.parse::<f64>()? * 1000.0;
+    }
+    Ok(times)
+}
+
+/// The whole, then what takes most of it first.
+fn tell(results: &mut Results, at: &[i64], times: &Times) {
+    let tasks = at.iter().sum::<i64>() as f64;
+    let whole = times.get(WHOLE).copied().unwrap_or_default();
+    let mut sorted: Vec<(&String, &f64)> = times.iter().collect();
+    sorted.sort_by(|one, next| next.1.total_cmp(one.1));
+    for (name, time) in sorted {
+        if *time >= whole * LEAST_SHARE {
+            results.add(name, at, UNIT, vec![time / tasks]);
+        }
+    }
+    results.compare(at, UNIT, WHOLE);
+}

@@ -26,8 +26,7 @@ static PLACE: Statement = Statement::write(include_str!("../../sql/install/schem
 static MAY_CREATE: Statement = Statement::write(include_str!("../../sql/install/may_create.sql"));
 static ONE_AT_A_TIME: Statement =
     Statement::write(include_str!("../../sql/install/one_at_a_time.sql"));
-static LOCK_TIMEOUT: Statement =
-    Statement::write(include_str!("../../sql/install/lock_timeout.sql"));
+static SETTING: Statement = Statement::write(include_str!("../../sql/install/setting.sql"));
 static GIVE_AWAY: Statement = Statement::write(include_str!("../../sql/install/give_away.sql"));
 static OPERATOR: Statement = Statement::write(include_str!("../../sql/install/operator.sql"));
 static MIGRATIONS: Statement = Statement::write(include_str!("../../sql/install/migrations.sql"));
@@ -69,7 +68,7 @@ fn multica_install(
 
 fn install(dry_run: bool) -> Result<Vec<Step>> {
     refuse_other_encodings()?;
-    let waited = wait_briefly();
+    let before = set_meanwhile();
     let place = place()?;
     if !dry_run {
         ONE_AT_A_TIME.run(&[arg(place.extension)]);
@@ -91,8 +90,8 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
         give_away(&place, &owner, &steps);
         STATE_ROW.run(&[]);
     }
-    if let Some(before) = waited {
-        set_local("lock_timeout", &before);
+    for (name, value) in before {
+        set_local(name, &value);
     }
     Ok(steps)
 }
@@ -112,16 +111,23 @@ fn refuse_other_encodings() -> Result<()> {
     }
 }
 
-/// Bounds the wait for locks unless the caller has; gives what to set it back to, since the rest of the caller's
-/// transaction is his.
-fn wait_briefly() -> Option<String> {
-    let before = LOCK_TIMEOUT
-        .row(&[], |row| (row.must::<String>(1), row.must::<bool>(2)))
-        .and_then(|(setting, is_default)| is_default.then_some(setting));
-    if before.is_some() {
-        set_local("lock_timeout", LONGEST_WAIT);
-    }
-    before
+/// Bounds the wait for locks unless the caller has, and has the catalogue spell names plainly, since they are compared.
+/// Gives what to set back, since the rest of the caller's transaction is his.
+fn set_meanwhile() -> Vec<(&'static str, String)> {
+    let ours = [
+        ("lock_timeout", LONGEST_WAIT, true),
+        ("quote_all_identifiers", "off", false),
+    ];
+    let set = |(name, value, leaves_the_callers): (&'static str, &str, bool)| {
+        let (before, is_default): (String, bool) =
+            SETTING.row(&[arg(name.to_string())], |row| (row.must(1), row.must(2)))?;
+        if leaves_the_callers && !is_default {
+            return None;
+        }
+        set_local(name, value);
+        Some((name, before))
+    };
+    ours.into_iter().filter_map(set).collect()
 }
 
 /// Without the schema that the functions are pinned to nothing here would be found, and the first miss is an error that

@@ -156,6 +156,12 @@ fn rolled_back_savepoint_leaves_the_hold_in_place(context: &Context) -> Result<(
     expect(&mut reader, SEEN, "")?;
     writer.batch_execute(&format!("PREPARE TRANSACTION '{}'", database.name))?;
     expect(&mut reader, SEEN, "")?;
+    expect(
+        &mut reader,
+        "SELECT s.events_held, s.events_held_since = p.prepared
+         FROM multica_status() AS s, pg_prepared_xacts AS p WHERE p.gid = current_database()",
+        "2 t",
+    )?;
     writer.batch_execute(&format!("COMMIT PREPARED '{}'", database.name))?;
     expect(&mut reader, SEEN, "2\n3")
 }

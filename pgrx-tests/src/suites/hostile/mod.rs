@@ -5,6 +5,7 @@ mod arguments;
 mod names;
 mod routine;
 mod rows;
+mod surroundings;
 mod triggers;
 
 use super::Suite;
@@ -30,5 +31,21 @@ pub const ALL: &[(&str, Suite)] = &[
     (
         "hostile/no_name_of_others_is_ever_used",
         names::no_name_of_others_is_ever_used,
+    ),
+    (
+        "hostile/no_setting_changes_what_a_call_does",
+        surroundings::no_setting_changes_what_a_call_does,
+    ),
+    (
+        "hostile/no_kind_of_transaction_changes_what_a_call_does",
+        surroundings::no_kind_of_transaction_changes_what_a_call_does,
+    ),
+    (
+        "hostile/call_that_is_taken_back_leaves_nothing",
+        surroundings::call_that_is_taken_back_leaves_nothing,
+    ),
+    (
+        "hostile/renamed_schema_is_no_internal_error",
+        surroundings::renamed_schema_is_no_internal_error,
     ),
 ];

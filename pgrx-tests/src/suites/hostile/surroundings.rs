@@ -1,0 +1,208 @@
+//! The same calls in sessions and transactions that nobody expects them in.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use postgres::{Client, SimpleQueryMessage};
+
+use super::routine::{Outcome, Routine, answer, routines, undone, world};
+use crate::context::Context;
+use crate::suites::support::{self, text};
+
+/// Levels above the one that events can be read at, and a transaction that may write nothing.
+const TRANSACTIONS: [&str; 4] = [
+    "ISOLATION LEVEL REPEATABLE READ",
+    "ISOLATION LEVEL SERIALIZABLE",
+    "READ ONLY",
+    "ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
+];
+/// Nobody's runtime falls silent while a test takes its time.
+const SEEN: &str =
+    "UPDATE public.agent_runtime SET last_seen_at = clock_timestamp() WHERE status = 'online'";
+/// Times that a call is cancelled, wherever it may be by then.
+const CANCELLED: usize = 3;
+
+/// What a session has set decides how values are read and written and plans are made, never what a call comes to.
+pub fn no_setting_changes_what_a_call_does(context: &Context) -> Result<()> {
+    let (_database, mut client) = world(context)?;
+    let functions = functions(context, &mut client)?;
+    let state = text(context, "model_state")?;
+    let settings: Vec<(String, i64)> = client
+        .query(&text(context, "hostile/settings")?, &[])?
+        .iter()
+        .map(|row| {
+            let (name, value): (&str, &str) = (row.get(0), row.get(1));
+            (format!("SET LOCAL {name} = '{value}'"), row.get(2))
+        })
+        .collect();
+    ensure!(settings.len() > 80, "{} settings", settings.len());
+    let rounds = settings.iter().map(|(_, round)| *round).max();
+    for routine in &functions {
+        let expected = told(&mut client, routine, "SELECT", &state)?;
+        for round in 1..=rounds.unwrap_or_default() {
+            let all: Vec<&str> = settings
+                .iter()
+                .filter(|(_, of)| *of == round)
+                .map(|(set, _)| set.as_str())
+                .collect();
+            if told(&mut client, routine, &all.join("; "), &state)? == expected {
+                continue;
+            }
+            for set in &all {
+                let found = told(&mut client, routine, set, &state)?;
+                ensure!(
+                    found == expected,
+                    "{set}: {}\ncomes to {found:#?}, not {expected:#?}",
+                    routine.name
+                );
+            }
+            bail!("{}\ncomes to something else after {all:#?}", routine.name);
+        }
+    }
+    Ok(())
+}
+
+/// What may not be written is Postgres' own 25006, and events are refused above READ COMMITTED: all else is as ever.
+pub fn no_kind_of_transaction_changes_what_a_call_does(context: &Context) -> Result<()> {
+    let (_database, mut client) = world(context)?;
+    for routine in functions(context, &mut client)? {
+        let call = routine.sensible();
+        let expected = undone(&mut client, |open| routine.outcome(open, &call))?;
+        for kind in TRANSACTIONS {
+            let found = undone(&mut client, |open| {
+                open.batch_execute(&format!("SET TRANSACTION {kind}"))?;
+                routine.outcome(open, &call)
+            })?;
+            let is_refused =
+                |code: &str| matches!(&found, Outcome::Raised(raised, _) if raised == code);
+            let of_events = kind.contains("ISOLATION") && routine.name.ends_with("_events");
+            ensure!(
+                found == expected
+                    || (kind.contains("READ ONLY") && is_refused("25006"))
+                    || (of_events && is_refused("55000")),
+                "{kind}: {call}\ncomes to {found:?}, not {expected:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A call that is taken back, in whichever way, has not been: no row is another, and the next call is as the first.
+pub fn call_that_is_taken_back_leaves_nothing(context: &Context) -> Result<()> {
+    let (database, mut client) = world(context)?;
+    client.batch_execute(&text(context, "hostile/taken_back")?)?;
+    let before = support::digest(context, &database)?;
+    for routine in functions(context, &mut client)? {
+        let call = routine.sensible();
+        let expected = undone(&mut client, |open| routine.outcome(open, &call))?;
+        let found = undone(&mut client, |open| {
+            for _ in 0..2 {
+                open.execute("SELECT hostile.take_back($1)", &[&call])?;
+            }
+            open.batch_execute(&format!(
+                "SAVEPOINT s; DECLARE c CURSOR FOR {call}; FETCH 1 FROM c; ROLLBACK TO s; {call}; ROLLBACK TO s"
+            ))?;
+            routine.outcome(open, &call)
+        })?;
+        ensure!(found == expected, "{call}\nthen comes to {found:?}");
+        prepared_and_rolled_back(&mut client, &call, &database.name)?;
+        for _ in 0..CANCELLED {
+            cancelled(&mut client, &routine, &call, &expected)?;
+        }
+    }
+    let after = support::digest(context, &database)?;
+    ensure!(after == before, "some row is another");
+    Ok(())
+}
+
+/// What notifies, or makes temporary tables, cannot be prepared; the first is a setting to be switched off.
+fn prepared_and_rolled_back(client: &mut Client, call: &str, name: &str) -> Result<()> {
+    let script =
+        format!("BEGIN; SET LOCAL multica.notify = off; {call}; PREPARE TRANSACTION '{name}'");
+    match answer(client, &script)?.0 {
+        Outcome::Rows(..) => client.batch_execute(&format!("ROLLBACK PREPARED '{name}'"))?,
+        Outcome::Raised(code, message) => {
+            ensure!(code == "0A000", "{call}\nprepared: {code}: {message}");
+            ensure!(message.contains("temporary objects"), "{call}: {message}");
+        }
+    }
+    Ok(())
+}
+
+/// A call that ends in the middle is 57014, and can be made again in what is left of the transaction.
+fn cancelled(client: &mut Client, routine: &Routine, call: &str, expected: &Outcome) -> Result<()> {
+    undone(client, |open| {
+        open.batch_execute("DISCARD PLANS; SET LOCAL statement_timeout = 1; SAVEPOINT s")?;
+        let found = routine.outcome(open, call)?;
+        let is_cancelled = matches!(&found, Outcome::Raised(code, _) if code == "57014");
+        ensure!(is_cancelled || found == *expected, "{call}\n{found:?}");
+        open.batch_execute("ROLLBACK TO s; SET LOCAL statement_timeout = 0")?;
+        let again = routine.outcome(open, call)?;
+        ensure!(again == *expected, "{call}\nthen comes to {again:?}");
+        Ok(())
+    })
+}
+
+/// Where the functions look there is nothing any more: each says so, and the one that all refer to says why.
+pub fn renamed_schema_is_no_internal_error(context: &Context) -> Result<()> {
+    let (_database, mut client) = world(context)?;
+    let routines = routines(context, &mut client)?;
+    client.batch_execute("ALTER SCHEMA public RENAME TO elsewhere")?;
+    for routine in routines
+        .iter()
+        .filter(|routine| routine.name != "multica_version")
+    {
+        let call = routine.sensible().replace("public.", "elsewhere.");
+        let outcome = routine.outcome(&mut client, &call)?;
+        let Outcome::Raised(code, message) = &outcome else {
+            ensure!(routine.name == "multica_grant", "{call}\n{outcome:?}");
+            continue;
+        };
+        ensure!(
+            ["55000", "3F000"].contains(&code.as_str()),
+            "{call}\n{code}: {message}"
+        );
+        if routine.name == "multica_install" {
+            ensure!(message.contains("elsewhere"), "{message}");
+        }
+    }
+    let temporary: i64 = client
+        .query_one(
+            "SELECT count(*) FROM pg_class WHERE relpersistence = 't'",
+            &[],
+        )?
+        .get(0);
+    ensure!(temporary == 0, "{temporary} temporary tables");
+    client
+        .batch_execute("ALTER SCHEMA elsewhere RENAME TO public; SELECT FROM multica_status()")?;
+    Ok(())
+}
+
+fn functions(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
+    let mut routines = routines(context, client)?;
+    routines.retain(|routine| !routine.is_procedure);
+    Ok(routines)
+}
+
+/// What a call comes to after `before`, and how things stand then; all of it is taken back.
+fn told(
+    client: &mut Client,
+    routine: &Routine,
+    before: &str,
+    state: &str,
+) -> Result<(Outcome, Vec<String>)> {
+    let script = format!(
+        "BEGIN; {SEEN}; {before}; {}; SET LOCAL search_path = public; {state}; ROLLBACK",
+        routine.sensible()
+    );
+    let (outcome, messages) =
+        answer(client, &script).with_context(|| format!("{}, after {before}", routine.name))?;
+    if let Outcome::Raised(..) = outcome {
+        client.batch_execute("ROLLBACK")?;
+    }
+    let lines = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) if row.len() == 5 => row.get(3).map(str::to_string),
+        _ => None,
+    });
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort_unstable();
+    Ok((outcome, lines))
+}

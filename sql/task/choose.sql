@@ -49,7 +49,7 @@ fresh AS (
             FROM agent_task_queue AS o
             WHERE o.agent_id = a.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
             ORDER BY o.dispatched_at
-            LIMIT a.max_concurrent_tasks
+            LIMIT GREATEST(a.max_concurrent_tasks, 0)
         ) AS f
     ) AS busy
     CROSS JOIN LATERAL (

@@ -18,9 +18,10 @@ use crate::runtime;
 use crate::settings;
 use crate::spi::{Statement, arg};
 
-static OFFLINE: Statement = Statement::write(include_str!("../sql/failure/offline_candidates.sql"));
+static OFFLINE: Statement =
+    Statement::write(include_str!("../sql/failure/offline_candidates.sql")).in_index_order();
 static TIMED_OUT: Statement =
-    Statement::write(include_str!("../sql/failure/timed_out_candidates.sql"));
+    Statement::write(include_str!("../sql/failure/timed_out_candidates.sql")).in_index_order();
 static ORPHANS: Statement = Statement::write(include_str!("../sql/failure/orphan_candidates.sql"));
 static FAILED: Statement = Statement::write(include_str!("../sql/failure/failed.sql"));
 static UNLOGGED: Statement = Statement::write(include_str!("../sql/failure/unlogged.sql"));

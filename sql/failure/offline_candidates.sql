@@ -25,7 +25,7 @@ undated AS MATERIALIZED (
       AND r.status = 'offline'
       AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
       AND t.id <> ALL ($3)
-    ORDER BY t.id
+    ORDER BY t.dispatched_at, t.id
     LIMIT $4 - (SELECT count(*) FROM dated)
     FOR NO KEY UPDATE OF r SKIP LOCKED
     FOR UPDATE OF t SKIP LOCKED

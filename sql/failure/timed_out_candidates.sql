@@ -3,8 +3,7 @@
 WITH dispatched AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t
-    WHERE t.status IN ('dispatched', 'running')
-      AND t.status = 'dispatched'
+    WHERE t.status = 'dispatched'
       AND t.dispatched_at >= COALESCE($6, '-infinity'::timestamptz)
       AND t.dispatched_at < $1 - make_interval(secs => $2)
       AND t.id <> ALL ($4)

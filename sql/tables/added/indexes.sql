@@ -1,6 +1,7 @@
 -- What the sweeps and claims read. Partial on what is in flight or active, so that their cost does not grow with history.
 CREATE INDEX multica_task_in_flight ON agent_task_queue (dispatched_at, id)
     WHERE status IN ('dispatched', 'running');
+CREATE INDEX multica_task_unstarted ON agent_task_queue (dispatched_at, id) WHERE status = 'dispatched';
 CREATE INDEX multica_task_running ON agent_task_queue (started_at, id) WHERE status = 'running';
 CREATE INDEX multica_task_active_agent ON agent_task_queue (agent_id)
     WHERE status NOT IN ('completed', 'failed', 'cancelled');

@@ -26,7 +26,7 @@ pub fn held_rows_delay_only_themselves(context: &Context) -> Result<()> {
          SELECT FROM issue WHERE id = md5('i750')::uuid FOR UPDATE;
          SELECT FROM agent_task_queue WHERE id = md5('t3500')::uuid FOR UPDATE",
     )?;
-    client.batch_execute("SET multica.batch_size = 200")?;
+    client.batch_execute("SET multica.batch_size = 200; SET lock_timeout = '10s'")?;
     client.batch_execute("CALL multica_sweep_all()")?;
     expect(
         &mut client,

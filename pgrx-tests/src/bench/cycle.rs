@@ -2,14 +2,13 @@
 //! what history behind the queue costs.
 
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::peers::{Packages, SIDES, Side};
 use super::progress::Progress;
-use super::queue::{Key, STEPS, Session, Texts};
+use super::queue::{Key, STEPS, Session, Texts, together};
 use super::results::{Results, percentile};
 use super::{Bench, history};
 use crate::database::Database;
@@ -240,23 +239,15 @@ fn drive(side: &Prepared, connections: usize, batch: usize, seconds: f64) -> Res
         .map(|worker| Session::prepare(side.database.connect()?, worker.clone(), &side.texts))
         .collect::<Result<Vec<_>>>()
         .with_context(|| side.side.name)?;
+    together(&mut sessions, |session| session.warm_up(batch)).with_context(|| side.side.name)?;
     let began = Instant::now();
-    let mut tasks = 0;
+    let all = together(&mut sessions, |session| session.work(batch, limit))
+        .with_context(|| side.side.name)?;
+    let elapsed = began.elapsed().as_secs_f64();
     let mut steps = Steps::new();
-    thread::scope(|scope| -> Result<()> {
-        let workers: Vec<_> = sessions
-            .iter_mut()
-            .map(|session| scope.spawn(move || session.work(batch, limit)))
-            .collect();
-        for worker in workers {
-            let done = worker.join().expect("a worker does not panic");
-            let done = done.with_context(|| side.side.name)?;
-            tasks += done.tasks;
-            for (step, times) in done.steps {
-                steps.entry(step).or_default().extend(times);
-            }
-        }
-        Ok(())
-    })?;
-    Ok((tasks as f64 / began.elapsed().as_secs_f64(), steps))
+    for (step, times) in all.iter().flat_map(|done| &done.steps) {
+        steps.entry(step).or_default().extend(times);
+    }
+    let tasks: usize = all.iter().map(|done| done.tasks).sum();
+    Ok((tasks as f64 / elapsed, steps))
 }

@@ -1,6 +1,5 @@
 //! What events cost: with and without NOTIFY, with and without listeners, and how fast a million of them are read.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -8,7 +7,7 @@ use postgres::Client;
 
 use super::Bench;
 use super::progress::Progress;
-use super::queue::{Key, Session, Texts};
+use super::queue::{Key, Session, Texts, together};
 use super::results::Results;
 use crate::database::Database;
 
@@ -120,20 +119,13 @@ fn write(bench: &Bench, load: &Load, database: &Database, texts: &Texts, way: &s
         .collect::<Result<Vec<_>>>()?;
     bench.settle()?;
     let limit = Duration::from_secs_f64(load.seconds);
+    together(&mut sessions, |session| session.warm_up(1))?;
     let began = Instant::now();
-    let mut tasks = 0;
-    thread::scope(|scope| -> Result<()> {
-        let threads: Vec<_> = sessions
-            .iter_mut()
-            .map(|session| scope.spawn(move || session.work(1, limit)))
-            .collect();
-        for thread in threads {
-            tasks += thread.join().expect("a worker does not panic")?.tasks;
-        }
-        Ok(())
-    })?;
+    let all = together(&mut sessions, |session| session.work(1, limit))?;
+    let elapsed = began.elapsed().as_secs_f64();
     drop(listeners);
-    Ok(tasks as f64 / began.elapsed().as_secs_f64())
+    let tasks: usize = all.iter().map(|done| done.tasks).sum();
+    Ok(tasks as f64 / elapsed)
 }
 
 /// All events, from the first to the last.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -156,6 +157,9 @@ pub struct Done {
     pub steps: BTreeMap<&'static str, Vec<f64>>,
 }
 
+/// Executions after which a server has chosen between custom and generic plans.
+const WARM_UP: usize = 6;
+
 /// The steps of a task's life.
 pub const STEPS: [&str; 4] = ["enqueue", "claim", "start", "complete"];
 
@@ -177,6 +181,14 @@ impl Session {
         })
     }
 
+    /// Lets the server plan what it will plan but once a session: daemons keep theirs for days.
+    pub fn warm_up(&mut self, batch: usize) -> Result<()> {
+        for _ in 0..WARM_UP {
+            self.round(batch, &mut |_, _| ())?;
+        }
+        Ok(())
+    }
+
     /// Takes tasks through their life for some time, `batch` of them at once.
     pub fn work(&mut self, batch: usize, limit: Duration) -> Result<Done> {
         let began = Instant::now();
@@ -184,21 +196,32 @@ impl Session {
             tasks: 0,
             steps: BTreeMap::new(),
         };
-        let (mut ids, mut tokens) = (Vec::new(), Vec::new());
         while began.elapsed() < limit {
-            for step in STEPS {
-                let asked = Instant::now();
-                match step {
-                    "enqueue" => self.enqueue(batch)?,
-                    "claim" => (ids, tokens) = self.claim(batch)?,
-                    _ => self.each(step, batch, &ids, &tokens)?,
-                }
-                let each = asked.elapsed().as_secs_f64() * 1e6 / batch as f64;
+            done.tasks += self.round(batch, &mut |step, took| {
+                let each = took.as_secs_f64() * 1e6 / batch as f64;
                 done.steps.entry(step).or_default().push(each);
-            }
-            done.tasks += ids.len();
+            })?;
         }
         Ok(done)
+    }
+
+    /// Every step once, for a batch; how many tasks were claimed.
+    fn round(
+        &mut self,
+        batch: usize,
+        note: &mut dyn FnMut(&'static str, Duration),
+    ) -> Result<usize> {
+        let (mut ids, mut tokens) = (Vec::new(), Vec::new());
+        for step in STEPS {
+            let asked = Instant::now();
+            match step {
+                "enqueue" => self.enqueue(batch)?,
+                "claim" => (ids, tokens) = self.claim(batch)?,
+                _ => self.each(step, batch, &ids, &tokens)?,
+            }
+            note(step, asked.elapsed());
+        }
+        Ok(ids.len())
     }
 
     /// Puts tasks into the queue.
@@ -257,4 +280,22 @@ impl Session {
             .run(&mut self.client, &values)
             .with_context(|| format!("{name} of {count}"))
     }
+}
+
+/// Lets every session do the same at the same time.
+pub fn together<T: Send>(
+    sessions: &mut [Session],
+    job: impl Fn(&mut Session) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    thread::scope(|scope| {
+        let job = &job;
+        let threads: Vec<_> = sessions
+            .iter_mut()
+            .map(|session| scope.spawn(move || job(session)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a worker does not panic"))
+            .collect()
+    })
 }

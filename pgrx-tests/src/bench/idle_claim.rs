@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
 use postgres::Client;
+use postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::progress::Progress;
@@ -32,6 +33,16 @@ pub const OURS: &str = "multica_claim()";
 /// The statement that finds nothing.
 pub const LOOKUP: &str = "its lookup, prepared";
 
+/// Types of the lookup's parameters.
+const PARAMETERS: [Type; 6] = [
+    Type::UUID,
+    Type::TIMESTAMPTZ,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::UUID_ARRAY,
+    Type::INT8,
+];
+
 /// Both in turn, one connection; and that a claim leaves no trace.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = "claims a second that find nothing, one connection; ids and log are the whole server's, so that a trace of its own work may be among them";
@@ -47,7 +58,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
             .get(0);
         let claim = client.prepare("SELECT * FROM multica_claim($1)")?;
         client.batch_execute("SET enable_seqscan = off; SET enable_sort = off")?;
-        let lookup = client.prepare(&lookup)?;
+        let lookup = client.prepare_typed(&lookup, &PARAMETERS)?;
         let (now, nobody) = (SystemTime::now(), None::<Vec<Uuid>>);
         let mut claims = Vec::new();
         let mut lookups = Vec::new();
@@ -68,7 +79,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
             ids.push((after.0 - before.0) / calls);
             bytes.push((after.1 - before.1) / calls);
             lookups.push(rate(load.calls, || {
-                let arguments: [&(dyn postgres::types::ToSql + Sync); 6] =
+                let arguments: [&(dyn ToSql + Sync); 6] =
                     [&runtime, &now, &15f64, &15f64, &nobody, &1i64];
                 Ok(client.query(&lookup, &arguments).map(drop)?)
             })?);

@@ -12,12 +12,14 @@ use serde_json::json;
 use crate::event::Events;
 use crate::spi::{Statement, arg};
 
-static FAIL: Statement = Statement::write(include_str!("../sql/failure/fail.sql"));
-static RETRY: Statement = Statement::write(include_str!("../sql/failure/retry.sql"));
-static RESET_ISSUES: Statement = Statement::write(include_str!("../sql/failure/reset_issues.sql"));
+static FAIL: Statement = Statement::write(include_str!("../sql/failure/fail.sql")).by_id();
+static RETRY: Statement = Statement::write(include_str!("../sql/failure/retry.sql")).by_id();
+static RESET_ISSUES: Statement =
+    Statement::write(include_str!("../sql/failure/reset_issues.sql")).by_id();
 static FOLLOW_AUTOPILOT: Statement =
-    Statement::write(include_str!("../sql/failure/follow_autopilot.sql"));
-static POINT_CHATS: Statement = Statement::write(include_str!("../sql/failure/point_chats.sql"));
+    Statement::write(include_str!("../sql/failure/follow_autopilot.sql")).by_id();
+static POINT_CHATS: Statement =
+    Statement::write(include_str!("../sql/failure/point_chats.sql")).by_id();
 static RECONCILE_AGENTS: Statement =
     Statement::write(include_str!("../sql/failure/reconcile_agents.sql")).in_index_order();
 

@@ -21,11 +21,11 @@ static RUNTIMES: Statement = Statement::write(include_str!("../sql/lock/runtimes
 static CHAT_SESSIONS: Statement = Statement::write(include_str!("../sql/lock/chat_sessions.sql"));
 static AUTOPILOT_RUNS: Statement = Statement::write(include_str!("../sql/lock/autopilot_runs.sql"));
 static COMMENTS: Statement = Statement::write(include_str!("../sql/lock/comments.sql"));
-static TASKS: Statement = Statement::write(include_str!("../sql/lock/tasks.sql"));
-static OF_TASKS: Statement = Statement::write(include_str!("../sql/lock/of_tasks.sql"));
-static OF_RUN: Statement = Statement::write(include_str!("../sql/lock/of_run.sql"));
+static TASKS: Statement = Statement::write(include_str!("../sql/lock/tasks.sql")).by_id();
+static OF_TASKS: Statement = Statement::write(include_str!("../sql/lock/of_tasks.sql")).by_id();
+static OF_RUN: Statement = Statement::write(include_str!("../sql/lock/of_run.sql")).by_id();
 static TRY_AGENTS: Statement = Statement::write(include_str!("../sql/lock/try_agents.sql"));
-static TRY_TASKS: Statement = Statement::write(include_str!("../sql/lock/try_tasks.sql"));
+static TRY_TASKS: Statement = Statement::write(include_str!("../sql/lock/try_tasks.sql")).by_id();
 
 /// How strongly runtimes are locked.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]

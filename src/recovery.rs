@@ -25,7 +25,7 @@ static TIMED_OUT: Statement =
 static ORPHANS: Statement = Statement::write(include_str!("../sql/failure/orphan_candidates.sql"));
 static FAILED: Statement = Statement::write(include_str!("../sql/failure/failed.sql"));
 static UNLOGGED: Statement = Statement::write(include_str!("../sql/failure/unlogged.sql"));
-static TASKS: Statement = Statement::write(include_str!("../sql/failure/tasks.sql"));
+static TASKS: Statement = Statement::write(include_str!("../sql/failure/tasks.sql")).by_id();
 
 extension_sql_file!(
     "../sql/install/comments/recovery.sql",

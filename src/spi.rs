@@ -4,7 +4,7 @@
 //! because pgrx's own `update()` assigns a transaction id before anything is written: an idle poll would cost an id and
 //! WAL, and a standby would answer XX000 instead of its own read-only error.
 
-mod plan;
+pub mod plan;
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -50,6 +50,7 @@ pub struct Statement {
     reads_only: bool,
     /// Planner settings that are off while it is planned.
     avoids: &'static [&'static CStr],
+    names_rows: bool,
 }
 
 /// A kept plan may be made while a table is empty, where reading all of it looks cheapest.
@@ -81,6 +82,7 @@ impl Statement {
             sql,
             reads_only: true,
             avoids: WHOLE_TABLES,
+            names_rows: false,
         }
     }
 
@@ -90,6 +92,7 @@ impl Statement {
             sql,
             reads_only: false,
             avoids: WHOLE_TABLES,
+            names_rows: false,
         }
     }
 
@@ -107,6 +110,15 @@ impl Statement {
     pub const fn in_index_order(self) -> Self {
         Self {
             avoids: WHOLE_TABLES_AND_SORTS,
+            ..self
+        }
+    }
+
+    /// The same statement where ids say which rows it is about: statistics older than the rows may take the index of all that is
+    /// queued for smaller than one lookup, so that indexes of a part of a table are not offered.
+    pub const fn by_id(self) -> Self {
+        Self {
+            names_rows: true,
             ..self
         }
     }

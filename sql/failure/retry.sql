@@ -33,7 +33,7 @@ WHERE p.id = ANY ($1)
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
       WHERE o.issue_id = p.issue_id AND o.agent_id = p.agent_id AND o.id <> p.id
-        AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
+        AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
   )
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
@@ -43,7 +43,7 @@ WHERE p.id = ANY ($1)
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
       WHERE o.chat_session_id = p.chat_session_id AND o.id <> p.id AND o.completed_at IS NULL
-        AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
+        AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
   )
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o

@@ -58,26 +58,39 @@ fresh AS (
         WHERE t.runtime_id = $1
           AND t.agent_id = a.id
           AND t.status = 'queued'
-          AND NOT EXISTS (
-              SELECT FROM agent_task_queue AS o
-              WHERE o.issue_id = t.issue_id AND o.agent_id = t.agent_id
-                AND o.status NOT IN ('completed', 'failed', 'cancelled') AND o.status <> 'queued'
+          AND (
+              t.issue_id IS NULL
+              OR (
+                  SELECT true
+                  FROM agent_task_queue AS o
+                  WHERE o.agent_id = t.agent_id
+                    AND o.issue_id = t.issue_id
+                    AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
+                  ORDER BY o.dispatched_at
+                  LIMIT 1
+              ) IS NULL
           )
-          AND NOT EXISTS (
-              SELECT FROM agent_task_queue AS o
-              WHERE o.chat_session_id = t.chat_session_id
-                AND o.completed_at IS NULL
-                AND o.status NOT IN ('completed', 'failed', 'cancelled')
-                AND (
-                    o.status <> 'queued'
-                    OR (
-                        o.runtime_id = t.runtime_id
-                        AND (
-                            o.priority > t.priority
-                            OR (o.priority = t.priority AND (o.created_at, o.id) < (t.created_at, t.id))
+          AND (
+              t.chat_session_id IS NULL
+              OR (
+                  SELECT true
+                  FROM agent_task_queue AS o
+                  WHERE o.chat_session_id = t.chat_session_id
+                    AND o.completed_at IS NULL
+                    AND o.status NOT IN ('completed', 'failed', 'cancelled')
+                    AND (
+                        o.status <> 'queued'
+                        OR (
+                            o.runtime_id = t.runtime_id
+                            AND (
+                                o.priority > t.priority
+                                OR (o.priority = t.priority AND (o.created_at, o.id) < (t.created_at, t.id))
+                            )
                         )
                     )
-                )
+                  ORDER BY o.completed_at
+                  LIMIT 1
+              ) IS NULL
           )
         ORDER BY t.priority DESC, t.created_at, t.id
         LIMIT LEAST(GREATEST(a.max_concurrent_tasks - busy.many, 0), $6)

@@ -5,7 +5,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use pgrx::PgList;
 use pgrx::prelude::*;
 
 use super::{Arg, Statement};
@@ -48,10 +51,12 @@ pub unsafe fn of(statement: &Statement, args: &[Arg]) -> pg_sys::SPIPlanPtr {
                 false,
             );
         }
+        let offer = Offer::whole_indexes_only(statement.names_rows);
         let planned = pg_sys::SPI_plan_get_cached_plan(plan);
         if !planned.is_null() {
             pg_sys::ReleaseCachedPlan(planned, pg_sys::CurrentResourceOwner);
         }
+        drop(offer);
         pg_sys::AtEOXact_GUC(true, level);
         KEPT.with_borrow_mut(|all| {
             if let Some(kept) = all.get_mut(&key(statement)) {
@@ -95,4 +100,54 @@ unsafe fn kept(statement: &Statement, args: &[Arg]) -> (pg_sys::SPIPlanPtr, bool
         );
         (plan, is_planned)
     })
+}
+
+static OFFERS_WHOLE_INDEXES_ONLY: AtomicBool = AtomicBool::new(false);
+static PREVIOUS: OnceLock<pg_sys::get_relation_info_hook_type> = OnceLock::new();
+
+/// What the planner is offered until this is dropped, by an error too.
+struct Offer;
+
+impl Offer {
+    fn whole_indexes_only(only: bool) -> Self {
+        OFFERS_WHOLE_INDEXES_ONLY.store(only, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        OFFERS_WHOLE_INDEXES_ONLY.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Has the planner ask here which indexes of a table there are. To be called when the library is loaded.
+pub fn register() {
+    unsafe {
+        // SAFETY: hooks are set once, before anything is planned by this library.
+        PREVIOUS.get_or_init(|| pg_sys::get_relation_info_hook);
+        pg_sys::get_relation_info_hook = Some(offer);
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn offer(
+    root: *mut pg_sys::PlannerInfo,
+    table: pg_sys::Oid,
+    is_parent: bool,
+    rel: *mut pg_sys::RelOptInfo,
+) {
+    unsafe {
+        if let Some(Some(previous)) = PREVIOUS.get() {
+            previous(root, table, is_parent, rel);
+        }
+        if OFFERS_WHOLE_INDEXES_ONLY.load(Ordering::Relaxed) {
+            let all = PgList::<pg_sys::IndexOptInfo>::from_pg((*rel).indexlist);
+            let mut whole = PgList::new();
+            all.iter_ptr()
+                .filter(|index| (**index).indpred.is_null())
+                .for_each(|index| whole.push(index));
+            (*rel).indexlist = whole.into_pg();
+        }
+    }
 }

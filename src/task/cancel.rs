@@ -22,8 +22,8 @@ static ACTIVE_OF_AGENT: Statement =
     Statement::write(include_str!("../../sql/task/active_of_agent.sql"));
 static AGENTS_OF_ISSUE: Statement =
     Statement::write(include_str!("../../sql/task/agents_of_issue.sql"));
-static CANCEL: Statement = Statement::write(include_str!("../../sql/task/cancel.sql"));
-static TASKS: Statement = Statement::write(include_str!("../../sql/failure/tasks.sql"));
+static CANCEL: Statement = Statement::write(include_str!("../../sql/task/cancel.sql")).by_id();
+static TASKS: Statement = Statement::write(include_str!("../../sql/failure/tasks.sql")).by_id();
 static ISSUE_EXISTS: Statement = Statement::write(include_str!("../../sql/task/issue_exists.sql"));
 static AGENT_EXISTS: Statement = Statement::write(include_str!("../../sql/task/agent_exists.sql"));
 

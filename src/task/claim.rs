@@ -24,7 +24,7 @@ use crate::spi::{Statement, arg};
 
 static CHOOSE: Statement =
     Statement::write(include_str!("../../sql/task/choose.sql")).in_index_order();
-static CLAIM: Statement = Statement::write(include_str!("../../sql/task/claim.sql"));
+static CLAIM: Statement = Statement::write(include_str!("../../sql/task/claim.sql")).by_id();
 
 extension_sql_file!(
     "../../sql/install/comments/claim.sql",

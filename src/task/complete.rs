@@ -16,7 +16,7 @@ use crate::lock::Wanted;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
-static COMPLETE: Statement = Statement::write(include_str!("../../sql/task/complete.sql"));
+static COMPLETE: Statement = Statement::write(include_str!("../../sql/task/complete.sql")).by_id();
 
 /// Running to completed, with what follows: the chat's pointer, the autopilot run, the first execution, the
 /// agent's status, the events. A task that is over already is answered as it is, so that a repeated call is harmless.

@@ -15,8 +15,9 @@ use crate::kind::Transition;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
-static POINT_CHAT: Statement = Statement::write(include_str!("../../sql/task/point_chat.sql"));
-static FAIL: Statement = Statement::write(include_str!("../../sql/task/fail.sql"));
+static POINT_CHAT: Statement =
+    Statement::write(include_str!("../../sql/task/point_chat.sql")).by_id();
+static FAIL: Statement = Statement::write(include_str!("../../sql/task/fail.sql")).by_id();
 
 /// In flight to failed, and the failure pipeline like every other failure: a retry if the reason allows one, else the
 /// issue back to todo when nothing else is active. A task that is over already is answered as it is.

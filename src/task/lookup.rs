@@ -10,7 +10,7 @@ use crate::kind::{Session, Task};
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
-static GET: Statement = Statement::read(include_str!("../../sql/task/get.sql"));
+static GET: Statement = Statement::read(include_str!("../../sql/task/get.sql")).by_id();
 static LIST_PENDING: Statement = Statement::read(include_str!("../../sql/task/list_pending.sql"));
 static LIST_OF_ISSUE: Statement = Statement::read(include_str!("../../sql/task/list_of_issue.sql"));
 static LIST_OF_AGENT: Statement = Statement::read(include_str!("../../sql/task/list_of_agent.sql"));

@@ -16,7 +16,7 @@ use crate::lock::Wanted;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
-static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql"));
+static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql")).by_id();
 static AGENT_STATUS: Statement = Statement::write(include_str!("../../sql/task/agent_status.sql"));
 
 extension_sql_file!(

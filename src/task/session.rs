@@ -10,7 +10,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::spi::{Statement, arg};
 
-static PIN: Statement = Statement::write(include_str!("../../sql/task/pin_session.sql"));
+static PIN: Statement = Statement::write(include_str!("../../sql/task/pin_session.sql")).by_id();
 
 /// Remembers session and working directory of a run in flight; an empty one keeps what is known. False: the task is no
 /// longer in flight.

@@ -9,8 +9,9 @@ use crate::lock::Wanted;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
-static STATE: Statement = Statement::write(include_str!("../../sql/task/state.sql"));
-static TRANSITION: Statement = Statement::write(include_str!("../../sql/task/transition.sql"));
+static STATE: Statement = Statement::write(include_str!("../../sql/task/state.sql")).by_id();
+static TRANSITION: Statement =
+    Statement::write(include_str!("../../sql/task/transition.sql")).by_id();
 
 extension_sql_file!(
     "../../sql/install/comments/transition.sql",

@@ -19,6 +19,10 @@ pub const ALL: &[(&str, Suite)] = &[
         "claim/cost_does_not_grow_with_history",
         cost_does_not_grow_with_history,
     ),
+    (
+        "claim/long_queue_is_not_read_whole",
+        long_queue_is_not_read_whole,
+    ),
 ];
 
 /// What EXPLAIN (ANALYZE, BUFFERS, WAL) says of a claim, under this key.
@@ -162,6 +166,27 @@ fn cost_does_not_grow_with_history(context: &Context) -> Result<()> {
         "blocks read, idle, with a task, with a turn: {:?} after 3,000 tasks, {:?} after 63,000",
         found[0],
         found[1]
+    );
+    Ok(())
+}
+
+/// Statistics that are older than a queue, and a history of the same agent, tell the planner that there is nothing to read.
+fn long_queue_is_not_read_whole(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "ALTER TABLE agent_task_queue SET (autovacuum_enabled = off);
+         INSERT INTO agent_task_queue (agent_id, runtime_id, context, status, dispatched_at, started_at, completed_at)
+         SELECT a.id, a.runtime_id, '{}', 'completed', now(), now(), now()
+         FROM agent AS a, generate_series(1, 5000) WHERE a.name = 'Ada';
+         ANALYZE agent_task_queue;
+         INSERT INTO agent_task_queue (agent_id, runtime_id, context)
+         SELECT a.id, a.runtime_id, '{}' FROM agent AS a, generate_series(1, 20000) WHERE a.name = 'Ada'",
+    )?;
+    explained(&mut client, "Shared Hit Blocks")?;
+    let read = explained(&mut client, "Shared Hit Blocks")?;
+    ensure!(
+        read < 300,
+        "a claim from a queue of 20,000 reads {read} blocks"
     );
     Ok(())
 }

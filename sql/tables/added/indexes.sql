@@ -3,8 +3,6 @@ CREATE INDEX multica_task_in_flight ON agent_task_queue (dispatched_at, id)
     WHERE status IN ('dispatched', 'running');
 CREATE INDEX multica_task_unstarted ON agent_task_queue (dispatched_at, id) WHERE status = 'dispatched';
 CREATE INDEX multica_task_running ON agent_task_queue (started_at, id) WHERE status = 'running';
-CREATE INDEX multica_task_active_agent ON agent_task_queue (agent_id)
-    WHERE status NOT IN ('completed', 'failed', 'cancelled');
 CREATE INDEX multica_task_busy ON agent_task_queue (agent_id, dispatched_at)
     WHERE status NOT IN ('completed', 'failed', 'cancelled', 'queued');
 CREATE INDEX multica_task_dispatched ON agent_task_queue (runtime_id, dispatched_at, id) WHERE status = 'dispatched';

@@ -174,7 +174,7 @@ pub fn wider_index_serves_and_one_with_history_does_not(context: &Context) -> Re
     ensure!(!adopted.contains(&"with_history"), "{steps:?}");
     // The server's own (agent_id, status) leads with the same column, and over all of history.
     ensure!(created.contains(&"multica_task_running"), "{steps:?}");
-    ensure!(created.contains(&"multica_task_active_agent"), "{steps:?}");
+    ensure!(created.contains(&"multica_task_busy"), "{steps:?}");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! runners of its tests, demo and benches.
 
 pub mod bench;
+pub mod chaos;
 pub mod cluster;
 pub mod console;
 pub mod context;
@@ -12,7 +13,9 @@ pub mod mutations;
 pub mod pooler;
 pub mod postgres_copy;
 pub mod project;
+pub mod query;
 pub mod report;
+pub mod storm;
 pub mod suites;
 pub mod tools;
 pub mod user;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use multica_harness::project::Project;
-use multica_harness::{bench, cluster, demo, mutations, tools, verify};
+use multica_harness::{bench, chaos, cluster, demo, mutations, tools, verify};
 
 #[derive(Parser)]
 #[command(
@@ -28,6 +28,8 @@ enum Command {
     Daemon(demo::Identity),
     /// Run every test: format, lints, test functions, golden files, isolation specs, suites
     Verify(verify::Options),
+    /// Kill servers, sessions and clients under load, and look at what is left
+    Chaos(chaos::Arguments),
     /// Break one guard of the extension after the other, and show the test that notices
     Mutations(mutations::Arguments),
     /// Measure, and print ratios
@@ -57,6 +59,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Demo(arguments) => demo::run(&enter()?, &arguments),
         Command::Daemon(identity) => demo::live(&identity).map(|never| match never {}),
         Command::Verify(options) => verify::run(&enter()?, &options),
+        Command::Chaos(arguments) => chaos::run(&enter()?, &arguments),
         Command::Mutations(arguments) => mutations::run(&enter()?, &arguments),
         Command::Bench(arguments) => bench::run(&enter()?, &arguments),
     }

@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::process::{alive, children};
+use super::small_disk;
 use crate::project::Project;
 
 /// A file of this name marks a cluster that is to outlive its run.
@@ -104,6 +105,7 @@ fn remove(base: &Path) -> Result<()> {
             }
         }
     }
+    small_disk::unmount(base);
     fs::remove_dir_all(base)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod cleanup;
 mod options;
 mod process;
+mod small_disk;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -21,6 +22,7 @@ use crate::user::ServerUser;
 pub use cleanup::{exit_on_signals, remove_kept, remove_leftovers};
 pub use options::Options;
 pub use process::{Shutdown, output};
+pub use small_disk::Ballast;
 
 /// The port is only part of the socket's name: no cluster listens on the network.
 pub const PORT: u16 = 5432;
@@ -58,10 +60,10 @@ impl Cluster {
             "--no-sync",
         ]);
         process::output(initdb.args(&options.initdb))?;
-        fs::write(
-            cluster.data().join("postgresql.conf"),
-            options.file(&cluster.socket_folder()),
-        )?;
+        cluster.configure(options)?;
+        if let Some(megabytes) = options.disk {
+            cluster.move_to_small_disk(megabytes)?;
+        }
         cluster.start()?;
         Ok(cluster)
     }
@@ -77,12 +79,38 @@ impl Cluster {
             "--write-recovery-conf",
         ]);
         process::output(&mut backup)?;
-        fs::write(
-            cluster.data().join("postgresql.conf"),
-            options.file(&cluster.socket_folder()),
-        )?;
+        cluster.configure(options)?;
+        if let Some(megabytes) = options.disk {
+            cluster.move_to_small_disk(megabytes)?;
+        }
         cluster.start()?;
         Ok(cluster)
+    }
+
+    /// Makes a server that was promoted over a follower of the one that took its place: what it alone has written is
+    /// undone. It has to be stopped, or killed, and is started.
+    pub fn follow(&self, primary: &Cluster, options: &Options) -> Result<()> {
+        let source = format!(
+            "host={} port={PORT} user={SUPERUSER} dbname=postgres",
+            primary.socket_folder().display()
+        );
+        let mut rewind = self.tool("pg_rewind");
+        rewind.arg("-D").arg(self.data()).args([
+            "--source-server",
+            &source,
+            "--no-sync",
+            "--write-recovery-conf",
+        ]);
+        process::output(&mut rewind)?;
+        self.configure(options)?;
+        self.start()
+    }
+
+    /// Writes other settings; a running server needs a reload, or a restart.
+    pub fn configure(&self, options: &Options) -> Result<()> {
+        let file = self.data().join("postgresql.conf");
+        fs::write(&file, options.file(&self.socket_folder()))?;
+        self.user.own(&file)
     }
 
     fn reserve(project: &Project, copy: &PostgresCopy, name: &str) -> Result<Cluster> {
@@ -222,6 +250,7 @@ impl Drop for Cluster {
             return;
         }
         let _ = self.kill();
+        small_disk::unmount(&self.base);
         let _ = fs::remove_dir_all(&self.base);
         cleanup::forget(&self.base);
     }

@@ -8,6 +8,7 @@ pub struct Options {
     /// Part of its folder's name.
     pub name: String,
     pub(super) initdb: Vec<String>,
+    pub(super) disk: Option<u32>,
     settings: Vec<(String, String)>,
 }
 
@@ -38,6 +39,7 @@ impl Options {
         Options {
             name: name.to_string(),
             initdb: Vec::new(),
+            disk: None,
             settings,
         }
     }
@@ -52,6 +54,12 @@ impl Options {
     /// Gives initdb one more argument.
     pub fn initdb(mut self, argument: &str) -> Options {
         self.initdb.push(argument.to_string());
+        self
+    }
+
+    /// Relations are on a filesystem of so many megabytes, where that can be had.
+    pub fn on_small_disk(mut self, megabytes: u32) -> Options {
+        self.disk = Some(megabytes);
         self
     }
 

@@ -113,6 +113,29 @@ impl Cluster {
         Ok(())
     }
 
+    /// SIGKILL to the postmaster alone: everybody else has to notice, and leave.
+    pub fn behead(&self) -> Result<()> {
+        let Some(mut child) = self.slot().take() else {
+            return Ok(());
+        };
+        let postmaster = Pid::from_raw(child.id().cast_signed());
+        let _ = kill(postmaster, Signal::SIGSTOP);
+        let orphans = children(postmaster)?;
+        kill(postmaster, Signal::SIGKILL)?;
+        child.wait()?;
+        Cluster::wait_until(
+            "every process has noticed that its postmaster is gone",
+            STOP_LIMIT,
+            || Ok(!orphans.iter().any(|pid| alive(*pid))),
+        )
+        .inspect_err(|_| {
+            for pid in orphans.iter().filter(|pid| alive(**pid)) {
+                eprintln!("{} has not noticed", command_line(*pid));
+                let _ = kill(*pid, Signal::SIGKILL);
+            }
+        })
+    }
+
     /// Reads the configuration files again.
     pub fn reload(&self) -> Result<()> {
         kill(self.pid()?, Signal::SIGHUP)?;
@@ -194,6 +217,11 @@ pub(super) fn children(parent: Pid) -> Result<Vec<Pid>> {
             (owner == parent.as_raw()).then_some(Pid::from_raw(pid))
         })
         .collect())
+}
+
+fn command_line(pid: Pid) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
 }
 
 /// The same listing where there is no `ps`.

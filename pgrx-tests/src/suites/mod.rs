@@ -2,6 +2,7 @@
 
 mod applications;
 mod bounds;
+mod chaos;
 mod claim;
 mod claim_cost;
 mod cluster;
@@ -97,7 +98,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
 
 /// The tests that run on the home version only: what takes long and does not depend on the version, or needs a package
 /// that Debian has for the home version alone.
-const AT_HOME: &[&[(&str, Suite)]] = &[bounds::AT_HOME, mutations::ALL, pg_cron::ALL];
+const AT_HOME: &[&[(&str, Suite)]] = &[bounds::AT_HOME, chaos::ALL, mutations::ALL, pg_cron::ALL];
 
 /// The tests of a major version.
 pub fn of(major: u32) -> impl Iterator<Item = (&'static str, Suite)> {

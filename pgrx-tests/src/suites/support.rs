@@ -9,6 +9,7 @@ use postgres::{Client, SimpleQueryMessage};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::database::Database;
+pub use crate::query::values;
 
 /// How long something that does happen may take on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -74,23 +75,6 @@ pub fn expect_story(context: &Context, database: &Database, expected: &str) -> R
 /// The first column of the first row, as psql would show it; empty for NULL.
 pub fn value(client: &mut Client, sql: &str) -> Result<String> {
     Ok(values(client, sql)?.into_iter().next().unwrap_or_default())
-}
-
-/// The columns of every row, as psql would show them, joined by blanks.
-pub fn values(client: &mut Client, sql: &str) -> Result<Vec<String>> {
-    let messages = client.simple_query(sql).with_context(|| sql.to_string())?;
-    Ok(messages
-        .iter()
-        .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(
-                (0..row.len())
-                    .map(|at| row.get(at).unwrap_or_default())
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            ),
-            _ => None,
-        })
-        .collect())
 }
 
 /// Fails unless a query gives this text.

@@ -1,10 +1,13 @@
 //! A machine of the storm: registers, claims, works, and dies without a word.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use postgres::Row;
 use uuid::Uuid;
 
-use super::Actor;
+use super::actor::{Actor, Life};
+use super::ledger::Promise;
 
 /// A run of this daemon process.
 struct Run {
@@ -14,74 +17,83 @@ struct Run {
     started: bool,
 }
 
-struct Machine {
+/// Processes follow each other on one machine; sometimes it has a new name.
+pub struct Machine {
     number: usize,
     /// How often it was given a new name.
     generation: usize,
+    /// Names that it had before, until a registration was answered.
+    legacy: Vec<String>,
+    registered: bool,
     runtime: Uuid,
     workspace: Uuid,
     runs: Vec<Run>,
 }
 
-/// Processes follow each other on one machine; sometimes it has a new name.
-pub fn live(actor: &mut Actor, number: usize) -> Result<()> {
-    let mut machine = Machine {
-        number,
-        generation: 0,
-        runtime: Uuid::nil(),
-        workspace: Uuid::nil(),
-        runs: Vec::new(),
-    };
-    while !actor.is_over() {
-        machine.register(actor)?;
-        while !actor.is_over() && !actor.chance(2) {
-            machine.step(actor)?;
-            actor.pause(20);
+impl Life for Machine {
+    fn step(&mut self, actor: &mut Actor) -> Result<Duration> {
+        if !self.registered {
+            self.register(actor)?;
+        } else if actor.chance(2) {
+            self.die(actor)?;
+            return Ok(actor.upto(2500));
+        } else {
+            self.go_on(actor)?;
         }
-        machine.die(actor)?;
+        Ok(actor.upto(20))
     }
-    Ok(())
 }
 
 impl Machine {
-    fn name(&self, generation: usize) -> String {
-        format!("machine-{}-{generation}", self.number)
+    /// The machine of this number in the fixture, before its first process.
+    pub fn new(number: usize) -> Machine {
+        Machine {
+            number,
+            generation: 0,
+            legacy: Vec::new(),
+            registered: false,
+            runtime: Uuid::nil(),
+            workspace: Uuid::nil(),
+            runs: Vec::new(),
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("machine-{}-{}", self.number, self.generation)
     }
 
     /// A new process gives up what the one before left, unless agents have outlived it.
     fn register(&mut self, actor: &mut Actor) -> Result<()> {
-        let mut legacy = Vec::new();
         if actor.chance(20) {
-            legacy.push(self.name(self.generation));
+            self.legacy.push(self.name());
             self.generation += 1;
         }
         let running: Vec<String> = self.runs.iter().map(|run| run.task.to_string()).collect();
         let registration = serde_json::json!({
-            "daemon_id": self.name(self.generation), "legacy_daemon_ids": legacy, "recover": actor.chance(80),
+            "daemon_id": self.name(), "legacy_daemon_ids": self.legacy, "recover": actor.chance(80),
             "runtimes": [{"type": "claude", "running": running}],
         });
         let sql = "SELECT r.id, r.workspace_id FROM workspace AS w, multica_register(w.id, $1) AS r WHERE w.slug = 'fleet'";
         let row = actor.client.query_one(sql, &[&registration])?;
         (self.runtime, self.workspace) = (row.get(0), row.get(1));
+        self.legacy.clear();
+        self.registered = true;
         Ok(())
     }
 
     fn die(&mut self, actor: &mut Actor) -> Result<()> {
-        if actor.chance(30) {
-            actor.run(&format!(
-                "SELECT FROM multica_deregister(ARRAY['{}'::uuid])",
-                self.runtime
-            ))?;
-        }
-        actor.reconnect()?;
+        self.registered = false;
         if actor.chance(80) {
             self.runs.clear();
         }
-        actor.pause(2500);
-        Ok(())
+        if actor.chance(30) {
+            let goodbye = format!("SELECT multica_deregister(ARRAY['{}'::uuid])", self.runtime);
+            actor.run(&goodbye, Promise::Nothing)?;
+        }
+        actor.reconnect()
     }
 
-    fn step(&mut self, actor: &mut Actor) -> Result<()> {
+    fn go_on(&mut self, actor: &mut Actor) -> Result<()> {
         match actor.rng.u32(0..10) {
             0..=3 => self.claim(actor),
             4 => self.beat(actor),
@@ -152,9 +164,8 @@ impl Machine {
                     format!("UPDATE issue SET status = 'in_progress' WHERE id = '{issue}';")
                 })
                 .unwrap_or_default();
-            self.runs[at].started = actor.run(&format!(
-                "{issue} SELECT FROM multica_start('{task}', {token})"
-            ))?;
+            let start = format!("{issue} SELECT FROM multica_start('{task}', {token})");
+            self.runs[at].started = actor.run(&start, Promise::Nothing)?.is_some();
             if !self.runs[at].started {
                 self.runs.remove(at);
             }
@@ -163,9 +174,9 @@ impl Machine {
         let session = format!("session {}", actor.rng.u32(..));
         let end = match actor.rng.u32(0..10) {
             0..=2 => {
-                actor.run(&format!(
-                    "SELECT multica_pin_session('{task}', '{session}', '/work', {token})"
-                ))?;
+                let pin =
+                    format!("SELECT multica_pin_session('{task}', '{session}', '/work', {token})");
+                actor.run(&pin, Promise::Nothing)?;
                 return Ok(());
             }
             3..=6 => {
@@ -183,8 +194,12 @@ impl Machine {
                 format!("multica_fail('{task}', 'no luck', '{reason}', '{session}')")
             }
         };
+        // An end whose answer got lost is reported again.
+        actor.run(
+            &format!("SELECT e.id, e.status FROM {end} AS e WHERE e.applied"),
+            Promise::Ended,
+        )?;
         self.runs.remove(at);
-        actor.run(&format!("SELECT FROM {end}"))?;
         Ok(())
     }
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use fastrand::Rng;
 
-use super::Actor;
+use super::actor::{Actor, Life};
+use super::ledger::Promise;
 
 /// One row of a table at random.
 fn any(table: &str) -> String {
@@ -20,43 +22,72 @@ fn task(condition: &str) -> String {
 }
 
 /// The first two sweep, the others do whatever comes to their minds.
-pub fn live(actor: &mut Actor, number: usize) -> Result<()> {
-    let seed = actor.rng.f64();
-    actor
-        .client
-        .batch_execute(&format!("SELECT setseed({seed})"))?;
-    while !actor.is_over() {
-        if number < 2 {
-            actor.run("SELECT FROM multica_sweep()")?;
-            std::thread::sleep(Duration::from_millis(100));
-            continue;
-        }
-        let sql = wish(actor);
-        actor.run(&sql)?;
-        actor.pause(15);
-    }
-    Ok(())
+pub struct User {
+    sweeps: bool,
 }
 
-fn wish(actor: &mut Actor) -> String {
+impl User {
+    /// The user of this number.
+    pub fn new(number: usize) -> User {
+        User { sweeps: number < 2 }
+    }
+}
+
+impl Life for User {
+    fn connected(&mut self, actor: &mut Actor) -> Result<()> {
+        let seed = actor.rng.f64();
+        Ok(actor
+            .client
+            .batch_execute(&format!("SELECT setseed({seed})"))?)
+    }
+
+    fn step(&mut self, actor: &mut Actor) -> Result<Duration> {
+        if self.sweeps {
+            actor.run("SELECT FROM multica_sweep()", Promise::Nothing)?;
+            return Ok(Duration::from_millis(100));
+        }
+        let (sql, promise) = wish(&mut actor.rng);
+        actor.run(&sql, promise)?;
+        Ok(actor.upto(15))
+    }
+}
+
+/// Statements of one transaction, and what its commit promises.
+pub fn wish(rng: &mut Rng) -> (String, Promise) {
+    let dice = rng.u32(0..100);
+    let promise = match dice {
+        0..=63 => Promise::There,
+        67..=76 => Promise::Ended,
+        _ => Promise::Nothing,
+    };
+    (statements(dice), promise)
+}
+
+fn statements(dice: u32) -> String {
     let (issue, agent, chat) = (any("issue"), any("agent"), any("chat_session"));
     // The id that an enqueue returns is written down in its own transaction: both commit, or neither.
-    let returned = |call: String| format!("INSERT INTO returned SELECT r.task_id FROM {call} AS r");
-    match actor.rng.u32(0..100) {
-        0..=24 => returned(format!("multica_enqueue_issue({issue})")),
-        25..=31 => returned(format!("multica_enqueue_mention({issue}, {agent})")),
-        32..=43 => returned(format!("multica_enqueue_chat({chat})")),
-        44..=48 => returned(format!("multica_enqueue({agent}, max_attempts => 3)")),
-        49..=52 => returned(format!("multica_enqueue_autopilot({})", any("autopilot_run"))),
-        53..=59 => format!("INSERT INTO returned SELECT r.id FROM multica_rerun({issue}) AS r"),
-        60..=63 => format!("INSERT INTO returned SELECT r.id FROM multica_retry({}) AS r", task("x.status = 'failed'")),
+    let returned = |column: &str, call: String| {
+        format!("INSERT INTO returned SELECT r.{column} FROM {call} AS r RETURNING task")
+    };
+    let cancelled = |call: String| format!("SELECT c.id, c.status FROM {call} AS c");
+    match dice {
+        0..=24 => returned("task_id", format!("multica_enqueue_issue({issue})")),
+        25..=31 => returned("task_id", format!("multica_enqueue_mention({issue}, {agent})")),
+        32..=43 => returned("task_id", format!("multica_enqueue_chat({chat})")),
+        44..=48 => returned("task_id", format!("multica_enqueue({agent}, max_attempts => 3)")),
+        49..=52 => returned("task_id", format!("multica_enqueue_autopilot({})", any("autopilot_run"))),
+        53..=59 => returned("id", format!("multica_rerun({issue})")),
+        60..=63 => returned("id", format!("multica_retry({})", task("x.status = 'failed'"))),
         64..=66 => {
             let failed = "SELECT id FROM agent_task_queue WHERE status = 'failed' ORDER BY random() LIMIT 5";
             format!("SELECT FROM multica_handle_failed_tasks(ARRAY({failed}))")
         }
-        67..=72 => format!("SELECT FROM multica_cancel({})", task("x.status NOT IN ('completed', 'failed')")),
-        73..=75 => format!("SELECT FROM multica_cancel_issue_tasks({issue})"),
-        76 => format!("SELECT FROM multica_cancel_issue_tasks({issue}, {agent})"),
+        67..=72 => {
+            let active = task("x.status NOT IN ('completed', 'failed')");
+            cancelled(format!("multica_cancel({active})")) + " WHERE c.applied"
+        },
+        73..=75 => cancelled(format!("multica_cancel_issue_tasks({issue})")),
+        76 => cancelled(format!("multica_cancel_issue_tasks({issue}, {agent})")),
         77..=79 => {
             // The agent comes first: its row is the mutex of everything about its tasks.
             format!(

@@ -1,0 +1,7 @@
+-- Whatever was queued was told of, an application's own insert for a foreign issue aside.
+SELECT t.id, t.status
+FROM agent_task_queue AS t
+LEFT JOIN issue AS i ON i.id = t.issue_id
+WHERE i.title IS DISTINCT FROM 'foreign' AND NOT EXISTS (
+    SELECT FROM multica_event_log AS e WHERE e.type = 'task:queued' AND e.payload ->> 'task_id' = t.id::text
+);

@@ -1,0 +1,231 @@
+//! `cargo chaos`: the storm on a primary with a synchronous standby, while servers, sessions and clients are killed.
+
+mod blows;
+mod pair;
+mod plan;
+mod quiet;
+mod report;
+
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use fastrand::Rng;
+
+use crate::cluster::remove_leftovers;
+use crate::console::Step;
+use crate::context::Context;
+use crate::database::TEMPLATE;
+use crate::extension::{self, Variant};
+use crate::project::Project;
+use crate::storm::{Blowing, Storm, Weather};
+use crate::{tools, verify};
+use pair::Pair;
+use plan::{Blow, Round};
+use report::Report;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    /// How often the primary is killed
+    #[arg(long, default_value_t = 10)]
+    kills: usize,
+    /// Repeats the plan and the dice of an earlier run, though not its scheduling
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Begin no further round after so many seconds
+    #[arg(long)]
+    seconds: Option<u64>,
+}
+
+impl Arguments {
+    /// So many kills.
+    pub fn new(kills: usize, seed: Option<u64>) -> Arguments {
+        Arguments {
+            kills,
+            seed,
+            seconds: None,
+        }
+    }
+}
+
+/// After so many rounds the database is replaced by a new one, so that looking at it stays quick.
+const ROUNDS_OF_A_DATABASE: usize = 10;
+
+const SETTINGS: [&str; 5] = [
+    "stale_after = '1s'",
+    "redeliver_after = '500ms'",
+    "dispatch_timeout = '2s'",
+    "running_timeout = '3s'",
+    "sweep = on",
+];
+
+/// Builds the extension, lets loose, and reports.
+pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
+    let copy = {
+        let _lock = project.lock()?;
+        remove_leftovers(project)?;
+        let tools = tools::ensure(project, verify::MAJOR)?;
+        extension::install(project, &tools, Variant::Dev)?
+    };
+    let context = Context::new(project.clone(), copy);
+    println!("\n{}Nothing was found.", let_loose(&context, arguments)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Carries out the plan of a seed; the report, or the first thing that is not as it should be.
+pub fn let_loose(context: &Context, arguments: &Arguments) -> Result<String> {
+    let seed = match arguments.seed {
+        Some(seed) => seed,
+        None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64,
+    };
+    let mut rng = Rng::with_seed(seed);
+    let rounds = plan::rounds(&mut rng, arguments.kills);
+    let step = Step::start(&format!("chaos of seed {seed}"));
+    let mut pair = Pair::begin(context)?;
+    let mut report = Report::new(seed);
+    let mut run = Run {
+        context,
+        report: &mut report,
+        pair: &mut pair,
+        rng,
+        step,
+        total: rounds.len(),
+        number: 0,
+        limit: arguments.seconds.map(Duration::from_secs),
+    };
+    let outcome = rounds
+        .chunks(ROUNDS_OF_A_DATABASE)
+        .enumerate()
+        .try_for_each(|(number, rounds)| run.in_a_database(number, rounds));
+    run.step.done();
+    let outcome = outcome.and_then(|()| quiet::read_logs(&pair.logs()?));
+    let outcome = outcome.and_then(|()| ensure_it_was_chaos(&report));
+    if let Err(error) = outcome {
+        let kept = keep_logs(context, seed, &pair)?;
+        bail!(
+            "{}\nFound, seed {seed}: {error:#}\n\nThe servers' logs are in {kept}",
+            report.text()
+        );
+    }
+    Ok(report.text())
+}
+
+struct Run<'a, 'b> {
+    context: &'a Context,
+    report: &'b mut Report,
+    pair: &'b mut Pair<'a>,
+    rng: Rng,
+    step: Step,
+    total: usize,
+    number: usize,
+    limit: Option<Duration>,
+}
+
+impl Run<'_, '_> {
+    fn is_out_of_time(&self) -> bool {
+        self.limit
+            .is_some_and(|limit| self.report.elapsed() > limit)
+    }
+
+    /// Some rounds in a database that is new and ends with them.
+    fn in_a_database(&mut self, number: usize, rounds: &[Round]) -> Result<()> {
+        if self.is_out_of_time() {
+            return Ok(());
+        }
+        let database = format!("fleet_{number}");
+        self.create(&database)?;
+        let config = self.pair.primary.config(&database);
+        let blowing = Storm::begin(config, &mut self.rng, Weather::Rough)?;
+        let outcome = rounds
+            .iter()
+            .try_for_each(|round| self.round(round, &blowing, &database));
+        self.report.add(&blowing.storm);
+        // A client that has given up says more than whatever failed because of it.
+        let ended = blowing.end();
+        ended.map(drop).and(outcome)?;
+        quiet::examine(self.pair, &database)?;
+        let drop = format!("DROP DATABASE {database} WITH (FORCE)");
+        Ok(self
+            .pair
+            .primary
+            .connect("postgres")?
+            .batch_execute(&drop)?)
+    }
+
+    fn create(&self, database: &str) -> Result<()> {
+        let mut client = self.pair.primary.connect("postgres")?;
+        client.batch_execute(&format!("CREATE DATABASE {database} TEMPLATE {TEMPLATE}"))?;
+        for setting in SETTINGS {
+            client.batch_execute(&format!("ALTER DATABASE {database} SET multica.{setting}"))?;
+        }
+        let fixture = std::fs::read_to_string(self.context.fixtures().join("storm.sql"))?;
+        Ok(self
+            .pair
+            .primary
+            .connect(database)?
+            .batch_execute(&fixture)?)
+    }
+
+    fn round(&mut self, round: &Round, blowing: &Blowing, database: &str) -> Result<()> {
+        if self.is_out_of_time() {
+            return Ok(());
+        }
+        self.number += 1;
+        for (pause, blow) in &round.blows {
+            self.step.say(&format!(
+                "kill {} of {}: {}",
+                self.number,
+                self.total,
+                blow.name()
+            ));
+            blowing.blow_for(*pause);
+            ensure!(!blowing.is_broken(), "a client of the storm has given up");
+            let storm = &blowing.storm;
+            let done = blows::strike(*blow, self.pair, storm, database, &mut self.rng)
+                .with_context(|| format!("round {}: {blow:?}", self.number))?;
+            self.report.count(*blow, done);
+        }
+        quiet::look(
+            self.context,
+            self.pair,
+            &blowing.storm,
+            database,
+            round.settle,
+        )
+        .with_context(|| format!("after round {}: {:?}", self.number, round.blows))?;
+        self.report.looked();
+        Ok(())
+    }
+}
+
+/// A blow that nobody feels is none.
+fn ensure_it_was_chaos(report: &Report) -> Result<()> {
+    let tally = report.tally();
+    for (blow, felt) in [
+        (Blow::KillServer, &tally.lost),
+        (Blow::HoldLocks, &tally.timed_out),
+        (Blow::FillDisk, &tally.no_room),
+    ] {
+        ensure!(
+            report.times(blow) == 0 || felt.load(Ordering::Relaxed) > 0,
+            "no client has noticed: {}",
+            blow.name()
+        );
+    }
+    Ok(())
+}
+
+fn keep_logs(context: &Context, seed: u64, pair: &Pair) -> Result<String> {
+    let folder = context
+        .project
+        .work
+        .join("output/chaos")
+        .join(seed.to_string());
+    std::fs::create_dir_all(&folder)?;
+    for (number, log) in pair.logs()?.iter().enumerate() {
+        std::fs::write(folder.join(format!("{number}.log")), log)?;
+    }
+    Ok(folder.display().to_string())
+}

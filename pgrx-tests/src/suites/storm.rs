@@ -1,0 +1,133 @@
+//! The storm in calm weather: afterwards every invariant of the lifecycle holds, each checked by a query of its own in
+//! `invariants/`.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, ensure};
+use fastrand::Rng;
+
+use super::Suite;
+use super::support::values;
+use crate::cluster::Options;
+use crate::context::Context;
+use crate::storm::{Storm, Weather, invariants, take_the_rest};
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "storm/every_invariant_notices_when_it_is_broken",
+        every_invariant_notices_when_it_is_broken,
+    ),
+    (
+        "storm/invariants_hold_after_everybody_at_once",
+        invariants_hold_after_everybody_at_once,
+    ),
+];
+
+/// How long it blows.
+const LENGTH: Duration = Duration::from_secs(30);
+
+/// `MULTICA_SEED`, to repeat the dice of an earlier run.
+pub fn given_seed() -> Result<Option<u64>> {
+    std::env::var("MULTICA_SEED")
+        .ok()
+        .map(|given| given.parse().context("MULTICA_SEED is a number"))
+        .transpose()
+}
+
+fn invariants_hold_after_everybody_at_once(context: &Context) -> Result<()> {
+    let seed = match given_seed()? {
+        Some(seed) => seed,
+        None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64,
+    };
+    println!("      storm of seed {seed} (MULTICA_SEED repeats the dice, not the scheduling)");
+    storm(context, seed).with_context(|| format!("MULTICA_SEED={seed}"))
+}
+
+fn storm(context: &Context, seed: u64) -> Result<()> {
+    let cluster = context.cluster(&Options::new("storm"))?;
+    let database = context.fresh_database_in(&cluster)?;
+    database.fixture("storm")?;
+    let mut client = database.connect()?;
+    for setting in [
+        "stale_after = '1s'",
+        "redeliver_after = '500ms'",
+        "dispatch_timeout = '2s'",
+        "running_timeout = '3s'",
+    ] {
+        client.batch_execute(&format!(
+            "ALTER DATABASE {} SET multica.{setting}",
+            database.name
+        ))?;
+    }
+    let blowing = Storm::begin(
+        cluster.config(&database.name),
+        &mut Rng::with_seed(seed),
+        Weather::Calm,
+    )?;
+    blowing.blow_for(LENGTH);
+    let storm = blowing.end()?;
+    let (calls, refused) = (
+        storm.tally.calls.load(Ordering::Relaxed),
+        storm.tally.refused.load(Ordering::Relaxed),
+    );
+    println!("      {calls} calls, {refused} of them refused");
+    ensure!(calls > 1000, "only {calls} calls: this was no storm");
+
+    take_the_rest(&mut client)?;
+    invariants::check(&context.project, &mut client).context("in the quiet after the storm")?;
+    storm.ledger().check(&mut client)?;
+    // Everybody is dead now. The sweep says so, until there is nothing to say.
+    client.batch_execute("UPDATE agent_runtime SET last_seen_at = now() - interval '1 minute'")?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    take_the_rest(&mut client)?;
+    invariants::check(&context.project, &mut client).context("after the last sweep")?;
+    let in_flight = values(
+        &mut client,
+        "SELECT id FROM agent_task_queue WHERE status IN ('dispatched', 'running')",
+    )?;
+    ensure!(
+        in_flight.is_empty(),
+        "in flight on dead machines: {in_flight:?}"
+    );
+    let went_through = values(
+        &mut client,
+        "SELECT s FROM unnest(ARRAY['queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled']) AS s
+         WHERE s NOT IN (SELECT before FROM history UNION SELECT after FROM history)",
+    )?;
+    ensure!(
+        went_through.is_empty(),
+        "no task was ever {went_through:?}: this was no storm"
+    );
+    let log = cluster.log()?;
+    for trouble in [
+        "deadlock detected",
+        "was terminated by signal",
+        "PANIC",
+        "TRAP",
+    ] {
+        ensure!(!log.contains(trouble), "the server's log has {trouble:?}");
+    }
+    Ok(())
+}
+
+/// `invariants/broken/` has for every query what it is there to find.
+fn every_invariant_notices_when_it_is_broken(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    database.fixture("storm")?;
+    let mut client = database.connect()?;
+    invariants::check(&context.project, &mut client)?;
+    for file in invariants::files(&context.project)? {
+        let name = file.file_name().unwrap_or_default();
+        let breaks = std::fs::read_to_string(file.with_file_name("broken").join(name))?;
+        client.batch_execute("BEGIN")?;
+        client
+            .batch_execute(&breaks)
+            .with_context(|| format!("broken/{}", name.display()))?;
+        let rows = values(&mut client, &std::fs::read_to_string(&file)?)?;
+        ensure!(!rows.is_empty(), "{} notices nothing", name.display());
+        client.batch_execute("ROLLBACK")?;
+    }
+    Ok(())
+}

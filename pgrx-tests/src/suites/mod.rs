@@ -17,6 +17,7 @@ mod errors;
 mod event_storm;
 mod events;
 mod examples;
+mod failover;
 mod gaps;
 mod grant;
 mod hostile;
@@ -71,6 +72,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     event_storm::ALL,
     events::ALL,
     examples::ALL,
+    failover::ALL,
     gaps::ALL,
     grant::ALL,
     hostile::ALL,

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use postgres::Client;
 
 use super::{
     SOON, alter, fleet, holds, launcher, options, silence, sweeping, switch_on, ticking, wait_for,
@@ -10,7 +11,6 @@ use super::{
 };
 use crate::cluster::{Cluster, Options, Shutdown};
 use crate::context::Context;
-use crate::database::Database;
 use crate::suites::support::terminate;
 
 const MACHINE_1: &str = "00000000-0000-4000-8000-0000000000b1";
@@ -26,16 +26,37 @@ pub fn daemons_get_time_to_beat_after_an_outage(context: &Context) -> Result<()>
     let mut client = cluster.connect("postgres")?;
     client.batch_execute("ALTER SYSTEM SET shared_preload_libraries = 'multica'")?;
     cluster.restart()?;
-    beat_until_machine_2_is_dead(&database)?;
+    let begin = "SELECT pg_postmaster_start_time()::text";
+    beat_until_machine_2_is_dead(database.connect()?, begin)?;
     // A crash of one process takes the shared memory along: that is an outage too.
     silence(&database)?;
     cluster.kill()?;
     cluster.start()?;
-    beat_until_machine_2_is_dead(&database)
+    beat_until_machine_2_is_dead(database.connect()?, begin)
 }
 
-fn beat_until_machine_2_is_dead(database: &Database) -> Result<()> {
-    let mut daemon = database.connect()?;
+/// The old primary was away for longer than stale_after when the standby is promoted; daemons find it in their time.
+pub fn daemons_get_time_to_beat_after_a_promotion(context: &Context) -> Result<()> {
+    let primary = context.cluster(&options("primary").set("shared_preload_libraries", ""))?;
+    let database = fleet(context, &primary)?;
+    alter(&database, "SET multica.stale_after = '3s'")?;
+    alter(&database, "SET multica.sweep = on")?;
+    silence(&database)?;
+    let standby = primary.standby(&context.project, &options("standby"))?;
+    primary.stop(Shutdown::Fast)?;
+    let before: String = standby
+        .connect("postgres")?
+        .query_one("SELECT clock_timestamp()::text", &[])?
+        .get(0);
+    standby.promote()?;
+    beat_until_machine_2_is_dead(
+        standby.connect(&database.name)?,
+        &format!("SELECT '{before}'"),
+    )
+}
+
+/// `begin` asks since when daemons could beat again.
+fn beat_until_machine_2_is_dead(mut daemon: Client, begin: &str) -> Result<()> {
     Cluster::wait_until("machine 2 is found dead", SOON, || {
         daemon.execute(
             &format!("SELECT * FROM multica_heartbeat('{MACHINE_1}')"),
@@ -57,10 +78,11 @@ fn beat_until_machine_2_is_dead(database: &Database) -> Result<()> {
         holds(&mut daemon, untouched)?,
         "a task of machine 1 was failed"
     );
-    let spared = "SELECT updated_at >= pg_postmaster_start_time() + interval '3 seconds'
-                  FROM agent_runtime WHERE daemon_id = 'machine-2'";
+    let spared = format!(
+        "SELECT updated_at >= ({begin})::timestamptz + interval '3 seconds' FROM agent_runtime WHERE daemon_id = 'machine-2'"
+    );
     ensure!(
-        holds(&mut daemon, spared)?,
+        holds(&mut daemon, &spared)?,
         "machine 2 was not given its stale_after"
     );
     Ok(())

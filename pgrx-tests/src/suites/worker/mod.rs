@@ -74,6 +74,10 @@ pub const ALL: &[(&str, Suite)] = &[
         life::daemons_get_time_to_beat_after_an_outage,
     ),
     (
+        "worker/daemons_get_time_to_beat_after_a_promotion",
+        life::daemons_get_time_to_beat_after_a_promotion,
+    ),
+    (
         "worker/death_is_noticed_at_its_moment",
         life::death_is_noticed_at_its_moment,
     ),

@@ -1,0 +1,243 @@
+//! What a standby answers, and what goes on where when it is promoted.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use super::support::{expect, expect_state, id, value};
+use crate::cluster::{Cluster, Options, Shutdown};
+use crate::context::Context;
+use crate::database::Database;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "failover/a_standby_looks_up_and_refuses_to_write",
+        a_standby_looks_up_and_refuses_to_write,
+    ),
+    (
+        "failover/a_session_of_the_standby_writes_after_promotion",
+        a_session_of_the_standby_writes_after_promotion,
+    ),
+    (
+        "failover/a_named_reader_goes_on_after_promotion",
+        a_named_reader_goes_on_after_promotion,
+    ),
+    (
+        "failover/prepared_events_hold_readers_back_after_promotion",
+        prepared_events_hold_readers_back_after_promotion,
+    ),
+];
+
+/// Every function of the extension, what it may do, and the names of the arguments that it cannot do without.
+const FUNCTIONS: &str = "
+    SELECT p.proname::text, p.provolatile = 'v', p.prokind = 'p', p.proargnames[1:p.pronargs - p.pronargdefaults]
+    FROM pg_depend AS d
+    JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+    JOIN pg_proc AS p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
+    WHERE e.extname = 'multica' AND d.deptype = 'e' AND p.proname LIKE 'multica\\_%'
+    ORDER BY p.proname";
+
+/// Reading events needs the locks of the primary.
+const NOT_THERE: [&str; 2] = ["multica_events", "multica_take_events"];
+
+/// Looks with a snapshot of its own, which a function that is not volatile cannot have.
+const LOOKS_AFRESH: &str = "multica_count_active_agents";
+
+/// Something to do for every function that writes, beside what is in the fixture `team`.
+const WORK: &str = "
+    SELECT task('11'), task('12', status => 'dispatched'), task('13', status => 'running'), task('14', status => 'failed');
+    UPDATE agent_task_queue SET failure_reason = 'timeout', completed_at = now() WHERE status = 'failed';
+    UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour' WHERE status = 'dispatched';
+    UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 year' WHERE daemon_id = 'machine-2'";
+
+/// A value for an argument of this name. One that nobody has heard of fails the test: say here what it is.
+fn argument(function: &str, name: &str) -> Result<String> {
+    let task = match function {
+        "multica_start" => "12",
+        "multica_retry" | "multica_handle_failed_tasks" => "14",
+        _ => "13",
+    };
+    Ok(match name {
+        "workspace_id" | "ws" => id("a1"),
+        "runtime_id" if function == "multica_delete_runtime" => id("b2"),
+        "runtime_id" | "new_runtime_id" => id("b1"),
+        "old_runtime_id" => id("b2"),
+        "agent_id" => id("c1"),
+        "issue_id" => id("d1"),
+        "chat_session_id" => id("51"),
+        "autopilot_run_id" => id("71"),
+        "owner_id" => id("f1"),
+        "task_id" => id(task),
+        "runtime_ids" => format!("ARRAY[{}]::uuid[]", id("b1")),
+        "task_ids" => format!("ARRAY[{}]::uuid[]", id(task)),
+        "daemon_id" => "'machine-2'".into(),
+        "legacy_daemon_id" => "'machine-old'".into(),
+        "name" | "error" | "reader" | "session_id" => "'it'".into(),
+        "runtime_mode" => "'local'".into(),
+        "provider" => "'claude'".into(),
+        "status" => "'online'".into(),
+        "registration" => {
+            r#"'{"daemon_id": "machine-1", "runtimes": [{"type": "claude"}]}'"#.into()
+        }
+        "stale_secs" | "ttl_secs" | "dispatch_timeout_secs" | "running_timeout_secs" => {
+            "0.001".into()
+        }
+        "grantee" => "'postgres'".into(),
+        "capability" => "'operator'".into(),
+        _ => anyhow::bail!("say what to pass for {name} of {function}"),
+    })
+}
+
+/// Functions that look work there; those that write are refused by Postgres itself, whatever there is to do.
+fn a_standby_looks_up_and_refuses_to_write(context: &Context) -> Result<()> {
+    let primary = context.cluster(&Options::new("primary"))?;
+    let database = context.fresh_database_in(&primary)?;
+    database.fixture("team")?;
+    let mut client = database.connect()?;
+    client.batch_execute(WORK)?;
+    let standby = primary.standby(&context.project, &Options::new("standby"))?;
+    let mut there = standby.connect(&database.name)?;
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for row in there.query(FUNCTIONS, &[])? {
+        let (function, volatile, procedure): (String, bool, bool) =
+            (row.get(0), row.get(1), row.get(2));
+        let mut names: Vec<String> = row.get::<_, Option<_>>(3).unwrap_or_default();
+        if function == "multica_pin_session" {
+            // One of two optional arguments is needed.
+            names.push("session_id".into());
+        }
+        let arguments = names
+            .iter()
+            .map(|name| Ok(format!("{name} => {}", argument(&function, name)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let call = format!("{function}({})", arguments.join(", "));
+        let sql = if procedure {
+            format!("CALL {call}")
+        } else {
+            format!("SELECT * FROM {call}")
+        };
+        let expected = if NOT_THERE.contains(&function.as_str()) {
+            "55000"
+        } else if volatile && function != LOOKS_AFRESH {
+            "25006"
+        } else {
+            ""
+        };
+        let found = there.simple_query(&sql).err();
+        let found = found.map_or(String::new(), |error| {
+            error.code().map_or("?", |code| code.code()).to_string()
+        });
+        if found != expected {
+            wrong.push(format!("{sql} gives {found:?}, not {expected:?}"));
+        }
+        seen.insert(function);
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for expected in [
+        "multica_claim",
+        "multica_sweep_all",
+        "multica_status",
+        "multica_metrics",
+    ] {
+        ensure!(seen.contains(expected), "{expected} was not called");
+    }
+    expect(
+        &mut there,
+        "SELECT preloaded, launcher_pid, tasks_queued FROM multica_status()",
+        "t  1",
+    )
+}
+
+/// A standby of a server with the fleet of `team`, and the database's name there.
+fn followed<'a>(context: &Context, primary: &'a Cluster) -> Result<(Database<'a>, Cluster)> {
+    let database = context.fresh_database_in(primary)?;
+    database.fixture("team")?;
+    let standby = primary.standby(&context.project, &Options::new("standby"))?;
+    Ok((database, standby))
+}
+
+/// Everything that the primary has written is on the standby, which then takes its place.
+fn take_over(primary: &Cluster, standby: &Cluster) -> Result<()> {
+    // A fast shutdown ends when the standby has everything.
+    primary.stop(Shutdown::Fast)?;
+    standby.promote()
+}
+
+/// Plans that a session made while the server was a standby, and those that could not be carried out there, work after
+/// the promotion.
+fn a_session_of_the_standby_writes_after_promotion(context: &Context) -> Result<()> {
+    let primary = context.cluster(&Options::new("primary"))?;
+    let (database, standby) = followed(context, &primary)?;
+    let mut session = standby.connect(&database.name)?;
+    let beat = format!("SELECT status FROM multica_heartbeat({})", id("b1"));
+    let claim = format!("SELECT status FROM multica_claim({})", id("b1"));
+    let enqueue = format!("SELECT created FROM multica_enqueue_issue({})", id("d1"));
+    for call in [&beat, &enqueue] {
+        expect_state(&mut session, call, "25006")?;
+    }
+    expect_state(&mut session, "SELECT FROM multica_events()", "55000")?;
+    let waiting = "SELECT tasks_queued FROM multica_status()";
+    expect(&mut session, waiting, "0")?;
+    take_over(&primary, &standby)?;
+    expect(&mut session, &beat, "online")?;
+    expect(&mut session, &enqueue, "t")?;
+    expect(&mut session, waiting, "1")?;
+    expect(&mut session, &claim, "dispatched")?;
+    expect(
+        &mut session,
+        "SELECT string_agg(type, ' ' ORDER BY id) FROM multica_events()",
+        "task:queued agent:status task:dispatch",
+    )
+}
+
+fn enqueue(client: &mut Client, issue: &str) -> Result<()> {
+    let call = format!("SELECT FROM multica_enqueue_issue({})", id(issue));
+    Ok(client.batch_execute(&call)?)
+}
+
+/// What a reader took on the old primary does not come again, and what was recorded there and not taken comes, before what
+/// the new one records.
+fn a_named_reader_goes_on_after_promotion(context: &Context) -> Result<()> {
+    let primary = context.cluster(&Options::new("primary"))?;
+    let (database, standby) = followed(context, &primary)?;
+    let mut client = database.connect()?;
+    let take = "SELECT string_agg(payload ->> 'issue_id', ' ' ORDER BY id) FROM multica_take_events('mailer', 1)";
+    let of = |issue: &str| id(issue).trim_matches('\'').to_string();
+    enqueue(&mut client, "d1")?;
+    enqueue(&mut client, "d2")?;
+    expect(&mut client, take, &of("d1"))?;
+    take_over(&primary, &standby)?;
+    let mut client = standby.connect(&database.name)?;
+    enqueue(&mut client, "d3")?;
+    expect(&mut client, take, &of("d2"))?;
+    expect(&mut client, take, &of("d3"))?;
+    expect(&mut client, take, "")
+}
+
+/// A prepared transaction that recorded an event comes along, and with it the lock that keeps readers from passing it by.
+fn prepared_events_hold_readers_back_after_promotion(context: &Context) -> Result<()> {
+    let primary = context.cluster(&Options::new("primary"))?;
+    let (database, standby) = followed(context, &primary)?;
+    let mut client = database.connect()?;
+    // A notifying transaction cannot be prepared. Its agent stays locked, so it is not that of the others.
+    client.batch_execute("SET multica.notify = off; BEGIN")?;
+    enqueue(&mut client, "d9")?;
+    client.batch_execute("PREPARE TRANSACTION 'half'")?;
+    enqueue(&mut client, "d2")?;
+    take_over(&primary, &standby)?;
+    let mut client = standby.connect(&database.name)?;
+    enqueue(&mut client, "d3")?;
+    let read = "SELECT count(*) FROM multica_events()";
+    expect(&mut client, read, "0")?;
+    let held = value(
+        &mut client,
+        "SELECT events_held_since IS NOT NULL FROM multica_status()",
+    )?;
+    ensure!(held == "t", "multica_status() does not say so");
+    client.batch_execute("COMMIT PREPARED 'half'")?;
+    expect(&mut client, read, "3")
+}

@@ -112,19 +112,21 @@ fn terminate(cluster: &Cluster, database: &str, rng: &mut Rng) -> Result<()> {
     Ok(())
 }
 
-/// A process of its own does something in a transaction, and is gone.
+/// A process of its own does something in a transaction, and is gone. Refused, it says no more.
 fn vanish(cluster: &Cluster, database: &str, rng: &mut Rng, then: &str) -> Result<()> {
     let (sql, _) = wish(rng);
     let mut psql = cluster
         .tool("psql")
-        .args(["--no-psqlrc", "--quiet", "--dbname", database])
+        .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"])
+        .args(["--dbname", database])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .context("cannot start psql")?;
     if let Some(input) = &mut psql.stdin {
-        writeln!(input, "BEGIN; {sql}; {then}")?;
+        // Nobody reads it if the server has refused the session.
+        let _ = writeln!(input, "BEGIN; {sql}; {then}");
     }
     std::thread::sleep(Duration::from_millis(rng.u64(50..400)));
     psql.kill()?;

@@ -100,7 +100,6 @@ pub fn let_loose(context: &Context, arguments: &Arguments) -> Result<String> {
         .enumerate()
         .try_for_each(|(number, rounds)| run.in_a_database(number, rounds));
     run.step.done();
-    let outcome = outcome.and_then(|()| quiet::read_logs(&pair.logs()?));
     let outcome = outcome.and_then(|()| ensure_it_was_chaos(&report));
     if let Err(error) = outcome {
         let kept = keep_logs(context, seed, &pair)?;
@@ -146,6 +145,7 @@ impl Run<'_, '_> {
         let ended = blowing.end();
         ended.map(drop).and(outcome)?;
         quiet::examine(self.pair, &database)?;
+        quiet::read_logs(&self.pair.logs()?)?;
         let drop = format!("DROP DATABASE {database} WITH (FORCE)");
         Ok(self
             .pair

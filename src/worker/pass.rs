@@ -201,7 +201,8 @@ impl Pass {
             // Not refused before it had a whole pass to itself.
             return None;
         }
-        if in_hand.is_empty() {
+        // A full disk is no row's fault, and all go on as soon as there is room.
+        if in_hand.is_empty() || failure.code == PgSqlErrorCode::ERRCODE_DISK_FULL {
             return Some(self.give_up(&failure));
         }
         self.refuse(in_hand, &failure)

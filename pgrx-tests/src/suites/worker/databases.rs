@@ -46,6 +46,34 @@ pub fn a_refused_task_delays_only_itself(context: &Context) -> Result<()> {
     )
 }
 
+/// A full disk is no task's fault: none is passed over for it, and all are failed once there is room.
+pub fn a_full_disk_is_no_tasks_fault(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "full")?;
+    let database = fleet(context, &cluster)?;
+    database.fixture("worker_full_disk")?;
+    switch_on(&database)?;
+    silence(&database)?;
+    wait_for(
+        &database,
+        "the full disk is told of",
+        "SELECT EXISTS (SELECT FROM multica_sweep_state WHERE last_error LIKE '%no room%53100%')",
+    )?;
+    let mut client = database.connect()?;
+    ensure!(
+        holds(
+            &mut client,
+            "SELECT COALESCE(cardinality(refused_ids), 0) = 0 FROM multica_sweep_state"
+        )?,
+        "a task is to blame"
+    );
+    client.batch_execute("DROP TRIGGER find_no_room ON agent_task_queue")?;
+    wait_for(
+        &database,
+        "every task of the dead is failed",
+        "SELECT count(*) = 0 FROM agent_task_queue WHERE status IN ('dispatched', 'running')",
+    )
+}
+
 /// Refused tasks among many are found by halving, and all others are failed.
 pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Result<()> {
     let cluster = ticking(context, "many")?;

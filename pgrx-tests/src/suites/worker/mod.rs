@@ -22,6 +22,10 @@ pub const ALL: &[(&str, Suite)] = &[
         databases::a_refused_task_delays_only_itself,
     ),
     (
+        "worker/a_full_disk_is_no_tasks_fault",
+        databases::a_full_disk_is_no_tasks_fault,
+    ),
+    (
         "worker/refused_tasks_among_many_delay_only_themselves",
         databases::refused_tasks_among_many_delay_only_themselves,
     ),

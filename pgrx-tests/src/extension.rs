@@ -29,7 +29,8 @@ pub enum Variant {
 }
 
 impl Variant {
-    fn name(self) -> &'static str {
+    /// Part of the name of what is built of it.
+    pub fn name(self) -> &'static str {
         match self {
             Variant::Dev => "dev",
             Variant::Release => "release",
@@ -60,19 +61,7 @@ pub fn install(project: &Project, tools: &Tools, variant: Variant) -> Result<Pos
     for old in extension_files(&copy)? {
         fs::remove_file(old)?;
     }
-    let mut command = cargo_command(project, tools, &tools.cargo_pgrx)?;
-    command.args([
-        "pgrx",
-        "install",
-        "--package",
-        "multica",
-        "--no-default-features",
-        "--features",
-    ]);
-    command
-        .arg(variant.features(copy.major))
-        .arg("--pg-config")
-        .arg(copy.pg_config());
+    let mut command = cargo_pgrx(project, tools, variant, &copy, "install")?;
     if variant == Variant::Release {
         command.arg("--release");
     }
@@ -86,6 +75,49 @@ pub fn install(project: &Project, tools: &Tools, variant: Variant) -> Result<Pos
     )?;
     fs::write(stamp, sources)?;
     Ok(copy)
+}
+
+/// Builds the variant and lays its files out below `tree`, at the paths that they have in the copy.
+pub fn package(
+    project: &Project,
+    tools: &Tools,
+    variant: Variant,
+    copy: &PostgresCopy,
+    tree: &Path,
+) -> Result<()> {
+    let mut command = cargo_pgrx(project, tools, variant, copy, "package")?;
+    command.arg("--out-dir").arg(tree);
+    if variant != Variant::Release {
+        command.arg("--debug");
+    }
+    run_step(
+        &format!("packaging multica ({})", variant.name()),
+        &mut command,
+    )?;
+    Ok(())
+}
+
+fn cargo_pgrx(
+    project: &Project,
+    tools: &Tools,
+    variant: Variant,
+    copy: &PostgresCopy,
+    what: &str,
+) -> Result<Command> {
+    let mut command = cargo_command(project, tools, &tools.cargo_pgrx)?;
+    command.args([
+        "pgrx",
+        what,
+        "--package",
+        "multica",
+        "--no-default-features",
+        "--features",
+    ]);
+    command
+        .arg(variant.features(copy.major))
+        .arg("--pg-config")
+        .arg(copy.pg_config());
+    Ok(command)
 }
 
 /// `cargo clippy` over both crates with and without the test functions, any warning an error.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use multica_harness::project::Project;
-use multica_harness::{bench, chaos, cluster, demo, mutations, tools, verify};
+use multica_harness::{bench, chaos, cluster, demo, mutations, package, release, tools, verify};
 
 #[derive(Parser)]
 #[command(
@@ -34,6 +34,10 @@ enum Command {
     Mutations(mutations::Arguments),
     /// Measure, and print ratios
     Bench(bench::Arguments),
+    /// Freeze what this version installs, and a database of it, as fixtures for the updates of later versions
+    Release,
+    /// Make a Debian package for one major version of Postgres
+    PackageDeb(package::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +66,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Chaos(arguments) => chaos::run(&enter()?, &arguments),
         Command::Mutations(arguments) => mutations::run(&enter()?, &arguments),
         Command::Bench(arguments) => bench::run(&enter()?, &arguments),
+        Command::Release => release::freeze(&enter()?),
+        Command::PackageDeb(arguments) => package::run(&enter()?, &arguments),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::argument::{excerpt, not_blank, required};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::kind::Event;
+use crate::kind::{Event, Reader};
 use crate::row::{Composite, set};
 use crate::settings;
 use crate::spi::{self, Statement, arg};
@@ -26,12 +26,18 @@ static ADD_READER: Statement = Statement::write(include_str!("../sql/event/add_r
 static LOCK_READER: Statement = Statement::write(include_str!("../sql/event/lock_reader.sql"));
 static MOVE_READER: Statement = Statement::write(include_str!("../sql/event/move_reader.sql"));
 static FORGET_READER: Statement = Statement::write(include_str!("../sql/event/forget_reader.sql"));
+static READERS: Statement = Statement::read(include_str!("../sql/event/readers.sql"));
 static TRIM: Statement = Statement::write(include_str!("../sql/event/trim.sql"));
 
 extension_sql_file!(
     "../sql/install/comments/event.sql",
     name = "event_comments",
-    requires = [multica_events, multica_take_events, multica_forget_reader]
+    requires = [
+        multica_events,
+        multica_take_events,
+        multica_forget_reader,
+        multica_list_readers
+    ]
 );
 
 /// Times the retention that an event is kept at most for a named reader that has not taken it.
@@ -239,6 +245,14 @@ fn multica_take_events(
 fn multica_forget_reader(reader: Option<&str>) -> std::result::Result<bool, ErrorReport> {
     let reader = required("reader", reader)?;
     Ok(FORGET_READER.run(&[arg(reader)]) > 0)
+}
+
+/// Every named reader and how far it has come, the slowest first.
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_list_readers()
+-> std::result::Result<SetOfIterator<'static, Composite<Reader>>, ErrorReport> {
+    Ok(set(READERS.rows(&[], Composite::from_row)))
 }
 
 /// Deletes at most `most` of the oldest events that are due; says how many went.

@@ -24,6 +24,8 @@ pub struct Recovered;
 pub struct Consequences;
 /// An event of the outbox: `multica_event`.
 pub struct Event;
+/// A named reader of the outbox: `multica_reader`.
+pub struct Reader;
 /// One object that install created, adopted or altered: `multica_install_step`.
 pub struct InstallStep;
 /// What an enqueue gives: `multica_enqueued`.
@@ -69,6 +71,9 @@ impl Kind for Consequences {
 }
 impl Kind for Event {
     const NAME: &'static str = "multica_event";
+}
+impl Kind for Reader {
+    const NAME: &'static str = "multica_reader";
 }
 impl Kind for InstallStep {
     const NAME: &'static str = "multica_install_step";

@@ -8,10 +8,23 @@ use crate::error::Error;
 use crate::kind::StatusReport;
 use crate::row::Composite;
 use crate::settings;
-use crate::spi::{Statement, arg};
+use crate::spi::{Arg, Row, Statement, arg};
+use crate::sweep;
 use crate::worker::shared;
 
 static STATUS: Statement = Statement::read(include_str!("../sql/status/status.sql"));
+static TOTALS: Statement = Statement::read(include_str!("../sql/status/totals.sql"));
+
+const TOTAL: [&str; 8] = [
+    "total_sweeps",
+    "total_runtimes_offline",
+    "total_tasks_failed",
+    "total_tasks_timed_out",
+    "total_tasks_retried",
+    "total_issues_reset",
+    "total_agents_reconciled",
+    "total_runtimes_deleted",
+];
 
 extension_sql_file!(
     "../sql/install/comments/status.sql",
@@ -21,6 +34,22 @@ extension_sql_file!(
 
 fn at(moment: Option<shared::Moment>) -> Option<TimestampWithTimeZone> {
     moment.and_then(|moment| TimestampWithTimeZone::try_from(moment).ok())
+}
+
+/// What sweeps did since the beginning; nothing while they are not counted.
+fn totals() -> Vec<(&'static str, Arg)> {
+    if !sweep::is_counting() {
+        return Vec::new();
+    }
+    let decode = |row: &Row| {
+        let since: Option<TimestampWithTimeZone> = row.column("totals_since");
+        let counters = TOTAL.map(|name| (name, arg(row.column::<i64>(name))));
+        counters
+            .into_iter()
+            .chain([("totals_since", arg(since))])
+            .collect()
+    };
+    TOTALS.row(&[], decode).unwrap_or_default()
 }
 
 /// How sweeping, tasks and events stand, in one row.
@@ -38,7 +67,9 @@ fn multica_status() -> Result<Composite<StatusReport>, ErrorReport> {
         arg(slot.as_ref().and_then(|slot| slot.error())),
         arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
     ];
-    STATUS.row(&args, Composite::from_row).ok_or_else(|| {
+    let totals = totals();
+    let report = STATUS.row(&args, |row| Composite::from_row_and(row, &totals));
+    report.ok_or_else(|| {
         Error::state(
             "the tables of multica are missing or too old",
             "The sweep's state has no row.",

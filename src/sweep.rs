@@ -14,11 +14,13 @@ use crate::recovery::{self, Verdict};
 use crate::row::Composite;
 use crate::runtime;
 use crate::settings;
-use crate::spi::{Statement, arg};
+use crate::spi::{Arg, Statement, arg};
 
 static NEW_ID: Statement = Statement::write(include_str!("../sql/sweep/new_id.sql"));
 static REFUSED: Statement = Statement::write(include_str!("../sql/sweep/refused.sql"));
 static RECORD: Statement = Statement::write(include_str!("../sql/sweep/record.sql"));
+static IS_COUNTING: Statement = Statement::read(include_str!("../sql/sweep/is_counting.sql"));
+static COUNT: Statement = Statement::write(include_str!("../sql/sweep/count.sql"));
 
 extension_sql_file!(
     "../sql/install/comments/sweep.sql",
@@ -146,17 +148,31 @@ fn record_events(events: Events, now: TimestampWithTimeZone) {
 }
 
 fn record(done: &Done, now: TimestampWithTimeZone, budget: &Budget) {
-    RECORD.run(&[
-        arg(now),
-        arg(budget.elapsed().as_secs_f64() * 1000.0),
-        arg(done.runtimes_offline),
-        arg(done.tasks_failed),
-        arg(done.tasks_timed_out),
-        arg(done.consequences.retried),
-        arg(done.consequences.issues_reset),
-        arg(done.consequences.agents_reconciled),
-        arg(done.runtimes_deleted),
-    ]);
+    let took = budget.elapsed().as_secs_f64() * 1000.0;
+    RECORD.run(&with_figures(vec![arg(now), arg(took)], done));
+    if is_counting() {
+        COUNT.run(&with_figures(vec![arg(now)], done));
+    }
+}
+
+fn with_figures(mut args: Vec<Arg>, done: &Done) -> Vec<Arg> {
+    let figures = [
+        done.runtimes_offline,
+        done.tasks_failed,
+        done.tasks_timed_out,
+        done.consequences.retried,
+        done.consequences.issues_reset,
+        done.consequences.agents_reconciled,
+        done.runtimes_deleted,
+    ];
+    args.extend(figures.map(arg));
+    args
+}
+
+/// Whether there is the table of totals: an update of the extension leaves it to install, and until then sweeps go on
+/// without being counted.
+pub fn is_counting() -> bool {
+    IS_COUNTING.row(&[], |row| row.must(1)).unwrap_or(false)
 }
 
 /// The rows that the last sweep of this session was working on; after an error, those among which is the one that

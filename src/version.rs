@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::spi::Statement;
 
 /// Version of the library.
-pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
+const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 
 static OF_OBJECTS: Statement =
     Statement::read(include_str!("../sql/install/version_of_objects.sql"));
@@ -24,12 +24,33 @@ pub fn check() -> Result<()> {
     if objects == LIBRARY {
         return Ok(());
     }
+    let hint = if is_behind(&objects) {
+        "Run ALTER EXTENSION multica UPDATE; then SELECT * FROM multica_install();".into()
+    } else {
+        format!(
+            "Install the package of version {objects}, restart the server where it preloads multica, and connect anew."
+        )
+    };
     Err(Error::state(
         "library and SQL objects of multica are of different versions",
         format!("The library is {LIBRARY}, the SQL objects are {objects}."),
-        "Run ALTER EXTENSION multica UPDATE; then SELECT * FROM multica_install(); \
-         where the library is the older one, install the newer package and restart the server first.",
+        hint,
     ))
+}
+
+/// Whether SQL objects of this version are older than the library.
+pub fn is_behind(objects: &str) -> bool {
+    numbers(objects) < numbers(LIBRARY)
+}
+
+/// Whether SQL objects of this version are newer than the library.
+pub fn is_ahead(objects: &str) -> bool {
+    numbers(objects) > numbers(LIBRARY)
+}
+
+fn numbers(version: &str) -> Vec<u64> {
+    let parts = version.split('.');
+    parts.map(|part| part.parse().unwrap_or(0)).collect()
 }
 
 /// The version of the loaded library; 55000 when the SQL objects are of another one.

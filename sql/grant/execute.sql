@@ -21,7 +21,7 @@ WHERE e.extname = 'multica'
                 'multica_get_task', 'multica_list_pending_tasks', 'multica_list_issue_tasks', 'multica_list_agent_tasks',
                 'multica_has_active_task', 'multica_has_pending_task', 'multica_count_running_tasks',
                 'multica_last_task_session', 'multica_last_chat_session', 'multica_events', 'multica_take_events',
-                'multica_forget_reader', 'multica_status', 'multica_metrics', 'multica_version'
+                'multica_forget_reader', 'multica_list_readers', 'multica_status', 'multica_metrics', 'multica_version'
             ]
             WHEN 'daemon' THEN ARRAY[
                 'multica_register', 'multica_upsert_runtime', 'multica_heartbeat', 'multica_heartbeat_many',

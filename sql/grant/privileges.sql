@@ -55,7 +55,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{operator}', 'multica_event_log', 'UPDATE', '{created_at}'),
     ('{operator}', 'multica_event_log', 'DELETE', '{}'),
     ('{reader,daemon,operator}', 'multica_event_log_id_seq', 'SELECT', '{}'),
-    ('{reader,operator}', 'multica_event_reader', 'SELECT', '{reader,last_id}'),
+    ('{reader,operator}', 'multica_event_reader', 'SELECT', '{reader,last_id,created_at,taken_at}'),
     ('{reader,operator}', 'multica_event_reader', 'INSERT', '{reader,last_id,created_at,taken_at}'),
     ('{reader,operator}', 'multica_event_reader', 'UPDATE', '{last_id,taken_at}'),
     ('{reader,operator}', 'multica_event_reader', 'DELETE', '{}'),
@@ -63,6 +63,15 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     (
         '{operator}', 'multica_sweep_state', 'UPDATE',
         '{last_sweep_at,last_sweep_ms,runtimes_offline,tasks_failed,tasks_timed_out,tasks_retried,issues_reset,agents_reconciled,runtimes_deleted,events_trimmed_to}'
+    ),
+    ('{reader,operator}', 'multica_sweep_total', 'SELECT', '{}'),
+    (
+        '{operator}', 'multica_sweep_total', 'INSERT',
+        '{since,sweeps,runtimes_offline,tasks_failed,tasks_timed_out,tasks_retried,issues_reset,agents_reconciled,runtimes_deleted}'
+    ),
+    (
+        '{operator}', 'multica_sweep_total', 'UPDATE',
+        '{sweeps,runtimes_offline,tasks_failed,tasks_timed_out,tasks_retried,issues_reset,agents_reconciled,runtimes_deleted}'
     )
 ),
 place AS (

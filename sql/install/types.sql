@@ -80,7 +80,14 @@ CREATE TYPE @extschema@.multica_status_report AS (
     last_runtimes_deleted bigint, last_error text, last_error_at timestamptz, refused_ids uuid[],
     runtimes_online bigint, runtimes_offline bigint, tasks_queued bigint, tasks_dispatched bigint,
     tasks_running bigint, tasks_unclaimable bigint, oldest_queued_secs double precision, events_kept bigint,
-    events_held bigint, events_held_since timestamptz, slowest_reader text, slowest_reader_behind bigint
+    events_held bigint, events_held_since timestamptz, slowest_reader text, slowest_reader_behind bigint,
+    total_sweeps bigint, total_runtimes_offline bigint, total_tasks_failed bigint, total_tasks_timed_out bigint,
+    total_tasks_retried bigint, total_issues_reset bigint, total_agents_reconciled bigint,
+    total_runtimes_deleted bigint, totals_since timestamptz
 );
 
 CREATE TYPE @extschema@.multica_metric AS (name text, labels jsonb, value double precision);
+
+CREATE TYPE @extschema@.multica_reader AS (
+    reader text, last_id bigint, behind bigint, created_at timestamptz, taken_at timestamptz
+);

@@ -12,7 +12,7 @@ WITH RECURSIVE extension AS (
     WHERE c.relname = ANY (ARRAY[
         'workspace', 'user', 'member', 'agent', 'agent_runtime', 'issue', 'comment', 'chat_session', 'chat_message',
         'autopilot', 'autopilot_run', 'agent_task_queue', 'multica_event_log', 'multica_event_reader',
-        'multica_sweep_state'
+        'multica_sweep_state', 'multica_sweep_total'
     ]::name[])
 ), family AS (
     SELECT tables.oid FROM tables

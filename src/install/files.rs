@@ -19,7 +19,7 @@ const fn table(name: &'static str, shape: &'static str) -> Table {
 }
 
 /// Every table, referenced ones first.
-pub static TABLES: [Table; 15] = [
+pub static TABLES: [Table; 16] = [
     table("workspace", include_str!("../../sql/tables/workspace.sql")),
     table("user", include_str!("../../sql/tables/user.sql")),
     table("member", include_str!("../../sql/tables/member.sql")),
@@ -64,6 +64,10 @@ pub static TABLES: [Table; 15] = [
     table(
         "multica_sweep_state",
         include_str!("../../sql/tables/multica_sweep_state.sql"),
+    ),
+    table(
+        "multica_sweep_total",
+        include_str!("../../sql/tables/multica_sweep_total.sql"),
     ),
 ];
 

@@ -33,6 +33,7 @@ static MIGRATIONS: Statement = Statement::write(include_str!("../../sql/install/
 static RECORDED: Statement =
     Statement::write(include_str!("../../sql/install/migration_recorded.sql"));
 static STATE_ROW: Statement = Statement::write(include_str!("../../sql/install/state_row.sql"));
+static TOTAL_ROW: Statement = Statement::write(include_str!("../../sql/install/total_row.sql"));
 
 const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.sql");
 
@@ -89,6 +90,7 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
         carry_out(&steps);
         give_away(&place, &owner, &steps);
         STATE_ROW.run(&[]);
+        TOTAL_ROW.run(&[]);
     }
     for (name, value) in before {
         set_local(name, &value);

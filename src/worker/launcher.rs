@@ -98,6 +98,7 @@ impl Launcher {
         for (database, target) in &mut self.targets {
             if target.worker.take_if(|worker| worker.ended()).is_some() {
                 target.settle(shared::report(*database), now, interval());
+                target.compare(shared::of(*database).is_some_and(|slot| slot.is_behind));
                 shared::scheduled(*database, target.due, target.failures);
             }
             target.keep_time(now);

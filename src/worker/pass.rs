@@ -109,7 +109,7 @@ impl Pass {
 
     fn sweep_as_owner(&mut self, place: &Place) -> Report {
         let now = foreign::now();
-        let orders = shared::began(self.database, now);
+        let orders = shared::began(self.database, place.is_behind, now);
         self.batch = Batch::new(settings::batch_size() as i32, orders.batch);
         if let Some(since) = orders.spare_since {
             let until = spared_until(since);

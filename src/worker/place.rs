@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 
 use super::shared::Obstacle;
 use crate::spi::Statement;
-use crate::version::LIBRARY;
+use crate::version;
 
 static PLACE: Statement = Statement::read(include_str!("../../sql/worker/place.sql"));
 
@@ -16,22 +16,25 @@ pub struct Place {
     pub path: CString,
     /// The role that owns all tables.
     pub owner: pg_sys::Oid,
+    /// Whether the SQL objects are of an older version than the library, which serves them all the same.
+    pub is_behind: bool,
 }
 
 /// Looks in the catalogues, and only there: the process is still a superuser.
 pub fn find() -> Result<Place, Obstacle> {
     let found = PLACE.row(&[], |row| {
-        let version: String = row.must(1);
+        let objects: String = row.must(1);
         let schema: String = row.must(2);
         let owner: Option<pg_sys::Oid> = row.get(3);
         let installed: bool = row.must(4);
         let owners: i64 = row.must(5);
         match owner {
-            _ if version != LIBRARY => Err(Obstacle::OtherVersion),
+            _ if version::is_ahead(&objects) => Err(Obstacle::OlderLibrary),
             Some(_) if installed && owners > 1 => Err(Obstacle::SeveralOwners),
             Some(owner) if installed => Ok(Place {
                 path: search_path(&schema),
                 owner,
+                is_behind: version::is_behind(&objects),
             }),
             _ => Err(Obstacle::NoTables),
         }

@@ -19,8 +19,8 @@ pub type Moment = i64;
 pub enum Obstacle {
     /// The extension is not there.
     NoExtension,
-    /// The SQL objects are of another version than the library.
-    OtherVersion,
+    /// The SQL objects are of a newer version than the library.
+    OlderLibrary,
     /// `multica_install()` has not been run.
     NoTables,
     /// The tables do not all belong to one role.
@@ -67,6 +67,8 @@ pub struct Slot {
     pub error_at: Option<Moment>,
     /// Rows a stage may take in the next pass, where an error or a deadline made it less than the setting.
     pub batch: Option<i32>,
+    /// Whether the SQL objects are of an older version than the library.
+    pub is_behind: bool,
     launch: u32,
     report: Option<Report>,
     /// The beginning of the server's service from which this database was spared for long enough.
@@ -91,6 +93,7 @@ const FREE: Slot = Slot {
     failures: 0,
     error_at: None,
     batch: None,
+    is_behind: false,
     launch: 0,
     report: None,
     spared_since: None,
@@ -203,13 +206,14 @@ pub struct Orders {
 }
 
 /// Notes that a worker holds the database, and tells it what it has to know.
-pub fn began(database: pg_sys::Oid, now: Moment) -> Orders {
+pub fn began(database: pg_sys::Oid, is_behind: bool, now: Moment) -> Orders {
     let mut table = TABLE.exclusive();
     let serving_since = table.serving_since;
     let Some(slot) = table.slot(database) else {
         return Orders::default();
     };
     slot.last_start = Some(now);
+    slot.is_behind = is_behind;
     Orders {
         batch: slot.batch,
         spare_since: serving_since.filter(|since| slot.spared_since != Some(*since)),

@@ -19,6 +19,7 @@ pub struct Target {
     /// When its worker is ended, should it still be there.
     pub overstays_at: Moment,
     obstacle: Option<Obstacle>,
+    is_behind: bool,
     /// Its worker, while there is one.
     pub worker: Option<Started>,
 }
@@ -33,6 +34,7 @@ impl Target {
             failures: 0,
             overstays_at: Moment::MAX,
             obstacle: None,
+            is_behind: false,
             worker: None,
         }
     }
@@ -84,13 +86,24 @@ impl Target {
         self.obstacle = obstacle;
         self.due = next_due(report, self.started, now, interval, self.failures);
     }
+
+    /// Says once that the SQL objects are of an older version than the library, which sweeps all the same.
+    pub fn compare(&mut self, is_behind: bool) {
+        if is_behind && !self.is_behind {
+            log!(
+                "multica launcher: database \"{}\" has SQL objects of an older version than the library; run ALTER EXTENSION multica UPDATE, then multica_install()",
+                self.name
+            );
+        }
+        self.is_behind = is_behind;
+    }
 }
 
 fn explain(obstacle: Obstacle) -> &'static str {
     match obstacle {
         Obstacle::NoExtension => "the extension is not there; run CREATE EXTENSION multica",
-        Obstacle::OtherVersion => {
-            "library and SQL objects are of different versions; run ALTER EXTENSION multica UPDATE, then multica_install()"
+        Obstacle::OlderLibrary => {
+            "the SQL objects are of a newer version than the library; install the newer package and restart the server"
         }
         Obstacle::NoTables => "the tables are not there; run SELECT * FROM multica_install()",
         Obstacle::SeveralOwners => {

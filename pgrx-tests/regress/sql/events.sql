@@ -10,6 +10,7 @@ SELECT id, type, workspace_id, payload FROM multica_events();
 SELECT id FROM multica_events(1);
 SELECT id FROM multica_events(max_events => 1);
 SELECT id, type FROM multica_take_events('mirror', 1);
+SELECT reader, last_id, behind, taken_at >= created_at AS taken FROM multica_list_readers();
 SELECT id, type FROM multica_take_events('mirror');
 SELECT id, type FROM multica_take_events('mirror');
 SELECT multica_forget_reader('mirror'), multica_forget_reader('mirror');

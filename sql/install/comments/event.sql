@@ -28,3 +28,11 @@ reader: name of the reader.
 Returns true where there was one.
 Errors: 22004 reader is NULL; 55000 the tables are missing; 42501 no privilege on them.
 The server has nothing like it: its events are gone once they are sent.$$;
+
+COMMENT ON FUNCTION multica_list_readers() IS
+$$The named readers, the one that is furthest behind first: events are kept for each of them until it has taken them or
+is forgotten.
+It takes no arguments.
+Returns one multica_reader a reader.
+Errors: 55000 the tables are missing; 42501 no privilege on them.
+The server has nothing like it: its events are gone once they are sent.$$;

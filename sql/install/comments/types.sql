@@ -76,7 +76,12 @@ and the last_ counters of the last sweep that did something; last_error and last
 (rows passed over because they cannot be written); runtimes and tasks by status, tasks_unclaimable (queued for a
 runtime that is offline, an archived agent, or across workspaces), oldest_queued_secs in seconds; events_kept (an
 estimate), events_held (not readable yet because of a transaction open since events_held_since), slowest_reader and
-how many events it is behind.$$;
+how many events it is behind; total_sweeps (sweeps that did something) and the other total_ counters, all that sweeps
+did since totals_since (NULL between an update of the extension and the multica_install after it).$$;
 
 COMMENT ON TYPE multica_metric IS
 $$One figure for an exporter: name, labels (an object), value.$$;
+
+COMMENT ON TYPE multica_reader IS
+$$A named reader of the outbox: reader (its name), last_id (the last event it has taken), behind (events after that
+one, an estimate), created_at, taken_at (when it last took any).$$;

@@ -1,6 +1,7 @@
 //! `cargo package-deb`: the extension for one major version of Postgres as a Debian package.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -57,6 +58,10 @@ pub fn build(project: &Project, tools: &Tools, variant: Variant, out: &Path) -> 
     let file = out.join(package.describe(&work)?);
     fs::create_dir_all(out)?;
     let mut command = Command::new("dpkg-deb");
+    if !matches!(variant, Variant::Release) {
+        // Nobody keeps it: small is not worth the time.
+        command.args(["-Zgzip", "-z1"]);
+    }
     command.args(["--root-owner-group", "--build"]);
     output(command.arg(&package.root).arg(&file))?;
     Ok(file)
@@ -77,8 +82,10 @@ impl Package {
     }
 
     fn extensions(&self) -> PathBuf {
-        self.root
-            .join(format!("usr/share/postgresql/{}/extension", self.copy.major))
+        self.root.join(format!(
+            "usr/share/postgresql/{}/extension",
+            self.copy.major
+        ))
     }
 
     /// cargo pgrx mirrors the folders of the private copy that it built for; Debian's are these.
@@ -93,7 +100,9 @@ impl Package {
                 fs::read_dir(&from).with_context(|| format!("no folder {}", from.display()))?
             {
                 let entry = entry?;
-                fs::copy(entry.path(), to.join(entry.file_name()))?;
+                let target = to.join(entry.file_name());
+                fs::copy(entry.path(), &target)?;
+                fs::set_permissions(&target, fs::Permissions::from_mode(0o644))?;
             }
         }
         let mut strip = Command::new("strip");
@@ -136,7 +145,11 @@ impl Package {
         let version = self.version()?;
         let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
         let architecture = architecture.trim();
-        let size = output(Command::new("du").args(["-ks", "--apparent-size"]).arg(&self.root))?;
+        let size = output(
+            Command::new("du")
+                .args(["-ks", "--apparent-size"])
+                .arg(&self.root),
+        )?;
         let text = self
             .template("control")?
             .replace("@PACKAGE@", &self.name)
@@ -169,7 +182,10 @@ impl Package {
         fs::create_dir_all(work.join("debian"))?;
         fs::write(
             work.join("debian/control"),
-            format!("Source: multica\n\nPackage: {}\nArchitecture: any\n", self.name),
+            format!(
+                "Source: multica\n\nPackage: {}\nArchitecture: any\n",
+                self.name
+            ),
         )?;
         let mut command = Command::new("dpkg-shlibdeps");
         command

@@ -87,7 +87,10 @@ pub fn freeze(project: &Project) -> Result<ExitCode> {
     let database = context.fresh_database_in(&cluster)?;
     let version: String = database
         .connect()?
-        .query_one("SELECT extversion FROM pg_extension WHERE extname = 'multica'", &[])?
+        .query_one(
+            "SELECT extversion FROM pg_extension WHERE extname = 'multica'",
+            &[],
+        )?
         .get(0);
     let release = Release {
         folder: folder(project).join(&version),
@@ -128,7 +131,11 @@ pub fn sums(project: &Project) -> Result<BTreeMap<String, String>> {
     }
     for (from, to, file) in updates(project)? {
         if releases.iter().any(|release| release.version == to) {
-            ensure!(numbers(&from) < numbers(&to), "{} leads back", file.display());
+            ensure!(
+                numbers(&from) < numbers(&to),
+                "{} leads back",
+                file.display()
+            );
             sums.insert(relative(project, &file), sum(&file)?);
         }
     }
@@ -218,5 +225,9 @@ fn pinned(dump: &str, version: &str) -> Result<String> {
             .iter()
             .any(|start| line.starts_with(start))
     };
-    Ok(text.lines().filter(keep).map(|line| format!("{line}\n")).collect())
+    Ok(text
+        .lines()
+        .filter(keep)
+        .map(|line| format!("{line}\n"))
+        .collect())
 }

@@ -42,7 +42,9 @@ mod runtimes;
 mod statements;
 mod storm;
 mod support;
+mod totals;
 mod transitions;
+mod upgrade;
 mod windows;
 mod worker;
 
@@ -93,6 +95,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     runtimes::ALL,
     statements::ALL,
     storm::ALL,
+    totals::ALL,
     transitions::ALL,
     windows::ALL,
     worker::ALL,
@@ -100,7 +103,13 @@ const TOPICS: &[&[(&str, Suite)]] = &[
 
 /// The tests that run on the home version only: what takes long and does not depend on the version, or needs a package
 /// that Debian has for the home version alone.
-const AT_HOME: &[&[(&str, Suite)]] = &[bounds::AT_HOME, chaos::ALL, mutations::ALL, pg_cron::ALL];
+const AT_HOME: &[&[(&str, Suite)]] = &[
+    bounds::AT_HOME,
+    chaos::ALL,
+    mutations::ALL,
+    pg_cron::ALL,
+    upgrade::ALL,
+];
 
 /// The tests of a major version.
 pub fn of(major: u32) -> impl Iterator<Item = (&'static str, Suite)> {

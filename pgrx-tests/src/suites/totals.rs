@@ -1,0 +1,107 @@
+//! What sweeps did since the beginning: counters that a monitoring system may trust.
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use super::support::{dead_machine, id, values};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "totals/sweeps_at_once_are_all_counted",
+        sweeps_at_once_are_all_counted,
+    ),
+    (
+        "totals/counters_of_metrics_never_fall",
+        counters_of_metrics_never_fall,
+    ),
+];
+
+const COUNTERS: &str = "runtimes_offline, tasks_failed, tasks_timed_out, tasks_retried, issues_reset, agents_reconciled, \
+                        runtimes_deleted";
+
+fn sweep(client: &mut Client) -> Result<Vec<i64>> {
+    numbers(client, &format!("SELECT {COUNTERS} FROM multica_sweep()"))
+}
+
+fn totals(client: &mut Client) -> Result<Vec<i64>> {
+    let names = COUNTERS.replace(", ", ", total_");
+    let query = format!("SELECT total_sweeps, total_{names} FROM multica_status()");
+    numbers(client, &query)
+}
+
+fn numbers(client: &mut Client, query: &str) -> Result<Vec<i64>> {
+    let row = values(client, query)?.join(" ");
+    Ok(row.split(' ').map(str::parse).collect::<Result<_, _>>()?)
+}
+
+fn silence(client: &mut Client, runtime: &str) -> Result<()> {
+    client.batch_execute(&format!(
+        "UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 hour' WHERE id = {}",
+        id(runtime)
+    ))?;
+    Ok(())
+}
+
+/// A sweep waits for nobody, so it may find the counters held by another that is still open. What it did counts all the
+/// same; what was rolled back does not.
+fn sweeps_at_once_are_all_counted(context: &Context) -> Result<()> {
+    let (database, mut first) = dead_machine(context)?;
+    let mut second = database.connect()?;
+    first.batch_execute("BEGIN")?;
+    let mut expected = vec![2];
+    expected.extend(sweep(&mut first)?);
+    silence(&mut second, "b2")?;
+    second.batch_execute("SET statement_timeout = '20s'")?;
+    let beside = sweep(&mut second)?;
+    ensure!(
+        expected[1] == 1 && beside[0] == 1,
+        "each sweep finds one runtime: {expected:?} and {beside:?}"
+    );
+    first.batch_execute("COMMIT")?;
+    for (total, more) in expected[1..].iter_mut().zip(beside) {
+        *total += more;
+    }
+    let found = totals(&mut first)?;
+    ensure!(found == expected, "counted {found:?}, not {expected:?}");
+
+    silence(&mut first, "b1")?;
+    first.batch_execute("BEGIN")?;
+    ensure!(sweep(&mut first)?[0] == 1, "there is something to sweep");
+    first.batch_execute("ROLLBACK")?;
+    let after = totals(&mut first)?;
+    ensure!(
+        after == expected,
+        "a sweep that never was is counted: {after:?}"
+    );
+    sweep(&mut first)?;
+    let slots = values(&mut first, "SELECT count(*) FROM multica_sweep_total")?;
+    ensure!(slots == ["2"], "two at once need {slots:?} rows");
+    Ok(())
+}
+
+/// A counter that falls is a restart to whoever computes rates. The last sweep's figures fall, the totals never.
+fn counters_of_metrics_never_fall(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    let counters = "SELECT value::bigint FROM multica_metrics() WHERE name IN ('multica_sweeps_total', 'multica_swept_total')
+                    ORDER BY name, labels";
+    let mut before: Vec<i64> = vec![0; 8];
+    for runtime in ["b1", "b2", "b1"] {
+        silence(&mut client, runtime)?;
+        sweep(&mut client)?;
+        let now: Vec<i64> = values(&mut client, counters)?
+            .iter()
+            .map(|value| value.parse())
+            .collect::<Result<_, _>>()?;
+        ensure!(
+            now.len() == 8
+                && now != before
+                && now.iter().zip(&before).all(|(now, before)| now >= before),
+            "{before:?} became {now:?}"
+        );
+        before = now;
+    }
+    Ok(())
+}

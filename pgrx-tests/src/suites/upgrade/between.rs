@@ -1,0 +1,208 @@
+//! Between the steps of an update every call works as before, or names the next step; in sessions that were open before
+//! it, too.
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::{Client, Statement};
+
+use super::support::{
+    ROLES, Script, UPDATE, cluster, current, left_by, refusal, refused_with_next_step,
+};
+use crate::cluster::Options;
+use crate::context::Context;
+use crate::database::Database;
+use crate::release::{self, Release};
+use crate::suites::support::{digest, values};
+
+/// It says of which version the library is, and is meant to fail where the objects are of another.
+const VERSION: &str = "PERFORM multica_version();";
+
+/// Sessions that were opened before an update and stay open: one a role, each with plans and types in its caches.
+struct Clients {
+    all: Vec<(String, Client, String)>,
+    kept: Vec<Statement>,
+}
+
+/// Queries that a client prepared: their plans hold the types as they were.
+const PREPARED: [&str; 5] = [
+    "SELECT sweep, tasks_queued, slowest_reader, slowest_reader_behind FROM multica_status()",
+    "SELECT name, value FROM multica_metrics()",
+    "SELECT (s.report).slowest_reader FROM (SELECT multica_status() AS report OFFSET 0) AS s",
+    "SELECT * FROM multica_status()",
+    "SELECT id, type FROM multica_events(0, 10)",
+];
+
+impl Clients {
+    fn open(database: &Database, release: &Release) -> Result<Clients> {
+        let mut all = Vec::new();
+        for (capability, role) in ROLES {
+            let client = database.connect_as(role)?;
+            let story = release.story(capability)?;
+            all.push((role.to_string(), client, story.replace(VERSION, "")));
+        }
+        let reader = &mut all[0].1;
+        let kept = PREPARED
+            .iter()
+            .map(|query| Ok(reader.prepare(query)?))
+            .collect::<Result<_>>()?;
+        Ok(Clients { all, kept })
+    }
+
+    /// Everything that each capability is for, and what was prepared; nothing of it stays.
+    fn work(&mut self, when: &str) -> Result<()> {
+        for (role, client, story) in &mut self.all {
+            let mut transaction = client.transaction()?;
+            transaction
+                .batch_execute(story)
+                .with_context(|| format!("{role}, {when}"))?;
+            transaction.rollback()?;
+        }
+        for (statement, query) in self.kept.iter().zip(PREPARED) {
+            let rows = self.all[0]
+                .1
+                .query(statement, &[])
+                .with_context(|| format!("{when}: {query}"))?;
+            ensure!(!rows.is_empty(), "{when}, no row: {query}");
+        }
+        Ok(())
+    }
+}
+
+/// The library is one attribute, one function and one table ahead of the SQL objects until both steps are done.
+pub fn clients_of_a_release_work_at_every_step(context: &Context) -> Result<()> {
+    let cluster = cluster(context, &Options::new("steps"))?;
+    for release in release::all(&context.project)? {
+        if release.version == current(&cluster)? {
+            continue;
+        }
+        let database = left_by(context, &cluster, &release)?;
+        let mut superuser = database.connect()?;
+        let mut clients = Clients::open(&database, &release)?;
+        let rows = tables(context, &database)?;
+
+        clients.work("new library, old objects")?;
+        for call in [
+            "SELECT multica_version()",
+            "SELECT * FROM multica_install()",
+            "SELECT multica_grant('old_reader', 'reader')",
+        ] {
+            refused_with_next_step(&mut superuser, call, "Run ALTER EXTENSION multica UPDATE;")?;
+        }
+        sweeps(&mut superuser, "last_runtimes_offline = 1")?;
+        superuser.batch_execute("ALTER EXTENSION multica UPDATE")?;
+        clients.work("before multica_install()")?;
+        sweeps(
+            &mut superuser,
+            "total_sweeps IS NULL AND last_runtimes_offline = 1",
+        )?;
+        ensure!(
+            tables(context, &database)? == rows,
+            "a row was changed by the update"
+        );
+        superuser.batch_execute("SELECT FROM multica_install()")?;
+        clients.work("after multica_install()")?;
+        ensure!(
+            tables(context, &database)? == rows,
+            "a row was changed by the install"
+        );
+        sweeps(
+            &mut superuser,
+            "total_sweeps = 1 AND total_runtimes_offline = 1",
+        )?;
+    }
+    Ok(())
+}
+
+/// A sweep that has something to do, by whoever was given it; what the status then says. Nothing of it stays.
+fn sweeps(superuser: &mut Client, says: &str) -> Result<()> {
+    superuser.batch_execute(
+        "BEGIN; UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 hour' WHERE daemon_id = 'machine';
+         SET LOCAL ROLE old_operator",
+    )?;
+    let swept = values(superuser, "SELECT runtimes_offline FROM multica_sweep()")?;
+    let status = values(superuser, &format!("SELECT {says} FROM multica_status()"))?;
+    superuser.batch_execute("ROLLBACK")?;
+    ensure!(swept == ["1"], "the sweep found {swept:?}");
+    ensure!(status == ["t"], "multica_status() does not say {says}");
+    Ok(())
+}
+
+/// The rows of the tables that the release knew.
+fn tables(context: &Context, database: &Database) -> Result<Vec<String>> {
+    let mut all = digest(context, database)?;
+    all.retain(|line| !line.starts_with("multica_sweep_total"));
+    Ok(all)
+}
+
+/// A package that was taken back, or a session that loaded the library before the new one was installed: the SQL objects
+/// have an attribute more than the library knows in every type that it forms.
+pub fn library_behind_its_objects_serves_them(context: &Context) -> Result<()> {
+    let cluster = cluster(context, &Options::new("behind"))?;
+    let current = current(&cluster)?;
+    let _script = Script::of(
+        context,
+        &format!("{current}--99.0.0"),
+        "DO $$ DECLARE kind regtype; BEGIN
+             FOR kind IN SELECT d.objid::regtype FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
+                 WHERE e.extname = 'multica' AND d.deptype = 'e' AND d.classid = 'pg_type'::regclass AND d.objid <> 'multica_metric'::regtype
+             LOOP EXECUTE format('ALTER TYPE %s ADD ATTRIBUTE later text', kind); END LOOP;
+         END $$;",
+    )?;
+    let releases = release::all(&context.project)?;
+    let release = releases.last().context("there is a release")?;
+    let database = left_by(context, &cluster, release)?;
+    let mut superuser = database.connect()?;
+    superuser.batch_execute(UPDATE)?;
+    let mut clients = Clients::open(&database, release)?;
+    clients.work("library and objects of one version")?;
+    superuser.batch_execute("ALTER EXTENSION multica UPDATE TO '99.0.0'")?;
+    clients.work("objects of a later version")?;
+    let (_, reader, _) = &mut clients.all[0];
+    ensure!(
+        values(reader, "SELECT later IS NULL FROM multica_status()")? == ["t"],
+        "what the library does not know is NULL"
+    );
+    let mut later = Clients::open(&database, release)?;
+    later.work("a session that was opened later")?;
+    for call in [
+        "SELECT multica_version()",
+        "SELECT * FROM multica_install()",
+    ] {
+        refused_with_next_step(
+            &mut superuser,
+            call,
+            "Install the package of version 99.0.0",
+        )?;
+    }
+    Ok(())
+}
+
+/// Whoever updates the SQL objects while the server still runs the old library is told to restart it, and nothing is
+/// done. The old library is one that lacks the symbol of the new function.
+pub fn update_before_the_restart_is_refused(context: &Context) -> Result<()> {
+    let cluster = cluster(context, &Options::new("early"))?;
+    let current = current(&cluster)?;
+    for (from, to, file) in release::updates(&context.project)? {
+        if to != current {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file)?.replace("_wrapper'", "_of_a_later_library'");
+        let _script = Script::of(context, &format!("{from}--98.0.0"), &text)?;
+        let database = context.empty_database_in(&cluster)?;
+        let mut client = database.connect()?;
+        client.batch_execute(&format!("CREATE EXTENSION multica VERSION '{from}'"))?;
+        let error = refusal(&mut client, "ALTER EXTENSION multica UPDATE TO '98.0.0'")?;
+        ensure!(
+            error.code().code() == "55000"
+                && error
+                    .message()
+                    .contains(&format!("older than version {to}"))
+                && error
+                    .hint()
+                    .is_some_and(|hint| hint.contains("restart the server")),
+            "{error:?}"
+        );
+        let still = "SELECT extversion FROM pg_extension WHERE extname = 'multica'";
+        ensure!(values(&mut client, still)? == [from], "something was done");
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! What was released stays as it was, and is served for ever.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::support::{cluster, current};
+use crate::cluster::Options;
+use crate::context::Context;
+use crate::release::{self, Release};
+
+/// Databases out there were made by the released scripts: an edit would reach none of them, and every later update would
+/// be tried on something that does not exist. The same holds for a change of a version that is released already.
+pub fn released_scripts_stay_as_they_were(context: &Context) -> Result<()> {
+    let (found, recorded) = (
+        release::sums(&context.project)?,
+        release::recorded_sums(&context.project)?,
+    );
+    ensure!(!recorded.is_empty(), "no checksum is recorded");
+    for (path, sum) in &recorded {
+        ensure!(
+            found.get(path) == Some(sum),
+            "{path} was released and must stay as it was; write an update script instead"
+        );
+    }
+    for path in found.keys() {
+        ensure!(recorded.contains_key(path), "{path} has no checksum");
+    }
+    for release in release::all(&context.project)? {
+        let built = context.copy.extensions().join(
+            release
+                .script()
+                .file_name()
+                .context("a script has a name")?,
+        );
+        if built.exists() {
+            ensure!(
+                statements(&std::fs::read_to_string(&built)?)
+                    == statements(&std::fs::read_to_string(release.script())?),
+                "{} is released, and this checkout installs something else under its name",
+                release.version
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The lines of an install script apart from comments, sorted: the order is another with every build.
+fn statements(script: &str) -> Vec<&str> {
+    let is_statement =
+        |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.starts_with("/*");
+    let mut lines: Vec<&str> = script.lines().filter(is_statement).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// Old SQL objects, pg_upgrade and dumps name the symbols of the version they come from.
+pub fn library_has_what_released_scripts_call(context: &Context) -> Result<()> {
+    let database = context.empty_database()?;
+    let mut client = database.connect()?;
+    for release in release::all(&context.project)? {
+        let symbols = symbols(&release)?;
+        ensure!(symbols.len() > 40, "{} symbols were found", symbols.len());
+        for symbol in symbols {
+            client
+                .batch_execute(&format!(
+                    "CREATE OR REPLACE FUNCTION called() RETURNS void LANGUAGE c AS 'multica', '{symbol}'"
+                ))
+                .with_context(|| {
+                    format!("{} calls {symbol}, which is gone", release.version)
+                })?;
+        }
+    }
+    Ok(())
+}
+
+fn symbols(release: &Release) -> Result<Vec<String>> {
+    let script = std::fs::read_to_string(release.script())?;
+    let after = script.split("'MODULE_PATHNAME', '").skip(1);
+    Ok(after
+        .filter_map(|rest| rest.split('\'').next())
+        .map(str::to_string)
+        .collect())
+}
+
+/// A release that no script leads on from could only be dropped and created.
+pub fn every_release_leads_to_this_version(context: &Context) -> Result<()> {
+    let cluster = cluster(context, &Options::new("paths"))?;
+    let current = current(&cluster)?;
+    let mut client = cluster.connect("postgres")?;
+    let releases = release::all(&context.project)?;
+    ensure!(!releases.is_empty(), "there is no release");
+    for release in releases.iter().filter(|it| it.version != current) {
+        let path: Option<String> = client
+            .query_opt(
+                "SELECT path FROM pg_extension_update_paths('multica') WHERE source = $1 AND target = $2",
+                &[&release.version, &current],
+            )?
+            .and_then(|row| row.get(0));
+        ensure!(
+            path.is_some(),
+            "no update leads from {} to {current}",
+            release.version
+        );
+    }
+    Ok(())
+}

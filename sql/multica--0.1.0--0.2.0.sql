@@ -211,3 +211,7 @@ BEGIN
     END LOOP;
 END
 $rights$;
+
+-- An index of everything active: to a planner whose statistics are older than a long queue it looks smaller than one lookup.
+-- Nothing reads by it any more.
+DROP INDEX IF EXISTS @extschema@.multica_task_active_agent;

@@ -4,19 +4,20 @@
 //! because pgrx's own `update()` assigns a transaction id before anything is written: an idle poll would cost an id and
 //! WAL, and a standby would answer XX000 instead of its own read-only error.
 
+mod explain;
 pub mod plan;
+mod row;
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pgrx::pg_sys::errcodes::PgSqlErrorCode;
-use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::IntoDatum;
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum, PgMemoryContexts};
 
-use crate::error::Error;
+use explain::explain;
+pub use row::Row;
 
 /// A value bound to a parameter of a statement.
 pub struct Arg {
@@ -207,84 +208,6 @@ impl Statement {
     }
 }
 
-/// One row of a result, readable while its statement's SPI connection is open.
-pub struct Row<'table> {
-    tuple: pg_sys::HeapTuple,
-    desc: pg_sys::TupleDesc,
-    home: pg_sys::MemoryContext,
-    table: PhantomData<&'table ()>,
-}
-
-impl Row<'_> {
-    /// Column number `position`, counted from 1; None for NULL. The value is copied out of SPI's memory.
-    pub fn get<T: FromDatum>(&self, position: usize) -> Option<T> {
-        let (datum, oid) = self.raw(position)?;
-        unsafe {
-            T::from_datum_in_memory_context(PgMemoryContexts::For(self.home), datum, false, oid)
-        }
-    }
-
-    /// As [`Row::get`], for a column that is never NULL unless an adopted table lacks what keeps it from being so: 55000.
-    pub fn must<T: FromDatum>(&self, position: usize) -> T {
-        self.get(position).unwrap_or_else(|| {
-            let attributes = unsafe { crate::row::attributes(self.desc) };
-            let name = String::from_utf8_lossy(crate::row::name_of(&attributes[position - 1]));
-            Error::state(
-                format!("column \"{name}\" is NULL in a row that has to have it"),
-                "A table that was adopted may lack NOT NULL.",
-                "SELECT * FROM multica_install(dry_run => true) lists what is missing: set the column in every row, then NOT NULL.",
-            )
-            .raise()
-        })
-    }
-
-    /// The column called `name`, which the statement has; None for NULL.
-    pub fn column<T: FromDatum>(&self, name: &str) -> Option<T> {
-        let attributes = unsafe { crate::row::attributes(self.desc) };
-        let at = attributes
-            .iter()
-            .position(|attribute| crate::row::name_of(attribute) == name.as_bytes())
-            .unwrap_or_else(|| {
-                Error::state(
-                    "the tables of multica are missing or too old",
-                    format!("There is no column \"{name}\"."),
-                    "Run SELECT * FROM multica_install();",
-                )
-                .raise()
-            });
-        self.get(at + 1)
-    }
-
-    /// The column called `name`: its value (None for NULL) and type; the outer None says there is no such column.
-    pub fn named(&self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
-        let attributes = unsafe { crate::row::attributes(self.desc) };
-        let at = attributes.iter().position(|attribute| {
-            !attribute.attisdropped && crate::row::name_of(attribute) == name
-        })?;
-        let raw = self.raw(at + 1);
-        Some((raw.map(|(datum, _)| datum), attributes[at].atttypid))
-    }
-
-    /// Runs `form` in the memory the caller was in before SPI: what it makes outlives the statement.
-    pub fn at_home<R>(&self, form: impl FnOnce() -> R) -> R {
-        unsafe {
-            let inside = pg_sys::MemoryContextSwitchTo(self.home);
-            let formed = form();
-            pg_sys::MemoryContextSwitchTo(inside);
-            formed
-        }
-    }
-
-    fn raw(&self, position: usize) -> Option<(pg_sys::Datum, pg_sys::Oid)> {
-        unsafe {
-            let mut null = false;
-            let datum = pg_sys::SPI_getbinval(self.tuple, self.desc, position as i32, &mut null);
-            let oid = pg_sys::SPI_gettypeid(self.desc, position as i32);
-            (!null).then_some((datum, oid))
-        }
-    }
-}
-
 /// Whether this transaction still holds the shared lock that keeps readers below the event id `floor`.
 pub fn holds_event_lock(floor: i64) -> bool {
     /// Marks the extension's locks among all advisory ones, as in `sql/event/hold.sql`.
@@ -307,36 +230,4 @@ pub fn holds_event_lock(floor: i64) -> bool {
     unsafe {
         pg_sys::LockHeldByMe(&tag, mode, false)
     }
-}
-
-/// Adds what a user can do about two errors of Postgres that have a remedy here; all others pass unchanged, those that a
-/// trigger raises included.
-fn explain(caught: CaughtError, parses: bool) -> ! {
-    let CaughtError::PostgresError(ref error) = caught else {
-        caught.rethrow()
-    };
-    let message = error.message().to_string();
-    match error.sql_error_code() {
-        PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
-            if parses && error.hint().is_none() =>
-        {
-            ErrorReport::new(
-                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "the tables of multica are missing or too old",
-                "multica",
-            )
-            .set_detail(message)
-            .set_hint("Run SELECT * FROM multica_install();")
-            .report(PgLogLevel::ERROR)
-        }
-        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
-            if error.hint().is_none() && message.starts_with("permission denied for ") =>
-        {
-            ErrorReport::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, "multica")
-                .set_hint("The owner of the extension or a superuser can grant what a role needs: SELECT multica_grant('the_role', 'daemon');")
-                .report(PgLogLevel::ERROR)
-        }
-        _ => caught.rethrow(),
-    }
-    unreachable!("an error report does not return")
 }

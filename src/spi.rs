@@ -116,7 +116,7 @@ impl Statement {
     }
 
     /// The same statement where ids say which rows it is about: statistics older than the rows may take the index of all that is
-    /// queued for smaller than one lookup, so that indexes of a part of a table are not offered.
+    /// queued for smaller than one lookup, so that indexes of a part of a table, or of a status, are not offered.
     pub const fn by_id(self) -> Self {
         Self {
             names_rows: true,

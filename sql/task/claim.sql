@@ -1,12 +1,11 @@
 -- Tasks in the order given, with what the daemon needs to resume: the row's own pair, else where the agent left the issue,
 -- else the chat's pointer, else the chat's last task; always both fields from one source. What was cancelled while it
--- waited is no source: what it carries is older than what ran since. The runtime is compared by what no index serves, so
--- that the tasks are looked up by their ids.
+-- waited is no source: what it carries is older than what ran since.
 WITH claimed AS (
     UPDATE agent_task_queue AS t
     SET status = 'dispatched', dispatched_at = $2
     WHERE t.id = ANY ($1)
-      AND t.runtime_id IS NOT DISTINCT FROM $3
+      AND t.runtime_id = $3
       AND (t.status = 'queued' OR (t.status = 'dispatched' AND t.started_at IS NULL))
     RETURNING t.*
 )

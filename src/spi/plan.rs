@@ -143,11 +143,18 @@ unsafe extern "C-unwind" fn offer(
         }
         if OFFERS_WHOLE_INDEXES_ONLY.load(Ordering::Relaxed) {
             let all = PgList::<pg_sys::IndexOptInfo>::from_pg((*rel).indexlist);
+            let status = pg_sys::get_attnum(table, c"status".as_ptr());
             let mut whole = PgList::new();
             all.iter_ptr()
-                .filter(|index| (**index).indpred.is_null())
+                .filter(|index| (**index).indpred.is_null() && !has_key(&**index, status))
                 .for_each(|index| whole.push(index));
             (*rel).indexlist = whole.into_pg();
         }
     }
+}
+
+fn has_key(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {
+    let keys = unsafe { std::slice::from_raw_parts(index.indexkeys, index.ncolumns as usize) };
+    // Zero stands for a table without the column, and in an index for an expression.
+    column != 0 && keys.contains(&i32::from(column))
 }

@@ -60,6 +60,8 @@ const WHOLE_TABLES_AND_SORTS: &[&CStr] = &[
     c"enable_seqscan",
     c"enable_sort",
     c"enable_incremental_sort",
+    // A list of all runtimes that are offline, gone through once a task, where statistics know of none.
+    c"enable_material",
 ];
 
 /// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.

@@ -4,7 +4,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use postgres::{Client, SimpleQueryMessage};
+use postgres::error::SqlState;
+use postgres::{Client, GenericClient, SimpleQueryMessage};
 
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -155,6 +156,16 @@ pub fn hold_stop(database: &Database) -> Result<Client> {
     let mut holder = database.connect()?;
     holder.query("SELECT pg_advisory_lock($1)", &[&STOP])?;
     Ok(holder)
+}
+
+/// Ends a short statement_timeout: the statement that does so is under it as well, and is made again where it is cancelled.
+pub fn end_timeout(client: &mut impl GenericClient, sql: &str) -> Result<()> {
+    loop {
+        match client.batch_execute(sql) {
+            Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => {}
+            outcome => return Ok(outcome?),
+        }
+    }
 }
 
 /// Ends a backend and waits until it is gone.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::super::support::{expect, start, value};
+use super::super::support::{end_timeout, expect, start, value};
 use super::{HALF_DONE, LEFT, orphans};
 use crate::context::Context;
 
@@ -51,7 +51,7 @@ pub fn a_sweep_can_be_stopped_at_any_point(context: &Context) -> Result<()> {
         let before = value(&mut client, LEFT)?;
         client.batch_execute(&format!("SET statement_timeout = {}", limit * limit))?;
         let outcome = client.batch_execute("SELECT * FROM multica_sweep()");
-        client.batch_execute("SET statement_timeout = 0")?;
+        end_timeout(&mut client, "SET statement_timeout = 0")?;
         expect(&mut client, HALF_DONE, "0")?;
         let Err(error) = outcome else { break };
         let code = error.code().map_or("none", |code| code.code());

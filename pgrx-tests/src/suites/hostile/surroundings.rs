@@ -130,11 +130,11 @@ fn prepared_and_rolled_back(client: &mut Client, call: &str, name: &str) -> Resu
 /// A call that ends in the middle is 57014, and can be made again in what is left of the transaction.
 fn cancelled(client: &mut Client, routine: &Routine, call: &str, expected: &Outcome) -> Result<()> {
     undone(client, |open| {
-        open.batch_execute("DISCARD PLANS; SET LOCAL statement_timeout = 1; SAVEPOINT s")?;
+        open.batch_execute("DISCARD PLANS; SAVEPOINT s; SET LOCAL statement_timeout = 1")?;
         let found = routine.outcome(open, call)?;
         let is_cancelled = matches!(&found, Outcome::Raised(code, _) if code == "57014");
         ensure!(is_cancelled || found == *expected, "{call}\n{found:?}");
-        open.batch_execute("ROLLBACK TO s; SET LOCAL statement_timeout = 0")?;
+        support::end_timeout(open, "ROLLBACK TO s")?;
         let again = routine.outcome(open, call)?;
         ensure!(again == *expected, "{call}\nthen comes to {again:?}");
         Ok(())

@@ -29,10 +29,13 @@ pub struct Load {
     /// Seconds of the quiet measurement
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// Repetitions, each with a backlog of its own
+    #[arg(long, default_value_t = 3)]
+    repetitions: usize,
 }
 
 /// Of a quick run.
-pub const QUICK: &[&str] = &["--orphans=20000", "--seconds=3"];
+pub const QUICK: &[&str] = &["--orphans=20000", "--seconds=3", "--repetitions=1"];
 
 /// The calls that a sweep must not slow down.
 pub const CLAIM_BUSY: &str = "claim, beside the sweep";
@@ -45,14 +48,39 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// When a call ended, and how many milliseconds it took.
 type Call = (Instant, f64);
 
-/// Traffic first without, then beside a sweep.
+/// What was measured, with how many orphans, in which unit, and how much of it.
+type Measured = (String, i64, &'static str, f64);
+
+/// Every repetition, and what is slower beside a sweep.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = format!(
         "calls of {} connections that claim, start and complete and {} that beat, a round every {} ms each, while the worker sweeps",
         load.connections, load.connections, load.pause
     );
     let mut results = bench.results("fire", &about, &["orphans"]);
-    let progress = Progress::new("fire", 3);
+    let progress = Progress::new("fire", 3 * load.repetitions);
+    let repeated = (0..load.repetitions)
+        .map(|_| once(bench, load, &progress))
+        .collect::<Result<Vec<_>>>()?;
+    for (at, (what, orphans, unit, _)) in repeated.first().into_iter().flatten().enumerate() {
+        let values = repeated.iter().map(|measured| measured[at].3).collect();
+        results.add(what, &[*orphans], unit, values);
+    }
+    for name in ["claim", "heartbeat"] {
+        for unit in ["ms, median", P99] {
+            let (busy, quiet) = (
+                format!("{name}, beside the sweep"),
+                format!("{name}, nothing to sweep"),
+            );
+            results.relate(&busy, &quiet, unit);
+        }
+    }
+    Ok(results)
+}
+
+/// Traffic first without, then beside a sweep.
+fn once(bench: &Bench, load: &Load, progress: &Progress) -> Result<Vec<Measured>> {
+    let mut measured = Vec::new();
     progress.step("loading");
     let database = prepare(bench, load)?;
     let stop = AtomicBool::new(false);
@@ -101,12 +129,8 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                     ensure!(!times.is_empty(), "no {name} was made {what}");
                     times.sort_by(f64::total_cmp);
                     for (share, unit) in [(0.5, "ms, median"), (0.99, P99)] {
-                        results.add(
-                            &format!("{name}, {what}"),
-                            &[orphans],
-                            unit,
-                            vec![percentile(&times, share)],
-                        );
+                        let value = percentile(&times, share);
+                        measured.push((format!("{name}, {what}"), orphans, unit, value));
                     }
                     Ok(())
                 };
@@ -114,24 +138,11 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
             summary("beside the sweep", load.orphans, &busy)?;
         }
         let seconds = (busy.end - busy.start).as_secs_f64();
-        results.add(
-            "worker",
-            &[load.orphans],
-            "orphans/s",
-            vec![load.orphans as f64 / seconds],
-        );
+        let rate = load.orphans as f64 / seconds;
+        measured.push(("worker".to_string(), load.orphans, "orphans/s", rate));
         Ok(())
     })?;
-    for name in ["claim", "heartbeat"] {
-        for unit in ["ms, median", P99] {
-            let (busy, quiet) = (
-                format!("{name}, beside the sweep"),
-                format!("{name}, nothing to sweep"),
-            );
-            results.relate(&busy, &quiet, unit);
-        }
-    }
-    Ok(results)
+    Ok(measured)
 }
 
 /// Ends the workers, also when something fails.

@@ -36,9 +36,10 @@ const BATCH: i64 = 100;
 const TEN_MINUTES: i64 = 40;
 
 /// A way to beat, its script, and how many beats a transaction of it is.
-const WAYS: [(&str, &str, i64); 4] = [
+const WAYS: [(&str, &str, i64); 5] = [
     (OURS, "function", 1),
     (RETURNING, "returning", 1),
+    ("the same in PL/pgSQL", "wrapped", 1),
     ("bare UPDATE", "bare", 1),
     (MANY, "many", BATCH),
 ];
@@ -117,6 +118,7 @@ fn load_runtimes<'a>(bench: &'a Bench, runtimes: i64) -> Result<Database<'a>> {
     let database = bench.context.fresh_database_in(bench.cluster)?;
     let mut client = database.connect()?;
     client.execute(&bench.text("heartbeat/load.sql")?, &[&runtimes])?;
+    client.batch_execute(&bench.text("heartbeat/wrapped.sql")?)?;
     for statement in bench.text("heartbeat/batches.sql")?.split(";\n") {
         client.batch_execute(statement)?;
     }

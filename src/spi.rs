@@ -56,7 +56,8 @@ pub struct Statement {
 
 /// A kept plan may be made while a table is empty, where reading all of it looks cheapest.
 const WHOLE_TABLES: &[&CStr] = &[c"enable_seqscan"];
-const WHOLE_TABLES_AND_SORTS: &[&CStr] = &[
+/// What else could give the order that an index is asked for, or save looking there.
+const ALL_BUT_INDEX_ORDER: &[&CStr] = &[
     c"enable_seqscan",
     c"enable_sort",
     c"enable_incremental_sort",
@@ -112,7 +113,7 @@ impl Statement {
     /// sort what another index gives.
     pub const fn in_index_order(self) -> Self {
         Self {
-            avoids: WHOLE_TABLES_AND_SORTS,
+            avoids: ALL_BUT_INDEX_ORDER,
             ..self
         }
     }

@@ -39,6 +39,8 @@ pub const QUICK: &[&str] = &["--orphans=20000", "--seconds=3", "--repetitions=1"
 
 /// The calls that a sweep must not slow down.
 pub const CLAIM_BUSY: &str = "claim, beside the sweep";
+/// Unit of the calls in between.
+const MEDIAN: &str = "ms, median";
 /// Unit of the slowest calls.
 pub const P99: &str = "ms, 99th percentile";
 
@@ -67,7 +69,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         results.add(what, &[*orphans], unit, values);
     }
     for name in ["claim", "heartbeat"] {
-        for unit in ["ms, median", P99] {
+        for unit in [MEDIAN, P99] {
             let (busy, quiet) = (
                 format!("{name}, beside the sweep"),
                 format!("{name}, nothing to sweep"),
@@ -128,7 +130,7 @@ fn once(bench: &Bench, load: &Load, progress: &Progress) -> Result<Vec<Measured>
                     let mut times: Vec<f64> = within.map(|(_, took)| *took).collect();
                     ensure!(!times.is_empty(), "no {name} was made {what}");
                     times.sort_by(f64::total_cmp);
-                    for (share, unit) in [(0.5, "ms, median"), (0.99, P99)] {
+                    for (share, unit) in [(0.5, MEDIAN), (0.99, P99)] {
                         let value = percentile(&times, share);
                         measured.push((format!("{name}, {what}"), orphans, unit, value));
                     }

@@ -54,15 +54,22 @@ pub struct Statement {
     names_rows: bool,
 }
 
-/// A kept plan may be made while a table is empty, where reading all of it looks cheapest.
-const WHOLE_TABLES: &[&CStr] = &[c"enable_seqscan"];
-/// What else could give the order that an index is asked for, or save looking there.
+/// A kept plan may be made while a table is empty, where reading all of it looks cheapest: as it lies, in the order of an
+/// index to be merged with another, or into memory to be gone through for each row of another.
+const WHOLE_TABLES: &[&CStr] = &[
+    c"enable_seqscan",
+    c"enable_hashjoin",
+    c"enable_mergejoin",
+    c"enable_material",
+];
+/// What else could give the order that an index is asked for.
 const ALL_BUT_INDEX_ORDER: &[&CStr] = &[
     c"enable_seqscan",
+    c"enable_hashjoin",
+    c"enable_mergejoin",
+    c"enable_material",
     c"enable_sort",
     c"enable_incremental_sort",
-    // A list of all runtimes that are offline, gone through once a task, where statistics know of none.
-    c"enable_material",
 ];
 
 /// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.

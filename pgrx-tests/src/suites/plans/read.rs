@@ -82,22 +82,22 @@ pub fn indexes(client: &mut Client) -> Result<HashMap<String, Index>> {
     Ok(rows.iter().map(|row| (row.get(0), index(row))).collect())
 }
 
-/// The scans of a plan that walk through a whole table: sequential ones, and on `history` also those of an index that
-/// holds every row where nothing is asked of its leading column. One that a LIMIT stops and that passes over nothing is
-/// none: so is the least or greatest id found, of which 17 no longer asks that it be not null.
+/// The scans of a plan that walk through a whole table: sequential ones of these `tables`, and of those `by_index` also the
+/// ones of an index that holds every row where nothing is asked of its leading column. One that a LIMIT stops and that
+/// passes over nothing is none: so is the least or greatest id found, of which 17 no longer asks that it be not null.
 pub fn walks(
     plan: &Value,
-    history: &[&str],
-    fleet: &[&str],
+    tables: &[&str],
+    by_index: &[&str],
     indexes: &HashMap<String, Index>,
 ) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let whole = |table: &str, node: &Value| {
         let said = |key: &str| node[key].as_str().unwrap_or_default();
         match said("Node Type") {
-            "Seq Scan" | "Sample Scan" => history.contains(&table) || fleet.contains(&table),
+            "Seq Scan" | "Sample Scan" => tables.contains(&table),
             "Index Scan" | "Index Only Scan" | "Bitmap Index Scan" => {
-                history.contains(&table)
+                by_index.contains(&table)
                     && indexes.get(said("Index Name")).is_none_or(|index| {
                         !index.partial && !said("Index Cond").contains(&index.leading)
                     })

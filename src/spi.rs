@@ -218,6 +218,15 @@ impl Statement {
     }
 }
 
+/// How many transactions that had an id have ended in this cluster since it started. While the number is the same, two
+/// statements of a transaction see the same of all others.
+pub fn ended_transactions() -> u64 {
+    unsafe {
+        // SAFETY: the snapshot is Postgres' own, and is read before anything can take another one.
+        (*pg_sys::GetLatestSnapshot()).snapXactCompletionCount
+    }
+}
+
 /// Whether this transaction still holds the shared lock that keeps readers below the event id `floor`.
 pub fn holds_event_lock(floor: i64) -> bool {
     /// Marks the extension's locks among all advisory ones, as in `sql/event/hold.sql`.

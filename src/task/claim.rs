@@ -14,17 +14,17 @@ use crate::argument::required;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::Events;
-use crate::failure;
 use crate::kind::Claimed;
 use crate::lock::{self, Wanted};
 use crate::row::{Composite, set};
 use crate::runtime;
 use crate::settings;
-use crate::spi::{Statement, arg};
+use crate::spi::{self, Statement, arg};
 
 static CHOOSE: Statement =
     Statement::write(include_str!("../../sql/task/choose.sql")).in_index_order();
 static CLAIM: Statement = Statement::write(include_str!("../../sql/task/claim.sql")).by_id();
+static WAKE: Statement = Statement::write(include_str!("../../sql/task/wake_agents.sql")).by_id();
 
 extension_sql_file!(
     "../../sql/install/comments/claim.sql",
@@ -48,6 +48,9 @@ struct Choice {
 
 /// What may be handed out, and what the runtime's row says.
 struct Look {
+    /// How many transactions had ended before it, and how many tasks it was to find.
+    ended: u64,
+    most: i64,
     workspace: Uuid,
     needs_sign_of_life: bool,
     choices: Vec<Choice>,
@@ -60,6 +63,7 @@ impl Look {
         most: i64,
         now: TimestampWithTimeZone,
     ) -> Result<Self> {
+        let ended = spi::ended_transactions();
         let args = [
             arg(runtime),
             arg(now),
@@ -88,6 +92,8 @@ impl Look {
             .filter_map(|(_, _, choice)| choice)
             .collect();
         Ok(Self {
+            ended,
+            most,
             workspace,
             needs_sign_of_life,
             choices,
@@ -117,6 +123,15 @@ impl Look {
         }
         .take();
         best
+    }
+
+    /// What was seen without locks, where under them the same would be seen: all that was chosen from is locked, and no
+    /// transaction that may have changed anything has ended since.
+    fn if_current(self, agents: &[Uuid], most: i64) -> Option<Self> {
+        let is_current = self.most == most
+            && self.agents().len() == agents.len()
+            && spi::ended_transactions() == self.ended;
+        is_current.then_some(self)
     }
 
     /// The agents chosen from, best first.
@@ -166,7 +181,7 @@ fn multica_claim(
     let mut silent = look.needs_sign_of_life;
     let mut claimed = Vec::new();
     for at in 0..LOOKS {
-        if look.choices.is_empty() || !claimed.is_empty() {
+        if look.choices.is_empty() {
             break;
         }
         let mut agents = look.lock_agents();
@@ -175,14 +190,17 @@ fn multica_claim(
             agents = look.lock_an_agent();
         }
         // The runtime's row comes after the agents and before the chats, as in every call.
-        if std::mem::take(&mut silent) {
+        let revived = std::mem::take(&mut silent);
+        if revived {
             runtime::revive(vec![runtime], now, &mut events);
         }
         let chats = look.lock_chats(&agents);
-        claimed = claim(runtime, &agents, &chats, most, now, &mut events)?;
-        if claimed.is_empty() {
-            look = Look::take(runtime, None, most, now)?;
+        let current = look.if_current(&agents, most).filter(|_| !revived);
+        claimed = claim(runtime, &agents, &chats, most, current, now, &mut events)?;
+        if !claimed.is_empty() {
+            break;
         }
+        look = Look::take(runtime, None, most, now)?;
     }
     if silent {
         runtime::revive(vec![runtime], now, &mut events);
@@ -191,14 +209,15 @@ fn multica_claim(
     Ok(set(claimed))
 }
 
-/// Chooses again under the locks and hands out; tasks of another workspace than the runtime's are cancelled instead, and
-/// what else may be handed out is chosen once more: however many there are, a look cancels one batch of them, of each agent
-/// as many as it has room for.
+/// Chooses again under the locks, unless what was seen is `current`, and hands out; tasks of another workspace than the
+/// runtime's are cancelled instead, and what else may be handed out is chosen once more: however many there are, a look
+/// cancels one batch of them, of each agent as many as it has room for.
 fn claim(
     runtime: Uuid,
     agents: &[Uuid],
     chats: &[Uuid],
     most: i64,
+    current: Option<Look>,
     now: TimestampWithTimeZone,
     events: &mut Events,
 ) -> Result<Vec<Composite<Claimed>>> {
@@ -210,7 +229,10 @@ fn claim(
             .retain(|choice| choice.chat.is_none_or(is_locked));
         Ok(look)
     };
-    let mut look = choose(most)?;
+    let mut look = match current {
+        Some(look) => look,
+        None => choose(most)?,
+    };
     if look.choices.iter().any(|choice| choice.foreign) {
         let all = choose(MOST)?.choices.into_iter();
         let foreign: Vec<Uuid> = all
@@ -239,9 +261,10 @@ fn claim(
     let (done, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
     let is_claimed = |choice: &&Choice| done.contains(&Some(choice.task));
     let claimed: Vec<&Choice> = look.choices.iter().filter(is_claimed).collect();
-    if claimed.iter().any(|choice| choice.wakes_agent) {
-        let tasks: Vec<Uuid> = claimed.iter().map(|choice| choice.task).collect();
-        for agent in failure::reconcile(&tasks, &[], now) {
+    let woken = claimed.iter().filter(|choice| choice.wakes_agent);
+    let agents: Vec<Uuid> = woken.map(|choice| choice.agent).collect();
+    if !agents.is_empty() {
+        for agent in WAKE.rows(&[arg(agents), arg(now)], |row| row.must(1)) {
             events.push("agent:status", agent, json!({}));
         }
     }

@@ -1,0 +1,5 @@
+-- The agents $1, which have a task in flight now; the caller has locked them.
+UPDATE agent AS a
+SET status = 'working', updated_at = $2
+WHERE a.id = ANY ($1) AND a.status <> 'working'
+RETURNING a.id

@@ -54,6 +54,8 @@ pub const QUICK: &[&str] = &[
 
 /// What is measured here.
 pub const OURS: &str = "multica";
+/// The least that a queue can do on our task table.
+pub const TABLE: &str = "bare statements on multica's table";
 /// The least that a queue can do.
 pub const FLOOR: &str = "bare table";
 /// Tasks of a batch.
@@ -103,7 +105,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         progress.step(format!("loading {history} finished tasks"));
         let mut prepared = Vec::new();
         for side in &sides {
-            let given = [OURS, FLOOR].contains(&side.name) || [0, load.others].contains(history);
+            let given = is_own(side.name) || [0, load.others].contains(history);
             if given && let Some(one) = prepare(bench, &packages, side, *history, load.batch)? {
                 prepared.push(one);
             }
@@ -119,8 +121,10 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                     load.repetitions
                 ));
                 for (place, one) in prepared.iter().enumerate() {
-                    let known = [OURS, FLOOR].contains(&one.side.name);
-                    if *history > 0 && !known && connections != load.most_before_history() {
+                    if *history > 0
+                        && !is_own(one.side.name)
+                        && connections != load.most_before_history()
+                    {
                         continue;
                     }
                     bench.settle()?;
@@ -162,6 +166,11 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     Ok(results)
 }
 
+/// Whether a side is ours or a floor, none of the others that it is measured against.
+pub fn is_own(side: &str) -> bool {
+    [OURS, TABLE, FLOOR].contains(&side)
+}
+
 impl Load {
     /// Connections at which the others meet a history.
     fn most_before_history(&self) -> usize {
@@ -195,7 +204,7 @@ fn prepare<'a>(
     batch: usize,
 ) -> Result<Option<Prepared<'a>>> {
     let project = &bench.context.project;
-    let database = if side.is_ours() {
+    let database = if side.has_our_tables() {
         bench.histories.copy(history)?
     } else {
         bench.context.empty_database_in(bench.cluster)?
@@ -204,7 +213,7 @@ fn prepare<'a>(
     let mut client = database.connect()?;
     let load = texts.remove("history");
     texts.remove("fleet");
-    if history > 0 && !side.is_ours() {
+    if history > 0 && !side.has_our_tables() {
         let Some(load) = load else { return Ok(None) };
         history::load(&mut client, &load, history).with_context(|| side.name)?;
     }

@@ -101,7 +101,7 @@ const GOALS: [Goal; 16] = [
         "cycle",
         |all| {
             ratios(&of_batch(all, true), "tasks/s", cycle::OURS, |what| {
-                ![cycle::OURS, cycle::FLOOR].contains(&what)
+                !cycle::is_own(what)
             })
         },
     ),
@@ -111,7 +111,7 @@ const GOALS: [Goal; 16] = [
         "cycle",
         |all| {
             ratios(&of_batch(all, false), "tasks/s", cycle::OURS, |what| {
-                ![cycle::OURS, cycle::FLOOR].contains(&what)
+                !cycle::is_own(what)
             })
         },
     ),

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use super::cycle;
 use super::queue::Texts;
 use crate::cluster::{Cluster, PORT, SUPERUSER};
 use crate::console::run_step;
@@ -26,6 +27,8 @@ pub struct Side {
 enum Origin {
     /// The extension.
     Multica,
+    /// The tables of the extension alone: the statements that are not its own are ours.
+    Table,
     /// Its setup alone.
     Own,
     /// A file of SQL in a Python package.
@@ -36,10 +39,11 @@ enum Origin {
     Node,
 }
 
-/// Ours first, then the floor, then the others.
-pub const SIDES: [Side; 7] = [
-    side("multica", "multica", Origin::Multica),
-    side("bare table", "bare", Origin::Own),
+/// Ours first, then the floors, then the others.
+pub const SIDES: [Side; 8] = [
+    side(cycle::OURS, OURS, Origin::Multica),
+    side(cycle::TABLE, "table", Origin::Table),
+    side(cycle::FLOOR, "bare", Origin::Own),
     side("graphile-worker", "peers/graphile-worker", Origin::Node),
     side("pg-boss", "peers/pg-boss", Origin::Node),
     side(
@@ -54,6 +58,9 @@ pub const SIDES: [Side; 7] = [
         Origin::Program("import absurdctl; print(absurdctl.BUNDLED_SCHEMA_SQL)"),
     ),
 ];
+
+/// The folder of ours.
+const OURS: &str = "multica";
 
 const fn side(name: &'static str, folder: &'static str, origin: Origin) -> Side {
     Side {
@@ -130,10 +137,10 @@ impl Side {
         database: &Database,
         batch: usize,
     ) -> Result<Texts> {
-        let folder = project.harness().join("bench").join(self.folder);
+        let folder = |name: &str| project.harness().join("bench").join(name);
         let mut client = database.connect()?;
         let printed = match self.origin {
-            Origin::Multica | Origin::Own => BTreeMap::new(),
+            Origin::Multica | Origin::Table | Origin::Own => BTreeMap::new(),
             Origin::File(name) => {
                 client.batch_execute(&super::read(&packages.python.join(name))?)?;
                 BTreeMap::new()
@@ -148,7 +155,7 @@ impl Side {
             }
             Origin::Node => {
                 let mut node = Command::new("node");
-                node.arg(folder.join("peer.mjs"))
+                node.arg(folder(self.folder).join("peer.mjs"))
                     .args([
                         address(database.cluster(), &database.name),
                         batch.to_string(),
@@ -161,23 +168,33 @@ impl Side {
             }
         };
         let mut texts: Texts = printed;
-        for entry in fs::read_dir(&folder)? {
-            let file = entry?.path();
-            if file.extension().is_some_and(|kind| kind == "sql") {
-                let name = file.file_stem().unwrap_or_default();
-                texts.insert(name.to_string_lossy().into_owned(), super::read(&file)?);
-            }
+        if matches!(self.origin, Origin::Table) {
+            texts.extend(statements(&folder(OURS))?);
         }
+        texts.extend(statements(&folder(self.folder))?);
         if let Some(setup) = texts.remove("setup") {
             client.batch_execute(&setup)?;
         }
         Ok(texts)
     }
 
-    /// Whether it is ours, whose database is made from the extension's template.
-    pub fn is_ours(&self) -> bool {
-        matches!(self.origin, Origin::Multica)
+    /// Whether it works on the tables of ours, whose database is made from the extension's template.
+    pub fn has_our_tables(&self) -> bool {
+        matches!(self.origin, Origin::Multica | Origin::Table)
     }
+}
+
+/// Every statement of a folder, by the name of its file.
+fn statements(folder: &Path) -> Result<Texts> {
+    let mut texts = Texts::new();
+    for entry in fs::read_dir(folder)? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|kind| kind == "sql") {
+            let name = file.file_stem().unwrap_or_default();
+            texts.insert(name.to_string_lossy().into_owned(), super::read(&file)?);
+        }
+    }
+    Ok(texts)
 }
 
 fn output(command: &mut Command) -> Result<String> {

@@ -1,0 +1,1 @@
+UPDATE agent_task_queue SET status = 'running', started_at = now() WHERE id = ANY (:ids) AND status = 'dispatched' RETURNING id

@@ -1,12 +1,10 @@
 //! The outbox: what happened, recorded in the transaction in which it happened, and read without gaps.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+mod record;
+mod told;
 
-use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::{Value, json};
 
 use crate::argument::{excerpt, not_blank, required};
 use crate::clock;
@@ -14,10 +12,11 @@ use crate::error::{Error, Result};
 use crate::kind::{Event, Reader};
 use crate::row::{Composite, set};
 use crate::settings;
-use crate::spi::{self, Statement, arg};
+use crate::spi::{Statement, arg};
 
-static HOLD: Statement = Statement::write(include_str!("../sql/event/hold.sql"));
-static RECORD: Statement = Statement::write(include_str!("../sql/event/record.sql"));
+pub use record::Events;
+pub use told::Told;
+
 static BOUND: Statement = Statement::write(include_str!("../sql/event/bound.sql"));
 static LOWEST_HELD: Statement = Statement::write(include_str!("../sql/event/lowest_held.sql"));
 static READ: Statement = Statement::write(include_str!("../sql/event/read.sql"));
@@ -42,76 +41,6 @@ extension_sql_file!(
 
 /// Times the retention that an event is kept at most for a named reader that has not taken it.
 const LONGEST_RETENTION: f64 = 10.0;
-
-thread_local! {
-    static HELD: Cell<Option<i64>> = const { Cell::new(None) };
-}
-
-/// The events of a call, in the order in which they are to be read.
-#[derive(Default)]
-pub struct Events {
-    sweep: Option<Uuid>,
-    types: Vec<&'static str>,
-    subjects: Vec<Uuid>,
-    details: Vec<Option<String>>,
-}
-
-impl Events {
-    /// Events that all carry the id of the sweep that made them.
-    pub fn of_sweep(sweep: Uuid) -> Self {
-        Self {
-            sweep: Some(sweep),
-            ..Self::default()
-        }
-    }
-
-    /// An event about the row `subject`; `detail` is an object of what its tables do not tell.
-    pub fn push(&mut self, kind: &'static str, subject: Uuid, detail: Value) {
-        self.types.push(kind);
-        self.subjects.push(subject);
-        let tells = detail.as_object().is_some_and(|keys| !keys.is_empty());
-        self.details.push(tells.then(|| detail.to_string()));
-    }
-
-    /// One daemon:register event a workspace for something that happened to its runtimes.
-    pub fn runtimes(&mut self, action: &str, runtimes: impl IntoIterator<Item = (Uuid, Uuid)>) {
-        let mut by_workspace: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
-        for (workspace, runtime) in runtimes {
-            by_workspace
-                .entry(workspace)
-                .or_default()
-                .push(runtime.to_string());
-        }
-        for (workspace, ids) in by_workspace {
-            let detail = json!({ "action": action, "runtime_ids": ids });
-            self.push("daemon:register", workspace, detail);
-        }
-    }
-
-    /// Writes them; listeners are woken at commit.
-    pub fn record(self, now: TimestampWithTimeZone) {
-        if self.types.is_empty() {
-            return;
-        }
-        hold_back_readers();
-        RECORD.run(&[
-            arg(now),
-            arg(self.sweep),
-            arg(self.types),
-            arg(self.subjects),
-            arg(self.details),
-        ]);
-    }
-}
-
-/// Once a transaction, before its first event: see hold.sql. A rolled back savepoint releases the lock and takes back the
-/// wake-up, so what counts is whether it is held, not whether it was taken.
-fn hold_back_readers() {
-    if HELD.get().is_some_and(spi::holds_event_lock) {
-        return;
-    }
-    HELD.set(HOLD.row(&[arg(settings::notify())], |row| row.must(1)));
-}
 
 /// The id up to which no open transaction can still commit an event, while there is one that may commit any.
 fn lowest_held() -> Option<i64> {

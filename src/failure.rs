@@ -3,13 +3,13 @@
 //! Every path that fails a task ends here. The caller holds the locks of [`crate::lock`] on everything the steps touch.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
 use serde_json::json;
 
-use crate::event::Events;
+use crate::event::{Events, Told};
 use crate::spi::{Statement, arg};
 
 static FAIL: Statement = Statement::write(include_str!("../sql/failure/fail.sql")).by_id();
@@ -55,60 +55,72 @@ pub const TIMEOUT: Reason = Reason {
 #[derive(Default)]
 pub struct Consequences {
     /// Retries queued.
-    pub retried: i64,
+    pub retries: Vec<Uuid>,
     /// Issues set back to todo.
     pub issues_reset: i64,
     /// Agents whose status changed.
     pub agents_reconciled: i64,
-    /// The retries, each by the task it repeats.
-    pub retries: HashMap<Uuid, Uuid>,
+}
+
+impl Consequences {
+    /// How many retries were queued.
+    pub fn retried(&self) -> i64 {
+        self.retries.len() as i64
+    }
 }
 
 impl std::ops::AddAssign for Consequences {
     fn add_assign(&mut self, other: Self) {
-        self.retried += other.retried;
+        self.retries.extend(other.retries);
         self.issues_reset += other.issues_reset;
         self.agents_reconciled += other.agents_reconciled;
-        self.retries.extend(other.retries);
     }
 }
 
 /// Fails tasks in flight; gives those that it failed.
-pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Vec<Uuid> {
+pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Vec<Told> {
     hold(&tasks);
-    FAIL.rows(
+    Told::read(
+        &FAIL,
         &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)],
-        |row| row.must(1),
     )
 }
 
 /// The five steps, in order. Retries come before resets for the whole set, so that the outcome does not depend on the
-/// order of rows. `announced`: the failed tasks to record a task:failed event for; the fifth step, the insert of all
+/// order of rows. `is_announced`: whether to record a task:failed event for a task; the fifth step, the insert of all
 /// events, is the caller's, once a call.
 pub fn follow(
-    failed: &[Uuid],
-    announced: &HashSet<Uuid>,
+    failed: &[Told],
+    is_announced: impl Fn(Uuid) -> bool,
     now: TimestampWithTimeZone,
     events: &mut Events,
 ) -> Consequences {
     if failed.is_empty() {
         return Consequences::default();
     }
-    hold(failed);
-    let retries = retry(failed, now);
+    let tasks = ids(failed.iter());
+    hold(&tasks);
+    let retries = RETRY.rows(&[arg(tasks), arg(now)], Told::reader());
     let issues = todo_again(failed, now);
     let runs = follow_autopilot(failed, now);
     point_chats(failed, now);
-    let agents = reconcile(failed, &[], now);
+    let agents = reconcile(&agents_of(failed), now);
 
+    let mut by_parent: HashMap<Option<Uuid>, Told> = retries
+        .into_iter()
+        .map(|retry| (retry.parent(), retry))
+        .collect();
+    let mut retries = Vec::with_capacity(by_parent.len());
     for task in failed {
-        let retry = retries.get(task);
-        if let Some(retry) = retry {
-            events.push("task:queued", *retry, json!({}));
-        }
-        if announced.contains(task) {
-            let retry = retry.map(ToString::to_string);
-            events.push("task:failed", *task, json!({ "retry_task_id": retry }));
+        let retry = by_parent.remove(&Some(task.id()));
+        let retry = retry.map(|retry| {
+            let retry = retry.within(task.workspace());
+            events.task("task:queued", &retry);
+            retries.push(retry.id());
+            retry.id()
+        });
+        if is_announced(task.id()) {
+            events.failed(task, retry);
         }
     }
     announce_resets(&issues, events);
@@ -119,24 +131,26 @@ pub fn follow(
         events.push("agent:status", *agent, json!({}));
     }
     Consequences {
-        retried: retries.len() as i64,
+        retries,
         issues_reset: issues.len() as i64,
         agents_reconciled: agents.len() as i64,
-        retries,
     }
 }
 
-/// Queues the retries of those of the failed tasks that are eligible; the retry by its parent.
-pub fn retry(failed: &[Uuid], now: TimestampWithTimeZone) -> HashMap<Uuid, Uuid> {
-    let pairs = RETRY.rows(&[arg(failed.to_vec()), arg(now)], |row| {
-        (row.must(2), row.must(1))
-    });
-    pairs.into_iter().collect()
+/// Queues the retry of a failed task if it is eligible.
+pub fn retry(failed: Uuid, now: TimestampWithTimeZone) -> Option<Told> {
+    let retries = Told::read(&RETRY, &[arg(vec![failed]), arg(now)]);
+    retries.into_iter().next()
 }
 
 /// Issues of the tasks that are still in progress with nothing active left go back to todo; gives those that did.
-fn todo_again(tasks: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
-    RESET_ISSUES.rows(&[arg(tasks.to_vec()), arg(now)], |row| row.must(1))
+fn todo_again(tasks: &[Told], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    let issues: BTreeSet<Uuid> = tasks.iter().filter_map(Told::issue).collect();
+    if issues.is_empty() {
+        return Vec::new();
+    }
+    let issues: Vec<Uuid> = issues.into_iter().collect();
+    RESET_ISSUES.rows(&[arg(issues), arg(now)], |row| row.must(1))
 }
 
 fn announce_resets(issues: &[Uuid], events: &mut Events) {
@@ -147,24 +161,40 @@ fn announce_resets(issues: &[Uuid], events: &mut Events) {
 }
 
 /// Sets the issues of tasks right that go away without having failed.
-pub fn reset_issues(tasks: &[Uuid], now: TimestampWithTimeZone, events: &mut Events) {
+pub fn reset_issues(tasks: &[Told], now: TimestampWithTimeZone, events: &mut Events) {
     announce_resets(&todo_again(tasks, now), events);
 }
 
 /// Autopilot runs follow their tasks to the end; gives the runs that changed.
-pub fn follow_autopilot(tasks: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
-    FOLLOW_AUTOPILOT.rows(&[arg(tasks.to_vec()), arg(now)], |row| row.must(1))
+pub fn follow_autopilot(tasks: &[Told], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    let of_runs = ids(tasks.iter().filter(|task| task.is_of_run()));
+    if of_runs.is_empty() {
+        return Vec::new();
+    }
+    FOLLOW_AUTOPILOT.rows(&[arg(of_runs), arg(now)], |row| row.must(1))
 }
 
 /// Chats remember where those of the tasks that ran were when they ended.
-pub fn point_chats(tasks: &[Uuid], now: TimestampWithTimeZone) {
-    POINT_CHATS.run(&[arg(tasks.to_vec()), arg(now)]);
+pub fn point_chats(tasks: &[Told], now: TimestampWithTimeZone) {
+    let turns = ids(tasks.iter().filter(|task| task.is_turn()));
+    if !turns.is_empty() {
+        POINT_CHATS.run(&[arg(turns), arg(now)]);
+    }
 }
 
-/// The agents of the tasks, and these agents, get the status their tasks call for; gives those that changed.
-pub fn reconcile(tasks: &[Uuid], agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
-    let args = [arg(tasks.to_vec()), arg(now), arg(agents.to_vec())];
-    RECONCILE_AGENTS.rows(&args, |row| row.must(1))
+/// These agents get the status that their tasks call for; gives those that changed.
+pub fn reconcile(agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    RECONCILE_AGENTS.rows(&[arg(agents.to_vec()), arg(now)], |row| row.must(1))
+}
+
+/// The agents of tasks.
+pub fn agents_of(tasks: &[Told]) -> Vec<Uuid> {
+    let agents: BTreeSet<Uuid> = tasks.iter().filter_map(Told::agent).collect();
+    agents.into_iter().collect()
+}
+
+fn ids<'a>(tasks: impl Iterator<Item = &'a Told>) -> Vec<Uuid> {
+    tasks.map(Told::id).collect()
 }
 
 /// Remembers what is being worked on, so that a row that cannot be written can be named after the transaction is gone.

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
 use crate::backlog::{self, OF_OFFLINE, OF_TIMED_OUT, Place, Question};
 use crate::clock;
-use crate::event::Events;
+use crate::event::{Events, Told};
 use crate::failure::{self, Consequences, Reason};
 use crate::kind;
 use crate::lock::Wanted;
@@ -67,10 +67,9 @@ pub fn verdict(
         return Verdict::default();
     }
     let failed = failure::fail(tasks, reason, now);
-    let announced = failed.iter().copied().collect();
-    let consequences = failure::follow(&failed, &announced, now, events);
+    let consequences = failure::follow(&failed, |_| true, now, events);
     Verdict {
-        failed,
+        failed: failed.iter().map(Told::id).collect(),
         consequences,
     }
 }
@@ -202,7 +201,7 @@ fn multica_recover_orphans(
     events.record(now);
     Ok(Composite::of(&[
         ("orphaned", arg(verdict.failed.len() as i64)),
-        ("retried", arg(verdict.consequences.retried)),
+        ("retried", arg(verdict.consequences.retried())),
     ]))
 }
 
@@ -216,16 +215,17 @@ fn multica_handle_failed_tasks(
     let given = elements("task_ids", task_ids)?;
     let now = clock::now();
     Wanted::of_tasks(given.clone()).take();
-    let failed: Vec<Uuid> = FAILED.rows(&[arg(given)], |row| row.must(1));
+    let failed = Told::read(&FAILED, &[arg(given)]);
+    let ids: Vec<Uuid> = failed.iter().map(Told::id).collect();
     let unlogged: HashSet<Uuid> = UNLOGGED
-        .rows(&[arg(failed.clone())], |row| row.must(1))
+        .rows(&[arg(ids)], |row| row.must(1))
         .into_iter()
         .collect();
     let mut events = Events::default();
-    let done = failure::follow(&failed, &unlogged, now, &mut events);
+    let done = failure::follow(&failed, |task| unlogged.contains(&task), now, &mut events);
     events.record(now);
     Ok(Composite::of(&[
-        ("retried", arg(done.retried)),
+        ("retried", arg(done.retried())),
         ("issues_reset", arg(done.issues_reset)),
         ("agents_reconciled", arg(done.agents_reconciled)),
     ]))

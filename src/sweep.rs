@@ -66,7 +66,7 @@ fn multica_sweep(
         ("runtimes_offline", arg(done.runtimes_offline)),
         ("tasks_failed", arg(done.tasks_failed)),
         ("tasks_timed_out", arg(done.tasks_timed_out)),
-        ("tasks_retried", arg(done.consequences.retried)),
+        ("tasks_retried", arg(done.consequences.retried())),
         ("issues_reset", arg(done.consequences.issues_reset)),
         (
             "agents_reconciled",
@@ -160,7 +160,7 @@ fn with_figures(mut args: Vec<Arg>, done: &Done) -> Vec<Arg> {
         done.runtimes_offline,
         done.tasks_failed,
         done.tasks_timed_out,
-        done.consequences.retried,
+        done.consequences.retried(),
         done.consequences.issues_reset,
         done.consequences.agents_reconciled,
         done.runtimes_deleted,

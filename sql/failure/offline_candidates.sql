@@ -1,14 +1,15 @@
 -- Tasks of every offline runtime, oldest first, not only of those that this sweep set offline. The runtime is locked too,
 -- and first, so that no task of one that somebody holds is written to: one whose beat is being written is passed over, one
 -- that came back no longer matches. $2 NULL: no grace. $5: the moment to begin at, NULL for the oldest; given back is how
--- far the look went. Tasks without a moment come last.
+-- far the look went. Tasks without a moment come last. IS TRUE keeps each runtime from being looked for among all offline
+-- ones instead of by its id.
 WITH dated AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t
     JOIN agent_runtime AS r ON r.id = t.runtime_id
     WHERE t.status IN ('dispatched', 'running')
       AND t.dispatched_at >= COALESCE($5, '-infinity'::timestamptz)
-      AND r.status = 'offline'
+      AND (r.status = 'offline') IS TRUE
       AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
       AND t.id <> ALL ($3)
     ORDER BY t.dispatched_at, t.id
@@ -22,7 +23,7 @@ undated AS MATERIALIZED (
     JOIN agent_runtime AS r ON r.id = t.runtime_id
     WHERE t.status IN ('dispatched', 'running')
       AND t.dispatched_at IS NULL
-      AND r.status = 'offline'
+      AND (r.status = 'offline') IS TRUE
       AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
       AND t.id <> ALL ($3)
     ORDER BY t.dispatched_at, t.id

@@ -1,5 +1,5 @@
--- The agents of the tasks $1, and the agents $3. Working while any task is neither queued nor over, idle otherwise; written
--- only where that changes something. The order is that of the index of what is in flight: none other may be read for it.
+-- The agents $1. Working while any task is neither queued nor over, idle otherwise; written only where that changes something.
+-- The order is that of the index of what is in flight: none other may be read for it.
 UPDATE agent AS a
 SET status = n.status, updated_at = $2
 FROM (
@@ -12,11 +12,7 @@ FROM (
             ORDER BY o.dispatched_at
             LIMIT 1
         ), 'idle') AS status
-    FROM (
-        SELECT t.agent_id AS id FROM agent_task_queue AS t WHERE t.id = ANY ($1)
-        UNION
-        SELECT g.id FROM pg_catalog.unnest($3) AS g (id)
-    ) AS w
+    FROM pg_catalog.unnest($1) AS w (id)
 ) AS n
 WHERE a.id = n.id AND a.status <> n.status
 RETURNING a.id

@@ -1,8 +1,8 @@
--- Only what is still in progress: a status that a user set meanwhile stays. A status of a task that this version does
--- not know counts as active.
+-- Of the issues $1 only what is still in progress: a status that a user set meanwhile stays. A status of a task that this
+-- version does not know counts as active.
 UPDATE issue AS i
 SET status = 'todo', updated_at = $2
-WHERE i.id = ANY (ARRAY(SELECT t.issue_id FROM agent_task_queue AS t WHERE t.id = ANY ($1)))
+WHERE i.id = ANY ($1)
   AND i.status = 'in_progress'
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o

@@ -21,24 +21,21 @@ SELECT
             * (row_number() OVER (ORDER BY p.priority DESC, p.created_at, p.id))::double precision
     ) ELSE p.created_at END
 FROM agent_task_queue AS p
-JOIN agent AS a ON a.id = p.agent_id
 WHERE p.id = ANY ($1)
   AND p.status = 'failed'
   AND p.failure_reason IN ('runtime_offline', 'runtime_recovery', 'timeout')
   AND p.attempt < p.max_attempts
   AND p.autopilot_run_id IS NULL
   AND (p.issue_id IS NOT NULL OR p.chat_session_id IS NOT NULL OR p.context IS NOT NULL)
-  AND a.archived_at IS NULL
+  AND (SELECT a.archived_at IS NULL FROM agent AS a WHERE a.id = p.agent_id)
   AND NOT EXISTS (SELECT FROM agent_task_queue AS c WHERE c.parent_task_id = p.id)
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
-      WHERE o.issue_id = p.issue_id AND o.agent_id = p.agent_id AND o.id <> p.id
-        AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
-  )
-  AND NOT EXISTS (
-      SELECT FROM agent_task_queue AS o
-      WHERE o.issue_id = p.issue_id AND o.agent_id = p.agent_id AND o.completed_at > p.completed_at
-        AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
+      WHERE o.issue_id = p.issue_id AND o.agent_id = p.agent_id
+        AND (
+            (o.id <> p.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued'))
+            OR (o.completed_at > p.completed_at AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL))
+        )
   )
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
@@ -52,4 +49,5 @@ WHERE p.id = ANY ($1)
   )
 ORDER BY p.priority DESC, p.created_at, p.id
 ON CONFLICT DO NOTHING
-RETURNING id, parent_task_id
+RETURNING id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, parent_task_id, status, attempt, max_attempts,
+    failure_reason, error

@@ -113,7 +113,7 @@ LEFT JOIN LATERAL (
         COALESCE(
             (SELECT o.workspace_id FROM issue AS o WHERE o.id = u.issue_id),
             (SELECT o.workspace_id FROM chat_session AS o WHERE o.id = u.chat_session_id),
-            (SELECT o.workspace_id FROM autopilot_run AS x JOIN autopilot AS o ON o.id = x.autopilot_id WHERE x.id = u.autopilot_run_id),
+            (SELECT o.workspace_id FROM autopilot AS o WHERE o.id = (SELECT x.autopilot_id FROM autopilot_run AS x WHERE x.id = u.autopilot_run_id)),
             (SELECT o.workspace_id FROM agent AS o WHERE o.id = u.agent_id)
         ) AS workspace_id
     FROM (SELECT * FROM again UNION ALL SELECT * FROM fresh) AS u

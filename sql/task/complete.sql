@@ -35,5 +35,11 @@ SELECT
     true AS applied,
     NULL::uuid AS retry_task_id,
     EXISTS (SELECT FROM executed) AS first_execution,
-    (SELECT f.id FROM followed AS f) AS followed_run_id
+    (SELECT f.id FROM followed AS f) AS followed_run_id,
+    COALESCE(
+        (SELECT i.workspace_id FROM issue AS i WHERE i.id = d.issue_id),
+        (SELECT c.workspace_id FROM chat_session AS c WHERE c.id = d.chat_session_id),
+        (SELECT p.workspace_id FROM autopilot AS p WHERE p.id = (SELECT r.autopilot_id FROM autopilot_run AS r WHERE r.id = d.autopilot_run_id)),
+        (SELECT a.workspace_id FROM agent AS a WHERE a.id = d.agent_id)
+    ) AS workspace_id
 FROM done AS d

@@ -3,4 +3,5 @@ SET status = 'failed', completed_at = $2, error = $3, failure_reason = COALESCE(
     session_id = COALESCE(NULLIF($5, ''), t.session_id),
     work_dir = COALESCE(NULLIF($6, ''), t.work_dir)
 WHERE t.id = $1 AND t.status IN ('dispatched', 'running')
-RETURNING t.id
+RETURNING t.id, t.agent_id, t.issue_id, t.runtime_id, t.chat_session_id, t.autopilot_run_id, t.parent_task_id, t.status, t.attempt,
+    t.max_attempts, t.failure_reason, t.error

@@ -6,4 +6,5 @@ INSERT INTO agent_task_queue (
 )
 VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, 1, $8, $9, $10, $11, $12)
 ON CONFLICT DO NOTHING
-RETURNING id
+RETURNING id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, parent_task_id, status, attempt, max_attempts,
+    failure_reason, error

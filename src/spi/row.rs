@@ -40,6 +40,11 @@ impl Row<'_> {
 
     /// The column called `name`, which the statement has; None for NULL.
     pub fn column<T: FromDatum>(&self, name: &str) -> Option<T> {
+        self.get(self.position(name))
+    }
+
+    /// The number of the column called `name`, which the statement has, counted from 1.
+    pub fn position(&self, name: &str) -> usize {
         let attributes = unsafe { crate::row::attributes(self.desc) };
         let at = attributes
             .iter()
@@ -52,7 +57,7 @@ impl Row<'_> {
                 )
                 .raise()
             });
-        self.get(at + 1)
+        at + 1
     }
 
     /// The column called `name`: its value (None for NULL) and type; the outer None says there is no such column.

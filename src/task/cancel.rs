@@ -9,7 +9,7 @@ use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::event::Events;
+use crate::event::{Events, Told};
 use crate::failure;
 use crate::kind::{Task, Transition};
 use crate::lock::Wanted;
@@ -73,14 +73,14 @@ impl Whose {
 
 /// Cancels active tasks whose locks are held, with the events in the order a subscriber expects: agents, tasks, autopilot
 /// runs. Gives those that it cancelled.
-pub fn cancel(tasks: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) -> Vec<Uuid> {
-    let cancelled: Vec<Uuid> = CANCEL.rows(&[arg(tasks), arg(now)], |row| row.must(1));
+pub fn cancel(tasks: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) -> Vec<Told> {
+    let cancelled = Told::read(&CANCEL, &[arg(tasks), arg(now)]);
     failure::point_chats(&cancelled, now);
-    for agent in failure::reconcile(&cancelled, &[], now) {
+    for agent in failure::reconcile(&failure::agents_of(&cancelled), now) {
         events.push("agent:status", agent, json!({}));
     }
     for task in &cancelled {
-        events.push("task:cancelled", *task, json!({}));
+        events.task("task:cancelled", task);
     }
     for run in failure::follow_autopilot(&cancelled, now) {
         events.push("autopilot:run_done", run, json!({}));
@@ -126,6 +126,7 @@ fn cancel_all(whose: &Whose) -> SetOfIterator<'static, Composite<Task>> {
     let mut events = Events::default();
     let cancelled = cancel(whose.active(Some(agents)), now, &mut events);
     events.record(now);
+    let cancelled: Vec<Uuid> = cancelled.iter().map(Told::id).collect();
     set(TASKS.rows(&[arg(cancelled)], Composite::from_row))
 }
 

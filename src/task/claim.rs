@@ -13,7 +13,7 @@ use super::cancel::cancel;
 use crate::argument::required;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::event::Events;
+use crate::event::{Events, Told};
 use crate::kind::Claimed;
 use crate::lock::{self, Wanted};
 use crate::row::{Composite, set};
@@ -255,21 +255,28 @@ fn claim(
     }
     let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();
     let args = [arg(chosen), arg(now), arg(runtime), arg(look.workspace)];
+    let mut tell = Told::reader();
     let claimed = CLAIM.rows(&args, |row| {
-        (row.column::<Uuid>("id"), Composite::from_row(row))
+        let told = tell(row).within(Some(look.workspace));
+        let told = told.with_context(row.column("context"));
+        (told, Composite::from_row(row))
     });
-    let (done, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
-    let is_claimed = |choice: &&Choice| done.contains(&Some(choice.task));
-    let claimed: Vec<&Choice> = look.choices.iter().filter(is_claimed).collect();
-    let woken = claimed.iter().filter(|choice| choice.wakes_agent);
+    let (told, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
+    let choice_of = |task: Uuid| look.choices.iter().find(|choice| choice.task == task);
+    let woken = told
+        .iter()
+        .filter_map(|task| choice_of(task.id()))
+        .filter(|choice| choice.wakes_agent);
     let agents: Vec<Uuid> = woken.map(|choice| choice.agent).collect();
     if !agents.is_empty() {
         for agent in WAKE.rows(&[arg(agents), arg(now)], |row| row.must(1)) {
             events.push("agent:status", agent, json!({}));
         }
     }
-    for choice in claimed.iter().filter(|choice| choice.queued) {
-        events.push("task:dispatch", choice.task, json!({}));
+    for task in &told {
+        if choice_of(task.id()).is_some_and(|choice| choice.queued) {
+            events.task("task:dispatch", task);
+        }
     }
     Ok(rows)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::clock;
-use crate::event::Events;
+use crate::event::{Events, Told};
 use crate::failure;
 use crate::json::Jsonb;
 use crate::kind::Transition;
@@ -41,13 +41,13 @@ fn multica_complete(
         arg(work_dir),
         arg(claim_token),
     ];
+    let mut tell = Told::reader();
     let done = COMPLETE.row(&args, |row| {
-        (
-            row.column::<Uuid>("followed_run_id"),
-            Composite::from_row(row),
-        )
+        let run = row.column::<Uuid>("followed_run_id");
+        let told = tell(row).within(row.column("workspace_id"));
+        (told, run, Composite::from_row(row))
     });
-    let Some((run, completed)) = done else {
+    let Some((told, run, completed)) = done else {
         let state = State::of(task)?;
         if state.is_final() {
             return Ok(Outcome::default().of(task)?);
@@ -57,12 +57,12 @@ fn multica_complete(
     };
     let mut events = Events::default();
     if !wanted.chat_sessions.is_empty() {
-        events.push("chat:done", task, json!({ "content": "" }));
+        events.turn_done(&told);
     }
-    for agent in failure::reconcile(&[], &wanted.agents, now) {
+    for agent in failure::reconcile(&wanted.agents, now) {
         events.push("agent:status", agent, json!({}));
     }
-    events.push("task:completed", task, json!({}));
+    events.task("task:completed", &told);
     if let Some(run) = run {
         events.push("autopilot:run_done", run, json!({}));
     }

@@ -3,13 +3,12 @@
 use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::json;
 
 use super::source::{Source, check_comment};
 use crate::argument::required;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::event::Events;
+use crate::event::{Events, Told};
 use crate::json::Jsonb;
 use crate::kind::Enqueued;
 use crate::lock::Wanted;
@@ -94,8 +93,8 @@ pub fn lock(
     ))
 }
 
-/// The agent's runtime, read under the agent's lock: it is neither archived nor moved until the task is there.
-fn runtime_of(source: &Source) -> Result<Uuid> {
+/// The agent's workspace and runtime, read under the agent's lock: it is neither archived nor moved until the task is there.
+fn home_of(source: &Source) -> Result<(Uuid, Uuid)> {
     let agent = source.agent;
     let found: Option<(Uuid, Uuid, bool)> =
         AGENT.row(&[arg(agent)], |row| (row.must(1), row.must(2), row.must(3)));
@@ -111,7 +110,7 @@ fn runtime_of(source: &Source) -> Result<Uuid> {
             "Restore the agent, or choose another one.",
         ));
     }
-    Ok(runtime)
+    Ok((workspace, runtime))
 }
 
 /// Inserts the task, or finds the pending one of the same issue and agent. The caller holds the locks.
@@ -121,7 +120,7 @@ pub fn insert(
     now: TimestampWithTimeZone,
     events: &mut Events,
 ) -> Result<(Uuid, bool)> {
-    let runtime = runtime_of(source)?;
+    let (workspace, runtime) = home_of(source)?;
     Wanted {
         runtimes: vec![runtime],
         ..Wanted::default()
@@ -141,12 +140,13 @@ pub fn insert(
         arg(wishes.work_dir),
         arg(now),
     ];
-    if let Some(task) = INSERT.row(&args, |row| row.must(1)) {
+    if let Some(task) = INSERT.row(&args, Told::reader()) {
         if let Some(run) = source.run {
-            LINK_RUN.run(&[arg(run), arg(task)]);
+            LINK_RUN.run(&[arg(run), arg(task.id())]);
         }
-        events.push("task:queued", task, json!({}));
-        return Ok((task, true));
+        let task = task.within(Some(workspace));
+        events.task("task:queued", &task);
+        return Ok((task.id(), true));
     }
     let pending = PENDING.row(&[arg(source.issue), arg(source.agent)], |row| row.must(1));
     let pending = pending.ok_or_else(|| {

@@ -1,7 +1,5 @@
 //! A run that its daemon reports as failed.
 
-use std::collections::HashSet;
-
 use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -9,7 +7,7 @@ use pgrx::prelude::*;
 use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::clock;
-use crate::event::Events;
+use crate::event::{Events, Told};
 use crate::failure;
 use crate::kind::Transition;
 use crate::row::Composite;
@@ -45,16 +43,17 @@ fn multica_fail(
         arg(session_id),
         arg(work_dir),
     ];
-    if FAIL.run(&args) == 0 {
+    let failed = Told::read(&FAIL, &args);
+    if failed.is_empty() {
         return Err(state.refuse(task, "failed", "dispatched or running").into());
     }
     POINT_CHAT.run(&[arg(task), arg(now)]);
     let mut events = Events::default();
-    let done = failure::follow(&[task], &HashSet::from([task]), now, &mut events);
+    let done = failure::follow(&failed, |_| true, now, &mut events);
     events.record(now);
     Ok(Outcome {
         applied: true,
-        retry: done.retries.get(&task).copied(),
+        retry: done.retries.first().copied(),
         ..Outcome::default()
     }
     .of(task)?)

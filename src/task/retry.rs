@@ -35,16 +35,13 @@ fn multica_retry(
     Wanted::of_tasks(vec![task]).take();
     State::of(task)?;
     let now = clock::now();
-    let retries = failure::retry(&[task], now);
+    let Some(retry) = failure::retry(task, now) else {
+        return Ok(set(Vec::new()));
+    };
     let mut events = Events::default();
-    for retry in retries.values() {
-        events.push("task:queued", *retry, json!({}));
-    }
+    events.task("task:queued", &retry);
     events.record(now);
-    let rows = retries
-        .values()
-        .flat_map(|retry| GET.rows(&[arg(*retry)], Composite::from_row));
-    Ok(set(rows.collect()))
+    Ok(set(GET.rows(&[arg(retry.id())], Composite::from_row)))
 }
 
 /// Sets the status of an agent right: working while a task of it is in flight, else idle. Gives the status it now has.
@@ -59,7 +56,7 @@ fn multica_reconcile_agent(agent_id: Option<Uuid>) -> Result<String, ErrorReport
     .take();
     let now = clock::now();
     let mut events = Events::default();
-    for changed in failure::reconcile(&[], &[agent], now) {
+    for changed in failure::reconcile(&[agent], now) {
         events.push("agent:status", changed, json!({}));
     }
     events.record(now);

@@ -5,6 +5,7 @@ mod bounds;
 mod chaos;
 mod claim;
 mod claim_cost;
+mod claim_looks;
 mod cluster;
 mod comments;
 mod consequences;
@@ -62,6 +63,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     bounds::ALL,
     claim::ALL,
     claim_cost::ALL,
+    claim_looks::ALL,
     cluster::ALL,
     comments::ALL,
     consequences::ALL,

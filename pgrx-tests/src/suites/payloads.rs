@@ -15,6 +15,10 @@ pub const ALL: &[(&str, Suite)] = &[
         hundred_thousand_characters_of_error,
     ),
     ("payloads/deep_json", deep_json),
+    (
+        "payloads/what_could_be_stored_can_be_handed_out",
+        what_could_be_stored_can_be_handed_out,
+    ),
     ("payloads/every_valid_character", every_valid_character),
     ("payloads/numbers_of_any_size", numbers_of_any_size),
 ];
@@ -114,6 +118,37 @@ fn deep_json(context: &Context) -> Result<()> {
             "SELECT payload -> 'deep' = {deep} FROM multica_event_log WHERE type = 'task:dispatch'"
         ),
         "t",
+    )
+}
+
+/// The deepest context that a session can hand in: where a call would need more of the stack for it than that, the task would
+/// be in the way of every other for ever.
+fn what_could_be_stored_can_be_handed_out(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let enqueue = |depth: usize| {
+        format!(
+            "SELECT FROM multica_enqueue({}, (repeat('{{\"a\":', {depth}) || '1' || repeat('}}', {depth}))::jsonb)",
+            id("c1")
+        )
+    };
+    client.batch_execute("SELECT task('e1', 'b1', 'c2')")?;
+    let (mut fits, mut too_deep) = (1000, 100_000);
+    while too_deep - fits > 1 {
+        let depth = (fits + too_deep) / 2;
+        let undone = format!("BEGIN; {}; ROLLBACK", enqueue(depth));
+        match client.batch_execute(&undone) {
+            Ok(()) => fits = depth,
+            Err(_) => {
+                client.batch_execute("ROLLBACK")?;
+                too_deep = depth;
+            }
+        }
+    }
+    client.batch_execute(&enqueue(fits))?;
+    expect(
+        &mut client,
+        &format!("SELECT count(*) FROM multica_claim({}, 2)", id("b1")),
+        "2",
     )
 }
 

@@ -1,8 +1,8 @@
 -- All events of a call in one insert, in the order given. $2 type, $3 the row it is about where that is looked up (an agent,
--- issue, autopilot run, or for daemon:register a workspace), whose state is told as it is now, at the end of the call. What
--- the caller knows: $4 the workspace, $5 the context of a task that is handed out, $6 all else, JSON objects both. The lists
--- are gone through side by side, of which no copy is made as one would be for a function in FROM, and what is looked up is
--- looked up one by one: so that the order is kept, without a sort of objects that may not fit into memory.
+-- issue, autopilot run, a task that is handed out with a context, or for daemon:register a workspace), whose state is told as
+-- it is now, at the end of the call. What the caller knows: $4 the workspace, $5 all else, a JSON object. The lists are gone
+-- through side by side, of which no copy is made as one would be for a function in FROM, and what is looked up is looked up
+-- one by one: so that the order is kept, without a sort of objects that may not fit into memory.
 INSERT INTO multica_event_log (created_at, type, workspace_id, payload)
 SELECT
     $1,
@@ -34,7 +34,12 @@ SELECT
                 FROM agent_runtime AS n
                 WHERE n.id = ANY (ARRAY(SELECT x.id::uuid FROM pg_catalog.jsonb_array_elements_text(u.detail::jsonb -> 'runtime_ids'::text) AS x (id)))
             ))
-        ELSE COALESCE(u.context::jsonb, '{}')
+        WHEN u.type = 'task:dispatch' THEN
+            COALESCE(
+                (SELECT t.context FROM agent_task_queue AS t WHERE t.id = u.subject AND jsonb_typeof(t.context) = 'object'),
+                '{}'
+            )
+        ELSE '{}'
     END
     || COALESCE(u.detail::jsonb, '{}')
 FROM (
@@ -42,8 +47,7 @@ FROM (
         pg_catalog.unnest($2) AS type,
         pg_catalog.unnest($3) AS subject,
         pg_catalog.unnest($4) AS workspace_id,
-        pg_catalog.unnest($5) AS context,
-        pg_catalog.unnest($6) AS detail
+        pg_catalog.unnest($5) AS detail
 ) AS u
 LEFT JOIN agent AS a ON a.id = CASE u.type WHEN 'agent:status' THEN u.subject END
 LEFT JOIN issue AS i ON i.id = CASE u.type WHEN 'issue:updated' THEN u.subject END

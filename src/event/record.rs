@@ -30,7 +30,6 @@ struct Entry {
     /// The row that is looked up when the event is written.
     subject: Option<Uuid>,
     workspace: Option<Uuid>,
-    context: Option<String>,
     detail: Option<String>,
 }
 
@@ -54,7 +53,6 @@ impl Events {
             kind,
             subject: Some(subject),
             workspace: None,
-            context: None,
             detail: tells.then(|| detail.to_string()),
         });
     }
@@ -77,9 +75,8 @@ impl Events {
     fn tell(&mut self, kind: &'static str, task: &Told, more: Option<More>) {
         self.all.push(Entry {
             kind,
-            subject: None,
+            subject: task.has_context().then(|| task.id()),
             workspace: task.workspace(),
-            context: task.context(),
             detail: Some(task.payload(more, self.sweep)),
         });
     }
@@ -109,10 +106,6 @@ impl Events {
         let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
         let subjects: Vec<Option<Uuid>> = events.iter().map(|event| event.subject).collect();
         let workspaces: Vec<Option<Uuid>> = events.iter().map(|event| event.workspace).collect();
-        let contexts: Vec<Option<&str>> = events
-            .iter()
-            .map(|event| event.context.as_deref())
-            .collect();
         let details: Vec<Option<&str>> =
             events.iter().map(|event| event.detail.as_deref()).collect();
         RECORD.run(&[
@@ -120,7 +113,6 @@ impl Events {
             arg(kinds),
             arg(subjects),
             arg(workspaces),
-            arg(contexts),
             arg(details),
         ]);
     }

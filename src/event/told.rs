@@ -34,7 +34,7 @@ pub struct Told {
     #[serde(skip)]
     error: Option<String>,
     #[serde(skip)]
-    context: Option<String>,
+    has_context: bool,
     #[serde(skip)]
     workspace: Option<Uuid>,
 }
@@ -128,7 +128,7 @@ impl Told {
                 autopilot_run_id: id(9),
                 failure_reason: row.get(at[10]),
                 error: row.get(at[11]),
-                context: None,
+                has_context: false,
                 workspace: None,
             }
         }
@@ -139,11 +139,11 @@ impl Told {
         Self { workspace, ..self }
     }
 
-    /// The same task with its context, of which an object becomes part of what is told.
+    /// The same task with its context, which is looked up when it is told: as text it may be larger than a list of texts can
+    /// be, or too deep to be read again.
     pub fn with_context(self, context: Option<Jsonb>) -> Self {
-        let context = context.map(|context| context.text());
         Self {
-            context: context.filter(|text| text.starts_with('{') && text != "{}"),
+            has_context: context.is_some(),
             ..self
         }
     }
@@ -183,9 +183,9 @@ impl Told {
         self.workspace
     }
 
-    /// The context, where it is to be told.
-    pub(super) fn context(&self) -> Option<String> {
-        self.context.clone()
+    /// Whether a context is to be told with it.
+    pub(super) fn has_context(&self) -> bool {
+        self.has_context
     }
 
     /// Why it failed, and the retry that was queued for it.

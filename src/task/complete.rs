@@ -5,7 +5,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
-use super::transition::{Outcome, State};
+use super::transition::{self, Outcome, State};
 use crate::argument::required;
 use crate::clock;
 use crate::event::{Events, Told};
@@ -17,6 +17,10 @@ use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
 static COMPLETE: Statement = Statement::write(include_str!("../../sql/task/complete.sql")).by_id();
+static STAMP_ISSUE: Statement =
+    Statement::write(include_str!("../../sql/task/stamp_issue.sql")).by_id();
+static COMPLETE_RUN: Statement =
+    Statement::write(include_str!("../../sql/task/complete_run.sql")).by_id();
 
 /// Running to completed, with what follows: the chat's pointer, the autopilot run, the issue's first execution, the
 /// agent's status, the events. A task that is over already is answered as it is, so that a repeated call is harmless.
@@ -43,11 +47,10 @@ fn multica_complete(
     ];
     let mut tell = Told::reader();
     let done = COMPLETE.row(&args, |row| {
-        let run = row.column::<Uuid>("followed_run_id");
         let told = tell(row).within(row.column("workspace_id"));
-        (told, run, Composite::from_row(row))
+        (told, Composite::from_row(row))
     });
-    let Some((told, run, completed)) = done else {
+    let Some((told, completed)) = done else {
         let state = State::of(task)?;
         if state.is_final() {
             return Ok(Outcome::default().of(task)?);
@@ -55,17 +58,30 @@ fn multica_complete(
         state.check_token(task, claim_token)?;
         return Err(state.refuse(task, "completed", "running").into());
     };
+    let stamp = |issue: &Uuid| STAMP_ISSUE.run(&[arg(*issue), arg(now)]) > 0;
+    let first_execution = wanted.issues.iter().any(stamp);
     let mut events = Events::default();
-    if !wanted.chat_sessions.is_empty() {
+    if told.is_turn() {
+        transition::point_chat(task, now);
         events.turn_done(&told);
     }
     for agent in failure::reconcile(&wanted.agents, now) {
         events.push("agent:status", agent, json!({}));
     }
     events.task("task:completed", &told);
-    if let Some(run) = run {
-        events.push("autopilot:run_done", run, json!({}));
+    for run in wanted.runs {
+        if COMPLETE_RUN.run(&[arg(run), arg(now), arg(result)]) > 0 {
+            events.push("autopilot:run_done", run, json!({}));
+        }
     }
     events.record(now);
+    if first_execution {
+        let outcome = Outcome {
+            applied: true,
+            first_execution,
+            ..Outcome::default()
+        };
+        return Ok(outcome.of(task)?);
+    }
     Ok(completed)
 }

@@ -4,7 +4,7 @@ use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::transition::{Outcome, State};
+use super::transition::{self, Outcome, State};
 use crate::argument::required;
 use crate::clock;
 use crate::event::{Events, Told};
@@ -13,8 +13,6 @@ use crate::kind::Transition;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
-static POINT_CHAT: Statement =
-    Statement::write(include_str!("../../sql/task/point_chat.sql")).by_id();
 static FAIL: Statement = Statement::write(include_str!("../../sql/task/fail.sql")).by_id();
 
 /// In flight to failed, and the failure pipeline like every other failure: a retry if the reason allows one, else the
@@ -47,7 +45,7 @@ fn multica_fail(
     if failed.is_empty() {
         return Err(state.refuse(task, "failed", "dispatched or running").into());
     }
-    POINT_CHAT.run(&[arg(task), arg(now)]);
+    transition::point_chat(task, now);
     let mut events = Events::default();
     let done = failure::follow(&failed, |_| true, now, &mut events);
     events.record(now);

@@ -12,6 +12,8 @@ use crate::spi::{Statement, arg};
 static STATE: Statement = Statement::write(include_str!("../../sql/task/state.sql")).by_id();
 static TRANSITION: Statement =
     Statement::write(include_str!("../../sql/task/transition.sql")).by_id();
+static POINT_CHAT: Statement =
+    Statement::write(include_str!("../../sql/task/point_chat.sql")).by_id();
 
 extension_sql_file!(
     "../../sql/install/comments/transition.sql",
@@ -86,6 +88,11 @@ impl State {
             "Look at it with multica_get_task.",
         )
     }
+}
+
+/// The chat session of a task, if it is a turn of one, remembers where it ended.
+pub fn point_chat(task: Uuid, now: TimestampWithTimeZone) {
+    POINT_CHAT.run(&[arg(task), arg(now)]);
 }
 
 /// The task as it is now, and what the transition did.

@@ -3,7 +3,7 @@
 //! An attribute that the library does not know is NULL and one that the type lacks is left out, so that library and SQL
 //! objects may be one version apart. The column list of each type is said once, in `sql/install/types.sql`.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 
 use pgrx::callconv::{BoxRet, FcInfo};
@@ -36,12 +36,13 @@ pub fn set<K: Kind + 'static>(rows: Vec<Composite<K>>) -> SetOfIterator<'static,
 impl<K: Kind> Composite<K> {
     /// The row of a statement as a row of this type; columns are matched by name.
     pub fn from_row(row: &Row) -> Self {
-        row.at_home(|| Self::form(|name| row.named(name)))
+        Self::from_row_and(row, &[])
     }
 
     /// The row of a statement, with values that Rust holds for the attributes that the statement lacks.
     pub fn from_row_and(row: &Row, values: &[(&str, Arg)]) -> Self {
-        row.at_home(|| Self::form(|name| named(values, name).or_else(|| row.named(name))))
+        let mut columns = row.columns();
+        row.at_home(|| Self::form(|name| named(values, name).or_else(|| columns.named(name))))
     }
 
     /// A row made of values that Rust holds, by attribute name.
@@ -49,7 +50,7 @@ impl<K: Kind> Composite<K> {
         Self::form(|name| named(values, name))
     }
 
-    fn form(find: impl Fn(&[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)>) -> Self {
+    fn form(mut find: impl FnMut(&[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)>) -> Self {
         let name = CString::new(K::NAME).expect("type names hold no NUL byte");
         unsafe {
             let desc = pg_sys::lookup_rowtype_tupdesc(pg_sys::TypenameGetTypid(name.as_ptr()), -1);
@@ -111,10 +112,20 @@ pub unsafe fn attributes<'a>(desc: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_p
 
 /// The name of an attribute, without its padding.
 pub fn name_of(attribute: &pg_sys::FormData_pg_attribute) -> &[u8] {
+    let padded = padded_name(attribute);
+    CStr::from_bytes_until_nul(padded).map_or(padded, CStr::to_bytes)
+}
+
+/// Whether an attribute is there under this name.
+pub fn is_called(attribute: &pg_sys::FormData_pg_attribute, name: &[u8]) -> bool {
+    let rest = padded_name(attribute).strip_prefix(name);
+    !attribute.attisdropped && rest.is_some_and(|rest| matches!(rest, [] | [0, ..]))
+}
+
+fn padded_name(attribute: &pg_sys::FormData_pg_attribute) -> &[u8] {
     let bytes: &[std::ffi::c_char] = &attribute.attname.data;
     // SAFETY: c_char and u8 have the same layout.
-    let bytes = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), bytes.len()) };
-    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), bytes.len()) }
 }
 
 unsafe impl<K: Kind> BoxRet for Composite<K> {
@@ -184,6 +195,17 @@ mod tests {
         let row = "SELECT daemon_id || status || name
                    FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1')";
         assert_eq!(Spi::get_one::<String>(row).unwrap().unwrap(), "donlinen");
+    }
+
+    #[pg_test]
+    fn column_whose_name_only_begins_like_an_attribute_is_another() {
+        one_runtime();
+        Spi::run("ALTER TABLE agent_runtime ADD COLUMN last_seen_at_home text DEFAULT 'never'")
+            .unwrap();
+        Spi::run("UPDATE agent_runtime SET last_seen_at = '2020-02-02 UTC'").unwrap();
+        let listed = "SELECT last_seen_at = '2020-02-02 UTC'
+                      FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1')";
+        assert!(Spi::get_one::<bool>(listed).unwrap().unwrap());
     }
 
     #[pg_test]

@@ -60,14 +60,26 @@ impl Row<'_> {
         at + 1
     }
 
-    /// The column called `name`: its value (None for NULL) and type; the outer None says there is no such column.
-    pub fn named(&self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
+    /// All columns, taken apart at once.
+    pub fn columns(&self) -> Columns<'_> {
         let attributes = unsafe { crate::row::attributes(self.desc) };
-        let at = attributes.iter().position(|attribute| {
-            !attribute.attisdropped && crate::row::name_of(attribute) == name
-        })?;
-        let raw = self.raw(at + 1);
-        Some((raw.map(|(datum, _)| datum), attributes[at].atttypid))
+        let mut datums = vec![pg_sys::Datum::null(); attributes.len()];
+        let mut nulls = vec![true; attributes.len()];
+        // SAFETY: the tuple is of this descriptor, and both arrays have room for each of its attributes.
+        unsafe {
+            pg_sys::heap_deform_tuple(
+                self.tuple,
+                self.desc,
+                datums.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+            );
+        }
+        Columns {
+            attributes,
+            datums,
+            nulls,
+            next: 0,
+        }
     }
 
     /// Runs `form` in the memory the caller was in before SPI: what it makes outlives the statement.
@@ -87,5 +99,26 @@ impl Row<'_> {
             let oid = pg_sys::SPI_gettypeid(self.desc, position as i32);
             (!null).then_some((datum, oid))
         }
+    }
+}
+
+/// The columns of one row, to be asked for by name.
+pub struct Columns<'row> {
+    attributes: &'row [pg_sys::FormData_pg_attribute],
+    datums: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+    /// Who asks has much the same order as the statement: the column behind the last one found is looked at first.
+    next: usize,
+}
+
+impl Columns<'_> {
+    /// The column called `name`: its value (None for NULL) and type; the outer None says there is no such column.
+    pub fn named(&mut self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
+        let at = (self.next..self.attributes.len())
+            .chain(0..self.next)
+            .find(|at| crate::row::is_called(&self.attributes[*at], name))?;
+        self.next = at + 1;
+        let value = (!self.nulls[at]).then_some(self.datums[at]);
+        Some((value, self.attributes[at].atttypid))
     }
 }

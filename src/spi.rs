@@ -17,6 +17,7 @@ use pgrx::IntoDatum;
 use pgrx::prelude::*;
 
 use explain::explain;
+use plan::Indexes;
 pub use row::Row;
 
 /// A value bound to a parameter of a statement.
@@ -51,7 +52,7 @@ pub struct Statement {
     reads_only: bool,
     /// Planner settings that are off while it is planned.
     avoids: &'static [&'static CStr],
-    names_rows: bool,
+    walks: Indexes,
 }
 
 /// A kept plan may be made while a table is empty, where reading all of it looks cheapest: as it lies, in the order of an
@@ -71,6 +72,9 @@ const ALL_BUT_INDEX_ORDER: &[&CStr] = &[
     c"enable_sort",
     c"enable_incremental_sort",
 ];
+
+/// What could give rows in another order than the one index that is offered.
+const ALL_BUT_ONE_INDEX: &[&CStr] = &[c"enable_seqscan", c"enable_bitmapscan"];
 
 /// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.
 pub fn script(sql: &str) {
@@ -93,7 +97,7 @@ impl Statement {
             sql,
             reads_only: true,
             avoids: WHOLE_TABLES,
-            names_rows: false,
+            walks: Indexes::All,
         }
     }
 
@@ -103,7 +107,7 @@ impl Statement {
             sql,
             reads_only: false,
             avoids: WHOLE_TABLES,
-            names_rows: false,
+            walks: Indexes::All,
         }
     }
 
@@ -129,7 +133,17 @@ impl Statement {
     /// queued for smaller than one lookup, so that indexes of a part of a table, or of a status, are not offered.
     pub const fn by_id(self) -> Self {
         Self {
-            names_rows: true,
+            walks: Indexes::Whole,
+            ..self
+        }
+    }
+
+    /// The same statement where it writes rows of one table whose ids are given: each is locked when its turn comes, and the
+    /// turn is that of its id.
+    pub const fn in_id_order(self) -> Self {
+        Self {
+            avoids: ALL_BUT_ONE_INDEX,
+            walks: Indexes::LedById,
             ..self
         }
     }

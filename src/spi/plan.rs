@@ -3,10 +3,9 @@
 //! Planning a statement anew costs several times what running it does. A plan that is kept may be made while a table is
 //! empty or not analyzed and is still in use when the table has millions of rows, so that the planner is told what to avoid.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::PgList;
 use pgrx::prelude::*;
@@ -51,7 +50,7 @@ pub unsafe fn of(statement: &Statement, args: &[Arg]) -> pg_sys::SPIPlanPtr {
                 false,
             );
         }
-        let offer = Offer::whole_indexes_only(statement.names_rows);
+        let offer = Offer::only(statement.walks);
         let planned = pg_sys::SPI_plan_get_cached_plan(plan);
         if !planned.is_null() {
             pg_sys::ReleaseCachedPlan(planned, pg_sys::CurrentResourceOwner);
@@ -102,22 +101,36 @@ unsafe fn kept(statement: &Statement, args: &[Arg]) -> (pg_sys::SPIPlanPtr, bool
     })
 }
 
-static OFFERS_WHOLE_INDEXES_ONLY: AtomicBool = AtomicBool::new(false);
+/// The indexes that a statement may be planned with.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Indexes {
+    /// Whatever there is.
+    All,
+    /// Those of all rows, but for those that hold their status.
+    Whole,
+    /// Those of all rows whose order is that of the ids.
+    LedById,
+}
+
+thread_local! {
+    static OFFERED: Cell<Indexes> = const { Cell::new(Indexes::All) };
+}
+
 static PREVIOUS: OnceLock<pg_sys::get_relation_info_hook_type> = OnceLock::new();
 
 /// What the planner is offered until this is dropped, by an error too.
 struct Offer;
 
 impl Offer {
-    fn whole_indexes_only(only: bool) -> Self {
-        OFFERS_WHOLE_INDEXES_ONLY.store(only, Ordering::Relaxed);
+    fn only(indexes: Indexes) -> Self {
+        OFFERED.set(indexes);
         Self
     }
 }
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        OFFERS_WHOLE_INDEXES_ONLY.store(false, Ordering::Relaxed);
+        OFFERED.set(Indexes::All);
     }
 }
 
@@ -141,20 +154,37 @@ unsafe extern "C-unwind" fn offer(
         if let Some(Some(previous)) = PREVIOUS.get() {
             previous(root, table, is_parent, rel);
         }
-        if OFFERS_WHOLE_INDEXES_ONLY.load(Ordering::Relaxed) {
-            let all = PgList::<pg_sys::IndexOptInfo>::from_pg((*rel).indexlist);
+        let offered = OFFERED.get();
+        if offered != Indexes::All {
+            let id = pg_sys::get_attnum(table, c"id".as_ptr());
             let status = pg_sys::get_attnum(table, c"status".as_ptr());
-            let mut whole = PgList::new();
+            let all = PgList::<pg_sys::IndexOptInfo>::from_pg((*rel).indexlist);
+            let mut kept = PgList::new();
             all.iter_ptr()
-                .filter(|index| (**index).indpred.is_null() && !has_key(&**index, status))
-                .for_each(|index| whole.push(index));
-            (*rel).indexlist = whole.into_pg();
+                .filter(|index| {
+                    let index = &**index;
+                    index.indpred.is_null()
+                        && match offered {
+                            Indexes::LedById => led_by(index, id),
+                            _ => !has_key(index, status),
+                        }
+                })
+                .for_each(|index| kept.push(index));
+            (*rel).indexlist = kept.into_pg();
         }
     }
 }
 
 fn has_key(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {
-    let keys = unsafe { std::slice::from_raw_parts(index.indexkeys, index.ncolumns as usize) };
     // Zero stands for a table without the column, and in an index for an expression.
-    column != 0 && keys.contains(&i32::from(column))
+    column != 0 && keys(index).contains(&i32::from(column))
+}
+
+fn led_by(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {
+    column != 0 && keys(index).first() == Some(&i32::from(column))
+}
+
+fn keys(index: &pg_sys::IndexOptInfo) -> &[i32] {
+    // SAFETY: the planner has just filled the array for so many columns.
+    unsafe { std::slice::from_raw_parts(index.indexkeys, index.ncolumns as usize) }
 }

@@ -1,0 +1,1 @@
+SELECT count(*) FROM agent_runtime AS r WHERE r.id = ANY ($1)

@@ -4,7 +4,6 @@ use pgrx::Uuid;
 use serde::Serialize;
 use uuid::Uuid as Id;
 
-use crate::json::Jsonb;
 use crate::spi::{Arg, Row, Statement, arg};
 
 static WORKSPACES: Statement =
@@ -139,11 +138,11 @@ impl Told {
         Self { workspace, ..self }
     }
 
-    /// The same task with its context, which is looked up when it is told: as text it may be larger than a list of texts can
-    /// be, or too deep to be read again.
-    pub fn with_context(self, context: Option<Jsonb>) -> Self {
+    /// The same task, to be told with its context if it has one, which is looked up then: as text it may be larger than a list
+    /// of texts can be, or too deep to be read again.
+    pub fn with_context(self, has_context: bool) -> Self {
         Self {
-            has_context: context.is_some(),
+            has_context,
             ..self
         }
     }

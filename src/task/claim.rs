@@ -14,6 +14,7 @@ use crate::argument::required;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::{Events, Told};
+use crate::json::Jsonb;
 use crate::kind::Claimed;
 use crate::lock::{self, Wanted};
 use crate::row::{Composite, set};
@@ -258,7 +259,7 @@ fn claim(
     let mut tell = Told::reader();
     let claimed = CLAIM.rows(&args, |row| {
         let told = tell(row).within(Some(look.workspace));
-        let told = told.with_context(row.column("context"));
+        let told = told.with_context(row.column::<Jsonb>("context").is_some());
         (told, Composite::from_row(row))
     });
     let (told, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();

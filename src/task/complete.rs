@@ -60,9 +60,9 @@ fn multica_complete(
     };
     let stamp = |issue: &Uuid| STAMP_ISSUE.run(&[arg(*issue), arg(now)]) > 0;
     let first_execution = wanted.issues.iter().any(stamp);
+    transition::point_chat(&told, now);
     let mut events = Events::default();
     if told.is_turn() {
-        transition::point_chat(task, now);
         events.turn_done(&told);
     }
     for agent in failure::reconcile(&wanted.agents, now) {

@@ -42,10 +42,10 @@ fn multica_fail(
         arg(work_dir),
     ];
     let failed = Told::read(&FAIL, &args);
-    if failed.is_empty() {
+    let Some(told) = failed.first() else {
         return Err(state.refuse(task, "failed", "dispatched or running").into());
-    }
-    transition::point_chat(task, now);
+    };
+    transition::point_chat(told, now);
     let mut events = Events::default();
     let done = failure::follow(&failed, |_| true, now, &mut events);
     events.record(now);

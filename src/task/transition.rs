@@ -4,6 +4,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::event::Told;
 use crate::kind::Transition;
 use crate::lock::Wanted;
 use crate::row::Composite;
@@ -91,8 +92,10 @@ impl State {
 }
 
 /// The chat session of a task, if it is a turn of one, remembers where it ended.
-pub fn point_chat(task: Uuid, now: TimestampWithTimeZone) {
-    POINT_CHAT.run(&[arg(task), arg(now)]);
+pub fn point_chat(task: &Told, now: TimestampWithTimeZone) {
+    if task.is_turn() {
+        POINT_CHAT.run(&[arg(task.id()), arg(now)]);
+    }
 }
 
 /// The task as it is now, and what the transition did.

@@ -61,6 +61,10 @@ fn multica_version() -> std::result::Result<&'static str, ErrorReport> {
     Ok(LIBRARY)
 }
 
+/// No SQL function: the update script to 0.3.0 asks for its symbol, which libraries before 0.3.0 do not have.
+#[pg_extern(sql = false)]
+fn multica_is_0_3_0_or_later() {}
+
 #[cfg(any(test, feature = "pg_test"))]
 #[pgrx::pg_schema]
 mod tests {

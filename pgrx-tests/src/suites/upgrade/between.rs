@@ -90,9 +90,15 @@ pub fn clients_of_a_release_work_at_every_step(context: &Context) -> Result<()> 
         sweeps(&mut superuser, "last_runtimes_offline = 1")?;
         superuser.batch_execute("ALTER EXTENSION multica UPDATE")?;
         clients.work("before multica_install()")?;
+        // Databases of 0.1.0 have no table of totals before the install.
+        let counted: Option<(i64, i64)> = totals(&mut superuser)?;
+        let says = match counted {
+            Some((sweeps, _)) => format!("total_sweeps = {}", sweeps + 1),
+            None => "total_sweeps IS NULL".into(),
+        };
         sweeps(
             &mut superuser,
-            "total_sweeps IS NULL AND last_runtimes_offline = 1",
+            &format!("{says} AND last_runtimes_offline = 1"),
         )?;
         ensure!(
             tables(context, &database)? == rows,
@@ -104,12 +110,27 @@ pub fn clients_of_a_release_work_at_every_step(context: &Context) -> Result<()> 
             tables(context, &database)? == rows,
             "a row was changed by the install"
         );
+        let (total, offline) = counted.unwrap_or_default();
         sweeps(
             &mut superuser,
-            "total_sweeps = 1 AND total_runtimes_offline = 1",
+            &format!(
+                "total_sweeps = {} AND total_runtimes_offline = {}",
+                total + 1,
+                offline + 1
+            ),
         )?;
     }
     Ok(())
+}
+
+/// The sweeps counted so far and the runtimes they set offline; None where the database does not count them.
+fn totals(superuser: &mut Client) -> Result<Option<(i64, i64)>> {
+    let row = superuser.query_one(
+        "SELECT total_sweeps, total_runtimes_offline FROM multica_status()",
+        &[],
+    )?;
+    let sweeps: Option<i64> = row.get(0);
+    Ok(sweeps.zip(row.get(1)))
 }
 
 /// A sweep that has something to do, by whoever was given it; what the status then says. Nothing of it stays.

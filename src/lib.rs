@@ -56,7 +56,7 @@ extension_sql_file!(
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
     worker::register();
-    spi::plan::register();
+    spi::planner::register();
 }
 
 /// What the framework of the test functions asks a crate for.

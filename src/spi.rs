@@ -5,10 +5,10 @@
 //! WAL, and a standby would answer XX000 instead of its own read-only error.
 
 mod explain;
-pub mod plan;
+mod plan;
+pub mod planner;
 mod row;
 
-use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use pgrx::IntoDatum;
 use pgrx::prelude::*;
 
 use explain::explain;
-use plan::Indexes;
+use planner::{Indexes, Rules, Run, Settings};
 pub use row::Row;
 
 /// A value bound to a parameter of a statement.
@@ -50,31 +50,8 @@ impl Arg {
 pub struct Statement {
     sql: &'static str,
     reads_only: bool,
-    /// Planner settings that are off while it is planned.
-    avoids: &'static [&'static CStr],
-    walks: Indexes,
+    rules: Rules,
 }
-
-/// A kept plan may be made while a table is empty, where reading all of it looks cheapest: as it lies, in the order of an
-/// index to be merged with another, or into memory to be gone through for each row of another.
-const WHOLE_TABLES: &[&CStr] = &[
-    c"enable_seqscan",
-    c"enable_hashjoin",
-    c"enable_mergejoin",
-    c"enable_material",
-];
-/// What else could give the order that an index is asked for.
-const ALL_BUT_INDEX_ORDER: &[&CStr] = &[
-    c"enable_seqscan",
-    c"enable_hashjoin",
-    c"enable_mergejoin",
-    c"enable_material",
-    c"enable_sort",
-    c"enable_incremental_sort",
-];
-
-/// What could give rows in another order than the one index that is offered.
-const ALL_BUT_ONE_INDEX: &[&CStr] = &[c"enable_seqscan", c"enable_bitmapscan"];
 
 /// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.
 pub fn script(sql: &str) {
@@ -96,8 +73,10 @@ impl Statement {
         Self {
             sql,
             reads_only: true,
-            avoids: WHOLE_TABLES,
-            walks: Indexes::All,
+            rules: Rules {
+                settings: &Settings::NO_WHOLE_TABLE,
+                indexes: Indexes::All,
+            },
         }
     }
 
@@ -106,46 +85,52 @@ impl Statement {
         Self {
             sql,
             reads_only: false,
-            avoids: WHOLE_TABLES,
-            walks: Indexes::All,
+            rules: Rules {
+                settings: &Settings::NO_WHOLE_TABLE,
+                indexes: Indexes::All,
+            },
         }
     }
 
     /// The same statement where a table is to be read as a whole because the column asked for is not indexed, as
     /// last_seen_at is not.
     pub const fn of_whole_tables(self) -> Self {
-        Self {
-            avoids: &[],
-            ..self
-        }
+        self.with_settings(&Settings::WHOLE_TABLE)
     }
 
     /// The same statement where each ORDER BY names the index that is to serve it: no statistics, however old, make it read and
     /// sort what another index gives.
     pub const fn in_index_order(self) -> Self {
-        Self {
-            avoids: ALL_BUT_INDEX_ORDER,
-            ..self
-        }
+        self.with_settings(&Settings::NO_SORT)
     }
 
     /// The same statement where ids say which rows it is about: statistics older than the rows may take the index of all that is
     /// queued for smaller than one lookup, so that indexes of a part of a table, or of a status, are not offered.
     pub const fn by_id(self) -> Self {
-        Self {
-            walks: Indexes::Whole,
-            ..self
-        }
+        self.with_indexes(Indexes::Whole)
     }
 
     /// The same statement where it writes rows of one table whose ids are given: each is locked when its turn comes, and the
     /// turn is that of its id.
     pub const fn in_id_order(self) -> Self {
-        Self {
-            avoids: ALL_BUT_ONE_INDEX,
-            walks: Indexes::LedById,
-            ..self
-        }
+        self.with_settings(&Settings::INDEX_SCAN)
+            .with_indexes(Indexes::LedById)
+    }
+
+    const fn with_settings(self, settings: &'static Settings) -> Self {
+        let rules = Rules {
+            settings,
+            ..self.rules
+        };
+        Self { rules, ..self }
+    }
+
+    const fn with_indexes(self, indexes: Indexes) -> Self {
+        let rules = Rules {
+            indexes,
+            ..self.rules
+        };
+        Self { rules, ..self }
     }
 
     /// Runs it and says how many rows it processed.
@@ -187,6 +172,7 @@ impl Statement {
             // SAFETY: everything between connect and finish either returns or raises a Postgres error, whose
             // transaction or subtransaction abort takes the SPI connection down with it.
             pg_sys::SPI_connect();
+            let _run = Run::of(self.sql, self.rules);
             let plan = plan::of(self, args);
             parses.store(false, Ordering::Relaxed);
             let mut values: Vec<pg_sys::Datum> = args
@@ -197,7 +183,10 @@ impl Statement {
                 .iter()
                 .map(|arg| if arg.datum.is_some() { b' ' } else { b'n' } as std::ffi::c_char)
                 .collect();
-            let code = self.execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr());
+            let code = plan::with_kept_plans(|| {
+                self.execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr())
+            });
+            plan::assert_pinned(plan);
             if code < 0 {
                 error!("SPI could not run a statement: code {code}");
             }

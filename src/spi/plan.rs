@@ -1,11 +1,7 @@
-//! Kept plans: one a statement and session, generic, and made to go by index.
-//!
-//! Planning a statement anew costs several times what running it does. A plan that is kept may be made while a table is
-//! empty or not analyzed and is still in use when the table has millions of rows, so that the planner is told what to avoid.
+//! Kept plans: one per statement and session, generic. Planning a statement anew costs several times what running it does.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
 use pgrx::PgList;
 use pgrx::prelude::*;
@@ -27,7 +23,7 @@ fn key(statement: &Statement) -> usize {
 }
 
 /// The plan of a statement, ready to run. What is new or was invalidated is parsed and planned here, apart from running it:
-/// what is missing is noticed apart from what triggers do, and the planner's settings are changed for nothing else.
+/// what is missing is noticed apart from what triggers do.
 ///
 /// # Safety
 /// SPI must be connected.
@@ -37,32 +33,74 @@ pub unsafe fn of(statement: &Statement, args: &[Arg]) -> pg_sys::SPIPlanPtr {
         if is_planned && pg_sys::SPI_plan_is_valid(plan) {
             return plan;
         }
-        let level = pg_sys::NewGUCNestLevel();
-        for setting in statement.avoids {
-            pg_sys::set_config_option(
-                setting.as_ptr(),
-                c"off".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
-        let offer = Offer::only(statement.walks);
         let planned = pg_sys::SPI_plan_get_cached_plan(plan);
         if !planned.is_null() {
             pg_sys::ReleaseCachedPlan(planned, pg_sys::CurrentResourceOwner);
         }
-        drop(offer);
-        pg_sys::AtEOXact_GUC(true, level);
         KEPT.with_borrow_mut(|all| {
             if let Some(kept) = all.get_mut(&key(statement)) {
                 kept.is_planned = true;
             }
         });
         plan
+    }
+}
+
+/// Runs `work` so that kept plans are used in it. A session with plan_cache_mode = force_custom_plan would otherwise plan
+/// each statement at every execution. The setting returns to its value when `work` returns; after an error, the abort of
+/// the transaction or subtransaction restores it.
+pub unsafe fn with_kept_plans<R>(work: impl FnOnce() -> R) -> R {
+    const FORCE_CUSTOM: u32 = pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN;
+    unsafe {
+        if pg_sys::plan_cache_mode != FORCE_CUSTOM as i32 {
+            return work();
+        }
+        let level = pg_sys::NewGUCNestLevel();
+        pg_sys::set_config_option(
+            c"plan_cache_mode".as_ptr(),
+            c"auto".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+        let result = work();
+        pg_sys::AtEOXact_GUC(true, level);
+        result
+    }
+}
+
+/// Fails where a plan that was run is not the kept one, would be compiled, or may run in parallel. Only in builds with
+/// debug assertions, so that every test on every version checks it, whether or not its Postgres can compile.
+///
+/// # Safety
+/// `plan` must be a plan of SPI that was run.
+pub unsafe fn assert_pinned(plan: pg_sys::SPIPlanPtr) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    unsafe {
+        let sources =
+            PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
+        for source in sources.iter_ptr() {
+            let text = std::ffi::CStr::from_ptr((*source).query_string);
+            assert!(
+                (*source).num_custom_plans == 0 && !(*source).gplan.is_null(),
+                "a plan was not kept: {text:?}"
+            );
+            let statements = PgList::<pg_sys::PlannedStmt>::from_pg((*(*source).gplan).stmt_list);
+            for statement in statements.iter_ptr() {
+                assert!(
+                    (*statement).jitFlags == 0 && !(*statement).parallelModeNeeded,
+                    "a plan is compiled or parallel: {text:?}"
+                );
+            }
+            // The lists are those of the plan.
+            std::mem::forget(statements);
+        }
+        std::mem::forget(sources);
     }
 }
 
@@ -99,92 +137,4 @@ unsafe fn kept(statement: &Statement, args: &[Arg]) -> (pg_sys::SPIPlanPtr, bool
         );
         (plan, is_planned)
     })
-}
-
-/// The indexes that a statement may be planned with.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Indexes {
-    /// Whatever there is.
-    All,
-    /// Those of all rows, but for those that hold their status.
-    Whole,
-    /// Those of all rows whose order is that of the ids.
-    LedById,
-}
-
-thread_local! {
-    static OFFERED: Cell<Indexes> = const { Cell::new(Indexes::All) };
-}
-
-static PREVIOUS: OnceLock<pg_sys::get_relation_info_hook_type> = OnceLock::new();
-
-/// What the planner is offered until this is dropped, by an error too.
-struct Offer;
-
-impl Offer {
-    fn only(indexes: Indexes) -> Self {
-        OFFERED.set(indexes);
-        Self
-    }
-}
-
-impl Drop for Offer {
-    fn drop(&mut self) {
-        OFFERED.set(Indexes::All);
-    }
-}
-
-/// Has the planner ask here which indexes of a table there are. To be called when the library is loaded.
-pub fn register() {
-    unsafe {
-        // SAFETY: hooks are set once, before anything is planned by this library.
-        PREVIOUS.get_or_init(|| pg_sys::get_relation_info_hook);
-        pg_sys::get_relation_info_hook = Some(offer);
-    }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn offer(
-    root: *mut pg_sys::PlannerInfo,
-    table: pg_sys::Oid,
-    is_parent: bool,
-    rel: *mut pg_sys::RelOptInfo,
-) {
-    unsafe {
-        if let Some(Some(previous)) = PREVIOUS.get() {
-            previous(root, table, is_parent, rel);
-        }
-        let offered = OFFERED.get();
-        if offered != Indexes::All {
-            let id = pg_sys::get_attnum(table, c"id".as_ptr());
-            let status = pg_sys::get_attnum(table, c"status".as_ptr());
-            let all = PgList::<pg_sys::IndexOptInfo>::from_pg((*rel).indexlist);
-            let mut kept = PgList::new();
-            all.iter_ptr()
-                .filter(|index| {
-                    let index = &**index;
-                    index.indpred.is_null()
-                        && match offered {
-                            Indexes::LedById => led_by(index, id),
-                            _ => !has_key(index, status),
-                        }
-                })
-                .for_each(|index| kept.push(index));
-            (*rel).indexlist = kept.into_pg();
-        }
-    }
-}
-
-fn has_key(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {
-    // Zero stands for a table without the column, and in an index for an expression.
-    column != 0 && keys(index).contains(&i32::from(column))
-}
-
-fn led_by(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {
-    column != 0 && keys(index).first() == Some(&i32::from(column))
-}
-
-fn keys(index: &pg_sys::IndexOptInfo) -> &[i32] {
-    // SAFETY: the planner has just filled the array for so many columns.
-    unsafe { std::slice::from_raw_parts(index.indexkeys, index.ncolumns as usize) }
 }

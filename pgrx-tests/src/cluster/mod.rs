@@ -108,9 +108,18 @@ impl Cluster {
 
     /// Writes other settings; a running server needs a reload, or a restart.
     pub fn configure(&self, options: &Options) -> Result<()> {
-        let file = self.data().join("postgresql.conf");
+        const INCLUDED: &str = "harness.conf";
+        let file = self.data().join(INCLUDED);
         fs::write(&file, options.file(&self.socket_folder()))?;
-        self.user.own(&file)
+        self.user.own(&file)?;
+        // What initdb has written stays in force below it.
+        let main = self.data().join("postgresql.conf");
+        let text = fs::read_to_string(&main)?;
+        let include = format!("include '{INCLUDED}'\n");
+        if !text.ends_with(&include) {
+            fs::write(&main, format!("{text}\n{include}"))?;
+        }
+        Ok(())
     }
 
     fn reserve(project: &Project, copy: &PostgresCopy, name: &str) -> Result<Cluster> {

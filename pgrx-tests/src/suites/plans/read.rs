@@ -40,10 +40,9 @@ impl Told {
     pub fn plans(&mut self, sql: &str) -> Result<Vec<Value>> {
         self.client
             .batch_execute("SET auto_explain.log_min_duration = 0")?;
-        let outcome = self.client.batch_execute(sql);
+        self.client.batch_execute(sql)?;
         self.client
             .batch_execute("SET auto_explain.log_min_duration = -1")?;
-        outcome?;
         let messages =
             std::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner));
         messages

@@ -1,0 +1,51 @@
+//! A call of every function, and the statements that they run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+
+use crate::context::Context;
+use crate::suites::grant::support::{CAPABILITIES, routines, story};
+
+/// Folders of `sql/` whose statements run against tables that are there.
+const STATEMENTS: [&str; 7] = [
+    "event", "failure", "lock", "runtime", "status", "sweep", "task",
+];
+
+/// Scripts that together call every function of the catalogue, except the two that an administrator calls once. All but the
+/// last leave nothing behind.
+pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
+    let mut calls = Vec::new();
+    for capability in CAPABILITIES {
+        calls.push(format!("BEGIN; {} ROLLBACK", story(context, capability)?));
+    }
+    // What commits cannot be taken back.
+    calls.push(
+        "UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into(),
+    );
+    calls.push("CALL multica_sweep_all()".into());
+    for routine in routines(client)? {
+        let is_called = calls
+            .iter()
+            .any(|it| it.contains(&format!("{}(", routine.name)));
+        let once = ["multica_grant", "multica_install"].contains(&routine.name.as_str());
+        ensure!(is_called || once, "no plan of {} is read", routine.name);
+    }
+    Ok(calls)
+}
+
+/// The statements that functions run, by file.
+pub fn statements(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for topic in STATEMENTS {
+        let files = std::fs::read_dir(folder.join(topic)).with_context(|| topic.to_string())?;
+        for file in files {
+            let path = file?.path();
+            let name = path.strip_prefix(folder)?.display().to_string();
+            found.insert(name, std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(found)
+}

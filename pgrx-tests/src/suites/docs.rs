@@ -33,12 +33,14 @@ pub const ALL: &[(&str, Suite)] = &[
 /// The page whose reader has a database of the server's.
 const ADOPTING: &str = "adopting.md";
 
-/// README.md and everything in docs.
+/// README.md, and the pages in docs and docs/internals.
 fn pages(context: &Context) -> Result<Vec<PathBuf>> {
     let root = &context.project.root;
     let mut pages = vec![root.join("README.md")];
-    for entry in fs::read_dir(root.join("docs"))? {
-        pages.push(entry?.path());
+    for folder in ["docs", "docs/internals"] {
+        for entry in fs::read_dir(root.join(folder))? {
+            pages.push(entry?.path());
+        }
     }
     pages.retain(|page| page.extension().is_some_and(|kind| kind == "md"));
     pages.sort();

@@ -1,7 +1,7 @@
 //! What a suite is given.
 
-use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
 
@@ -21,7 +21,8 @@ pub struct Context {
     pub copy: PostgresCopy,
     /// Tasks of the backlog that has to fit into memory.
     pub backlog: usize,
-    shared: OnceCell<Cluster>,
+    shared: OnceLock<Cluster>,
+    starting: Mutex<()>,
 }
 
 impl Context {
@@ -31,12 +32,14 @@ impl Context {
             project,
             copy,
             backlog: BACKLOG,
-            shared: OnceCell::new(),
+            shared: OnceLock::new(),
+            starting: Mutex::new(()),
         }
     }
 
     /// The shared cluster. Suites that stop, kill or configure a server make one of their own with `cluster`.
     pub fn shared(&self) -> Result<&Cluster> {
+        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cluster) = self.shared.get() {
             return Ok(cluster);
         }

@@ -16,9 +16,18 @@ pub mod postgres_copy;
 pub mod project;
 pub mod query;
 pub mod release;
-pub mod report;
 pub mod storm;
 pub mod suites;
 pub mod tools;
 pub mod user;
 pub mod verify;
+
+use anyhow::Result;
+
+/// What every command that starts clusters begins with.
+pub fn enter() -> Result<project::Project> {
+    // The server's user must be able to read what is built and copied here, whatever the caller's umask is.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    cluster::exit_on_signals()?;
+    project::Project::locate()
+}

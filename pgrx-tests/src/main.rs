@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use multica_harness::project::Project;
-use multica_harness::{bench, chaos, cluster, demo, mutations, package, release, tools, verify};
+use multica_harness::{bench, chaos, demo, enter, mutations, package, release, tools, verify};
 
 #[derive(Parser)]
 #[command(
@@ -69,12 +68,4 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Release => release::freeze(&enter()?),
         Command::PackageDeb(arguments) => package::run(&enter()?, &arguments),
     }
-}
-
-/// What every command but a daemon begins with.
-fn enter() -> Result<Project> {
-    // The server's user must be able to read what is built and copied here, whatever the caller's umask is.
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    cluster::exit_on_signals()?;
-    Project::locate()
 }

@@ -3,6 +3,7 @@
 mod checkout;
 mod patch;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -12,7 +13,6 @@ use crate::cluster::remove_leftovers;
 use crate::context::Context;
 use crate::extension::{self, Variant};
 use crate::project::Project;
-use crate::report::outcome;
 use crate::tools::{self, Tools};
 use crate::verify::{MAJOR, Test, tests};
 
@@ -115,7 +115,7 @@ impl Bench<'_> {
         for name in names {
             let test = self.find(name)?;
             let began = Instant::now();
-            if let Err(error) = outcome(|| test.run(&context)) {
+            if let Err(error) = outcome(|| test.run(&context, false)) {
                 bail!("{name} fails without any mutation:\n{error:#}");
             }
             println!("  {name} ({:.1} s)", began.elapsed().as_secs_f64());
@@ -130,7 +130,7 @@ impl Bench<'_> {
         let mut passed = Vec::new();
         for name in &mutation.tests {
             let test = self.find(name)?;
-            match outcome(|| test.run(&context)) {
+            match outcome(|| test.run(&context, false)) {
                 Ok(()) => passed.push(name.clone()),
                 Err(error) => {
                     let said = format!("{error:#}");
@@ -161,6 +161,17 @@ impl Bench<'_> {
             None => bail!("there is no test {name}"),
         }
     }
+}
+
+/// What a test returns. A panic is an error.
+fn outcome(test: impl FnOnce() -> Result<()>) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(test)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("without a message");
+        Err(anyhow::anyhow!("panicked: {text}"))
+    })
 }
 
 /// The line of a failure that says most: of a golden file the first one that differs.

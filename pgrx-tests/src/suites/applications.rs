@@ -8,23 +8,11 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "applications/w9_end_and_reply_commit_together",
-        w9_end_and_reply_commit_together,
-    ),
-    (
-        "applications/w10_chat_message_and_turn_commit_together",
-        w10_chat_message_and_turn_commit_together,
-    ),
-    (
-        "applications/w16_reassignment_commits_as_a_whole",
-        w16_reassignment_commits_as_a_whole,
-    ),
-    (
-        "applications/w19_run_issue_and_task_commit_together",
-        w19_run_issue_and_task_commit_together,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    w9_end_and_reply_commit_together,
+    w10_chat_message_and_turn_commit_together,
+    w16_reassignment_commits_as_a_whole,
+    w19_run_issue_and_task_commit_together,
 ];
 
 /// An application's transaction, killed after each of its statements and at last let through.

@@ -8,36 +8,15 @@ use super::support::{expect, expect_state, id, team, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "claim/never_another_runtimes_task",
-        never_another_runtimes_task,
-    ),
-    ("claim/priority_then_age_then_id", priority_then_age_then_id),
-    (
-        "claim/tasks_of_archived_agents_stay",
-        tasks_of_archived_agents_stay,
-    ),
-    (
-        "claim/task_of_another_workspace_is_cancelled_not_returned",
-        task_of_another_workspace_is_cancelled_not_returned,
-    ),
-    (
-        "claim/one_in_flight_an_issue_and_a_chat",
-        one_in_flight_an_issue_and_a_chat,
-    ),
-    (
-        "claim/no_more_than_the_agents_room",
-        no_more_than_the_agents_room,
-    ),
-    (
-        "claim/lost_answer_is_given_again",
-        lost_answer_is_given_again,
-    ),
-    (
-        "claim/old_token_is_refused_after_a_second_answer",
-        old_token_is_refused_after_a_second_answer,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    never_another_runtimes_task,
+    priority_then_age_then_id,
+    tasks_of_archived_agents_stay,
+    task_of_another_workspace_is_cancelled_not_returned,
+    one_in_flight_an_issue_and_a_chat,
+    no_more_than_the_agents_room,
+    lost_answer_is_given_again,
+    old_token_is_refused_after_a_second_answer,
 ];
 
 /// Labels of the tasks that a claim hands out, in its order.

@@ -8,21 +8,12 @@ use super::support::{expect, expect_state, id, team, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    ("claim/is_a_sign_of_life", is_a_sign_of_life),
-    ("claim/at_most_max_tasks", at_most_max_tasks),
-    (
-        "claim/that_finds_nothing_writes_nothing",
-        that_finds_nothing_writes_nothing,
-    ),
-    (
-        "claim/cost_does_not_grow_with_history",
-        cost_does_not_grow_with_history,
-    ),
-    (
-        "claim/long_queue_is_not_read_whole",
-        long_queue_is_not_read_whole,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    "claim": is_a_sign_of_life,
+    at_most_max_tasks,
+    that_finds_nothing_writes_nothing,
+    cost_does_not_grow_with_history,
+    long_queue_is_not_read_whole,
 ];
 
 /// What EXPLAIN (ANALYZE, BUFFERS, WAL) says of a claim, under this key.

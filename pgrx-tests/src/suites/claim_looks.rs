@@ -7,15 +7,9 @@ use super::support::{expect, id, team};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "claim/sees_what_its_own_transaction_did",
-        sees_what_its_own_transaction_did,
-    ),
-    (
-        "claim/sees_what_its_sign_of_life_sets_off",
-        sees_what_its_sign_of_life_sets_off,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    "claim": sees_what_its_own_transaction_did,
+    sees_what_its_sign_of_life_sets_off,
 ];
 
 fn sees_what_its_own_transaction_did(context: &Context) -> Result<()> {

@@ -7,19 +7,10 @@ use crate::cluster::Options;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "cluster/fresh_databases_do_not_see_each_other",
-        fresh_databases_do_not_see_each_other,
-    ),
-    (
-        "cluster/kill_keeps_what_was_committed",
-        kill_keeps_what_was_committed,
-    ),
-    (
-        "cluster/standby_takes_writes_after_promotion",
-        standby_takes_writes_after_promotion,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    fresh_databases_do_not_see_each_other,
+    kill_keeps_what_was_committed,
+    standby_takes_writes_after_promotion,
 ];
 
 /// Two databases made from the template share nothing.

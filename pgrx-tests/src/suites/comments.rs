@@ -7,13 +7,7 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "comments/name_every_argument_and_error",
-        name_every_argument_and_error,
-    ),
-    ("comments/say_what_null_raises", say_what_null_raises),
-];
+pub const ALL: &[(&str, Suite)] = suite![name_every_argument_and_error, say_what_null_raises,];
 
 /// What a function may raise; a comment that names another code is wrong or this list is short.
 const SQLSTATES: [&str; 12] = [

@@ -7,27 +7,12 @@ use super::support::{expect, id, team, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "consequences/first_execution_is_stamped_once",
-        first_execution_is_stamped_once,
-    ),
-    (
-        "consequences/chat_points_to_its_last_turn",
-        chat_points_to_its_last_turn,
-    ),
-    (
-        "consequences/autopilot_run_follows_its_task",
-        autopilot_run_follows_its_task,
-    ),
-    (
-        "consequences/late_failure_makes_no_retry_beside_a_later_run",
-        late_failure_makes_no_retry_beside_a_later_run,
-    ),
-    (
-        "consequences/retry_is_not_lost_to_a_task_that_never_ran",
-        retry_is_not_lost_to_a_task_that_never_ran,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    first_execution_is_stamped_once,
+    chat_points_to_its_last_turn,
+    autopilot_run_follows_its_task,
+    late_failure_makes_no_retry_beside_a_later_run,
+    retry_is_not_lost_to_a_task_that_never_ran,
 ];
 
 /// The one task in flight or waiting.

@@ -14,39 +14,41 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    ("crash/sweep_terminated_at_each_table", |context| {
-        terminated_at_each_table(context, &SWEEP)
-    }),
-    ("crash/sweep_all_terminated_at_each_table", |context| {
-        terminated_at_each_table(context, &SWEEP_ALL)
-    }),
-    (
-        "crash/recover_orphans_terminated_at_each_table",
-        |context| terminated_at_each_table(context, &RECOVER),
-    ),
-    ("crash/register_terminated_at_each_table", |context| {
-        terminated_at_each_table(context, &REGISTER)
-    }),
-    ("crash/merge_terminated_at_each_table", |context| {
-        terminated_at_each_table(context, &MERGE)
-    }),
-    ("crash/delete_runtime_terminated_at_each_table", |context| {
-        terminated_at_each_table(context, &DELETE)
-    }),
-    (
-        "crash/worker_terminated_at_each_table",
-        worker_terminated_at_each_table,
-    ),
-    (
-        "crash/server_killed_at_each_table",
-        server_killed_at_each_table,
-    ),
-    (
-        "crash/sweep_all_keeps_the_batches_before_the_kill",
-        sweep_all_keeps_the_batches_before_the_kill,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    sweep_terminated_at_each_table,
+    sweep_all_terminated_at_each_table,
+    recover_orphans_terminated_at_each_table,
+    register_terminated_at_each_table,
+    merge_terminated_at_each_table,
+    delete_runtime_terminated_at_each_table,
+    worker_terminated_at_each_table,
+    server_killed_at_each_table,
+    sweep_all_keeps_the_batches_before_the_kill,
 ];
+
+fn sweep_terminated_at_each_table(context: &Context) -> Result<()> {
+    terminated_at_each_table(context, &SWEEP)
+}
+
+fn sweep_all_terminated_at_each_table(context: &Context) -> Result<()> {
+    terminated_at_each_table(context, &SWEEP_ALL)
+}
+
+fn recover_orphans_terminated_at_each_table(context: &Context) -> Result<()> {
+    terminated_at_each_table(context, &RECOVER)
+}
+
+fn register_terminated_at_each_table(context: &Context) -> Result<()> {
+    terminated_at_each_table(context, &REGISTER)
+}
+
+fn merge_terminated_at_each_table(context: &Context) -> Result<()> {
+    terminated_at_each_table(context, &MERGE)
+}
+
+fn delete_runtime_terminated_at_each_table(context: &Context) -> Result<()> {
+    terminated_at_each_table(context, &DELETE)
+}
 
 const FAIL: (&str, &str) = ("agent_task_queue", "UPDATE");
 const RETRY: (&str, &str) = ("agent_task_queue", "INSERT");

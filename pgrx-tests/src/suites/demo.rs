@@ -8,10 +8,7 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[(
-    "demo/its_story_is_true_whatever_the_dice_say",
-    its_story_is_true_whatever_the_dice_say,
-)];
+pub const ALL: &[(&str, Suite)] = suite![its_story_is_true_whatever_the_dice_say,];
 
 fn its_story_is_true_whatever_the_dice_say(context: &Context) -> Result<()> {
     let output = Command::new(std::env::current_exe()?)

@@ -7,47 +7,17 @@ use super::support::{dead_machine, expect, id, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "differences/sweep_that_flips_no_runtime_fails_tasks",
-        sweep_that_flips_no_runtime_fails_tasks,
-    ),
-    (
-        "differences/grace_spares_tasks_of_runtimes_just_gone",
-        grace_spares_tasks_of_runtimes_just_gone,
-    ),
-    (
-        "differences/outcome_independent_of_row_order",
-        outcome_independent_of_row_order,
-    ),
-    (
-        "differences/archived_agent_gets_no_retry",
-        archived_agent_gets_no_retry,
-    ),
-    (
-        "differences/history_survives_garbage_collection",
-        history_survives_garbage_collection,
-    ),
-    (
-        "differences/history_survives_delete_of_a_runtime",
-        history_survives_delete_of_a_runtime,
-    ),
-    (
-        "differences/agent_written_only_when_its_status_changes",
-        agent_written_only_when_its_status_changes,
-    ),
-    (
-        "differences/issue_reset_is_published",
-        issue_reset_is_published,
-    ),
-    (
-        "differences/retry_is_published_as_queued",
-        retry_is_published_as_queued,
-    ),
-    (
-        "differences/coming_back_online_is_published_once",
-        coming_back_online_is_published_once,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    sweep_that_flips_no_runtime_fails_tasks,
+    grace_spares_tasks_of_runtimes_just_gone,
+    outcome_independent_of_row_order,
+    archived_agent_gets_no_retry,
+    history_survives_garbage_collection,
+    history_survives_delete_of_a_runtime,
+    agent_written_only_when_its_status_changes,
+    issue_reset_is_published,
+    retry_is_published_as_queued,
+    coming_back_online_is_published_once,
 ];
 
 /// The tasks of a machine that said good-bye are failed although nothing goes stale any more (W1).

@@ -16,18 +16,12 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    ("docs/sql_runs_as_it_stands", sql_runs_as_it_stands),
-    ("docs/links_lead_somewhere", links_lead_somewhere),
-    ("docs/every_call_is_on_a_page", every_call_is_on_a_page),
-    (
-        "docs/figures_are_what_the_bench_wrote",
-        figures_are_what_the_bench_wrote,
-    ),
-    (
-        "docs/settings_are_listed_with_their_defaults",
-        settings_are_listed_with_their_defaults,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    sql_runs_as_it_stands,
+    links_lead_somewhere,
+    every_call_is_on_a_page,
+    figures_are_what_the_bench_wrote,
+    settings_are_listed_with_their_defaults,
 ];
 
 /// The page whose reader has a database of the server's.

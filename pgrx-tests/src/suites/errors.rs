@@ -12,19 +12,10 @@ use super::support::{id, team};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "errors/of_arguments_are_the_ones_that_comments_name",
-        of_arguments_are_the_ones_that_comments_name,
-    ),
-    (
-        "errors/without_tables_are_said_in_comments",
-        without_tables_are_said_in_comments,
-    ),
-    (
-        "errors/without_privileges_are_said_in_comments",
-        without_privileges_are_said_in_comments,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    of_arguments_are_the_ones_that_comments_name,
+    without_tables_are_said_in_comments,
+    without_privileges_are_said_in_comments,
 ];
 
 /// Codes that a wrong argument alone brings about.

@@ -13,10 +13,7 @@ use super::support::{LIMIT, dead_machine};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[(
-    "event_storm/no_event_is_skipped_or_read_twice",
-    no_event_is_skipped_or_read_twice,
-)];
+pub const ALL: &[(&str, Suite)] = suite![no_event_is_skipped_or_read_twice,];
 
 const WRITERS: usize = 12;
 const LENGTH: Duration = Duration::from_secs(4);

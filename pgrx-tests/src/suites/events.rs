@@ -11,47 +11,17 @@ use crate::cluster::Options;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "events/one_notification_a_transaction_and_none_after_a_rollback",
-        one_notification_a_transaction_and_none_after_a_rollback,
-    ),
-    (
-        "events/writer_that_recorded_nothing_holds_nothing_back",
-        writer_that_recorded_nothing_holds_nothing_back,
-    ),
-    (
-        "events/late_commit_of_a_lower_id_is_not_skipped",
-        late_commit_of_a_lower_id_is_not_skipped,
-    ),
-    (
-        "events/rolled_back_savepoint_leaves_the_hold_in_place",
-        rolled_back_savepoint_leaves_the_hold_in_place,
-    ),
-    (
-        "events/two_readers_each_get_everything_once",
-        two_readers_each_get_everything_once,
-    ),
-    (
-        "events/two_sessions_as_one_reader_never_share_an_event",
-        two_sessions_as_one_reader_never_share_an_event,
-    ),
-    (
-        "events/trimming_is_never_a_silent_gap",
-        trimming_is_never_a_silent_gap,
-    ),
-    (
-        "events/named_reader_keeps_events_at_most_ten_times_as_long",
-        named_reader_keeps_events_at_most_ten_times_as_long,
-    ),
-    (
-        "events/reading_where_events_could_be_skipped_is_refused",
-        reading_where_events_could_be_skipped_is_refused,
-    ),
-    (
-        "events/committed_events_survive_a_kill_of_the_server",
-        committed_events_survive_a_kill_of_the_server,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    one_notification_a_transaction_and_none_after_a_rollback,
+    writer_that_recorded_nothing_holds_nothing_back,
+    late_commit_of_a_lower_id_is_not_skipped,
+    rolled_back_savepoint_leaves_the_hold_in_place,
+    two_readers_each_get_everything_once,
+    two_sessions_as_one_reader_never_share_an_event,
+    trimming_is_never_a_silent_gap,
+    named_reader_keeps_events_at_most_ten_times_as_long,
+    reading_where_events_could_be_skipped_is_refused,
+    committed_events_survive_a_kill_of_the_server,
 ];
 
 /// A call that records one event: a runtime says good-bye or comes back.

@@ -12,23 +12,11 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "failover/a_standby_looks_up_and_refuses_to_write",
-        a_standby_looks_up_and_refuses_to_write,
-    ),
-    (
-        "failover/a_session_of_the_standby_writes_after_promotion",
-        a_session_of_the_standby_writes_after_promotion,
-    ),
-    (
-        "failover/a_named_reader_goes_on_after_promotion",
-        a_named_reader_goes_on_after_promotion,
-    ),
-    (
-        "failover/prepared_events_hold_readers_back_after_promotion",
-        prepared_events_hold_readers_back_after_promotion,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    a_standby_looks_up_and_refuses_to_write,
+    a_session_of_the_standby_writes_after_promotion,
+    a_named_reader_goes_on_after_promotion,
+    prepared_events_hold_readers_back_after_promotion,
 ];
 
 /// Every function of the extension, what it may do, and the names of the arguments that it cannot do without.

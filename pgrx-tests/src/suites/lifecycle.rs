@@ -8,20 +8,11 @@ use super::support::{digest, expect, id, team, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "lifecycle/events_of_every_step_in_order",
-        events_of_every_step_in_order,
-    ),
-    ("lifecycle/events_tell_the_task", events_tell_the_task),
-    (
-        "lifecycle/rolled_back_leaves_nothing",
-        rolled_back_leaves_nothing,
-    ),
-    (
-        "lifecycle/agent_is_reconciled_only_by_a_change",
-        agent_is_reconciled_only_by_a_change,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    events_of_every_step_in_order,
+    events_tell_the_task,
+    rolled_back_leaves_nothing,
+    agent_is_reconciled_only_by_a_change,
 ];
 
 /// The types of the events that a statement records, in their order.

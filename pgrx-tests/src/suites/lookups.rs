@@ -7,19 +7,10 @@ use super::support::{expect, id, team};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "lookups/lists_give_the_newest_first",
-        lists_give_the_newest_first,
-    ),
-    (
-        "lookups/active_pending_and_running_are_not_confused",
-        active_pending_and_running_are_not_confused,
-    ),
-    (
-        "lookups/unknown_status_is_active_and_nothing_else",
-        unknown_status_is_active_and_nothing_else,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    lists_give_the_newest_first,
+    active_pending_and_running_are_not_confused,
+    unknown_status_is_active_and_nothing_else,
 ];
 
 /// Neither priority, nor state, nor the order in which rows came in makes a difference; the id settles a tie.

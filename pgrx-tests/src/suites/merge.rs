@@ -7,23 +7,14 @@ use super::support::{dead_machine, expect, expect_state, id, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "merge/remembers_the_right_identity",
-        merge_remembers_the_right_identity,
-    ),
-    (
-        "merge/of_spellings_keeps_the_exact_one",
-        merge_of_spellings_keeps_the_exact_one,
-    ),
-    (
-        "merge/across_workspaces_or_providers_is_refused",
-        merge_across_workspaces_or_providers_is_refused,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    remembers_the_right_identity,
+    of_spellings_keeps_the_exact_one,
+    across_workspaces_or_providers_is_refused,
 ];
 
 /// The id that was passed is remembered, unless it is the target's own; and the first one stays.
-fn merge_remembers_the_right_identity(context: &Context) -> Result<()> {
+fn remembers_the_right_identity(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let merge = |name: &str| {
         format!(
@@ -56,7 +47,7 @@ fn merge_remembers_the_right_identity(context: &Context) -> Result<()> {
 }
 
 /// Rows that differ only in case become the one spelled as given, else the one seen last.
-fn merge_of_spellings_keeps_the_exact_one(context: &Context) -> Result<()> {
+fn of_spellings_keeps_the_exact_one(context: &Context) -> Result<()> {
     for (given, kept) in [("Box", "Box"), ("bOX", "BOX")] {
         let (_database, mut client) = dead_machine(context)?;
         client.batch_execute(&format!(
@@ -82,7 +73,7 @@ fn merge_of_spellings_keeps_the_exact_one(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn merge_across_workspaces_or_providers_is_refused(context: &Context) -> Result<()> {
+fn across_workspaces_or_providers_is_refused(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "INSERT INTO workspace (id, name, slug) VALUES ({other}, 'Other', 'other');

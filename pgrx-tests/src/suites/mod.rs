@@ -1,5 +1,21 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
+/// A list of tests under their names: the topic, which is the module that lists them unless another one is given, and the
+/// function. `suite![gaps, support::is_told]` in `suites/crash.rs` are `crash/gaps` and `crash/is_told`.
+macro_rules! suite {
+    (@last $last:ident) => { stringify!($last) };
+    (@last $first:ident :: $($rest:tt)+) => { suite!(@last $($rest)+) };
+    ($topic:literal: $($($part:ident)::+),+ $(,)?) => {
+        &[$((concat!($topic, "/", suite!(@last $($part)::+)), $($part)::+)),+]
+    };
+    ($($($part:ident)::+),+ $(,)?) => {
+        &[$((
+            $crate::suites::below(concat!(module_path!(), "/", suite!(@last $($part)::+))),
+            $($part)::+,
+        )),+]
+    };
+}
+
 mod applications;
 mod bounds;
 mod chaos;
@@ -56,6 +72,11 @@ use crate::verify::MAJOR;
 
 /// A test: it fails by returning an error or by panicking.
 pub type Suite = fn(&Context) -> Result<()>;
+
+/// A path below this module.
+const fn below(path: &'static str) -> &'static str {
+    path.split_at(module_path!().len() + "::".len()).1
+}
 
 /// The tests that run on every version of Postgres, by topic, under the name they are reported with.
 const TOPICS: &[&[(&str, Suite)]] = &[

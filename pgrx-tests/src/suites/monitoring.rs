@@ -10,15 +10,9 @@ use super::support::{expect, id, team, values};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "monitoring/what_an_exporter_scrapes_is_in_its_format",
-        what_an_exporter_scrapes_is_in_its_format,
-    ),
-    (
-        "monitoring/every_alert_has_its_moment",
-        every_alert_has_its_moment,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    what_an_exporter_scrapes_is_in_its_format,
+    every_alert_has_its_moment,
 ];
 
 /// Every line is a name, labels in braces where there are some, and a number; the lines of a name stand together.

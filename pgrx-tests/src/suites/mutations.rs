@@ -10,9 +10,9 @@ use crate::mutations::Mutation;
 use crate::verify::{MAJOR, tests};
 
 /// What `cargo verify` runs.
-pub const ALL: &[(&str, Suite)] = &[("mutations/patch_that_breaks_nothing_any_more", fit)];
+pub const ALL: &[(&str, Suite)] = suite![patch_that_breaks_nothing_any_more,];
 
-fn fit(context: &Context) -> Result<()> {
+fn patch_that_breaks_nothing_any_more(context: &Context) -> Result<()> {
     let known: BTreeSet<String> = tests(&context.project, MAJOR)?
         .into_iter()
         .map(|(name, _)| name)

@@ -14,27 +14,12 @@ use crate::cluster::Options;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "operations/wreckage_of_an_old_server_is_set_right",
-        wreckage_of_an_old_server_is_set_right,
-    ),
-    (
-        "operations/what_an_old_server_finished_is_no_wreckage",
-        what_an_old_server_finished_is_no_wreckage,
-    ),
-    (
-        "operations/settings_that_a_dump_loses_are_said_again",
-        settings_that_a_dump_loses_are_said_again,
-    ),
-    (
-        "operations/renamed_schema_is_refused_until_created_anew",
-        renamed_schema_is_refused_until_created_anew,
-    ),
-    (
-        "operations/removal_leaves_what_was_there_before",
-        removal_leaves_what_was_there_before,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    wreckage_of_an_old_server_is_set_right,
+    what_an_old_server_finished_is_no_wreckage,
+    settings_that_a_dump_loses_are_said_again,
+    renamed_schema_is_refused_until_created_anew,
+    removal_leaves_what_was_there_before,
 ];
 
 /// What the page says of wreckage: the query that lists it, and the two statements that set it right.

@@ -8,19 +8,13 @@ use super::support::{expect, id, team, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    ("payloads/ten_megabytes_of_result", ten_megabytes_of_result),
-    (
-        "payloads/hundred_thousand_characters_of_error",
-        hundred_thousand_characters_of_error,
-    ),
-    ("payloads/deep_json", deep_json),
-    (
-        "payloads/what_could_be_stored_can_be_handed_out",
-        what_could_be_stored_can_be_handed_out,
-    ),
-    ("payloads/every_valid_character", every_valid_character),
-    ("payloads/numbers_of_any_size", numbers_of_any_size),
+pub const ALL: &[(&str, Suite)] = suite![
+    ten_megabytes_of_result,
+    hundred_thousand_characters_of_error,
+    deep_json,
+    what_could_be_stored_can_be_handed_out,
+    every_valid_character,
+    numbers_of_any_size,
 ];
 
 fn running(client: &mut Client, label: &str) -> Result<String> {

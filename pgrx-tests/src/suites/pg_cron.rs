@@ -12,10 +12,7 @@ use crate::database::Database;
 use crate::tools::extras;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[(
-    "pg_cron/sweeps_as_the_owner_of_the_tables",
-    sweeps_as_the_owner_of_the_tables,
-)];
+pub const ALL: &[(&str, Suite)] = suite![sweeps_as_the_owner_of_the_tables,];
 
 /// pg_cron starts a job at a full minute.
 const TWO_MINUTES: Duration = Duration::from_secs(120);

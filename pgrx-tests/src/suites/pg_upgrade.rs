@@ -12,7 +12,6 @@ use crate::cluster::{Cluster, Options, Shutdown, output};
 use crate::context::Context;
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
-use crate::report::Report;
 
 /// The first version whose initdb turns checksums on; pg_upgrade wants both sides alike.
 const WITH_CHECKSUMS: u32 = 18;
@@ -25,22 +24,14 @@ const SETTINGS: &[(&str, &str)] = &[
     ("multica.offline_grace", "1s"),
 ];
 
-/// Runs a test for every version of a run and the next higher one.
-pub fn run(project: &Project, copies: &[PostgresCopy], report: &mut Report) {
-    for pair in copies.windows(2) {
-        let [old, new] = pair else { continue };
-        let name = format!(
-            "pg_upgrade/{}_to_{}_carries_everything",
-            old.major, new.major
-        );
-        report.case(&name, || carries_everything(project, old, new));
-    }
+/// The name of the test that upgrades from one version to another.
+pub fn name(old: u32, new: u32) -> String {
+    format!("pg_upgrade/{old}_to_{new}_carries_everything")
 }
 
 /// Tables that install created and tables that it adopted, events and readers, settings: the same afterwards, nothing
 /// left to install, calls work, and the worker sweeps.
-fn carries_everything(project: &Project, old: &PostgresCopy, new: &PostgresCopy) -> Result<()> {
-    let context = Context::new(project.clone(), old.clone());
+pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     let old = context.cluster(&Options::new("old").set("multica.sweep_interval", "1h"))?;
     let created = context.fresh_database_in(&old)?;
     created.fixture("dead_machine")?;
@@ -64,7 +55,7 @@ fn carries_everything(project: &Project, old: &PostgresCopy, new: &PostgresCopy)
     }
     old.stop(Shutdown::Fast)?;
 
-    let new = upgrade(project, &old, new)?;
+    let new = upgrade(&context.project, &old, &new.copy)?;
     for (name, before) in &before {
         let mut client = new.connect(name)?;
         let after = Picture::take(&mut client)?;

@@ -13,15 +13,9 @@ use crate::context::Context;
 use crate::pooler::Pooler;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "pgbouncer/every_call_works_for_two_clients_on_one_connection",
-        every_call_works_for_two_clients_on_one_connection,
-    ),
-    (
-        "pgbouncer/open_transaction_of_one_client_makes_the_other_wait",
-        open_transaction_of_one_client_makes_the_other_wait,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    every_call_works_for_two_clients_on_one_connection,
+    open_transaction_of_one_client_makes_the_other_wait,
 ];
 
 /// Two clients take turns on one server connection, statement by statement, each in a world of its own: each comes to

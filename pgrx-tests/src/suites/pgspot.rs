@@ -14,13 +14,7 @@ use crate::release;
 use crate::tools::extras;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    ("pgspot/scripts_are_no_way_in", scripts_are_no_way_in),
-    (
-        "pgspot/finds_what_is_put_before_it",
-        finds_what_is_put_before_it,
-    ),
-];
+pub const ALL: &[(&str, Suite)] = suite![scripts_are_no_way_in, finds_what_is_put_before_it,];
 
 /// The script that installs and those that update, as they are packaged: what pgspot finds in them is known, and has a
 /// reason.

@@ -7,31 +7,13 @@ use super::support::{dead_machine, digest, expect, id, value, values};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "pipeline/issue_stays_in_progress_only_while_a_task_is_active",
-        issue_stays_in_progress_only_while_a_task_is_active,
-    ),
-    (
-        "pipeline/queued_siblings_are_left_alone",
-        queued_siblings_are_left_alone,
-    ),
-    (
-        "pipeline/run_follows_its_task_once",
-        run_follows_its_task_once,
-    ),
-    (
-        "pipeline/second_call_for_the_same_tasks_does_nothing",
-        second_call_for_the_same_tasks_does_nothing,
-    ),
-    (
-        "pipeline/unknown_task_status_counts_as_active",
-        unknown_task_status_counts_as_active,
-    ),
-    (
-        "pipeline/timed_out_tasks_are_failed_and_younger_ones_not",
-        timed_out_tasks_are_failed_and_younger_ones_not,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    issue_stays_in_progress_only_while_a_task_is_active,
+    queued_siblings_are_left_alone,
+    run_follows_its_task_once,
+    second_call_for_the_same_tasks_does_nothing,
+    unknown_task_status_counts_as_active,
+    timed_out_tasks_are_failed_and_younger_ones_not,
 ];
 
 /// No issue that lost a task is left in progress without one (I9), and none is touched that is not in progress.

@@ -9,39 +9,18 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    ("resume/after_a_kill", after_a_kill),
-    ("resume/after_two_kills", after_two_kills),
-    ("resume/after_a_timeout", after_a_timeout),
-    (
-        "resume/after_a_rerun_while_running",
-        after_a_rerun_while_running,
-    ),
-    (
-        "resume/after_a_rerun_of_what_was_cancelled",
-        after_a_rerun_of_what_was_cancelled,
-    ),
-    (
-        "resume/after_a_merge_of_the_runtime",
-        after_a_merge_of_the_runtime,
-    ),
-    (
-        "resume/after_complete_without_a_session",
-        after_complete_without_a_session,
-    ),
-    (
-        "resume/after_fail_without_a_session",
-        after_fail_without_a_session,
-    ),
-    (
-        "resume/not_at_a_retry_that_never_ran",
-        not_at_a_retry_that_never_ran,
-    ),
-    (
-        "resume/both_fields_from_one_source",
-        both_fields_from_one_source,
-    ),
-    ("resume/sources_in_their_order", sources_in_their_order),
+pub const ALL: &[(&str, Suite)] = suite![
+    after_a_kill,
+    after_two_kills,
+    after_a_timeout,
+    after_a_rerun_while_running,
+    after_a_rerun_of_what_was_cancelled,
+    after_a_merge_of_the_runtime,
+    after_complete_without_a_session,
+    after_fail_without_a_session,
+    not_at_a_retry_that_never_ran,
+    both_fields_from_one_source,
+    sources_in_their_order,
 ];
 
 /// An issue and a chat, whose work resumes by the same rule.

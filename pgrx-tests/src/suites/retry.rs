@@ -7,35 +7,14 @@ use super::support::{dead_machine, expect, id};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "retry/one_retry_a_parent_and_no_attempt_too_many",
-        one_retry_a_parent_and_no_attempt_too_many,
-    ),
-    (
-        "retry/nothing_but_failures_of_the_machine_is_retried",
-        nothing_but_failures_of_the_machine_is_retried,
-    ),
-    (
-        "retry/task_alone_is_retried_only_with_a_context",
-        task_alone_is_retried_only_with_a_context,
-    ),
-    (
-        "retry/retry_yields_to_a_pending_task_of_the_pair",
-        retry_yields_to_a_pending_task_of_the_pair,
-    ),
-    (
-        "retry/late_call_makes_no_retry_of_work_done_since",
-        late_call_makes_no_retry_of_work_done_since,
-    ),
-    (
-        "retry/retry_resumes_where_the_agent_stopped",
-        retry_resumes_where_the_agent_stopped,
-    ),
-    (
-        "retry/retries_queue_in_the_order_of_their_parents",
-        retries_queue_in_the_order_of_their_parents,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    one_retry_a_parent_and_no_attempt_too_many,
+    nothing_but_failures_of_the_machine_is_retried,
+    task_alone_is_retried_only_with_a_context,
+    retry_yields_to_a_pending_task_of_the_pair,
+    late_call_makes_no_retry_of_work_done_since,
+    retry_resumes_where_the_agent_stopped,
+    retries_queue_in_the_order_of_their_parents,
 ];
 
 /// However often machines die: attempt of the child is that of the parent plus one, never above the limit (I6).

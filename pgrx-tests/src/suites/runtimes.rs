@@ -7,39 +7,15 @@ use super::support::{dead_machine, expect, id, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "runtimes/beat_late_in_a_long_transaction_is_fresh",
-        beat_late_in_a_long_transaction_is_fresh,
-    ),
-    (
-        "runtimes/daemon_is_told_which_tasks_to_stop",
-        daemon_is_told_which_tasks_to_stop,
-    ),
-    (
-        "runtimes/never_seen_runtime_is_never_stale",
-        never_seen_runtime_is_never_stale,
-    ),
-    (
-        "runtimes/used_runtime_is_not_collected",
-        used_runtime_is_not_collected,
-    ),
-    (
-        "runtimes/batches_are_bounded_and_oldest_first",
-        batches_are_bounded_and_oldest_first,
-    ),
-    (
-        "runtimes/second_registration_keeps_what_it_does_not_say",
-        second_registration_keeps_what_it_does_not_say,
-    ),
-    (
-        "runtimes/what_a_daemon_still_runs_is_no_orphan",
-        what_a_daemon_still_runs_is_no_orphan,
-    ),
-    (
-        "runtimes/good_bye_is_one_event_a_workspace",
-        good_bye_is_one_event_a_workspace,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    beat_late_in_a_long_transaction_is_fresh,
+    daemon_is_told_which_tasks_to_stop,
+    never_seen_runtime_is_never_stale,
+    used_runtime_is_not_collected,
+    batches_are_bounded_and_oldest_first,
+    second_registration_keeps_what_it_does_not_say,
+    what_a_daemon_still_runs_is_no_orphan,
+    good_bye_is_one_event_a_workspace,
 ];
 
 /// Time is the moment of the call, not that of the transaction it is made in.

@@ -10,19 +10,10 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "statements/as_many_for_ten_tasks_as_for_ten_thousand",
-        as_many_for_ten_tasks_as_for_ten_thousand,
-    ),
-    (
-        "statements/idle_calls_assign_no_transaction_id",
-        idle_calls_assign_no_transaction_id,
-    ),
-    (
-        "statements/heartbeats_stay_heap_only",
-        heartbeats_stay_heap_only,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    as_many_for_ten_tasks_as_for_ten_thousand,
+    idle_calls_assign_no_transaction_id,
+    heartbeats_stay_heap_only,
 ];
 
 /// Everything that has run in this database, on whatever level. The checks of foreign keys are Postgres' own, one a row.

@@ -14,15 +14,9 @@ use crate::context::Context;
 use crate::storm::{Storm, Weather, invariants, take_the_rest};
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "storm/every_invariant_notices_when_it_is_broken",
-        every_invariant_notices_when_it_is_broken,
-    ),
-    (
-        "storm/invariants_hold_after_everybody_at_once",
-        invariants_hold_after_everybody_at_once,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    every_invariant_notices_when_it_is_broken,
+    invariants_hold_after_everybody_at_once,
 ];
 
 /// How long it blows.

@@ -8,15 +8,9 @@ use super::support::{dead_machine, id, values};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "totals/sweeps_at_once_are_all_counted",
-        sweeps_at_once_are_all_counted,
-    ),
-    (
-        "totals/counters_of_metrics_never_fall",
-        counters_of_metrics_never_fall,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    sweeps_at_once_are_all_counted,
+    counters_of_metrics_never_fall,
 ];
 
 const COUNTERS: &str = "runtimes_offline, tasks_failed, tasks_timed_out, tasks_retried, issues_reset, agents_reconciled, \

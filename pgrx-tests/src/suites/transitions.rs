@@ -7,20 +7,11 @@ use super::support::{digest, expect, id, team, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "transitions/enqueue_takes_what_the_source_says",
-        enqueue_takes_what_the_source_says,
-    ),
-    ("transitions/pending_task_coalesces", pending_task_coalesces),
-    (
-        "transitions/illegal_transitions_name_the_state",
-        illegal_transitions_name_the_state,
-    ),
-    (
-        "transitions/finalized_tasks_answer_and_do_not_change",
-        finalized_tasks_answer_and_do_not_change,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    enqueue_takes_what_the_source_says,
+    pending_task_coalesces,
+    illegal_transitions_name_the_state,
+    finalized_tasks_answer_and_do_not_change,
 ];
 
 fn enqueue_takes_what_the_source_says(context: &Context) -> Result<()> {

@@ -8,27 +8,12 @@ use super::support::{digest, expect, expect_state, expect_story, start};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "windows/cancelled_recovery_does_nothing",
-        cancelled_recovery_does_nothing,
-    ),
-    (
-        "windows/refused_retry_fails_no_task",
-        refused_retry_fails_no_task,
-    ),
-    (
-        "windows/refused_runtime_registers_none",
-        refused_runtime_registers_none,
-    ),
-    (
-        "windows/agent_bound_while_its_runtime_is_deleted",
-        agent_bound_while_its_runtime_is_deleted,
-    ),
-    (
-        "windows/users_status_change_during_a_verdict_stays",
-        users_status_change_during_a_verdict_stays,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    cancelled_recovery_does_nothing,
+    refused_retry_fails_no_task,
+    refused_runtime_registers_none,
+    agent_bound_while_its_runtime_is_deleted,
+    users_status_change_during_a_verdict_stays,
 ];
 
 /// A daemon that goes away while its orphans are recovered (W3): its server cancels the statement.

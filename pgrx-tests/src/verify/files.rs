@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, bail};
 use crate::cluster::{PORT, SUPERUSER};
 use crate::context::Context;
 use crate::project::Project;
-use crate::report::Report;
 
 /// A first line that asks for a database without the extension.
 const EMPTY: &str = "database: empty";
@@ -67,13 +66,6 @@ pub fn list(project: &Project, kind: Kind) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Runs files of a kind; with `accept`, what they print becomes what is expected.
-pub fn run(context: &Context, kind: Kind, files: &[PathBuf], accept: bool, report: &mut Report) {
-    for file in files {
-        report.case(&name(kind, file), || one(context, kind, file, accept));
-    }
-}
-
 /// The name that a file is reported with.
 pub fn name(kind: Kind, file: &Path) -> String {
     format!("{}/{}", kind.name(), stem(file))
@@ -84,7 +76,7 @@ fn stem(file: &Path) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-/// Runs one file.
+/// Runs one file; with `accept`, what it prints becomes what is expected.
 pub fn one(context: &Context, kind: Kind, file: &Path, accept: bool) -> Result<()> {
     let folder = &context.project.harness().join(kind.folder());
     let name = &stem(file);

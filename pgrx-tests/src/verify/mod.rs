@@ -1,22 +1,26 @@
-//! `cargo verify`: everything that has to hold, in one run.
+//! `cargo verify`: lints and every test. `cargo test` runs the tests of the home version alone.
 
 mod files;
-mod named;
+mod lints;
 mod pg_tests;
+mod setup;
+mod tests;
+mod trials;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Result, bail};
+use libtest_mimic::{Arguments, Conclusion};
 
-use crate::cluster::remove_leftovers;
-use crate::context::{BACKLOG, Context};
-use crate::extension::{self, Variant};
-use crate::postgres_copy::PostgresCopy;
+use crate::context::BACKLOG;
 use crate::project::Project;
-use crate::report::Report;
-use crate::{suites, tools};
+use crate::suites::pg_upgrade;
+use setup::Setup;
+use trials::{Ready, Trials};
 
-pub use named::{Test, tests};
+pub use tests::{Test, tests};
 
 /// What the command line asks of a run.
 #[derive(Debug, clap::Args)]
@@ -24,6 +28,9 @@ pub struct Options {
     /// Run only tests with this text in their name: format, clippy, pg_test/…, golden/…, isolation/…, or a suite
     #[arg(long)]
     only: Option<String>,
+    /// Print the names of the tests, and run none
+    #[arg(long)]
+    list: bool,
     /// Take what golden files and isolation specs print now as what they are to print from now on
     #[arg(long)]
     accept: bool,
@@ -38,8 +45,9 @@ pub struct Options {
 /// The home version: demo and benches use it, and every test runs on it.
 pub const MAJOR: u32 = 15;
 
-/// Runs all steps. A step that fails stops only those that need it, and the closing line comes in any case.
+/// Runs lints and tests, one after the other: tests that measure time would disturb each other.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
+    let started = Instant::now();
     let mut majors = options.pg.clone();
     majors.sort_unstable();
     majors.dedup();
@@ -48,94 +56,100 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
             "--accept is for version {MAJOR}; what another one prints goes into a file NAME_1.out"
         );
     }
-    let mut report = Report::new(options.only.clone());
-    let mut copies = Vec::new();
-    for (at, major) in majors.iter().copied().enumerate() {
-        report.set_prefix(match major {
+    let mut arguments = Arguments::default();
+    arguments.filter.clone_from(&options.only);
+    arguments.list = options.list;
+    arguments.test_threads = Some(1);
+    let mut trials = Trials::default();
+    lints::add(&mut trials, project, majors[0]);
+    add_tests(
+        &mut trials,
+        project,
+        &majors,
+        options.backlog,
+        options.accept,
+    )?;
+    let conclusion = trials.run(&arguments);
+    if !options.list {
+        close(options, started, &conclusion);
+    }
+    let ran = options.list || conclusion.num_passed > 0;
+    Ok(if ran && !conclusion.has_failed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs the tests of the home version, with the arguments that every Rust test takes.
+pub fn test(project: &Project) -> Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(1);
+    let mut trials = Trials::default();
+    add_tests(&mut trials, project, &[MAJOR], BACKLOG, false)?;
+    Ok(trials.run(&arguments).exit_code())
+}
+
+/// Every test of each version, and an upgrade from each version to the next.
+fn add_tests(
+    trials: &mut Trials,
+    project: &Project,
+    majors: &[u32],
+    backlog: usize,
+    accept: bool,
+) -> Result<()> {
+    let setups = majors
+        .iter()
+        .map(|major| Arc::new(Setup::new(project, *major, backlog)));
+    let setups: Vec<Arc<Setup>> = setups.collect();
+    for setup in &setups {
+        let prefix = match setup.major {
             MAJOR => String::new(),
             other => format!("pg{other}/"),
-        });
-        let Some((copy, tested)) = prepare(project, major, at == 0, &mut report)? else {
-            continue;
         };
-        test(project, options, &copy, tested, &mut report);
-        copies.push(copy);
+        for name in pg_tests::list(project)? {
+            let (ready, setup) = (Arc::clone(setup), Arc::clone(setup));
+            trials.add(
+                format!("{prefix}pg_test/{name}"),
+                move || ready.make_functions(),
+                move || setup.functions()?.run(&name),
+            );
+        }
+        for (name, test) in tests(project, setup.major)? {
+            let (ready, setup) = (Arc::clone(setup), Arc::clone(setup));
+            trials.add(
+                format!("{prefix}{name}"),
+                move || ready.make_context(),
+                move || test.run(setup.context()?, accept),
+            );
+        }
     }
-    report.set_prefix(String::new());
-    suites::pg_upgrade::run(project, &copies, &mut report);
-    Ok(report.finish())
-}
-
-/// Everything that is to hold on one version.
-fn test(
-    project: &Project,
-    options: &Options,
-    copy: &PostgresCopy,
-    tested: Option<PostgresCopy>,
-    report: &mut Report,
-) {
-    if let Some(tested) = tested
-        && let Some(functions) = report.need("pg_test", || {
-            pg_tests::TestFunctions::install(project, &tested)
-        })
-    {
-        functions.run(report);
-    }
-    let mut context = Context::new(project.clone(), copy.clone());
-    context.backlog = options.backlog;
-    for kind in [files::Kind::Golden, files::Kind::Isolation] {
-        let files = report
-            .need(kind.name(), || files::list(project, kind))
-            .unwrap_or_default();
-        files::run(&context, kind, &files, options.accept, report);
-    }
-    for (name, suite) in suites::of(copy.major) {
-        report.case(name, || suite(&context));
-    }
-}
-
-/// Tools, lints and builds: one run of a checkout at a time. Returns the copies with the extension and, where they are
-/// asked for, with its test functions. Lints are the same on every version, so the first one of a run has them.
-fn prepare(
-    project: &Project,
-    major: u32,
-    lint: bool,
-    report: &mut Report,
-) -> Result<Option<(PostgresCopy, Option<PostgresCopy>)>> {
-    let _lock = project.lock()?;
-    remove_leftovers(project)?;
-    let Some(tools) = report.need("tools", || tools::ensure(project, major)) else {
-        return Ok(None);
-    };
-    if lint {
-        report.case("format", || format(project));
-        report.case("clippy", || extension::lint(project, &tools));
-    }
-    let Some(copy) = report.need("build", || {
-        extension::install(project, &tools, Variant::Dev)
-    }) else {
-        return Ok(None);
-    };
-    // Their names are known only once they are built, so a part of the run has to ask for them as such.
-    let build = || extension::install(project, &tools, Variant::PgTest);
-    let tested = if report.wants_some_of("pg_test/") {
-        report.need("build with test functions", build)
-    } else {
-        None
-    };
-    Ok(Some((copy, tested)))
-}
-
-fn format(project: &Project) -> Result<()> {
-    let output = Command::new("cargo")
-        .args(["fmt", "--all", "--", "--check"])
-        .current_dir(&project.root)
-        .output()?;
-    if !output.status.success() {
-        bail!(
-            "run cargo fmt:\n{}",
-            String::from_utf8_lossy(&output.stdout)
+    for pair in setups.windows(2) {
+        let [old, new] = [0, 1].map(|at| Arc::clone(&pair[at]));
+        let ready = [0, 1].map(|at| Arc::clone(&pair[at]));
+        trials.add(
+            pg_upgrade::name(old.major, new.major),
+            move || {
+                ready
+                    .iter()
+                    .map(|setup| setup.make_context())
+                    .find(|ready| !matches!(ready, Ok(Ready::Yes)))
+                    .unwrap_or(Ok(Ready::Yes))
+            },
+            move || pg_upgrade::carries_everything(old.context()?, new.context()?),
         );
     }
     Ok(())
+}
+
+/// The totals. Nothing run at all is a failure too.
+fn close(options: &Options, started: Instant, conclusion: &Conclusion) {
+    if let (Some(only), 0, 0) = (&options.only, conclusion.num_passed, conclusion.num_failed) {
+        println!("\nNo test has {only:?} in its name.");
+    }
+    println!("\n{:.0} s in all", started.elapsed().as_secs_f64());
+    println!(
+        "{} passed, {} failed",
+        conclusion.num_passed, conclusion.num_failed
+    );
 }

@@ -1,46 +1,71 @@
 //! The `#[pg_test]` functions: they are SQL functions of schema `tests`, each run in a transaction that is rolled
 //! back. What is to end in an error belongs into a golden file, where its SQLSTATE and hint are seen too.
 
-use anyhow::Result;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
 
 use crate::cluster::{Cluster, Options};
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
-use crate::report::Report;
 
 const LIST: &str = "SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
                     WHERE n.nspname = 'tests' AND p.pronargs = 0 ORDER BY 1";
 
+/// The names of the functions, read from the sources: a list of tests needs no build.
+pub fn list(project: &Project) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    collect(&project.root.join("src"), &mut names)?;
+    names.sort();
+    Ok(names)
+}
+
+fn collect(folder: &Path, names: &mut Vec<String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, names)?;
+            continue;
+        }
+        let text = fs::read_to_string(&path)?;
+        for rest in text.split("#[pg_test]").skip(1) {
+            let (_, rest) = rest
+                .split_once("fn ")
+                .with_context(|| format!("{} has a test that is no function", path.display()))?;
+            names.push(rest.split('(').next().unwrap_or(rest).to_string());
+        }
+    }
+    Ok(())
+}
+
 /// A cluster with the build that has the test functions.
 pub struct TestFunctions {
     cluster: Cluster,
-    names: Vec<String>,
 }
 
 impl TestFunctions {
-    /// Starts the cluster and lists the functions.
+    /// Starts the cluster. A function that is not in the list would never be run, so that is an error.
     pub fn install(project: &Project, copy: &PostgresCopy) -> Result<TestFunctions> {
         let cluster = Cluster::create(project, copy, &Options::new("pg_test"))?;
         let mut client = cluster.connect("postgres")?;
         client.batch_execute("CREATE EXTENSION multica")?;
-        let names = client
-            .query(LIST, &[])?
-            .iter()
-            .map(|row| row.get(0))
-            .collect();
-        Ok(TestFunctions { cluster, names })
+        let rows = client.query(LIST, &[])?;
+        let built: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let listed = list(project)?;
+        ensure!(
+            built == listed,
+            "the sources list other test functions than the build has: {listed:?}, {built:?}"
+        );
+        Ok(TestFunctions { cluster })
     }
 
-    /// Runs every function.
-    pub fn run(&self, report: &mut Report) {
-        for name in &self.names {
-            report.case(&format!("pg_test/{name}"), || {
-                let mut session = self.cluster.connect("postgres")?;
-                let mut transaction = session.transaction()?;
-                transaction.execute(&format!("SELECT tests.\"{name}\"()"), &[])?;
-                transaction.rollback()?;
-                Ok(())
-            });
-        }
+    /// Runs one function.
+    pub fn run(&self, name: &str) -> Result<()> {
+        let mut session = self.cluster.connect("postgres")?;
+        let mut transaction = session.transaction()?;
+        transaction.execute(&format!("SELECT tests.\"{name}\"()"), &[])?;
+        transaction.rollback()?;
+        Ok(())
     }
 }

@@ -7,13 +7,7 @@ mod process;
 use super::Suite;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "examples/daemon_resumes_stops_and_leaves",
-        daemon::daemon_resumes_stops_and_leaves,
-    ),
-    (
-        "examples/app_server_killed_at_random_has_every_effect_once",
-        app_server::app_server_killed_at_random_has_every_effect_once,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    daemon::daemon_resumes_stops_and_leaves,
+    app_server::app_server_killed_at_random_has_every_effect_once,
 ];

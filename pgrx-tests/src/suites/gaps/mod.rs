@@ -11,51 +11,18 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "gaps/w7_agent_status_is_never_left_behind",
-        w7_agent_status_is_never_left_behind,
-    ),
-    (
-        "gaps/w8_failure_and_retry_are_one",
-        w8_failure_and_retry_are_one,
-    ),
-    (
-        "gaps/w8_retry_of_a_chat_turn_goes_first",
-        w8_retry_of_a_chat_turn_goes_first,
-    ),
-    (
-        "gaps/w11_many_claims_keep_to_the_agents_room",
-        claims::w11_many_claims_keep_to_the_agents_room,
-    ),
-    (
-        "gaps/w12_many_claims_give_one_turn_of_a_chat",
-        claims::w12_many_claims_give_one_turn_of_a_chat,
-    ),
-    (
-        "gaps/w13_lost_answer_costs_no_attempt",
-        claims::w13_lost_answer_costs_no_attempt,
-    ),
-    (
-        "gaps/w14_foreign_task_is_cancelled_by_the_claim_itself",
-        claims::w14_foreign_task_is_cancelled_by_the_claim_itself,
-    ),
-    (
-        "gaps/w15_refused_rerun_leaves_the_old_run",
-        w15_refused_rerun_leaves_the_old_run,
-    ),
-    (
-        "gaps/w17_archived_agent_gets_no_work",
-        w17_archived_agent_gets_no_work,
-    ),
-    (
-        "gaps/w18_task_goes_where_the_agent_went",
-        w18_task_goes_where_the_agent_went,
-    ),
-    (
-        "gaps/w19_autopilot_run_has_its_task",
-        w19_autopilot_run_has_its_task,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    w7_agent_status_is_never_left_behind,
+    w8_failure_and_retry_are_one,
+    w8_retry_of_a_chat_turn_goes_first,
+    claims::w11_many_claims_keep_to_the_agents_room,
+    claims::w12_many_claims_give_one_turn_of_a_chat,
+    claims::w13_lost_answer_costs_no_attempt,
+    claims::w14_foreign_task_is_cancelled_by_the_claim_itself,
+    w15_refused_rerun_leaves_the_old_run,
+    w17_archived_agent_gets_no_work,
+    w18_task_goes_where_the_agent_went,
+    w19_autopilot_run_has_its_task,
 ];
 
 /// Holds a call at every table that it writes and kills it there: it is as if it had never been made.

@@ -11,41 +11,14 @@ mod triggers;
 use super::Suite;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "hostile/no_argument_is_an_internal_error",
-        arguments::no_argument_is_an_internal_error,
-    ),
-    (
-        "hostile/no_row_is_an_internal_error",
-        rows::no_row_is_an_internal_error,
-    ),
-    (
-        "hostile/rows_of_an_infinite_time_can_be_worked_off",
-        rows::rows_of_an_infinite_time_can_be_worked_off,
-    ),
-    (
-        "hostile/trigger_that_keeps_rows_out_is_no_internal_error",
-        triggers::trigger_that_keeps_rows_out_is_no_internal_error,
-    ),
-    (
-        "hostile/no_name_of_others_is_ever_used",
-        names::no_name_of_others_is_ever_used,
-    ),
-    (
-        "hostile/no_setting_changes_what_a_call_does",
-        surroundings::no_setting_changes_what_a_call_does,
-    ),
-    (
-        "hostile/no_kind_of_transaction_changes_what_a_call_does",
-        surroundings::no_kind_of_transaction_changes_what_a_call_does,
-    ),
-    (
-        "hostile/call_that_is_taken_back_leaves_nothing",
-        surroundings::call_that_is_taken_back_leaves_nothing,
-    ),
-    (
-        "hostile/renamed_schema_is_no_internal_error",
-        surroundings::renamed_schema_is_no_internal_error,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    arguments::no_argument_is_an_internal_error,
+    rows::no_row_is_an_internal_error,
+    rows::rows_of_an_infinite_time_can_be_worked_off,
+    triggers::trigger_that_keeps_rows_out_is_no_internal_error,
+    names::no_name_of_others_is_ever_used,
+    surroundings::no_setting_changes_what_a_call_does,
+    surroundings::no_kind_of_transaction_changes_what_a_call_does,
+    surroundings::call_that_is_taken_back_leaves_nothing,
+    surroundings::renamed_schema_is_no_internal_error,
 ];

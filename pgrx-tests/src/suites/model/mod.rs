@@ -22,16 +22,8 @@ use step::{Step, steps};
 use world::Model;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "model/calls_do_what_the_model_says",
-        calls_do_what_the_model_says,
-    ),
-    (
-        "model/mistake_is_found_and_shrunk",
-        mistake_is_found_and_shrunk,
-    ),
-];
+pub const ALL: &[(&str, Suite)] =
+    suite![calls_do_what_the_model_says, mistake_is_found_and_shrunk,];
 
 /// Sequences of the test as it stands; MULTICA_CASES asks for more of them, MULTICA_SEED for others.
 const CASES: u64 = 250;

@@ -16,35 +16,27 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "plans/no_table_is_read_whole_without_statistics",
-        |context| no_table_is_read_whole(context, "", ""),
-    ),
-    ("plans/no_table_is_read_whole_with_statistics", |context| {
-        no_table_is_read_whole(context, "", "ANALYZE")
-    }),
-    (
-        "plans/no_table_is_read_whole_with_statistics_of_empty_tables",
-        |context| no_table_is_read_whole(context, "VACUUM ANALYZE", ""),
-    ),
-    (
-        "plans/none_is_compiled_or_parallel",
-        pinned::none_is_compiled_or_parallel,
-    ),
-    (
-        "plans/no_setting_changes_a_shape",
-        pinned::no_setting_changes_a_shape,
-    ),
-    (
-        "plans/no_event_changes_a_shape",
-        pinned::no_event_changes_a_shape,
-    ),
-    (
-        "plans/batch_of_beats_goes_in_the_order_of_the_ids",
-        batch_of_beats_goes_in_the_order_of_the_ids,
-    ),
+pub const ALL: &[(&str, Suite)] = suite![
+    no_table_is_read_whole_without_statistics,
+    no_table_is_read_whole_with_statistics,
+    no_table_is_read_whole_with_statistics_of_empty_tables,
+    pinned::none_is_compiled_or_parallel,
+    pinned::no_setting_changes_a_shape,
+    pinned::no_event_changes_a_shape,
+    batch_of_beats_goes_in_the_order_of_the_ids,
 ];
+
+fn no_table_is_read_whole_without_statistics(context: &Context) -> Result<()> {
+    no_table_is_read_whole(context, "", "")
+}
+
+fn no_table_is_read_whole_with_statistics(context: &Context) -> Result<()> {
+    no_table_is_read_whole(context, "", "ANALYZE")
+}
+
+fn no_table_is_read_whole_with_statistics_of_empty_tables(context: &Context) -> Result<()> {
+    no_table_is_read_whole(context, "VACUUM ANALYZE", "")
+}
 
 /// Tables that grow with what was done.
 const HISTORY: [&str; 2] = ["agent_task_queue", "multica_event_log"];

@@ -1,4 +1,4 @@
-//! Tests by their names, for who runs some of them in another way than `cargo verify` does.
+//! Tests by their names.
 
 use std::path::PathBuf;
 
@@ -18,17 +18,16 @@ pub enum Test {
 }
 
 impl Test {
-    /// Runs it.
-    pub fn run(&self, context: &Context) -> Result<()> {
+    /// Runs it; with `accept`, what a file prints becomes what it has to print.
+    pub fn run(&self, context: &Context, accept: bool) -> Result<()> {
         match self {
-            Test::File(kind, file) => files::one(context, *kind, file, false),
+            Test::File(kind, file) => files::one(context, *kind, file, accept),
             Test::Suite(suite) => suite(context),
         }
     }
 }
 
-/// Every test of a major version under its name. The test functions inside the extension are missing: their names are
-/// known only once they are built.
+/// Every test of a major version under its name, except the test functions inside the extension: those need another build.
 pub fn tests(project: &Project, major: u32) -> Result<Vec<(String, Test)>> {
     let mut all = Vec::new();
     for kind in [Kind::Golden, Kind::Isolation] {

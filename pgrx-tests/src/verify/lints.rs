@@ -1,0 +1,41 @@
+//! What holds for the sources alone, and is the same on every version.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::trials::{Ready, Trials};
+use crate::project::Project;
+use crate::{extension, tools};
+
+/// Adds the lints, for which one version's tools do.
+pub fn add(trials: &mut Trials, project: &Project, major: u32) {
+    let [ready, at] = [project.clone(), project.clone()];
+    trials.add("format".into(), || Ok(Ready::Yes), move || format(&at));
+    let at = project.clone();
+    trials.add(
+        "clippy".into(),
+        move || {
+            let _lock = ready.lock()?;
+            tools::ensure(&ready, major).map(|_| Ready::Yes)
+        },
+        move || {
+            let _lock = at.lock()?;
+            extension::lint(&at, &tools::ensure(&at, major)?)
+        },
+    );
+}
+
+fn format(project: &Project) -> Result<()> {
+    let output = Command::new("cargo")
+        .args(["fmt", "--all", "--", "--check"])
+        .current_dir(&project.root)
+        .output()?;
+    if !output.status.success() {
+        bail!(
+            "run cargo fmt:\n{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+    Ok(())
+}

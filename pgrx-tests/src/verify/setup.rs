@@ -1,0 +1,108 @@
+//! What the tests of a version share: built by the first one that needs it, gone with the last one.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anyhow::{Context as _, Result};
+
+use super::pg_tests::TestFunctions;
+use super::trials::Ready;
+use crate::cluster::remove_leftovers;
+use crate::context::Context;
+use crate::extension::{self, Variant};
+use crate::postgres_copy::PostgresCopy;
+use crate::project::Project;
+use crate::tools;
+
+/// A version of Postgres with the extension.
+pub struct Setup {
+    /// The version.
+    pub major: u32,
+    project: Project,
+    backlog: usize,
+    context: Once<Context>,
+    functions: Once<TestFunctions>,
+}
+
+impl Setup {
+    /// Sets nothing up yet.
+    pub fn new(project: &Project, major: u32, backlog: usize) -> Setup {
+        Setup {
+            major,
+            project: project.clone(),
+            backlog,
+            context: Once::default(),
+            functions: Once::default(),
+        }
+    }
+
+    /// Builds the extension as it is shipped.
+    pub fn make_context(&self) -> Result<Ready> {
+        self.context.make(|| {
+            let mut context = Context::new(self.project.clone(), self.install(Variant::Dev)?);
+            context.backlog = self.backlog;
+            Ok(context)
+        })
+    }
+
+    /// Builds the extension with its test functions, and starts a cluster for them.
+    pub fn make_functions(&self) -> Result<Ready> {
+        self.functions
+            .make(|| TestFunctions::install(&self.project, &self.install(Variant::PgTest)?))
+    }
+
+    /// What suites are given.
+    pub fn context(&self) -> Result<&Context> {
+        self.context.get()
+    }
+
+    /// The cluster with the test functions.
+    pub fn functions(&self) -> Result<&TestFunctions> {
+        self.functions.get()
+    }
+
+    /// Tools and a build: one run of a checkout at a time.
+    fn install(&self, variant: Variant) -> Result<PostgresCopy> {
+        let _lock = self.project.lock()?;
+        remove_leftovers(&self.project)?;
+        let tools = tools::ensure(&self.project, self.major)?;
+        extension::install(&self.project, &tools, variant)
+    }
+}
+
+/// A value that is made once, or has failed to be.
+struct Once<T> {
+    making: Mutex<()>,
+    value: OnceLock<Option<T>>,
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Once<T> {
+        Once {
+            making: Mutex::new(()),
+            value: OnceLock::new(),
+        }
+    }
+}
+
+impl<T> Once<T> {
+    /// The first failure is an error, later ones are not worth repeating it.
+    fn make(&self, make: impl FnOnce() -> Result<T>) -> Result<Ready> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = None;
+        let value = self
+            .value
+            .get_or_init(|| make().map_err(|error| failure = Some(error)).ok());
+        match (value, failure) {
+            (Some(_), _) => Ok(Ready::Yes),
+            (None, None) => Ok(Ready::Failed),
+            (None, Some(error)) => Err(error),
+        }
+    }
+
+    fn get(&self) -> Result<&T> {
+        self.value
+            .get()
+            .and_then(Option::as_ref)
+            .context("what this test needs has not been set up")
+    }
+}

@@ -1,0 +1,67 @@
+//! Tests as trials of libtest-mimic, with what they took.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Completion, Conclusion, Trial};
+
+/// How many of the slowest tests are listed at the end.
+const SLOWEST: usize = 10;
+
+/// Whether what a test needs is there.
+pub enum Ready {
+    /// It is.
+    Yes,
+    /// It is not, and an earlier test has failed for it.
+    Failed,
+}
+
+/// The tests of a run.
+#[derive(Default)]
+pub struct Trials {
+    all: Vec<Trial>,
+    durations: Arc<Mutex<Vec<(Duration, String)>>>,
+}
+
+impl Trials {
+    /// Adds a test. `ready` sets up what it shares with others; that is not counted as its time.
+    pub fn add(
+        &mut self,
+        name: String,
+        ready: impl FnOnce() -> Result<Ready> + Send + 'static,
+        test: impl FnOnce() -> Result<()> + Send + 'static,
+    ) {
+        let (durations, timed) = (Arc::clone(&self.durations), name.clone());
+        let timed_test = move || {
+            if let Ready::Failed = ready()? {
+                return Ok(Completion::ignored_with("what it needs has failed"));
+            }
+            let started = Instant::now();
+            let result = test();
+            if let Ok(mut durations) = durations.lock() {
+                durations.push((started.elapsed(), timed));
+            }
+            result.map(|()| Completion::Completed)
+        };
+        // The alternate form prints all causes; the debug form would add a backtrace of the harness.
+        let outcome =
+            move || timed_test().map_err(|error: anyhow::Error| format!("{error:#}").into());
+        self.all.push(Trial::ignorable_test(name, outcome));
+    }
+
+    /// Runs the tests that the arguments select, and prints the slowest.
+    pub fn run(self, arguments: &Arguments) -> Conclusion {
+        let conclusion = libtest_mimic::run(arguments, self.all);
+        if let Ok(mut durations) = self.durations.lock() {
+            durations.sort();
+            if !durations.is_empty() {
+                println!("The slowest:");
+            }
+            for (took, name) in durations.iter().rev().take(SLOWEST) {
+                println!("{:>7.1} s  {name}", took.as_secs_f64());
+            }
+        }
+        conclusion
+    }
+}

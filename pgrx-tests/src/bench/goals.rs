@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::results::{Figure, Results, short};
+use super::results::{Figure, Results, Server, short};
 use super::{cycle, detection, fire, heartbeat, idle, idle_claim, verdict};
 
 enum Bound {
@@ -211,20 +211,19 @@ const fn goal(
 /// Every goal, its bound, the worst and the best that was measured, and whether the worst reaches it.
 pub fn table(folder: &Path) -> Result<String> {
     let mut text =
-        "| goal | bound | worst | best | places | reached |\n|---|---:|---:|---:|---:|---|\n"
+        "| goal | bound | worst | best | places | server | reached |\n|---|---:|---:|---:|---:|---|---|\n"
             .to_string();
     for goal in &GOALS {
-        let figures = match Results::read(folder, goal.cell)? {
-            Some(results) => (goal.of)(&results),
-            None => Vec::new(),
+        text += &match Results::read_any(folder, goal.cell)? {
+            Some(results) => goal.row(&(goal.of)(&results), results.server),
+            None => goal.row(&[], Server::Stock),
         };
-        text += &goal.row(&figures);
     }
     Ok(text)
 }
 
 impl Goal {
-    fn row(&self, figures: &[f64]) -> String {
+    fn row(&self, figures: &[f64], server: Server) -> String {
         let least = figures.iter().copied().fold(f64::MAX, f64::min);
         let most = figures.iter().copied().fold(f64::MIN, f64::max);
         let (bound, worst, best, reached) = match self.bound {
@@ -233,11 +232,15 @@ impl Goal {
         };
         let what = self.what;
         if figures.is_empty() {
-            return format!("| {what} | {bound} | | | 0 | not measured |\n");
+            return format!("| {what} | {bound} | | | 0 | | not measured |\n");
         }
+        let server = match server {
+            Server::Stock => "stock",
+            Server::Tuned => "tuned",
+        };
         let reached = if reached { "yes" } else { "**no**" };
         format!(
-            "| {what} | {bound} | {} | {} | {} | {reached} |\n",
+            "| {what} | {bound} | {} | {} | {} | {server} | {reached} |\n",
             short(worst),
             short(best),
             figures.len()

@@ -34,7 +34,7 @@ use crate::extension::{self, Variant};
 use crate::project::Project;
 use crate::{tools, verify};
 use machine::Machine;
-use results::Results;
+use results::{Results, Server};
 
 /// What the command line asks of a bench.
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,9 @@ pub struct Arguments {
     /// Keep the results under docs/ and fill docs/speed.md anew, instead of under target/
     #[arg(long, global = true)]
     publish: bool,
+    /// Measure with the settings that keep the disk out of the figures, instead of those of a freshly initialized server
+    #[arg(long, global = true)]
+    tuned: bool,
 }
 
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -120,6 +123,7 @@ struct Bench<'a> {
     context: &'a Context,
     cluster: &'a Cluster,
     machine: &'a Machine,
+    server: Server,
     histories: history::Histories<'a>,
 }
 
@@ -139,7 +143,12 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let failed = if cells.is_empty() {
         false
     } else {
-        measure(project, cells, &folder)?
+        let server = if arguments.tuned {
+            Server::Tuned
+        } else {
+            Server::Stock
+        };
+        measure(project, server, cells, &folder)?
     };
     charts::draw(&folder)?;
     page::fill(project, &folder)?;
@@ -153,7 +162,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// Measures one cell after the other, and says whether one has failed: the others' figures are none the worse for it.
-fn measure(project: &Project, cells: Vec<Cell>, folder: &Path) -> Result<bool> {
+fn measure(project: &Project, server: Server, cells: Vec<Cell>, folder: &Path) -> Result<bool> {
     let copy = {
         let _lock = project.lock()?;
         remove_leftovers(project)?;
@@ -161,13 +170,14 @@ fn measure(project: &Project, cells: Vec<Cell>, folder: &Path) -> Result<bool> {
         extension::install(project, &tools, Variant::Release)?
     };
     let context = Context::new(project.clone(), copy);
-    let cluster = context.cluster(&options())?;
+    let cluster = context.cluster(&options(server))?;
     let machine = Machine::of(&cluster)?;
     machine.print();
     let bench = Bench {
         context: &context,
         cluster: &cluster,
         machine: &machine,
+        server,
         histories: history::Histories::new(&context, &cluster),
     };
     let mut failed = false;
@@ -187,22 +197,43 @@ fn measure(project: &Project, cells: Vec<Cell>, folder: &Path) -> Result<bool> {
     Ok(failed)
 }
 
-/// One server for every side. Commits are not flushed: on the disk at hand a flush takes longer than everything else a
-/// statement does, and every side would show the same: how often it commits.
-fn options() -> Options {
-    Options::new("bench")
-        .set("shared_buffers", "2GB")
-        .set("max_wal_size", "16GB")
-        .set("checkpoint_timeout", "30min")
-        .set("maintenance_work_mem", "512MB")
-        .set("max_connections", "200")
-        .set("multica.sweep_interval", "10s")
+/// One server for every side.
+fn options(server: Server) -> Options {
+    // What is measured includes the disk, unless it is asked to be kept out.
+    let stock = Options::new("bench").set("fsync", "on");
+    match server {
+        Server::Stock => stock,
+        Server::Tuned => TUNED
+            .iter()
+            .fold(stock, |options, (name, value, _)| options.set(name, value)),
+    }
 }
+
+/// The settings of the second column, and why each is set: what is left then is the work of statements.
+const TUNED: [(&str, &str, &str); 5] = [
+    ("fsync", "off", "a flush takes longer than a statement"),
+    ("shared_buffers", "2GB", "every table fits"),
+    (
+        "max_wal_size",
+        "16GB",
+        "no checkpoint begins in a repetition",
+    ),
+    (
+        "checkpoint_timeout",
+        "30min",
+        "no checkpoint begins in a repetition",
+    ),
+    (
+        "maintenance_work_mem",
+        "512MB",
+        "histories are built faster",
+    ),
+];
 
 impl Bench<'_> {
     /// Results of a cell, to be filled.
     fn results(&self, cell: &str, about: &str, columns: &[&str]) -> Results {
-        Results::new(cell, about, self.machine, columns)
+        Results::new(cell, self.server, about, self.machine, columns)
     }
 
     /// The text of a file of the bench folder.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::goals;
-use super::results::{Figure, Results, grouped, short};
+use super::results::{Figure, Results, Server, grouped, short};
 use super::views::{VIEWS, View};
 use crate::project::Project;
 
@@ -65,21 +65,36 @@ fn figures(name: &str, folder: &Path) -> Result<String> {
         return goals::table(folder);
     }
     if let Some(cell) = name.strip_prefix("machine ") {
-        return Ok(Results::read(folder, cell)?.map_or_else(missing, |results| machine(&results)));
+        return both(folder, cell, machine);
     }
     if let Some(cell) = name.strip_prefix("all of ") {
-        return Ok(Results::read(folder, cell)?.map_or_else(missing, |results| all(&results)));
+        return both(folder, cell, all);
     }
     let view = VIEWS
         .iter()
         .find(|view| view.file == name)
         .with_context(|| format!("the page asks for {name}, which is no view"))?;
-    Ok(Results::read(folder, view.cell)?
-        .map_or_else(missing, |results| shown(view, folder, &results)))
+    let chart = format!("{}.svg", view.file);
+    let chart = if folder.join(&chart).exists() {
+        format!("![{}](speed/{chart})\n\n", view.title)
+    } else {
+        String::new()
+    };
+    Ok(chart + &both(folder, view.cell, |results| shown(view, results))?)
 }
 
-fn missing() -> String {
-    "Not measured yet.\n".to_string()
+/// What was measured at the settings of a freshly initialized server, and below it what was at the tuned ones.
+fn both(folder: &Path, cell: &str, text: impl Fn(&Results) -> String) -> Result<String> {
+    let stock = Results::read(folder, cell, Server::Stock)?;
+    let tuned = Results::read(folder, cell, Server::Tuned)?;
+    let stock = stock.map_or_else(
+        || "Not measured yet at the settings of a freshly initialized server.\n".to_string(),
+        |results| text(&results),
+    );
+    Ok(match tuned {
+        Some(tuned) => format!("{stock}\n*At tuned settings:*\n\n{}", text(&tuned)),
+        None => stock,
+    })
 }
 
 fn machine(results: &Results) -> String {
@@ -92,13 +107,9 @@ fn machine(results: &Results) -> String {
     format!("{}. Settings: {}.\n", machine.line(), settings.join(", "))
 }
 
-/// A chart, where there is one, and its table.
-fn shown(view: &View, folder: &Path, results: &Results) -> String {
+/// The table of a view.
+fn shown(view: &View, results: &Results) -> String {
     let mut text = String::new();
-    let chart = format!("{}.svg", view.file);
-    if folder.join(&chart).exists() {
-        text += &format!("![{}](speed/{chart})\n\n", view.title);
-    }
     let lines = view.lines(results);
     let mut places: Vec<i64> = lines
         .iter()

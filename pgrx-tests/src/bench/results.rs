@@ -9,11 +9,32 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 
+/// The settings of a server that was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Server {
+    /// Those of a freshly initialized server.
+    Stock,
+    /// Those that keep the disk out of the figures.
+    Tuned,
+}
+
+impl Server {
+    fn file(self, cell: &str) -> String {
+        match self {
+            Server::Stock => format!("{cell}.json"),
+            Server::Tuned => format!("{cell}.tuned.json"),
+        }
+    }
+}
+
 /// The figures of one cell from one run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Results {
     /// Name of the cell: its subcommand and its file.
     pub cell: String,
+    /// Settings of the server.
+    pub server: Server,
     /// What was measured, and how.
     pub about: String,
     /// Where and when.
@@ -82,9 +103,16 @@ pub fn percentile(sorted: &[f64], share: f64) -> f64 {
 
 impl Results {
     /// Nothing measured yet.
-    pub fn new(cell: &str, about: &str, machine: &Machine, columns: &[&str]) -> Results {
+    pub fn new(
+        cell: &str,
+        server: Server,
+        about: &str,
+        machine: &Machine,
+        columns: &[&str],
+    ) -> Results {
         Results {
             cell: cell.to_string(),
+            server,
             about: about.to_string(),
             machine: machine.clone(),
             columns: columns.iter().map(ToString::to_string).collect(),
@@ -151,18 +179,27 @@ impl Results {
         }
     }
 
+    /// What was measured last at the settings of a freshly initialized server, or else at the tuned ones.
+    pub fn read_any(folder: &Path, cell: &str) -> Result<Option<Results>> {
+        let stock = Results::read(folder, cell, Server::Stock)?;
+        Ok(match stock {
+            Some(results) => Some(results),
+            None => Results::read(folder, cell, Server::Tuned)?,
+        })
+    }
+
     /// Prints the table and writes the file.
     pub fn finish(&self, folder: &Path) -> Result<()> {
         self.print();
         fs::create_dir_all(folder)?;
-        let file = folder.join(format!("{}.json", self.cell));
+        let file = folder.join(self.server.file(&self.cell));
         fs::write(&file, serde_json::to_string_pretty(self)? + "\n")
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// What an earlier run has written.
-    pub fn read(folder: &Path, cell: &str) -> Result<Option<Results>> {
-        let file = folder.join(format!("{cell}.json"));
+    pub fn read(folder: &Path, cell: &str, server: Server) -> Result<Option<Results>> {
+        let file = folder.join(server.file(cell));
         if !file.exists() {
             return Ok(None);
         }

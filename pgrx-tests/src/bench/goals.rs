@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::results::{Figure, Results, Server, short};
-use super::{cycle, detection, fire, heartbeat, idle, idle_claim, verdict};
+use super::{cycle, detection, fire, heartbeat, idle, idle_claim, jit, verdict};
 
 enum Bound {
     AtLeast(f64),
@@ -21,7 +21,21 @@ struct Goal {
     of: fn(&Results) -> Vec<f64>,
 }
 
-const GOALS: [Goal; 16] = [
+const GOALS: [Goal; 17] = [
+    goal(
+        "claim, heartbeat, enqueue, sweep, status: time, × that with jit = off",
+        Bound::AtMost(1.3),
+        "jit",
+        |all| {
+            jit::CALLS
+                .iter()
+                .filter_map(|(call, _)| {
+                    let figure = all.figures.iter().find(|figure| figure.what == *call)?;
+                    Some(figure.ratio.as_ref()?.times)
+                })
+                .collect()
+        },
+    ),
     goal(
         "verdict: time, × set-based SQL by hand",
         Bound::AtMost(1.2),

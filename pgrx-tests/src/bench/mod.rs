@@ -10,6 +10,7 @@ mod heartbeat;
 mod history;
 mod idle;
 mod idle_claim;
+mod jit;
 mod machine;
 pub mod page;
 mod peers;
@@ -68,6 +69,8 @@ enum Cell {
     Cycle(cycle::Load),
     /// A claim that finds nothing, against its own lookup
     IdleClaim(idle_claim::Load),
+    /// Calls at the settings that Postgres ships, against the same with jit = off
+    Jit(jit::Load),
     /// Where the time of a verdict and of a claim cycle goes
     Profile(profile::Load),
     /// Claims and heartbeats while the worker sweeps a backlog
@@ -90,6 +93,7 @@ impl Cell {
             Cell::Detection(load(quick, detection::QUICK)),
             Cell::Heartbeat(load(quick, heartbeat::QUICK)),
             Cell::IdleClaim(load(quick, idle_claim::QUICK)),
+            Cell::Jit(load(quick, jit::QUICK)),
             Cell::Profile(load(quick, profile::QUICK)),
             Cell::Idle(load(quick, idle::QUICK)),
             Cell::Events(load(quick, events::QUICK)),
@@ -103,6 +107,7 @@ impl Cell {
             Cell::Heartbeat(load) => heartbeat::measure(bench, &load),
             Cell::Cycle(load) => cycle::measure(bench, &load),
             Cell::IdleClaim(load) => idle_claim::measure(bench, &load),
+            Cell::Jit(load) => jit::measure(bench, &load),
             Cell::Profile(load) => profile::measure(bench, &load),
             Cell::Fire(load) => fire::measure(bench, &load),
             Cell::Detection(load) => detection::measure(bench, &load),

@@ -1,0 +1,101 @@
+//! Calls on a server with the settings that Postgres ships, against the same calls of a session with `jit = off`: a plan that
+//! Postgres compiles takes a thousand times longer than one that it does not.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use postgres::{Client, Statement};
+use uuid::Uuid;
+
+use super::Bench;
+use super::progress::Progress;
+use super::results::Results;
+
+/// How many calls, past how much history.
+#[derive(Debug, Clone, clap::Parser)]
+pub struct Load {
+    /// Finished tasks
+    #[arg(long, default_value_t = 100_000)]
+    history: i64,
+    /// Calls of each repetition
+    #[arg(long, default_value_t = 200)]
+    calls: u32,
+    /// Repetitions of each way
+    #[arg(long, default_value_t = 9)]
+    repetitions: usize,
+}
+
+/// Of a quick run.
+pub const QUICK: &[&str] = &["--history=1000", "--calls=50", "--repetitions=3"];
+
+/// The calls, each with one id of the fleet as its argument: an agent there has the id of its runtime.
+pub const CALLS: [(&str, &str); 5] = [
+    ("claim", "SELECT * FROM multica_claim($1)"),
+    ("heartbeat", "SELECT * FROM multica_heartbeat($1)"),
+    (
+        "enqueue",
+        "SELECT * FROM multica_enqueue($1, '{\"prompt\": \"hello\"}')",
+    ),
+    (
+        "sweep",
+        "SELECT * FROM multica_sweep() WHERE $1::uuid IS NOT NULL",
+    ),
+    (
+        "status",
+        "SELECT * FROM multica_status() WHERE $1::uuid IS NOT NULL",
+    ),
+];
+
+/// Unit of the figures.
+pub const UNIT: &str = "µs per call";
+
+/// Both sessions in turn, call by call.
+pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
+    let about = "the same calls of two sessions, one as the server starts it, one with jit = off";
+    let mut results = bench.results("jit", about, &["finished"]);
+    let progress = Progress::new("jit", load.repetitions);
+    let database = bench.histories.copy(load.history)?;
+    let mut sessions = [database.connect()?, database.connect()?];
+    sessions[1].batch_execute("SET jit = off")?;
+    let ids = sessions[0].query("SELECT id FROM agent_runtime ORDER BY id LIMIT 2", &[])?;
+    // What is enqueued is for another agent than the one that is claimed for.
+    let id_of = |call: &str| -> Uuid { ids[usize::from(call == "enqueue")].get(0) };
+    let mut prepared = Vec::new();
+    for client in &mut sessions {
+        let statements: Vec<Statement> = CALLS
+            .iter()
+            .map(|(_, sql)| Ok(client.prepare(sql)?))
+            .collect::<Result<_>>()?;
+        // Plans are made before the clock starts.
+        for (statement, (call, _)) in statements.iter().zip(CALLS) {
+            client.query(statement, &[&id_of(call)])?;
+        }
+        prepared.push(statements);
+    }
+    let mut times = vec![[const { Vec::new() }; 2]; CALLS.len()];
+    for repetition in 0..load.repetitions {
+        progress.step(format!("{} of {}", repetition + 1, load.repetitions));
+        for (call, times) in times.iter_mut().enumerate() {
+            for (session, client) in sessions.iter_mut().enumerate() {
+                let statement = &prepared[session][call];
+                let id = id_of(CALLS[call].0);
+                times[session].push(microseconds(client, statement, id, load.calls)?);
+            }
+        }
+    }
+    for ((call, _), [stock, off]) in CALLS.iter().zip(times) {
+        let without = format!("{call}, jit = off");
+        results.add(call, &[load.history], UNIT, stock);
+        results.add(&without, &[load.history], UNIT, off);
+        results.relate(call, &without, UNIT);
+    }
+    Ok(results)
+}
+
+fn microseconds(client: &mut Client, statement: &Statement, id: Uuid, calls: u32) -> Result<f64> {
+    let began = Instant::now();
+    for _ in 0..calls {
+        client.query(statement, &[&id])?;
+    }
+    Ok(began.elapsed().as_secs_f64() * 1e6 / f64::from(calls))
+}

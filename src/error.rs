@@ -1,11 +1,13 @@
-//! What can go wrong, said once: message, SQLSTATE and hint of every error the extension raises itself.
+//! What can go wrong, said once: message, SQLSTATE, word and hint of every error the extension raises itself.
 //!
-//! Only standard SQLSTATEs are used; a private one would reach the client as XX000. The table of codes is part of the
-//! SQL interface.
+//! Only standard SQLSTATEs are used; the [`Word`] tells apart what has the same one. Both are part of the SQL interface.
+
+mod word;
 
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::PgLogLevel;
+
+use crate::entry::Fields;
+pub use word::Word;
 
 /// Shorthand for results of this crate's own functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -48,6 +50,8 @@ pub enum Error {
     /// The object is not in the state that the call needs (55000).
     #[error("{message}")]
     State {
+        /// Which error it is.
+        word: Word,
         /// What cannot be done.
         message: String,
         /// The state the object is in.
@@ -68,6 +72,8 @@ pub enum Error {
     /// The schema is of another generation than this version understands (0A000).
     #[error("{message}")]
     Unsupported {
+        /// Which error it is.
+        word: Word,
         /// What was found.
         message: String,
         /// Why it cannot be handled.
@@ -125,11 +131,13 @@ impl Error {
 
     /// The object is not in the state the call needs.
     pub fn state(
+        word: Word,
         message: impl Into<String>,
         detail: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
         Self::State {
+            word,
             message: message.into(),
             detail: detail.into(),
             hint: hint.into(),
@@ -138,8 +146,20 @@ impl Error {
 
     /// Raises it where no result can be handed back: while a row is decoded or formed.
     pub fn raise(self) -> ! {
-        ErrorReport::from(self).report(PgLogLevel::ERROR);
-        unreachable!("an error report does not return")
+        std::panic::resume_unwind(Box::new(self))
+    }
+
+    /// What it says to a program; None where the SQLSTATE says it all.
+    fn word(&self) -> Option<Word> {
+        match self {
+            Self::State { word, .. } | Self::Unsupported { word, .. } => Some(*word),
+            Self::NotFound { what, .. } => Word::of_missing(what),
+            Self::InUse { .. } => Some(Word::InUse),
+            Self::Null { .. }
+            | Self::NullElement { .. }
+            | Self::Invalid { .. }
+            | Self::Privilege { .. } => None,
+        }
     }
 
     fn code(&self) -> PgSqlErrorCode {
@@ -157,28 +177,23 @@ impl Error {
     }
 }
 
-impl From<Error> for ErrorReport {
-    #[track_caller]
+impl From<Error> for Fields {
     fn from(error: Error) -> Self {
         let (detail, hint) = match &error {
-            Error::Null { .. } | Error::NullElement { .. } => (String::new(), String::new()),
-            Error::NotFound { .. } => (String::new(), String::new()),
-            Error::Invalid { hint, .. } => (String::new(), hint.clone()),
+            Error::Null { .. } | Error::NullElement { .. } | Error::NotFound { .. } => ("", ""),
+            Error::Invalid { hint, .. } => ("", hint.as_str()),
             Error::State { detail, hint, .. }
             | Error::InUse { detail, hint, .. }
             | Error::Unsupported { detail, hint, .. }
-            | Error::Privilege { detail, hint, .. } => (detail.clone(), hint.clone()),
+            | Error::Privilege { detail, hint, .. } => (detail.as_str(), hint.as_str()),
         };
-        let report = ErrorReport::new(error.code(), error.to_string(), "multica");
-        let report = if detail.is_empty() {
-            report
-        } else {
-            report.set_detail(detail)
-        };
-        if hint.is_empty() {
-            report
-        } else {
-            report.set_hint(hint)
-        }
+        let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        Self::new(
+            error.code() as i32,
+            &error.to_string(),
+            given(detail),
+            given(hint),
+            error.word().map(Word::text),
+        )
     }
 }

@@ -3,12 +3,12 @@
 mod record;
 mod told;
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::{excerpt, not_blank, required};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::entry::entry;
+use crate::error::{Error, Result, Word};
 use crate::kind::{Event, Reader};
 use crate::row::{Composite, set};
 use crate::settings;
@@ -60,6 +60,7 @@ fn read(after: i64, most: i64) -> Vec<(i64, Composite<Event>)> {
 fn readable_here() -> Result<()> {
     if unsafe { pg_sys::RecoveryInProgress() } {
         return Err(Error::state(
+            Word::OnStandby,
             "events cannot be read on a standby",
             "The locks that keep readers from skipping events are on the primary.",
             "Read events on the primary.",
@@ -67,6 +68,7 @@ fn readable_here() -> Result<()> {
     }
     if unsafe { pg_sys::XactIsoLevel } > pg_sys::XACT_READ_COMMITTED as i32 {
         return Err(Error::state(
+            Word::WrongIsolation,
             "events can be read in a READ COMMITTED transaction only",
             "Above it the transaction's snapshot is older than the locks that are looked at, and events could be skipped.",
             "Use BEGIN ISOLATION LEVEL READ COMMITTED.",
@@ -83,6 +85,7 @@ fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
         return Ok(());
     }
     Err(Error::state(
+        Word::EventsTrimmed,
         format!("events after {after} are no longer all kept"),
         format!("Events up to {trimmed} were trimmed after multica.event_retention."),
         hint(trimmed),
@@ -107,22 +110,24 @@ fn most_events(max_events: Option<i32>) -> Result<i64> {
 fn multica_events(
     after_id: default!(Option<i64>, "0"),
     max_events: default!(Option<i32>, "1000"),
-) -> std::result::Result<SetOfIterator<'static, Composite<Event>>, ErrorReport> {
-    let after = required("after_id", after_id)?;
-    if after < 0 {
-        let problem = format!("{after} is below 0");
-        let hint = "Pass the id of the last event read, or 0 to begin.";
-        return Err(Error::invalid("after_id", problem, hint).into());
-    }
-    let most = most_events(max_events)?;
-    readable_here()?;
-    let events = read(after, most);
-    kept_since(after, |trimmed| {
-        format!(
-            "Build your state anew from the tables, then go on with multica_events(after_id => {trimmed})."
-        )
-    })?;
-    Ok(set(events.into_iter().map(|(_, event)| event).collect()))
+) -> SetOfIterator<'static, Composite<Event>> {
+    entry(|| {
+        let after = required("after_id", after_id)?;
+        if after < 0 {
+            let problem = format!("{after} is below 0");
+            let hint = "Pass the id of the last event read, or 0 to begin.";
+            return Err(Error::invalid("after_id", problem, hint));
+        }
+        let most = most_events(max_events)?;
+        readable_here()?;
+        let events = read(after, most);
+        kept_since(after, |trimmed| {
+            format!(
+                "Build your state anew from the tables, then go on with multica_events(after_id => {trimmed})."
+            )
+        })?;
+        Ok(set(events.into_iter().map(|(_, event)| event).collect()))
+    })
 }
 
 /// The next events of a named reader, whose position moves in the caller's transaction.
@@ -131,57 +136,61 @@ fn multica_events(
 fn multica_take_events(
     reader: Option<&str>,
     max_events: default!(Option<i32>, "1000"),
-) -> std::result::Result<SetOfIterator<'static, Composite<Event>>, ErrorReport> {
-    let reader = required("reader", reader)?;
-    not_blank("reader", reader)?;
-    let most = most_events(max_events)?;
-    readable_here()?;
-    let now = clock::now();
-    let position: i64 = match LOCK_READER.row(&[arg(reader)], |row| row.must(1)) {
-        Some(position) => position,
-        None => {
-            ADD_READER.run(&[arg(reader), arg(now)]);
-            LOCK_READER
-                .row(&[arg(reader)], |row| row.must(1))
-                .ok_or_else(|| {
-                    Error::state(
-                        format!(
-                            "reader \"{}\" was forgotten by another session meanwhile",
-                            excerpt(reader)
-                        ),
-                        "",
-                        "Repeat the call to begin anew.",
-                    )
-                })?
+) -> SetOfIterator<'static, Composite<Event>> {
+    entry(|| {
+        let reader = required("reader", reader)?;
+        not_blank("reader", reader)?;
+        let most = most_events(max_events)?;
+        readable_here()?;
+        let now = clock::now();
+        let position: i64 = match LOCK_READER.row(&[arg(reader)], |row| row.must(1)) {
+            Some(position) => position,
+            None => {
+                ADD_READER.run(&[arg(reader), arg(now)]);
+                LOCK_READER
+                    .row(&[arg(reader)], |row| row.must(1))
+                    .ok_or_else(|| {
+                        Error::state(
+                            Word::TryAgain,
+                            format!(
+                                "reader \"{}\" was forgotten by another session meanwhile",
+                                excerpt(reader)
+                            ),
+                            "",
+                            "Repeat the call to begin anew.",
+                        )
+                    })?
+            }
+        };
+        let events = read(position, most);
+        kept_since(position, |_| {
+            let name = pgrx::spi::quote_literal(reader);
+            format!(
+                "Build the reader's state anew from the tables, then begin anew: SELECT multica_forget_reader({name});"
+            )
+        })?;
+        if let Some((last, _)) = events.last() {
+            MOVE_READER.run(&[arg(reader), arg(*last), arg(now)]);
         }
-    };
-    let events = read(position, most);
-    kept_since(position, |_| {
-        let name = pgrx::spi::quote_literal(reader);
-        format!(
-            "Build the reader's state anew from the tables, then begin anew: SELECT multica_forget_reader({name});"
-        )
-    })?;
-    if let Some((last, _)) = events.last() {
-        MOVE_READER.run(&[arg(reader), arg(*last), arg(now)]);
-    }
-    Ok(set(events.into_iter().map(|(_, event)| event).collect()))
+        Ok(set(events.into_iter().map(|(_, event)| event).collect()))
+    })
 }
 
 /// Forgets a named reader: nothing is kept for it any longer. True: there was one.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_forget_reader(reader: Option<&str>) -> std::result::Result<bool, ErrorReport> {
-    let reader = required("reader", reader)?;
-    Ok(FORGET_READER.run(&[arg(reader)]) > 0)
+fn multica_forget_reader(reader: Option<&str>) -> bool {
+    entry(|| {
+        let reader = required("reader", reader)?;
+        Ok(FORGET_READER.run(&[arg(reader)]) > 0)
+    })
 }
 
 /// Every named reader and how far it has come, the slowest first.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_list_readers()
--> std::result::Result<SetOfIterator<'static, Composite<Reader>>, ErrorReport> {
-    Ok(set(READERS.rows(&[], Composite::from_row)))
+fn multica_list_readers() -> SetOfIterator<'static, Composite<Reader>> {
+    entry(|| Ok(set(READERS.rows(&[], Composite::from_row))))
 }
 
 /// Deletes at most `most` of the oldest events that are due; says how many went.

@@ -1,9 +1,9 @@
 //! Who may call what: a role is given a capability, which is kept nowhere but in the privileges themselves.
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::{one_of, required};
+use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::spi::{self, Statement, arg};
@@ -37,15 +37,14 @@ pub struct Lacking {
 /// Lets a role use the extension: `reader`, `daemon` or `operator`.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_grant(
-    grantee: Option<Role>,
-    capability: Option<&str>,
-) -> std::result::Result<(), ErrorReport> {
-    version::check()?;
-    let Role(role) = required("grantee", grantee)?;
-    let capability = required("capability", capability)?;
-    one_of("capability", capability, &CAPABILITIES)?;
-    Ok(grant(role, capability)?)
+fn multica_grant(grantee: Option<Role>, capability: Option<&str>) {
+    entry(|| {
+        version::check()?;
+        let Role(role) = required("grantee", grantee)?;
+        let capability = required("capability", capability)?;
+        one_of("capability", capability, &CAPABILITIES)?;
+        grant(role, capability)
+    })
 }
 
 struct Place {

@@ -6,6 +6,7 @@ mod argument;
 mod backlog;
 mod budget;
 mod clock;
+mod entry;
 mod error;
 mod event;
 mod failure;
@@ -54,6 +55,7 @@ extension_sql_file!(
 /// Defines the settings when the library is loaded, and registers the launcher when the server preloads it.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    entry::register();
     settings::define();
     worker::register();
     spi::planner::register();

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
 use crate::backlog::{self, OF_OFFLINE, OF_TIMED_OUT, Place, Question};
 use crate::clock;
+use crate::entry::entry;
 use crate::event::{Events, Told};
 use crate::failure::{self, Consequences, Reason};
 use crate::kind;
@@ -142,23 +142,25 @@ fn tasks(ids: Vec<Uuid>) -> SetOfIterator<'static, Composite<kind::Task>> {
 fn multica_fail_tasks_for_offline_runtimes(
     grace_secs: default!(Option<f64>, "NULL"),
     max_tasks: default!(Option<i32>, "NULL"),
-) -> Result<SetOfIterator<'static, Composite<kind::Task>>, ErrorReport> {
-    let grace = match grace_secs {
-        Some(secs) => grace("grace_secs", secs)?,
-        None => settings::offline_grace_secs(),
-    };
-    let most = bound("max_tasks", max_tasks)?;
-    let now = clock::now();
-    let mut events = Events::default();
-    let tasks_of_offline = backlog::take(&OFFLINE, most, of_offline(grace, now));
-    let verdict = verdict(
-        tasks_of_offline,
-        &failure::RUNTIME_OFFLINE,
-        now,
-        &mut events,
-    );
-    events.record(now);
-    Ok(tasks(verdict.failed))
+) -> SetOfIterator<'static, Composite<kind::Task>> {
+    entry(|| {
+        let grace = match grace_secs {
+            Some(secs) => grace("grace_secs", secs)?,
+            None => settings::offline_grace_secs(),
+        };
+        let most = bound("max_tasks", max_tasks)?;
+        let now = clock::now();
+        let mut events = Events::default();
+        let tasks_of_offline = backlog::take(&OFFLINE, most, of_offline(grace, now));
+        let verdict = verdict(
+            tasks_of_offline,
+            &failure::RUNTIME_OFFLINE,
+            now,
+            &mut events,
+        );
+        events.record(now);
+        Ok(tasks(verdict.failed))
+    })
 }
 
 /// Fails tasks that were dispatched or running for too long, and lets the pipeline follow. Rows that others hold are
@@ -169,16 +171,18 @@ fn multica_fail_stale_tasks(
     dispatch_timeout_secs: Option<f64>,
     running_timeout_secs: Option<f64>,
     max_tasks: default!(Option<i32>, "NULL"),
-) -> Result<SetOfIterator<'static, Composite<kind::Task>>, ErrorReport> {
-    let dispatch = seconds("dispatch_timeout_secs", dispatch_timeout_secs)?;
-    let running = seconds("running_timeout_secs", running_timeout_secs)?;
-    let most = bound("max_tasks", max_tasks)?;
-    let now = clock::now();
-    let mut events = Events::default();
-    let late = backlog::take(&TIMED_OUT, most, timed_out(dispatch, running, now));
-    let verdict = verdict(late, &failure::TIMEOUT, now, &mut events);
-    events.record(now);
-    Ok(tasks(verdict.failed))
+) -> SetOfIterator<'static, Composite<kind::Task>> {
+    entry(|| {
+        let dispatch = seconds("dispatch_timeout_secs", dispatch_timeout_secs)?;
+        let running = seconds("running_timeout_secs", running_timeout_secs)?;
+        let most = bound("max_tasks", max_tasks)?;
+        let now = clock::now();
+        let mut events = Events::default();
+        let late = backlog::take(&TIMED_OUT, most, timed_out(dispatch, running, now));
+        let verdict = verdict(late, &failure::TIMEOUT, now, &mut events);
+        events.record(now);
+        Ok(tasks(verdict.failed))
+    })
 }
 
 /// Fails what the previous daemon process of a runtime left in flight, except what the daemon says it still runs, and
@@ -188,21 +192,23 @@ fn multica_fail_stale_tasks(
 fn multica_recover_orphans(
     runtime_id: Option<Uuid>,
     running_task_ids: default!(Option<Vec<Option<Uuid>>>, "NULL"),
-) -> Result<Composite<kind::Recovered>, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
-    runtime::workspace_of(runtime)?;
-    let now = clock::now();
-    let orphans = orphans_of(&[runtime], &running);
-    Wanted::of_tasks(orphans.clone()).take();
-    let orphans = still_orphans(orphans, &[runtime], &running);
-    let mut events = Events::default();
-    let verdict = verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
-    events.record(now);
-    Ok(Composite::of(&[
-        ("orphaned", arg(verdict.failed.len() as i64)),
-        ("retried", arg(verdict.consequences.retried())),
-    ]))
+) -> Composite<kind::Recovered> {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
+        runtime::workspace_of(runtime)?;
+        let now = clock::now();
+        let orphans = orphans_of(&[runtime], &running);
+        Wanted::of_tasks(orphans.clone()).take();
+        let orphans = still_orphans(orphans, &[runtime], &running);
+        let mut events = Events::default();
+        let verdict = verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
+        events.record(now);
+        Ok(Composite::of(&[
+            ("orphaned", arg(verdict.failed.len() as i64)),
+            ("retried", arg(verdict.consequences.retried())),
+        ]))
+    })
 }
 
 /// The failure pipeline itself, for an application that failed tasks with SQL of its own. Handing the same tasks in
@@ -211,22 +217,24 @@ fn multica_recover_orphans(
 #[search_path(@extschema@, pg_temp)]
 fn multica_handle_failed_tasks(
     task_ids: Option<Vec<Option<Uuid>>>,
-) -> Result<Composite<kind::Consequences>, ErrorReport> {
-    let given = elements("task_ids", task_ids)?;
-    let now = clock::now();
-    Wanted::of_tasks(given.clone()).take();
-    let failed = Told::read(&FAILED, &[arg(given)]);
-    let ids: Vec<Uuid> = failed.iter().map(Told::id).collect();
-    let unlogged: HashSet<Uuid> = UNLOGGED
-        .rows(&[arg(ids)], |row| row.must(1))
-        .into_iter()
-        .collect();
-    let mut events = Events::default();
-    let done = failure::follow(&failed, |task| unlogged.contains(&task), now, &mut events);
-    events.record(now);
-    Ok(Composite::of(&[
-        ("retried", arg(done.retried())),
-        ("issues_reset", arg(done.issues_reset)),
-        ("agents_reconciled", arg(done.agents_reconciled)),
-    ]))
+) -> Composite<kind::Consequences> {
+    entry(|| {
+        let given = elements("task_ids", task_ids)?;
+        let now = clock::now();
+        Wanted::of_tasks(given.clone()).take();
+        let failed = Told::read(&FAILED, &[arg(given)]);
+        let ids: Vec<Uuid> = failed.iter().map(Told::id).collect();
+        let unlogged: HashSet<Uuid> = UNLOGGED
+            .rows(&[arg(ids)], |row| row.must(1))
+            .into_iter()
+            .collect();
+        let mut events = Events::default();
+        let done = failure::follow(&failed, |task| unlogged.contains(&task), now, &mut events);
+        events.record(now);
+        Ok(Composite::of(&[
+            ("retried", arg(done.retried())),
+            ("issues_reset", arg(done.issues_reset)),
+            ("agents_reconciled", arg(done.agents_reconciled)),
+        ]))
+    })
 }

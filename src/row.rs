@@ -13,7 +13,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 };
 use pgrx::prelude::*;
 
-use crate::error::Error;
+use crate::error::{Error, Word};
 use crate::spi::{Arg, Row};
 
 /// A composite type of the extension, known by its SQL name.
@@ -65,7 +65,7 @@ impl<K: Kind> Composite<K> {
                 let value = found.and_then(|(datum, oid)| {
                     if oid != attribute.atttypid {
                         let name = String::from_utf8_lossy(name_of(attribute));
-                        Error::state(
+                        Error::state(Word::TableConflict,
                             format!("column \"{name}\" has another type than multica works with"),
                             format!("Type {} has it otherwise.", K::NAME),
                             "SELECT * FROM multica_install(dry_run => true) says which type it has to have.",

@@ -8,6 +8,7 @@ mod explain;
 mod plan;
 pub mod planner;
 mod row;
+mod text;
 
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
@@ -69,9 +70,9 @@ pub fn script(sql: &str) {
 
 impl Statement {
     /// A statement of a function that only looks: it sees what the caller's query sees and works on a standby.
-    pub const fn read(sql: &'static str) -> Self {
+    pub const fn read(file: &'static str) -> Self {
         Self {
-            sql,
+            sql: text::statement(file),
             reads_only: true,
             rules: Rules {
                 settings: &Settings::NO_WHOLE_TABLE,
@@ -81,9 +82,9 @@ impl Statement {
     }
 
     /// A statement that locks, writes, or must see what was committed while the call waited for a lock.
-    pub const fn write(sql: &'static str) -> Self {
+    pub const fn write(file: &'static str) -> Self {
         Self {
-            sql,
+            sql: text::statement(file),
             reads_only: false,
             rules: Rules {
                 settings: &Settings::NO_WHOLE_TABLE,
@@ -195,7 +196,7 @@ impl Statement {
             result
         });
         PgTryBuilder::new(work)
-            .catch_others(|caught| explain(caught, parses.load(Ordering::Relaxed)))
+            .catch_others(|caught| explain(caught, self.sql, parses.load(Ordering::Relaxed)))
             .execute()
     }
 

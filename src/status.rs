@@ -1,10 +1,10 @@
 //! What an operator asks.
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::clock;
-use crate::error::Error;
+use crate::entry::entry;
+use crate::error::{Error, Word};
 use crate::kind::StatusReport;
 use crate::row::Composite;
 use crate::settings;
@@ -55,26 +55,28 @@ fn totals() -> Vec<(&'static str, Arg)> {
 /// How sweeping, tasks and events stand, in one row.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_status() -> Result<Composite<StatusReport>, ErrorReport> {
-    let slot = shared::of(unsafe { pg_sys::MyDatabaseId });
-    let args = [
-        arg(clock::now()),
-        arg(shared::preloaded()),
-        arg(settings::stale_after_secs()),
-        arg(settings::offline_grace_secs()),
-        arg(shared::launcher_pid()),
-        arg(at(slot.as_ref().and_then(|slot| slot.last_end))),
-        arg(slot.as_ref().and_then(|slot| slot.error())),
-        arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
-    ];
-    let totals = totals();
-    let report = STATUS.row(&args, |row| Composite::from_row_and(row, &totals));
-    report.ok_or_else(|| {
-        Error::state(
-            "the tables of multica are missing or too old",
-            "The sweep's state has no row.",
-            "Run SELECT * FROM multica_install();",
-        )
-        .into()
+fn multica_status() -> Composite<StatusReport> {
+    entry(|| {
+        let slot = shared::of(unsafe { pg_sys::MyDatabaseId });
+        let args = [
+            arg(clock::now()),
+            arg(shared::preloaded()),
+            arg(settings::stale_after_secs()),
+            arg(settings::offline_grace_secs()),
+            arg(shared::launcher_pid()),
+            arg(at(slot.as_ref().and_then(|slot| slot.last_end))),
+            arg(slot.as_ref().and_then(|slot| slot.error())),
+            arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
+        ];
+        let totals = totals();
+        let report = STATUS.row(&args, |row| Composite::from_row_and(row, &totals));
+        report.ok_or_else(|| {
+            Error::state(
+                Word::InstallNeeded,
+                "the tables of multica are missing or too old",
+                "The sweep's state has no row.",
+                "Run SELECT * FROM multica_install();",
+            )
+        })
     })
 }

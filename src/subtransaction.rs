@@ -1,9 +1,8 @@
 //! Work that can be taken back without an error: its effects are looked at, and then kept or not.
 
-use std::cell::Cell;
-use std::panic::AssertUnwindSafe;
-
 use pgrx::prelude::*;
+
+use crate::entry::catch;
 
 /// Runs `work` in a subtransaction, rolls back whatever it did to the database and hands on what it found out.
 pub fn undone<R>(work: impl FnOnce() -> R) -> R {
@@ -25,24 +24,22 @@ fn nested<R>(work: impl FnOnce() -> (R, bool)) -> R {
     // SAFETY: memory context and resource owner are restored as PL/pgSQL does around its exception blocks; nothing that
     // `work` returns lives in memory of the subtransaction.
     let (context, owner) = unsafe { (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner) };
-    let keeps = Cell::new(false);
     unsafe {
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
     }
-    PgTryBuilder::new(AssertUnwindSafe(|| {
-        let (result, keep) = work();
-        keeps.set(keep);
-        result
-    }))
-    .finally(|| unsafe {
-        if keeps.get() {
+    let outcome = catch(work);
+    unsafe {
+        if matches!(outcome, Ok((_, true))) {
             pg_sys::ReleaseCurrentSubTransaction();
         } else {
             pg_sys::RollbackAndReleaseCurrentSubTransaction();
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-    })
-    .execute()
+    }
+    match outcome {
+        Ok((result, _)) => result,
+        Err(caught) => caught.rethrow(),
+    }
 }

@@ -1,12 +1,12 @@
 //! The sweep: its stages, in order, on one screen. Silence becomes one atomic verdict.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::seconds;
 use crate::budget::Budget;
 use crate::clock;
+use crate::entry::entry;
 use crate::event::{self, Events};
 use crate::failure::Consequences;
 use crate::kind::Swept;
@@ -48,33 +48,33 @@ impl Done {
 /// oldest first.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_sweep(
-    stale_secs: default!(Option<f64>, "NULL"),
-) -> Result<Composite<Swept>, ErrorReport> {
-    let stale = match stale_secs {
-        Some(given) => seconds("stale_secs", Some(given))?,
-        None => settings::stale_after_secs(),
-    };
-    let now = clock::now();
-    let budget = Budget::begin();
-    let sweep = NEW_ID.row(&[], |row| row.must(1)).expect("one id");
-    let done = pass(stale, now, &budget, sweep);
-    if done.anything() {
-        record(&done, now, &budget);
-    }
-    Ok(Composite::of(&[
-        ("runtimes_offline", arg(done.runtimes_offline)),
-        ("tasks_failed", arg(done.tasks_failed)),
-        ("tasks_timed_out", arg(done.tasks_timed_out)),
-        ("tasks_retried", arg(done.consequences.retried())),
-        ("issues_reset", arg(done.consequences.issues_reset)),
-        (
-            "agents_reconciled",
-            arg(done.consequences.agents_reconciled),
-        ),
-        ("runtimes_deleted", arg(done.runtimes_deleted)),
-        ("more", arg(done.more)),
-    ]))
+fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> {
+    entry(|| {
+        let stale = match stale_secs {
+            Some(given) => seconds("stale_secs", Some(given))?,
+            None => settings::stale_after_secs(),
+        };
+        let now = clock::now();
+        let budget = Budget::begin();
+        let sweep = NEW_ID.row(&[], |row| row.must(1)).expect("one id");
+        let done = pass(stale, now, &budget, sweep);
+        if done.anything() {
+            record(&done, now, &budget);
+        }
+        Ok(Composite::of(&[
+            ("runtimes_offline", arg(done.runtimes_offline)),
+            ("tasks_failed", arg(done.tasks_failed)),
+            ("tasks_timed_out", arg(done.tasks_timed_out)),
+            ("tasks_retried", arg(done.consequences.retried())),
+            ("issues_reset", arg(done.consequences.issues_reset)),
+            (
+                "agents_reconciled",
+                arg(done.consequences.agents_reconciled),
+            ),
+            ("runtimes_deleted", arg(done.runtimes_deleted)),
+            ("more", arg(done.more)),
+        ]))
+    })
 }
 
 /// The stages. Task events come before those of runtimes, as a subscriber would have seen them. A stage that finds the

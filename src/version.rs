@@ -1,9 +1,9 @@
 //! Which version is loaded, and whether the SQL objects are of the same one.
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::entry::entry;
+use crate::error::{Error, Result, Word};
 use crate::spi::Statement;
 
 /// Version of the library.
@@ -32,6 +32,7 @@ pub fn check() -> Result<()> {
         )
     };
     Err(Error::state(
+        Word::UpdateNeeded,
         "library and SQL objects of multica are of different versions",
         format!("The library is {LIBRARY}, the SQL objects are {objects}."),
         hint,
@@ -56,9 +57,11 @@ fn numbers(version: &str) -> Vec<u64> {
 /// The version of the loaded library; 55000 when the SQL objects are of another one.
 #[pg_extern(stable, parallel_safe)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_version() -> std::result::Result<&'static str, ErrorReport> {
-    check()?;
-    Ok(LIBRARY)
+fn multica_version() -> &'static str {
+    entry(|| {
+        check()?;
+        Ok(LIBRARY)
+    })
 }
 
 /// No SQL function: the update script to 0.3.0 asks for its symbol, which libraries before 0.3.0 do not have.

@@ -2,6 +2,7 @@
 -- may run them. $4: only what the role lacks, on tables and columns that are still to be made too.
 -- A row lock needs UPDATE on some column: where nothing else is written it is the time of the row. What an agent is started with
 -- (custom_env, mcp_config and the like) is in no list.
+-- A daemon deletes runtimes: a machine that registers under a new identity takes the place of its old ones.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),
@@ -15,7 +16,6 @@ WITH needed (capabilities, relation, privilege, columns) AS (
         '{daemon,operator}', 'agent_runtime', 'UPDATE',
         '{name,runtime_mode,status,device_info,metadata,owner_id,last_seen_at,updated_at,legacy_daemon_id}'
     ),
-    -- A machine that registers under a new identity takes the place of its old runtimes.
     ('{daemon,operator}', 'agent_runtime', 'DELETE', '{}'),
     ('{reader}', 'agent', 'SELECT', '{id,workspace_id,runtime_id,archived_at}'),
     (

@@ -1,5 +1,6 @@
 -- Constraints of the tables $2 in schema $1: a signature that two constraints of one meaning share whatever they are
 -- called, and what would add each of them to its table in schema $3.
+-- A set of words is the same in whatever order it is written, and a plain unique index guards as much as a constraint does.
 WITH tables AS (
     SELECT c.oid, c.relname
     FROM pg_class AS c
@@ -23,7 +24,6 @@ SELECT k.relname::text, k.conname::text,
             'foreign key %s to %s %s on delete %s',
             k.sorted_columns, k.confrelid::regclass, k.confkey, k.confdeltype
         )
-        -- A set of words is the same in whatever order it is written.
         WHEN 'c' THEN format('check %s ', k.sorted_columns) || coalesce(
             (
                 SELECT string_agg(word.found[1], ', ' ORDER BY word.found[1])
@@ -37,7 +37,6 @@ SELECT k.relname::text, k.conname::text,
     || regexp_replace(k.definition, 'REFERENCES ', format('REFERENCES %I.', $3))
 FROM constraints AS k
 UNION ALL
--- A plain unique index guards as much as a constraint does.
 SELECT t.relname::text, i.indexrelid::regclass::text,
     format(
         'unique %s',

@@ -1,4 +1,6 @@
 -- What an operator asks, in one row. $2–$8 come from the library: they are in shared memory or are settings.
+-- A prepared transaction has no session, and its virtual id is that of the session that prepared it: what tells which one it
+-- is, also after a restart, is the lock on its own id.
 SELECT
     $2 AS preloaded,
     COALESCE((
@@ -79,8 +81,6 @@ LEFT JOIN (
         COALESCE(x.xact_start, p.prepared) AS since
     FROM pg_locks AS l
     LEFT JOIN pg_stat_activity AS x ON x.pid = l.pid
-    -- A prepared transaction has no session, and its virtual id is that of the session that prepared it: what tells which
-    -- one it is, also after a restart, is the lock on its own id.
     LEFT JOIN pg_locks AS k
         ON l.pid IS NULL AND k.pid IS NULL AND k.locktype = 'transactionid' AND k.virtualtransaction = l.virtualtransaction
     LEFT JOIN pg_prepared_xacts AS p ON p.transaction = k.transactionid

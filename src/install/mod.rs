@@ -7,11 +7,11 @@ mod refuse;
 mod shape;
 mod warn;
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::required;
-use crate::error::{Error, Result};
+use crate::entry::entry;
+use crate::error::{Error, Result, Word};
 use crate::grant;
 use crate::kind::InstallStep;
 use crate::row::{Composite, set};
@@ -61,10 +61,12 @@ struct Place {
 #[search_path(@extschema@, pg_temp)]
 fn multica_install(
     dry_run: default!(Option<bool>, "false"),
-) -> std::result::Result<SetOfIterator<'static, Composite<InstallStep>>, ErrorReport> {
-    version::check()?;
-    let dry_run = required("dry_run", dry_run)?;
-    Ok(set(install(dry_run)?.iter().map(row).collect()))
+) -> SetOfIterator<'static, Composite<InstallStep>> {
+    entry(|| {
+        version::check()?;
+        let dry_run = required("dry_run", dry_run)?;
+        Ok(set(install(dry_run)?.iter().map(row).collect()))
+    })
 }
 
 fn install(dry_run: bool) -> Result<Vec<Step>> {
@@ -105,6 +107,7 @@ fn refuse_other_encodings() -> Result<()> {
     match encoding.as_deref() {
         None | Some("UTF8") => Ok(()),
         Some(other) => Err(Error::Unsupported {
+            word: Word::WrongEncoding,
             message: format!("the encoding of this database is {other}, not UTF8"),
             detail: "multica keeps text as UTF8 only.".into(),
             hint: "Create a database with ENCODING 'UTF8' TEMPLATE template0, and restore a pg_dump of this one into it."
@@ -150,6 +153,7 @@ fn place() -> Result<Place> {
         place.expect("a function of the extension runs in a database that has it");
     if renamed {
         return Err(Error::state(
+            Word::SchemaRenamed,
             format!("the schema of multica was renamed to {name}"),
             "Its functions look for their tables under the old name.",
             format!(

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::files::{TABLES, Table, is_own};
 use super::shape::{Column, Constraint, Index, Relation, Shape, Wanted};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Word};
 
 /// What happens to an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -227,6 +227,7 @@ fn name_taken(there: &Index, wanted: &Index) -> Error {
         "is invalid, as a CREATE INDEX CONCURRENTLY that failed leaves it"
     };
     Error::state(
+        Word::TableConflict,
         format!("index \"{}\" {problem}", there.name),
         format!("Needed is: {}", wanted.create),
         format!(

@@ -6,7 +6,7 @@ use super::Place;
 use super::files::TASKS;
 use super::plan::{find_column, is_required};
 use super::shape::{Relation, Shape, Wanted, statuses};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Word};
 use crate::spi::{Statement, arg};
 
 static GENERATION: Statement = Statement::write(include_str!("../../sql/install/generation.sql"));
@@ -27,6 +27,7 @@ fn not_a_table(relations: &[Relation]) -> Result<()> {
         return Ok(());
     };
     Err(Error::state(
+        Word::TableConflict,
         format!("\"{}\" is not a table", other.name),
         "multica works on ordinary and partitioned tables only.",
         ELSEWHERE,
@@ -40,6 +41,7 @@ fn not_multica(wanted: &Wanted, relations: &[Relation], found: &Shape) -> Result
     for column in required {
         if find_column(found, column).is_none() {
             return Err(Error::state(
+                Word::TableConflict,
                 format!("table \"{}\" is not a table of Multica", column.table),
                 format!("It has no column \"{}\".", column.name),
                 ELSEWHERE,
@@ -56,6 +58,7 @@ fn other_type(wanted: &Wanted, found: &Shape) -> Result<()> {
         };
         if there.oid != column.oid {
             return Err(Error::state(
+                Word::TableConflict,
                 format!(
                     "column \"{}\" of table \"{}\" has type {}, not {}",
                     column.name, column.table, there.type_name, column.type_name
@@ -119,6 +122,7 @@ fn other_owner(place: &Place, relations: &[Relation]) -> Result<()> {
 
 fn unsupported(message: String, detail: String) -> Error {
     Error::Unsupported {
+        word: Word::UnknownSchema,
         message,
         detail,
         hint: "Install a version of multica that knows this schema, or install into a schema of its own.".into(),

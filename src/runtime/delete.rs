@@ -1,13 +1,13 @@
 //! Deleting a runtime that a user no longer wants.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::merge::lock_with_users;
 use super::registry::{count_active_agents, workspace_of};
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::failure;
@@ -84,49 +84,49 @@ fn end_work(runtime: Uuid, in_flight: &Statement, now: TimestampWithTimeZone, ev
 /// What is in flight there is failed first, with all consequences.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_delete_runtime(
-    runtime_id: Option<Uuid>,
-) -> std::result::Result<Composite<RuntimeDeleted>, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    let workspace = workspace_of(runtime)?;
-    without_active_agents(runtime)?;
-    lock_with_work(workspace, runtime, &IN_FLIGHT, || ids(&HOMES, runtime));
-    workspace_of(runtime)?;
-    without_active_agents(runtime)?;
-    let now = clock::now();
-    let mut events = Events::default();
-    end_work(runtime, &IN_FLIGHT, now, &mut events);
-    let kept = REPOINT.run(&[arg(runtime)]);
-    // Recorded before the rows go: the events tell the tasks as they are in the tables.
-    events.record(now);
-    let tasks: i64 = COUNT_TASKS
-        .row(&[arg(runtime)], |row| row.must(1))
-        .unwrap_or_default();
-    let agents = DELETE_ARCHIVED.run(&[arg(runtime)]);
-    DELETE.run(&[arg(vec![runtime])]);
-    let mut events = Events::default();
-    events.runtimes("delete", [(workspace, runtime)]);
-    events.record(now);
-    Ok(Composite::of(&[
-        ("agents_deleted", arg(agents as i64)),
-        ("tasks_deleted", arg(tasks)),
-        ("tasks_kept", arg(kept as i64)),
-    ]))
+fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted> {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        let workspace = workspace_of(runtime)?;
+        without_active_agents(runtime)?;
+        lock_with_work(workspace, runtime, &IN_FLIGHT, || ids(&HOMES, runtime));
+        workspace_of(runtime)?;
+        without_active_agents(runtime)?;
+        let now = clock::now();
+        let mut events = Events::default();
+        end_work(runtime, &IN_FLIGHT, now, &mut events);
+        let kept = REPOINT.run(&[arg(runtime)]);
+        // Recorded before the rows go: the events tell the tasks as they are in the tables.
+        events.record(now);
+        let tasks: i64 = COUNT_TASKS
+            .row(&[arg(runtime)], |row| row.must(1))
+            .unwrap_or_default();
+        let agents = DELETE_ARCHIVED.run(&[arg(runtime)]);
+        DELETE.run(&[arg(vec![runtime])]);
+        let mut events = Events::default();
+        events.runtimes("delete", [(workspace, runtime)]);
+        events.record(now);
+        Ok(Composite::of(&[
+            ("agents_deleted", arg(agents as i64)),
+            ("tasks_deleted", arg(tasks)),
+            ("tasks_kept", arg(kept as i64)),
+        ]))
+    })
 }
 
 /// Deletes the archived agents of a runtime with what is theirs (DeleteArchivedAgentsByRuntime); says how many. What they
 /// have in flight is failed first, with all consequences.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_delete_archived_agents(
-    runtime_id: Option<Uuid>,
-) -> std::result::Result<i64, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    let workspace = workspace_of(runtime)?;
-    lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, Vec::new);
-    let now = clock::now();
-    let mut events = Events::default();
-    end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, now, &mut events);
-    events.record(now);
-    Ok(DELETE_ARCHIVED.run(&[arg(runtime)]) as i64)
+fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        let workspace = workspace_of(runtime)?;
+        lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, Vec::new);
+        let now = clock::now();
+        let mut events = Events::default();
+        end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, now, &mut events);
+        events.record(now);
+        Ok(DELETE_ARCHIVED.run(&[arg(runtime)]) as i64)
+    })
 }

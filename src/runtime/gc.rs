@@ -1,11 +1,11 @@
 //! Garbage collection of runtimes that nobody has used for long. History survives it.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::{bound, seconds};
 use crate::clock;
+use crate::entry::entry;
 use crate::event::Events;
 use crate::failure;
 use crate::kind::RuntimeRef;
@@ -60,12 +60,14 @@ pub fn collect<R>(
 fn multica_delete_stale_offline_runtimes(
     ttl_secs: Option<f64>,
     max_runtimes: default!(Option<i32>, "NULL"),
-) -> Result<SetOfIterator<'static, Composite<RuntimeRef>>, ErrorReport> {
-    let ttl = seconds("ttl_secs", ttl_secs)?;
-    let most = bound("max_runtimes", max_runtimes)?;
-    let now = clock::now();
-    let mut events = Events::default();
-    let (rows, _) = collect(ttl, most, &[], now, &mut events, Composite::from_row);
-    events.record(now);
-    Ok(set(rows))
+) -> SetOfIterator<'static, Composite<RuntimeRef>> {
+    entry(|| {
+        let ttl = seconds("ttl_secs", ttl_secs)?;
+        let most = bound("max_runtimes", max_runtimes)?;
+        let now = clock::now();
+        let mut events = Events::default();
+        let (rows, _) = collect(ttl, most, &[], now, &mut events, Composite::from_row);
+        events.record(now);
+        Ok(set(rows))
+    })
 }

@@ -1,13 +1,13 @@
 //! Signs of life and their absence.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::registry::{distinct_ids, workspace_of};
 use crate::argument::{bound, optional_elements, required, seconds};
 use crate::clock;
-use crate::error::Error;
+use crate::entry::entry;
+use crate::error::{Error, Word};
 use crate::event::Events;
 use crate::failure;
 use crate::kind::{Beat, RuntimeRef};
@@ -46,47 +46,52 @@ extension_sql_file!(
 fn multica_heartbeat(
     runtime_id: Option<Uuid>,
     running_task_ids: default!(Option<Vec<Option<Uuid>>>, "NULL"),
-) -> Result<Composite<Beat>, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    let running = optional_elements("running_task_ids", running_task_ids)?;
-    let now = clock::now();
-    let stop: Option<Vec<Uuid>> =
-        running.and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
-    let beat = || {
-        HEARTBEAT.row(&[arg(runtime), arg(now)], |row| {
-            Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))])
+) -> Composite<Beat> {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        let running = optional_elements("running_task_ids", running_task_ids)?;
+        let now = clock::now();
+        let stop: Option<Vec<Uuid>> = running
+            .and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
+        let beat = || {
+            HEARTBEAT.row(&[arg(runtime), arg(now)], |row| {
+                Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))])
+            })
+        };
+        if let Some(beat) = beat() {
+            return Ok(beat);
+        }
+        let mut events = Events::default();
+        if revive(vec![runtime], now, &mut events) == 0 {
+            return Err(Error::not_found("runtime", runtime));
+        }
+        events.record(now);
+        beat().ok_or_else(|| {
+            Error::state(
+                Word::RowKeptOut,
+                format!("runtime {runtime} could not be set online"),
+                "A trigger on agent_runtime keeps it offline.",
+                "Look at the triggers of the table.",
+            )
         })
-    };
-    if let Some(beat) = beat() {
-        return Ok(beat);
-    }
-    let mut events = Events::default();
-    if revive(vec![runtime], now, &mut events) == 0 {
-        return Err(Error::not_found("runtime", runtime).into());
-    }
-    events.record(now);
-    Ok(beat().ok_or_else(|| {
-        Error::state(
-            format!("runtime {runtime} could not be set online"),
-            "A trigger on agent_runtime keeps it offline.",
-            "Look at the triggers of the table.",
-        )
-    })?)
+    })
 }
 
 /// Signs of life of many runtimes in one statement; says how many of them exist.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> Result<i64, ErrorReport> {
-    let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
-    let now = clock::now();
-    if let Some(seen) = beat_of_online(&runtimes, now) {
-        return Ok(seen);
-    }
-    let mut events = Events::default();
-    let seen = revive(runtimes, now, &mut events);
-    events.record(now);
-    Ok(seen)
+fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
+    entry(|| {
+        let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
+        let now = clock::now();
+        if let Some(seen) = beat_of_online(&runtimes, now) {
+            return Ok(seen);
+        }
+        let mut events = Events::default();
+        let seen = revive(runtimes, now, &mut events);
+        events.record(now);
+        Ok(seen)
+    })
 }
 
 /// The ordinary beats of runtimes that are all online, as far as they exist; says how many do. None: one of them was not
@@ -118,17 +123,19 @@ pub fn revive(runtimes: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Even
 /// Sets a runtime offline without touching when it was last seen (SetAgentRuntimeOffline). True: it was online.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> Result<bool, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    workspace_of(runtime)?;
-    Ok(set_offline(vec![runtime]) > 0)
+fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        workspace_of(runtime)?;
+        Ok(set_offline(vec![runtime]) > 0)
+    })
 }
 
 /// A daemon's graceful good-bye: its runtimes go offline, with one event a workspace. Says how many were online.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> Result<i64, ErrorReport> {
-    Ok(set_offline(distinct_ids("runtime_ids", runtime_ids)?))
+fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
+    entry(|| Ok(set_offline(distinct_ids("runtime_ids", runtime_ids)?)))
 }
 
 fn set_offline(runtimes: Vec<Uuid>) -> i64 {
@@ -177,12 +184,14 @@ pub fn mark_stale<R>(
 fn multica_mark_stale_runtimes_offline(
     stale_secs: Option<f64>,
     max_runtimes: default!(Option<i32>, "NULL"),
-) -> Result<SetOfIterator<'static, Composite<RuntimeRef>>, ErrorReport> {
-    let stale = seconds("stale_secs", stale_secs)?;
-    let most = bound("max_runtimes", max_runtimes)?;
-    let now = clock::now();
-    let mut events = Events::default();
-    let rows = mark_stale(stale, most, &[], now, &mut events, Composite::from_row);
-    events.record(now);
-    Ok(set(rows))
+) -> SetOfIterator<'static, Composite<RuntimeRef>> {
+    entry(|| {
+        let stale = seconds("stale_secs", stale_secs)?;
+        let most = bound("max_runtimes", max_runtimes)?;
+        let now = clock::now();
+        let mut events = Events::default();
+        let rows = mark_stale(stale, most, &[], now, &mut events, Composite::from_row);
+        events.record(now);
+        Ok(set(rows))
+    })
 }

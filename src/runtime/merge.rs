@@ -1,12 +1,12 @@
 //! A machine that comes back under another identity: its old runtimes become part of the new one.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::registry::workspace_of;
 use crate::argument::{excerpt, not_blank, required};
 use crate::clock;
+use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::kind::Merged;
@@ -134,61 +134,64 @@ fn multica_merge_legacy(
     provider: Option<&str>,
     daemon_id: Option<&str>,
     into_runtime_id: default!(Option<Uuid>, "NULL"),
-) -> std::result::Result<Composite<Merged>, ErrorReport> {
-    let workspace = required("workspace_id", workspace_id)?;
-    let provider = required("provider", provider)?;
-    let daemon_id = required("daemon_id", daemon_id)?;
-    let known_as = |into: Option<Uuid>| match into {
-        Some(into) => daemon_id_of(workspace, provider, into),
-        None => lock::workspace_for_key_share(workspace).map(|()| None),
-    };
-    known_as(into_runtime_id)?;
-    let found = matches(workspace, provider, daemon_id);
-    let mut locked: Vec<Uuid> = found
-        .iter()
-        .map(|row| row.id)
-        .chain(into_runtime_id)
-        .collect();
-    locked.sort_unstable();
-    locked.dedup();
-    if locked.len() > 1 {
-        lock_with_users(workspace, &locked, Wanted::default);
-    }
+) -> Composite<Merged> {
+    entry(|| {
+        let workspace = required("workspace_id", workspace_id)?;
+        let provider = required("provider", provider)?;
+        let daemon_id = required("daemon_id", daemon_id)?;
+        let known_as = |into: Option<Uuid>| match into {
+            Some(into) => daemon_id_of(workspace, provider, into),
+            None => lock::workspace_for_key_share(workspace).map(|()| None),
+        };
+        known_as(into_runtime_id)?;
+        let found = matches(workspace, provider, daemon_id);
+        let mut locked: Vec<Uuid> = found
+            .iter()
+            .map(|row| row.id)
+            .chain(into_runtime_id)
+            .collect();
+        locked.sort_unstable();
+        locked.dedup();
+        if locked.len() > 1 {
+            lock_with_users(workspace, &locked, Wanted::default);
+        }
 
-    let own = known_as(into_runtime_id)?;
-    let mut found = matches(workspace, provider, daemon_id);
-    found.retain(|row| locked.contains(&row.id));
-    let target = target(&found, into_runtime_id, daemon_id);
-    let moves: Vec<Move> = target
-        .map(|to| {
-            let old = found.into_iter().filter(|row| row.id != to);
-            old.map(|row| {
-                let remember = if own.as_deref() == Some(daemon_id) || into_runtime_id.is_none() {
-                    row.daemon_id
-                } else {
-                    daemon_id.to_string()
-                };
-                Move {
-                    from: row.id,
-                    to,
-                    remember,
-                }
+        let own = known_as(into_runtime_id)?;
+        let mut found = matches(workspace, provider, daemon_id);
+        found.retain(|row| locked.contains(&row.id));
+        let target = target(&found, into_runtime_id, daemon_id);
+        let moves: Vec<Move> = target
+            .map(|to| {
+                let old = found.into_iter().filter(|row| row.id != to);
+                old.map(|row| {
+                    let remember = if own.as_deref() == Some(daemon_id) || into_runtime_id.is_none()
+                    {
+                        row.daemon_id
+                    } else {
+                        daemon_id.to_string()
+                    };
+                    Move {
+                        from: row.id,
+                        to,
+                        remember,
+                    }
+                })
+                .collect()
             })
-            .collect()
-        })
-        .unwrap_or_default();
-    let (agents, tasks) = carry_out(&moves);
-    if let (Some(to), false) = (target, moves.is_empty()) {
-        let mut events = Events::default();
-        events.runtimes("merge", [(workspace, to)]);
-        events.record(clock::now());
-    }
-    Ok(Composite::of(&[
-        ("runtime_id", arg(target)),
-        ("merged", arg(moves.len() as i64)),
-        ("agents_reassigned", arg(agents)),
-        ("tasks_reassigned", arg(tasks)),
-    ]))
+            .unwrap_or_default();
+        let (agents, tasks) = carry_out(&moves);
+        if let (Some(to), false) = (target, moves.is_empty()) {
+            let mut events = Events::default();
+            events.runtimes("merge", [(workspace, to)]);
+            events.record(clock::now());
+        }
+        Ok(Composite::of(&[
+            ("runtime_id", arg(target)),
+            ("merged", arg(moves.len() as i64)),
+            ("agents_reassigned", arg(agents)),
+            ("tasks_reassigned", arg(tasks)),
+        ]))
+    })
 }
 
 /// Both runtimes of a reassignment, locked, after making sure that they are of one workspace.
@@ -209,23 +212,21 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
 /// Moves every agent of a runtime to another one (ReassignAgentsToRuntime).
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_reassign_agents(
-    old_runtime_id: Option<Uuid>,
-    new_runtime_id: Option<Uuid>,
-) -> std::result::Result<i64, ErrorReport> {
-    let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
-    Ok(REASSIGN_AGENTS.run(&[arg(vec![old]), arg(vec![new])]) as i64)
+fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
+    entry(|| {
+        let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
+        Ok(REASSIGN_AGENTS.run(&[arg(vec![old]), arg(vec![new])]) as i64)
+    })
 }
 
 /// Moves every task of a runtime, finished ones included, to another one (ReassignTasksToRuntime).
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_reassign_tasks(
-    old_runtime_id: Option<Uuid>,
-    new_runtime_id: Option<Uuid>,
-) -> std::result::Result<i64, ErrorReport> {
-    let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
-    Ok(REASSIGN_TASKS.run(&[arg(vec![old]), arg(vec![new])]) as i64)
+fn multica_reassign_tasks(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
+    entry(|| {
+        let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
+        Ok(REASSIGN_TASKS.run(&[arg(vec![old]), arg(vec![new])]) as i64)
+    })
 }
 
 /// Remembers an earlier identity of a runtime; the first one stays (RecordRuntimeLegacyDaemonID). True: recorded.
@@ -234,10 +235,12 @@ fn multica_reassign_tasks(
 fn multica_record_legacy_daemon_id(
     runtime_id: Option<Uuid>,
     legacy_daemon_id: Option<String>,
-) -> std::result::Result<bool, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    let legacy = required("legacy_daemon_id", legacy_daemon_id)?;
-    not_blank("legacy_daemon_id", &legacy)?;
-    workspace_of(runtime)?;
-    Ok(RECORD_LEGACY.run(&[arg(vec![runtime]), arg(vec![legacy])]) > 0)
+) -> bool {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        let legacy = required("legacy_daemon_id", legacy_daemon_id)?;
+        not_blank("legacy_daemon_id", &legacy)?;
+        workspace_of(runtime)?;
+        Ok(RECORD_LEGACY.run(&[arg(vec![runtime]), arg(vec![legacy])]) > 0)
+    })
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::merge::{Move, carry_out, lock_with_users};
@@ -11,6 +10,7 @@ use super::registration::Registration;
 use super::registry::{Upsert, kept_out};
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::event::Events;
 use crate::failure;
 use crate::json::Jsonb;
@@ -70,103 +70,105 @@ fn multica_register(
     workspace_id: Option<Uuid>,
     registration: Option<Jsonb>,
     owner_id: default!(Option<Uuid>, "NULL"),
-) -> std::result::Result<SetOfIterator<'static, Composite<Registered>>, ErrorReport> {
-    let workspace = required("workspace_id", workspace_id)?;
-    let registration = Registration::read(&required("registration", registration)?.text())?;
-    let named = registration.named()?;
-    let providers: Vec<String> = named.iter().map(|entry| entry.provider.clone()).collect();
+) -> SetOfIterator<'static, Composite<Registered>> {
+    entry(|| {
+        let workspace = required("workspace_id", workspace_id)?;
+        let registration = Registration::read(&required("registration", registration)?.text())?;
+        let named = registration.named()?;
+        let providers: Vec<String> = named.iter().map(|entry| entry.provider.clone()).collect();
 
-    let before = known(workspace, &registration, &providers);
-    let ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
-    let running: Vec<Uuid> = registration.running().collect();
-    let orphans = if registration.recover {
-        orphans_of(&ids, &running)
-    } else {
-        Vec::new()
-    };
-    let of_orphans = || Wanted::of_tasks(orphans.clone());
-    if before.iter().any(|row| row.legacy) {
-        lock_with_users(workspace, &ids, of_orphans);
-    } else {
+        let before = known(workspace, &registration, &providers);
+        let ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
+        let running: Vec<Uuid> = registration.running().collect();
+        let orphans = if registration.recover {
+            orphans_of(&ids, &running)
+        } else {
+            Vec::new()
+        };
+        let of_orphans = || Wanted::of_tasks(orphans.clone());
+        if before.iter().any(|row| row.legacy) {
+            lock_with_users(workspace, &ids, of_orphans);
+        } else {
+            lock::workspace_for_key_share(workspace)?;
+            let mut wanted = of_orphans();
+            wanted.runtimes.extend(&ids);
+            wanted.strength = Runtimes::Update;
+            wanted.take();
+        }
         lock::workspace_for_key_share(workspace)?;
-        let mut wanted = of_orphans();
-        wanted.runtimes.extend(&ids);
-        wanted.strength = Runtimes::Update;
-        wanted.take();
-    }
-    lock::workspace_for_key_share(workspace)?;
-    let orphans = still_orphans(orphans, &ids, &running);
+        let orphans = still_orphans(orphans, &ids, &running);
 
-    let now = clock::now();
-    let upsert = Upsert {
-        workspace,
-        daemon_id: Some(registration.daemon_id.clone()),
-        mode: "local".to_string(),
-        names: named.iter().map(|entry| entry.name.clone()).collect(),
-        providers: providers.clone(),
-        statuses: named.iter().map(|entry| entry.status.clone()).collect(),
-        device_infos: named
+        let now = clock::now();
+        let upsert = Upsert {
+            workspace,
+            daemon_id: Some(registration.daemon_id.clone()),
+            mode: "local".to_string(),
+            names: named.iter().map(|entry| entry.name.clone()).collect(),
+            providers: providers.clone(),
+            statuses: named.iter().map(|entry| entry.status.clone()).collect(),
+            device_infos: named
+                .iter()
+                .map(|entry| entry.device_info.clone())
+                .collect(),
+            metadata: named
+                .iter()
+                .map(|entry| Jsonb::read(&entry.metadata))
+                .collect(),
+            owner: owner_id,
+        };
+        let written: Vec<(String, Uuid, bool)> = upsert.write(now, |row| {
+            let inserted = row.column("inserted").unwrap_or_default();
+            (
+                row.column("provider").unwrap_or_default(),
+                row.must(1),
+                inserted,
+            )
+        });
+        let by_provider: HashMap<&str, (Uuid, bool)> = written
             .iter()
-            .map(|entry| entry.device_info.clone())
-            .collect(),
-        metadata: named
+            .map(|(provider, id, inserted)| (provider.as_str(), (*id, *inserted)))
+            .collect();
+        let in_order = providers
             .iter()
-            .map(|entry| Jsonb::read(&entry.metadata))
-            .collect(),
-        owner: owner_id,
-    };
-    let written: Vec<(String, Uuid, bool)> = upsert.write(now, |row| {
-        let inserted = row.column("inserted").unwrap_or_default();
-        (
-            row.column("provider").unwrap_or_default(),
-            row.must(1),
-            inserted,
-        )
-    });
-    let by_provider: HashMap<&str, (Uuid, bool)> = written
-        .iter()
-        .map(|(provider, id, inserted)| (provider.as_str(), (*id, *inserted)))
-        .collect();
-    let in_order = providers
-        .iter()
-        .map(|provider| {
-            let found = by_provider.get(provider.as_str()).copied();
-            found.ok_or_else(|| kept_out(provider))
-        })
-        .collect::<crate::error::Result<Vec<(Uuid, bool)>>>()?;
+            .map(|provider| {
+                let found = by_provider.get(provider.as_str()).copied();
+                found.ok_or_else(|| kept_out(provider))
+            })
+            .collect::<crate::error::Result<Vec<(Uuid, bool)>>>()?;
 
-    let mut still = known(workspace, &registration, &providers);
-    still.retain(|row| row.legacy && ids.contains(&row.id));
-    let moves: Vec<Move> = still
-        .iter()
-        .map(|row| Move {
-            from: row.id,
-            to: by_provider[row.provider.as_str()].0,
-            remember: as_sent(&registration, &row.daemon_id),
-        })
-        .collect();
-    carry_out(&moves);
+        let mut still = known(workspace, &registration, &providers);
+        still.retain(|row| row.legacy && ids.contains(&row.id));
+        let moves: Vec<Move> = still
+            .iter()
+            .map(|row| Move {
+                from: row.id,
+                to: by_provider[row.provider.as_str()].0,
+                remember: as_sent(&registration, &row.daemon_id),
+            })
+            .collect();
+        carry_out(&moves);
 
-    let mut events = Events::default();
-    verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
-    events.runtimes(
-        "register",
-        written.iter().map(|(_, id, _)| (workspace, *id)),
-    );
-    events.record(now);
+        let mut events = Events::default();
+        verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
+        events.runtimes(
+            "register",
+            written.iter().map(|(_, id, _)| (workspace, *id)),
+        );
+        events.record(now);
 
-    let mut merged: HashMap<Uuid, i64> = HashMap::new();
-    for step in &moves {
-        *merged.entry(step.to).or_default() += 1;
-    }
-    let ids: Vec<Uuid> = in_order.iter().map(|(id, _)| *id).collect();
-    let merged: Vec<i64> = ids
-        .iter()
-        .map(|id| merged.get(id).copied().unwrap_or_default())
-        .collect();
-    let inserted: Vec<bool> = in_order.iter().map(|(_, inserted)| *inserted).collect();
-    Ok(set(REGISTERED.rows(
-        &[arg(ids), arg(inserted), arg(merged)],
-        Composite::from_row,
-    )))
+        let mut merged: HashMap<Uuid, i64> = HashMap::new();
+        for step in &moves {
+            *merged.entry(step.to).or_default() += 1;
+        }
+        let ids: Vec<Uuid> = in_order.iter().map(|(id, _)| *id).collect();
+        let merged: Vec<i64> = ids
+            .iter()
+            .map(|id| merged.get(id).copied().unwrap_or_default())
+            .collect();
+        let inserted: Vec<bool> = in_order.iter().map(|(_, inserted)| *inserted).collect();
+        Ok(set(REGISTERED.rows(
+            &[arg(ids), arg(inserted), arg(merged)],
+            Composite::from_row,
+        )))
+    })
 }

@@ -1,12 +1,12 @@
 //! What is registered: lists, lookups, and the upsert of one runtime.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::{elements, excerpt, not_blank, one_of, required};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::entry::entry;
+use crate::error::{Error, Result, Word};
 use crate::event::Events;
 use crate::json::Jsonb;
 use crate::kind::{Registered, Runtime};
@@ -46,11 +46,11 @@ extension_sql_file!(
 /// The runtimes of a workspace, oldest first (ListAgentRuntimes).
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_list_runtimes(
-    workspace_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
-    let workspace = required("workspace_id", workspace_id)?;
-    Ok(set(LIST.rows(&[arg(workspace)], Composite::from_row)))
+fn multica_list_runtimes(workspace_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Runtime>> {
+    entry(|| {
+        let workspace = required("workspace_id", workspace_id)?;
+        Ok(set(LIST.rows(&[arg(workspace)], Composite::from_row)))
+    })
 }
 
 /// The runtimes of a workspace that belong to a user, oldest first (ListAgentRuntimesByOwner).
@@ -59,22 +59,24 @@ fn multica_list_runtimes(
 fn multica_list_runtimes_by_owner(
     workspace_id: Option<Uuid>,
     owner_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
-    let workspace = required("workspace_id", workspace_id)?;
-    let owner = required("owner_id", owner_id)?;
-    Ok(set(
-        LIST_BY_OWNER.rows(&[arg(workspace), arg(owner)], Composite::from_row)
-    ))
+) -> SetOfIterator<'static, Composite<Runtime>> {
+    entry(|| {
+        let workspace = required("workspace_id", workspace_id)?;
+        let owner = required("owner_id", owner_id)?;
+        Ok(set(
+            LIST_BY_OWNER.rows(&[arg(workspace), arg(owner)], Composite::from_row)
+        ))
+    })
 }
 
 /// One runtime; no row when it does not exist (GetAgentRuntime).
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_get_runtime(
-    runtime_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    Ok(set(GET.rows(&[arg(runtime)], Composite::from_row)))
+fn multica_get_runtime(runtime_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Runtime>> {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        Ok(set(GET.rows(&[arg(runtime)], Composite::from_row)))
+    })
 }
 
 /// One runtime of a workspace; no row when it is not there (GetAgentRuntimeForWorkspace).
@@ -83,13 +85,15 @@ fn multica_get_runtime(
 fn multica_get_runtime_for_workspace(
     runtime_id: Option<Uuid>,
     workspace_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    let workspace = required("workspace_id", workspace_id)?;
-    Ok(set(GET_FOR_WORKSPACE.rows(
-        &[arg(runtime), arg(workspace)],
-        Composite::from_row,
-    )))
+) -> SetOfIterator<'static, Composite<Runtime>> {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        let workspace = required("workspace_id", workspace_id)?;
+        Ok(set(GET_FOR_WORKSPACE.rows(
+            &[arg(runtime), arg(workspace)],
+            Composite::from_row,
+        )))
+    })
 }
 
 /// Every runtime of a workspace and provider whose daemon id is the given one but for case
@@ -100,21 +104,25 @@ fn multica_find_legacy_runtimes(
     workspace_id: Option<Uuid>,
     provider: Option<&str>,
     daemon_id: Option<&str>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Runtime>>, ErrorReport> {
-    let workspace = required("workspace_id", workspace_id)?;
-    let provider = required("provider", provider)?;
-    let daemon = required("daemon_id", daemon_id)?;
-    let args = [arg(workspace), arg(provider), arg(daemon)];
-    Ok(set(FIND_LEGACY.rows(&args, Composite::from_row)))
+) -> SetOfIterator<'static, Composite<Runtime>> {
+    entry(|| {
+        let workspace = required("workspace_id", workspace_id)?;
+        let provider = required("provider", provider)?;
+        let daemon = required("daemon_id", daemon_id)?;
+        let args = [arg(workspace), arg(provider), arg(daemon)];
+        Ok(set(FIND_LEGACY.rows(&args, Composite::from_row)))
+    })
 }
 
 /// How many agents that are not archived are bound to a runtime (CountActiveAgentsByRuntime).
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_count_active_agents(runtime_id: Option<Uuid>) -> std::result::Result<i64, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    workspace_of(runtime)?;
-    Ok(count_active_agents(runtime))
+fn multica_count_active_agents(runtime_id: Option<Uuid>) -> i64 {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        workspace_of(runtime)?;
+        Ok(count_active_agents(runtime))
+    })
 }
 
 /// How many agents that are not archived are bound to a runtime, as of now and not of the caller's snapshot.
@@ -183,6 +191,7 @@ impl Upsert {
 /// A trigger can keep a row out of the table, or make another provider of it.
 pub fn kept_out(provider: &str) -> Error {
     Error::state(
+        Word::RowKeptOut,
         format!(
             "the runtime of provider \"{}\" was not written",
             excerpt(provider)
@@ -207,41 +216,43 @@ fn multica_upsert_runtime(
     device_info: default!(Option<String>, "''"),
     metadata: default!(Option<Jsonb>, "'{}'"),
     owner_id: default!(Option<Uuid>, "NULL"),
-) -> std::result::Result<Composite<Registered>, ErrorReport> {
-    let workspace = required("workspace_id", workspace_id)?;
-    let name = required("name", name)?;
-    let mode = required("runtime_mode", runtime_mode)?;
-    let provider = required("provider", provider)?;
-    let status = required("status", status)?;
-    let device_info = required("device_info", device_info)?;
-    let metadata = required("metadata", metadata)?;
-    one_of("runtime_mode", &mode, &MODES)?;
-    one_of("status", &status, &STATUSES)?;
-    not_blank("provider", &provider)?;
-    if mode != "cloud" {
-        not_blank("daemon_id", &required("daemon_id", daemon_id.clone())?)?;
-    }
-    lock::workspace_for_key_share(workspace)?;
-    let upsert = Upsert {
-        workspace,
-        daemon_id,
-        mode,
-        names: vec![name],
-        providers: vec![provider.clone()],
-        statuses: vec![status],
-        device_infos: vec![device_info],
-        metadata: vec![metadata],
-        owner: owner_id,
-    };
-    let now = clock::now();
-    let (registered, id) = upsert
-        .write(now, |row| (Composite::from_row(row), row.must::<Uuid>(1)))
-        .pop()
-        .ok_or_else(|| kept_out(&provider))?;
-    let mut events = Events::default();
-    events.runtimes("register", [(workspace, id)]);
-    events.record(now);
-    Ok(registered)
+) -> Composite<Registered> {
+    entry(|| {
+        let workspace = required("workspace_id", workspace_id)?;
+        let name = required("name", name)?;
+        let mode = required("runtime_mode", runtime_mode)?;
+        let provider = required("provider", provider)?;
+        let status = required("status", status)?;
+        let device_info = required("device_info", device_info)?;
+        let metadata = required("metadata", metadata)?;
+        one_of("runtime_mode", &mode, &MODES)?;
+        one_of("status", &status, &STATUSES)?;
+        not_blank("provider", &provider)?;
+        if mode != "cloud" {
+            not_blank("daemon_id", &required("daemon_id", daemon_id.clone())?)?;
+        }
+        lock::workspace_for_key_share(workspace)?;
+        let upsert = Upsert {
+            workspace,
+            daemon_id,
+            mode,
+            names: vec![name],
+            providers: vec![provider.clone()],
+            statuses: vec![status],
+            device_infos: vec![device_info],
+            metadata: vec![metadata],
+            owner: owner_id,
+        };
+        let now = clock::now();
+        let (registered, id) = upsert
+            .write(now, |row| (Composite::from_row(row), row.must::<Uuid>(1)))
+            .pop()
+            .ok_or_else(|| kept_out(&provider))?;
+        let mut events = Events::default();
+        events.runtimes("register", [(workspace, id)]);
+        events.record(now);
+        Ok(registered)
+    })
 }
 
 /// Ids of an array argument, sorted and each once.

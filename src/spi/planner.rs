@@ -13,6 +13,8 @@ use pgrx::PgList;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
+use crate::entry::entry;
+
 /// Declares the planner's settings: the name of Postgres' variable, its type, and the value that Postgres ships.
 macro_rules! settings {
     ($($(#[$version:meta])* $name:ident: $type:ty = $shipped:expr;)*) => {
@@ -224,24 +226,26 @@ unsafe extern "C-unwind" fn plan(
     options: c_int,
     params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
-    let running = RUNNING.get().filter(|running| {
-        // SAFETY: Postgres passes the text of the statement, or NULL.
-        !text.is_null() && unsafe { CStr::from_ptr(text) }.to_bytes() == running.text.as_bytes()
-    });
-    let Some(running) = running else {
-        let _in_force = InForce::of_session();
-        return unsafe { next_planner(query, text, options, params) };
-    };
-    let _in_force = InForce::of_statement(running.rules);
-    let options = options & !(pg_sys::CURSOR_OPT_PARALLEL_OK as c_int);
-    // SAFETY: the planner returns a statement of its own, or raises an error.
-    unsafe {
-        let planned = next_planner(query, text, options, params);
-        // A scan type that is switched off makes a plan look expensive up to Postgres 17; compiling it would take longer than
-        // running it.
-        (*planned).jitFlags = pg_sys::PGJIT_NONE as c_int;
-        planned
-    }
+    entry(|| {
+        let running = RUNNING.get().filter(|running| {
+            // SAFETY: Postgres passes the text of the statement, or NULL.
+            !text.is_null() && unsafe { CStr::from_ptr(text) }.to_bytes() == running.text.as_bytes()
+        });
+        let Some(running) = running else {
+            let _in_force = InForce::of_session();
+            return Ok(unsafe { next_planner(query, text, options, params) });
+        };
+        let _in_force = InForce::of_statement(running.rules);
+        let options = options & !(pg_sys::CURSOR_OPT_PARALLEL_OK as c_int);
+        // SAFETY: the planner returns a statement of its own, or raises an error.
+        unsafe {
+            let planned = next_planner(query, text, options, params);
+            // A scan type that is switched off makes a plan look expensive up to Postgres 17; compiling it would take longer than
+            // running it.
+            (*planned).jitFlags = pg_sys::PGJIT_NONE as c_int;
+            Ok(planned)
+        }
+    })
 }
 
 unsafe fn next_planner(
@@ -266,29 +270,32 @@ unsafe extern "C-unwind" fn offer(
     is_parent: bool,
     rel: *mut pg_sys::RelOptInfo,
 ) {
-    unsafe {
-        if let Some(Some(hook)) = NEXT_RELATION_INFO.get() {
-            pg_guard_ffi_boundary(|| hook(root, table, is_parent, rel));
+    entry(|| {
+        unsafe {
+            if let Some(Some(hook)) = NEXT_RELATION_INFO.get() {
+                pg_guard_ffi_boundary(|| hook(root, table, is_parent, rel));
+            }
+            let offered = OFFERED.get();
+            if offered != Indexes::All {
+                let id = pg_sys::get_attnum(table, c"id".as_ptr());
+                let status = pg_sys::get_attnum(table, c"status".as_ptr());
+                let all = PgList::<pg_sys::IndexOptInfo>::from_pg((*rel).indexlist);
+                let mut kept = PgList::new();
+                all.iter_ptr()
+                    .filter(|index| {
+                        let index = &**index;
+                        index.indpred.is_null()
+                            && match offered {
+                                Indexes::LedById => led_by(index, id),
+                                _ => !has_key(index, status),
+                            }
+                    })
+                    .for_each(|index| kept.push(index));
+                (*rel).indexlist = kept.into_pg();
+            }
         }
-        let offered = OFFERED.get();
-        if offered != Indexes::All {
-            let id = pg_sys::get_attnum(table, c"id".as_ptr());
-            let status = pg_sys::get_attnum(table, c"status".as_ptr());
-            let all = PgList::<pg_sys::IndexOptInfo>::from_pg((*rel).indexlist);
-            let mut kept = PgList::new();
-            all.iter_ptr()
-                .filter(|index| {
-                    let index = &**index;
-                    index.indpred.is_null()
-                        && match offered {
-                            Indexes::LedById => led_by(index, id),
-                            _ => !has_key(index, status),
-                        }
-                })
-                .for_each(|index| kept.push(index));
-            (*rel).indexlist = kept.into_pg();
-        }
-    }
+        Ok(())
+    })
 }
 
 fn has_key(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {

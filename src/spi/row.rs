@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, PgMemoryContexts};
 
-use crate::error::Error;
+use crate::error::{Error, Word};
 
 /// One row of a result, readable while its statement's SPI connection is open.
 pub struct Row<'table> {
@@ -29,7 +29,7 @@ impl Row<'_> {
         self.get(position).unwrap_or_else(|| {
             let attributes = unsafe { crate::row::attributes(self.desc) };
             let name = String::from_utf8_lossy(crate::row::name_of(&attributes[position - 1]));
-            Error::state(
+            Error::state(Word::TableConflict,
                 format!("column \"{name}\" is NULL in a row that has to have it"),
                 "A table that was adopted may lack NOT NULL.",
                 "SELECT * FROM multica_install(dry_run => true) lists what is missing: set the column in every row, then NOT NULL.",
@@ -51,6 +51,7 @@ impl Row<'_> {
             .position(|attribute| crate::row::name_of(attribute) == name.as_bytes())
             .unwrap_or_else(|| {
                 Error::state(
+                    Word::InstallNeeded,
                     "the tables of multica are missing or too old",
                     format!("There is no column \"{name}\"."),
                     "Run SELECT * FROM multica_install();",

@@ -1,13 +1,13 @@
 //! Work that nobody wants any more, with the same consequences whichever way it is cancelled.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
 use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::event::{Events, Told};
 use crate::failure;
@@ -91,25 +91,25 @@ pub fn cancel(tasks: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events)
 /// Cancels one active task. One that is over already is answered as it is.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_cancel(
-    task_id: Option<Uuid>,
-) -> std::result::Result<Composite<Transition>, ErrorReport> {
-    let task = required("task_id", task_id)?;
-    let Some(state) = State::open(task, None)? else {
-        return Ok(Outcome::default().of(task)?);
-    };
-    let now = clock::now();
-    let mut events = Events::default();
-    if cancel(vec![task], now, &mut events).is_empty() {
-        let refused = state.refuse(task, "cancelled", "queued, dispatched or running");
-        return Err(refused.into());
-    }
-    events.record(now);
-    Ok(Outcome {
-        applied: true,
-        ..Outcome::default()
-    }
-    .of(task)?)
+fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
+    entry(|| {
+        let task = required("task_id", task_id)?;
+        let Some(state) = State::open(task, None)? else {
+            return Outcome::default().of(task);
+        };
+        let now = clock::now();
+        let mut events = Events::default();
+        if cancel(vec![task], now, &mut events).is_empty() {
+            let refused = state.refuse(task, "cancelled", "queued, dispatched or running");
+            return Err(refused);
+        }
+        events.record(now);
+        Outcome {
+            applied: true,
+            ..Outcome::default()
+        }
+        .of(task)
+    })
 }
 
 /// Locks, looks again under the locks, cancels: whatever became active on the way, too. Only a task of an agent that the
@@ -143,22 +143,24 @@ fn exists(statement: &Statement, what: &'static str, id: Uuid) -> Result<()> {
 fn multica_cancel_issue_tasks(
     issue_id: Option<Uuid>,
     agent_id: default!(Option<Uuid>, "NULL"),
-) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
-    let issue = required("issue_id", issue_id)?;
-    exists(&ISSUE_EXISTS, "issue", issue)?;
-    if let Some(agent) = agent_id {
-        exists(&AGENT_EXISTS, "agent", agent)?;
-    }
-    Ok(cancel_all(&Whose::Issue(issue, agent_id)))
+) -> SetOfIterator<'static, Composite<Task>> {
+    entry(|| {
+        let issue = required("issue_id", issue_id)?;
+        exists(&ISSUE_EXISTS, "issue", issue)?;
+        if let Some(agent) = agent_id {
+            exists(&AGENT_EXISTS, "agent", agent)?;
+        }
+        Ok(cancel_all(&Whose::Issue(issue, agent_id)))
+    })
 }
 
 /// Cancels the active tasks of an agent; gives those that it cancelled.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_cancel_agent_tasks(
-    agent_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
-    let agent = required("agent_id", agent_id)?;
-    exists(&AGENT_EXISTS, "agent", agent)?;
-    Ok(cancel_all(&Whose::Agent(agent)))
+fn multica_cancel_agent_tasks(agent_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
+    entry(|| {
+        let agent = required("agent_id", agent_id)?;
+        exists(&AGENT_EXISTS, "agent", agent)?;
+        Ok(cancel_all(&Whose::Agent(agent)))
+    })
 }

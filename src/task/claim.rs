@@ -5,13 +5,13 @@
 //! and only while nothing else is held.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
 use super::cancel::cancel;
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::event::{Events, Told};
 use crate::json::Jsonb;
@@ -166,48 +166,50 @@ impl Look {
 fn multica_claim(
     runtime_id: Option<Uuid>,
     max_tasks: default!(Option<i32>, "1"),
-) -> std::result::Result<SetOfIterator<'static, Composite<Claimed>>, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    let most = match required("max_tasks", max_tasks)? {
-        negative if negative < 0 => {
-            let problem = format!("{negative} is below zero");
-            let hint = format!("Pass 0 or more; above {MOST} is {MOST}.");
-            return Err(Error::invalid("max_tasks", problem, hint).into());
+) -> SetOfIterator<'static, Composite<Claimed>> {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        let most = match required("max_tasks", max_tasks)? {
+            negative if negative < 0 => {
+                let problem = format!("{negative} is below zero");
+                let hint = format!("Pass 0 or more; above {MOST} is {MOST}.");
+                return Err(Error::invalid("max_tasks", problem, hint));
+            }
+            most => i64::from(most).min(MOST),
+        };
+        let now = clock::now();
+        let mut events = Events::default();
+        let mut look = Look::take(runtime, None, most, now)?;
+        let mut silent = look.needs_sign_of_life;
+        let mut claimed = Vec::new();
+        for at in 0..LOOKS {
+            if look.choices.is_empty() {
+                break;
+            }
+            let mut agents = look.lock_agents();
+            if agents.is_empty() && at == 0 {
+                look = Look::take(runtime, None, MOST, now)?;
+                agents = look.lock_an_agent();
+            }
+            // The runtime's row comes after the agents and before the chats, as in every call.
+            let revived = std::mem::take(&mut silent);
+            if revived {
+                runtime::revive(vec![runtime], now, &mut events);
+            }
+            let chats = look.lock_chats(&agents);
+            let current = look.if_current(&agents, most).filter(|_| !revived);
+            claimed = claim(runtime, &agents, &chats, most, current, now, &mut events)?;
+            if !claimed.is_empty() {
+                break;
+            }
+            look = Look::take(runtime, None, most, now)?;
         }
-        most => i64::from(most).min(MOST),
-    };
-    let now = clock::now();
-    let mut events = Events::default();
-    let mut look = Look::take(runtime, None, most, now)?;
-    let mut silent = look.needs_sign_of_life;
-    let mut claimed = Vec::new();
-    for at in 0..LOOKS {
-        if look.choices.is_empty() {
-            break;
-        }
-        let mut agents = look.lock_agents();
-        if agents.is_empty() && at == 0 {
-            look = Look::take(runtime, None, MOST, now)?;
-            agents = look.lock_an_agent();
-        }
-        // The runtime's row comes after the agents and before the chats, as in every call.
-        let revived = std::mem::take(&mut silent);
-        if revived {
+        if silent {
             runtime::revive(vec![runtime], now, &mut events);
         }
-        let chats = look.lock_chats(&agents);
-        let current = look.if_current(&agents, most).filter(|_| !revived);
-        claimed = claim(runtime, &agents, &chats, most, current, now, &mut events)?;
-        if !claimed.is_empty() {
-            break;
-        }
-        look = Look::take(runtime, None, most, now)?;
-    }
-    if silent {
-        runtime::revive(vec![runtime], now, &mut events);
-    }
-    events.record(now);
-    Ok(set(claimed))
+        events.record(now);
+        Ok(set(claimed))
+    })
 }
 
 /// Chooses again under the locks, unless what was seen is `current`, and hands out; tasks of another workspace than the

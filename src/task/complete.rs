@@ -1,13 +1,13 @@
 //! A run that came to its end.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
 use super::transition::{self, Outcome, State};
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::event::{Events, Told};
 use crate::failure;
 use crate::json::Jsonb;
@@ -32,56 +32,58 @@ fn multica_complete(
     session_id: default!(Option<String>, "NULL"),
     work_dir: default!(Option<String>, "NULL"),
     claim_token: default!(Option<i64>, "NULL"),
-) -> Result<Composite<Transition>, ErrorReport> {
-    let task = required("task_id", task_id)?;
-    let wanted = Wanted::of_run(task);
-    wanted.take();
-    let now = clock::now();
-    let args = [
-        arg(task),
-        arg(now),
-        arg(result),
-        arg(session_id),
-        arg(work_dir),
-        arg(claim_token),
-    ];
-    let mut tell = Told::reader();
-    let done = COMPLETE.row(&args, |row| {
-        let told = tell(row).within(row.column("workspace_id"));
-        (told, Composite::from_row(row))
-    });
-    let Some((told, completed)) = done else {
-        let state = State::of(task)?;
-        if state.is_final() {
-            return Ok(Outcome::default().of(task)?);
-        }
-        state.check_token(task, claim_token)?;
-        return Err(state.refuse(task, "completed", "running").into());
-    };
-    let stamp = |issue: &Uuid| STAMP_ISSUE.run(&[arg(*issue), arg(now)]) > 0;
-    let first_execution = wanted.issues.iter().any(stamp);
-    transition::point_chat(&told, now);
-    let mut events = Events::default();
-    if told.is_turn() {
-        events.turn_done(&told);
-    }
-    for agent in failure::reconcile(&wanted.agents, now) {
-        events.push("agent:status", agent, json!({}));
-    }
-    events.task("task:completed", &told);
-    for run in wanted.runs {
-        if COMPLETE_RUN.run(&[arg(run), arg(now), arg(result)]) > 0 {
-            events.push("autopilot:run_done", run, json!({}));
-        }
-    }
-    events.record(now);
-    if first_execution {
-        let outcome = Outcome {
-            applied: true,
-            first_execution,
-            ..Outcome::default()
+) -> Composite<Transition> {
+    entry(|| {
+        let task = required("task_id", task_id)?;
+        let wanted = Wanted::of_run(task);
+        wanted.take();
+        let now = clock::now();
+        let args = [
+            arg(task),
+            arg(now),
+            arg(result),
+            arg(session_id),
+            arg(work_dir),
+            arg(claim_token),
+        ];
+        let mut tell = Told::reader();
+        let done = COMPLETE.row(&args, |row| {
+            let told = tell(row).within(row.column("workspace_id"));
+            (told, Composite::from_row(row))
+        });
+        let Some((told, completed)) = done else {
+            let state = State::of(task)?;
+            if state.is_final() {
+                return Outcome::default().of(task);
+            }
+            state.check_token(task, claim_token)?;
+            return Err(state.refuse(task, "completed", "running"));
         };
-        return Ok(outcome.of(task)?);
-    }
-    Ok(completed)
+        let stamp = |issue: &Uuid| STAMP_ISSUE.run(&[arg(*issue), arg(now)]) > 0;
+        let first_execution = wanted.issues.iter().any(stamp);
+        transition::point_chat(&told, now);
+        let mut events = Events::default();
+        if told.is_turn() {
+            events.turn_done(&told);
+        }
+        for agent in failure::reconcile(&wanted.agents, now) {
+            events.push("agent:status", agent, json!({}));
+        }
+        events.task("task:completed", &told);
+        for run in wanted.runs {
+            if COMPLETE_RUN.run(&[arg(run), arg(now), arg(result)]) > 0 {
+                events.push("autopilot:run_done", run, json!({}));
+            }
+        }
+        events.record(now);
+        if first_execution {
+            let outcome = Outcome {
+                applied: true,
+                first_execution,
+                ..Outcome::default()
+            };
+            return outcome.of(task);
+        }
+        Ok(completed)
+    })
 }

@@ -1,13 +1,13 @@
 //! Work arrives.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::source::{Source, check_comment};
 use crate::argument::required;
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::entry::entry;
+use crate::error::{Error, Result, Word};
 use crate::event::{Events, Told};
 use crate::json::Jsonb;
 use crate::kind::Enqueued;
@@ -87,6 +87,7 @@ pub fn lock(
         return Ok(());
     }
     Err(Error::state(
+        Word::TryAgain,
         "the agent to work on it was changed by another session meanwhile",
         format!("It was agent {}.", source.agent),
         "Repeat the call.",
@@ -105,6 +106,7 @@ fn home_of(source: &Source) -> Result<(Uuid, Uuid)> {
     }
     if archived {
         return Err(Error::state(
+            Word::Archived,
             format!("agent {agent} is archived"),
             "An archived agent takes no work.",
             "Restore the agent, or choose another one.",
@@ -151,6 +153,7 @@ pub fn insert(
     let pending = PENDING.row(&[arg(source.issue), arg(source.agent)], |row| row.must(1));
     let pending = pending.ok_or_else(|| {
         Error::state(
+            Word::TryAgain,
             "the pending task of this issue and agent went away while it was looked for",
             "Another session took or cancelled it with statements of its own.",
             "Repeat the call.",
@@ -196,15 +199,17 @@ fn multica_enqueue(
     context: default!(Option<Jsonb>, "'{}'"),
     priority: default!(Option<i32>, "0"),
     max_attempts: default!(Option<i32>, "2"),
-) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
-    let agent = required("agent_id", agent_id)?;
-    let wishes = Wishes {
-        context: Some(required("context", context)?),
-        priority: Some(required("priority", priority)?),
-        max_attempts: Some(required("max_attempts", max_attempts)?),
-        ..Wishes::default()
-    };
-    Ok(enqueue(|| Ok(Source::agent(agent)), wishes)?)
+) -> Composite<Enqueued> {
+    entry(|| {
+        let agent = required("agent_id", agent_id)?;
+        let wishes = Wishes {
+            context: Some(required("context", context)?),
+            priority: Some(required("priority", priority)?),
+            max_attempts: Some(required("max_attempts", max_attempts)?),
+            ..Wishes::default()
+        };
+        enqueue(|| Ok(Source::agent(agent)), wishes)
+    })
 }
 
 /// A task for the assignee of an issue; where one is pending already, that one.
@@ -216,10 +221,12 @@ fn multica_enqueue_issue(
     priority: default!(Option<i32>, "NULL"),
     max_attempts: default!(Option<i32>, "NULL"),
     context: default!(Option<Jsonb>, "NULL"),
-) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
-    let issue = required("issue_id", issue_id)?;
-    let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
-    Ok(enqueue(|| Source::issue(issue, None), wishes)?)
+) -> Composite<Enqueued> {
+    entry(|| {
+        let issue = required("issue_id", issue_id)?;
+        let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
+        enqueue(|| Source::issue(issue, None), wishes)
+    })
 }
 
 /// A task for an agent that was mentioned on an issue; where one is pending already, that one.
@@ -232,11 +239,13 @@ fn multica_enqueue_mention(
     priority: default!(Option<i32>, "NULL"),
     max_attempts: default!(Option<i32>, "NULL"),
     context: default!(Option<Jsonb>, "NULL"),
-) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
-    let issue = required("issue_id", issue_id)?;
-    let agent = required("agent_id", agent_id)?;
-    let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
-    Ok(enqueue(|| Source::issue(issue, Some(agent)), wishes)?)
+) -> Composite<Enqueued> {
+    entry(|| {
+        let issue = required("issue_id", issue_id)?;
+        let agent = required("agent_id", agent_id)?;
+        let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
+        enqueue(|| Source::issue(issue, Some(agent)), wishes)
+    })
 }
 
 /// The next turn of a chat session; a session may have several waiting.
@@ -248,10 +257,12 @@ fn multica_enqueue_chat(
     priority: default!(Option<i32>, "NULL"),
     max_attempts: default!(Option<i32>, "NULL"),
     context: default!(Option<Jsonb>, "NULL"),
-) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
-    let chat = required("chat_session_id", chat_session_id)?;
-    let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
-    Ok(enqueue(|| Source::chat(chat), wishes)?)
+) -> Composite<Enqueued> {
+    entry(|| {
+        let chat = required("chat_session_id", chat_session_id)?;
+        let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
+        enqueue(|| Source::chat(chat), wishes)
+    })
 }
 
 /// The task of an autopilot run that works without an issue; the run remembers it. One that has its task gives that one.
@@ -263,8 +274,10 @@ fn multica_enqueue_autopilot(
     priority: default!(Option<i32>, "NULL"),
     max_attempts: default!(Option<i32>, "NULL"),
     context: default!(Option<Jsonb>, "NULL"),
-) -> std::result::Result<Composite<Enqueued>, ErrorReport> {
-    let run = required("autopilot_run_id", autopilot_run_id)?;
-    let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
-    Ok(enqueue(|| Source::autopilot(run), wishes)?)
+) -> Composite<Enqueued> {
+    entry(|| {
+        let run = required("autopilot_run_id", autopilot_run_id)?;
+        let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
+        enqueue(|| Source::autopilot(run), wishes)
+    })
 }

@@ -1,12 +1,12 @@
 //! A run that its daemon reports as failed.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::transition::{self, Outcome, State};
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::event::{Events, Told};
 use crate::failure;
 use crate::kind::Transition;
@@ -26,33 +26,35 @@ fn multica_fail(
     session_id: default!(Option<String>, "NULL"),
     work_dir: default!(Option<String>, "NULL"),
     claim_token: default!(Option<i64>, "NULL"),
-) -> Result<Composite<Transition>, ErrorReport> {
-    let task = required("task_id", task_id)?;
-    let error = required("error", error)?;
-    let Some(state) = State::open(task, claim_token)? else {
-        return Ok(Outcome::default().of(task)?);
-    };
-    let now = clock::now();
-    let args = [
-        arg(task),
-        arg(now),
-        arg(error),
-        arg(failure_reason),
-        arg(session_id),
-        arg(work_dir),
-    ];
-    let failed = Told::read(&FAIL, &args);
-    let Some(told) = failed.first() else {
-        return Err(state.refuse(task, "failed", "dispatched or running").into());
-    };
-    transition::point_chat(told, now);
-    let mut events = Events::default();
-    let done = failure::follow(&failed, |_| true, now, &mut events);
-    events.record(now);
-    Ok(Outcome {
-        applied: true,
-        retry: done.retries.first().copied(),
-        ..Outcome::default()
-    }
-    .of(task)?)
+) -> Composite<Transition> {
+    entry(|| {
+        let task = required("task_id", task_id)?;
+        let error = required("error", error)?;
+        let Some(state) = State::open(task, claim_token)? else {
+            return Outcome::default().of(task);
+        };
+        let now = clock::now();
+        let args = [
+            arg(task),
+            arg(now),
+            arg(error),
+            arg(failure_reason),
+            arg(session_id),
+            arg(work_dir),
+        ];
+        let failed = Told::read(&FAIL, &args);
+        let Some(told) = failed.first() else {
+            return Err(state.refuse(task, "failed", "dispatched or running"));
+        };
+        transition::point_chat(told, now);
+        let mut events = Events::default();
+        let done = failure::follow(&failed, |_| true, now, &mut events);
+        events.record(now);
+        Outcome {
+            applied: true,
+            retry: done.retries.first().copied(),
+            ..Outcome::default()
+        }
+        .of(task)
+    })
 }

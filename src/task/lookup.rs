@@ -1,10 +1,10 @@
 //! Questions about tasks.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::argument::{bound, required};
+use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::kind::{Session, Task};
 use crate::row::{Composite, set};
@@ -55,21 +55,21 @@ fn known_agent(agent_id: Option<Uuid>) -> Result<Uuid> {
 /// One task; no row when it does not exist.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_get_task(
-    task_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
-    let task = required("task_id", task_id)?;
-    Ok(set(GET.rows(&[arg(task)], Composite::from_row)))
+fn multica_get_task(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
+    entry(|| {
+        let task = required("task_id", task_id)?;
+        Ok(set(GET.rows(&[arg(task)], Composite::from_row)))
+    })
 }
 
 /// What waits on a runtime or was handed to it and not started, newest first.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_list_pending_tasks(
-    runtime_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
-    let runtime = required("runtime_id", runtime_id)?;
-    Ok(set(LIST_PENDING.rows(&[arg(runtime)], Composite::from_row)))
+fn multica_list_pending_tasks(runtime_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
+    entry(|| {
+        let runtime = required("runtime_id", runtime_id)?;
+        Ok(set(LIST_PENDING.rows(&[arg(runtime)], Composite::from_row)))
+    })
 }
 
 /// The tasks of an issue, newest first.
@@ -78,12 +78,14 @@ fn multica_list_pending_tasks(
 fn multica_list_issue_tasks(
     issue_id: Option<Uuid>,
     max_tasks: default!(Option<i32>, "100"),
-) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
-    let issue = required("issue_id", issue_id)?;
-    let most = bound("max_tasks", max_tasks)?;
-    Ok(set(
-        LIST_OF_ISSUE.rows(&[arg(issue), arg(most)], Composite::from_row)
-    ))
+) -> SetOfIterator<'static, Composite<Task>> {
+    entry(|| {
+        let issue = required("issue_id", issue_id)?;
+        let most = bound("max_tasks", max_tasks)?;
+        Ok(set(
+            LIST_OF_ISSUE.rows(&[arg(issue), arg(most)], Composite::from_row)
+        ))
+    })
 }
 
 /// The tasks of an agent, newest first.
@@ -92,22 +94,26 @@ fn multica_list_issue_tasks(
 fn multica_list_agent_tasks(
     agent_id: Option<Uuid>,
     max_tasks: default!(Option<i32>, "100"),
-) -> std::result::Result<SetOfIterator<'static, Composite<Task>>, ErrorReport> {
-    let agent = required("agent_id", agent_id)?;
-    let most = bound("max_tasks", max_tasks)?;
-    Ok(set(
-        LIST_OF_AGENT.rows(&[arg(agent), arg(most)], Composite::from_row)
-    ))
+) -> SetOfIterator<'static, Composite<Task>> {
+    entry(|| {
+        let agent = required("agent_id", agent_id)?;
+        let most = bound("max_tasks", max_tasks)?;
+        Ok(set(
+            LIST_OF_AGENT.rows(&[arg(agent), arg(most)], Composite::from_row)
+        ))
+    })
 }
 
 /// Whether any task of an issue, of any agent, is not over yet.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_has_active_task(issue_id: Option<Uuid>) -> std::result::Result<bool, ErrorReport> {
-    let issue = known_issue(issue_id)?;
-    Ok(HAS_ACTIVE
-        .row(&[arg(issue)], |row| row.must(1))
-        .unwrap_or_default())
+fn multica_has_active_task(issue_id: Option<Uuid>) -> bool {
+    entry(|| {
+        let issue = known_issue(issue_id)?;
+        Ok(HAS_ACTIVE
+            .row(&[arg(issue)], |row| row.must(1))
+            .unwrap_or_default())
+    })
 }
 
 /// Whether a task of an issue, of one agent or any, waits or was handed out and not started.
@@ -116,22 +122,26 @@ fn multica_has_active_task(issue_id: Option<Uuid>) -> std::result::Result<bool, 
 fn multica_has_pending_task(
     issue_id: Option<Uuid>,
     agent_id: default!(Option<Uuid>, "NULL"),
-) -> std::result::Result<bool, ErrorReport> {
-    let issue = known_issue(issue_id)?;
-    let agent = agent_id.map(|agent| known_agent(Some(agent))).transpose()?;
-    Ok(HAS_PENDING
-        .row(&[arg(issue), arg(agent)], |row| row.must(1))
-        .unwrap_or_default())
+) -> bool {
+    entry(|| {
+        let issue = known_issue(issue_id)?;
+        let agent = agent_id.map(|agent| known_agent(Some(agent))).transpose()?;
+        Ok(HAS_PENDING
+            .row(&[arg(issue), arg(agent)], |row| row.must(1))
+            .unwrap_or_default())
+    })
 }
 
 /// How many tasks of an agent are in flight, on any runtime.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_count_running_tasks(agent_id: Option<Uuid>) -> std::result::Result<i64, ErrorReport> {
-    let agent = known_agent(agent_id)?;
-    Ok(COUNT_RUNNING
-        .row(&[arg(agent)], |row| row.must(1))
-        .unwrap_or_default())
+fn multica_count_running_tasks(agent_id: Option<Uuid>) -> i64 {
+    entry(|| {
+        let agent = known_agent(agent_id)?;
+        Ok(COUNT_RUNNING
+            .row(&[arg(agent)], |row| row.must(1))
+            .unwrap_or_default())
+    })
 }
 
 /// Where an agent left an issue; no row when it never got as far as a session.
@@ -140,12 +150,14 @@ fn multica_count_running_tasks(agent_id: Option<Uuid>) -> std::result::Result<i6
 fn multica_last_task_session(
     issue_id: Option<Uuid>,
     agent_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Session>>, ErrorReport> {
-    let issue = required("issue_id", issue_id)?;
-    let agent = required("agent_id", agent_id)?;
-    Ok(set(
-        LAST_TASK_SESSION.rows(&[arg(issue), arg(agent)], Composite::from_row)
-    ))
+) -> SetOfIterator<'static, Composite<Session>> {
+    entry(|| {
+        let issue = required("issue_id", issue_id)?;
+        let agent = required("agent_id", agent_id)?;
+        Ok(set(
+            LAST_TASK_SESSION.rows(&[arg(issue), arg(agent)], Composite::from_row)
+        ))
+    })
 }
 
 /// Where the last turn of a chat left off; no row when none got as far as a session.
@@ -153,9 +165,11 @@ fn multica_last_task_session(
 #[search_path(@extschema@, pg_temp)]
 fn multica_last_chat_session(
     chat_session_id: Option<Uuid>,
-) -> std::result::Result<SetOfIterator<'static, Composite<Session>>, ErrorReport> {
-    let chat = required("chat_session_id", chat_session_id)?;
-    Ok(set(
-        LAST_CHAT_SESSION.rows(&[arg(chat)], Composite::from_row)
-    ))
+) -> SetOfIterator<'static, Composite<Session>> {
+    entry(|| {
+        let chat = required("chat_session_id", chat_session_id)?;
+        Ok(set(
+            LAST_CHAT_SESSION.rows(&[arg(chat)], Composite::from_row)
+        ))
+    })
 }

@@ -1,7 +1,6 @@
 //! A user wants it done again.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::cancel::{active_of, cancel};
@@ -9,6 +8,7 @@ use super::enqueue::{Wishes, insert, lock};
 use super::source::{Source, check_comment};
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::error::Error;
 use crate::event::Events;
 use crate::kind::Task;
@@ -33,35 +33,37 @@ extension_sql_file!(
 fn multica_rerun(
     issue_id: Option<Uuid>,
     trigger_comment_id: default!(Option<Uuid>, "NULL"),
-) -> Result<Composite<Task>, ErrorReport> {
-    let issue = required("issue_id", issue_id)?;
-    let find = || Source::issue(issue, None);
-    let source = find()?;
-    check_comment(trigger_comment_id, &source)?;
-    let active = || active_of(issue, source.agent);
-    lock(
-        &source,
-        trigger_comment_id,
-        Wanted::of_tasks(active()),
-        find,
-    )?;
+) -> Composite<Task> {
+    entry(|| {
+        let issue = required("issue_id", issue_id)?;
+        let find = || Source::issue(issue, None);
+        let source = find()?;
+        check_comment(trigger_comment_id, &source)?;
+        let active = || active_of(issue, source.agent);
+        lock(
+            &source,
+            trigger_comment_id,
+            Wanted::of_tasks(active()),
+            find,
+        )?;
 
-    let now = clock::now();
-    let mut events = Events::default();
-    cancel(active(), now, &mut events);
-    let latest: Option<(Option<String>, Option<String>)> = LATEST_SESSION
-        .row(&[arg(issue), arg(source.agent)], |row| {
-            (row.get(1), row.get(2))
-        });
-    let (session_id, work_dir) = latest.unwrap_or_default();
-    let wishes = Wishes {
-        comment: trigger_comment_id,
-        session_id,
-        work_dir,
-        ..Wishes::default()
-    };
-    let (task, _) = insert(&source, wishes, now, &mut events)?;
-    events.record(now);
-    let row = GET.row(&[arg(task)], Composite::from_row);
-    Ok(row.ok_or_else(|| Error::not_found("task", task))?)
+        let now = clock::now();
+        let mut events = Events::default();
+        cancel(active(), now, &mut events);
+        let latest: Option<(Option<String>, Option<String>)> = LATEST_SESSION
+            .row(&[arg(issue), arg(source.agent)], |row| {
+                (row.get(1), row.get(2))
+            });
+        let (session_id, work_dir) = latest.unwrap_or_default();
+        let wishes = Wishes {
+            comment: trigger_comment_id,
+            session_id,
+            work_dir,
+            ..Wishes::default()
+        };
+        let (task, _) = insert(&source, wishes, now, &mut events)?;
+        events.record(now);
+        let row = GET.row(&[arg(task)], Composite::from_row);
+        row.ok_or_else(|| Error::not_found("task", task))
+    })
 }

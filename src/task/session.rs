@@ -1,12 +1,12 @@
 //! Where an agent is to resume, remembered while it still runs.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::transition::State;
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::error::Error;
 use crate::spi::{Statement, arg};
 
@@ -21,29 +21,30 @@ fn multica_pin_session(
     session_id: default!(Option<&str>, "NULL"),
     work_dir: default!(Option<&str>, "NULL"),
     claim_token: default!(Option<i64>, "NULL"),
-) -> Result<bool, ErrorReport> {
-    let task = required("task_id", task_id)?;
-    if session_id.unwrap_or_default().is_empty() && work_dir.unwrap_or_default().is_empty() {
-        return Err(Error::invalid(
-            "session_id",
-            "it is empty, and work_dir too",
-            "Pass the session, the working directory, or both.",
-        )
-        .into());
-    }
-    let args = [
-        arg(task),
-        arg(session_id),
-        arg(work_dir),
-        arg(clock::now()),
-        arg(claim_token),
-    ];
-    if PIN.run(&args) > 0 {
-        return Ok(true);
-    }
-    let state = State::of(task)?;
-    if !state.is_final() {
-        state.check_token(task, claim_token)?;
-    }
-    Ok(false)
+) -> bool {
+    entry(|| {
+        let task = required("task_id", task_id)?;
+        if session_id.unwrap_or_default().is_empty() && work_dir.unwrap_or_default().is_empty() {
+            return Err(Error::invalid(
+                "session_id",
+                "it is empty, and work_dir too",
+                "Pass the session, the working directory, or both.",
+            ));
+        }
+        let args = [
+            arg(task),
+            arg(session_id),
+            arg(work_dir),
+            arg(clock::now()),
+            arg(claim_token),
+        ];
+        if PIN.run(&args) > 0 {
+            return Ok(true);
+        }
+        let state = State::of(task)?;
+        if !state.is_final() {
+            state.check_token(task, claim_token)?;
+        }
+        Ok(false)
+    })
 }

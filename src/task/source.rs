@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Word};
 use crate::spi::{Statement, arg};
 
 static OF_ISSUE: Statement = Statement::write(include_str!("../../sql/task/source_of_issue.sql"));
@@ -57,6 +57,7 @@ impl Source {
         let is_agent = mentioned.is_some() || assignee_type.as_deref() == Some("agent");
         let agent = agent.filter(|_| is_agent).ok_or_else(|| {
             Error::state(
+                Word::NotAssigned,
                 format!("issue {issue} is not assigned to an agent"),
                 match assignee_type {
                     Some(other) => format!("It is assigned to a {other}."),
@@ -102,6 +103,7 @@ impl Source {
             found.ok_or_else(|| Error::not_found("autopilot run", run))?;
         if matches!(status.as_str(), "completed" | "failed") {
             return Err(Error::state(
+                Word::Final,
                 format!("autopilot run {run} is over"),
                 format!("It is {status}."),
                 "Make a new run.",

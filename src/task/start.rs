@@ -1,12 +1,12 @@
 //! A daemon begins to run a task.
 
 use pgrx::Uuid;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::clock;
+use crate::entry::entry;
 use crate::kind::Transition;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
@@ -20,18 +20,20 @@ static START: Statement = Statement::write(include_str!("../../sql/task/start.sq
 fn multica_start(
     task_id: Option<Uuid>,
     claim_token: default!(Option<i64>, "NULL"),
-) -> Result<Composite<Transition>, ErrorReport> {
-    let task = required("task_id", task_id)?;
-    let args = [arg(task), arg(clock::now()), arg(claim_token)];
-    if let Some(started) = START.row(&args, Composite::from_row) {
-        return Ok(started);
-    }
-    let state = State::of(task)?;
-    if state.status == "running" && claim_token.is_some() && state.token == claim_token {
-        return Ok(Outcome::default().of(task)?);
-    }
-    if state.status == "dispatched" {
-        state.check_token(task, claim_token)?;
-    }
-    Err(state.refuse(task, "started", "dispatched").into())
+) -> Composite<Transition> {
+    entry(|| {
+        let task = required("task_id", task_id)?;
+        let args = [arg(task), arg(clock::now()), arg(claim_token)];
+        if let Some(started) = START.row(&args, Composite::from_row) {
+            return Ok(started);
+        }
+        let state = State::of(task)?;
+        if state.status == "running" && claim_token.is_some() && state.token == claim_token {
+            return Outcome::default().of(task);
+        }
+        if state.status == "dispatched" {
+            state.check_token(task, claim_token)?;
+        }
+        Err(state.refuse(task, "started", "dispatched"))
+    })
 }

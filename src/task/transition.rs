@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Word};
 use crate::event::Told;
 use crate::kind::Transition;
 use crate::lock::Wanted;
@@ -69,6 +69,7 @@ impl State {
             return Ok(());
         }
         Err(Error::state(
+            Word::StaleClaim,
             format!("the claim of task {task} is no longer the current one"),
             format!(
                 "The task is {} and was handed out again since.",
@@ -81,6 +82,11 @@ impl State {
     /// 55000 saying what the task is and from where the transition is allowed.
     pub fn refuse(&self, task: Uuid, verb: &str, allowed: &str) -> Error {
         Error::state(
+            if self.is_final() {
+                Word::Final
+            } else {
+                Word::WrongState
+            },
             format!("task {task} cannot be {verb}"),
             format!(
                 "It is {}; only a task that is {allowed} can be {verb}.",

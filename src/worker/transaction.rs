@@ -1,12 +1,10 @@
 //! A transaction of a background worker that survives its errors.
 
-use std::panic::AssertUnwindSafe;
-
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
-use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
 use super::foreign;
+use crate::entry::{self, Caught};
 
 /// An error that aborted a transaction.
 pub struct Failure {
@@ -29,7 +27,7 @@ pub fn run_as<R>(
     body: impl FnOnce() -> R,
 ) -> Result<R, Failure> {
     let activity = std::ffi::CString::new(activity).expect("activities hold no NUL byte");
-    let work = AssertUnwindSafe(|| unsafe {
+    let outcome = entry::catch(|| unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
         let former = owner.map(foreign::become_owner);
@@ -41,15 +39,12 @@ pub fn run_as<R>(
         if let Some(former) = former {
             foreign::back_to(former);
         }
-        Ok(result)
+        result
+    })
+    .map_err(|caught| {
+        unsafe { pg_sys::AbortCurrentTransaction() };
+        describe(&caught)
     });
-    let outcome = PgTryBuilder::new(work)
-        .catch_others(|caught| {
-            let failure = describe(&caught);
-            unsafe { pg_sys::AbortCurrentTransaction() };
-            Err(failure)
-        })
-        .execute();
     unsafe {
         pg_sys::pgstat_report_stat(true);
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
@@ -57,23 +52,25 @@ pub fn run_as<R>(
     outcome
 }
 
-fn describe(caught: &CaughtError) -> Failure {
-    let (CaughtError::PostgresError(error)
-    | CaughtError::ErrorReport(error)
-    | CaughtError::RustPanic { ereport: error, .. }) = caught;
-    let code = error.sql_error_code();
-    let mut text = format!("{} (SQLSTATE {})", error.message(), sqlstate(code));
-    for (name, more) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
+fn describe(caught: &Caught) -> Failure {
+    let fields = caught.fields();
+    let mut text = format!(
+        "{} (SQLSTATE {})",
+        fields.message(),
+        sqlstate(fields.code())
+    );
+    for (name, more) in [("DETAIL", fields.detail()), ("HINT", fields.hint())] {
         if let Some(more) = more {
             text.push_str(&format!(" {name}: {more}"));
         }
     }
+    let code = fields.code().into();
     Failure { code, text }
 }
 
-fn sqlstate(code: PgSqlErrorCode) -> String {
+fn sqlstate(code: i32) -> String {
     // SAFETY: the text is static memory of this process, and there is one thread.
-    unsafe { std::ffi::CStr::from_ptr(pg_sys::unpack_sql_state(code as i32)) }
+    unsafe { std::ffi::CStr::from_ptr(pg_sys::unpack_sql_state(code)) }
         .to_string_lossy()
         .into_owned()
 }

@@ -39,13 +39,15 @@ pub struct Cluster {
     user: ServerUser,
     base: PathBuf,
     keep: bool,
+    environment: Vec<(String, String)>,
     server: Mutex<Option<Child>>,
 }
 
 impl Cluster {
     /// Initialises a cluster and starts it.
     pub fn create(project: &Project, copy: &PostgresCopy, options: &Options) -> Result<Cluster> {
-        let cluster = Cluster::reserve(project, copy, &options.name)?;
+        let mut cluster = Cluster::reserve(project, copy, &options.name)?;
+        cluster.environment.clone_from(&options.environment);
         let mut initdb = cluster.tool("initdb");
         initdb.arg("-D").arg(cluster.data());
         initdb.args([
@@ -146,6 +148,7 @@ impl Cluster {
             user,
             base,
             keep: false,
+            environment: Vec::new(),
             server: Mutex::new(None),
         })
     }

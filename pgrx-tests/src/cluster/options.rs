@@ -46,6 +46,7 @@ pub struct Options {
     pub name: String,
     pub(super) initdb: Vec<String>,
     pub(super) disk: Option<u32>,
+    pub(super) environment: Vec<(String, String)>,
     settings: Vec<(String, String)>,
 }
 
@@ -60,6 +61,7 @@ impl Options {
             name: name.to_string(),
             initdb: Vec::new(),
             disk: None,
+            environment: Vec::new(),
             settings,
         }
     }
@@ -74,6 +76,12 @@ impl Options {
     /// Gives initdb one more argument.
     pub fn initdb(mut self, argument: &str) -> Options {
         self.initdb.push(argument.to_string());
+        self
+    }
+
+    /// The server process has this variable in its environment, which else holds PATH and LC_ALL alone.
+    pub fn environment(mut self, name: &str, value: &str) -> Options {
+        self.environment.push((name.to_string(), value.to_string()));
         self
     }
 

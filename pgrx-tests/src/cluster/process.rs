@@ -32,6 +32,7 @@ impl Cluster {
             .open(self.log_file())?;
         let mut command = self.copy.command(&self.copy.program("postgres"));
         command.arg("-D").arg(self.data()).current_dir(&self.base);
+        command.envs(self.environment.iter().cloned());
         // Out of the terminal's process group: an interrupt is for the harness, which then takes the cluster down.
         command
             .process_group(0)

@@ -76,7 +76,7 @@ fn bad(kind: &str) -> Vec<String> {
 }
 
 /// Good arguments with one of them spoilt, and with all of a type.
-fn spoilt(good: &[String], types: &[String]) -> Vec<Vec<String>> {
+pub fn spoilt(good: &[String], types: &[String]) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for (at, kind) in types.iter().enumerate() {
         for value in bad(kind) {
@@ -110,7 +110,8 @@ fn raised(client: &mut Client, call: &str) -> Result<Option<String>> {
     Ok(code)
 }
 
-fn good_arguments(member: &Member) -> Result<Vec<String>> {
+/// Arguments with which a call makes sense.
+pub fn good_arguments(member: &Member) -> Result<Vec<String>> {
     let arguments = member.arguments.iter().zip(&member.types);
     arguments
         .map(|(name, kind)| good(name, kind))
@@ -118,7 +119,8 @@ fn good_arguments(member: &Member) -> Result<Vec<String>> {
         .with_context(|| member.name.clone())
 }
 
-fn routines(client: &mut Client) -> Result<Vec<Member>> {
+/// The routines of the extension.
+pub fn routines(client: &mut Client) -> Result<Vec<Member>> {
     let mut members = members(client)?;
     members.retain(|member| member.is_routine);
     Ok(members)

@@ -46,6 +46,7 @@ mod model;
 mod monitoring;
 mod mutations;
 mod operations;
+mod passing;
 mod payloads;
 mod pg_cron;
 pub mod pg_upgrade;
@@ -108,6 +109,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     model::ALL,
     monitoring::ALL,
     operations::ALL,
+    passing::ALL,
     payloads::ALL,
     pgbouncer::ALL,
     pgspot::ALL,

@@ -36,7 +36,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     Ok(calls)
 }
 
-/// The statements that functions run, by file.
+/// The statements that functions run, by file, without the comments that the files begin with.
 pub fn statements(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for topic in STATEMENTS {
@@ -44,7 +44,9 @@ pub fn statements(folder: &Path) -> Result<BTreeMap<String, String>> {
         for file in files {
             let path = file?.path();
             let name = path.strip_prefix(folder)?.display().to_string();
-            found.insert(name, std::fs::read_to_string(&path)?);
+            let text = std::fs::read_to_string(&path)?;
+            let lines = text.lines().skip_while(|line| line.starts_with("--"));
+            found.insert(name, lines.collect::<Vec<_>>().join("\n"));
         }
     }
     Ok(found)

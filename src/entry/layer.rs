@@ -1,0 +1,229 @@
+//! Copies of the errors that Postgres raises below Rust code, taken while Postgres raises them.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReportWithLevel;
+
+// As Postgres has them: they are called while it raises an error, when no other may begin.
+unsafe extern "C-unwind" {
+    fn CopyErrorData() -> *mut pg_sys::ErrorData;
+    fn FreeErrorData(data: *mut pg_sys::ErrorData);
+}
+
+/// How many errors of one call are kept. An exception handler of PL/pgSQL raises the error it caught again by `RAISE`, without
+/// telling error contexts, after others were raised and caught in it.
+const KEPT: usize = 8;
+
+/// An error context with the copies of the last errors raised below it.
+#[derive(Default)]
+pub struct Layer {
+    seen: [Slot; KEPT],
+    next: Cell<usize>,
+}
+
+type Slot = Cell<Option<Fields>>;
+
+impl Layer {
+    /// Runs `work` below this layer.
+    pub fn around<R>(&self, work: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+        // SAFETY: the context is taken off the stack again before its memory goes, by an error too, which unwinds.
+        unsafe {
+            let outer = pg_sys::error_context_stack;
+            let mut context = pg_sys::ErrorContextCallback {
+                previous: outer,
+                callback: Some(see),
+                arg: std::ptr::from_ref(self).cast_mut().cast(),
+            };
+            pg_sys::error_context_stack = &raw mut context;
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            pg_sys::error_context_stack = outer;
+            outcome
+        }
+    }
+
+    /// The copy of the error that pgrx has caught, the last one of several that look the same.
+    pub fn take(&self, caught: &ErrorReportWithLevel) -> Option<Fields> {
+        self.slot_of(caught)?.take()
+    }
+
+    fn slot_of(&self, caught: &ErrorReportWithLevel) -> Option<&Slot> {
+        let newest_first = (1..=KEPT).map(|age| &self.seen[(self.next.get() + KEPT - age) % KEPT]);
+        newest_first.into_iter().find(|slot| {
+            let fields = slot.take();
+            let found = fields.as_ref().is_some_and(|fields| {
+                fields.message() == caught.message()
+                    && fields.detail().as_deref() == caught.detail()
+            });
+            slot.set(fields);
+            found
+        })
+    }
+
+    /// The innermost layer that this code runs in.
+    fn innermost() -> Option<&'static Self> {
+        // SAFETY: whatever is on the stack of contexts is alive, and only this module pushes contexts that call `see`.
+        unsafe {
+            let mut context = pg_sys::error_context_stack;
+            while let Some(it) = context.as_ref() {
+                if it
+                    .callback
+                    .is_some_and(|it| it as usize == see as *const () as usize)
+                {
+                    return Some(&*it.arg.cast::<Self>());
+                }
+                context = it.previous;
+            }
+            None
+        }
+    }
+}
+
+/// Adds a hint to an error that pgrx has caught and that is going to be raised again, where the statement itself raised it and
+/// nothing that the statement set off, such as a trigger.
+pub fn add_hint(caught: &ErrorReportWithLevel, statement: &str, hint: &str) {
+    let Some(slot) = Layer::innermost().and_then(|layer| layer.slot_of(caught)) else {
+        return;
+    };
+    if let Some(mut fields) = slot.take() {
+        if fields.context() == Some(format!("SQL statement \"{statement}\"")) {
+            fields.set_hint(hint);
+        }
+        slot.set(Some(fields));
+    }
+}
+
+/// Postgres calls it while it raises an error, after the contexts of what runs below the layer and before those of what runs
+/// above it.
+unsafe extern "C-unwind" fn see(layer: *mut c_void) {
+    // SAFETY: the layer is alive while it is on the stack of contexts, and Postgres has an error in hand. Nothing here has a
+    // destructor to be jumped past when there is no memory for the copy.
+    unsafe {
+        let former = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+        let copy = CopyErrorData();
+        pg_sys::MemoryContextSwitchTo(former);
+        if (*copy).elevel == pg_sys::PGERROR as i32 {
+            let layer = &*layer.cast::<Layer>();
+            let at = layer.next.get();
+            layer.next.set((at + 1) % KEPT);
+            drop(layer.seen[at].replace(Some(Fields(copy))));
+        } else {
+            FreeErrorData(copy);
+        }
+    }
+}
+
+/// An error's fields, as Postgres keeps them.
+pub struct Fields(*mut pg_sys::ErrorData);
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        // SAFETY: the copy belongs to this value alone, in a context that lives as long as the process.
+        unsafe { FreeErrorData(self.0) };
+    }
+}
+
+impl Fields {
+    /// The fields of an error of our own; `name` goes where Postgres puts the name of a constraint.
+    pub fn new(
+        code: i32,
+        message: &str,
+        detail: Option<&str>,
+        hint: Option<&str>,
+        name: Option<&CStr>,
+    ) -> Self {
+        // SAFETY: zero is a value of every field.
+        unsafe {
+            let size = size_of::<pg_sys::ErrorData>();
+            let data: *mut pg_sys::ErrorData =
+                pg_sys::MemoryContextAllocZero(pg_sys::TopMemoryContext, size).cast();
+            (*data).sqlerrcode = code;
+            (*data).message = copy(message);
+            (*data).detail = detail.map_or(null_mut(), copy);
+            (*data).hint = hint.map_or(null_mut(), copy);
+            (*data).constraint_name = name.map_or(null_mut(), |name| {
+                pg_sys::MemoryContextStrdup(pg_sys::TopMemoryContext, name.as_ptr())
+            });
+            Self(data)
+        }
+    }
+
+    /// Its SQLSTATE as Postgres packs it, also where it is none that Postgres knows.
+    pub fn code(&self) -> i32 {
+        self.data().sqlerrcode
+    }
+
+    /// Its message.
+    pub fn message(&self) -> String {
+        text(self.data().message).unwrap_or_default()
+    }
+
+    /// Its detail.
+    pub fn detail(&self) -> Option<String> {
+        text(self.data().detail)
+    }
+
+    /// Its hint.
+    pub fn hint(&self) -> Option<String> {
+        text(self.data().hint)
+    }
+
+    /// What Postgres was doing below the layer, innermost first.
+    pub fn context(&self) -> Option<String> {
+        text(self.data().context)
+    }
+
+    /// Gives it a hint.
+    fn set_hint(&mut self, hint: &str) {
+        // SAFETY: a hint that is there is one of its own.
+        unsafe {
+            if !self.data().hint.is_null() {
+                pg_sys::pfree(self.data().hint.cast());
+            }
+            (*self.0).hint = copy(hint);
+        }
+    }
+
+    /// Gives an error of our own a detail that goes to the server's log alone.
+    pub fn set_detail_log(&mut self, detail: &str) {
+        // SAFETY: an error of our own has none before.
+        unsafe { (*self.0).detail_log = copy(detail) };
+    }
+
+    /// Gives the memory away, to be given back as such.
+    pub fn into_raw(self) -> *mut pg_sys::ErrorData {
+        let data = self.0;
+        std::mem::forget(self);
+        data
+    }
+
+    /// Takes back what [`Self::into_raw`] gave away.
+    pub fn free(data: *mut pg_sys::ErrorData) {
+        // SAFETY: as in `drop`.
+        unsafe { FreeErrorData(data) };
+    }
+
+    fn data(&self) -> &pg_sys::ErrorData {
+        // SAFETY: the memory lives as long as this value.
+        unsafe { &*self.0 }
+    }
+}
+
+fn copy(text: &str) -> *mut c_char {
+    let text = CString::new(text).unwrap_or_default();
+    // SAFETY: the text ends with a NUL byte.
+    unsafe { pg_sys::MemoryContextStrdup(pg_sys::TopMemoryContext, text.as_ptr()) }
+}
+
+fn text(field: *const c_char) -> Option<String> {
+    if field.is_null() {
+        return None;
+    }
+    // SAFETY: Postgres ends its texts with a NUL byte.
+    let text = unsafe { CStr::from_ptr(field) };
+    Some(text.to_string_lossy().into_owned())
+}

@@ -1,0 +1,128 @@
+//! The words by which a client tells errors of one SQLSTATE apart, in the field where Postgres puts the name of a constraint.
+//!
+//! The table in docs/errors.md is generated from this file, which therefore uses nothing but the language. A word that was
+//! released stays.
+
+use std::ffi::CStr;
+
+/// Declares the words: variant, text, SQLSTATE, when it is raised, what a client does then.
+macro_rules! words {
+    ($($variant:ident $text:literal $sqlstate:literal $when:literal $then:literal;)+) => {
+        /// What an error says to a program.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Word {
+            $(#[doc = $when] $variant,)+
+        }
+
+        impl Word {
+            /// All words, in the order of the page.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word as a client reads it.
+            pub const fn text(self) -> &'static CStr {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+
+            /// The SQLSTATE that it comes with, when it is raised, and what a client does then.
+            #[allow(dead_code, reason = "the page is made of it")]
+            pub const fn explained(self) -> [&'static str; 3] {
+                match self {
+                    $(Self::$variant => [$sqlstate, $when, $then],)+
+                }
+            }
+        }
+    };
+}
+
+words! {
+    StaleClaim c"stale_claim" "55000"
+        "the task was handed out again since the claim that the token is of"
+        "stop working on the task";
+    Final c"final" "55000"
+        "the task, or the autopilot run, is over"
+        "stop working on the task; make a new run";
+    WrongState c"wrong_state" "55000"
+        "the task is not in the state that the call starts from"
+        "stop working on the task";
+    NoTask c"no_task" "P0002"
+        "the task does not exist"
+        "stop working on the task";
+    NoRuntime c"no_runtime" "P0002"
+        "the runtime does not exist, or not in this workspace"
+        "register again";
+    NoWorkspace c"no_workspace" "P0002"
+        "the workspace does not exist"
+        "look, then decide";
+    NoAgent c"no_agent" "P0002"
+        "the agent does not exist, or not in this workspace"
+        "look, then decide";
+    NoIssue c"no_issue" "P0002"
+        "the issue does not exist"
+        "look, then decide";
+    NoComment c"no_comment" "P0002"
+        "the comment does not exist, or belongs to something else"
+        "look, then decide";
+    NoChatSession c"no_chat_session" "P0002"
+        "the chat session does not exist"
+        "look, then decide";
+    NoAutopilotRun c"no_autopilot_run" "P0002"
+        "the autopilot run does not exist"
+        "look, then decide";
+    NoRole c"no_role" "P0002"
+        "the role does not exist"
+        "look, then decide";
+    Archived c"archived" "55000"
+        "the agent is archived"
+        "restore the agent, or choose another one";
+    NotAssigned c"not_assigned" "55000"
+        "the issue is not assigned to an agent"
+        "assign it, or name an agent";
+    InUse c"in_use" "55006"
+        "active agents are bound to the runtime"
+        "archive or move them";
+    TryAgain c"try_again" "55000"
+        "another session changed a row at the same moment"
+        "repeat the call";
+    EventsTrimmed c"events_trimmed" "55000"
+        "events after the reader's position are no longer kept"
+        "read the tables anew, then go on from the id in the hint";
+    OnStandby c"on_standby" "55000"
+        "events are read on a standby"
+        "read them on the primary";
+    WrongIsolation c"wrong_isolation" "55000"
+        "events are read above READ COMMITTED"
+        "use a READ COMMITTED transaction";
+    InstallNeeded c"install_needed" "55000"
+        "the tables are missing or too old"
+        "an administrator runs the statement in the hint";
+    UpdateNeeded c"update_needed" "55000"
+        "library and SQL objects are of different versions"
+        "an administrator does what the hint says";
+    SchemaRenamed c"schema_renamed" "55000"
+        "the extension's schema was renamed"
+        "an administrator runs the statements in the hint";
+    TableConflict c"table_conflict" "55000"
+        "a table, column, type, index or row is not as multica needs it"
+        "an administrator does what the hint says";
+    RowKeptOut c"row_kept_out" "55000"
+        "a trigger keeps out a row that the call writes"
+        "an administrator looks at the triggers of the table";
+    UnknownSchema c"unknown_schema" "0A000"
+        "this version does not understand the schema of the server"
+        "an administrator installs another version, or uses a schema of its own";
+    WrongEncoding c"wrong_encoding" "0A000"
+        "the encoding of the database is not UTF8"
+        "an administrator moves to a database in UTF8";
+}
+
+impl Word {
+    /// The word of what does not exist, by its name in the field's terms.
+    pub fn of_missing(what: &str) -> Option<Self> {
+        let text = format!("no_{}", what.replace(' ', "_"));
+        let mut all = Self::ALL.iter();
+        all.find(|word| word.text().to_bytes() == text.as_bytes())
+            .copied()
+    }
+}

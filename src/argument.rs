@@ -67,7 +67,7 @@ pub fn bound(argument: &'static str, value: Option<i32>) -> Result<Option<i64>> 
 pub fn excerpt(value: &str) -> String {
     const MOST: usize = 200;
     match value.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &value[..end]),
+        Some((end, _)) => format!("{}...", &value[..end]),
         None => value.to_string(),
     }
 }
@@ -87,6 +87,28 @@ pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<()> {
         format!("'{}' is not allowed", excerpt(value)),
         format!("Pass one of {words}."),
     ))
+}
+
+/// Most bytes of a text that is part of an index's key. A key of two of them and an id still fits into a page of an index,
+/// however little it can be compressed.
+const MOST_OF_KEY: usize = 1000;
+
+/// A text that is not blank and fits into the key of an index.
+pub fn key(argument: &str, value: &str) -> Result<()> {
+    not_blank(argument, value)?;
+    fits_key(argument, value)
+}
+
+/// A text that fits into the key of an index.
+pub fn fits_key(argument: &str, value: &str) -> Result<()> {
+    if value.len() > MOST_OF_KEY {
+        return Err(Error::invalid(
+            argument,
+            format!("it has {} bytes", value.len()),
+            format!("Pass a text of at most {MOST_OF_KEY} bytes."),
+        ));
+    }
+    Ok(())
 }
 
 /// A text that is not blank.

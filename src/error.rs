@@ -46,6 +46,8 @@ pub enum Error {
         id: String,
         /// Where it was looked for, when not everywhere; starts with a blank.
         place: String,
+        /// What the id is instead, where that is known.
+        detail: &'static str,
     },
     /// The object is not in the state that the call needs (55000).
     #[error("{message}")]
@@ -113,6 +115,7 @@ impl Error {
             what,
             id: id.to_string(),
             place: String::new(),
+            detail: "",
         }
     }
 
@@ -126,6 +129,7 @@ impl Error {
             what,
             id: id.to_string(),
             place: format!(" in {place}"),
+            detail: "",
         }
     }
 
@@ -180,7 +184,8 @@ impl Error {
 impl From<Error> for Fields {
     fn from(error: Error) -> Self {
         let (detail, hint) = match &error {
-            Error::Null { .. } | Error::NullElement { .. } | Error::NotFound { .. } => ("", ""),
+            Error::Null { .. } | Error::NullElement { .. } => ("", ""),
+            Error::NotFound { detail, .. } => (*detail, ""),
             Error::Invalid { hint, .. } => ("", hint.as_str()),
             Error::State { detail, hint, .. }
             | Error::InUse { detail, hint, .. }

@@ -5,7 +5,7 @@ mod told;
 
 use pgrx::prelude::*;
 
-use crate::argument::{excerpt, not_blank, required};
+use crate::argument::{excerpt, key, required};
 use crate::clock;
 use crate::entry::entry;
 use crate::error::{Error, Result, Word};
@@ -139,7 +139,7 @@ fn multica_take_events(
 ) -> SetOfIterator<'static, Composite<Event>> {
     entry(|| {
         let reader = required("reader", reader)?;
-        not_blank("reader", reader)?;
+        key("reader", reader)?;
         let most = most_events(max_events)?;
         readable_here()?;
         let now = clock::now();

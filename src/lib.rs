@@ -15,6 +15,7 @@ mod install;
 mod json;
 mod kind;
 mod lock;
+mod other_kind;
 mod recovery;
 mod role;
 mod row;

@@ -176,7 +176,7 @@ fn may_create_temporary(place: &Place) -> Result<()> {
         detail:
             "The wanted tables are declared as temporary ones to compare them with what is there."
                 .into(),
-        hint: format!("Run GRANT TEMPORARY ON DATABASE … TO {};", place.caller),
+        hint: format!("Run GRANT TEMPORARY ON DATABASE ... TO {};", place.caller),
     })
 }
 

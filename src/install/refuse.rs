@@ -107,7 +107,7 @@ fn other_owner(place: &Place, relations: &[Relation]) -> Result<()> {
         return Err(Error::Privilege {
             message: "the tables of multica belong to different roles".into(),
             detail: format!("{}.", owners.join(", ")),
-            hint: "Give them to one role with ALTER TABLE … OWNER TO.".into(),
+            hint: "Give them to one role with ALTER TABLE ... OWNER TO.".into(),
         });
     }
     if first.is_ours {
@@ -130,4 +130,4 @@ fn unsupported(message: String, detail: String) -> Error {
 }
 
 const ELSEWHERE: &str = "Nothing was changed. Install the extension in the schema of the server's tables, or in a schema \
-                         of its own: CREATE EXTENSION multica SCHEMA …;";
+                         of its own: CREATE EXTENSION multica SCHEMA ...;";

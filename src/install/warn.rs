@@ -31,7 +31,7 @@ pub fn warn(place: &Place, wanted: &Wanted, relations: &[Relation]) {
         warning(
             format!("trigger functions without a search_path of their own: {functions}"),
             "When a function of multica fires them, they run under its search_path.",
-            "Give each its own: ALTER FUNCTION … SET search_path = …;".into(),
+            "Give each its own: ALTER FUNCTION ... SET search_path = ...;".into(),
         );
     }
     let known = wanted.all.columns.iter();
@@ -46,7 +46,7 @@ pub fn warn(place: &Place, wanted: &Wanted, relations: &[Relation]) {
         warning(
             format!("unknown columns that are NOT NULL and have no default: {columns}"),
             "A function of multica that inserts a row into such a table fails, unless a trigger fills the column.",
-            "Give each a default: ALTER TABLE … ALTER COLUMN … SET DEFAULT …;".into(),
+            "Give each a default: ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...;".into(),
         );
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Word};
 use crate::event::Events;
 use crate::failure;
 use crate::kind::{Beat, RuntimeRef};
+use crate::other_kind::no_runtime;
 use crate::row::{Composite, set};
 use crate::spi::{Row, Statement, arg};
 use crate::subtransaction::kept_if;
@@ -63,7 +64,7 @@ fn multica_heartbeat(
         }
         let mut events = Events::default();
         if revive(vec![runtime], now, &mut events) == 0 {
-            return Err(Error::not_found("runtime", runtime));
+            return Err(no_runtime(Error::not_found("runtime", runtime), runtime));
         }
         events.record(now);
         beat().ok_or_else(|| {

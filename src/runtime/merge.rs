@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::kind::Merged;
 use crate::lock::{self, Runtimes, Wanted};
+use crate::other_kind::no_runtime;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
@@ -121,7 +122,7 @@ fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option
                 "workspace {workspace} with provider \"{}\"",
                 excerpt(provider)
             );
-            Error::not_found_in("runtime", runtime, place)
+            no_runtime(Error::not_found_in("runtime", runtime, place), runtime)
         })
 }
 
@@ -201,7 +202,7 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
     let workspace = workspace_of(old)?;
     if workspace_of(new)? != workspace {
         let place = format!("workspace {workspace}, the one of runtime {old}");
-        return Err(Error::not_found_in("runtime", new, place));
+        return Err(no_runtime(Error::not_found_in("runtime", new, place), new));
     }
     lock_with_users(workspace, &[old, new], Wanted::default);
     workspace_of(old)?;

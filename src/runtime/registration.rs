@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use super::registry::STATUSES;
-use crate::argument::{excerpt, not_blank, one_of};
+use crate::argument::{excerpt, key, one_of};
 use crate::error::{Error, Result};
 
 /// The JSON document of a registration. Unknown keys are ignored: a newer daemon may say more.
@@ -87,7 +87,7 @@ impl Registration {
                 malformed(path, &error.into_inner().to_string())
             })?;
         registration.daemon_id = registration.daemon_id.trim().to_string();
-        not_blank("registration.daemon_id", &registration.daemon_id)?;
+        key("registration.daemon_id", &registration.daemon_id)?;
         registration.legacy_daemon_ids = registration
             .legacy_daemon_ids
             .iter()
@@ -116,6 +116,7 @@ impl Registration {
                     "" => "unknown",
                     kind => kind,
                 };
+                key(&format!("registration.runtimes[{at}].type"), provider)?;
                 if !providers.insert(provider) {
                     return Err(Error::invalid(
                         format!("registration.runtimes[{at}].type"),
@@ -157,7 +158,7 @@ impl Registration {
             provider: provider.to_string(),
             name,
             status: status.to_string(),
-            device_info: device_info.join(" · "),
+            device_info: device_info.join(" - "),
             metadata: metadata.to_string(),
         }
     }
@@ -203,7 +204,7 @@ fn malformed(argument: String, message: &str) -> Error {
     Error::invalid(
         argument,
         excerpt(message.split(" at line ").next().unwrap_or(message)),
-        "Pass an object like {\"daemon_id\": \"…\", \"runtimes\": [{\"name\": \"…\", \"type\": \"claude\"}]}.",
+        "Pass an object like {\"daemon_id\": \"...\", \"runtimes\": [{\"name\": \"...\", \"type\": \"claude\"}]}.",
     )
 }
 
@@ -238,7 +239,7 @@ mod tests {
                 "box",
                 r#"{"type": " claude ", "version": " 2 "}"#,
                 "claude (box)",
-                "box · 2",
+                "box - 2",
             ),
             ("", r#"{"type": "claude", "version": "2"}"#, "claude", "2"),
             (

@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use crate::argument::{elements, excerpt, not_blank, one_of, required};
+use crate::argument::{elements, excerpt, fits_key, key, not_blank, one_of, required};
 use crate::clock;
 use crate::entry::entry;
 use crate::error::{Error, Result, Word};
@@ -11,6 +11,7 @@ use crate::event::Events;
 use crate::json::Jsonb;
 use crate::kind::{Registered, Runtime};
 use crate::lock;
+use crate::other_kind::no_runtime;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
@@ -138,7 +139,7 @@ pub fn workspace_of(runtime: Uuid) -> Result<Uuid> {
         Statement::write(include_str!("../../sql/runtime/workspace_of.sql"));
     WORKSPACE
         .row(&[arg(runtime)], |row| row.must(1))
-        .ok_or_else(|| Error::not_found("runtime", runtime))
+        .ok_or_else(|| no_runtime(Error::not_found("runtime", runtime), runtime))
 }
 
 /// One machine's runtimes to insert or overwrite; arrays run in step, one element a runtime.
@@ -227,10 +228,12 @@ fn multica_upsert_runtime(
         let metadata = required("metadata", metadata)?;
         one_of("runtime_mode", &mode, &MODES)?;
         one_of("status", &status, &STATUSES)?;
-        not_blank("provider", &provider)?;
+        key("provider", &provider)?;
+        let daemon = daemon_id.as_deref();
         if mode != "cloud" {
-            not_blank("daemon_id", &required("daemon_id", daemon_id.clone())?)?;
+            not_blank("daemon_id", required("daemon_id", daemon)?)?;
         }
+        fits_key("daemon_id", daemon.unwrap_or_default())?;
         lock::workspace_for_key_share(workspace)?;
         let upsert = Upsert {
             workspace,

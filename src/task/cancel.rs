@@ -13,6 +13,7 @@ use crate::event::{Events, Told};
 use crate::failure;
 use crate::kind::{Task, Transition};
 use crate::lock::Wanted;
+use crate::other_kind::no_agent;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
@@ -133,7 +134,7 @@ fn cancel_all(whose: &Whose) -> SetOfIterator<'static, Composite<Task>> {
 fn exists(statement: &Statement, what: &'static str, id: Uuid) -> Result<()> {
     match statement.row(&[arg(id)], |row| row.must::<Uuid>(1)) {
         Some(_) => Ok(()),
-        None => Err(Error::not_found(what, id)),
+        None => Err(no_agent(Error::not_found(what, id), id)),
     }
 }
 

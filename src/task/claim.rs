@@ -17,6 +17,7 @@ use crate::event::{Events, Told};
 use crate::json::Jsonb;
 use crate::kind::Claimed;
 use crate::lock::{self, Wanted};
+use crate::other_kind::no_runtime;
 use crate::row::{Composite, set};
 use crate::runtime;
 use crate::settings;
@@ -87,7 +88,7 @@ impl Look {
         let (workspace, needs_sign_of_life) = rows
             .first()
             .map(|(workspace, sign, _)| (*workspace, *sign))
-            .ok_or_else(|| Error::not_found("runtime", runtime))?;
+            .ok_or_else(|| no_runtime(Error::not_found("runtime", runtime), runtime))?;
         let choices = rows
             .into_iter()
             .filter_map(|(_, _, choice)| choice)

@@ -12,6 +12,7 @@ use crate::event::{Events, Told};
 use crate::json::Jsonb;
 use crate::kind::Enqueued;
 use crate::lock::Wanted;
+use crate::other_kind::no_agent;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
@@ -99,10 +100,11 @@ fn home_of(source: &Source) -> Result<(Uuid, Uuid)> {
     let agent = source.agent;
     let found: Option<(Uuid, Uuid, bool)> =
         AGENT.row(&[arg(agent)], |row| (row.must(1), row.must(2), row.must(3)));
-    let (workspace, runtime, archived) = found.ok_or_else(|| Error::not_found("agent", agent))?;
+    let (workspace, runtime, archived) =
+        found.ok_or_else(|| no_agent(Error::not_found("agent", agent), agent))?;
     if source.workspace.is_some_and(|of| of != workspace) {
         let place = format!("workspace {}", source.workspace.unwrap_or(workspace));
-        return Err(Error::not_found_in("agent", agent, place));
+        return Err(no_agent(Error::not_found_in("agent", agent, place), agent));
     }
     if archived {
         return Err(Error::state(

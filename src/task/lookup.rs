@@ -7,6 +7,7 @@ use crate::argument::{bound, required};
 use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::kind::{Session, Task};
+use crate::other_kind::no_agent;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
@@ -49,7 +50,7 @@ fn known_issue(issue_id: Option<Uuid>) -> Result<Uuid> {
 fn known_agent(agent_id: Option<Uuid>) -> Result<Uuid> {
     let agent = required("agent_id", agent_id)?;
     let found: Option<Uuid> = AGENT_EXISTS.row(&[arg(agent)], |row| row.must(1));
-    found.ok_or_else(|| Error::not_found("agent", agent))
+    found.ok_or_else(|| no_agent(Error::not_found("agent", agent), agent))
 }
 
 /// One task; no row when it does not exist.

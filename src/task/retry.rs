@@ -13,6 +13,7 @@ use crate::event::Events;
 use crate::failure;
 use crate::kind::Task;
 use crate::lock::Wanted;
+use crate::other_kind::no_agent;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
@@ -62,6 +63,6 @@ fn multica_reconcile_agent(agent_id: Option<Uuid>) -> String {
         }
         events.record(now);
         let status = AGENT_STATUS.row(&[arg(agent)], |row| row.must(1));
-        status.ok_or_else(|| Error::not_found("agent", agent))
+        status.ok_or_else(|| no_agent(Error::not_found("agent", agent), agent))
     })
 }

@@ -36,6 +36,7 @@ mod events;
 mod examples;
 mod failover;
 mod gaps;
+mod given;
 mod grant;
 mod hostile;
 mod install;
@@ -100,6 +101,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     examples::ALL,
     failover::ALL,
     gaps::ALL,
+    given::ALL,
     grant::ALL,
     hostile::ALL,
     install::ALL,

@@ -1,0 +1,183 @@
+//! What callers give by mistake, and what their clients cannot read: names too long for an index, ids of another kind of row,
+//! characters that an encoding lacks.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Suite;
+use super::support::{expect, id, team};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = suite![
+    name_too_long_for_an_index_is_refused_by_argument,
+    longest_names_fit_into_the_index,
+    id_of_another_kind_is_told,
+    text_that_we_add_can_be_read_in_every_encoding,
+    nothing_that_is_sent_has_other_letters_than_ascii,
+];
+
+/// So many bytes that do not compress to much less.
+fn letters(bytes: usize) -> String {
+    format!(
+        "(SELECT left(string_agg(md5(g::text), ''), {bytes}) FROM generate_series(1, 100) AS g)"
+    )
+}
+
+/// Calls that write this text into a key of an index, and the argument each has it in.
+fn calls(text: &str) -> Vec<(String, &'static str)> {
+    let workspace = id("a1");
+    let upsert = |daemon: &str, provider: &str| {
+        format!(
+            "SELECT multica_upsert_runtime({workspace}, {daemon}, 'n', 'local', {provider}, 'online')"
+        )
+    };
+    let register = |daemon: &str, kind: &str| {
+        format!(
+            "SELECT multica_register({workspace}, jsonb_build_object('daemon_id', {daemon},
+                 'runtimes', jsonb_build_array(jsonb_build_object('type', {kind}))))"
+        )
+    };
+    vec![
+        (format!("SELECT multica_take_events({text})"), "reader"),
+        (upsert(text, "'p'"), "daemon_id"),
+        (upsert("'d'", text), "provider"),
+        (register(text, "'p'"), "registration.daemon_id"),
+        (register("'d'", text), "registration.runtimes[0].type"),
+    ]
+}
+
+fn name_too_long_for_an_index_is_refused_by_argument(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    for (call, argument) in calls(&letters(1001)) {
+        let error = client.batch_execute(&call).err().context(call.clone())?;
+        let error = error.as_db_error().context("an error of the server")?;
+        let expected = format!("argument \"{argument}\": it has 1001 bytes");
+        ensure!(
+            error.code().code() == "22023" && error.message() == expected,
+            "{call}\nraises {error:?}"
+        );
+    }
+    // What is only looked for may have any length.
+    client.batch_execute(&format!(
+        "SELECT multica_forget_reader({0}), multica_record_legacy_daemon_id({1}, {0})",
+        letters(3000),
+        id("b1")
+    ))?;
+    Ok(())
+}
+
+fn longest_names_fit_into_the_index(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let longest = letters(1000);
+    for (call, _) in calls(&longest) {
+        client.batch_execute(&call).with_context(|| call.clone())?;
+    }
+    let workspace = id("a1");
+    client.batch_execute(&format!(
+        "SELECT multica_upsert_runtime({workspace}, {longest}, 'n', 'local', {longest}, 'online')"
+    ))?;
+    Ok(())
+}
+
+fn id_of_another_kind_is_told(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let (agent, runtime) = (id("c1"), id("b1"));
+    for (call, detail) in [
+        (
+            format!("SELECT multica_heartbeat({agent})"),
+            "It is the id of an agent.",
+        ),
+        (
+            format!("SELECT multica_claim({agent})"),
+            "It is the id of an agent.",
+        ),
+        (
+            format!("SELECT multica_delete_runtime({agent})"),
+            "It is the id of an agent.",
+        ),
+        (
+            format!("SELECT multica_reassign_agents({agent}, {runtime})"),
+            "It is the id of an agent.",
+        ),
+        (
+            format!("SELECT multica_reassign_agents({runtime}, {agent})"),
+            "It is the id of an agent.",
+        ),
+        (
+            format!("SELECT multica_enqueue({runtime}, '{{}}')"),
+            "It is the id of a runtime.",
+        ),
+        (
+            format!("SELECT multica_count_running_tasks({runtime})"),
+            "It is the id of a runtime.",
+        ),
+        (
+            format!("SELECT multica_cancel_agent_tasks({runtime})"),
+            "It is the id of a runtime.",
+        ),
+        (
+            format!("SELECT multica_reconcile_agent({runtime})"),
+            "It is the id of a runtime.",
+        ),
+    ] {
+        let error = client.batch_execute(&call).err().context(call.clone())?;
+        let error = error.as_db_error().context("an error of the server")?;
+        ensure!(
+            error.code().code() == "P0002" && error.detail() == Some(detail),
+            "{call}\nraises {error:?}"
+        );
+    }
+    Ok(())
+}
+
+fn text_that_we_add_can_be_read_in_every_encoding(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    for encoding in ["LATIN2", "SJIS", "WIN1251"] {
+        client.batch_execute(&format!("SET client_encoding = '{encoding}'"))?;
+        client.batch_execute(&format!(
+            r#"SELECT multica_register({}, '{{"daemon_id": "{encoding}", "device_name": "box",
+                   "runtimes": [{{"type": "claude", "version": "2"}}]}}')"#,
+            id("a1")
+        ))?;
+        let device =
+            format!("SELECT device_info FROM agent_runtime WHERE daemon_id = '{encoding}'");
+        expect(&mut client, &device, "box - 2")?;
+        let error = client
+            .batch_execute("SELECT multica_grant('postgres', repeat('x', 1000))")
+            .err()
+            .context("no such capability")?;
+        ensure!(
+            error.code().is_some_and(|code| code.code() == "22023"),
+            "{error:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Rows, messages and comments are made of what stands in these files outside of comments.
+fn nothing_that_is_sent_has_other_letters_than_ascii(context: &Context) -> Result<()> {
+    let mut found = Vec::new();
+    for (folder, comment) in [("src", "//"), ("sql", "--")] {
+        look(&context.project.root.join(folder), comment, &mut found)?;
+    }
+    ensure!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
+}
+
+fn look(path: &Path, comment: &str, found: &mut Vec<String>) -> Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            look(&entry?.path(), comment, found)?;
+        }
+        return Ok(());
+    }
+    for (at, line) in fs::read_to_string(path)?.lines().enumerate() {
+        if !line.is_ascii() && !line.trim_start().starts_with(comment) {
+            found.push(format!("{}:{}: {line}", path.display(), at + 1));
+        }
+    }
+    Ok(())
+}

@@ -19,13 +19,17 @@ pub use told::Told;
 
 static BOUND: Statement = Statement::write(include_str!("../sql/event/bound.sql"));
 static LOWEST_HELD: Statement = Statement::write(include_str!("../sql/event/lowest_held.sql"));
-static READ: Statement = Statement::write(include_str!("../sql/event/read.sql"));
+static READ: Statement = Statement::write(include_str!("../sql/event/read.sql")).of_visible_rows();
 static TRIMMED_TO: Statement = Statement::write(include_str!("../sql/event/trimmed_to.sql"));
 static ADD_READER: Statement = Statement::write(include_str!("../sql/event/add_reader.sql"));
-static LOCK_READER: Statement = Statement::write(include_str!("../sql/event/lock_reader.sql"));
-static MOVE_READER: Statement = Statement::write(include_str!("../sql/event/move_reader.sql"));
-static FORGET_READER: Statement = Statement::write(include_str!("../sql/event/forget_reader.sql"));
-static READERS: Statement = Statement::read(include_str!("../sql/event/readers.sql"));
+static LOCK_READER: Statement =
+    Statement::write(include_str!("../sql/event/lock_reader.sql")).of_visible_rows();
+static MOVE_READER: Statement =
+    Statement::write(include_str!("../sql/event/move_reader.sql")).of_visible_rows();
+static FORGET_READER: Statement =
+    Statement::write(include_str!("../sql/event/forget_reader.sql")).of_visible_rows();
+static READERS: Statement =
+    Statement::read(include_str!("../sql/event/readers.sql")).of_visible_rows();
 static TRIM: Statement = Statement::write(include_str!("../sql/event/trim.sql"));
 
 extension_sql_file!(

@@ -3,10 +3,11 @@
 use pgrx::prelude::*;
 
 use crate::argument::{one_of, required};
+use crate::ddl;
 use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::role::Role;
-use crate::spi::{self, Statement, arg};
+use crate::spi::{Statement, arg};
 use crate::version;
 
 static PLACE: Statement = Statement::write(include_str!("../sql/grant/place.sql"));
@@ -97,7 +98,7 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
         }
         scripts.extend(grants);
     }
-    scripts.iter().for_each(|sql| spi::script(sql));
+    ddl::run(&scripts);
     Ok(())
 }
 

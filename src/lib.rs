@@ -6,6 +6,7 @@ mod argument;
 mod backlog;
 mod budget;
 mod clock;
+mod ddl;
 mod entry;
 mod error;
 mod event;

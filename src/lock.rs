@@ -11,9 +11,10 @@ use crate::spi::{Statement, arg};
 use crate::subtransaction;
 
 static WORKSPACE_KEY_SHARE: Statement =
-    Statement::write(include_str!("../sql/lock/workspace_key_share.sql"));
+    Statement::write(include_str!("../sql/lock/workspace_key_share.sql")).of_visible_rows();
 static WORKSPACES: Statement = Statement::write(include_str!("../sql/lock/workspaces.sql"));
-static AGENTS: Statement = Statement::write(include_str!("../sql/lock/agents.sql"));
+static AGENTS: Statement =
+    Statement::write(include_str!("../sql/lock/agents.sql")).of_visible_rows();
 static ISSUES: Statement = Statement::write(include_str!("../sql/lock/issues.sql"));
 static RUNTIMES_KEY_SHARE: Statement =
     Statement::write(include_str!("../sql/lock/runtimes_key_share.sql"));
@@ -21,8 +22,12 @@ static RUNTIMES: Statement = Statement::write(include_str!("../sql/lock/runtimes
 static CHAT_SESSIONS: Statement = Statement::write(include_str!("../sql/lock/chat_sessions.sql"));
 static AUTOPILOT_RUNS: Statement = Statement::write(include_str!("../sql/lock/autopilot_runs.sql"));
 static COMMENTS: Statement = Statement::write(include_str!("../sql/lock/comments.sql"));
-static TASKS: Statement = Statement::write(include_str!("../sql/lock/tasks.sql")).by_id();
-static OF_TASKS: Statement = Statement::write(include_str!("../sql/lock/of_tasks.sql")).by_id();
+static TASKS: Statement = Statement::write(include_str!("../sql/lock/tasks.sql"))
+    .of_visible_rows()
+    .by_id();
+static OF_TASKS: Statement = Statement::write(include_str!("../sql/lock/of_tasks.sql"))
+    .of_visible_rows()
+    .by_id();
 static OF_RUN: Statement = Statement::write(include_str!("../sql/lock/of_run.sql")).by_id();
 static TRY_AGENTS: Statement = Statement::write(include_str!("../sql/lock/try_agents.sql"));
 static TRY_TASKS: Statement = Statement::write(include_str!("../sql/lock/try_tasks.sql")).by_id();

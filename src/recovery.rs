@@ -22,6 +22,10 @@ static OFFLINE: Statement =
     Statement::write(include_str!("../sql/failure/offline_candidates.sql")).in_index_order();
 static TIMED_OUT: Statement =
     Statement::write(include_str!("../sql/failure/timed_out_candidates.sql")).in_index_order();
+static AHEAD: Statement =
+    Statement::write(include_str!("../sql/failure/ahead_of_clock.sql")).in_index_order();
+static BEGINS_NOW: Statement =
+    Statement::write(include_str!("../sql/failure/begins_now.sql")).by_id();
 static ORPHANS: Statement = Statement::write(include_str!("../sql/failure/orphan_candidates.sql"));
 static FAILED: Statement = Statement::write(include_str!("../sql/failure/failed.sql"));
 static UNLOGGED: Statement = Statement::write(include_str!("../sql/failure/unlogged.sql"));
@@ -109,6 +113,16 @@ pub fn fail_of_offline(
     (verdict, next.more)
 }
 
+/// Has the time of tasks that began later than now begin now: at most `most`, or all, `leave_out` not among them.
+fn begin_now(most: Option<i64>, leave_out: &[Uuid], now: TimestampWithTimeZone) {
+    let args = [arg(now), arg(leave_out.to_vec()), arg(most)];
+    let ahead: Vec<Uuid> = AHEAD.rows(&args, |row| row.must(1));
+    if !ahead.is_empty() {
+        failure::hold(&ahead);
+        BEGINS_NOW.run(&[arg(ahead), arg(now)]);
+    }
+}
+
 /// A sweep's next tasks that were dispatched or running for too long, as [`fail_of_offline`].
 pub fn fail_timed_out(
     dispatch_secs: f64,
@@ -118,6 +132,7 @@ pub fn fail_timed_out(
     now: TimestampWithTimeZone,
     events: &mut Events,
 ) -> (Verdict, bool) {
+    begin_now(Some(most), leave_out, now);
     let question = timed_out(dispatch_secs, running_secs, now);
     let next = OF_TIMED_OUT.next(&TIMED_OUT, leave_out, most, question);
     let verdict = verdict(next.tasks, &failure::TIMEOUT, now, events);
@@ -178,6 +193,7 @@ fn multica_fail_stale_tasks(
         let most = bound("max_tasks", max_tasks)?;
         let now = clock::now();
         let mut events = Events::default();
+        begin_now(most, &[], now);
         let late = backlog::take(&TIMED_OUT, most, timed_out(dispatch, running, now));
         let verdict = verdict(late, &failure::TIMEOUT, now, &mut events);
         events.record(now);
@@ -224,8 +240,9 @@ fn multica_handle_failed_tasks(
         Wanted::of_tasks(given.clone()).take();
         let failed = Told::read(&FAILED, &[arg(given)]);
         let ids: Vec<Uuid> = failed.iter().map(Told::id).collect();
+        let workspaces: Vec<Option<Uuid>> = failed.iter().map(Told::workspace).collect();
         let unlogged: HashSet<Uuid> = UNLOGGED
-            .rows(&[arg(ids)], |row| row.must(1))
+            .rows(&[arg(ids), arg(workspaces)], |row| row.must(1))
             .into_iter()
             .collect();
         let mut events = Events::default();

@@ -5,6 +5,7 @@
 //! WAL, and a standby would answer XX000 instead of its own read-only error.
 
 mod explain;
+mod hidden;
 mod plan;
 pub mod planner;
 mod row;
@@ -54,10 +55,11 @@ pub struct Statement {
     rules: Rules,
 }
 
-/// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.
-pub fn script(sql: &str) {
+/// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once. `hint` is
+/// added to an error of a name that is not found: code of others, which the DDL sets off, may look it up.
+pub fn script(sql: &str, hint: Option<&str>) {
     let sql = std::ffi::CString::new(sql).expect("statements hold no NUL byte");
-    unsafe {
+    let work = AssertUnwindSafe(|| unsafe {
         // SAFETY: as in [`Statement::execute`].
         pg_sys::SPI_connect();
         let code = pg_sys::SPI_execute(sql.as_ptr(), false, 0);
@@ -65,7 +67,10 @@ pub fn script(sql: &str) {
             error!("SPI could not run a script: code {code}");
         }
         pg_sys::SPI_finish();
-    }
+    });
+    PgTryBuilder::new(work)
+        .catch_others(|caught| explain::name_not_found(caught, hint))
+        .execute();
 }
 
 impl Statement {
@@ -77,6 +82,7 @@ impl Statement {
             rules: Rules {
                 settings: &Settings::NO_WHOLE_TABLE,
                 indexes: Indexes::All,
+                of_visible_rows: false,
             },
         }
     }
@@ -89,6 +95,7 @@ impl Statement {
             rules: Rules {
                 settings: &Settings::NO_WHOLE_TABLE,
                 indexes: Indexes::All,
+                of_visible_rows: false,
             },
         }
     }
@@ -116,6 +123,16 @@ impl Statement {
     pub const fn in_id_order(self) -> Self {
         self.with_settings(&Settings::INDEX_SCAN)
             .with_indexes(Indexes::LedById)
+    }
+
+    /// The same statement where it is about the rows that are asked for, each for itself: one that row-level security hides
+    /// from the caller is unknown to them. Any other statement raises 55000 when it meets a hidden row.
+    pub const fn of_visible_rows(self) -> Self {
+        let rules = Rules {
+            of_visible_rows: true,
+            ..self.rules
+        };
+        Self { rules, ..self }
     }
 
     const fn with_settings(self, settings: &'static Settings) -> Self {

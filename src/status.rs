@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use crate::clock;
 use crate::entry::entry;
 use crate::error::{Error, Word};
+use crate::install;
 use crate::kind::StatusReport;
 use crate::row::Composite;
 use crate::settings;
@@ -68,6 +69,7 @@ fn multica_status() -> Composite<StatusReport> {
             arg(slot.as_ref().and_then(|slot| slot.error())),
             arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
         ];
+        install::warn_of_forced_row_security();
         let totals = totals();
         let report = STATUS.row(&args, |row| Composite::from_row_and(row, &totals));
         report.ok_or_else(|| {

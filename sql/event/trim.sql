@@ -2,18 +2,30 @@
 -- event that somebody holds ends the pass. Kept longer where a named reader has not taken them, at most ten times as long.
 -- Only a prefix goes, none beyond $5, below which no open transaction can still commit an event; and how far it went is
 -- remembered in the same statement, so that no reader meets a gap unawares and the next pass begins there: before it the
--- index holds nothing but what vacuum has not removed yet.
+-- index holds nothing but what vacuum has not removed yet. Events of the future are as old as the first one after them that
+-- is not: the clock was set back between them.
 WITH oldest AS MATERIALIZED (
     SELECT
         e.id,
         e.id <= $5 AND (
-            e.created_at < $1 - make_interval(secs => $3)
+            d.created_at < $1 - make_interval(secs => $3)
             OR (
-                e.created_at < $1 - make_interval(secs => $2)
+                d.created_at < $1 - make_interval(secs => $2)
                 AND e.id <= (SELECT COALESCE(min(r.last_id), 9223372036854775807) FROM multica_event_reader AS r)
             )
         ) AS is_due
     FROM multica_event_log AS e
+    LEFT JOIN (
+        SELECT f.id, f.created_at
+        FROM multica_event_log AS f
+        WHERE f.id > (SELECT COALESCE(max(s.events_trimmed_to), 0) FROM multica_sweep_state AS s)
+          AND f.created_at <= $1 + interval '1 minute'
+        ORDER BY f.id
+        LIMIT 1
+    ) AS present ON true
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN e.id < present.id THEN present.created_at ELSE e.created_at END AS created_at
+    ) AS d
     WHERE e.id > (SELECT COALESCE(max(s.events_trimmed_to), 0) FROM multica_sweep_state AS s)
     ORDER BY e.id
     LIMIT $4

@@ -1,5 +1,10 @@
+-- Of the tasks $1, in the workspaces $2 in the same order, those whose failure the log does not tell. Events of other workspaces
+-- are not looked at: row-level security may hide them.
 SELECT u.id
-FROM pg_catalog.unnest($1) AS u (id)
+FROM unnest($1, $2) AS u (id, workspace_id)
 WHERE NOT EXISTS (
-    SELECT FROM multica_event_log AS e WHERE e.type = 'task:failed' AND e.payload ->> 'task_id'::text = u.id::text
+    SELECT FROM multica_event_log AS e
+    WHERE e.type = 'task:failed'
+      AND e.workspace_id IS NOT DISTINCT FROM u.workspace_id
+      AND e.payload ->> 'task_id'::text = u.id::text
 )

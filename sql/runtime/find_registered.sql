@@ -3,5 +3,8 @@ SELECT r.id, r.provider, r.daemon_id, r.daemon_id IS DISTINCT FROM $2 AS legacy
 FROM agent_runtime AS r
 WHERE r.workspace_id = $1
   AND r.provider = ANY ($3)
-  AND (r.daemon_id = $2 OR lower(r.daemon_id) = ANY (ARRAY(SELECT lower(l.id) FROM pg_catalog.unnest($4) AS l (id))))
+  AND (
+      r.daemon_id = $2
+      OR lower(r.daemon_id COLLATE "C") = ANY (ARRAY(SELECT lower(l.id COLLATE "C") FROM pg_catalog.unnest($4) AS l (id)))
+  )
 ORDER BY r.created_at, r.id

@@ -1,8 +1,14 @@
 -- A runtime whose beat is being written is passed over, and one whose beat arrived meanwhile no longer matches: who beats
--- first stays online. The registry is read whole; an index on last_seen_at would make every beat non-HOT.
-SELECT r.id
+-- first stays online. The registry is read whole; an index on last_seen_at would make every beat non-HOT. With them those of
+-- any status that were seen later than now: the clock was set back, and their silence would not count until it catches up. The
+-- minute is for beats that are written while this runs.
+SELECT r.id, COALESCE(r.last_seen_at, r.updated_at) > $1 + interval '1 minute'
 FROM agent_runtime AS r
-WHERE r.status = 'online' AND r.last_seen_at < $1 - make_interval(secs => $2) AND r.id <> ALL ($3)
+WHERE (
+    (r.status = 'online' AND r.last_seen_at < $1 - make_interval(secs => $2))
+    OR COALESCE(r.last_seen_at, r.updated_at) > $1 + interval '1 minute'
+  )
+  AND r.id <> ALL ($3)
 ORDER BY r.last_seen_at, r.id
 LIMIT $4
 FOR NO KEY UPDATE SKIP LOCKED

@@ -4,7 +4,7 @@
 SELECT
     $2 AS preloaded,
     COALESCE((
-        SELECT lower(split_part(c.said, '=', 2))
+        SELECT lower(split_part(c.said, '=', 2) COLLATE "C")
         FROM pg_db_role_setting AS d
         CROSS JOIN LATERAL pg_catalog.unnest(d.setconfig) AS c (said)
         WHERE d.setdatabase = (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database())
@@ -25,14 +25,14 @@ SELECT
     s.runtimes_deleted AS last_runtimes_deleted,
     CASE WHEN $8 > COALESCE(s.last_error_at, '-infinity') THEN $7 ELSE s.last_error END AS last_error,
     GREATEST(s.last_error_at, $8) AS last_error_at,
-    CASE WHEN s.refused_until > $1 THEN s.refused_ids ELSE '{}' END AS refused_ids,
+    CASE WHEN s.refused_until > $1 AND s.refused_until < $1 + interval '6 minutes' THEN s.refused_ids ELSE '{}' END AS refused_ids,
     r.online AS runtimes_online,
     r.offline AS runtimes_offline,
     q.queued AS tasks_queued,
     f.dispatched AS tasks_dispatched,
     f.running AS tasks_running,
     q.unclaimable AS tasks_unclaimable,
-    (extract(epoch FROM $1) - extract(epoch FROM q.oldest))::double precision AS oldest_queued_secs,
+    (extract(epoch FROM $1) - extract(epoch FROM LEAST(q.oldest, $1)))::double precision AS oldest_queued_secs,
     e.drawn - s.events_trimmed_to AS events_kept,
     GREATEST(e.drawn - h.floor, 0) AS events_held,
     h.since AS events_held_since,

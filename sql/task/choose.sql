@@ -98,15 +98,15 @@ fresh AS (
     WHERE $5 IS NULL OR q.agent_id = ANY ($5)
 )
 SELECT
-    r.workspace_id,
-    r.status <> 'online' OR COALESCE(r.last_seen_at < $2 - make_interval(secs => $4), true),
+    asked.workspace_id,
+    asked.status <> 'online' OR COALESCE(asked.last_seen_at < $2 - make_interval(secs => $4), true),
     b.id,
     b.agent_id,
     b.chat_session_id,
-    b.workspace_id IS DISTINCT FROM r.workspace_id,
+    b.workspace_id IS DISTINCT FROM asked.workspace_id,
     b.kind = 1,
     b.agent_status <> 'working'
-FROM agent_runtime AS r
+FROM agent_runtime AS asked
 LEFT JOIN LATERAL (
     SELECT
         u.*,
@@ -120,5 +120,5 @@ LEFT JOIN LATERAL (
     ORDER BY u.kind, u.priority DESC, u.at, u.id
     LIMIT $6
 ) AS b ON true
-WHERE r.id = $1
+WHERE asked.id = $1
 ORDER BY b.kind, b.priority DESC, b.at, b.id

@@ -1,19 +1,19 @@
 -- Running to completed. A pinned session survives an empty argument. $6: the moment of the claim in microseconds.
-UPDATE agent_task_queue AS t
+UPDATE agent_task_queue AS asked
 SET status = 'completed', completed_at = $2, result = $3,
-    session_id = COALESCE(NULLIF($4, ''), t.session_id),
-    work_dir = COALESCE(NULLIF($5, ''), t.work_dir)
-WHERE t.id = $1
-  AND t.status = 'running'
-  AND ($6 IS NULL OR (LEAST(GREATEST(extract(epoch FROM t.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint = $6)
+    session_id = COALESCE(NULLIF($4, ''), asked.session_id),
+    work_dir = COALESCE(NULLIF($5, ''), asked.work_dir)
+WHERE asked.id = $1
+  AND asked.status = 'running'
+  AND ($6 IS NULL OR (LEAST(GREATEST(extract(epoch FROM asked.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint = $6)
 RETURNING
-    t.*,
+    asked.*,
     true AS applied,
     NULL::uuid AS retry_task_id,
     false AS first_execution,
     COALESCE(
-        (SELECT i.workspace_id FROM issue AS i WHERE i.id = t.issue_id),
-        (SELECT c.workspace_id FROM chat_session AS c WHERE c.id = t.chat_session_id),
-        (SELECT p.workspace_id FROM autopilot AS p WHERE p.id = (SELECT r.autopilot_id FROM autopilot_run AS r WHERE r.id = t.autopilot_run_id)),
-        (SELECT a.workspace_id FROM agent AS a WHERE a.id = t.agent_id)
+        (SELECT i.workspace_id FROM issue AS i WHERE i.id = asked.issue_id),
+        (SELECT c.workspace_id FROM chat_session AS c WHERE c.id = asked.chat_session_id),
+        (SELECT p.workspace_id FROM autopilot AS p WHERE p.id = (SELECT r.autopilot_id FROM autopilot_run AS r WHERE r.id = asked.autopilot_run_id)),
+        (SELECT a.workspace_id FROM agent AS a WHERE a.id = asked.agent_id)
     ) AS workspace_id

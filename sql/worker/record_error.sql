@@ -2,7 +2,8 @@
 -- while of the first is over: a steady stream of refusals puts off none for ever. Never waits: somebody who sweeps
 -- meanwhile holds the row.
 WITH state AS (
-    SELECT s.only_row, s.refused_until > pg_catalog.clock_timestamp() AS still
+    SELECT s.only_row, s.refused_until > pg_catalog.clock_timestamp()
+        AND s.refused_until < pg_catalog.clock_timestamp() + interval '6 minutes' AS still
     FROM multica_sweep_state AS s
     FOR UPDATE SKIP LOCKED
 )

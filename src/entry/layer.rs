@@ -83,14 +83,15 @@ impl Layer {
     }
 }
 
-/// Adds a hint to an error that pgrx has caught and that is going to be raised again, where the statement itself raised it and
-/// nothing that the statement set off, such as a trigger.
-pub fn add_hint(caught: &ErrorReportWithLevel, statement: &str, hint: &str) {
+/// Adds a hint to an error that pgrx has caught and that is going to be raised again, where `statement` itself raised it and
+/// nothing that it set off, such as a trigger; None: whatever raised it.
+pub fn add_hint(caught: &ErrorReportWithLevel, statement: Option<&str>, hint: &str) {
     let Some(slot) = Layer::innermost().and_then(|layer| layer.slot_of(caught)) else {
         return;
     };
     if let Some(mut fields) = slot.take() {
-        if fields.context() == Some(format!("SQL statement \"{statement}\"")) {
+        let of = |statement| fields.context() == Some(format!("SQL statement \"{statement}\""));
+        if statement.is_none_or(of) {
             fields.set_hint(hint);
         }
         slot.set(Some(fields));

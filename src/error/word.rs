@@ -73,6 +73,9 @@ words! {
     NoRole c"no_role" "P0002"
         "the role does not exist"
         "look, then decide";
+    RowsHidden c"rows_hidden" "55000"
+        "row-level security hides rows that the call decides on"
+        "call as a role that sees these rows";
     Archived c"archived" "55000"
         "the agent is archived"
         "restore the agent, or choose another one";

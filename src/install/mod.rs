@@ -7,15 +7,18 @@ mod refuse;
 mod shape;
 mod warn;
 
+pub use warn::warn_of_forced_row_security;
+
 use pgrx::prelude::*;
 
 use crate::argument::required;
+use crate::ddl;
 use crate::entry::entry;
 use crate::error::{Error, Result, Word};
 use crate::grant;
 use crate::kind::InstallStep;
 use crate::row::{Composite, set};
-use crate::spi::{self, Statement, arg};
+use crate::spi::{Statement, arg};
 use crate::version;
 use files::{TABLES, TASKS};
 use plan::{Action, Step, plan};
@@ -196,11 +199,12 @@ fn may_create(place: &Place, owner: &str, steps: &[Step]) -> Result<()> {
 }
 
 fn carry_out(steps: &[Step]) {
-    for step in steps {
-        if let (Action::Created | Action::Altered, Some(ddl)) = (step.action, &step.ddl) {
-            spi::script(ddl);
-        }
-    }
+    let scripts: Vec<&String> = steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Created | Action::Altered))
+        .filter_map(|step| step.ddl.as_ref())
+        .collect();
+    ddl::run(&scripts);
 }
 
 /// Whoever owns the tasks owns everything; in an empty schema that is the caller.
@@ -222,7 +226,7 @@ fn give_away(place: &Place, owner: &str, steps: &[Step]) {
         .collect();
     let args = [arg(place.oid), arg(names), arg(owner.to_string())];
     let scripts = GIVE_AWAY.rows(&args, |row| row.must::<String>(1));
-    scripts.iter().for_each(|sql| spi::script(sql));
+    ddl::run(&scripts);
 }
 
 /// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. A list that is not

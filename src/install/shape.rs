@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use pgrx::prelude::*;
 
 use super::files::{ADDED, REST, TABLES, TASKS};
-use crate::spi::{self, Row, Statement, arg};
+use crate::ddl;
+use crate::spi::{Row, Statement, arg};
 use crate::subtransaction::undone;
 
 static FOUND: Statement = Statement::write(include_str!("../../sql/install/tables.sql"));
@@ -111,15 +112,15 @@ impl Wanted {
         undone(|| {
             set_local("search_path", "pg_temp");
             for table in &TABLES {
-                spi::script(table.shape);
+                ddl::run(&[table.shape]);
             }
             let namespace = TEMPORARY
                 .row(&[], |row| row.must::<pg_sys::Oid>(1))
                 .unwrap_or(pg_sys::InvalidOid);
             let with_table = Shape::read(namespace, schema).names();
-            REST.iter().for_each(|text| spi::script(text));
+            ddl::run(&REST);
             let servers = Shape::read(namespace, schema).names();
-            ADDED.iter().for_each(|text| spi::script(text));
+            ddl::run(&ADDED);
             let all = Shape::read(namespace, schema);
             let addable = all.names().difference(&servers).cloned().collect();
             let statuses = statuses(namespace).into_iter().flatten().collect();

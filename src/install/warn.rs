@@ -13,6 +13,21 @@ static LOOSE_TRIGGERS: Statement =
 static UNFILLED_COLUMNS: Statement =
     Statement::write(include_str!("../../sql/install/unfilled_columns.sql"));
 
+static FORCED: Statement =
+    Statement::read(include_str!("../../sql/install/forced_row_security.sql"));
+
+/// Raises a warning where row-level security is forced on the owner of tables: a sweep of the worker is refused as soon as it
+/// decides on a row that policies hide from the owner.
+pub fn warn_of_forced_row_security() {
+    if let Some(tables) = FORCED.row(&[], |row| row.get::<String>(1)).flatten() {
+        warning(
+            format!("row-level security is forced on the owner of {tables}"),
+            "Sweeps run as the owner, and are refused when they decide on rows that policies hide from it.",
+            "Run ALTER TABLE … NO FORCE ROW LEVEL SECURITY;, or add a policy that shows the owner all rows.".into(),
+        );
+    }
+}
+
 /// Raises every warning that the place and the adopted tables give cause for.
 pub fn warn(place: &Place, wanted: &Wanted, relations: &[Relation]) {
     if place.open_to_all {
@@ -22,6 +37,7 @@ pub fn warn(place: &Place, wanted: &Wanted, relations: &[Relation]) {
             format!("Run REVOKE CREATE ON SCHEMA {} FROM PUBLIC;", place.schema),
         );
     }
+    warn_of_forced_row_security();
     let adopted: Vec<String> = relations.iter().map(|it| it.name.clone()).collect();
     let args = [arg(place.oid), arg(adopted.clone())];
     if let Some(functions) = LOOSE_TRIGGERS

@@ -16,15 +16,22 @@ use crate::row::{Composite, set};
 use crate::spi::{Row, Statement, arg};
 use crate::subtransaction::kept_if;
 
-static HEARTBEAT: Statement = Statement::write(include_str!("../../sql/runtime/heartbeat.sql"));
+static HEARTBEAT: Statement =
+    Statement::write(include_str!("../../sql/runtime/heartbeat.sql")).of_visible_rows();
 static HEARTBEAT_MANY: Statement =
-    Statement::write(include_str!("../../sql/runtime/heartbeat_many.sql")).in_id_order();
-static COUNT: Statement = Statement::write(include_str!("../../sql/runtime/count.sql"));
+    Statement::write(include_str!("../../sql/runtime/heartbeat_many.sql"))
+        .of_visible_rows()
+        .in_id_order();
+static COUNT: Statement =
+    Statement::write(include_str!("../../sql/runtime/count.sql")).of_visible_rows();
 static STOP_TASKS: Statement = Statement::write(include_str!("../../sql/runtime/stop_tasks.sql"));
-static REVIVE: Statement = Statement::write(include_str!("../../sql/runtime/revive.sql"));
-static SET_OFFLINE: Statement = Statement::write(include_str!("../../sql/runtime/set_offline.sql"));
+static REVIVE: Statement =
+    Statement::write(include_str!("../../sql/runtime/revive.sql")).of_visible_rows();
+static SET_OFFLINE: Statement =
+    Statement::write(include_str!("../../sql/runtime/set_offline.sql")).of_visible_rows();
 static STALE: Statement =
     Statement::write(include_str!("../../sql/runtime/stale_candidates.sql")).of_whole_tables();
+static SEEN_NOW: Statement = Statement::write(include_str!("../../sql/runtime/seen_now.sql"));
 static MARK_OFFLINE: Statement =
     Statement::write(include_str!("../../sql/runtime/mark_offline.sql"));
 
@@ -150,7 +157,8 @@ fn set_offline(runtimes: Vec<Uuid>) -> i64 {
     many
 }
 
-/// Sets runtimes offline that were unseen for longer than `stale_secs`; at most `most`, `leave_out` not among them.
+/// Sets runtimes offline that were unseen for longer than `stale_secs`, and has the silence of those begin now that were seen
+/// later than now; at most `most`, `leave_out` not among them.
 pub fn mark_stale<R>(
     stale_secs: f64,
     most: Option<i64>,
@@ -165,7 +173,14 @@ pub fn mark_stale<R>(
         arg(leave_out.to_vec()),
         arg(most),
     ];
-    let stale: Vec<Uuid> = STALE.rows(&args, |row| row.must(1));
+    let found: Vec<(Uuid, bool)> = STALE.rows(&args, |row| (row.must(1), row.must(2)));
+    let (ahead, stale): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, ahead)| *ahead);
+    let ids = |of: Vec<(Uuid, bool)>| of.into_iter().map(|(id, _)| id).collect::<Vec<Uuid>>();
+    let (ahead, stale) = (ids(ahead), ids(stale));
+    if !ahead.is_empty() {
+        failure::hold(&ahead);
+        SEEN_NOW.run(&[arg(ahead), arg(now)]);
+    }
     if stale.is_empty() {
         return Vec::new();
     }

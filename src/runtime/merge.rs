@@ -17,7 +17,7 @@ use crate::spi::{Statement, arg};
 
 static MATCHES: Statement = Statement::write(include_str!("../../sql/runtime/find_legacy.sql"));
 static GET_FOR_WORKSPACE: Statement =
-    Statement::write(include_str!("../../sql/runtime/get_for_workspace.sql"));
+    Statement::write(include_str!("../../sql/runtime/get_for_workspace.sql")).of_visible_rows();
 static USERS_OF: Statement = Statement::write(include_str!("../../sql/runtime/users_of.sql"));
 static REASSIGN_AGENTS: Statement =
     Statement::write(include_str!("../../sql/runtime/reassign_agents.sql"));

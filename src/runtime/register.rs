@@ -54,11 +54,11 @@ fn known(workspace: Uuid, registration: &Registration, providers: &[String]) -> 
 
 /// The identity to remember for a merged row: as the daemon sent it.
 fn as_sent(registration: &Registration, daemon_id: &str) -> String {
-    let folded = daemon_id.to_lowercase();
+    let folded = daemon_id.to_ascii_lowercase();
     let sent = registration
         .legacy_daemon_ids
         .iter()
-        .find(|id| id.to_lowercase() == folded);
+        .find(|id| id.to_ascii_lowercase() == folded);
     sent.cloned().unwrap_or_else(|| daemon_id.to_string())
 }
 

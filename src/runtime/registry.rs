@@ -19,12 +19,14 @@ use crate::spi::{Statement, arg};
 pub const STATUSES: [&str; 2] = ["online", "offline"];
 const MODES: [&str; 2] = ["local", "cloud"];
 
-static LIST: Statement = Statement::read(include_str!("../../sql/runtime/list.sql"));
+static LIST: Statement =
+    Statement::read(include_str!("../../sql/runtime/list.sql")).of_visible_rows();
 static LIST_BY_OWNER: Statement =
-    Statement::read(include_str!("../../sql/runtime/list_by_owner.sql"));
-static GET: Statement = Statement::read(include_str!("../../sql/runtime/get.sql"));
+    Statement::read(include_str!("../../sql/runtime/list_by_owner.sql")).of_visible_rows();
+static GET: Statement =
+    Statement::read(include_str!("../../sql/runtime/get.sql")).of_visible_rows();
 static GET_FOR_WORKSPACE: Statement =
-    Statement::read(include_str!("../../sql/runtime/get_for_workspace.sql"));
+    Statement::read(include_str!("../../sql/runtime/get_for_workspace.sql")).of_visible_rows();
 static FIND_LEGACY: Statement = Statement::read(include_str!("../../sql/runtime/find_legacy.sql"));
 static UPSERT: Statement = Statement::write(include_str!("../../sql/runtime/upsert.sql"));
 static COUNT_ACTIVE_AGENTS: Statement =
@@ -136,7 +138,7 @@ pub fn count_active_agents(runtime: Uuid) -> i64 {
 /// Fails with P0002 where the runtime does not exist; otherwise says which workspace it is of.
 pub fn workspace_of(runtime: Uuid) -> Result<Uuid> {
     static WORKSPACE: Statement =
-        Statement::write(include_str!("../../sql/runtime/workspace_of.sql"));
+        Statement::write(include_str!("../../sql/runtime/workspace_of.sql")).of_visible_rows();
     WORKSPACE
         .row(&[arg(runtime)], |row| row.must(1))
         .ok_or_else(|| no_runtime(Error::not_found("runtime", runtime), runtime))

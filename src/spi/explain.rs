@@ -3,6 +3,7 @@
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::CaughtError;
 
+use super::hidden;
 use crate::entry::add_hint;
 use crate::error::{Error, Word};
 
@@ -14,6 +15,9 @@ pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
     let CaughtError::PostgresError(ref error) = caught else {
         caught.rethrow()
     };
+    if let Some(hidden) = hidden::error_of(error) {
+        hidden.raise();
+    }
     match error.sql_error_code() {
         PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
             if parses && error.hint().is_none() =>
@@ -29,9 +33,29 @@ pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
             if error.hint().is_none() && error.message().starts_with("permission denied for ") =>
         {
-            add_hint(error, statement, GRANT);
+            add_hint(error, Some(statement), GRANT);
             caught.rethrow()
         }
         _ => caught.rethrow(),
     }
+}
+
+/// Adds a hint to an error of a name that is not found; all others pass unchanged.
+pub fn name_not_found(caught: CaughtError, hint: Option<&str>) -> ! {
+    let CaughtError::PostgresError(ref error) = caught else {
+        caught.rethrow()
+    };
+    let is_name = matches!(
+        error.sql_error_code(),
+        PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION
+            | PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE
+            | PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT
+            | PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME
+    );
+    let Some(hint) = hint.filter(|_| is_name) else {
+        caught.rethrow()
+    };
+    let hints: Vec<&str> = error.hint().into_iter().chain([hint]).collect();
+    add_hint(error, None, &hints.join(" "));
+    caught.rethrow()
 }

@@ -13,6 +13,7 @@ use pgrx::PgList;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
+use super::hidden;
 use crate::entry::entry;
 
 /// Declares the planner's settings: the name of Postgres' variable, its type, and the value that Postgres ships.
@@ -131,6 +132,8 @@ pub struct Rules {
     pub settings: &'static Settings,
     /// Indexes to choose from.
     pub indexes: Indexes,
+    /// Whether rows that row-level security hides are left out without an error.
+    pub of_visible_rows: bool,
 }
 
 /// A statement while it is run: the text by which the planner hook recognizes it, and its rules.
@@ -239,6 +242,9 @@ unsafe extern "C-unwind" fn plan(
         let options = options & !(pg_sys::CURSOR_OPT_PARALLEL_OK as c_int);
         // SAFETY: the planner returns a statement of its own, or raises an error.
         unsafe {
+            if !running.rules.of_visible_rows {
+                hidden::refuse(query);
+            }
             let planned = next_planner(query, text, options, params);
             // A scan type that is switched off makes a plan look expensive up to Postgres 17; compiling it would take longer than
             // running it.

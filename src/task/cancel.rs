@@ -25,8 +25,10 @@ static AGENTS_OF_ISSUE: Statement =
     Statement::write(include_str!("../../sql/task/agents_of_issue.sql"));
 static CANCEL: Statement = Statement::write(include_str!("../../sql/task/cancel.sql")).by_id();
 static TASKS: Statement = Statement::write(include_str!("../../sql/failure/tasks.sql")).by_id();
-static ISSUE_EXISTS: Statement = Statement::write(include_str!("../../sql/task/issue_exists.sql"));
-static AGENT_EXISTS: Statement = Statement::write(include_str!("../../sql/task/agent_exists.sql"));
+static ISSUE_EXISTS: Statement =
+    Statement::write(include_str!("../../sql/task/issue_exists.sql")).of_visible_rows();
+static AGENT_EXISTS: Statement =
+    Statement::write(include_str!("../../sql/task/agent_exists.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/install/comments/cancel.sql",

@@ -16,7 +16,8 @@ use crate::other_kind::no_agent;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
-static AGENT: Statement = Statement::write(include_str!("../../sql/task/agent_under_lock.sql"));
+static AGENT: Statement =
+    Statement::write(include_str!("../../sql/task/agent_under_lock.sql")).of_visible_rows();
 static INSERT: Statement = Statement::write(include_str!("../../sql/task/insert.sql"));
 static PENDING: Statement = Statement::write(include_str!("../../sql/task/pending_of_pair.sql"));
 static LINK_RUN: Statement = Statement::write(include_str!("../../sql/task/link_run.sql"));

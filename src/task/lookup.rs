@@ -11,10 +11,15 @@ use crate::other_kind::no_agent;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
-static GET: Statement = Statement::read(include_str!("../../sql/task/get.sql")).by_id();
-static LIST_PENDING: Statement = Statement::read(include_str!("../../sql/task/list_pending.sql"));
-static LIST_OF_ISSUE: Statement = Statement::read(include_str!("../../sql/task/list_of_issue.sql"));
-static LIST_OF_AGENT: Statement = Statement::read(include_str!("../../sql/task/list_of_agent.sql"));
+static GET: Statement = Statement::read(include_str!("../../sql/task/get.sql"))
+    .of_visible_rows()
+    .by_id();
+static LIST_PENDING: Statement =
+    Statement::read(include_str!("../../sql/task/list_pending.sql")).of_visible_rows();
+static LIST_OF_ISSUE: Statement =
+    Statement::read(include_str!("../../sql/task/list_of_issue.sql")).of_visible_rows();
+static LIST_OF_AGENT: Statement =
+    Statement::read(include_str!("../../sql/task/list_of_agent.sql")).of_visible_rows();
 static HAS_ACTIVE: Statement = Statement::read(include_str!("../../sql/task/has_active.sql"));
 static HAS_PENDING: Statement = Statement::read(include_str!("../../sql/task/has_pending.sql"));
 static COUNT_RUNNING: Statement = Statement::read(include_str!("../../sql/task/count_running.sql"));
@@ -22,8 +27,10 @@ static LAST_TASK_SESSION: Statement =
     Statement::read(include_str!("../../sql/task/last_task_session.sql"));
 static LAST_CHAT_SESSION: Statement =
     Statement::read(include_str!("../../sql/task/last_chat_session.sql"));
-static ISSUE_EXISTS: Statement = Statement::read(include_str!("../../sql/task/issue_exists.sql"));
-static AGENT_EXISTS: Statement = Statement::read(include_str!("../../sql/task/agent_exists.sql"));
+static ISSUE_EXISTS: Statement =
+    Statement::read(include_str!("../../sql/task/issue_exists.sql")).of_visible_rows();
+static AGENT_EXISTS: Statement =
+    Statement::read(include_str!("../../sql/task/agent_exists.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/install/comments/lookup.sql",

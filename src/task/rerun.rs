@@ -18,7 +18,9 @@ use crate::spi::{Statement, arg};
 
 static LATEST_SESSION: Statement =
     Statement::write(include_str!("../../sql/task/latest_session.sql"));
-static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql")).by_id();
+static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql"))
+    .of_visible_rows()
+    .by_id();
 
 extension_sql_file!(
     "../../sql/install/comments/rerun.sql",

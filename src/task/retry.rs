@@ -17,7 +17,9 @@ use crate::other_kind::no_agent;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
-static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql")).by_id();
+static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql"))
+    .of_visible_rows()
+    .by_id();
 static AGENT_STATUS: Statement = Statement::write(include_str!("../../sql/task/agent_status.sql"));
 
 extension_sql_file!(

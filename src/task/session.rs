@@ -10,7 +10,9 @@ use crate::entry::entry;
 use crate::error::Error;
 use crate::spi::{Statement, arg};
 
-static PIN: Statement = Statement::write(include_str!("../../sql/task/pin_session.sql")).by_id();
+static PIN: Statement = Statement::write(include_str!("../../sql/task/pin_session.sql"))
+    .of_visible_rows()
+    .by_id();
 
 /// Remembers session and working directory of a run in flight; an empty one keeps what is known. False: the task is no
 /// longer in flight.

@@ -5,10 +5,14 @@ use pgrx::Uuid;
 use crate::error::{Error, Result, Word};
 use crate::spi::{Statement, arg};
 
-static OF_ISSUE: Statement = Statement::write(include_str!("../../sql/task/source_of_issue.sql"));
-static OF_CHAT: Statement = Statement::write(include_str!("../../sql/task/source_of_chat.sql"));
-static OF_RUN: Statement = Statement::write(include_str!("../../sql/task/source_of_run.sql"));
-static COMMENT: Statement = Statement::write(include_str!("../../sql/task/comment_of.sql"));
+static OF_ISSUE: Statement =
+    Statement::write(include_str!("../../sql/task/source_of_issue.sql")).of_visible_rows();
+static OF_CHAT: Statement =
+    Statement::write(include_str!("../../sql/task/source_of_chat.sql")).of_visible_rows();
+static OF_RUN: Statement =
+    Statement::write(include_str!("../../sql/task/source_of_run.sql")).of_visible_rows();
+static COMMENT: Statement =
+    Statement::write(include_str!("../../sql/task/comment_of.sql")).of_visible_rows();
 
 /// Priority of a chat turn.
 const CHAT_PRIORITY: i32 = 2;

@@ -11,7 +11,9 @@ use crate::kind::Transition;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
-static START: Statement = Statement::write(include_str!("../../sql/task/start.sql")).by_id();
+static START: Statement = Statement::write(include_str!("../../sql/task/start.sql"))
+    .of_visible_rows()
+    .by_id();
 
 /// Dispatched to running. A daemon must not run a task that was failed or cancelled meanwhile: that is 55000. Repeated
 /// with the current claim token it answers that it was not applied again.

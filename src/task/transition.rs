@@ -10,9 +10,12 @@ use crate::lock::Wanted;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 
-static STATE: Statement = Statement::write(include_str!("../../sql/task/state.sql")).by_id();
-static TRANSITION: Statement =
-    Statement::write(include_str!("../../sql/task/transition.sql")).by_id();
+static STATE: Statement = Statement::write(include_str!("../../sql/task/state.sql"))
+    .of_visible_rows()
+    .by_id();
+static TRANSITION: Statement = Statement::write(include_str!("../../sql/task/transition.sql"))
+    .of_visible_rows()
+    .by_id();
 static POINT_CHAT: Statement =
     Statement::write(include_str!("../../sql/task/point_chat.sql")).by_id();
 

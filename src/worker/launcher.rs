@@ -78,7 +78,10 @@ impl Launcher {
             // The clock was set back: nothing is put off until it is as late as it was.
             self.read_at = None;
             self.held_until = now;
-            self.keep_to_the_interval(now);
+            let latest = now.saturating_add(interval());
+            for target in self.targets.values_mut() {
+                target.due = target.due.min(latest);
+            }
         }
     }
 

@@ -214,10 +214,16 @@ pub fn began(database: pg_sys::Oid, is_behind: bool, now: Moment) -> Orders {
     };
     slot.last_start = Some(now);
     slot.is_behind = is_behind;
-    Orders {
+    let spare_since = serving_since.filter(|since| slot.spared_since != Some(*since));
+    let orders = Orders {
         batch: slot.batch,
-        spare_since: serving_since.filter(|since| slot.spared_since != Some(*since)),
+        spare_since: spare_since.map(|since| since.min(now)),
+    };
+    if spare_since.is_some_and(|since| since > now) {
+        // The clock was set back since.
+        table.serving_since = Some(now);
     }
+    orders
 }
 
 /// Notes that the database was spared for long enough: settings that change later do not spare it again.

@@ -22,7 +22,9 @@ mod chaos;
 mod claim;
 mod claim_cost;
 mod claim_looks;
+mod clock;
 mod cluster;
+mod collation;
 mod comments;
 mod consequences;
 mod crash;
@@ -32,6 +34,7 @@ mod docs;
 mod dump;
 mod errors;
 mod event_storm;
+mod event_triggers;
 mod events;
 mod examples;
 mod failover;
@@ -57,6 +60,7 @@ mod pipeline;
 mod plans;
 mod resume;
 mod retry;
+mod row_security;
 mod runtimes;
 mod statements;
 mod storm;
@@ -87,7 +91,9 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     claim::ALL,
     claim_cost::ALL,
     claim_looks::ALL,
+    clock::ALL,
     cluster::ALL,
+    collation::ALL,
     comments::ALL,
     consequences::ALL,
     crash::ALL,
@@ -97,6 +103,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     dump::ALL,
     errors::ALL,
     event_storm::ALL,
+    event_triggers::ALL,
     events::ALL,
     examples::ALL,
     failover::ALL,
@@ -119,6 +126,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     plans::ALL,
     resume::ALL,
     retry::ALL,
+    row_security::ALL,
     runtimes::ALL,
     statements::ALL,
     storm::ALL,

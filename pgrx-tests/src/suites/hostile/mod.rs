@@ -3,7 +3,7 @@
 
 mod arguments;
 mod names;
-mod routine;
+pub(super) mod routine;
 mod rows;
 mod surroundings;
 mod triggers;

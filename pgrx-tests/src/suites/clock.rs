@@ -1,0 +1,176 @@
+//! A clock that was set back leaves moments of the future behind: no dead machine lives for ever because of them, and no live
+//! one dies.
+
+use anyhow::{Result, ensure};
+
+use super::Suite;
+use super::support::{expect, id, team, value};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = suite![
+    a_machine_seen_in_the_future_dies_after_its_silence,
+    a_machine_seen_in_the_future_lives_while_it_beats,
+    an_offline_machine_of_the_future_is_collected,
+    a_task_begun_in_the_future_times_out,
+    a_running_task_keeps_its_claim,
+    rows_refused_in_the_future_are_tried_again,
+    events_of_the_future_are_trimmed,
+    an_idle_sweep_corrects_nothing,
+];
+
+/// What a runtime is after sweeps a while apart: the silence of the sweep that corrects the moment counts.
+fn a_machine_seen_in_the_future_dies_after_its_silence(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let b1 = id("b1");
+    for seen in ["now() + interval '1 day'", "'infinity'"] {
+        client.batch_execute(&format!(
+            "UPDATE agent_runtime SET status = 'online', last_seen_at = {seen} WHERE id = {b1};
+             SELECT FROM multica_sweep()"
+        ))?;
+        let row = format!(
+            "SELECT status || ' ' || (last_seen_at <= clock_timestamp())::text FROM agent_runtime WHERE id = {b1}"
+        );
+        expect(&mut client, &row, "online true")?;
+        client.batch_execute(&format!(
+            "UPDATE agent_runtime SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = {b1};
+             SELECT FROM multica_sweep()"
+        ))?;
+        expect(
+            &mut client,
+            &format!("SELECT status FROM agent_runtime WHERE id = {b1}"),
+            "offline",
+        )?;
+    }
+    Ok(())
+}
+
+fn a_machine_seen_in_the_future_lives_while_it_beats(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let b1 = id("b1");
+    client.batch_execute(&format!(
+        "UPDATE agent_runtime SET last_seen_at = now() + interval '1 day' WHERE id = {b1};
+         SELECT FROM multica_heartbeat({b1}); SELECT FROM multica_sweep()"
+    ))?;
+    expect(
+        &mut client,
+        &format!("SELECT status FROM agent_runtime WHERE id = {b1}"),
+        "online",
+    )
+}
+
+fn an_offline_machine_of_the_future_is_collected(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let b2 = id("b2");
+    client.batch_execute(&format!(
+        "UPDATE agent_runtime SET status = 'offline', last_seen_at = now() + interval '1 day' WHERE id = {b2};
+         SELECT FROM multica_sweep();
+         UPDATE agent_runtime SET last_seen_at = last_seen_at - interval '1 year' WHERE id = {b2};
+         SELECT FROM multica_sweep()"
+    ))?;
+    expect(
+        &mut client,
+        &format!("SELECT count(*) FROM agent_runtime WHERE id = {b2}"),
+        "0",
+    )
+}
+
+fn a_task_begun_in_the_future_times_out(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e1', status => 'running'), task('e2', status => 'dispatched', agent => 'c2');
+         UPDATE agent_task_queue SET dispatched_at = dispatched_at + interval '1 day', started_at = started_at + interval '1 day',
+             max_attempts = 1;
+         SELECT FROM multica_sweep();
+         UPDATE agent_task_queue SET started_at = started_at - interval '4 hours';
+         UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '4 hours' WHERE status = 'dispatched';
+         UPDATE agent_runtime SET last_seen_at = clock_timestamp();
+         SELECT FROM multica_sweep()",
+    )?;
+    let failed = "SELECT string_agg(right(id::text, 2) || ' ' || failure_reason, ' ' ORDER BY id) FROM agent_task_queue";
+    expect(&mut client, failed, "e1 timeout e2 timeout")
+}
+
+/// The moment of the dispatch is the claim's token: who works on the task must be able to end it.
+fn a_running_task_keeps_its_claim(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e1', status => 'running');
+         UPDATE agent_task_queue SET dispatched_at = dispatched_at + interval '1 day', started_at = started_at + interval '1 day'",
+    )?;
+    let token = value(
+        &mut client,
+        "SELECT (extract(epoch FROM dispatched_at) * 1000000)::bigint FROM agent_task_queue",
+    )?;
+    client.batch_execute("SELECT FROM multica_sweep()")?;
+    expect(
+        &mut client,
+        "SELECT started_at <= clock_timestamp() FROM agent_task_queue",
+        "t",
+    )?;
+    let complete = format!(
+        "SELECT applied FROM multica_complete({}, claim_token => {token})",
+        id("e1")
+    );
+    expect(&mut client, &complete, "t")
+}
+
+fn rows_refused_in_the_future_are_tried_again(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "UPDATE multica_sweep_state SET refused_ids = ARRAY[{b1}::uuid], refused_until = now() + interval '1 day';
+         UPDATE agent_runtime SET last_seen_at = '2020-01-01' WHERE id = {b1}",
+        b1 = id("b1")
+    ))?;
+    expect(
+        &mut client,
+        "SELECT refused_ids FROM multica_status()",
+        "{}",
+    )?;
+    expect(
+        &mut client,
+        "SELECT runtimes_offline FROM multica_sweep()",
+        "1",
+    )
+}
+
+fn events_of_the_future_are_trimmed(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "INSERT INTO multica_event_log (created_at, type, payload)
+         SELECT now() + g.age, 'test', '{}'
+         FROM (VALUES (interval '-1 year'), (interval '1 day'), (interval '2 days'), (interval '-1 year'), (interval '1 day'),
+               (interval '-1 second')) AS g (age);
+         SELECT FROM multica_sweep()",
+    )?;
+    expect(
+        &mut client,
+        "SELECT count(*) FROM multica_event_log WHERE type = 'test'",
+        "5",
+    )?;
+    client.batch_execute("SELECT FROM multica_sweep()")?;
+    expect(
+        &mut client,
+        "SELECT count(*) FROM multica_event_log WHERE type = 'test'",
+        "2",
+    )
+}
+
+fn an_idle_sweep_corrects_nothing(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e1', status => 'running');
+         UPDATE agent_runtime SET last_seen_at = clock_timestamp() + interval '20 seconds'",
+    )?;
+    let seen = value(&mut client, "SELECT max(last_seen_at) FROM agent_runtime")?;
+    let id = value(
+        &mut client,
+        "SELECT COALESCE(pg_current_xact_id_if_assigned()::text, 'none') FROM multica_sweep()",
+    )?;
+    ensure!(id == "none", "a sweep draws {id}");
+    expect(
+        &mut client,
+        "SELECT max(last_seen_at) FROM agent_runtime",
+        &seen,
+    )
+}

@@ -1,0 +1,61 @@
+//! Code of users that runs under the search_path of the extension, because the extension's DDL sets it off.
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use crate::context::Context;
+use crate::database::Database;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = suite![
+    an_event_trigger_without_a_path_is_named,
+    an_event_trigger_with_a_path_is_no_obstacle,
+];
+
+/// An event trigger that calls a function of the user's schema by its name alone, `settings` of its own aside.
+fn audited<'a>(context: &'a Context, settings: &str) -> Result<(Database<'a>, Client)> {
+    let database = context.fresh_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute(&format!(
+        "CREATE SCHEMA audit;
+         CREATE FUNCTION audit.note() RETURNS void LANGUAGE sql AS 'SELECT';
+         CREATE FUNCTION audit.on_ddl() RETURNS event_trigger LANGUAGE plpgsql {settings} AS $$ BEGIN PERFORM note(); END $$;
+         CREATE EVENT TRIGGER audited ON ddl_command_end EXECUTE FUNCTION audit.on_ddl();
+         SET search_path = public, audit;
+         CREATE ROLE {name}_reader;
+         DROP INDEX multica_task_busy",
+        name = database.name
+    ))?;
+    Ok((database, client))
+}
+
+fn calls(database: &Database) -> [String; 2] {
+    [
+        "SELECT FROM multica_install()".to_string(),
+        format!("SELECT multica_grant('{}_reader', 'reader')", database.name),
+    ]
+}
+
+fn an_event_trigger_without_a_path_is_named(context: &Context) -> Result<()> {
+    let (database, mut client) = audited(context, "")?;
+    for call in calls(&database) {
+        let error = client.batch_execute(&call).err().context("it succeeds")?;
+        let error = error.as_db_error().context("no error of the server")?;
+        let hint = error.hint().unwrap_or_default();
+        ensure!(error.code().code() == "42883", "{call}: {error:?}");
+        ensure!(
+            hint.contains("on_ddl()") && hint.contains("SET search_path"),
+            "{call}: {error:?}"
+        );
+    }
+    Ok(())
+}
+
+fn an_event_trigger_with_a_path_is_no_obstacle(context: &Context) -> Result<()> {
+    let (database, mut client) = audited(context, "SET search_path = audit")?;
+    for call in calls(&database) {
+        client.batch_execute(&call).with_context(|| call.clone())?;
+    }
+    Ok(())
+}

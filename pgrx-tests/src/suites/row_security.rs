@@ -1,0 +1,367 @@
+//! Row-level security: a call is as right as without it, or it refuses; it never decides on a part of the rows.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::{Client, NoTls};
+
+use super::Suite;
+use super::grant::support::holder;
+use super::hostile::routine::{Outcome, Routine, answer, routines, world};
+use super::support::{expect, expect_state, id, team, text, value, values};
+use super::worker::{SOON, fleet, ticking};
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::database::Database;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = suite![
+    no_call_decides_on_hidden_rows,
+    a_role_per_tenant_is_refused_nothing_of_its_own,
+    an_issue_is_not_reset_under_a_hidden_task,
+    a_hidden_task_counts_against_the_capacity,
+    a_hidden_row_that_is_asked_for_is_unknown,
+    a_table_without_a_policy_hides_all_its_rows,
+    the_worker_says_that_rows_are_hidden_from_it,
+    install_and_status_warn_of_forced_row_security,
+];
+
+/// What a refused call says.
+const HIDDEN: &str = "row-level security hides rows that this call decides on";
+
+/// Functions that return or change the rows that they are asked for, each row for itself: what is hidden is left out.
+const ROW_BY_ROW: [&str; 17] = [
+    "multica_deregister",
+    "multica_events",
+    "multica_forget_reader",
+    "multica_get_runtime",
+    "multica_get_runtime_for_workspace",
+    "multica_get_task",
+    "multica_heartbeat_many",
+    "multica_list_agent_tasks",
+    "multica_list_issue_tasks",
+    "multica_list_pending_tasks",
+    "multica_list_readers",
+    "multica_list_runtimes",
+    "multica_list_runtimes_by_owner",
+    "multica_pin_session",
+    "multica_take_events",
+    "multica_handle_failed_tasks",
+    "multica_set_runtime_offline",
+];
+
+/// Functions that decide on the rows of all workspaces.
+const OF_ALL: [&str; 8] = [
+    "multica_delete_stale_offline_runtimes",
+    "multica_fail_stale_tasks",
+    "multica_fail_tasks_for_offline_runtimes",
+    "multica_mark_stale_runtimes_offline",
+    "multica_metrics",
+    "multica_status",
+    "multica_sweep",
+    "multica_sweep_all",
+];
+
+/// The hostile world with policies, and a role with every privilege that policies apply to.
+fn prepared(context: &Context) -> Result<(Database<'_>, Client, String)> {
+    let (database, client) = world(context)?;
+    database.fixture("row_security/policies")?;
+    let role = holder(&database, "operator")?;
+    Ok((database, client, role))
+}
+
+/// What a call of the role comes to, and how things stand then; all of it is taken back.
+fn told(
+    client: &mut Client,
+    role: &str,
+    call: &str,
+    state: &str,
+) -> Result<(Outcome, Vec<String>)> {
+    let script = format!(
+        "BEGIN; UPDATE agent_runtime SET last_seen_at = clock_timestamp() WHERE status = 'online';
+         SET LOCAL ROLE {role}; {call}; RESET ROLE; {state}; ROLLBACK"
+    );
+    let (outcome, messages) = answer(client, &script)?;
+    if let Outcome::Raised(..) = outcome {
+        client.batch_execute("ROLLBACK")?;
+        return Ok((outcome, Vec::new()));
+    }
+    let stands = messages.iter().filter_map(|message| match message {
+        postgres::SimpleQueryMessage::Row(row) if row.len() == 5 => row.get(3).map(str::to_string),
+        _ => None,
+    });
+    let mut stands: Vec<String> = stands.collect();
+    stands.sort();
+    Ok((outcome, stands))
+}
+
+/// The error of a call with its detail, which names the table.
+fn hidden_table(client: &mut Client, role: &str, call: &str) -> Result<String> {
+    let outcome = client.batch_execute(&format!("BEGIN; SET LOCAL ROLE {role}; {call}"));
+    client.batch_execute("ROLLBACK")?;
+    let detail = outcome
+        .err()
+        .and_then(|error| error.as_db_error()?.detail().map(str::to_string));
+    Ok(detail.unwrap_or_default())
+}
+
+fn is_refused(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Raised(code, message) if code == "55000" && message == HIDDEN)
+}
+
+/// Refused by Postgres, or unknown to who asks for it.
+fn is_denied(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Raised(code, message)
+        if code == "P0002" || (code == "42501" && message.contains("row-level security")))
+}
+
+fn functions(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
+    let mut routines = routines(context, client)?;
+    routines.retain(|routine| !routine.is_procedure);
+    Ok(routines)
+}
+
+/// What each function comes to while nothing is hidden. The owner's and the administrator's are not the role's.
+fn unhindered(
+    client: &mut Client,
+    role: &str,
+    functions: &[Routine],
+    state: &str,
+) -> Result<Vec<(Outcome, Vec<String>)>> {
+    let mut all = Vec::new();
+    for routine in functions {
+        let found = told(client, role, &routine.sensible(), state)?;
+        let is_others = ["multica_grant", "multica_install"].contains(&routine.name.as_str());
+        let succeeds = matches!(found.0, Outcome::Rows(..));
+        ensure!(succeeds || is_others, "{}: {:?}", routine.name, found.0);
+        all.push(found);
+    }
+    Ok(all)
+}
+
+/// Every function, with the rows of one table after the other hidden from who calls it.
+fn no_call_decides_on_hidden_rows(context: &Context) -> Result<()> {
+    let (_database, mut client, role) = prepared(context)?;
+    let state = text(context, "model_state")?;
+    let functions = functions(context, &mut client)?;
+    let expected = unhindered(&mut client, &role, &functions, &state)?;
+    let tables = values(
+        &mut client,
+        "SELECT quote_ident(c.relname) FROM pg_class AS c WHERE c.relrowsecurity ORDER BY 1",
+    )?;
+    ensure!(tables.len() == 16, "{tables:?}");
+    let mut refused = 0;
+    for table in &tables {
+        client.batch_execute(&format!(
+            "CREATE POLICY hidden ON {table} AS RESTRICTIVE TO {role} USING (false) WITH CHECK (true)"
+        ))?;
+        for (routine, expected) in functions.iter().zip(&expected) {
+            let found = told(&mut client, &role, &routine.sensible(), &state)
+                .with_context(|| format!("{} without {table}", routine.name))?;
+            refused += usize::from(is_refused(&found.0));
+            let is_right = found == *expected || is_refused(&found.0) || is_denied(&found.0);
+            ensure!(
+                is_right || ROW_BY_ROW.contains(&routine.name.as_str()),
+                "{} with {table} hidden\ncomes to {found:#?}, not {expected:#?}",
+                routine.name
+            );
+        }
+        client.batch_execute(&format!("DROP POLICY hidden ON {table}"))?;
+    }
+    ensure!(refused > 50, "only {refused} calls are refused");
+    for name in ROW_BY_ROW.iter().chain(&OF_ALL) {
+        let found = value(&mut client, &format!("SELECT '{name}'::regproc"))?;
+        ensure!(found.contains(name), "there is no {name}");
+    }
+    Ok(())
+}
+
+/// Policies by workspace, one role per tenant: what is in the workspace comes to the same as without policies. What is about
+/// all workspaces is refused.
+fn a_role_per_tenant_is_refused_nothing_of_its_own(context: &Context) -> Result<()> {
+    let (database, mut client, role) = prepared(context)?;
+    client.batch_execute(&format!(
+        "UPDATE agent_runtime SET status = 'offline', last_seen_at = '2020-01-01', updated_at = '2020-01-01' WHERE id = {b9};
+         UPDATE agent_task_queue SET status = 'dispatched', dispatched_at = '2020-01-01' WHERE id = {e9}",
+        b9 = id("b9"),
+        e9 = id("e9"),
+    ))?;
+    let state = text(context, "model_state")?;
+    let functions = functions(context, &mut client)?;
+    let expected = unhindered(&mut client, &role, &functions, &state)?;
+    database.fixture("row_security/tenant")?;
+    let mut wrong = String::new();
+    for (routine, expected) in functions.iter().zip(&expected) {
+        let found = told(&mut client, &role, &routine.sensible(), &state)?;
+        let name = routine.name.as_str();
+        let is_of_all = OF_ALL.contains(&name) && is_refused(&found.0);
+        if found != *expected && !is_of_all && !name.ends_with("_events") {
+            let hidden = hidden_table(&mut client, &role, &routine.sensible())?;
+            wrong += &format!("{name} ({hidden})\ncomes to {found:?}, not {expected:?}\n");
+        }
+    }
+    ensure!(wrong.is_empty(), "{wrong}");
+    let mut tenant = database.connect_as(&role)?;
+    for call in [
+        "SELECT FROM multica_sweep()",
+        "SELECT FROM multica_status()",
+        "CALL multica_sweep_all()",
+    ] {
+        expect_state(&mut tenant, call, "55000")?;
+    }
+    Ok(())
+}
+
+fn hide_task(client: &mut Client, role: &str, label: &str) -> Result<()> {
+    client.batch_execute(&format!(
+        "CREATE POLICY hidden ON agent_task_queue AS RESTRICTIVE TO {role} USING (id <> {})",
+        id(label)
+    ))?;
+    Ok(())
+}
+
+/// Another agent works on the issue, which the caller does not see.
+fn an_issue_is_not_reset_under_a_hidden_task(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT task('e1', status => 'running'), task('e2', agent => 'c2', status => 'running');
+         UPDATE agent_task_queue SET issue_id = {d1}, max_attempts = 1",
+        d1 = id("d1")
+    ))?;
+    database.fixture("row_security/policies")?;
+    let role = holder(&database, "daemon")?;
+    hide_task(&mut client, &role, "e2")?;
+    let mut daemon = database.connect_as(&role)?;
+    let fail = format!("SELECT FROM multica_fail({}, 'broken')", id("e1"));
+    expect_state(&mut daemon, &fail, "55000")?;
+    let issue = format!("SELECT status FROM issue WHERE id = {}", id("d1"));
+    expect(&mut client, &issue, "in_progress")?;
+    client.batch_execute("DROP POLICY hidden ON agent_task_queue")?;
+    daemon.batch_execute(&fail)?;
+    expect(&mut client, &issue, "in_progress")
+}
+
+/// An agent with one place works on a task that the caller does not see.
+fn a_hidden_task_counts_against_the_capacity(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "UPDATE agent SET max_concurrent_tasks = 1;
+         SELECT task('e1', status => 'running'), task('e2'), task('e3', agent => 'c2');
+         UPDATE agent_task_queue SET runtime_id = {b2} WHERE id = {e1}",
+        b2 = id("b2"),
+        e1 = id("e1"),
+    ))?;
+    database.fixture("row_security/policies")?;
+    let role = holder(&database, "daemon")?;
+    hide_task(&mut client, &role, "e1")?;
+    let mut daemon = database.connect_as(&role)?;
+    let claim = format!(
+        "SELECT right(id::text, 2) FROM multica_claim({}, 2)",
+        id("b1")
+    );
+    expect_state(&mut daemon, &claim, "55000")?;
+    client.batch_execute("DROP POLICY hidden ON agent_task_queue")?;
+    expect(&mut daemon, &claim, "e3")
+}
+
+/// One row that the call is about is as unknown as one that does not exist.
+fn a_hidden_row_that_is_asked_for_is_unknown(context: &Context) -> Result<()> {
+    let (database, mut client, role) = prepared(context)?;
+    client.batch_execute(&format!(
+        "CREATE POLICY hidden ON agent_runtime AS RESTRICTIVE TO {role} USING (false);
+         CREATE POLICY hidden ON agent_task_queue AS RESTRICTIVE TO {role} USING (false)"
+    ))?;
+    let mut daemon = database.connect_as(&role)?;
+    for call in [
+        format!("multica_claim({})", id("b1")),
+        format!("multica_heartbeat({})", id("b1")),
+        format!("multica_delete_runtime({})", id("b1")),
+        format!("multica_start({})", id("e2")),
+        format!("multica_complete({})", id("e3")),
+        format!("multica_fail({}, 'x')", id("e3")),
+        format!("multica_cancel({})", id("e1")),
+        format!("multica_retry({})", id("e4")),
+    ] {
+        expect_state(&mut daemon, &format!("SELECT FROM {call}"), "P0002")?;
+    }
+    Ok(())
+}
+
+/// Without any policy Postgres hides all rows, and with no row there is nothing to hide.
+fn a_table_without_a_policy_hides_all_its_rows(context: &Context) -> Result<()> {
+    let (database, mut client, role) = prepared(context)?;
+    client.batch_execute(
+        "DROP POLICY everything ON issue; DROP POLICY everything ON autopilot_run; DELETE FROM autopilot_run",
+    )?;
+    let mut daemon = database.connect_as(&role)?;
+    let cancel = format!("SELECT FROM multica_cancel({})", id("e2"));
+    expect_state(&mut daemon, &cancel, "55000")?;
+    let cancel = format!("SELECT applied FROM multica_cancel({})", id("e1"));
+    expect(&mut daemon, &cancel, "t")
+}
+
+/// The owner of the tables is under policies as well where row-level security is forced.
+fn forced(database: &Database, client: &mut Client) -> Result<()> {
+    let owner = holder(database, "operator")?;
+    client.batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {owner}"))?;
+    let tables = values(
+        client,
+        "SELECT quote_ident(c.relname) FROM pg_class AS c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace",
+    )?;
+    for table in tables {
+        client.batch_execute(&format!("ALTER TABLE {table} OWNER TO {owner}"))?;
+    }
+    client.batch_execute(
+        "ALTER TABLE agent_runtime ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+    )?;
+    Ok(())
+}
+
+/// A sweep that sees nothing does nothing; it must not look like one that found nothing to do.
+fn the_worker_says_that_rows_are_hidden_from_it(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "worker_hidden_rows")?;
+    let database = fleet(context, &cluster)?;
+    let mut client = database.connect()?;
+    forced(&database, &mut client)?;
+    client.batch_execute(&format!(
+        "UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour';
+         ALTER DATABASE {} SET multica.sweep = on",
+        database.name
+    ))?;
+    Cluster::wait_until("the worker reports hidden rows", SOON, || {
+        let noted = format!(
+            "SELECT last_error LIKE '%{HIDDEN}%' AND refused_ids = '{{}}' FROM multica_status()"
+        );
+        Ok(value(&mut client, &noted)? == "t")
+    })
+}
+
+/// What a statement warns of.
+fn warnings(database: &Database, sql: &str) -> Result<String> {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&said);
+    let mut client = database
+        .cluster()
+        .config(&database.name)
+        .notice_callback(move |notice| heard.lock().unwrap().push(notice.message().to_string()))
+        .connect(NoTls)?;
+    client.batch_execute(sql)?;
+    Ok(said.lock().unwrap().join("; "))
+}
+
+/// Who looks at install or status is told before a machine dies unnoticed.
+fn install_and_status_warn_of_forced_row_security(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    forced(&database, &mut client)?;
+    for call in ["multica_install()", "multica_status()"] {
+        let said = warnings(&database, &format!("SELECT FROM {call}"))?;
+        ensure!(
+            said.contains("row-level security is forced on the owner of agent_runtime"),
+            "{call}: {said}"
+        );
+    }
+    client.batch_execute("ALTER TABLE agent_runtime NO FORCE ROW LEVEL SECURITY")?;
+    let said = warnings(&database, "SELECT FROM multica_status()")?;
+    ensure!(said.is_empty(), "{said}");
+    Ok(())
+}

@@ -1,0 +1,21 @@
+-- Tasks that began later than now, in the order of the indexes of timed_out_candidates.sql: the clock was set back, and their time
+-- would not count until it catches up. The minute is for what begins while this runs.
+WITH dispatched AS MATERIALIZED (
+    SELECT t.id
+    FROM agent_task_queue AS t
+    WHERE t.status = 'dispatched' AND t.dispatched_at > $1 + interval '1 minute' AND t.id <> ALL ($2)
+    ORDER BY t.dispatched_at, t.id
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+),
+running AS MATERIALIZED (
+    SELECT t.id
+    FROM agent_task_queue AS t
+    WHERE t.status = 'running' AND t.started_at > $1 + interval '1 minute' AND t.id <> ALL ($2)
+    ORDER BY t.started_at, t.id
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+SELECT d.id FROM dispatched AS d
+UNION ALL
+SELECT r.id FROM running AS r

@@ -150,6 +150,22 @@ pub fn lint(project: &Project, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
+/// Type-checks the library for a version that is not on this machine, with the bindings that pgrx ships for docs.rs.
+pub fn check_bindings(project: &Project, major: u32) -> Result<()> {
+    let mut command = without_ours(Path::new("cargo"), project, &project.work);
+    command
+        .args(["check", "--package", "multica", "--no-default-features"])
+        .args(["--features", &Variant::Dev.features(major)])
+        .env("DOCS_RS", "1")
+        .env("RUSTC_WRAPPER", project.harness().join("rustc-docsrs"))
+        .env("CARGO_TARGET_DIR", project.root.join("target/bindings"));
+    run_step(
+        &format!("checking multica for Postgres {major}"),
+        &mut command,
+    )?;
+    Ok(())
+}
+
 /// A cargo with one and the same environment for every build: pgrx generates its bindings anew whenever it changes.
 /// Nothing of the user's pgrx home is read or written.
 fn cargo_command(project: &Project, tools: &Tools, program: &Path) -> Result<Command> {

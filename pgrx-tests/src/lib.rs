@@ -1,6 +1,7 @@
 //! Everything around a real server: private copies of Postgres, private clusters, builds of the extension, and the
 //! runners of its tests, demo and benches.
 
+pub mod bare;
 pub mod bench;
 pub mod chaos;
 pub mod cluster;

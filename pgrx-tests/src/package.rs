@@ -11,7 +11,7 @@ use crate::cluster::output;
 use crate::extension::{self, Variant};
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
-use crate::tools::{Tools, below};
+use crate::tools::{Tools, below, extras};
 use crate::{tools, verify};
 
 /// Whoever builds a package says so with DEBFULLNAME and DEBEMAIL, as with Debian's own tools.
@@ -40,6 +40,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
 
 /// Makes the package of a variant in the folder `out` and returns its file.
 pub fn build(project: &Project, tools: &Tools, variant: Variant, out: &Path) -> Result<PathBuf> {
+    extras::program(project, "dpkg-shlibdeps", "dpkg-dev")?;
     let copy = PostgresCopy::prepare(project, &tools.server, variant.name())?;
     let work = project.work.join(format!("package-{}", copy.major));
     if work.exists() {
@@ -192,7 +193,7 @@ impl Package {
             .current_dir(work)
             .arg("-O")
             .arg(format!("-e{}", self.library().display()));
-        let said = output(&mut command).context("Debian's package dpkg-dev is needed")?;
+        let said = output(&mut command)?;
         let libraries = said
             .trim()
             .strip_prefix("shlibs:Depends=")

@@ -12,6 +12,16 @@ use crate::console::run_step;
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 
+/// A program of a Debian package, which is installed where it is missing.
+pub fn program(project: &Project, program: &'static str, package: &str) -> Result<&'static str> {
+    if !answers(Command::new(program).arg("--version")) {
+        apt::install(project, 0, &[package.to_string()]).with_context(|| {
+            format!("{program} is needed (Debian and Ubuntu: package {package})")
+        })?;
+    }
+    Ok(program)
+}
+
 /// Puts pg_cron into a private copy of Postgres, if it is not there.
 pub fn pg_cron(project: &Project, copy: &PostgresCopy) -> Result<()> {
     if copy.extensions().join("pg_cron.control").exists() {

@@ -8,10 +8,18 @@ use super::trials::{Ready, Trials};
 use crate::project::Project;
 use crate::{extension, tools};
 
+/// Versions that the library is written for and no test runs on: it is type-checked for them.
+const UNTESTED: [u32; 2] = [14, 16];
+
 /// Adds the lints, for which one version's tools do.
 pub fn add(trials: &mut Trials, project: &Project, major: u32) {
     let [ready, at] = [project.clone(), project.clone()];
     trials.add("format".into(), || Ok(Ready::Yes), move || format(&at));
+    for major in UNTESTED {
+        let at = project.clone();
+        let check = move || extension::check_bindings(&at, major);
+        trials.add(format!("bindings/pg{major}"), || Ok(Ready::Yes), check);
+    }
     let at = project.clone();
     trials.add(
         "clippy".into(),

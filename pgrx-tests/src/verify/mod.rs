@@ -14,6 +14,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use libtest_mimic::{Arguments, Conclusion};
 
+use crate::bare;
 use crate::context::BACKLOG;
 use crate::project::Project;
 use crate::suites::pg_upgrade;
@@ -28,6 +29,9 @@ pub struct Options {
     /// Run only tests with this text in their name: format, clippy, pg_test/…, golden/…, isolation/…, or a suite
     #[arg(long)]
     only: Option<String>,
+    /// Run this and `cargo demo` in a bare Debian tree, from a fresh clone of what is committed; as root
+    #[arg(long, conflicts_with_all = ["list", "accept"])]
+    bare: bool,
     /// Print the names of the tests, and run none
     #[arg(long)]
     list: bool,
@@ -42,11 +46,25 @@ pub struct Options {
     backlog: usize,
 }
 
+impl Options {
+    /// The arguments of the run inside a bare tree.
+    fn inside(&self) -> Vec<String> {
+        let majors: Vec<String> = self.pg.iter().map(u32::to_string).collect();
+        let mut arguments = vec![format!("--pg={}", majors.join(","))];
+        arguments.push(format!("--backlog={}", self.backlog));
+        arguments.extend(self.only.iter().map(|only| format!("--only={only}")));
+        arguments
+    }
+}
+
 /// The home version: demo and benches use it, and every test runs on it.
 pub const MAJOR: u32 = 15;
 
 /// Runs lints and tests, one after the other: tests that measure time would disturb each other.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
+    if options.bare {
+        return bare::run(project, &options.inside());
+    }
     let started = Instant::now();
     let mut majors = options.pg.clone();
     majors.sort_unstable();

@@ -27,10 +27,10 @@ pub const ALL: &[(&str, Suite)] = suite![
 /// The page whose reader has a database of the server's.
 const ADOPTING: &str = "adopting.md";
 
-/// README.md, and the pages in docs and docs/internals.
+/// README.md, CONTRIBUTING.md, and the pages in docs and docs/internals.
 fn pages(context: &Context) -> Result<Vec<PathBuf>> {
     let root = &context.project.root;
-    let mut pages = vec![root.join("README.md")];
+    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
     for folder in ["docs", "docs/internals"] {
         for entry in fs::read_dir(root.join(folder))? {
             pages.push(entry?.path());

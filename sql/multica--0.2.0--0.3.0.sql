@@ -14,3 +14,120 @@ EXCEPTION WHEN undefined_function THEN
             'ALTER EXTENSION multica UPDATE; again.';
 END
 $library$;
+
+ALTER TYPE @extschema@.multica_registered ADD ATTRIBUTE not_merged bigint;
+ALTER TYPE @extschema@.multica_merged ADD ATTRIBUTE not_merged bigint;
+ALTER TYPE @extschema@.multica_status_report ADD ATTRIBUTE refused_event_ids bigint[];
+
+COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid) IS
+$$Deletes a runtime that nobody wants any longer. What is in flight there is failed first, with retries and all
+other consequences. Archived agents bound to it go, with their tasks, chats and autopilots; tasks of agents that
+live elsewhere move to those agents' runtimes.
+runtime_id: the runtime.
+Returns multica_runtime_deleted. Records daemon:register with action 'delete'.
+Errors: 22004 runtime_id is NULL; P0002 no such runtime; 55006 agents that are not archived are bound to it, or a
+  table of yours refers to it or to one of the archived agents; 55000 the tables are missing; 42501 no privilege on them.
+Carries out CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime and DeleteAgentRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_delete_archived_agents(uuid) IS
+$$Deletes the archived agents bound to a runtime, with their tasks, chats and autopilots. What they have in flight
+is failed first, with all consequences.
+runtime_id: the runtime.
+Returns how many agents were deleted.
+Errors: 22004 runtime_id is NULL; P0002 no such runtime; 55006 a table of yours refers to one of them; 55000 the
+  tables are missing; 42501 no privilege on them.
+Carries out DeleteArchivedAgentsByRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_forget_reader(text) IS
+$$Forgets a named reader: no event is kept for it any longer, and the name begins anew when it is used again.
+reader: name of the reader.
+Returns true where there was one.
+Errors: 22004 reader is NULL; 55006 a table of yours refers to it; 55000 the tables are missing; 42501 no privilege
+  on them.
+The server has nothing like it: its events are gone once they are sent.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_delete_stale_offline_runtimes(double precision, integer) IS
+$$Deletes runtimes that have long been offline, that no agent is bound to and that have no active task. Their
+finished tasks move to the runtimes on which their agents live now, so no history is lost. A stage of
+multica_sweep, for those who schedule stages by themselves. Rows that others hold are skipped.
+ttl_secs: seconds since the last sign of life, above 0.
+max_runtimes: at most so many runtimes, and as many tasks to move; a runtime with tasks left stays for the next
+  call; NULL is no bound.
+Returns one multica_runtime_ref a runtime deleted. Records daemon:register with action 'runtime_gc'. A runtime that
+  something of yours refers to is passed over as by multica_sweep.
+Errors: 22004 ttl_secs is NULL; 22023 ttl_secs is not a finite number above 0, or max_runtimes is below 0; 55000
+  the tables are missing; 42501 no privilege on them.
+Carries out DeleteStaleOfflineRuntimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_merge_legacy(uuid, text, text, uuid) IS
+$$Makes the runtimes that a machine left behind under an earlier identity part of the one it has now: agents and
+tasks, finished ones included, move there, the identity is remembered, the old rows are deleted. All of it in
+one transaction with both ends locked, so a task that is being queued on the old runtime moves along or its
+insert fails.
+workspace_id: the workspace.
+provider: the provider.
+daemon_id: the earlier identity; rows that differ from it only in case match.
+into_runtime_id: the runtime that stays; NULL unites the matches themselves, into the one spelt exactly like
+  daemon_id, else into the one seen last.
+Returns multica_merged; merged is 0 where nothing matched. Records daemon:register with action 'merge'. A runtime that
+  something of yours refers to stays, without its agents and tasks; a WARNING names it.
+Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 no such workspace, or into_runtime_id is not a
+  runtime of this workspace and provider; 55000 the tables are missing; 42501 no privilege on them.
+Carries out FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime,
+  RecordRuntimeLegacyDaemonID and DeleteAgentRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_register(uuid, jsonb, uuid) IS
+$$Registers a machine when its daemon starts: all runtimes it offers or, where one entry is wrong, none. Runtimes
+that it has under earlier identities become part of the new ones as by multica_merge_legacy.
+workspace_id: the workspace.
+registration: an object; keys that it does not know are ignored.
+  daemon_id: identity of the machine, required and not blank.
+  legacy_daemon_ids: earlier identities, in any case.
+  device_name, cli_version, launched_by: text that is kept with the runtimes.
+  recover: true fails what the previous process left in flight, as by multica_recover_orphans.
+  runtimes: at least one object with type (the provider, each at most once; 'unknown' where missing), name (made
+    from type and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
+    of tasks that the daemon still works on: no orphans).
+owner_id: the user the runtimes belong to; NULL keeps the owners there are.
+Returns one multica_registered a runtime, in the order given. Records one daemon:register with action 'register'. A
+  runtime of an earlier identity that something of yours refers to stays, without its agents and tasks, and a task that
+  cannot be written stays in flight; a WARNING names each.
+Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, the message names the path in
+  it; P0002 no such workspace; 23503 no such owner; 55000 the tables are missing; 42501 no privilege on them.
+Carries out UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
+$$One pass over everything that silence leaves behind, in one transaction: stale runtimes go offline, tasks in
+flight on offline runtimes and tasks that took too long are failed, retries are queued, issues, autopilot runs
+and agents set right, runtimes that nobody has used for multica.runtime_ttl deleted, old events trimmed. At most
+multica.batch_size rows a stage; it waits for nobody: what others hold is left for the next pass.
+stale_secs: seconds without a sign of life after which a runtime is dead, above 0; NULL is multica.stale_after.
+Returns multica_swept; where more is true, sweep again. Every event carries the sweep's sweep_id. A row that cannot
+  be written, because of a trigger or constraint of your own, is named in a WARNING, listed by multica_status and
+  passed over for five minutes.
+Errors: 22023 stale_secs is not a finite number above 0; 55000 the tables are missing; 42501 no privilege on
+  them.
+Carries out MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's task timeouts and
+  DeleteStaleOfflineRuntimes, with what follows from each.$$;
+
+COMMENT ON TYPE @extschema@.multica_registered IS
+$$What a registration did with one runtime: the runtime's columns as they are now, inserted (true: it is new,
+false: an existing row was overwritten), merged (how many runtimes of earlier identities became part of it),
+not_merged (how many were kept because something refers to them or keeps them from being written; a WARNING names
+each).$$;
+
+COMMENT ON TYPE @extschema@.multica_merged IS
+$$What a merge did: runtime_id (the runtime that stays), merged (runtimes that became part of it),
+agents_reassigned and tasks_reassigned (rows that moved), not_merged (runtimes that were kept because something refers
+to them or keeps them from being written; a WARNING names each).$$;
+
+COMMENT ON TYPE @extschema@.multica_status_report IS
+$$How things stand in this database: preloaded (the server preloads the library), sweep (what ALTER DATABASE says:
+whether the worker sweeps it), stale_after and offline_grace (in effect), launcher_pid; last_sweep_at; last_sweep_ms
+and the last_ counters of the last sweep that did something; last_error and last_error_at (of the worker, or of the
+last row that a sweep could not write); refused_ids (runtimes and tasks passed over because they cannot be written); runtimes and tasks by status, tasks_unclaimable (queued for a
+runtime that is offline, an archived agent, or across workspaces), oldest_queued_secs in seconds; events_kept (an
+estimate), events_held (not readable yet because of a transaction open since events_held_since), slowest_reader and
+how many events it is behind; total_sweeps (sweeps that did something) and the other total_ counters, all that sweeps
+did since totals_since (NULL between an update of the extension and the multica_install after it); refused_event_ids
+(old events that could not be deleted).$$;

@@ -25,9 +25,25 @@ impl Place {
     }
 }
 
+/// How far the sweeps of this session came, and how far the one at work would.
+struct Reached {
+    committed: Cell<Place>,
+    /// The last one counts: a sweep that is rolled back to its beginning looks once more.
+    at_commit: Cell<Option<Place>>,
+}
+
+impl Reached {
+    const fn nowhere() -> Self {
+        Self {
+            committed: Cell::new(Place(None, None)),
+            at_commit: Cell::new(None),
+        }
+    }
+}
+
 thread_local! {
-    static OFFLINE: Cell<Place> = const { Cell::new(Place(None, None)) };
-    static TIMED_OUT: Cell<Place> = const { Cell::new(Place(None, None)) };
+    static OFFLINE: Reached = const { Reached::nowhere() };
+    static TIMED_OUT: Reached = const { Reached::nowhere() };
 }
 
 /// Tasks of offline runtimes.
@@ -39,7 +55,7 @@ pub static OF_TIMED_OUT: Backlog = Backlog {
 
 /// A stage's backlog.
 pub struct Backlog {
-    reached: &'static LocalKey<Cell<Place>>,
+    reached: &'static LocalKey<Reached>,
 }
 
 /// Tasks that may be failed: they and everything a verdict on them touches are locked, and nothing was waited for.
@@ -80,7 +96,7 @@ impl Backlog {
         most: i64,
         args: impl Question,
     ) -> Taken {
-        let from = self.reached.get();
+        let from = self.reached.with(|reached| reached.committed.get());
         let first = look(candidates, &args(leave_out.to_vec(), Some(most), from));
         let full = first.found.len() as i64 >= most;
         let mut tasks = lock::try_tasks(&first.found);
@@ -102,18 +118,33 @@ impl Backlog {
     /// Counts once the transaction commits: what an abort gives back is still to be done.
     fn reach(&self, place: Place) {
         let reached = self.reached;
-        if place.is_start() && reached.get().is_start() {
-            return;
+        let changes = |reached: &Reached| {
+            let changes = !place.is_start() || !reached.committed.get().is_start();
+            reached.at_commit.set(changes.then_some(place));
+            changes
+        };
+        if reached.with(changes) {
+            register_xact_callback(PgXactCallbackEvent::Commit, move || {
+                reached.with(|reached| {
+                    if let Some(place) = reached.at_commit.take() {
+                        reached.committed.set(place);
+                    }
+                });
+            });
         }
-        register_xact_callback(PgXactCallbackEvent::Commit, move || reached.set(place));
     }
 }
 
 /// The same from the start and without a bound on looking, for a call that is told how many it may take: it is asked again
-/// while rows that somebody else holds leave room below `most`.
-pub fn take(candidates: &Statement, most: Option<i64>, args: impl Question) -> Vec<Uuid> {
+/// while rows that somebody else holds leave room below `most`. `leave_out` are not among them.
+pub fn take(
+    candidates: &Statement,
+    leave_out: &[Uuid],
+    most: Option<i64>,
+    args: impl Question,
+) -> Vec<Uuid> {
     let mut taken: Vec<Uuid> = Vec::new();
-    let mut seen = Vec::new();
+    let mut seen = leave_out.to_vec();
     loop {
         let room = most.map(|most| most - taken.len() as i64);
         let found = look(candidates, &args(seen.clone(), room, Place::default())).found;

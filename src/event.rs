@@ -2,6 +2,7 @@
 
 mod record;
 mod told;
+mod trim;
 
 use pgrx::prelude::*;
 
@@ -10,12 +11,13 @@ use crate::clock;
 use crate::entry::entry;
 use crate::error::{Error, Result, Word};
 use crate::kind::{Event, Reader};
+use crate::refusal::unless_referred_to;
 use crate::row::{Composite, set};
-use crate::settings;
 use crate::spi::{Statement, arg};
 
 pub use record::Events;
 pub use told::Told;
+pub use trim::trim;
 
 static BOUND: Statement = Statement::write(include_str!("../sql/event/bound.sql"));
 static LOWEST_HELD: Statement = Statement::write(include_str!("../sql/event/lowest_held.sql"));
@@ -30,7 +32,6 @@ static FORGET_READER: Statement =
     Statement::write(include_str!("../sql/event/forget_reader.sql")).of_visible_rows();
 static READERS: Statement =
     Statement::read(include_str!("../sql/event/readers.sql")).of_visible_rows();
-static TRIM: Statement = Statement::write(include_str!("../sql/event/trim.sql"));
 
 extension_sql_file!(
     "../sql/install/comments/event.sql",
@@ -42,9 +43,6 @@ extension_sql_file!(
         multica_list_readers
     ]
 );
-
-/// Times the retention that an event is kept at most for a named reader that has not taken it.
-const LONGEST_RETENTION: f64 = 10.0;
 
 /// The id up to which no open transaction can still commit an event, while there is one that may commit any.
 fn lowest_held() -> Option<i64> {
@@ -186,7 +184,10 @@ fn multica_take_events(
 fn multica_forget_reader(reader: Option<&str>) -> bool {
     entry(|| {
         let reader = required("reader", reader)?;
-        Ok(FORGET_READER.run(&[arg(reader)]) > 0)
+        let forgotten = unless_referred_to(format!("reader \"{}\"", excerpt(reader)), || {
+            FORGET_READER.run(&[arg(reader)])
+        });
+        Ok(forgotten > 0)
     })
 }
 
@@ -195,17 +196,4 @@ fn multica_forget_reader(reader: Option<&str>) -> bool {
 #[search_path(@extschema@, pg_temp)]
 fn multica_list_readers() -> SetOfIterator<'static, Composite<Reader>> {
     entry(|| Ok(set(READERS.rows(&[], Composite::from_row))))
-}
-
-/// Deletes at most `most` of the oldest events that are due; says how many went.
-pub fn trim(now: TimestampWithTimeZone, most: i64) -> i64 {
-    let retention = settings::event_retention_secs();
-    let args = [
-        arg(now),
-        arg(retention),
-        arg(retention * LONGEST_RETENTION),
-        arg(most),
-        arg(lowest_held().unwrap_or(i64::MAX)),
-    ];
-    TRIM.row(&args, |row| row.must(1)).unwrap_or_default()
 }

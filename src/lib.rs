@@ -7,6 +7,7 @@ mod backlog;
 mod budget;
 mod clock;
 mod ddl;
+mod deferred;
 mod entry;
 mod error;
 mod event;
@@ -18,6 +19,7 @@ mod kind;
 mod lock;
 mod other_kind;
 mod recovery;
+mod refusal;
 mod role;
 mod row;
 mod runtime;
@@ -29,6 +31,7 @@ mod sweep;
 mod task;
 mod version;
 mod worker;
+mod writer;
 
 pgrx::pg_module_magic!(name, version);
 

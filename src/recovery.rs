@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
 use crate::backlog::{self, OF_OFFLINE, OF_TIMED_OUT, Place, Question};
 use crate::clock;
+use crate::deferred;
 use crate::entry::entry;
 use crate::event::{Events, Told};
 use crate::failure::{self, Consequences, Reason};
@@ -17,6 +18,7 @@ use crate::row::{Composite, set};
 use crate::runtime;
 use crate::settings;
 use crate::spi::{Statement, arg};
+use crate::writer::{self, Writer};
 
 static OFFLINE: Statement =
     Statement::write(include_str!("../sql/failure/offline_candidates.sql")).in_index_order();
@@ -78,6 +80,31 @@ pub fn verdict(
     }
 }
 
+/// A verdict on tasks whose locks are held, passing over those that cannot be written. Each piece that `writer` makes has its
+/// events recorded with it; they are of the sweep of `events`.
+pub fn judge(
+    tasks: &[Uuid],
+    reason: &Reason,
+    now: TimestampWithTimeZone,
+    writer: &mut Writer,
+    events: &Events,
+) -> Verdict {
+    let mut all = Verdict::default();
+    let verdicts = writer.rows(tasks, |piece| {
+        let mut events = events.none_yet();
+        let verdict = verdict(piece.to_vec(), reason, now, &mut events);
+        // From here on no task is to blame for an error.
+        failure::hold(&[]);
+        events.record(now);
+        verdict
+    });
+    for verdict in verdicts {
+        all.failed.extend(verdict.failed);
+        all.consequences += verdict.consequences;
+    }
+    all
+}
+
 /// Tasks of offline runtimes that were unseen for longer than `secs`.
 fn of_offline(secs: f64, now: TimestampWithTimeZone) -> impl Question {
     let grace = (secs > 0.0).then_some(secs);
@@ -99,28 +126,28 @@ fn timed_out(dispatch_secs: f64, running_secs: f64, now: TimestampWithTimeZone) 
     }
 }
 
-/// A sweep's next tasks of offline runtimes: at most `most`, `leave_out` not among them. The second value says whether
-/// there may be more.
+/// A sweep's next tasks of offline runtimes, at most `most`. The second value says whether there may be more.
 pub fn fail_of_offline(
     grace_secs: f64,
     most: i64,
-    leave_out: &[Uuid],
     now: TimestampWithTimeZone,
-    events: &mut Events,
+    writer: &mut Writer,
+    events: &Events,
 ) -> (Verdict, bool) {
-    let next = OF_OFFLINE.next(&OFFLINE, leave_out, most, of_offline(grace_secs, now));
-    let verdict = verdict(next.tasks, &failure::RUNTIME_OFFLINE, now, events);
+    let question = of_offline(grace_secs, now);
+    let next = OF_OFFLINE.next(&OFFLINE, &writer.leave_out(), most, question);
+    let verdict = judge(&next.tasks, &failure::RUNTIME_OFFLINE, now, writer, events);
     (verdict, next.more)
 }
 
-/// Has the time of tasks that began later than now begin now: at most `most`, or all, `leave_out` not among them.
-fn begin_now(most: Option<i64>, leave_out: &[Uuid], now: TimestampWithTimeZone) {
-    let args = [arg(now), arg(leave_out.to_vec()), arg(most)];
+/// Has the time of tasks that began later than now begin now: at most `most`, or all.
+fn begin_now(most: Option<i64>, now: TimestampWithTimeZone, writer: &mut Writer) {
+    let args = [arg(now), arg(writer.leave_out()), arg(most)];
     let ahead: Vec<Uuid> = AHEAD.rows(&args, |row| row.must(1));
-    if !ahead.is_empty() {
-        failure::hold(&ahead);
-        BEGINS_NOW.run(&[arg(ahead), arg(now)]);
-    }
+    writer.rows(&ahead, |piece| {
+        failure::hold(piece);
+        BEGINS_NOW.run(&[arg(piece.to_vec()), arg(now)])
+    });
 }
 
 /// A sweep's next tasks that were dispatched or running for too long, as [`fail_of_offline`].
@@ -128,15 +155,27 @@ pub fn fail_timed_out(
     dispatch_secs: f64,
     running_secs: f64,
     most: i64,
-    leave_out: &[Uuid],
     now: TimestampWithTimeZone,
-    events: &mut Events,
+    writer: &mut Writer,
+    events: &Events,
 ) -> (Verdict, bool) {
-    begin_now(Some(most), leave_out, now);
+    begin_now(Some(most), now, writer);
     let question = timed_out(dispatch_secs, running_secs, now);
-    let next = OF_TIMED_OUT.next(&TIMED_OUT, leave_out, most, question);
-    let verdict = verdict(next.tasks, &failure::TIMEOUT, now, events);
+    let next = OF_TIMED_OUT.next(&TIMED_OUT, &writer.leave_out(), most, question);
+    let verdict = judge(&next.tasks, &failure::TIMEOUT, now, writer, events);
     (verdict, next.more)
+}
+
+/// A verdict on orphans whose locks are held. One that cannot be written stays in flight, and is told in a WARNING; a sweep
+/// fails it once it has run for too long. `checks_deferred`: as [`writer::attempt`].
+pub fn recover(orphans: &[Uuid], now: TimestampWithTimeZone, checks_deferred: bool) -> Verdict {
+    if orphans.is_empty() {
+        return Verdict::default();
+    }
+    writer::write_unrecorded(checks_deferred, |writer| {
+        let reason = &failure::RUNTIME_RECOVERY;
+        judge(orphans, reason, now, writer, &Events::default())
+    })
 }
 
 /// What is in flight on the runtimes and not in `running`: read without locks.
@@ -165,15 +204,11 @@ fn multica_fail_tasks_for_offline_runtimes(
         };
         let most = bound("max_tasks", max_tasks)?;
         let now = clock::now();
-        let mut events = Events::default();
-        let tasks_of_offline = backlog::take(&OFFLINE, most, of_offline(grace, now));
-        let verdict = verdict(
-            tasks_of_offline,
-            &failure::RUNTIME_OFFLINE,
-            now,
-            &mut events,
-        );
-        events.record(now);
+        let verdict = writer::write(now, |writer| {
+            let taken = backlog::take(&OFFLINE, &writer.leave_out(), most, of_offline(grace, now));
+            let reason = &failure::RUNTIME_OFFLINE;
+            judge(&taken, reason, now, writer, &Events::default())
+        });
         Ok(tasks(verdict.failed))
     })
 }
@@ -192,11 +227,12 @@ fn multica_fail_stale_tasks(
         let running = seconds("running_timeout_secs", running_timeout_secs)?;
         let most = bound("max_tasks", max_tasks)?;
         let now = clock::now();
-        let mut events = Events::default();
-        begin_now(most, &[], now);
-        let late = backlog::take(&TIMED_OUT, most, timed_out(dispatch, running, now));
-        let verdict = verdict(late, &failure::TIMEOUT, now, &mut events);
-        events.record(now);
+        let verdict = writer::write(now, |writer| {
+            begin_now(most, now, writer);
+            let question = timed_out(dispatch, running, now);
+            let late = backlog::take(&TIMED_OUT, &writer.leave_out(), most, question);
+            judge(&late, &failure::TIMEOUT, now, writer, &Events::default())
+        });
         Ok(tasks(verdict.failed))
     })
 }
@@ -217,9 +253,7 @@ fn multica_recover_orphans(
         let orphans = orphans_of(&[runtime], &running);
         Wanted::of_tasks(orphans.clone()).take();
         let orphans = still_orphans(orphans, &[runtime], &running);
-        let mut events = Events::default();
-        let verdict = verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
-        events.record(now);
+        let verdict = recover(&orphans, now, !deferred::is_pending_before());
         Ok(Composite::of(&[
             ("orphaned", arg(verdict.failed.len() as i64)),
             ("retried", arg(verdict.consequences.retried())),

@@ -10,14 +10,14 @@ use crate::entry::entry;
 use crate::event::{self, Events};
 use crate::failure::Consequences;
 use crate::kind::Swept;
-use crate::recovery::{self, Verdict};
+use crate::recovery;
 use crate::row::Composite;
 use crate::runtime;
 use crate::settings;
 use crate::spi::{Arg, Statement, arg};
+use crate::writer::{self, Writer};
 
 static NEW_ID: Statement = Statement::write(include_str!("../sql/sweep/new_id.sql"));
-static REFUSED: Statement = Statement::write(include_str!("../sql/sweep/refused.sql"));
 static RECORD: Statement = Statement::write(include_str!("../sql/sweep/record.sql"));
 static IS_COUNTING: Statement = Statement::read(include_str!("../sql/sweep/is_counting.sql"));
 static COUNT: Statement = Statement::write(include_str!("../sql/sweep/count.sql"));
@@ -55,12 +55,14 @@ fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> 
             None => settings::stale_after_secs(),
         };
         let now = clock::now();
-        let budget = Budget::begin();
-        let sweep = NEW_ID.row(&[], |row| row.must(1)).expect("one id");
-        let done = pass(stale, now, &budget, sweep);
-        if done.anything() {
-            record(&done, now, &budget);
-        }
+        let sweep = Sweep {
+            stale,
+            now,
+            budget: Budget::begin(),
+            id: NEW_ID.row(&[], |row| row.must(1)).expect("one id"),
+            batch: settings::batch_size(),
+        };
+        let done = writer::write(now, |writer| sweep.pass(writer));
         Ok(Composite::of(&[
             ("runtimes_offline", arg(done.runtimes_offline)),
             ("tasks_failed", arg(done.tasks_failed)),
@@ -77,67 +79,90 @@ fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> 
     })
 }
 
-/// The stages. Task events come before those of runtimes, as a subscriber would have seen them. A stage that finds the
-/// budget spent is left for the next sweep, unless nothing was done yet: looking alone may take longer than the budget,
-/// and every sweep has to get on.
-fn pass(stale: f64, now: TimestampWithTimeZone, budget: &Budget, sweep: Uuid) -> Done {
-    let batch = settings::batch_size();
-    let most = Some(batch);
-    let skip: Vec<Uuid> = REFUSED
-        .row(&[arg(now)], |row| row.must(1))
-        .unwrap_or_default();
-    let mut done = Done::default();
-    let mut of_runtimes = Events::of_sweep(sweep);
-
-    let marked = runtime::mark_stale(stale, most, &skip, now, &mut of_runtimes, |_| ());
-    done.runtimes_offline = marked.len() as i64;
-    done.more |= done.runtimes_offline >= batch;
-
-    let grace = settings::offline_grace_secs();
-    done.stage(budget, |done| {
-        budget.spend(batch, |piece| {
-            let mut events = Events::of_sweep(sweep);
-            let (verdict, more) = recovery::fail_of_offline(grace, piece, &skip, now, &mut events);
-            done.tasks_failed += verdict.failed.len() as i64;
-            done.take_over(verdict, events, now);
-            more
-        })
-    });
-    let (dispatch, running) = (
-        settings::dispatch_timeout_secs(),
-        settings::running_timeout_secs(),
-    );
-    done.stage(budget, |done| {
-        budget.spend(batch, |piece| {
-            let mut events = Events::of_sweep(sweep);
-            let (verdict, more) =
-                recovery::fail_timed_out(dispatch, running, piece, &skip, now, &mut events);
-            done.tasks_timed_out += verdict.failed.len() as i64;
-            done.take_over(verdict, events, now);
-            more
-        })
-    });
-    let ttl = settings::runtime_ttl_secs();
-    done.stage(budget, |done| {
-        let (deleted, more) = runtime::collect(ttl, most, &skip, now, &mut of_runtimes, |_| ());
-        done.runtimes_deleted = deleted.len() as i64;
-        more
-    });
-    done.stage(budget, |_| event::trim(now, batch) >= batch);
-    record_events(of_runtimes, now);
-    done
+struct Sweep {
+    stale: f64,
+    now: TimestampWithTimeZone,
+    budget: Budget,
+    id: Uuid,
+    batch: i64,
 }
 
-impl Done {
-    /// A stage, which says whether there is more to do.
-    fn stage(&mut self, budget: &Budget, work: impl FnOnce(&mut Self) -> bool) {
-        let more = budget.is_spent() && self.anything() || work(self);
-        self.more |= more;
+impl Sweep {
+    /// The stages, and the figures of what they did. Task events come before those of runtimes, as a subscriber would have
+    /// seen them; only what is written in pieces has its events with it.
+    fn pass(&self, writer: &mut Writer) -> Done {
+        let mut done = Done::default();
+        let mut of_runtimes = Events::of_sweep(self.id);
+        self.verdicts(writer, &mut done, &mut of_runtimes);
+        self.housekeeping(writer, &mut done, &mut of_runtimes);
+        if !of_runtimes.is_empty() {
+            writer.beside(|| record_events(of_runtimes, self.now));
+        }
+        // Where every row is refused, the next sweep need not come at once.
+        done.more |= writer.is_cut_short();
+        done.more &= done.anything() || !writer.has_given_up();
+        if done.anything() {
+            writer.beside(|| self.record(&done));
+        }
+        done
     }
 
-    fn take_over(&mut self, verdict: Verdict, events: Events, now: TimestampWithTimeZone) {
-        self.consequences += verdict.consequences;
-        record_events(events, now);
+    fn verdicts(&self, writer: &mut Writer, done: &mut Done, of_runtimes: &mut Events) {
+        let Self { now, batch, .. } = *self;
+        let marked = runtime::mark_stale(self.stale, Some(batch), now, writer, of_runtimes, |_| ());
+        done.runtimes_offline = marked.len() as i64;
+        done.more |= done.runtimes_offline >= batch;
+
+        let events = Events::of_sweep(self.id);
+        let grace = settings::offline_grace_secs();
+        self.stage(done, |done| {
+            self.budget.spend(batch, |piece| {
+                let (verdict, more) = recovery::fail_of_offline(grace, piece, now, writer, &events);
+                done.tasks_failed += verdict.failed.len() as i64;
+                done.consequences += verdict.consequences;
+                more
+            })
+        });
+        let (dispatch, running) = (
+            settings::dispatch_timeout_secs(),
+            settings::running_timeout_secs(),
+        );
+        self.stage(done, |done| {
+            self.budget.spend(batch, |piece| {
+                let (verdict, more) =
+                    recovery::fail_timed_out(dispatch, running, piece, now, writer, &events);
+                done.tasks_timed_out += verdict.failed.len() as i64;
+                done.consequences += verdict.consequences;
+                more
+            })
+        });
+    }
+
+    fn housekeeping(&self, writer: &mut Writer, done: &mut Done, of_runtimes: &mut Events) {
+        let Self { now, batch, .. } = *self;
+        let ttl = settings::runtime_ttl_secs();
+        self.stage(done, |done| {
+            let (deleted, more) =
+                runtime::collect(ttl, Some(batch), now, writer, of_runtimes, |_| ());
+            done.runtimes_deleted = deleted.len() as i64;
+            more
+        });
+        self.stage(done, |_| event::trim(now, batch, writer));
+    }
+
+    /// A stage, which says whether there is more to do. One that finds the budget spent is left for the next sweep, unless
+    /// nothing was done yet: looking alone may take longer than the budget, and every sweep has to get on.
+    fn stage(&self, done: &mut Done, work: impl FnOnce(&mut Done) -> bool) {
+        let more = self.budget.is_spent() && done.anything() || work(done);
+        done.more |= more;
+    }
+
+    fn record(&self, done: &Done) {
+        let took = self.budget.elapsed().as_secs_f64() * 1000.0;
+        RECORD.run(&with_figures(vec![arg(self.now), arg(took)], done));
+        if is_counting() {
+            COUNT.run(&with_figures(vec![arg(self.now)], done));
+        }
     }
 }
 
@@ -145,14 +170,6 @@ fn record_events(events: Events, now: TimestampWithTimeZone) {
     // From here on no row of a stage is to blame for an error.
     crate::failure::hold(&[]);
     events.record(now);
-}
-
-fn record(done: &Done, now: TimestampWithTimeZone, budget: &Budget) {
-    let took = budget.elapsed().as_secs_f64() * 1000.0;
-    RECORD.run(&with_figures(vec![arg(now), arg(took)], done));
-    if is_counting() {
-        COUNT.run(&with_figures(vec![arg(now)], done));
-    }
 }
 
 fn with_figures(mut args: Vec<Arg>, done: &Done) -> Vec<Arg> {

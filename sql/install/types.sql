@@ -10,7 +10,7 @@ CREATE TYPE @extschema@.multica_registered AS (
     id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
     device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
     created_at timestamptz, updated_at timestamptz,
-    inserted boolean, merged bigint
+    inserted boolean, merged bigint, not_merged bigint
 );
 
 CREATE TYPE @extschema@.multica_beat AS (
@@ -25,7 +25,7 @@ CREATE TYPE @extschema@.multica_runtime_ref AS (runtime_id uuid, workspace_id uu
 CREATE TYPE @extschema@.multica_runtime_deleted AS (agents_deleted bigint, tasks_deleted bigint, tasks_kept bigint);
 
 CREATE TYPE @extschema@.multica_merged AS (
-    runtime_id uuid, merged bigint, agents_reassigned bigint, tasks_reassigned bigint
+    runtime_id uuid, merged bigint, agents_reassigned bigint, tasks_reassigned bigint, not_merged bigint
 );
 
 CREATE TYPE @extschema@.multica_task AS (
@@ -83,7 +83,7 @@ CREATE TYPE @extschema@.multica_status_report AS (
     events_held bigint, events_held_since timestamptz, slowest_reader text, slowest_reader_behind bigint,
     total_sweeps bigint, total_runtimes_offline bigint, total_tasks_failed bigint, total_tasks_timed_out bigint,
     total_tasks_retried bigint, total_issues_reset bigint, total_agents_reconciled bigint,
-    total_runtimes_deleted bigint, totals_since timestamptz
+    total_runtimes_deleted bigint, totals_since timestamptz, refused_event_ids bigint[]
 );
 
 CREATE TYPE @extschema@.multica_metric AS (name text, labels jsonb, value double precision);

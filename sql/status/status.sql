@@ -26,6 +26,10 @@ SELECT
     CASE WHEN $8 > COALESCE(s.last_error_at, '-infinity') THEN $7 ELSE s.last_error END AS last_error,
     GREATEST(s.last_error_at, $8) AS last_error_at,
     CASE WHEN s.refused_until > $1 AND s.refused_until < $1 + interval '6 minutes' THEN s.refused_ids ELSE '{}' END AS refused_ids,
+    ARRAY(
+        SELECT x.id::bigint
+        FROM pg_catalog.jsonb_array_elements_text(pg_catalog.to_jsonb(s) -> 'refused_event_ids'::text) AS x (id)
+    ) AS refused_event_ids,
     r.online AS runtimes_online,
     r.offline AS runtimes_offline,
     q.queued AS tasks_queued,

@@ -14,9 +14,11 @@ CREATE TABLE multica_sweep_state (
     last_error_at timestamptz,
     refused_ids uuid[] NOT NULL DEFAULT '{}',
     refused_until timestamptz,
-    events_trimmed_to bigint NOT NULL DEFAULT 0
+    events_trimmed_to bigint NOT NULL DEFAULT 0,
+    refused_event_ids bigint[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50);
 
 COMMENT ON TABLE multica_sweep_state IS 'one row: the last sweep that did something, and what the next one has to know';
 COMMENT ON COLUMN multica_sweep_state.refused_ids IS 'rows that could not be written and are tried again after refused_until';
 COMMENT ON COLUMN multica_sweep_state.events_trimmed_to IS 'last event that was trimmed: reading from before it is an error';
+COMMENT ON COLUMN multica_sweep_state.refused_event_ids IS 'events up to events_trimmed_to that could not be deleted and are tried again after refused_until';

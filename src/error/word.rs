@@ -83,8 +83,8 @@ words! {
         "the issue is not assigned to an agent"
         "assign it, or name an agent";
     InUse c"in_use" "55006"
-        "active agents are bound to the runtime"
-        "archive or move them";
+        "active agents are bound to the runtime, or a table of yours refers to what is to be deleted"
+        "archive or move them; delete or re-point what the detail names";
     TryAgain c"try_again" "55000"
         "another session changed a row at the same moment"
         "repeat the call";

@@ -42,6 +42,24 @@ impl Events {
         }
     }
 
+    /// None yet, of the same sweep.
+    pub fn none_yet(&self) -> Self {
+        Self {
+            sweep: self.sweep,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Adds events that come after these.
+    pub fn append(&mut self, later: Self) {
+        self.all.extend(later.all);
+    }
+
     /// An event about a row that is looked up when it is written: an agent, issue or autopilot run, or for daemon:register a
     /// workspace. `detail` is an object of what its tables do not tell.
     pub fn push(&mut self, kind: &'static str, subject: Uuid, mut detail: Value) {

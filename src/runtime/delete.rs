@@ -14,6 +14,7 @@ use crate::failure;
 use crate::kind::RuntimeDeleted;
 use crate::lock::Wanted;
 use crate::recovery::verdict;
+use crate::refusal::unless_referred_to;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 use crate::task::cancel;
@@ -101,8 +102,12 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
         let tasks: i64 = COUNT_TASKS
             .row(&[arg(runtime)], |row| row.must(1))
             .unwrap_or_default();
-        let agents = DELETE_ARCHIVED.run(&[arg(runtime)]);
-        DELETE.run(&[arg(vec![runtime])]);
+        let agents = unless_referred_to("the runtime's archived agents", || {
+            DELETE_ARCHIVED.run(&[arg(runtime)])
+        });
+        unless_referred_to(format!("runtime {runtime}"), || {
+            DELETE.run(&[arg(vec![runtime])])
+        });
         let mut events = Events::default();
         events.runtimes("delete", [(workspace, runtime)]);
         events.record(now);
@@ -127,6 +132,8 @@ fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
         let mut events = Events::default();
         end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, now, &mut events);
         events.record(now);
-        Ok(DELETE_ARCHIVED.run(&[arg(runtime)]) as i64)
+        Ok(unless_referred_to("the runtime's archived agents", || {
+            DELETE_ARCHIVED.run(&[arg(runtime)])
+        }) as i64)
     })
 }

@@ -7,10 +7,10 @@ use crate::argument::{bound, seconds};
 use crate::clock;
 use crate::entry::entry;
 use crate::event::Events;
-use crate::failure;
 use crate::kind::RuntimeRef;
 use crate::row::{Composite, set};
 use crate::spi::{Row, Statement, arg};
+use crate::writer::{self, Writer};
 
 static CANDIDATES: Statement =
     Statement::write(include_str!("../../sql/runtime/gc_candidates.sql"));
@@ -25,31 +25,33 @@ extension_sql_file!(
 );
 
 /// Deletes runtimes that were offline for longer than `ttl_secs` and that nobody uses: at most `most`, re-pointing at
-/// most as many tasks; `leave_out` not among them. The second value says that a bound was hit.
+/// most as many tasks. The second value says that a bound was hit. Events as by
+/// [`super::mark_stale`].
 pub fn collect<R>(
     ttl_secs: f64,
     most: Option<i64>,
-    leave_out: &[Uuid],
     now: TimestampWithTimeZone,
+    writer: &mut Writer,
     events: &mut Events,
     mut decode: impl FnMut(&Row) -> R,
 ) -> (Vec<R>, bool) {
-    let args = [arg(now), arg(ttl_secs), arg(leave_out.to_vec()), arg(most)];
+    let leave_out = writer.leave_out();
+    let args = [arg(now), arg(ttl_secs), arg(leave_out), arg(most)];
     let candidates: Vec<Uuid> = CANDIDATES.rows(&args, |row| row.must(1));
     if candidates.is_empty() {
         return (Vec::new(), false);
     }
-    failure::hold(&candidates);
     let hit = |count: usize| most.is_some_and(|most| count as i64 >= most);
     let more = hit(candidates.len());
     let unused: Vec<Uuid> = UNUSED.rows(&[arg(candidates)], |row| row.must(1));
-    let moved = REPOINT.run(&[arg(unused.clone()), arg(most)]);
-    let deleted = DELETE.rows(&[arg(unused)], |row| {
-        ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+    let mut left_tasks = false;
+    let rows = writer.runtimes(&unused, "runtime_gc", now, events, |piece| {
+        left_tasks |= hit(REPOINT.run(&[arg(piece.to_vec()), arg(most)]) as usize);
+        DELETE.rows(&[arg(piece.to_vec())], |row| {
+            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+        })
     });
-    let (refs, rows): (Vec<_>, Vec<_>) = deleted.into_iter().unzip();
-    events.runtimes("runtime_gc", refs);
-    (rows, more || hit(moved as usize))
+    (rows, more || left_tasks)
 }
 
 /// Deletes runtimes that were offline for longer than `ttl_secs`, have no agent bound and nothing active
@@ -65,9 +67,11 @@ fn multica_delete_stale_offline_runtimes(
         let ttl = seconds("ttl_secs", ttl_secs)?;
         let most = bound("max_runtimes", max_runtimes)?;
         let now = clock::now();
-        let mut events = Events::default();
-        let (rows, _) = collect(ttl, most, &[], now, &mut events, Composite::from_row);
-        events.record(now);
-        Ok(set(rows))
+        Ok(set(writer::write(now, |writer| {
+            let mut events = Events::default();
+            let (rows, _) = collect(ttl, most, now, writer, &mut events, Composite::from_row);
+            events.record(now);
+            rows
+        })))
     })
 }

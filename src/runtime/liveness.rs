@@ -15,6 +15,7 @@ use crate::other_kind::no_runtime;
 use crate::row::{Composite, set};
 use crate::spi::{Row, Statement, arg};
 use crate::subtransaction::kept_if;
+use crate::writer::{self, Writer};
 
 static HEARTBEAT: Statement =
     Statement::write(include_str!("../../sql/runtime/heartbeat.sql")).of_visible_rows();
@@ -158,39 +159,34 @@ fn set_offline(runtimes: Vec<Uuid>) -> i64 {
 }
 
 /// Sets runtimes offline that were unseen for longer than `stale_secs`, and has the silence of those begin now that were seen
-/// later than now; at most `most`, `leave_out` not among them.
+/// later than now; at most `most`. Their events are recorded by the caller, or here where rows are written in pieces.
 pub fn mark_stale<R>(
     stale_secs: f64,
     most: Option<i64>,
-    leave_out: &[Uuid],
     now: TimestampWithTimeZone,
+    writer: &mut Writer,
     events: &mut Events,
     mut decode: impl FnMut(&Row) -> R,
 ) -> Vec<R> {
     let args = [
         arg(now),
         arg(stale_secs),
-        arg(leave_out.to_vec()),
+        arg(writer.leave_out()),
         arg(most),
     ];
     let found: Vec<(Uuid, bool)> = STALE.rows(&args, |row| (row.must(1), row.must(2)));
     let (ahead, stale): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, ahead)| *ahead);
     let ids = |of: Vec<(Uuid, bool)>| of.into_iter().map(|(id, _)| id).collect::<Vec<Uuid>>();
     let (ahead, stale) = (ids(ahead), ids(stale));
-    if !ahead.is_empty() {
-        failure::hold(&ahead);
-        SEEN_NOW.run(&[arg(ahead), arg(now)]);
-    }
-    if stale.is_empty() {
-        return Vec::new();
-    }
-    failure::hold(&stale);
-    let marked = MARK_OFFLINE.rows(&[arg(stale), arg(now)], |row| {
-        ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+    writer.rows(&ahead, |piece| {
+        failure::hold(piece);
+        SEEN_NOW.run(&[arg(piece.to_vec()), arg(now)])
     });
-    let (refs, rows): (Vec<_>, Vec<_>) = marked.into_iter().unzip();
-    events.runtimes("stale_sweep", refs);
-    rows
+    writer.runtimes(&stale, "stale_sweep", now, events, |piece| {
+        MARK_OFFLINE.rows(&[arg(piece.to_vec()), arg(now)], |row| {
+            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+        })
+    })
 }
 
 /// Sets runtimes offline that have been online without a sign of life for longer than `stale_secs`
@@ -205,9 +201,11 @@ fn multica_mark_stale_runtimes_offline(
         let stale = seconds("stale_secs", stale_secs)?;
         let most = bound("max_runtimes", max_runtimes)?;
         let now = clock::now();
-        let mut events = Events::default();
-        let rows = mark_stale(stale, most, &[], now, &mut events, Composite::from_row);
-        events.record(now);
-        Ok(set(rows))
+        Ok(set(writer::write(now, |writer| {
+            let mut events = Events::default();
+            let rows = mark_stale(stale, most, now, writer, &mut events, Composite::from_row);
+            events.record(now);
+            rows
+        })))
     })
 }

@@ -6,14 +6,17 @@ use pgrx::prelude::*;
 use super::registry::workspace_of;
 use crate::argument::{excerpt, not_blank, required};
 use crate::clock;
+use crate::deferred;
 use crate::entry::entry;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::kind::Merged;
 use crate::lock::{self, Runtimes, Wanted};
 use crate::other_kind::no_runtime;
+use crate::refusal::Refusal;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
+use crate::writer;
 
 static MATCHES: Statement = Statement::write(include_str!("../../sql/runtime/find_legacy.sql"));
 static GET_FOR_WORKSPACE: Statement =
@@ -67,20 +70,82 @@ pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> 
     });
 }
 
-/// Carries the moves out, in four statements for any number of them; gives agents and tasks moved. The caller holds the
-/// locks of [`lock_with_users`].
-pub fn carry_out(moves: &[Move]) -> (i64, i64) {
+/// What a merge did.
+#[derive(Default)]
+pub struct Carried {
+    /// Agents moved.
+    pub agents: i64,
+    /// Tasks moved.
+    pub tasks: i64,
+    /// The old runtimes that could not be deleted. Their agents and tasks have moved, unless that was refused too.
+    pub kept: Vec<Uuid>,
+}
+
+/// Carries the moves out, in four statements for any number of them. A runtime that something of a user's refers to stays,
+/// without its agents and tasks, and is told in a WARNING: whoever registers can work all the same. The caller holds the
+/// locks of [`lock_with_users`]. `checks_deferred`: as [`writer::attempt`].
+pub fn carry_out(moves: &[Move], checks_deferred: bool) -> Carried {
     if moves.is_empty() {
-        return (0, 0);
+        return Carried::default();
     }
-    let from: Vec<Uuid> = moves.iter().map(|step| step.from).collect();
+    if let Ok((agents, tasks)) = writer::attempt(
+        || {
+            let moved = move_users(moves);
+            DELETE.run(&[arg(sources(moves))]);
+            moved
+        },
+        checks_deferred,
+    ) {
+        return Carried {
+            agents,
+            tasks,
+            kept: Vec::new(),
+        };
+    }
+    let mut carried = Carried::default();
+    for step in moves {
+        let step = std::slice::from_ref(step);
+        match writer::attempt(|| move_users(step), checks_deferred) {
+            Ok((agents, tasks)) => {
+                carried.agents += agents;
+                carried.tasks += tasks;
+                if let Err(refusal) =
+                    writer::attempt(|| DELETE.run(&[arg(sources(step))]), checks_deferred)
+                {
+                    carried.keep(
+                        &step[0],
+                        "its agents and tasks are moved, it stays",
+                        &refusal,
+                    );
+                }
+            }
+            Err(refusal) => carried.keep(&step[0], "it stays as it is", &refusal),
+        }
+    }
+    carried
+}
+
+fn sources(moves: &[Move]) -> Vec<Uuid> {
+    moves.iter().map(|step| step.from).collect()
+}
+
+fn move_users(moves: &[Move]) -> (i64, i64) {
     let to: Vec<Uuid> = moves.iter().map(|step| step.to).collect();
     let remembered: Vec<String> = moves.iter().map(|step| step.remember.clone()).collect();
-    let agents = REASSIGN_AGENTS.run(&[arg(from.clone()), arg(to.clone())]);
-    let tasks = REASSIGN_TASKS.run(&[arg(from.clone()), arg(to.clone())]);
+    let agents = REASSIGN_AGENTS.run(&[arg(sources(moves)), arg(to.clone())]);
+    let tasks = REASSIGN_TASKS.run(&[arg(sources(moves)), arg(to.clone())]);
     RECORD_LEGACY.run(&[arg(to), arg(remembered)]);
-    DELETE.run(&[arg(from)]);
     (agents as i64, tasks as i64)
+}
+
+impl Carried {
+    fn keep(&mut self, step: &Move, state: &str, refusal: &Refusal) {
+        self.kept.push(step.from);
+        writer::warn(format!(
+            "multica could not merge runtime {} into {}: {state}: {}",
+            step.from, step.to, refusal.text
+        ));
+    }
 }
 
 struct Match {
@@ -158,6 +223,7 @@ fn multica_merge_legacy(
         }
 
         let own = known_as(into_runtime_id)?;
+        let checks_deferred = !deferred::is_pending_before();
         let mut found = matches(workspace, provider, daemon_id);
         found.retain(|row| locked.contains(&row.id));
         let target = target(&found, into_runtime_id, daemon_id);
@@ -180,7 +246,7 @@ fn multica_merge_legacy(
                 .collect()
             })
             .unwrap_or_default();
-        let (agents, tasks) = carry_out(&moves);
+        let carried = carry_out(&moves, checks_deferred);
         if let (Some(to), false) = (target, moves.is_empty()) {
             let mut events = Events::default();
             events.runtimes("merge", [(workspace, to)]);
@@ -188,9 +254,10 @@ fn multica_merge_legacy(
         }
         Ok(Composite::of(&[
             ("runtime_id", arg(target)),
-            ("merged", arg(moves.len() as i64)),
-            ("agents_reassigned", arg(agents)),
-            ("tasks_reassigned", arg(tasks)),
+            ("merged", arg((moves.len() - carried.kept.len()) as i64)),
+            ("agents_reassigned", arg(carried.agents)),
+            ("tasks_reassigned", arg(carried.tasks)),
+            ("not_merged", arg(carried.kept.len() as i64)),
         ]))
     })
 }

@@ -10,13 +10,13 @@ use super::registration::Registration;
 use super::registry::{Upsert, kept_out};
 use crate::argument::required;
 use crate::clock;
+use crate::deferred;
 use crate::entry::entry;
 use crate::event::Events;
-use crate::failure;
 use crate::json::Jsonb;
 use crate::kind::Registered;
 use crate::lock::{self, Runtimes, Wanted};
-use crate::recovery::{orphans_of, still_orphans, verdict};
+use crate::recovery::{orphans_of, recover, still_orphans};
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
@@ -98,6 +98,7 @@ fn multica_register(
         lock::workspace_for_key_share(workspace)?;
         let orphans = still_orphans(orphans, &ids, &running);
 
+        let checks_deferred = !deferred::is_pending_before();
         let now = clock::now();
         let upsert = Upsert {
             workspace,
@@ -146,10 +147,10 @@ fn multica_register(
                 remember: as_sent(&registration, &row.daemon_id),
             })
             .collect();
-        carry_out(&moves);
+        let kept = carry_out(&moves, checks_deferred).kept;
 
+        recover(&orphans, now, checks_deferred);
         let mut events = Events::default();
-        verdict(orphans, &failure::RUNTIME_RECOVERY, now, &mut events);
         events.runtimes(
             "register",
             written.iter().map(|(_, id, _)| (workspace, *id)),
@@ -157,17 +158,24 @@ fn multica_register(
         events.record(now);
 
         let mut merged: HashMap<Uuid, i64> = HashMap::new();
+        let mut not_merged: HashMap<Uuid, i64> = HashMap::new();
         for step in &moves {
-            *merged.entry(step.to).or_default() += 1;
+            let counted = if kept.contains(&step.from) {
+                &mut not_merged
+            } else {
+                &mut merged
+            };
+            *counted.entry(step.to).or_default() += 1;
         }
         let ids: Vec<Uuid> = in_order.iter().map(|(id, _)| *id).collect();
-        let merged: Vec<i64> = ids
-            .iter()
-            .map(|id| merged.get(id).copied().unwrap_or_default())
-            .collect();
+        let of_each = |counted: HashMap<Uuid, i64>| -> Vec<i64> {
+            let count = |id| counted.get(id).copied().unwrap_or_default();
+            ids.iter().map(count).collect()
+        };
+        let (merged, not_merged) = (of_each(merged), of_each(not_merged));
         let inserted: Vec<bool> = in_order.iter().map(|(_, inserted)| *inserted).collect();
         Ok(set(REGISTERED.rows(
-            &[arg(ids), arg(inserted), arg(merged)],
+            &[arg(ids), arg(inserted), arg(merged), arg(not_merged)],
             Composite::from_row,
         )))
     })

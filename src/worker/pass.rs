@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use pgrx::Uuid;
-use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::prelude::*;
 
 use super::batch::Batch;
@@ -13,14 +12,13 @@ use super::transaction::{self, Failure};
 use super::{foreign, micros};
 use crate::settings;
 use crate::spi::{Statement, arg};
+use crate::writer;
 
 static TRY_LOCK: Statement = Statement::read(include_str!("../../sql/worker/try_lock.sql"));
 static SET_BATCH: Statement = Statement::read(include_str!("../../sql/worker/set_batch.sql"));
 static SWEEP: Statement = Statement::write(include_str!("../../sql/worker/sweep.sql"));
 static NEXT_EXPIRY: Statement =
     Statement::read(include_str!("../../sql/worker/next_expiry.sql")).of_whole_tables();
-static RECORD_ERROR: Statement =
-    Statement::write(include_str!("../../sql/worker/record_error.sql"));
 
 /// A worker is gone after this long, because DROP DATABASE and CREATE DATABASE … TEMPLATE wait 5 s for others to leave.
 const STAY: Duration = Duration::from_secs(3);
@@ -36,6 +34,10 @@ const BESIDE: Duration = Duration::from_secs(1);
 
 /// Rows that one pass gives up on; where every row is refused, the database backs off instead.
 const MOST_REFUSED: usize = 10;
+
+/// SQLSTATEs that are no row's fault.
+const QUERY_CANCELED: &str = "57014";
+const DISK_FULL: &str = "53100";
 
 /// Entry of a worker's process; the argument is the database and the number of its launch.
 #[pg_guard]
@@ -176,7 +178,7 @@ impl Pass {
     /// What to do about a failed sweep: None goes on with a smaller batch or without the row that was to blame.
     fn after(&mut self, failure: Failure) -> Option<Report> {
         let late = self.began.elapsed() >= STAY;
-        if failure.code == PgSqlErrorCode::ERRCODE_QUERY_CANCELED && !late {
+        if failure.state == QUERY_CANCELED && !late {
             return Some(self.give_up(&failure));
         }
         let in_hand = crate::sweep::in_hand();
@@ -202,7 +204,7 @@ impl Pass {
             return None;
         }
         // A full disk is no row's fault, and all go on as soon as there is room.
-        if in_hand.is_empty() || failure.code == PgSqlErrorCode::ERRCODE_DISK_FULL {
+        if in_hand.is_empty() || failure.state == DISK_FULL {
             return Some(self.give_up(&failure));
         }
         self.refuse(in_hand, &failure)
@@ -242,11 +244,12 @@ impl Pass {
     fn record(&mut self, text: &str, refused: Vec<Uuid>) -> bool {
         let recorded = foreign::within(BESIDE, || {
             transaction::run_as(self.owner, "recording an error", || {
-                RECORD_ERROR.run(&[arg(text), arg(refused)])
+                let is_refusal = !refused.is_empty();
+                writer::record_error(text, refused, is_refusal)
             })
         });
         match recorded {
-            Ok(rows) => rows > 0,
+            Ok(is_recorded) => is_recorded,
             Err(failure) => {
                 log!(
                     "multica worker: could not record an error: {}",

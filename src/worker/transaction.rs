@@ -1,15 +1,15 @@
 //! A transaction of a background worker that survives its errors.
 
-use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::prelude::*;
 
 use super::foreign;
-use crate::entry::{self, Caught};
+use crate::entry;
+use crate::refusal;
 
 /// An error that aborted a transaction.
 pub struct Failure {
-    /// Its SQLSTATE, as Postgres knows it.
-    pub code: PgSqlErrorCode,
+    /// Its SQLSTATE.
+    pub state: String,
     /// Its message with the SQLSTATE, and its detail and hint where it has them.
     pub text: String,
 }
@@ -40,37 +40,17 @@ pub fn run_as<R>(
             foreign::back_to(former);
         }
         result
-    })
-    .map_err(|caught| {
+    });
+    let outcome = outcome.map_err(|caught| {
         unsafe { pg_sys::AbortCurrentTransaction() };
-        describe(&caught)
+        Failure {
+            state: refusal::sqlstate(&caught),
+            text: refusal::describe(&caught),
+        }
     });
     unsafe {
         pg_sys::pgstat_report_stat(true);
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
     }
     outcome
-}
-
-fn describe(caught: &Caught) -> Failure {
-    let fields = caught.fields();
-    let mut text = format!(
-        "{} (SQLSTATE {})",
-        fields.message(),
-        sqlstate(fields.code())
-    );
-    for (name, more) in [("DETAIL", fields.detail()), ("HINT", fields.hint())] {
-        if let Some(more) = more {
-            text.push_str(&format!(" {name}: {more}"));
-        }
-    }
-    let code = fields.code().into();
-    Failure { code, text }
-}
-
-fn sqlstate(code: i32) -> String {
-    // SAFETY: the text is static memory of this process, and there is one thread.
-    unsafe { std::ffi::CStr::from_ptr(pg_sys::unpack_sql_state(code)) }
-        .to_string_lossy()
-        .into_owned()
 }

@@ -58,6 +58,7 @@ mod pgbouncer;
 mod pgspot;
 mod pipeline;
 mod plans;
+mod rescue;
 mod resume;
 mod retry;
 mod row_security;
@@ -144,6 +145,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     examples::ALL,
     mutations::ALL,
     pg_cron::ALL,
+    rescue::AT_HOME,
     upgrade::ALL,
 ];
 

@@ -26,7 +26,8 @@ COMMENT ON FUNCTION multica_forget_reader(text) IS
 $$Forgets a named reader: no event is kept for it any longer, and the name begins anew when it is used again.
 reader: name of the reader.
 Returns true where there was one.
-Errors: 22004 reader is NULL; 55000 the tables are missing; 42501 no privilege on them.
+Errors: 22004 reader is NULL; 55006 a table of yours refers to it; 55000 the tables are missing; 42501 no privilege
+  on them.
 The server has nothing like it: its events are gone once they are sent.$$;
 
 COMMENT ON FUNCTION multica_list_readers() IS

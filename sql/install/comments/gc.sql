@@ -5,7 +5,8 @@ multica_sweep, for those who schedule stages by themselves. Rows that others hol
 ttl_secs: seconds since the last sign of life, above 0.
 max_runtimes: at most so many runtimes, and as many tasks to move; a runtime with tasks left stays for the next
   call; NULL is no bound.
-Returns one multica_runtime_ref a runtime deleted. Records daemon:register with action 'runtime_gc'.
+Returns one multica_runtime_ref a runtime deleted. Records daemon:register with action 'runtime_gc'. A runtime that
+  something of yours refers to is passed over as by multica_sweep.
 Errors: 22004 ttl_secs is NULL; 22023 ttl_secs is not a finite number above 0, or max_runtimes is below 0; 55000
   the tables are missing; 42501 no privilege on them.
 Carries out DeleteStaleOfflineRuntimes.$$;

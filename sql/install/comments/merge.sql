@@ -8,7 +8,8 @@ provider: the provider.
 daemon_id: the earlier identity; rows that differ from it only in case match.
 into_runtime_id: the runtime that stays; NULL unites the matches themselves, into the one spelt exactly like
   daemon_id, else into the one seen last.
-Returns multica_merged; merged is 0 where nothing matched. Records daemon:register with action 'merge'.
+Returns multica_merged; merged is 0 where nothing matched. Records daemon:register with action 'merge'. A runtime that
+  something of yours refers to stays, without its agents and tasks; a WARNING names it.
 Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 no such workspace, or into_runtime_id is not a
   runtime of this workspace and provider; 55000 the tables are missing; 42501 no privilege on them.
 Carries out FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime,

@@ -11,7 +11,9 @@ registration: an object; keys that it does not know are ignored.
     from type and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
     of tasks that the daemon still works on: no orphans).
 owner_id: the user the runtimes belong to; NULL keeps the owners there are.
-Returns one multica_registered a runtime, in the order given. Records one daemon:register with action 'register'.
+Returns one multica_registered a runtime, in the order given. Records one daemon:register with action 'register'. A
+  runtime of an earlier identity that something of yours refers to stays, without its agents and tasks, and a task that
+  cannot be written stays in flight; a WARNING names each.
 Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, the message names the path in
   it; P0002 no such workspace; 23503 no such owner; 55000 the tables are missing; 42501 no privilege on them.
 Carries out UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;

@@ -4,7 +4,9 @@ flight on offline runtimes and tasks that took too long are failed, retries are 
 and agents set right, runtimes that nobody has used for multica.runtime_ttl deleted, old events trimmed. At most
 multica.batch_size rows a stage; it waits for nobody: what others hold is left for the next pass.
 stale_secs: seconds without a sign of life after which a runtime is dead, above 0; NULL is multica.stale_after.
-Returns multica_swept; where more is true, sweep again. Every event carries the sweep's sweep_id.
+Returns multica_swept; where more is true, sweep again. Every event carries the sweep's sweep_id. A row that cannot
+  be written, because of a trigger or constraint of your own, is named in a WARNING, listed by multica_status and
+  passed over for five minutes.
 Errors: 22023 stale_secs is not a finite number above 0; 55000 the tables are missing; 42501 no privilege on
   them.
 Carries out MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's task timeouts and

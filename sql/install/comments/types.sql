@@ -7,7 +7,9 @@ into it.$$;
 
 COMMENT ON TYPE multica_registered IS
 $$What a registration did with one runtime: the runtime's columns as they are now, inserted (true: it is new,
-false: an existing row was overwritten), merged (how many runtimes of earlier identities became part of it).$$;
+false: an existing row was overwritten), merged (how many runtimes of earlier identities became part of it),
+not_merged (how many were kept because something refers to them or keeps them from being written; a WARNING names
+each).$$;
 
 COMMENT ON TYPE multica_beat IS
 $$The answer to a heartbeat: the runtime's columns as they are now, and stop_task_ids: of the tasks that the
@@ -23,7 +25,8 @@ tasks_kept (tasks of agents that live elsewhere, now on those agents' runtimes).
 
 COMMENT ON TYPE multica_merged IS
 $$What a merge did: runtime_id (the runtime that stays), merged (runtimes that became part of it),
-agents_reassigned and tasks_reassigned (rows that moved).$$;
+agents_reassigned and tasks_reassigned (rows that moved), not_merged (runtimes that were kept because something refers
+to them or keeps them from being written; a WARNING names each).$$;
 
 COMMENT ON TYPE multica_task IS
 $$A task, one attempt at a piece of work, as the table agent_task_queue has it. status: queued, dispatched,
@@ -72,12 +75,13 @@ is none).$$;
 COMMENT ON TYPE multica_status_report IS
 $$How things stand in this database: preloaded (the server preloads the library), sweep (what ALTER DATABASE says:
 whether the worker sweeps it), stale_after and offline_grace (in effect), launcher_pid; last_sweep_at; last_sweep_ms
-and the last_ counters of the last sweep that did something; last_error and last_error_at of the worker; refused_ids
-(rows passed over because they cannot be written); runtimes and tasks by status, tasks_unclaimable (queued for a
+and the last_ counters of the last sweep that did something; last_error and last_error_at (of the worker, or of the
+last row that a sweep could not write); refused_ids (runtimes and tasks passed over because they cannot be written); runtimes and tasks by status, tasks_unclaimable (queued for a
 runtime that is offline, an archived agent, or across workspaces), oldest_queued_secs in seconds; events_kept (an
 estimate), events_held (not readable yet because of a transaction open since events_held_since), slowest_reader and
 how many events it is behind; total_sweeps (sweeps that did something) and the other total_ counters, all that sweeps
-did since totals_since (NULL between an update of the extension and the multica_install after it).$$;
+did since totals_since (NULL between an update of the extension and the multica_install after it); refused_event_ids
+(old events that could not be deleted).$$;
 
 COMMENT ON TYPE multica_metric IS
 $$One figure for an exporter: name, labels (an object), value.$$;

@@ -21,6 +21,12 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     for capability in CAPABILITIES {
         calls.push(format!("BEGIN; {} ROLLBACK", story(context, capability)?));
     }
+    // The world has an event that cannot be deleted at first.
+    calls.push(
+        "BEGIN; SELECT FROM multica_sweep(); TRUNCATE audit; UPDATE multica_sweep_state SET refused_until = '-infinity';
+         SELECT FROM multica_sweep(); ROLLBACK"
+            .into(),
+    );
     // What commits cannot be taken back.
     calls.push(
         "UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into(),

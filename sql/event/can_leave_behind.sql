@@ -1,0 +1,5 @@
+-- Between an update of the extension and the install after it the table lacks the column.
+SELECT EXISTS (
+    SELECT FROM pg_attribute AS a
+    WHERE a.attrelid = to_regclass('multica_sweep_state') AND a.attname = 'refused_event_ids' AND NOT a.attisdropped
+)

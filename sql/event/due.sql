@@ -1,0 +1,76 @@
+-- The oldest events that are due, at most $4, locked; an event that somebody holds ends the list, and where nothing is due
+-- nothing is locked. Kept longer where a named reader has not taken them, at most ten times as long. Only a prefix goes, none
+-- beyond $5, below which no open transaction can still commit an event. It begins where the last one ended: before that the
+-- index holds nothing but what vacuum has not removed yet, and events that could not be trimmed. Those are tried again once
+-- their while is over; where there are too many, something of a user's keeps them all, and trimming waits until then. A table
+-- that install has not brought up to date yet has no list of them. Events of the future are as old as the first one after them
+-- that is not: the clock was set back between them.
+WITH state AS MATERIALIZED (
+    SELECT
+        s.events_trimmed_to,
+        s.refused_until > $1 AND s.refused_until < $1 + interval '6 minutes' AS passes_over,
+        ARRAY(
+            SELECT r.id::bigint
+            FROM pg_catalog.jsonb_array_elements_text(pg_catalog.to_jsonb(s) -> 'refused_event_ids'::text) AS r (id)
+        ) AS refused
+    FROM multica_sweep_state AS s
+),
+oldest AS MATERIALIZED (
+    SELECT
+        e.id,
+        e.id <= $5 AND (
+            d.created_at < $1 - make_interval(secs => $3)
+            OR (
+                d.created_at < $1 - make_interval(secs => $2)
+                AND e.id <= (SELECT COALESCE(min(r.last_id), 9223372036854775807) FROM multica_event_reader AS r)
+            )
+        ) AS is_due
+    FROM multica_event_log AS e
+    LEFT JOIN (
+        SELECT f.id, f.created_at
+        FROM multica_event_log AS f
+        WHERE f.id > (SELECT COALESCE(max(s.events_trimmed_to), 0) FROM state AS s)
+          AND f.created_at <= $1 + interval '1 minute'
+        ORDER BY f.id
+        LIMIT 1
+    ) AS present ON true
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN e.id < present.id THEN present.created_at ELSE e.created_at END AS created_at
+    ) AS d
+    WHERE e.id > (SELECT COALESCE(max(s.events_trimmed_to), 0) FROM state AS s)
+      AND e.id <> ALL (ARRAY(SELECT pg_catalog.unnest(s.refused) FROM state AS s))
+      AND NOT EXISTS (SELECT FROM state AS s WHERE s.passes_over AND pg_catalog.cardinality(s.refused) >= 100)
+    ORDER BY e.id
+    LIMIT $4
+),
+candidate AS MATERIALIZED (
+    SELECT o.id
+    FROM oldest AS o
+    WHERE o.id < (SELECT COALESCE(min(k.id), 9223372036854775807) FROM oldest AS k WHERE NOT k.is_due)
+),
+free AS MATERIALIZED (
+    SELECT e.id
+    FROM multica_event_log AS e
+    WHERE e.id = ANY (ARRAY(SELECT c.id FROM candidate AS c))
+    FOR UPDATE SKIP LOCKED
+),
+again AS MATERIALIZED (
+    SELECT e.id
+    FROM multica_event_log AS e
+    WHERE e.id = ANY (ARRAY(SELECT pg_catalog.unnest(s.refused) FROM state AS s WHERE s.passes_over IS NOT TRUE))
+    FOR UPDATE SKIP LOCKED
+)
+SELECT u.id, u.is_again
+FROM (
+    SELECT a.id, true AS is_again FROM again AS a
+    UNION ALL
+    SELECT c.id, false
+    FROM candidate AS c
+    WHERE c.id < (
+        SELECT COALESCE(min(x.id), 9223372036854775807)
+        FROM candidate AS x
+        LEFT JOIN free AS f ON f.id = x.id
+        WHERE f.id IS NULL
+    )
+) AS u
+ORDER BY u.id

@@ -27,6 +27,14 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
+    // The clock was set back.
+    calls.push(
+        "BEGIN; UPDATE agent_runtime SET last_seen_at = 'infinity';
+         INSERT INTO agent_task_queue (agent_id, runtime_id, status, context, dispatched_at, started_at)
+         VALUES ('00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000b9', 'running', '{}', 'infinity', 'infinity');
+         SELECT FROM multica_sweep(); ROLLBACK"
+            .into(),
+    );
     // What commits cannot be taken back.
     calls.push(
         "UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into(),

@@ -28,6 +28,7 @@ mod spi;
 mod status;
 mod subtransaction;
 mod sweep;
+mod sweep_setting;
 mod task;
 mod version;
 mod worker;

@@ -6,6 +6,8 @@ use std::ffi::CString;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
+use crate::sweep_setting;
+
 /// Whether the background worker sweeps a database; only `ALTER DATABASE … SET multica.sweep` counts.
 #[derive(PostgresGucEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sweep {
@@ -88,11 +90,9 @@ pub fn sweep_interval_ms() -> u64 {
     SWEEP_INTERVAL.get() as u64
 }
 
-/// The database in which the launcher reads the catalogues.
+/// The database in which a process of the launcher reads the settings of databases; empty for any.
 pub fn launcher_database() -> CString {
-    LAUNCHER_DATABASE
-        .get()
-        .unwrap_or_else(|| c"postgres".to_owned())
+    LAUNCHER_DATABASE.get().unwrap_or_default()
 }
 
 /// Most databases swept at the same time.
@@ -102,14 +102,20 @@ pub fn max_workers() -> i32 {
 
 /// Defines the settings; called once when the library is loaded.
 pub fn define() {
-    GucRegistry::define_enum_guc(
-        c"multica.sweep",
-        c"Whether the background worker sweeps this database.",
-        c"Set it with ALTER DATABASE; other sources are ignored by the worker.",
-        &SWEEP,
-        GucContext::Userset,
-        GucFlags::default(),
-    );
+    // SAFETY: the hook catches panics and keeps nothing of what it is given.
+    unsafe {
+        GucRegistry::define_enum_guc_with_hooks(
+            c"multica.sweep",
+            c"Whether the background worker sweeps this database.",
+            c"Set it with ALTER DATABASE; other sources are ignored by the worker.",
+            &SWEEP,
+            GucContext::Userset,
+            GucFlags::default(),
+            Some(sweep_setting::check),
+            None,
+            None,
+        );
+    }
     let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 7] = [
         (
             c"multica.stale_after",
@@ -220,8 +226,8 @@ pub fn define() {
     );
     GucRegistry::define_string_guc(
         c"multica.launcher_database",
-        c"The database in which the launcher reads the catalogues.",
-        c"Any database that always exists; a change takes effect when the launcher restarts.",
+        c"The database in which the settings of databases are read, for a few milliseconds at a time.",
+        c"Where it does not exist or allows no connections, and where this is empty, another database is used.",
         &LAUNCHER_DATABASE,
         GucContext::Sighup,
         GucFlags::default(),

@@ -6,14 +6,14 @@ use std::time::Duration;
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
-use super::databases::{self, Said};
 use super::foreign::{self, Started};
+use super::reading::{Beginning, Outcome, Readings};
 use super::shared::{self, Moment};
 use super::target::Target;
-use super::{pass, transaction};
+use super::word;
 use crate::settings;
 
-/// The catalogues are read before workers are started, but not more often than this.
+/// The settings of databases are read before workers are started, but not more often than this.
 const FRESH_ENOUGH: i64 = 1_000_000;
 
 /// A worker leaves by itself after three seconds; one that is still there after this is terminated.
@@ -30,8 +30,8 @@ pub extern "C-unwind" fn multica_launcher_main(_argument: pg_sys::Datum) {
     shared::launcher_began(unsafe { pg_sys::MyProcPid }, foreign::now());
     unsafe {
         pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::null());
-        let database = settings::launcher_database();
-        pg_sys::BackgroundWorkerInitializeConnection(database.as_ptr(), std::ptr::null(), 0);
+        // Whoever stays in a database keeps it from being renamed, dropped and used as a template.
+        pg_sys::BackgroundWorkerInitializeConnection(std::ptr::null(), std::ptr::null(), 0);
     }
     foreign::set_as_autovacuum_does(c"multica launcher");
     let mut launcher = Launcher::default();
@@ -48,7 +48,7 @@ unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 #[derive(Default)]
 struct Launcher {
     targets: HashMap<pg_sys::Oid, Target>,
-    read_at: Option<Moment>,
+    readings: Readings,
     /// No worker is started before this moment, after the server had no slot for one.
     held_until: Moment,
     /// What was said about databases whose `multica.sweep` nobody understands.
@@ -62,8 +62,12 @@ impl Launcher {
     fn turn(&mut self) {
         if foreign::reload_if_asked() {
             self.keep_to_the_interval(foreign::now());
+            self.readings.put_nothing_off(foreign::now());
         }
         self.collect(foreign::now());
+        if let Some(outcome) = self.readings.collect(foreign::now(), interval()) {
+            self.take_over(outcome, foreign::now());
+        }
         self.read_if_needed(foreign::now());
         self.start_due(foreign::now());
         let before = foreign::now();
@@ -76,7 +80,7 @@ impl Launcher {
         }
         if now < before {
             // The clock was set back: nothing is put off until it is as late as it was.
-            self.read_at = None;
+            self.readings.put_nothing_off(now);
             self.held_until = now;
             let latest = now.saturating_add(interval());
             for target in self.targets.values_mut() {
@@ -109,35 +113,39 @@ impl Launcher {
     }
 
     fn read_if_needed(&mut self, now: Moment) {
-        let age = self.read_at.map_or(i64::MAX, |at| now - at);
+        let age = self.readings.age(now);
         let asked = self.targets.values().any(|target| target.is_due(now));
-        if age >= interval() || (asked && age >= FRESH_ENOUGH) {
-            self.read_at = Some(now);
-            match transaction::run("reading which databases are to be swept", databases::read) {
-                Ok(rows) => self.take_over(rows, now),
-                Err(failure) => log!("multica launcher: {}", failure.text),
-            }
+        let needed = age >= interval() || (asked && age >= FRESH_ENOUGH);
+        if !needed || !self.readings.is_free(now) || now < self.held_until || self.free() == 0 {
+            return;
+        }
+        if let Beginning::NoSlot = self.readings.begin(now, interval()) {
+            self.wait_for_a_slot(now);
         }
     }
 
-    fn take_over(&mut self, rows: Vec<Said>, now: Moment) {
+    fn take_over(&mut self, outcome: Outcome, now: Moment) {
         let mut wanted = HashMap::new();
         let mut misspelt = HashMap::new();
-        for row in rows {
-            // Postgres applies the settings of a database in this order: the last one counts.
-            match row.sweep() {
-                Some(Ok(true)) => wanted.insert(row.database, row.name),
-                Some(Ok(false)) => wanted.remove(&row.database),
-                Some(Err(word)) => {
-                    let line = format!(
-                        "database \"{}\" has multica.sweep = '{word}', which is neither on nor off; it is not swept",
-                        row.name
-                    );
-                    misspelt.insert(row.database, line);
-                    wanted.remove(&row.database)
+        for setting in outcome.settings {
+            let database = outcome.databases.iter().find(|database| {
+                database.oid == setting.database && database.is_connectable && !database.is_template
+            });
+            let Some(database) = database else { continue };
+            match setting.value().to_ascii_lowercase().as_str() {
+                "on" => {
+                    wanted.insert(database.oid, database.name.clone());
                 }
-                None => None,
-            };
+                "off" => (),
+                _ => {
+                    let line = format!(
+                        "database \"{}\" has multica.sweep = '{}', which is neither on nor off; it is not swept",
+                        database.name,
+                        setting.value()
+                    );
+                    misspelt.insert(database.oid, line);
+                }
+            }
         }
         for (database, line) in &misspelt {
             if self.misspelt.get(database) != Some(line) {
@@ -153,21 +161,22 @@ impl Launcher {
                 .and_modify(|target| target.name.clone_from(&name))
                 .or_insert_with(|| Target::new(name, now));
         }
-        self.give_slots();
+        self.give_slots(outcome.omitted);
     }
 
-    fn give_slots(&mut self) {
+    /// `omitted`: how many databases are not even known.
+    fn give_slots(&mut self, omitted: usize) {
         let mut databases: Vec<_> = self.targets.keys().copied().collect();
         databases.sort_unstable_by_key(|database| database.to_u32());
         let left_over = shared::keep(&databases);
-        if left_over.len() > self.left_over {
+        let not_swept = left_over.len() + omitted;
+        if not_swept > self.left_over {
             log!(
-                "multica launcher: more than {} databases have multica.sweep = on; {} of them are not swept",
+                "multica launcher: more than {} databases have multica.sweep = on; {not_swept} of them are not swept",
                 shared::SLOTS,
-                left_over.len()
             );
         }
-        self.left_over = left_over.len();
+        self.left_over = not_swept;
         for database in left_over {
             self.targets.remove(&database);
         }
@@ -175,7 +184,7 @@ impl Launcher {
 
     /// Starts workers for those due, who waited longest first.
     fn start_due(&mut self, now: Moment) {
-        if now < self.held_until {
+        if now < self.held_until || self.readings.is_awaited(now) {
             return;
         }
         let mut due: Vec<_> = self
@@ -185,17 +194,19 @@ impl Launcher {
             .map(|(database, target)| (target.due, *database))
             .collect();
         due.sort_unstable_by_key(|(since, database)| (*since, database.to_u32()));
-        let free =
-            settings::max_workers() as usize - self.running().min(settings::max_workers() as usize);
-        for (_, database) in due.into_iter().take(free) {
+        for (_, database) in due.into_iter().take(self.free()) {
             if !self.start(database, now) {
-                log!(
-                    "multica launcher: no background worker could be started; max_worker_processes may be too low"
-                );
-                self.held_until = now.saturating_add(interval());
+                self.wait_for_a_slot(now);
                 return;
             }
         }
+    }
+
+    fn wait_for_a_slot(&mut self, now: Moment) {
+        log!(
+            "multica launcher: no background worker could be started; max_worker_processes may be too low"
+        );
+        self.held_until = now.saturating_add(interval());
     }
 
     fn start(&mut self, database: pg_sys::Oid, now: Moment) -> bool {
@@ -208,7 +219,7 @@ impl Launcher {
             .set_library("multica")
             .set_function("multica_worker_main")
             .enable_spi_access()
-            .set_argument(Some(pg_sys::Datum::from(pass::pack(database, launch))));
+            .set_argument(Some(word::pack(database, launch)));
         target.worker = Started::start(builder);
         target.started = now;
         target.overstays_at = now.saturating_add(OVERSTAY);
@@ -221,28 +232,46 @@ impl Launcher {
             .filter(|target| target.worker.is_some())
     }
 
-    fn running(&self) -> usize {
-        self.running_targets().count()
+    /// How many more processes may be started now: a settings reader takes the place of a worker.
+    fn free(&self) -> usize {
+        let running = self.running_targets().count() + usize::from(self.readings.is_underway());
+        (settings::max_workers() as usize).saturating_sub(running)
     }
 
-    /// When to look again at the latest; the end of a worker wakes the launcher by itself.
+    /// When to look again at the latest; the end of a process that was started wakes the launcher by itself.
     fn next_moment(&self, now: Moment) -> Moment {
-        let reading = self.read_at.map_or(now, |at| at.saturating_add(interval()));
         let overstay = self
             .running_targets()
             .map(|target| target.overstays_at)
-            .min();
-        let reading = overstay.map_or(reading, |moment| moment.min(reading));
-        if self.running() >= settings::max_workers() as usize {
-            return reading;
+            .min()
+            .unwrap_or(Moment::MAX);
+        let reading = self.readings.next_moment(now, interval());
+        if self.readings.is_underway() {
+            let overstay = overstay.min(reading);
+            return match self.readings.awaited_until() {
+                Some(moment) if now < moment => overstay.min(moment),
+                _ => overstay.min(self.next_due()),
+            };
         }
-        let due = self
-            .targets
+        if self.free() == 0 {
+            return overstay;
+        }
+        overstay
+            .min(reading.max(self.held_until))
+            .min(self.next_due())
+    }
+
+    /// When the next worker can be started.
+    fn next_due(&self) -> Moment {
+        if self.free() == 0 {
+            return Moment::MAX;
+        }
+        self.targets
             .values()
             .filter(|target| target.worker.is_none())
             .map(|target| target.due.max(self.held_until))
-            .min();
-        due.map_or(reading, |due| due.min(reading))
+            .min()
+            .unwrap_or(Moment::MAX)
     }
 }
 

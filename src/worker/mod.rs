@@ -1,24 +1,28 @@
-//! The background worker, shaped like autovacuum: a launcher that knows which databases are due, and a short-lived
-//! worker for each. It decides nothing about tasks: it asks the catalogues who and where, calls `multica_sweep`, and
-//! records how it went.
+//! The background worker, shaped like autovacuum: a launcher that is connected to no database and knows which are due,
+//! and a short-lived worker for each. It decides nothing about tasks: it asks the catalogues who and where, calls
+//! `multica_sweep`, and records how it went. What `ALTER DATABASE` says is read by a short-lived process, too.
 
 mod batch;
-mod databases;
+mod catalogue;
 mod foreign;
 mod launcher;
 mod pass;
 mod place;
+mod reading;
 mod schedule;
+mod settings_list;
+mod settings_reader;
 pub mod shared;
 mod target;
 mod transaction;
+mod word;
 
 use std::time::Duration;
 
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
-/// A launcher that was terminated, or whose database is not there, starts again after this long.
+/// A launcher that was terminated starts again after this long.
 const RESTART: Duration = Duration::from_secs(2);
 
 /// Reserves the shared memory and registers the launcher, while the server preloads its libraries. pg_upgrade's
@@ -29,6 +33,7 @@ pub fn register() {
         return;
     }
     shared::reserve();
+    settings_list::reserve();
     BackgroundWorkerBuilder::new("multica launcher")
         .set_library("multica")
         .set_function("multica_launcher_main")

@@ -9,7 +9,7 @@ use super::batch::Batch;
 use super::place::{self, Place};
 use super::shared::{self, Moment, Report};
 use super::transaction::{self, Failure};
-use super::{foreign, micros};
+use super::{foreign, micros, word};
 use crate::settings;
 use crate::spi::{Statement, arg};
 use crate::writer;
@@ -43,7 +43,7 @@ const DISK_FULL: &str = "53100";
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn multica_worker_main(argument: pg_sys::Datum) {
-    let (database, launch) = unpack(argument.value() as u64);
+    let (database, launch) = word::unpack(argument);
     foreign::take_signals();
     unsafe {
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
@@ -61,15 +61,6 @@ pub extern "C-unwind" fn multica_worker_main(argument: pg_sys::Datum) {
     };
     let report = pass.run();
     shared::ended(database, launch, report, pass.batch.kept(), foreign::now());
-}
-
-/// The argument of [`multica_worker_main`] as one word.
-pub fn pack(database: pg_sys::Oid, launch: u32) -> u64 {
-    u64::from(database.to_u32()) << 32 | u64::from(launch)
-}
-
-fn unpack(word: u64) -> (pg_sys::Oid, u32) {
-    (pg_sys::Oid::from((word >> 32) as u32), word as u32)
 }
 
 struct Pass {

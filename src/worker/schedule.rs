@@ -30,7 +30,8 @@ pub fn next_due(
     }
 }
 
-fn back_off(interval: i64, failures: u32) -> i64 {
+/// Microseconds that something is left alone which has failed so many times in a row.
+pub fn back_off(interval: i64, failures: u32) -> i64 {
     let doublings = failures.saturating_sub(1).min(20);
     interval
         .saturating_mul(1 << doublings)

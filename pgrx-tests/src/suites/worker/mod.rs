@@ -2,6 +2,7 @@
 
 mod databases;
 mod identity;
+mod launcher;
 mod life;
 mod moments;
 
@@ -31,6 +32,11 @@ pub const ALL: &[(&str, Suite)] = suite![
     identity::no_name_of_others_is_used_in_a_sweep,
     identity::settings_of_the_database_do_not_hinder_the_sweep,
     identity::tables_of_several_owners_are_not_swept,
+    launcher::a_cluster_without_postgres_is_swept,
+    launcher::its_database_is_free,
+    launcher::no_connectable_database_is_waited_for,
+    launcher::a_broken_database_is_passed_over,
+    launcher::a_locked_database_holds_no_sweep_up,
     life::daemons_get_time_to_beat_after_an_outage,
     life::daemons_get_time_to_beat_after_a_promotion,
     life::death_is_noticed_at_its_moment,

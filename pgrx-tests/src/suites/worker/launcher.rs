@@ -1,0 +1,148 @@
+//! The launcher stays in no database: none has to exist, none is kept from being renamed, copied or dropped, and the
+//! settings of databases are read wherever that is possible.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use super::{
+    SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, ticking, wait_for,
+    wait_until_swept,
+};
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::database::Database;
+
+const PROCESSES: &str = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'multica launcher'";
+
+fn pid(client: &mut Client) -> Result<i32> {
+    Ok(client.query_one(PROCESSES, &[])?.get(0))
+}
+
+fn sweep_again(database: &Database) -> Result<()> {
+    for _ in 0..3 {
+        silence(database)?;
+        wait_until_swept(database)?;
+    }
+    Ok(())
+}
+
+/// Without a database `postgres` every database is swept, the launcher lives on, and the log names the setting once.
+pub fn a_cluster_without_postgres_is_swept(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "without")?;
+    let database = fleet(context, &cluster)?;
+    switch_on(&database)?;
+    let mut client = database.connect()?;
+    client.batch_execute("DROP DATABASE postgres")?;
+    drop(client);
+    cluster.restart()?;
+    let mut client = database.connect()?;
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    let before = pid(&mut client)?;
+    sweep_again(&database)?;
+    ensure!(pid(&mut client)? == before, "the launcher was restarted");
+    ensure_said_once(
+        &cluster,
+        &["multica.launcher_database is \"postgres\", which does not exist;"],
+    )?;
+    ensure!(said(&cluster, "FATAL:  database")? == 0, "a process died");
+    client.batch_execute("CREATE DATABASE postgres")?;
+    Ok(())
+}
+
+/// While the launcher lives its database can be renamed and used as a template, and another one can be named by a reload.
+pub fn its_database_is_free(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "free")?;
+    let database = fleet(context, &cluster)?;
+    switch_on(&database)?;
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    let before = launcher(&cluster)?;
+    let mut client = database.connect()?;
+    for copy in ["copied_1", "copied_2"] {
+        client.batch_execute(&format!("CREATE DATABASE {copy} TEMPLATE postgres"))?;
+    }
+    client.batch_execute("ALTER DATABASE postgres RENAME TO renamed")?;
+    sweep_again(&database)?;
+    let gone = "multica.launcher_database is \"postgres\", which does not exist; \"renamed\" is used instead";
+    ensure_said_once(&cluster, &[gone])?;
+    client.batch_execute("ALTER SYSTEM SET multica.launcher_database = 'copied_1'")?;
+    cluster.reload()?;
+    sweep_again(&database)?;
+    client.batch_execute("DROP DATABASE copied_1")?;
+    let dropped = "multica.launcher_database is \"copied_1\", which does not exist;";
+    Cluster::wait_until("the log names the setting", SOON, || {
+        Ok(said(&cluster, dropped)? > 0)
+    })?;
+    client.batch_execute("ALTER DATABASE renamed RENAME TO postgres")?;
+    ensure!(launcher(&cluster)? == before, "the launcher was restarted");
+    Ok(())
+}
+
+/// A cluster all of whose databases refuse connections has a launcher that waits, and sweeps once there is one again.
+pub fn no_connectable_database_is_waited_for(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "closed")?;
+    let database = fleet(context, &cluster)?;
+    switch_on(&database)?;
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    let mut client = database.connect()?;
+    let before = pid(&mut client)?;
+    client.batch_execute("UPDATE pg_database SET datallowconn = false")?;
+    let line = "multica.launcher_database is \"postgres\", which does not allow connections; nor does any other";
+    Cluster::wait_until("the log says so", SOON, || Ok(said(&cluster, line)? > 0))?;
+    client.batch_execute("UPDATE pg_database SET datallowconn = datname <> 'template0'")?;
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    ensure_said_once(&cluster, &[line])?;
+    ensure!(pid(&mut client)? == before, "the launcher was restarted");
+    Ok(())
+}
+
+/// Where a reader cannot start in one database, the settings are read in another, and the broken one is left alone for
+/// longer and longer.
+pub fn a_broken_database_is_passed_over(context: &Context) -> Result<()> {
+    let options = options("broken").set("multica.launcher_database", "broken");
+    let cluster = context.cluster(&options)?;
+    let database = fleet(context, &cluster)?;
+    let mut client = cluster.connect("postgres")?;
+    client.batch_execute("CREATE DATABASE broken")?;
+    let oid: u32 = client
+        .query_one("SELECT oid FROM pg_database WHERE datname = 'broken'", &[])?
+        .get(0);
+    fs::remove_file(cluster.data().join(format!("base/{oid}/PG_VERSION")))?;
+    switch_on(&database)?;
+    sweep_again(&database)?;
+    let line = "could not be read in database \"broken\", where multica.launcher_database can name another";
+    ensure!(said(&cluster, line)? > 0, "the log does not name it");
+    let before = said(&cluster, line)?;
+    for _ in 0..3 {
+        sweep_again(&database)?;
+    }
+    let after = said(&cluster, line)?;
+    ensure!(after <= before + 3, "tried {} more times", after - before);
+    Ok(())
+}
+
+/// A database that is locked, as it is while it is copied, holds a reader up, but not the sweeps of the others.
+pub fn a_locked_database_holds_no_sweep_up(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "locked")?;
+    let database = fleet(context, &cluster)?;
+    switch_on(&database)?;
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    let mut client = database.connect()?;
+    let mut renaming = client.transaction()?;
+    renaming.batch_execute("ALTER DATABASE postgres RENAME TO renamed")?;
+    wait_for(
+        &database,
+        "a reader waits for the lock",
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE classid = 'pg_database'::regclass AND NOT granted)",
+    )?;
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    renaming.rollback()?;
+    sweep_again(&database)
+}

@@ -1,0 +1,242 @@
+//! The launcher's readings of the settings of databases: where a settings reader is started, when, and what follows when
+//! it fails.
+
+use std::collections::HashMap;
+
+use pgrx::bgworkers::BackgroundWorkerBuilder;
+use pgrx::prelude::*;
+
+use super::catalogue::{self, Database};
+use super::foreign::Started;
+use super::schedule::back_off;
+use super::settings_list::{self, Setting};
+use super::shared::Moment;
+use super::{transaction, word};
+use crate::settings;
+
+/// A reader is done within milliseconds. It has to wait where somebody locks the database it connects to, which
+/// CREATE DATABASE … TEMPLATE and ALTER DATABASE … SET TABLESPACE do for as long as they copy: sweeps wait for this long.
+const PATIENCE: i64 = 1_000_000;
+
+/// A reader that is still there after this is terminated.
+const OVERSTAY: i64 = 6_000_000;
+
+/// What a reading came to.
+pub struct Outcome {
+    /// What is set, per database.
+    pub settings: Vec<Setting>,
+    /// How many databases have a setting that the list had no place for.
+    pub omitted: usize,
+    /// The databases as they were when the reading began.
+    pub databases: Vec<Database>,
+}
+
+/// What became of the wish to begin a reading.
+pub enum Beginning {
+    /// A reader was started.
+    Started,
+    /// The server has no slot for a background worker.
+    NoSlot,
+    /// There is no database to read in, for now.
+    NoDatabase,
+}
+
+/// All that the launcher knows about its readings.
+#[derive(Default)]
+pub struct Readings {
+    underway: Option<Reader>,
+    /// When the last one that was successful had ended.
+    read_at: Option<Moment>,
+    /// None is begun before this moment, after there was no database to read in.
+    held_until: Moment,
+    failed: HashMap<pg_sys::Oid, Failures>,
+    /// What was logged last about `multica.launcher_database`.
+    complaint: Option<String>,
+}
+
+struct Reader {
+    process: Started,
+    number: u32,
+    database: pg_sys::Oid,
+    began: Moment,
+    ends_at: Moment,
+    databases: Vec<Database>,
+}
+
+struct Failures {
+    in_a_row: u32,
+    again_at: Moment,
+}
+
+impl Readings {
+    /// Microseconds since the last successful reading; the highest number where there was none.
+    pub fn age(&self, now: Moment) -> i64 {
+        self.read_at.map_or(i64::MAX, |at| now - at)
+    }
+
+    /// Whether a reading could be begun.
+    pub fn is_free(&self, now: Moment) -> bool {
+        self.underway.is_none() && self.held_until <= now
+    }
+
+    /// Whether a reader is running.
+    pub fn is_underway(&self) -> bool {
+        self.underway.is_some()
+    }
+
+    /// Whether the result of a reading is to be waited for before anything is swept.
+    pub fn is_awaited(&self, now: Moment) -> bool {
+        self.awaited_until().is_some_and(|moment| now < moment)
+    }
+
+    /// The moment until which it is waited for.
+    pub fn awaited_until(&self) -> Option<Moment> {
+        Some(self.underway.as_ref()?.began.saturating_add(PATIENCE))
+    }
+
+    /// The moment at which to look after it again: the next reading is due, or this one overstays.
+    pub fn next_moment(&self, now: Moment, interval: i64) -> Moment {
+        match &self.underway {
+            Some(reader) => reader.ends_at,
+            None => self
+                .read_at
+                .map_or(now, |at| at.saturating_add(interval))
+                .max(self.held_until),
+        }
+    }
+
+    /// After the clock was set back, or the configuration was read again: nothing is put off any longer.
+    pub fn put_nothing_off(&mut self, now: Moment) {
+        self.read_at = None;
+        self.held_until = now;
+        self.failed.clear();
+        if let Some(reader) = &mut self.underway {
+            reader.began = reader.began.min(now);
+            reader.ends_at = reader.ends_at.min(now.saturating_add(OVERSTAY));
+        }
+    }
+
+    /// Starts a reader in `multica.launcher_database`, else in another database that allows connections.
+    pub fn begin(&mut self, now: Moment, interval: i64) -> Beginning {
+        let read = transaction::run("reading which databases there are", catalogue::databases);
+        let databases = match read {
+            Ok(databases) => databases,
+            Err(failure) => {
+                log!("multica launcher: {}", failure.text);
+                return self.hold(now, interval);
+            }
+        };
+        let wanted = settings::launcher_database();
+        let wanted = wanted.to_string_lossy();
+        let mut candidates: Vec<&Database> = databases
+            .iter()
+            .filter(|database| database.is_connectable)
+            .collect();
+        candidates.sort_by_key(|database| {
+            (
+                database.name != wanted,
+                database.is_template,
+                database.oid.to_u32(),
+            )
+        });
+        self.complain(&wanted, &databases, candidates.first().copied());
+        let chosen = candidates.iter().find(|database| {
+            self.failed
+                .get(&database.oid)
+                .is_none_or(|failures| failures.again_at <= now)
+        });
+        let Some(database) = chosen.map(|database| database.oid) else {
+            return self.hold(now, interval);
+        };
+        let number = settings_list::begin();
+        let builder = BackgroundWorkerBuilder::new("multica settings reader")
+            .set_library("multica")
+            .set_function("multica_settings_reader_main")
+            .enable_spi_access()
+            .set_argument(Some(word::pack(database, number)));
+        let Some(process) = Started::start(builder) else {
+            return Beginning::NoSlot;
+        };
+        self.underway = Some(Reader {
+            process,
+            number,
+            database,
+            began: now,
+            ends_at: now.saturating_add(OVERSTAY),
+            databases,
+        });
+        Beginning::Started
+    }
+
+    fn hold(&mut self, now: Moment, interval: i64) -> Beginning {
+        self.held_until = now.saturating_add(interval);
+        Beginning::NoDatabase
+    }
+
+    /// Says which setting is wrong, once per change. An empty setting asks for any database.
+    fn complain(&mut self, wanted: &str, databases: &[Database], used: Option<&Database>) {
+        let consequence = match used {
+            Some(database) => format!("\"{}\" is used instead", database.name),
+            None => "nor does any other, so no database is swept".to_owned(),
+        };
+        let named = databases.iter().find(|database| database.name == wanted);
+        let complaint = match named {
+            Some(database) if database.is_connectable => None,
+            Some(_) => Some(format!(
+                "multica.launcher_database is \"{wanted}\", which does not allow connections; {consequence}"
+            )),
+            None if wanted.is_empty() && used.is_some() => None,
+            None => Some(format!(
+                "multica.launcher_database is \"{wanted}\", which does not exist; {consequence}"
+            )),
+        };
+        if let Some(text) = &complaint
+            && self.complaint != complaint
+        {
+            log!("multica launcher: {text}");
+        }
+        self.complaint = complaint;
+    }
+
+    /// What the reading came to whose reader has ended; None while there is none, or where it failed.
+    pub fn collect(&mut self, now: Moment, interval: i64) -> Option<Outcome> {
+        let reader = self.underway.as_mut()?;
+        if !reader.process.ended() {
+            if reader.ends_at <= now {
+                reader.process.terminate();
+                reader.ends_at = Moment::MAX;
+            }
+            return None;
+        }
+        let reader = self.underway.take()?;
+        let Some((settings, omitted)) = settings_list::take(reader.number) else {
+            self.put_off(&reader, now, interval);
+            return None;
+        };
+        self.failed.remove(&reader.database);
+        self.read_at = Some(now);
+        Some(Outcome {
+            settings,
+            omitted,
+            databases: reader.databases,
+        })
+    }
+
+    /// Another database is read in until this one has had its pause. What was read before goes on to count.
+    fn put_off(&mut self, reader: &Reader, now: Moment, interval: i64) {
+        let failures = self.failed.entry(reader.database).or_insert(Failures {
+            in_a_row: 0,
+            again_at: now,
+        });
+        failures.in_a_row += 1;
+        failures.again_at = now.saturating_add(back_off(interval, failures.in_a_row));
+        let name = reader
+            .databases
+            .iter()
+            .find(|database| database.oid == reader.database)
+            .map_or("", |database| &database.name);
+        log!(
+            "multica launcher: the settings of databases could not be read in database \"{name}\", where multica.launcher_database can name another"
+        );
+    }
+}

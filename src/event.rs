@@ -3,6 +3,7 @@
 mod record;
 mod told;
 mod trim;
+pub mod wake;
 
 use pgrx::prelude::*;
 

@@ -64,6 +64,7 @@ pub extern "C-unwind" fn _PG_init() {
     entry::register();
     settings::define();
     worker::register();
+    event::wake::register();
     spi::planner::register();
 }
 

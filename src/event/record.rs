@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use serde_json::{Value, json};
 
 use super::told::{More, Told};
+use super::wake;
 use crate::settings;
 use crate::spi::{self, Statement, arg};
 
@@ -142,5 +143,8 @@ fn hold_back_readers() {
     if HELD.get().is_some_and(spi::holds_event_lock) {
         return;
     }
-    HELD.set(HOLD.row(&[arg(settings::notify())], |row| row.must(1)));
+    HELD.set(HOLD.row(&[], |row| row.must(1)));
+    if settings::notify() {
+        wake::at_commit();
+    }
 }

@@ -113,10 +113,9 @@ pub fn call_that_is_taken_back_leaves_nothing(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// What notifies, or makes temporary tables, cannot be prepared; the first is a setting to be switched off.
+/// Every call can be prepared, but for those that make temporary tables.
 fn prepared_and_rolled_back(client: &mut Client, call: &str, name: &str) -> Result<()> {
-    let script =
-        format!("BEGIN; SET LOCAL multica.notify = off; {call}; PREPARE TRANSACTION '{name}'");
+    let script = format!("BEGIN; {call}; PREPARE TRANSACTION '{name}'");
     match answer(client, &script)?.0 {
         Outcome::Rows(..) => client.batch_execute(&format!("ROLLBACK PREPARED '{name}'"))?,
         Outcome::Raised(code, message) => {

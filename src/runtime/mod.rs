@@ -7,6 +7,7 @@ mod merge;
 mod register;
 mod registration;
 mod registry;
+mod unknown_keys;
 
 pub use gc::collect;
 pub use liveness::{mark_stale, revive};

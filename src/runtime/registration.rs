@@ -8,10 +8,25 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use super::registry::STATUSES;
+use super::unknown_keys::UnknownKeys;
 use crate::argument::{excerpt, key, one_of};
 use crate::error::{Error, Result};
 
-/// The JSON document of a registration. Unknown keys are ignored: a newer daemon may say more.
+/// The keys of a registration that are read.
+const KEYS: &[&str] = &[
+    "daemon_id",
+    "legacy_daemon_ids",
+    "device_name",
+    "cli_version",
+    "launched_by",
+    "recover",
+    "runtimes",
+];
+
+/// The keys of each of its runtimes that are read.
+const RUNTIME_KEYS: &[&str] = &["name", "type", "provider", "version", "status", "running"];
+
+/// The JSON document of a registration. Unknown keys are ignored with a WARNING: a newer daemon may send more.
 #[derive(serde::Deserialize)]
 pub struct Registration {
     /// Identity of the machine.
@@ -39,6 +54,8 @@ struct Entry {
     #[serde(default, rename = "type")]
     kind: Option<String>,
     #[serde(default)]
+    provider: Option<String>,
+    #[serde(default)]
     version: Option<String>,
     #[serde(default)]
     status: Option<String>,
@@ -57,7 +74,7 @@ where
 
 /// One runtime of a registration, its names resolved.
 pub struct Named {
-    /// Provider: the type given, or 'unknown'.
+    /// Provider, given as type or as provider.
     pub provider: String,
     /// Display name.
     pub name: String,
@@ -75,10 +92,22 @@ fn trimmed(text: &Option<String>) -> &str {
 }
 
 impl Registration {
-    /// Reads and checks a registration; 22023 names the path of what is wrong.
+    /// Reads and checks a registration; 22023 names the path of what is wrong. Keys that are not known are a WARNING.
     pub fn read(text: &str) -> Result<Self> {
+        let mut unknown = UnknownKeys::default();
+        let mut ignored = |path: serde_ignored::Path| {
+            unknown.push(
+                &path,
+                if in_runtime(&path) {
+                    RUNTIME_KEYS
+                } else {
+                    KEYS
+                },
+            );
+        };
         let mut reader = serde_json::Deserializer::from_str(text);
-        let Object(mut registration): Object<Self> = serde_path_to_error::deserialize(&mut reader)
+        let reader = serde_ignored::Deserializer::new(&mut reader, &mut ignored);
+        let Object(mut registration): Object<Self> = serde_path_to_error::deserialize(reader)
             .map_err(|error| {
                 let path = match error.path().to_string().as_str() {
                     "." => "registration".to_string(),
@@ -101,10 +130,11 @@ impl Registration {
                 "Pass at least one runtime.",
             ));
         }
+        unknown.warn("registration");
         Ok(registration)
     }
 
-    /// The runtimes with their names resolved; 22023 where a status is unknown or a provider comes twice.
+    /// The runtimes with their names resolved; 22023 where a status is unknown, or a provider is missing or comes twice.
     pub fn named(&self) -> Result<Vec<Named>> {
         let mut providers = HashSet::new();
         let device = trimmed(&self.device_name);
@@ -112,10 +142,7 @@ impl Registration {
             .iter()
             .enumerate()
             .map(|(at, Object(entry))| {
-                let provider = match trimmed(&entry.kind) {
-                    "" => "unknown",
-                    kind => kind,
-                };
+                let provider = provider_of(entry, at)?;
                 key(&format!("registration.runtimes[{at}].type"), provider)?;
                 if !providers.insert(provider) {
                     return Err(Error::invalid(
@@ -199,6 +226,39 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
     }
 }
 
+/// The provider of the runtime at position `at`, which clients call its type or its provider.
+fn provider_of(entry: &Entry, at: usize) -> Result<&str> {
+    let wrong = |problem: String| {
+        Error::invalid(
+            format!("registration.runtimes[{at}]"),
+            problem,
+            "Pass \"type\" or \"provider\", for example \"claude\".",
+        )
+    };
+    match (trimmed(&entry.kind), trimmed(&entry.provider)) {
+        ("", "") => Err(wrong("it has neither a type nor a provider".to_string())),
+        ("", provider) => Ok(provider),
+        (kind, provider) if provider.is_empty() || provider == kind => Ok(kind),
+        (kind, provider) => Err(wrong(format!(
+            "type \"{}\" and provider \"{}\" differ",
+            excerpt(kind),
+            excerpt(provider)
+        ))),
+    }
+}
+
+/// Whether a key belongs to one of the runtimes and not to the registration itself.
+fn in_runtime(path: &serde_ignored::Path) -> bool {
+    match path {
+        serde_ignored::Path::Root => false,
+        serde_ignored::Path::Seq { .. } => true,
+        serde_ignored::Path::Map { parent, .. }
+        | serde_ignored::Path::Some { parent }
+        | serde_ignored::Path::NewtypeStruct { parent }
+        | serde_ignored::Path::NewtypeVariant { parent } => in_runtime(parent),
+    }
+}
+
 /// The position in the message is one in jsonb's own rendering, which the caller never wrote.
 fn malformed(argument: String, message: &str) -> Error {
     Error::invalid(
@@ -233,8 +293,13 @@ mod tests {
             format!(r#"{{"daemon_id": "d", "device_name": "{device}", "runtimes": [{runtime}]}}"#)
         };
         for (device, runtime, name, info) in [
-            ("", "{}", "unknown", ""),
-            (" box ", "{}", "unknown (box)", "box"),
+            ("", r#"{"provider": "claude"}"#, "claude", ""),
+            (
+                " box ",
+                r#"{"type": "claude", "provider": " claude "}"#,
+                "claude (box)",
+                "box",
+            ),
             (
                 "box",
                 r#"{"type": " claude ", "version": " 2 "}"#,
@@ -265,8 +330,9 @@ mod tests {
 
     #[pg_test]
     fn blank_status_is_online_and_an_unknown_one_refused() {
-        let status =
-            |word: &str| format!(r#"{{"daemon_id": "d", "runtimes": [{{"status": {word}}}]}}"#);
+        let status = |word: &str| {
+            format!(r#"{{"daemon_id": "d", "runtimes": [{{"type": "t", "status": {word}}}]}}"#)
+        };
         assert_eq!(named(&status("null"))[0].status, "online");
         assert_eq!(named(&status(r#"" ""#))[0].status, "online");
         assert_eq!(named(&status(r#""offline""#))[0].status, "offline");
@@ -275,7 +341,7 @@ mod tests {
 
     #[pg_test]
     fn own_and_blank_identities_are_no_earlier_ones() {
-        let text = r#"{"daemon_id": " d ", "legacy_daemon_ids": ["", " d", " old ", "D"], "runtimes": [{}]}"#;
+        let text = r#"{"daemon_id": " d ", "legacy_daemon_ids": ["", " d", " old ", "D"], "runtimes": [{"type": "t"}]}"#;
         let read = Registration::read(text).unwrap();
         assert_eq!(read.daemon_id, "d");
         assert_eq!(read.legacy_daemon_ids, ["old", "D"]);
@@ -294,6 +360,22 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_runtime_without_one_provider_is_refused() {
+        for runtime in [
+            "{}",
+            r#"{"type": " "}"#,
+            r#"{"name": "claude"}"#,
+            r#"{"type": "a", "provider": "b"}"#,
+        ] {
+            let text = format!(r#"{{"daemon_id": "d", "runtimes": [{{"type": "t"}}, {runtime}]}}"#);
+            assert!(
+                wrong(&text).contains("registration.runtimes[1]\":"),
+                "{runtime}"
+            );
+        }
+    }
+
+    #[pg_test]
     fn what_a_newer_daemon_says_is_left_alone() {
         let text = r#"{"daemon_id": "d", "future": [1e400, {"x": 1}], "runtimes": [{"type": "t", "more": 1e400}]}"#;
         assert_eq!(named(text)[0].provider, "t");
@@ -303,7 +385,7 @@ mod tests {
     fn one_provider_twice_is_refused() {
         let text = r#"{"daemon_id": "d", "runtimes": [{"type": "a"}, {"type": " a "}]}"#;
         assert!(wrong(text).contains("comes twice"));
-        let text = r#"{"daemon_id": "d", "runtimes": [{}, {"type": "unknown"}]}"#;
+        let text = r#"{"daemon_id": "d", "runtimes": [{"provider": "a"}, {"type": "a"}]}"#;
         assert!(wrong(text).contains("comes twice"));
     }
 }

@@ -80,13 +80,13 @@ COMMENT ON FUNCTION @extschema@.multica_register(uuid, jsonb, uuid) IS
 $$Registers a machine when its daemon starts: all runtimes it offers or, where one entry is wrong, none. Runtimes
 that it has under earlier identities become part of the new ones as by multica_merge_legacy.
 workspace_id: the workspace.
-registration: an object; keys that it does not know are ignored.
+registration: an object; keys that it does not know are ignored with a WARNING that names them.
   daemon_id: identity of the machine, required and not blank.
   legacy_daemon_ids: earlier identities, in any case.
   device_name, cli_version, launched_by: text that is kept with the runtimes.
   recover: true fails what the previous process left in flight, as by multica_recover_orphans.
-  runtimes: at least one object with type (the provider, each at most once; 'unknown' where missing), name (made
-    from type and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
+  runtimes: at least one object with type or provider (which mean the same, each at most once), name (made
+    from it and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
     of tasks that the daemon still works on: no orphans).
 owner_id: the user the runtimes belong to; NULL keeps the owners there are.
 Returns one multica_registered a runtime, in the order given. Records one daemon:register with action 'register'. A

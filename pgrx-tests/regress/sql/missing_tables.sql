@@ -10,7 +10,7 @@ SELECT outcome('SELECT * FROM multica_sweep()');
 SELECT outcome('CALL multica_sweep_all()');
 SELECT outcome('SELECT * FROM multica_events()');
 SELECT outcome($$SELECT multica_heartbeat('00000000-0000-4000-8000-0000000000b1')$$);
-SELECT outcome($$SELECT multica_register('00000000-0000-4000-8000-0000000000a1', '{"daemon_id": "d", "runtimes": [{}]}')$$);
+SELECT outcome($$SELECT multica_register('00000000-0000-4000-8000-0000000000a1', '{"daemon_id": "d", "runtimes": [{"type": "claude"}]}')$$);
 SELECT outcome($$SELECT multica_list_runtimes('00000000-0000-4000-8000-0000000000a1')$$);
 SELECT count(*) > 10 AS installed FROM multica_install();
 SELECT more FROM multica_sweep();

@@ -26,7 +26,7 @@ RESET ROLE;
 SELECT multica_grant('multica_golden_stranger', 'daemon');
 SET ROLE multica_golden_stranger;
 SELECT outcome($$SELECT multica_heartbeat('00000000-0000-4000-8000-0000000000b1')$$);
-SELECT outcome($$SELECT multica_register('00000000-0000-4000-8000-0000000000a1', '{"daemon_id": "d", "runtimes": [{}], "recover": true}')$$);
+SELECT outcome($$SELECT multica_register('00000000-0000-4000-8000-0000000000a1', '{"daemon_id": "d", "runtimes": [{"type": "claude"}], "recover": true}')$$);
 SELECT outcome($$SELECT multica_recover_orphans('00000000-0000-4000-8000-0000000000b1')$$);
 SELECT outcome('DELETE FROM workspace');
 SELECT outcome($$SELECT multica_grant('multica_golden_stranger', 'operator')$$);

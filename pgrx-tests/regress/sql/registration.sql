@@ -9,14 +9,17 @@ INSERT INTO workspace (id, name, slug) VALUES ('00000000-0000-4000-8000-00000000
 SELECT g.document || E'\n  ' || outcome(format('SELECT multica_register(''00000000-0000-4000-8000-0000000000a1'', %L)', g.document))
 FROM (VALUES
     ('[]'), ('["d", [], "n", "v", "l", false, []]'), ('1'), ('"text"'), ('null'), ('{}'),
-    ('{"runtimes": [{}]}'),
-    ('{"daemon_id": " ", "runtimes": [{}]}'),
-    ('{"daemon_id": null, "runtimes": [{}]}'),
-    ('{"daemon_id": 1, "runtimes": [{}]}'),
+    ('{"runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": " ", "runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": null, "runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": 1, "runtimes": [{"type": "t"}]}'),
     ('{"daemon_id": "d"}'),
     ('{"daemon_id": "d", "runtimes": []}'),
     ('{"daemon_id": "d", "runtimes": {}}'),
     ('{"daemon_id": "d", "runtimes": "claude"}'),
+    ('{"daemon_id": "d", "runtimes": [{}]}'),
+    ('{"daemon_id": "d", "runtimes": [{"type": "claude"}, {"type": " ", "provider": null}]}'),
+    ('{"daemon_id": "d", "runtimes": [{"type": "claude", "provider": "codex"}]}'),
     ('{"daemon_id": "d", "runtimes": [1]}'),
     ('{"daemon_id": "d", "runtimes": [{"type": "claude"}, ["n", "codex"]]}'),
     ('{"daemon_id": "d", "runtimes": [{"name": 1}]}'),
@@ -25,25 +28,37 @@ FROM (VALUES
     ('{"daemon_id": "d", "runtimes": [{"status": true}]}'),
     ('{"daemon_id": "d", "runtimes": [{"running": "all"}]}'),
     ('{"daemon_id": "d", "runtimes": [{"running": ["x"]}]}'),
-    ('{"daemon_id": "d", "legacy_daemon_ids": "old", "runtimes": [{}]}'),
-    ('{"daemon_id": "d", "legacy_daemon_ids": [1], "runtimes": [{}]}'),
-    ('{"daemon_id": "d", "device_name": 1, "runtimes": [{}]}'),
-    ('{"daemon_id": "d", "cli_version": 1.0, "runtimes": [{}]}'),
-    ('{"daemon_id": "d", "launched_by": {}, "runtimes": [{}]}'),
-    ('{"daemon_id": "d", "recover": "yes", "runtimes": [{}]}'),
+    ('{"daemon_id": "d", "legacy_daemon_ids": "old", "runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": "d", "legacy_daemon_ids": [1], "runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": "d", "device_name": 1, "runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": "d", "cli_version": 1.0, "runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": "d", "launched_by": {}, "runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": "d", "recover": "yes", "runtimes": [{"type": "t"}]}'),
     ('{"daemon_id": "d", "runtimes": [{"type": "claude"}, {"type": "codex", "status": "away"}, {"type": "gemini"}]}'),
     ('{"daemon_id": "d", "runtimes": [{"type": "claude"}, {"type": " claude "}]}')
 ) AS g (document);
 SELECT count(*) AS registered FROM agent_runtime;
 SELECT count(*) AS announced FROM multica_event_log;
 
--- Names are made of what is there, and what is not understood is left alone.
+-- Names are made of what is there, and keys that are not known are reported and left alone.
 SELECT daemon_id, name, provider, status, device_info, metadata, inserted, merged FROM multica_register(
     '00000000-0000-4000-8000-0000000000a1',
     '{"daemon_id": " d ", "device_name": " laptop ", "cli_version": "1.2", "launched_by": "app", "future": 1e400,
       "runtimes": [{"type": " codex ", "version": "0.9"}, {"name": " mine ", "type": "claude", "status": "offline"},
-                   {"type": null, "status": " "}]}'
+                   {"type": null, "provider": "gemini", "status": " "}]}'
 );
 SELECT name, device_info, metadata FROM multica_register(
-    '00000000-0000-4000-8000-0000000000a1', '{"daemon_id": "bare", "runtimes": [{}, {"type": "claude", "version": "1"}]}'
+    '00000000-0000-4000-8000-0000000000a1', '{"daemon_id": "bare", "runtimes": [{"provider": "codex"}, {"type": "claude", "version": "1"}]}'
+);
+
+-- A misspelled key is reported with the name that was meant, wherever it is.
+SELECT provider FROM multica_register(
+    '00000000-0000-4000-8000-0000000000a1',
+    '{"daemon_id": "typos", "recovr": true, "Device_Name": "box", "future": {"recover": true},
+      "runtimes": [{"type": "claude", "runing": []}, {"provider": "codex", "verison": "1"}]}'
+);
+SELECT provider FROM multica_register(
+    '00000000-0000-4000-8000-0000000000a1',
+    '{"daemon_id": "many", "a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": 1, "i": 1, "j": 1, "k": 1, "l": 1,
+      "runtimes": [{"provider": "claude"}]}'
 );

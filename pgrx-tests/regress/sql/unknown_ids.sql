@@ -23,7 +23,7 @@ SELECT outcome(format('SELECT multica_merge_legacy(%L, ''claude'', ''box'')', :n
 SELECT outcome(format('SELECT multica_merge_legacy(%L, ''claude'', ''box'', %L)', :ws, :no));
 SELECT outcome(format('SELECT multica_merge_legacy(%L, ''codex'', ''box'', %L)', :ws, :rt));
 SELECT outcome(format('SELECT multica_upsert_runtime(%L, ''d'', ''n'', ''local'', ''p'', ''online'')', :no));
-SELECT outcome(format('SELECT multica_register(%L, ''{"daemon_id": "d", "runtimes": [{}]}'')', :no));
+SELECT outcome(format('SELECT multica_register(%L, ''{"daemon_id": "d", "runtimes": [{"type": "claude"}]}'')', :no));
 SELECT outcome(format('SELECT multica_upsert_runtime(%L, ''d'', ''n'', ''local'', ''p'', ''online'', owner_id => %L)', :ws, :no));
 
 SELECT count(*) FROM multica_get_runtime(:no);

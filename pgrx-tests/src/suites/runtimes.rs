@@ -155,14 +155,14 @@ fn second_registration_keeps_what_it_does_not_say(context: &Context) -> Result<(
             "SELECT inserted, merged, name, device_info, status, metadata ->> 'version', right(owner_id::text, 2),
                     legacy_daemon_id, created_at = '2020-01-01', last_seen_at > now()
              FROM multica_register({}, '{{\"daemon_id\": \" machine-1 \", \"device_name\": \"box\",
-                 \"runtimes\": [{{\"type\": \"claude\", \"version\": \"2\", \"status\": \"offline\"}}, {{}}]}}', {owner})",
+                 \"runtimes\": [{{\"type\": \"claude\", \"version\": \"2\", \"status\": \"offline\"}}, {{\"provider\": \"codex\"}}]}}', {owner})",
             id("a1")
         )
     };
     expect(
         &mut client,
         &register("NULL"),
-        "f 0 claude (box) box - 2 offline 2 f1 first t t\nt 0 unknown (box) box online    f t",
+        "f 0 claude (box) box - 2 offline 2 f1 first t t\nt 0 codex (box) box online    f t",
     )?;
     client.batch_execute(&format!(
         "INSERT INTO \"user\" (id, name, email) VALUES ({}, 'Ina', 'i@example.com')",
@@ -171,7 +171,7 @@ fn second_registration_keeps_what_it_does_not_say(context: &Context) -> Result<(
     expect(
         &mut client,
         &register(&id("f2")),
-        "f 0 claude (box) box - 2 offline 2 f2 first t t\nf 0 unknown (box) box online  f2  f t",
+        "f 0 claude (box) box - 2 offline 2 f2 first t t\nf 0 codex (box) box online  f2  f t",
     )
 }
 

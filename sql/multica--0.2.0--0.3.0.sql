@@ -131,3 +131,98 @@ estimate), events_held (not readable yet because of a transaction open since eve
 how many events it is behind; total_sweeps (sweeps that did something) and the other total_ counters, all that sweeps
 did since totals_since (NULL between an update of the extension and the multica_install after it); refused_event_ids
 (old events that could not be deleted).$$;
+
+CREATE FUNCTION @extschema@.multica_can_commit() RETURNS bool
+STRICT
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_can_commit_wrapper';
+
+COMMENT ON FUNCTION @extschema@.multica_can_commit() IS
+$$Whether the procedure that calls it may commit; multica_sweep_all asks before it sweeps.
+It takes no arguments.
+Returns true in a procedure or DO block that was called outside a transaction block, and false everywhere else.
+Errors: none.
+The server has nothing like it.$$;
+
+CREATE OR REPLACE PROCEDURE @extschema@.multica_sweep_all(stale_secs double precision DEFAULT NULL)
+LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    again boolean;
+    passes bigint;
+BEGIN
+    IF NOT @extschema@.multica_can_commit() THEN
+        RAISE EXCEPTION 'multica_sweep_all cannot commit inside a transaction block or a function'
+        USING ERRCODE = 'invalid_transaction_termination',
+            HINT = 'CALL it by itself, with autocommit on in drivers that open transactions; or run '
+                'SELECT * FROM multica_sweep() again while more is true.';
+    END IF;
+    SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
+    COMMIT;
+    IF NOT again THEN
+        RETURN;
+    END IF;
+    SELECT pg_catalog.div(pg_catalog.sum(left_over.many), pg_catalog.current_setting('multica.batch_size')::pg_catalog.numeric)::bigint
+    INTO passes
+    FROM (
+        SELECT pg_catalog.count(*)::pg_catalog.numeric AS many
+        FROM @extschema@.agent_task_queue AS t
+        WHERE t.status OPERATOR(pg_catalog.=) ANY ('{dispatched,running}'::pg_catalog.text[])
+        UNION ALL
+        SELECT pg_catalog.count(*) FROM @extschema@.agent_runtime
+        UNION ALL
+        -- Ids of events are drawn one after the other: no more than this are there.
+        SELECT e.last_id::pg_catalog.numeric OPERATOR(pg_catalog.-) e.first_id::pg_catalog.numeric
+        FROM (SELECT pg_catalog.min(o.id) AS first_id, pg_catalog.max(o.id) AS last_id FROM @extschema@.multica_event_log AS o) AS e
+        UNION ALL
+        -- What is re-pointed before a runtime is deleted, runtime by runtime: the history is not read whole.
+        SELECT pg_catalog.sum(h.many)
+        FROM @extschema@.agent_runtime AS r
+        CROSS JOIN LATERAL (
+            SELECT pg_catalog.count(*) AS many
+            FROM @extschema@.agent_task_queue AS t
+            WHERE t.runtime_id OPERATOR(pg_catalog.=) r.id
+        ) AS h
+        WHERE r.status OPERATOR(pg_catalog.=) 'offline'::pg_catalog.text
+          AND r.last_seen_at OPERATOR(pg_catalog.<) (
+              pg_catalog.clock_timestamp()
+              OPERATOR(pg_catalog.-) pg_catalog.current_setting('multica.runtime_ttl')::pg_catalog.interval
+          )
+          AND NOT EXISTS (SELECT FROM @extschema@.agent AS a WHERE a.runtime_id OPERATOR(pg_catalog.=) r.id)
+    ) AS left_over;
+    FOR pass IN 0 .. passes LOOP
+        SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
+        COMMIT;
+        EXIT WHEN NOT again;
+    END LOOP;
+END
+$procedure$;
+
+-- What is new belongs to whoever the extension belongs to, and may be called by those who may call the procedure.
+DO $rights$
+DECLARE
+    owner text;
+    holder record;
+BEGIN
+    SELECT e.extowner::pg_catalog.regrole::pg_catalog.text INTO owner
+    FROM pg_catalog.pg_extension AS e
+    WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
+    EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO %s', '@extschema@.multica_can_commit()', owner);
+    REVOKE ALL ON FUNCTION @extschema@.multica_can_commit() FROM PUBLIC;
+    FOR holder IN
+        SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
+        FROM pg_catalog.pg_proc AS p
+        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+        WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_sweep_all(double precision)'::pg_catalog.regprocedure
+            AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
+            AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+            AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+    LOOP
+        EXECUTE pg_catalog.format(
+            'GRANT EXECUTE ON FUNCTION %s TO %s%s', '@extschema@.multica_can_commit()', holder.name,
+            CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
+        );
+    END LOOP;
+END
+$rights$;

@@ -28,6 +28,7 @@ mod spi;
 mod status;
 mod subtransaction;
 mod sweep;
+mod sweep_all;
 mod sweep_setting;
 mod task;
 mod version;

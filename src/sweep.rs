@@ -54,15 +54,7 @@ fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> 
             Some(given) => seconds("stale_secs", Some(given))?,
             None => settings::stale_after_secs(),
         };
-        let now = clock::now();
-        let sweep = Sweep {
-            stale,
-            now,
-            budget: Budget::begin(),
-            id: NEW_ID.row(&[], |row| row.must(1)).expect("one id"),
-            batch: settings::batch_size(),
-        };
-        let done = writer::write(now, |writer| sweep.pass(writer));
+        let done = once(stale);
         Ok(Composite::of(&[
             ("runtimes_offline", arg(done.runtimes_offline)),
             ("tasks_failed", arg(done.tasks_failed)),
@@ -77,6 +69,24 @@ fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> 
             ("more", arg(done.more)),
         ]))
     })
+}
+
+/// A sweep of the background worker; true where there is more to do. It is no call of the SQL function, because the
+/// tables may have a new owner who was never given a privilege on that.
+pub fn of_worker() -> bool {
+    once(settings::stale_after_secs()).more
+}
+
+fn once(stale: f64) -> Done {
+    let now = clock::now();
+    let sweep = Sweep {
+        stale,
+        now,
+        budget: Budget::begin(),
+        id: NEW_ID.row(&[], |row| row.must(1)).expect("one id"),
+        batch: settings::batch_size(),
+    };
+    writer::write(now, |writer| sweep.pass(writer))
 }
 
 struct Sweep {

@@ -1,8 +1,16 @@
 """An application server: requests through PgBouncer in transaction mode, and a forwarder of events beside them.
 
-DATABASE_URL leads to PgBouncer; DIRECT_URL to Postgres, because LISTEN needs a connection that stays.
+    DATABASE_URL=… DIRECT_URL=… PORT=8080 python app_server.py
+    curl -X POST localhost:8080/enqueue/ISSUE_ID
+    curl -X POST localhost:8080/complete/TASK_ID -d '{"output": "Done."}'
+
+Needs pip install 'psycopg[binary,pool]'. DATABASE_URL leads to PgBouncer; DIRECT_URL to Postgres, because LISTEN needs a
+connection that stays. What it does with events is to keep a row of each in the table notification, which it creates.
 """
-import json, os, threading
+import json
+import os
+import threading
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
@@ -34,6 +42,11 @@ def complete(task, result):
     return {"applied": applied}
 
 
+NOTIFICATION = """CREATE TABLE IF NOT EXISTS notification (
+    event_id bigint PRIMARY KEY, kind text NOT NULL, task_id uuid
+)"""
+
+
 def forward_some():
     """What follows from an event is done in the transaction that takes it: once, however often this process dies."""
     with pool.connection() as db:
@@ -55,8 +68,9 @@ def forward():
                     pass
                 for _ in direct.notifies(timeout=5, stop_after=1):
                     pass
-    finally:
-        os._exit(1)  # whoever watches over the server starts it again
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # whatever supervises the server starts it again
 
 
 class Requests(BaseHTTPRequestHandler):
@@ -74,6 +88,8 @@ class Requests(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    with psycopg.connect(os.environ["DIRECT_URL"]) as direct:
+        direct.execute(NOTIFICATION)
     server = ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", 8080))), Requests)
     threading.Thread(target=forward, daemon=True).start()
     print(f"listening on {server.server_port}", flush=True)

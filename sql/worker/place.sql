@@ -28,5 +28,10 @@ SELECT
         SELECT pg_catalog.count(DISTINCT c.relowner)
         FROM family
         JOIN pg_catalog.pg_class AS c ON c.oid = family.oid
+    ),
+    (
+        SELECT pg_catalog.has_schema_privilege(tables.relowner, extension.oid, 'USAGE')
+        FROM tables
+        WHERE tables.relname = 'agent_task_queue'
     )
 FROM extension

@@ -16,7 +16,6 @@ use crate::writer;
 
 static TRY_LOCK: Statement = Statement::read(include_str!("../../sql/worker/try_lock.sql"));
 static SET_BATCH: Statement = Statement::read(include_str!("../../sql/worker/set_batch.sql"));
-static SWEEP: Statement = Statement::write(include_str!("../../sql/worker/sweep.sql"));
 static NEXT_EXPIRY: Statement =
     Statement::read(include_str!("../../sql/worker/next_expiry.sql")).of_whole_tables();
 
@@ -256,7 +255,7 @@ fn sweep(size: i32) -> bool {
     // Forgets what an earlier sweep had in hand.
     drop(crate::sweep::in_hand());
     SET_BATCH.run(&[arg(size.to_string())]);
-    SWEEP.row(&[], |row| row.must(1)).unwrap_or(false)
+    crate::sweep::of_worker()
 }
 
 /// Until when this database's daemons may take to beat again after the server was away: its own stale_after and one

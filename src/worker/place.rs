@@ -28,9 +28,11 @@ pub fn find() -> Result<Place, Obstacle> {
         let owner: Option<pg_sys::Oid> = row.get(3);
         let installed: bool = row.must(4);
         let owners: i64 = row.must(5);
+        let sees_schema: bool = row.get(6).unwrap_or_default();
         match owner {
             _ if version::is_ahead(&objects) => Err(Obstacle::OlderLibrary),
             Some(_) if installed && owners > 1 => Err(Obstacle::SeveralOwners),
+            Some(_) if installed && !sees_schema => Err(Obstacle::HiddenSchema),
             Some(owner) if installed => Ok(Place {
                 path: search_path(&schema),
                 owner,

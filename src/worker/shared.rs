@@ -25,6 +25,8 @@ pub enum Obstacle {
     NoTables,
     /// The tables do not all belong to one role.
     SeveralOwners,
+    /// The owner of the tables may not use their schema.
+    HiddenSchema,
 }
 
 /// How a worker's pass over a database ended.

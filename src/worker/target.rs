@@ -109,5 +109,8 @@ fn explain(obstacle: Obstacle) -> &'static str {
         Obstacle::SeveralOwners => {
             "its tables belong to several roles; give them one owner with ALTER TABLE ... OWNER TO"
         }
+        Obstacle::HiddenSchema => {
+            "the owner of its tables may not use their schema; run GRANT USAGE ON SCHEMA ... TO the owner"
+        }
     }
 }

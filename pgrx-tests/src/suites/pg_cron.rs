@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use postgres::Client;
+use postgres::error::SqlState;
 
 use super::Suite;
 use super::support::{expect, value};
@@ -32,7 +34,8 @@ pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
     preload(&cluster, &database)?;
 
     let mut superuser = database.connect()?;
-    superuser.batch_execute("CREATE EXTENSION pg_cron; GRANT USAGE ON SCHEMA cron TO owner")?;
+    superuser.batch_execute("CREATE EXTENSION pg_cron")?;
+    needs_usage_and_a_schedule_that_its_version_knows(&database)?;
     database.fixture("grant/world")?;
     superuser.batch_execute(
         "UPDATE agent_runtime SET last_seen_at = now() + CASE daemon_id WHEN 'machine' THEN interval '-1 hour' ELSE interval '1 hour' END",
@@ -74,6 +77,46 @@ pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
         "SELECT last_tasks_failed FROM multica_status()",
     )?;
     ensure!(swept == "3", "the sweep says it failed {swept} tasks");
+    Ok(())
+}
+
+/// What the pages say of pg_cron: USAGE on its schema, seconds since 1.5, and another database than its own.
+fn needs_usage_and_a_schedule_that_its_version_knows(database: &Database) -> Result<()> {
+    let mut superuser = database.connect()?;
+    let mut owner = database.connect_as("owner")?;
+    let schedule = |client: &mut Client, schedule: &str| -> Result<(), Option<SqlState>> {
+        let sql =
+            format!("SELECT cron.schedule('probe', '{schedule}', 'CALL multica_sweep_all()')");
+        let scheduled = client.batch_execute(&sql);
+        scheduled.map_err(|error| error.code().cloned())
+    };
+    let refused = schedule(&mut owner, "* * * * *");
+    ensure!(
+        refused == Err(Some(SqlState::INSUFFICIENT_PRIVILEGE)),
+        "without USAGE: {refused:?}"
+    );
+    superuser.batch_execute("GRANT USAGE ON SCHEMA cron TO owner")?;
+    let knows_seconds = value(
+        &mut superuser,
+        "SELECT extversion >= '1.5' FROM pg_extension WHERE extname = 'pg_cron'",
+    )? == "t";
+    let taken = schedule(&mut owner, "30 seconds").is_ok();
+    ensure!(
+        taken == knows_seconds,
+        "'30 seconds' is taken: {taken}, since 1.5: {knows_seconds}"
+    );
+    schedule(&mut owner, "* * * * *").map_err(|code| anyhow::anyhow!("{code:?}"))?;
+    owner.batch_execute("SELECT cron.unschedule('probe')")?;
+    superuser.batch_execute(&format!(
+        "SELECT cron.schedule_in_database('probe', '* * * * *', 'CALL multica_sweep_all()', '{}', 'owner')",
+        database.name
+    ))?;
+    expect(
+        &mut superuser,
+        "SELECT database = current_database(), username FROM cron.job WHERE jobname = 'probe'",
+        "t owner",
+    )?;
+    superuser.batch_execute("DELETE FROM cron.job WHERE jobname = 'probe'")?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail, ensure};
 use postgres::Client;
 
-use super::process::Program;
+use super::process::{Example, Program};
 use crate::cluster::{Cluster, PORT, SUPERUSER};
 use crate::context::Context;
 use crate::database::Database;
@@ -25,8 +25,8 @@ pub fn app_server_killed_at_random_has_every_effect_once(context: &Context) -> R
     let role = holder(&database, "operator")?;
     let mut client = database.connect()?;
     client.batch_execute(&format!(
-        "CREATE TABLE notification (event_id bigint NOT NULL, kind text NOT NULL, task_id uuid);
-         GRANT INSERT ON notification, comment TO {role};
+        "GRANT CREATE ON SCHEMA public TO {role};
+         GRANT INSERT ON comment TO {role};
          WITH w AS (INSERT INTO workspace (name, slug) VALUES ('Acme', 'acme') RETURNING id)
          INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
          SELECT id, 'machine', 'claude', 'local', 'claude', 'online', now() FROM w;
@@ -98,8 +98,9 @@ fn kill_and_start(
         ("DIRECT_URL", direct.as_str()),
         ("PORT", "0"),
     ];
+    let example = Example::copy(context, "app_server.py")?;
     let start = || -> Result<Program> {
-        let mut server = Program::start(context, "app_server.py", &[], &environment)?;
+        let mut server = example.start(&[], &environment)?;
         let mut line = String::new();
         BufReader::new(server.output()?).read_line(&mut line)?;
         let said = line.trim().strip_prefix("listening on ");

@@ -1,19 +1,20 @@
 //! The reference daemon: killed and started again, told to stop a task, and sent home.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 use postgres::Client;
 
-use super::process::Program;
+use super::process::Example;
 use crate::cluster::{Cluster, PORT};
 use crate::context::Context;
 use crate::suites::grant::holder;
 use crate::suites::support::{LIMIT, expect, value};
 
 /// An agent that hangs in a directory that is new to it, and finishes in one where it was before.
-const AGENT: &str = r#"
-    case "$TASK" in *impossible*) echo "cannot be done"; exit 3;; *binary*) printf 'a\000b\377'; exit;; esac
+const AGENT: &str = r#"#!/bin/sh
+    case "$TASK" in *impossible*) echo "tried"; echo "cannot be done" >&2; exit 3;; *binary*) printf 'a\000b\377'; exit;; esac
     if [ -e before ]; then echo "resumed $SESSION_ID"; else echo $$ > pid; touch before; exec sleep 600; fi"#;
 
 /// What a daemon has to get right: recovery of what it ran, resuming though the directory is gone, stopping what was
@@ -32,14 +33,13 @@ pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
         database.cluster().socket_folder().display(),
         database.name
     );
+    let example = Example::copy(context, "daemon.py")?;
+    let agent = example.folder.join("agent");
+    std::fs::write(&agent, AGENT)?;
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755))?;
     let start = || {
         let environment = [("DATABASE_URL", url.as_str()), ("POLL_SECONDS", "0.05")];
-        Program::start(
-            context,
-            "daemon.py",
-            &[&workspace, "sh", "-c", AGENT],
-            &environment,
-        )
+        example.start(&[&workspace, "./agent"], &environment)
     };
 
     let mut daemon = start()?;

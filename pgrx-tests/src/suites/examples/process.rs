@@ -1,5 +1,6 @@
 //! A Python program of docs/examples.
 
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result};
@@ -9,46 +10,71 @@ use nix::unistd::Pid;
 use crate::context::Context;
 use crate::tools::extras;
 
-/// A running program, killed when dropped.
-pub struct Program(Child);
+/// A copy of one program in a folder of its own, as a reader has who took the file alone.
+pub struct Example {
+    name: String,
+    python: PathBuf,
+    log: PathBuf,
+    /// Where the copy is; the program runs there.
+    pub folder: PathBuf,
+}
 
-impl Program {
-    /// Starts `docs/examples/<name>`; what it complains of is in `output` of the work directory.
-    pub fn start(
-        context: &Context,
-        name: &str,
-        arguments: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Result<Program> {
-        let folder = context.project.root.join("docs/examples");
+impl Example {
+    /// Copies `docs/examples/<name>`, and readies a Python with the packages that it asks for.
+    pub fn copy(context: &Context, name: &str) -> Result<Example> {
+        let shipped = context.project.root.join("docs/examples");
         let python = extras::python(
             &context.project,
             "examples",
-            &folder.join("requirements.txt"),
+            &shipped.join("requirements.txt"),
         )?;
-        let log = context.project.work.join("output").join(name);
-        std::fs::create_dir_all(log.parent().unwrap_or(&folder))?;
+        let output = context.project.work.join("output");
+        let folder = output.join(format!("example-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        std::fs::copy(shipped.join(name), folder.join(name))
+            .with_context(|| format!("cannot copy {name}"))?;
+        Ok(Example {
+            name: name.to_string(),
+            python,
+            log: output.join(name).with_extension("log"),
+            folder,
+        })
+    }
+
+    /// Starts it; its stderr is in `output` of the work directory.
+    pub fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Program> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
-            .open(log.with_extension("log"))?;
-        let mut command = Command::new(python);
+            .open(&self.log)?;
+        let mut command = Command::new(&self.python);
         command
-            .arg(folder.join(name))
+            .arg(&self.name)
             .args(arguments)
             .envs(environment.iter().copied())
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("TMPDIR", context.project.work.join("output"))
-            .current_dir(&context.project.work)
+            .env("TMPDIR", self.folder.parent().unwrap_or(&self.folder))
+            .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
         let child = command
             .spawn()
-            .with_context(|| format!("cannot run {name}"))?;
+            .with_context(|| format!("cannot run {}", self.name))?;
         Ok(Program(child))
     }
+}
 
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A running program, killed when dropped.
+pub struct Program(Child);
+
+impl Program {
     /// What it prints.
     pub fn output(&mut self) -> Result<ChildStdout> {
         self.0.stdout.take().context("its output is read already")

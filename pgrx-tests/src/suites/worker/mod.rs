@@ -5,6 +5,7 @@ mod identity;
 mod launcher;
 mod life;
 mod moments;
+mod owners;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     identity::no_name_of_others_is_used_in_a_sweep,
     identity::settings_of_the_database_do_not_hinder_the_sweep,
     identity::tables_of_several_owners_are_not_swept,
+    owners::a_new_owner_is_followed,
     launcher::a_cluster_without_postgres_is_swept,
     launcher::its_database_is_free,
     launcher::no_connectable_database_is_waited_for,

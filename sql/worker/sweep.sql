@@ -1,1 +1,0 @@
-SELECT swept.more FROM multica_sweep(NULL::double precision) AS swept

@@ -1,0 +1,18 @@
+//! What the procedure `multica_sweep_all` cannot find out by itself.
+
+use pgrx::prelude::*;
+
+extension_sql_file!(
+    "../sql/install/comments/sweep_all.sql",
+    name = "sweep_all_comments",
+    requires = [multica_can_commit]
+);
+
+/// Whether the procedure that asks may commit: not inside a transaction block or a function. PL/pgSQL itself knows only
+/// when a COMMIT fails, after the work of a pass.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_can_commit() -> bool {
+    // SAFETY: reads the state of the connection that the calling procedure has to SPI.
+    unsafe { pg_sys::SPI_inside_nonatomic_context() }
+}

@@ -2,6 +2,8 @@
 
 use pgrx::prelude::*;
 
+use crate::entry::entry;
+
 extension_sql_file!(
     "../sql/install/comments/sweep_all.sql",
     name = "sweep_all_comments",
@@ -14,5 +16,5 @@ extension_sql_file!(
 #[search_path(@extschema@, pg_temp)]
 fn multica_can_commit() -> bool {
     // SAFETY: reads the state of the connection that the calling procedure has to SPI.
-    unsafe { pg_sys::SPI_inside_nonatomic_context() }
+    entry(|| Ok(unsafe { pg_sys::SPI_inside_nonatomic_context() }))
 }

@@ -139,7 +139,7 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_can_commit_wrapper';
 
 COMMENT ON FUNCTION @extschema@.multica_can_commit() IS
-$$Whether the procedure that calls it may commit; multica_sweep_all asks before it sweeps.
+$$Whether the procedure that calls it may commit; multica_sweep_all asks before it does.
 It takes no arguments.
 Returns true in a procedure or DO block that was called outside a transaction block, and false everywhere else.
 Errors: 42501 no privilege to call it.
@@ -152,13 +152,13 @@ DECLARE
     again boolean;
     passes bigint;
 BEGIN
+    SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
     IF NOT @extschema@.multica_can_commit() THEN
         RAISE EXCEPTION 'multica_sweep_all cannot commit inside a transaction block or a function'
         USING ERRCODE = 'invalid_transaction_termination',
             HINT = 'CALL it by itself, with autocommit on in drivers that open transactions; or run '
                 'SELECT * FROM multica_sweep() again while more is true.';
     END IF;
-    SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
     COMMIT;
     IF NOT again THEN
         RETURN;

@@ -11,7 +11,7 @@ extension_sql_file!(
 );
 
 /// Whether the procedure that asks may commit: not inside a transaction block or a function. PL/pgSQL itself knows only
-/// when a COMMIT fails, after the work of a pass.
+/// when a COMMIT fails, with an error that has no hint.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_can_commit() -> bool {

@@ -7,13 +7,13 @@ DECLARE
     again boolean;
     passes bigint;
 BEGIN
+    SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
     IF NOT @extschema@.multica_can_commit() THEN
         RAISE EXCEPTION 'multica_sweep_all cannot commit inside a transaction block or a function'
         USING ERRCODE = 'invalid_transaction_termination',
             HINT = 'CALL it by itself, with autocommit on in drivers that open transactions; or run '
                 'SELECT * FROM multica_sweep() again while more is true.';
     END IF;
-    SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
     COMMIT;
     IF NOT again THEN
         RETURN;

@@ -1,4 +1,4 @@
--- Where the procedure cannot commit it says so before it sweeps, and what to do instead.
+-- Where the procedure cannot commit nothing is swept, and the error says what to do instead.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql

@@ -29,7 +29,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     );
     // The clock was set back.
     calls.push(
-        "BEGIN; UPDATE agent_runtime SET last_seen_at = 'infinity';
+        "BEGIN; UPDATE agent_runtime SET last_seen_at = 'infinity' WHERE id = '00000000-0000-4000-8000-0000000000b9';
          INSERT INTO agent_task_queue (agent_id, runtime_id, status, context, dispatched_at, started_at)
          VALUES ('00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000b9', 'running', '{}', 'infinity', 'infinity');
          SELECT FROM multica_sweep(); ROLLBACK"

@@ -148,7 +148,10 @@ pub fn renamed_schema_is_no_internal_error(context: &Context) -> Result<()> {
     client.batch_execute("ALTER SCHEMA public RENAME TO elsewhere")?;
     for routine in routines
         .iter()
-        .filter(|routine| routine.name != "multica_version")
+        // These two look at no table.
+        .filter(|routine| {
+            !["multica_version", "multica_can_commit"].contains(&routine.name.as_str())
+        })
     {
         let call = routine.sensible().replace("public.", "elsewhere.");
         let outcome = routine.outcome(&mut client, &call)?;

@@ -1,5 +1,6 @@
 //! The outbox: what happened, recorded in the transaction in which it happened, and read without gaps.
 
+mod log;
 mod record;
 mod told;
 mod trim;
@@ -16,6 +17,8 @@ use crate::refusal::unless_referred_to;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
+use log::Asker;
+pub use log::{Log, Repair, make_state_row, repair};
 pub use record::Events;
 pub use told::Told;
 pub use trim::trim;
@@ -23,7 +26,8 @@ pub use trim::trim;
 static BOUND: Statement = Statement::write(include_str!("../sql/event/bound.sql"));
 static LOWEST_HELD: Statement = Statement::write(include_str!("../sql/event/lowest_held.sql"));
 static READ: Statement = Statement::write(include_str!("../sql/event/read.sql")).of_visible_rows();
-static TRIMMED_TO: Statement = Statement::write(include_str!("../sql/event/trimmed_to.sql"));
+static POSITION: Statement =
+    Statement::write(include_str!("../sql/event/position.sql")).of_visible_rows();
 static ADD_READER: Statement = Statement::write(include_str!("../sql/event/add_reader.sql"));
 static LOCK_READER: Statement =
     Statement::write(include_str!("../sql/event/lock_reader.sql")).of_visible_rows();
@@ -51,12 +55,13 @@ fn lowest_held() -> Option<i64> {
 }
 
 /// The events after `after_id` that no open transaction can still precede.
-fn read(after: i64, most: i64) -> Vec<(i64, Composite<Event>)> {
+fn read(after: i64, most: i64) -> Result<Vec<(i64, Composite<Event>)>> {
     let drawn: i64 = BOUND.row(&[], |row| row.must(1)).unwrap_or_default();
+    log::settle(drawn, Asker::Reader { after })?;
     let upto = lowest_held().map_or(drawn, |held| held.min(drawn));
-    READ.rows(&[arg(after), arg(upto), arg(most)], |row| {
+    Ok(READ.rows(&[arg(after), arg(upto), arg(most)], |row| {
         (row.must(1), Composite::from_row(row))
-    })
+    }))
 }
 
 /// Reading in order needs a fresh snapshot between its steps and sight of every lock of the primary.
@@ -80,19 +85,31 @@ fn readable_here() -> Result<()> {
     Ok(())
 }
 
-/// Never a silent gap: what was trimmed unread is an error. Asked after the events were read, so that a trim in between
-/// is noticed too.
+/// Never a silent gap: what was trimmed unread is an error, and so is a position that this log cannot have given. Asked after the
+/// events were read, so that a trim in between is noticed too.
 fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
-    let trimmed: i64 = TRIMMED_TO.row(&[], |row| row.must(1)).unwrap_or_default();
-    if after >= trimmed {
-        return Ok(());
+    let (trimmed, is_lost): (i64, bool) = POSITION
+        .row(&[arg(after)], |row| (row.must(1), row.must(2)))
+        .unwrap_or_default();
+    if after < trimmed {
+        return Err(Error::state(
+            Word::EventsTrimmed,
+            format!("events after {after} are no longer all kept"),
+            format!(
+                "Events up to {trimmed} were trimmed after multica.event_retention, or removed."
+            ),
+            hint(trimmed),
+        ));
     }
-    Err(Error::state(
-        Word::EventsTrimmed,
-        format!("events after {after} are no longer all kept"),
-        format!("Events up to {trimmed} were trimmed after multica.event_retention."),
-        hint(trimmed),
-    ))
+    if is_lost {
+        return Err(Error::state(
+            Word::LogRestarted,
+            format!("event {after} is not in the event log"),
+            "The log has begun anew since that event: it was restored, emptied, or taken over from another server.",
+            hint(trimmed),
+        ));
+    }
+    Ok(())
 }
 
 fn most_events(max_events: Option<i32>) -> Result<i64> {
@@ -123,7 +140,7 @@ fn multica_events(
         }
         let most = most_events(max_events)?;
         readable_here()?;
-        let events = read(after, most);
+        let events = read(after, most)?;
         kept_since(after, |trimmed| {
             format!(
                 "Build your state anew from the tables, then go on with multica_events(after_id => {trimmed})."
@@ -165,7 +182,7 @@ fn multica_take_events(
                     })?
             }
         };
-        let events = read(position, most);
+        let events = read(position, most)?;
         kept_since(position, |_| {
             let name = pgrx::spi::quote_literal(reader);
             format!(

@@ -251,8 +251,10 @@ pub fn ended_transactions() -> u64 {
 /// Whether this transaction still holds the shared lock that keeps readers below the event id `floor`.
 pub fn holds_event_lock(floor: i64) -> bool {
     /// Marks the extension's locks among all advisory ones, as in `sql/event/hold.sql`.
-    const MARK: i64 = 28003;
-    let key = (MARK << 48) | floor;
+    const MARK: i64 = 28003 << 48;
+    /// The highest id that has a lock of its own.
+    const LAST: i64 = (1 << 53) - 1;
+    let key = MARK + floor.min(LAST);
     let tag = pg_sys::LOCKTAG {
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
         locktag_field2: (key >> 32) as u32,

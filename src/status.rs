@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use crate::clock;
 use crate::entry::entry;
-use crate::error::{Error, Word};
+use crate::event;
 use crate::install;
 use crate::kind::StatusReport;
 use crate::row::Composite;
@@ -70,15 +70,10 @@ fn multica_status() -> Composite<StatusReport> {
             arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
         ];
         install::warn_of_forced_row_security();
-        let totals = totals();
-        let report = STATUS.row(&args, |row| Composite::from_row_and(row, &totals));
-        report.ok_or_else(|| {
-            Error::state(
-                Word::InstallNeeded,
-                "the tables of multica are missing or too old",
-                "The sweep's state has no row.",
-                "Run SELECT * FROM multica_install();",
-            )
-        })
+        let mut beside = totals();
+        let trouble = event::Log::glance().and_then(|log| log.trouble());
+        beside.push(("event_log_trouble", arg(trouble)));
+        let report = STATUS.row(&args, |row| Composite::from_row_and(row, &beside));
+        Ok(report.expect("one row"))
     })
 }

@@ -119,7 +119,13 @@ fn run<R>(
 /// Notes an error where the operator looks, and the rows that are passed over for a while because of it; false where
 /// somebody else holds the record.
 pub fn record_error(text: &str, refused: Vec<Uuid>, is_refusal: bool) -> bool {
-    RECORD_ERROR.run(&[arg(text), arg(refused), arg(is_refusal)]) > 0
+    let record = || RECORD_ERROR.run(&[arg(text), arg(refused.clone()), arg(is_refusal)]) > 0;
+    if record() {
+        return true;
+    }
+    // Held by a sweep, or not there yet.
+    crate::event::make_state_row();
+    record()
 }
 
 impl<'a> Writer<'a> {

@@ -39,7 +39,8 @@ AS $metrics$
         ('multica_events_kept', '{}', s.events_kept::double precision),
         ('multica_events_held', '{}', s.events_held::double precision),
         ('multica_events_held_since_timestamp_seconds', '{}', extract(epoch FROM s.events_held_since)::double precision),
-        ('multica_slowest_reader_behind', pg_catalog.jsonb_build_object('reader', s.slowest_reader), s.slowest_reader_behind::double precision)
+        ('multica_slowest_reader_behind', pg_catalog.jsonb_build_object('reader', s.slowest_reader), s.slowest_reader_behind::double precision),
+        ('multica_event_log_trouble', '{}', (s.event_log_trouble IS NOT NULL)::integer::double precision)
     ) AS m (name, labels, value)
     WHERE m.value IS NOT NULL
 $metrics$;

@@ -27,9 +27,8 @@ BEGIN
         UNION ALL
         SELECT pg_catalog.count(*) FROM @extschema@.agent_runtime
         UNION ALL
-        -- Ids of events are drawn one after the other: no more than this are there.
-        SELECT e.last_id::pg_catalog.numeric OPERATOR(pg_catalog.-) e.first_id::pg_catalog.numeric
-        FROM (SELECT pg_catalog.min(o.id) AS first_id, pg_catalog.max(o.id) AS last_id FROM @extschema@.multica_event_log AS o) AS e
+        -- No event is smaller: more than this are not there. Ids may leap, so they do not tell.
+        SELECT pg_catalog.div(pg_catalog.pg_relation_size('@extschema@.multica_event_log'::pg_catalog.regclass)::pg_catalog.numeric, 64)
         UNION ALL
         -- What is re-pointed before a runtime is deleted, runtime by runtime: the history is not read whole.
         SELECT pg_catalog.sum(h.many)

@@ -83,7 +83,7 @@ CREATE TYPE @extschema@.multica_status_report AS (
     events_held bigint, events_held_since timestamptz, slowest_reader text, slowest_reader_behind bigint,
     total_sweeps bigint, total_runtimes_offline bigint, total_tasks_failed bigint, total_tasks_timed_out bigint,
     total_tasks_retried bigint, total_issues_reset bigint, total_agents_reconciled bigint,
-    total_runtimes_deleted bigint, totals_since timestamptz, refused_event_ids bigint[]
+    total_runtimes_deleted bigint, totals_since timestamptz, refused_event_ids bigint[], event_log_trouble text
 );
 
 CREATE TYPE @extschema@.multica_metric AS (name text, labels jsonb, value double precision);

@@ -16,13 +16,13 @@ SELECT
     $5 AS launcher_pid,
     GREATEST(s.last_sweep_at, $6) AS last_sweep_at,
     s.last_sweep_ms,
-    s.runtimes_offline AS last_runtimes_offline,
-    s.tasks_failed AS last_tasks_failed,
-    s.tasks_timed_out AS last_tasks_timed_out,
-    s.tasks_retried AS last_tasks_retried,
-    s.issues_reset AS last_issues_reset,
-    s.agents_reconciled AS last_agents_reconciled,
-    s.runtimes_deleted AS last_runtimes_deleted,
+    COALESCE(s.runtimes_offline, 0::bigint) AS last_runtimes_offline,
+    COALESCE(s.tasks_failed, 0::bigint) AS last_tasks_failed,
+    COALESCE(s.tasks_timed_out, 0::bigint) AS last_tasks_timed_out,
+    COALESCE(s.tasks_retried, 0::bigint) AS last_tasks_retried,
+    COALESCE(s.issues_reset, 0::bigint) AS last_issues_reset,
+    COALESCE(s.agents_reconciled, 0::bigint) AS last_agents_reconciled,
+    COALESCE(s.runtimes_deleted, 0::bigint) AS last_runtimes_deleted,
     CASE WHEN $8 > COALESCE(s.last_error_at, '-infinity') THEN $7 ELSE s.last_error END AS last_error,
     GREATEST(s.last_error_at, $8) AS last_error_at,
     CASE WHEN s.refused_until > $1 AND s.refused_until < $1 + interval '6 minutes' THEN s.refused_ids ELSE '{}' END AS refused_ids,
@@ -37,12 +37,13 @@ SELECT
     f.running AS tasks_running,
     q.unclaimable AS tasks_unclaimable,
     (extract(epoch FROM $1) - extract(epoch FROM LEAST(q.oldest, $1)))::double precision AS oldest_queued_secs,
-    e.drawn - s.events_trimmed_to AS events_kept,
-    GREATEST(e.drawn - h.floor, 0) AS events_held,
+    e.drawn - COALESCE(s.events_trimmed_to, 0::bigint) - x.kept AS events_kept,
+    GREATEST(e.drawn - h.floor - x.held, 0) AS events_held,
     h.since AS events_held_since,
     n.reader AS slowest_reader,
-    e.drawn - n.last_id AS slowest_reader_behind
-FROM multica_sweep_state AS s
+    e.drawn - n.last_id - x.to_read AS slowest_reader_behind
+FROM (VALUES (true)) AS one (there)
+LEFT JOIN multica_sweep_state AS s ON true
 CROSS JOIN (
     SELECT
         count(*) FILTER (WHERE a.status = 'online') AS online,
@@ -98,3 +99,20 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT o.reader, o.last_id FROM multica_event_reader AS o ORDER BY o.last_id, o.reader LIMIT 1
 ) AS n ON true
+-- Ids that were never given to an event, among those beyond what was trimmed, beyond what is held and beyond the slowest reader.
+CROSS JOIN LATERAL (
+    SELECT
+        COALESCE(sum(d.many) FILTER (WHERE d.what = 'kept'), 0)::bigint AS kept,
+        COALESCE(sum(d.many) FILTER (WHERE d.what = 'held'), 0)::bigint AS held,
+        COALESCE(sum(d.many) FILTER (WHERE d.what = 'to read'), 0)::bigint AS to_read
+    FROM (
+        SELECT f.what, upper(g) - lower(g) AS many
+        FROM (VALUES
+            ('kept', COALESCE(s.events_trimmed_to, 0::bigint)), ('held', h.floor), ('to read', n.last_id)
+        ) AS f (what, after)
+        CROSS JOIN LATERAL pg_catalog.unnest(
+            COALESCE((to_jsonb(s) ->> 'events_lost'::text)::int8multirange, '{}')
+            OPERATOR(pg_catalog.*) int8multirange(int8range(LEAST(f.after, e.drawn), e.drawn, '(]'))
+        ) AS g
+    ) AS d
+) AS x

@@ -1,4 +1,4 @@
--- Never waited for: who finds every row held by others counts in a new one.
+-- Never waited for: who finds every row held by others counts in a new one. No row: the id drawn for it is taken.
 WITH free AS (
     SELECT o.slot FROM multica_sweep_total AS o ORDER BY o.slot LIMIT 1 FOR UPDATE SKIP LOCKED
 ), counted AS (
@@ -14,10 +14,16 @@ WITH free AS (
     FROM free
     WHERE t.slot = free.slot
     RETURNING t.slot
+), added AS (
+    INSERT INTO multica_sweep_total (
+        since, sweeps, runtimes_offline, tasks_failed, tasks_timed_out, tasks_retried, issues_reset, agents_reconciled,
+        runtimes_deleted
+    )
+    SELECT $1, 1, $2, $3, $4, $5, $6, $7, $8
+    WHERE NOT EXISTS (SELECT FROM counted)
+    ON CONFLICT DO NOTHING
+    RETURNING slot
 )
-INSERT INTO multica_sweep_total (
-    since, sweeps, runtimes_offline, tasks_failed, tasks_timed_out, tasks_retried, issues_reset, agents_reconciled,
-    runtimes_deleted
-)
-SELECT $1, 1, $2, $3, $4, $5, $6, $7, $8
-WHERE NOT EXISTS (SELECT FROM counted)
+SELECT c.slot FROM counted AS c
+UNION ALL
+SELECT a.slot FROM added AS a

@@ -91,6 +91,12 @@ words! {
     EventsTrimmed c"events_trimmed" "55000"
         "events after the reader's position are no longer kept"
         "read the tables anew, then go on from the id in the hint";
+    LogRestarted c"log_restarted" "55000"
+        "the event log has begun anew since the reader's position"
+        "read the tables anew, then go on from the id in the hint";
+    LogReplicated c"log_replicated" "55000"
+        "a subscription writes into the event log"
+        "record and read events on the publisher, or end the subscription";
     OnStandby c"on_standby" "55000"
         "events are read on a standby"
         "read them on the primary";

@@ -7,6 +7,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
+use super::log::{self, Asker};
 use super::told::{More, Told};
 use super::wake;
 use crate::settings;
@@ -144,6 +145,9 @@ fn hold_back_readers() {
         return;
     }
     HELD.set(HOLD.row(&[], |row| row.must(1)));
+    if let Some(drawn) = HELD.get() {
+        log::settle(drawn, Asker::Recorder).unwrap_or_else(|error| error.raise());
+    }
     if settings::notify() {
         wake::at_commit();
     }

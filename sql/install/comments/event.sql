@@ -6,8 +6,9 @@ after_id: id of the last event already read, 0 for the beginning.
 max_events: at most so many, at least 1.
 Returns one multica_event an event, ascending.
 Errors: 22004 an argument is NULL; 22023 max_events is below 1; 55000 events after after_id were trimmed
-  already, or the transaction's isolation is above READ COMMITTED, or the server is a standby, or the tables are
-  missing; 42501 no privilege on them.
+  already, or the log has begun anew since after_id, or a subscription writes into the log, or the transaction's
+  isolation is above READ COMMITTED, or the server is a standby, or the tables are missing; 42501 no privilege on
+  them.
 It takes the place of the server's in-process event bus.$$;
 
 COMMENT ON FUNCTION multica_take_events(text, integer) IS
@@ -18,8 +19,9 @@ reader: name of the reader, not blank; one that is new begins with the oldest ev
 max_events: at most so many, at least 1.
 Returns one multica_event an event, ascending.
 Errors: 22004 an argument is NULL; 22023 reader is blank or max_events is below 1; 55000 events that it had not
-  taken were trimmed, or it was forgotten meanwhile, or the transaction's isolation is above READ COMMITTED, or
-  the server is a standby, or the tables are missing; 42501 no privilege on them.
+  taken were trimmed, or the log has begun anew since it took any, or a subscription writes into the log, or it was
+  forgotten meanwhile, or the transaction's isolation is above READ COMMITTED, or the server is a standby, or the
+  tables are missing; 42501 no privilege on them.
 It takes the place of the server's in-process event bus.$$;
 
 COMMENT ON FUNCTION multica_forget_reader(text) IS

@@ -80,8 +80,8 @@ last row that a sweep could not write); refused_ids (runtimes and tasks passed o
 runtime that is offline, an archived agent, or across workspaces), oldest_queued_secs in seconds; events_kept (an
 estimate), events_held (not readable yet because of a transaction open since events_held_since), slowest_reader and
 how many events it is behind; total_sweeps (sweeps that did something) and the other total_ counters, all that sweeps
-did since totals_since (NULL between an update of the extension and the multica_install after it); refused_event_ids
-(old events that could not be deleted).$$;
+did since totals_since (NULL before the first one is counted); refused_event_ids (old events that could not be deleted);
+event_log_trouble (why the ids of the event log cannot go on as they are; NULL where they can).$$;
 
 COMMENT ON TYPE multica_metric IS
 $$One figure for an exporter: name, labels (an object), value.$$;

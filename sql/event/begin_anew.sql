@@ -1,0 +1,13 @@
+-- Has the log begin anew: its next id is the number of microseconds since 1970, or beyond $3, the highest id known, by more than
+-- all open transactions can have drawn meanwhile. Positions between $1, the last id that a reader can hold, and the next one are
+-- of events that are lost here. $2 is what was trimmed, if nothing says so yet; $4 where this is.
+WITH moved AS MATERIALIZED (
+    SELECT setval(
+        'multica_event_log_id_seq'::regclass,
+        GREATEST((extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $3 + 1048576::bigint)
+    ) AS last_id
+)
+INSERT INTO multica_sweep_state AS s (events_trimmed_to, events_lost, events_home)
+SELECT $2, int8multirange(int8range($1, m.last_id, '(]')), $4 FROM moved AS m
+ON CONFLICT (only_row) DO UPDATE
+SET events_lost = s.events_lost OPERATOR(pg_catalog.+) excluded.events_lost, events_home = excluded.events_home

@@ -1,0 +1,65 @@
+-- Whether the next id of the event log lies beyond every id that anything remembers, and whether the log is where it was when its
+-- ids were last looked at: what does not travel with rows (a sequence, a server) is compared with what does. The state is read as
+-- an object, because its columns may be older than the library.
+SELECT
+    CASE
+        WHEN k.drawn < k.known THEN 'behind'
+        -- A jump whose transaction was rolled back: the sequence has moved, and nothing says so.
+        WHEN k.drawn - k.known > 4294967296 THEN 'behind'
+        WHEN k.state IS NULL AND (
+            SELECT e.created_at FROM multica_event_log AS e ORDER BY e.id LIMIT 1
+        ) < clock_timestamp() - interval '1 hour' THEN 'state_lost'
+        WHEN k.state IS NULL THEN 'new'
+        WHEN k.known > 0 AND k.home <> k.here THEN 'elsewhere'
+        WHEN k.state ? 'events_home'::text AND k.home IS DISTINCT FROM k.here THEN 'unmarked'
+    END AS problem,
+    (
+        SELECT string_agg(quote_ident(s.subname), ', ' ORDER BY s.subname)
+        FROM pg_subscription AS s
+        JOIN pg_subscription_rel AS r ON r.srsubid = s.oid
+        WHERE s.subenabled AND r.srrelid = 'multica_event_log'::regclass
+    ) AS subscriptions,
+    -- The last id that a reader of this log can have been given.
+    CASE WHEN k.is_prepared THEN GREATEST(k.kept, k.drawn) ELSE k.kept END AS last_id,
+    GREATEST(k.known, k.drawn) AS highest_id,
+    CASE WHEN k.state IS NULL THEN
+        COALESCE((SELECT e.id - 1 FROM multica_event_log AS e ORDER BY e.id LIMIT 1), 0::bigint)
+    ELSE k.trimmed_to END AS trimmed_to,
+    k.here
+FROM (
+    SELECT
+        t.*,
+        GREATEST(t.last_kept, t.trimmed_to) AS kept,
+        GREATEST(t.last_kept, t.trimmed_to, t.last_read, t.last_lost) AS known
+    FROM (
+        SELECT
+            l.last_value - CASE WHEN l.is_called THEN 0 ELSE 1 END AS drawn,
+            (SELECT COALESCE(max(e.id), 0::bigint) FROM multica_event_log AS e) AS last_kept,
+            (SELECT COALESCE(max(r.last_id), 0::bigint) FROM multica_event_reader AS r) AS last_read,
+            COALESCE((s.state ->> 'events_trimmed_to'::text)::bigint, 0::bigint) AS trimmed_to,
+            COALESCE(upper((s.state ->> 'events_lost'::text)::int8multirange) - 1, 0::bigint) AS last_lost,
+            s.state,
+            s.state ->> 'events_home'::text AS home,
+            -- A server that was restored to a moment, or promoted, writes on another timeline.
+            (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || CASE
+                WHEN pg_is_in_recovery() THEN substr(s.state ->> 'events_home'::text, strpos(s.state ->> 'events_home'::text, '/') + 1)
+                ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || '/'
+                    || (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+            END AS here,
+            -- What a prepared transaction has recorded is not to be seen yet.
+            EXISTS (
+                SELECT
+                FROM pg_locks AS h
+                WHERE h.locktype = 'advisory'
+                  AND h.pid IS NULL
+                  AND h.objsubid = 1
+                  AND h.classid::bigint >> 16 BETWEEN 28003 AND 28034
+                  AND h.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+            ) AS is_prepared
+        FROM multica_event_log_id_seq AS l
+        LEFT JOIN LATERAL (SELECT to_jsonb(o) AS state FROM multica_sweep_state AS o LIMIT 1) AS s ON true
+        -- Computed once: what follows asks for each of it several times.
+        OFFSET 0
+    ) AS t
+    OFFSET 0
+) AS k

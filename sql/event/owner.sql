@@ -1,0 +1,14 @@
+-- Whose the event log is, where it and what is kept about it are the tables of one schema: as their owner nothing is read that a
+-- session could have put in their place.
+SELECT l.relowner
+FROM pg_class AS l
+WHERE l.oid = to_regclass('multica_event_log')
+  AND l.relnamespace <> pg_my_temp_schema()
+  AND l.relnamespace = ALL (ARRAY(
+      SELECT c.relnamespace
+      FROM unnest(ARRAY[
+          to_regclass('multica_event_log_id_seq')::oid, to_regclass('multica_event_reader')::oid,
+          to_regclass('multica_sweep_state')::oid
+      ]) AS o (id)
+      LEFT JOIN pg_class AS c ON c.oid = o.id
+  ))

@@ -1,1 +1,0 @@
-SELECT s.events_trimmed_to FROM multica_sweep_state AS s

@@ -18,6 +18,7 @@ $library$;
 ALTER TYPE @extschema@.multica_registered ADD ATTRIBUTE not_merged bigint;
 ALTER TYPE @extschema@.multica_merged ADD ATTRIBUTE not_merged bigint;
 ALTER TYPE @extschema@.multica_status_report ADD ATTRIBUTE refused_event_ids bigint[];
+ALTER TYPE @extschema@.multica_status_report ADD ATTRIBUTE event_log_trouble text;
 
 COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid) IS
 $$Deletes a runtime that nobody wants any longer. What is in flight there is failed first, with retries and all
@@ -121,6 +122,48 @@ $$What a merge did: runtime_id (the runtime that stays), merged (runtimes that b
 agents_reassigned and tasks_reassigned (rows that moved), not_merged (runtimes that were kept because something refers
 to them or keeps them from being written; a WARNING names each).$$;
 
+COMMENT ON FUNCTION @extschema@.multica_events(bigint, integer) IS
+$$The events after a given one, in order, for readers that want all of them and remember by themselves how far
+they read. It stops before an event that a transaction still open might yet precede, so going on from the last
+id skips nothing.
+after_id: id of the last event already read, 0 for the beginning.
+max_events: at most so many, at least 1.
+Returns one multica_event an event, ascending.
+Errors: 22004 an argument is NULL; 22023 max_events is below 1; 55000 events after after_id were trimmed
+  already, or the log has begun anew since after_id, or a subscription writes into the log, or the transaction's
+  isolation is above READ COMMITTED, or the server is a standby, or the tables are missing; 42501 no privilege on
+  them.
+It takes the place of the server's in-process event bus.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_take_events(text, integer) IS
+$$The next events of a named reader. Its position moves in the caller's transaction: what is written in the same
+transaction happens exactly once, and after a rollback the same events come again. Two sessions that take as one
+reader take turns.
+reader: name of the reader, not blank; one that is new begins with the oldest event kept.
+max_events: at most so many, at least 1.
+Returns one multica_event an event, ascending.
+Errors: 22004 an argument is NULL; 22023 reader is blank or max_events is below 1; 55000 events that it had not
+  taken were trimmed, or the log has begun anew since it took any, or a subscription writes into the log, or it was
+  forgotten meanwhile, or the transaction's isolation is above READ COMMITTED, or the server is a standby, or the
+  tables are missing; 42501 no privilege on them.
+It takes the place of the server's in-process event bus.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_install(boolean) IS
+$$Creates the tables that are missing in the extension's schema and adopts those that are there. Run it after
+CREATE EXTENSION and after every ALTER EXTENSION UPDATE; a second run changes nothing. To an adopted table it
+adds at most the columns of the server's migration 055, the pending slot's index and indexes named multica_*. It
+never drops or rewrites data. What it made itself (defaults, comments, triggers, their functions, privileges) is made
+again where it is missing or another, counters of issue numbers that are behind are moved on there, and an event
+log whose ids cannot go on begins anew.
+dry_run: true changes nothing and lists what would be done.
+Returns one multica_install_step an object.
+Errors: 22004 dry_run is NULL; 55000 a table of that name is not Multica's, a column has another type, an index
+  of that name is another one, or library and SQL objects are of different versions; 0A000 the schema is of a
+  generation that this version does not understand, or the database is not in UTF8; 42501 the caller does not own the tables, they belong to
+  several roles, or a privilege is missing; 55P03 a lock was not to be had within lock_timeout (5 s unless set).
+  Then nothing was changed.
+It stands beside the server's own migrations, up to 055.$$;
+
 COMMENT ON TYPE @extschema@.multica_status_report IS
 $$How things stand in this database: preloaded (the server preloads the library), sweep (what ALTER DATABASE says:
 whether the worker sweeps it), stale_after and offline_grace (in effect), launcher_pid; last_sweep_at; last_sweep_ms
@@ -129,8 +172,54 @@ last row that a sweep could not write); refused_ids (runtimes and tasks passed o
 runtime that is offline, an archived agent, or across workspaces), oldest_queued_secs in seconds; events_kept (an
 estimate), events_held (not readable yet because of a transaction open since events_held_since), slowest_reader and
 how many events it is behind; total_sweeps (sweeps that did something) and the other total_ counters, all that sweeps
-did since totals_since (NULL between an update of the extension and the multica_install after it); refused_event_ids
-(old events that could not be deleted).$$;
+did since totals_since (NULL before the first one is counted); refused_event_ids (old events that could not be deleted);
+event_log_trouble (why the ids of the event log cannot go on as they are; NULL where they can).$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.multica_metrics() RETURNS SETOF @extschema@.multica_metric
+LANGUAGE sql STABLE
+SET search_path = @extschema@, pg_temp
+AS $metrics$
+    SELECT m.name, m.labels, m.value
+    FROM @extschema@.multica_status() AS s
+    CROSS JOIN LATERAL (VALUES
+        ('multica_preloaded', '{}'::pg_catalog.jsonb, s.preloaded::integer::double precision),
+        ('multica_sweep_on', '{}', (s.sweep OPERATOR(pg_catalog.=) 'on')::integer::double precision),
+        ('multica_launcher_up', '{}', (s.launcher_pid IS NOT NULL)::integer::double precision),
+        ('multica_last_sweep_timestamp_seconds', '{}', extract(epoch FROM s.last_sweep_at)::double precision),
+        ('multica_last_sweep_milliseconds', '{}', s.last_sweep_ms),
+        ('multica_last_error_timestamp_seconds', '{}', extract(epoch FROM s.last_error_at)::double precision),
+        ('multica_rows_refused', '{}', pg_catalog.cardinality(s.refused_ids)::double precision),
+        ('multica_last_sweep', '{"what": "runtimes_offline"}', s.last_runtimes_offline::double precision),
+        ('multica_last_sweep', '{"what": "tasks_failed"}', s.last_tasks_failed::double precision),
+        ('multica_last_sweep', '{"what": "tasks_timed_out"}', s.last_tasks_timed_out::double precision),
+        ('multica_last_sweep', '{"what": "tasks_retried"}', s.last_tasks_retried::double precision),
+        ('multica_last_sweep', '{"what": "issues_reset"}', s.last_issues_reset::double precision),
+        ('multica_last_sweep', '{"what": "agents_reconciled"}', s.last_agents_reconciled::double precision),
+        ('multica_last_sweep', '{"what": "runtimes_deleted"}', s.last_runtimes_deleted::double precision),
+        ('multica_sweeps_total', '{}', s.total_sweeps::double precision),
+        ('multica_swept_total', '{"what": "runtimes_offline"}', s.total_runtimes_offline::double precision),
+        ('multica_swept_total', '{"what": "tasks_failed"}', s.total_tasks_failed::double precision),
+        ('multica_swept_total', '{"what": "tasks_timed_out"}', s.total_tasks_timed_out::double precision),
+        ('multica_swept_total', '{"what": "tasks_retried"}', s.total_tasks_retried::double precision),
+        ('multica_swept_total', '{"what": "issues_reset"}', s.total_issues_reset::double precision),
+        ('multica_swept_total', '{"what": "agents_reconciled"}', s.total_agents_reconciled::double precision),
+        ('multica_swept_total', '{"what": "runtimes_deleted"}', s.total_runtimes_deleted::double precision),
+        ('multica_totals_since_timestamp_seconds', '{}', extract(epoch FROM s.totals_since)::double precision),
+        ('multica_runtimes', '{"status": "online"}', s.runtimes_online::double precision),
+        ('multica_runtimes', '{"status": "offline"}', s.runtimes_offline::double precision),
+        ('multica_tasks', '{"status": "queued"}', s.tasks_queued::double precision),
+        ('multica_tasks', '{"status": "dispatched"}', s.tasks_dispatched::double precision),
+        ('multica_tasks', '{"status": "running"}', s.tasks_running::double precision),
+        ('multica_tasks_unclaimable', '{}', s.tasks_unclaimable::double precision),
+        ('multica_oldest_queued_seconds', '{}', s.oldest_queued_secs),
+        ('multica_events_kept', '{}', s.events_kept::double precision),
+        ('multica_events_held', '{}', s.events_held::double precision),
+        ('multica_events_held_since_timestamp_seconds', '{}', extract(epoch FROM s.events_held_since)::double precision),
+        ('multica_slowest_reader_behind', pg_catalog.jsonb_build_object('reader', s.slowest_reader), s.slowest_reader_behind::double precision),
+        ('multica_event_log_trouble', '{}', (s.event_log_trouble IS NOT NULL)::integer::double precision)
+    ) AS m (name, labels, value)
+    WHERE m.value IS NOT NULL
+$metrics$;
 
 CREATE FUNCTION @extschema@.multica_can_commit() RETURNS bool
 STRICT
@@ -172,9 +261,8 @@ BEGIN
         UNION ALL
         SELECT pg_catalog.count(*) FROM @extschema@.agent_runtime
         UNION ALL
-        -- Ids of events are drawn one after the other: no more than this are there.
-        SELECT e.last_id::pg_catalog.numeric OPERATOR(pg_catalog.-) e.first_id::pg_catalog.numeric
-        FROM (SELECT pg_catalog.min(o.id) AS first_id, pg_catalog.max(o.id) AS last_id FROM @extschema@.multica_event_log AS o) AS e
+        -- No event is smaller: more than this are not there. Ids may leap, so they do not tell.
+        SELECT pg_catalog.div(pg_catalog.pg_relation_size('@extschema@.multica_event_log'::pg_catalog.regclass)::pg_catalog.numeric, 64)
         UNION ALL
         -- What is re-pointed before a runtime is deleted, runtime by runtime: the history is not read whole.
         SELECT pg_catalog.sum(h.many)

@@ -82,7 +82,7 @@ CROSS JOIN (
 ) AS e
 LEFT JOIN (
     SELECT
-        ((l.classid::bigint & 65535::bigint) << 32) | l.objid::bigint AS floor,
+        (l.classid::bigint << 32 | l.objid::bigint) - (28003::bigint << 48) AS floor,
         COALESCE(x.xact_start, p.prepared) AS since
     FROM pg_locks AS l
     LEFT JOIN pg_stat_activity AS x ON x.pid = l.pid
@@ -91,7 +91,7 @@ LEFT JOIN (
     LEFT JOIN pg_prepared_xacts AS p ON p.transaction = k.transactionid
     WHERE l.locktype = 'advisory'
       AND l.objsubid = 1
-      AND l.classid::bigint >> 16 = 28003
+      AND l.classid::bigint >> 16 BETWEEN 28003 AND 28034
       AND l.database = (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database())
     ORDER BY 1
     LIMIT 1

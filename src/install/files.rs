@@ -6,8 +6,17 @@ pub struct Table {
     pub name: &'static str,
     /// The server's shape, which a table that was there before is compared with.
     pub shape: &'static str,
-    /// Defaults for newcomers, on created tables only.
-    pub extra: &'static str,
+    /// Defaults for newcomers and triggers, on created tables only.
+    extra: &'static str,
+}
+
+impl Table {
+    /// What a created table gets on top, in a schema whose objects find each other by `path`; both are spelled as in SQL.
+    pub fn extra(&self, schema: &str, path: &str) -> String {
+        self.extra
+            .replace("@schema@", schema)
+            .replace("@path@", path)
+    }
 }
 
 const fn table(name: &'static str, shape: &'static str) -> Table {

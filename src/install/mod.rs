@@ -15,13 +15,14 @@ use crate::argument::required;
 use crate::ddl;
 use crate::entry::entry;
 use crate::error::{Error, Result, Word};
+use crate::event::{self, Repair};
 use crate::grant;
 use crate::kind::InstallStep;
 use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 use crate::version;
 use files::{TABLES, TASKS};
-use plan::{Action, Step, plan};
+use plan::{Action, Step, is_made_by_install, plan};
 use shape::{Relation, Shape, Wanted, relations, set_local};
 
 static ENCODING: Statement = Statement::write(include_str!("../../sql/install/encoding.sql"));
@@ -35,10 +36,14 @@ static OPERATOR: Statement = Statement::write(include_str!("../../sql/install/op
 static MIGRATIONS: Statement = Statement::write(include_str!("../../sql/install/migrations.sql"));
 static RECORDED: Statement =
     Statement::write(include_str!("../../sql/install/migration_recorded.sql"));
-static STATE_ROW: Statement = Statement::write(include_str!("../../sql/install/state_row.sql"));
-static TOTAL_ROW: Statement = Statement::write(include_str!("../../sql/install/total_row.sql"));
 
+static COUNTERS: Statement = Statement::write(include_str!("../../sql/install/counters.sql"));
+
+const MOVE_COUNTERS: &str = include_str!("../../sql/install/move_counters.sql");
 const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.sql");
+
+/// The sequence that ids of events are drawn from.
+const EVENT_IDS: &str = "multica_event_log_id_seq";
 
 /// A lock that somebody holds longer than this is not worth queueing everybody else behind.
 const LONGEST_WAIT: &str = "5s";
@@ -84,7 +89,8 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     let relations = relations(place.oid);
     let found = Shape::read(place.oid, &place.schema);
     refuse::refuse(&place, &wanted, &relations, &found)?;
-    let mut steps = plan(&wanted, &relations, &found)?;
+    let mut steps = plan(&wanted, &relations, &found, &place.schema)?;
+    steps.extend(counters(&wanted, &relations, &found));
     let owner = owner(&place, &relations);
     may_create(&place, &owner, &steps)?;
     steps.extend(record_migration(&place, &relations, &steps)?);
@@ -94,9 +100,8 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     if !dry_run {
         carry_out(&steps);
         give_away(&place, &owner, &steps);
-        STATE_ROW.run(&[]);
-        TOTAL_ROW.run(&[]);
     }
+    steps.extend(event_log(dry_run)?);
     for (name, value) in before {
         set_local(name, &value);
     }
@@ -196,6 +201,31 @@ fn may_create(place: &Place, owner: &str, steps: &[Step]) -> Result<()> {
         detail: "Tables or indexes are missing there; a dry run lists them.".into(),
         hint: format!("Run GRANT CREATE ON SCHEMA {} TO {role};", place.schema),
     })
+}
+
+/// Counters of issue numbers that are behind. In tables that install made they are moved; a server's own are reported.
+fn counters(wanted: &Wanted, relations: &[Relation], found: &Shape) -> Option<Step> {
+    let is_there = |name: &str| relations.iter().any(|it| it.name == name);
+    let are_behind = is_there("workspace")
+        && is_there("issue")
+        && COUNTERS.row(&[], |row| row.must(1)).unwrap_or(false);
+    let action = if is_made_by_install(wanted, found) {
+        Action::Altered
+    } else {
+        Action::Missing
+    };
+    let ddl = MOVE_COUNTERS.trim_end();
+    are_behind.then(|| Step::new("workspace.issue_counter", action, ddl))
+}
+
+/// The event log begins anew where its ids cannot go on, unless a subscription writes into it.
+fn event_log(dry_run: bool) -> Result<Option<Step>> {
+    let step = match event::repair(dry_run)? {
+        None => return Ok(None),
+        Some(Repair::BeginsAnew(sql)) => Step::new(EVENT_IDS, Action::Altered, sql),
+        Some(Repair::IsFed(sql)) => Step::new(EVENT_IDS, Action::Missing, sql),
+    };
+    Ok(Some(step))
 }
 
 fn carry_out(steps: &[Step]) {

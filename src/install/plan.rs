@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::files::{TABLES, Table, is_own};
-use super::shape::{Column, Constraint, Index, Relation, Shape, Wanted};
+use super::shape::{Column, Constraint, Index, Part, Relation, Shape, Wanted};
 use crate::error::{Error, Result, Word};
 
 /// What happens to an object.
@@ -62,10 +62,16 @@ impl Step {
 }
 
 /// The steps in the order in which they can run: tables, then what they get, then what only is reported.
-pub fn plan(wanted: &Wanted, relations: &[Relation], found: &Shape) -> Result<Vec<Step>> {
+pub fn plan(
+    wanted: &Wanted,
+    relations: &[Relation],
+    found: &Shape,
+    schema: &str,
+) -> Result<Vec<Step>> {
     let planner = Planner {
         wanted,
         found,
+        schema: pgrx::spi::quote_identifier(schema),
         there: relations.iter().map(|it| it.name.as_str()).collect(),
     };
     let columns: Vec<(&str, Step)> = planner.columns();
@@ -83,12 +89,24 @@ pub fn plan(wanted: &Wanted, relations: &[Relation], found: &Shape) -> Result<Ve
     for index in &wanted.all.indexes {
         steps.extend(planner.index(index)?);
     }
+    steps.extend(wanted.all.parts.iter().filter_map(|it| planner.part(it)));
     Ok(steps)
+}
+
+/// Whether the tables that were found are of install's own making: the function that numbers issues is in no database of a server.
+pub fn is_made_by_install(wanted: &Wanted, found: &Shape) -> bool {
+    let functions = |shape: &Shape| -> Vec<String> {
+        let all = shape.parts.iter().filter(|it| it.kind == "function");
+        all.map(|it| it.object.clone()).collect()
+    };
+    let there = functions(found);
+    functions(&wanted.all).iter().any(|it| there.contains(it))
 }
 
 struct Planner<'a> {
     wanted: &'a Wanted,
     found: &'a Shape,
+    schema: String,
     there: HashSet<&'a str>,
 }
 
@@ -97,7 +115,8 @@ impl<'a> Planner<'a> {
         if self.there.contains(table.name) {
             return Step::adopted(table.name);
         }
-        let ddl = format!("{}{}", table.shape, table.extra);
+        let extra = table.extra(&self.schema, &self.schema);
+        let ddl = format!("{}{extra}", table.shape);
         Step::new(table.name, Action::Created, ddl.trim_end())
     }
 
@@ -127,6 +146,7 @@ impl<'a> Planner<'a> {
         }
         if let Some(set_default) = &column.set_default
             && !there.has_default
+            && !self.may_mend(&column.table)
         {
             steps.push(Step::new(object, Action::Missing, set_default));
         }
@@ -176,6 +196,35 @@ impl<'a> Planner<'a> {
         }
         let step = Step::new(&index.name, Action::Created, &index.create);
         Ok(Some(step))
+    }
+
+    /// A part that is not as this version makes it. Another default than ours is left alone on a table that is shared with the
+    /// server: somebody wanted it.
+    fn part(&self, part: &Part) -> Option<Step> {
+        let table = part.table.as_deref()?;
+        if !self.there.contains(table) || !self.may_mend(table) {
+            return None;
+        }
+        let of = |it: &&Part| it.object == part.object && it.kind == part.kind;
+        let there = self.found.parts.iter().find(of);
+        let is_as_it_was_made = there.is_some_and(|it| it.value == part.value);
+        let is_somebodys = part.kind == "default" && there.is_some() && !is_own(table);
+        let comes_with_column =
+            matches!(part.kind.as_str(), "default" | "identity") && !self.has_column(&part.object);
+        if is_as_it_was_made || is_somebodys || comes_with_column {
+            return None;
+        }
+        Some(Step::new(&part.object, Action::Altered, &part.mend))
+    }
+
+    fn has_column(&self, object: &str) -> bool {
+        let mut all = self.found.columns.iter();
+        all.any(|it| object == format!("{}.{}", it.table, it.name))
+    }
+
+    /// Whether what install gave a table is given again where it is missing or another.
+    fn may_mend(&self, table: &str) -> bool {
+        is_own(table) || is_made_by_install(self.wanted, self.found)
     }
 
     /// Whether the object is part of a CREATE TABLE that is still to run.

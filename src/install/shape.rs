@@ -13,6 +13,7 @@ static FOUND: Statement = Statement::write(include_str!("../../sql/install/table
 static COLUMNS: Statement = Statement::write(include_str!("../../sql/install/columns.sql"));
 static CONSTRAINTS: Statement = Statement::write(include_str!("../../sql/install/constraints.sql"));
 static INDEXES: Statement = Statement::write(include_str!("../../sql/install/indexes.sql"));
+static PARTS: Statement = Statement::write(include_str!("../../sql/install/parts.sql"));
 static STATUSES: Statement = Statement::write(include_str!("../../sql/install/statuses.sql"));
 static TEMPORARY: Statement = Statement::write(include_str!("../../sql/install/temporary.sql"));
 static SET_LOCAL: Statement = Statement::write(include_str!("../../sql/install/set_local.sql"));
@@ -83,7 +84,21 @@ pub struct Index {
     pub create: String,
 }
 
-/// Columns, constraints and indexes of the tables in one schema.
+/// Whatever else belongs to a table: a default, a comment, a trigger, a trigger's function.
+pub struct Part {
+    /// Name of its table.
+    pub table: Option<String>,
+    /// Name of the object that has it, or that it is.
+    pub object: String,
+    /// What it is.
+    pub kind: String,
+    /// Equal for two parts of one meaning.
+    pub value: String,
+    /// What makes it so.
+    pub mend: String,
+}
+
+/// Columns, constraints, indexes and other parts of the tables in one schema.
 pub struct Shape {
     /// Every column.
     pub columns: Vec<Column>,
@@ -91,6 +106,8 @@ pub struct Shape {
     pub constraints: Vec<Constraint>,
     /// Every index, those of constraints included.
     pub indexes: Vec<Index>,
+    /// Every other part.
+    pub parts: Vec<Part>,
 }
 
 /// What the files declare.
@@ -121,7 +138,11 @@ impl Wanted {
             ddl::run(&REST);
             let servers = Shape::read(namespace, schema).names();
             ddl::run(&ADDED);
-            let all = Shape::read(namespace, schema);
+            let mut all = Shape::read(namespace, schema);
+            let path = pgrx::spi::quote_identifier(schema);
+            let extras = TABLES.iter().map(|table| table.extra("pg_temp", &path));
+            ddl::run(&extras.collect::<Vec<_>>());
+            all.parts = parts(namespace, schema);
             let addable = all.names().difference(&servers).cloned().collect();
             let statuses = statuses(namespace).into_iter().flatten().collect();
             Self {
@@ -142,6 +163,7 @@ impl Shape {
             columns: COLUMNS.rows(&args(), column),
             constraints: CONSTRAINTS.rows(&args(), constraint),
             indexes: INDEXES.rows(&args(), index),
+            parts: parts(namespace, schema),
         }
     }
 
@@ -179,6 +201,17 @@ pub fn set_local(name: &str, value: &str) {
 
 fn names() -> Vec<String> {
     TABLES.iter().map(|table| table.name.to_string()).collect()
+}
+
+fn parts(namespace: pg_sys::Oid, schema: &str) -> Vec<Part> {
+    let args = [arg(namespace), arg(names()), arg(schema.to_string())];
+    PARTS.rows(&args, |row| Part {
+        table: row.get(1),
+        object: row.must(2),
+        kind: row.must(3),
+        value: row.must(4),
+        mend: row.must(5),
+    })
 }
 
 fn column(row: &Row) -> Column {

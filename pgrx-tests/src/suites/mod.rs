@@ -63,6 +63,7 @@ mod resume;
 mod retry;
 mod row_security;
 mod runtimes;
+mod state;
 mod statements;
 mod storm;
 mod support;
@@ -127,6 +128,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     retry::ALL,
     row_security::ALL,
     runtimes::ALL,
+    state::ALL,
     statements::ALL,
     storm::ALL,
     totals::ALL,

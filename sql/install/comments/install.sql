@@ -2,7 +2,9 @@ COMMENT ON FUNCTION multica_install(boolean) IS
 $$Creates the tables that are missing in the extension's schema and adopts those that are there. Run it after
 CREATE EXTENSION and after every ALTER EXTENSION UPDATE; a second run changes nothing. To an adopted table it
 adds at most the columns of the server's migration 055, the pending slot's index and indexes named multica_*. It
-never drops or rewrites data.
+never drops or rewrites data. What it made itself (defaults, comments, triggers, their functions, privileges) is made
+again where it is missing or another, counters of issue numbers that are behind are moved on there, and an event
+log whose ids cannot go on begins anew.
 dry_run: true changes nothing and lists what would be done.
 Returns one multica_install_step an object.
 Errors: 22004 dry_run is NULL; 55000 a table of that name is not Multica's, a column has another type, an index

@@ -79,8 +79,13 @@ fn ways(context: &Context) -> Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-/// Words that take a standby, another encoding or a race to be raised; suites of those topics raise them.
-const ELSEWHERE: [Word; 3] = [Word::OnStandby, Word::WrongEncoding, Word::UnknownSchema];
+/// Words that take a standby, a publisher, another encoding or a race to be raised; suites of those topics raise them.
+const ELSEWHERE: [Word; 4] = [
+    Word::OnStandby,
+    Word::LogReplicated,
+    Word::WrongEncoding,
+    Word::UnknownSchema,
+];
 
 pub fn words_are_read_through_two_drivers(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;

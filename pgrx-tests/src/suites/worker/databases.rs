@@ -25,8 +25,10 @@ pub fn a_refused_task_delays_only_itself(context: &Context) -> Result<()> {
     wait_for(
         &database,
         "the refused task is named",
-        "SELECT refused_ids = '{00000000-0000-4000-8000-0000000000e2}' AND last_error LIKE '%e2 is not to be touched%23514%'
-         FROM multica_sweep_state",
+        "SELECT EXISTS (
+             SELECT FROM multica_sweep_state
+             WHERE refused_ids = '{00000000-0000-4000-8000-0000000000e2}' AND last_error LIKE '%e2 is not to be touched%23514%'
+         )",
     )?;
     let mut client = database.connect()?;
     let as_it_was = "SELECT status = 'dispatched' FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e2'";
@@ -88,9 +90,12 @@ pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Resu
     wait_for(
         &database,
         "the refused are named, and nothing else",
-        "SELECT s.refused_ids @> t.ids AND s.refused_ids <@ t.ids AND cardinality(s.refused_ids) = 3
-         FROM multica_sweep_state AS s,
-              (SELECT array_agg(id) AS ids FROM agent_task_queue WHERE priority = 42 AND status = 'running') AS t",
+        "SELECT EXISTS (
+             SELECT
+             FROM multica_sweep_state AS s,
+                 (SELECT array_agg(id) AS ids FROM agent_task_queue WHERE priority = 42 AND status = 'running') AS t
+             WHERE s.refused_ids @> t.ids AND s.refused_ids <@ t.ids AND cardinality(s.refused_ids) = 3
+         )",
     )
 }
 
@@ -117,7 +122,7 @@ pub fn an_error_in_one_does_not_stop_the_others(context: &Context) -> Result<()>
         silence(&sound)?;
         wait_until_swept(&sound)?;
     }
-    let noted = "SELECT last_error LIKE '%missing%(SQLSTATE 55000)%' FROM multica_sweep_state";
+    let noted = "SELECT EXISTS (SELECT FROM multica_sweep_state WHERE last_error LIKE '%missing%(SQLSTATE 55000)%')";
     wait_for(&broken, "the error is recorded", noted)?;
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");
     Ok(())

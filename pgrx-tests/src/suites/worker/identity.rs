@@ -22,7 +22,7 @@ pub fn a_trigger_can_do_no_more_than_the_owner(context: &Context) -> Result<()> 
     wait_for(
         &database,
         "the refused task is known",
-        "SELECT cardinality(refused_ids) > 0 FROM multica_sweep_state",
+        "SELECT EXISTS (SELECT FROM multica_sweep_state WHERE cardinality(refused_ids) > 0)",
     )?;
     wait_for(
         &database,

@@ -1,0 +1,115 @@
+//! What does not travel with the rows: sequences, counters, positions, and what install makes beside tables.
+
+mod counters;
+mod ids;
+mod parts;
+mod replicated;
+mod restored;
+
+use anyhow::Result;
+use postgres::Client;
+
+use super::Suite;
+use super::support::{id, value};
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "state/log_behind_its_rows_begins_anew",
+        ids::log_behind_its_rows_begins_anew,
+    ),
+    (
+        "state/only_one_of_two_sessions_has_the_log_begin_anew",
+        ids::only_one_of_two_sessions_has_the_log_begin_anew,
+    ),
+    (
+        "state/rolled_back_repair_leaves_no_silent_gap",
+        ids::rolled_back_repair_leaves_no_silent_gap,
+    ),
+    (
+        "state/position_beyond_the_last_id_is_an_error",
+        ids::position_beyond_the_last_id_is_an_error,
+    ),
+    (
+        "state/emptied_log_is_no_silent_gap",
+        ids::emptied_log_is_no_silent_gap,
+    ),
+    (
+        "state/daemon_records_on_a_log_behind_its_rows",
+        ids::daemon_records_on_a_log_behind_its_rows,
+    ),
+    (
+        "state/log_restored_alone_begins_anew",
+        restored::log_restored_alone_begins_anew,
+    ),
+    (
+        "state/data_only_restore_meets_no_row",
+        restored::data_only_restore_meets_no_row,
+    ),
+    (
+        "state/copy_of_a_template_is_another_log",
+        restored::copy_of_a_template_is_another_log,
+    ),
+    (
+        "state/promoted_server_is_another_log",
+        restored::promoted_server_is_another_log,
+    ),
+    (
+        "state/subscriber_takes_the_place_of_its_publisher",
+        replicated::subscriber_takes_the_place_of_its_publisher,
+    ),
+    (
+        "state/imported_issues_are_numbered_on",
+        counters::imported_issues_are_numbered_on,
+    ),
+    (
+        "state/counter_of_an_adopted_database_is_reported",
+        counters::counter_of_an_adopted_database_is_reported,
+    ),
+    (
+        "state/totals_go_on_beside_rows_that_came_without_their_sequence",
+        counters::totals_go_on_beside_rows_that_came_without_their_sequence,
+    ),
+    (
+        "state/moved_database_is_used",
+        parts::moved_database_is_used,
+    ),
+    (
+        "state/what_install_made_is_mended",
+        parts::what_install_made_is_mended,
+    ),
+    (
+        "state/what_somebody_wanted_is_left_alone",
+        parts::what_somebody_wanted_is_left_alone,
+    ),
+];
+
+/// A call that records one event, of a fleet of the fixture `dead_machine`.
+fn event(runtime: &str) -> String {
+    format!("SELECT multica_set_runtime_offline({})", id(runtime))
+}
+
+/// A call that records one event after that one.
+fn back(runtime: &str) -> String {
+    format!("SELECT multica_heartbeat({})", id(runtime))
+}
+
+/// The sequence is set to what it was a while ago, as after rows that came without it.
+const BEHIND: &str = "SELECT setval('multica_event_log_id_seq', 1)";
+
+/// Whether the newest event has an id that begins anew: later than any that is counted, and exact in a double.
+const LEAPT: &str =
+    "SELECT max(id) > (1::bigint << 50) AND max(id) < (1::bigint << 53) FROM multica_event_log";
+
+/// Three events, with ids from 1 on.
+fn three_events(client: &mut Client) -> Result<()> {
+    for call in [event("b1"), event("b2"), back("b1")] {
+        client.batch_execute(&call)?;
+    }
+    let ids = value(
+        client,
+        "SELECT string_agg(id::text, ' ' ORDER BY id) FROM multica_events()",
+    )?;
+    anyhow::ensure!(ids == "1 2 3", "recorded {ids}");
+    Ok(())
+}

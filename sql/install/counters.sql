@@ -1,0 +1,6 @@
+-- Whether a workspace's issue counter is behind the numbers of its issues, as an import with numbers leaves it.
+SELECT EXISTS (
+    SELECT
+    FROM workspace AS w
+    WHERE w.issue_counter < (SELECT max(i."number") FROM issue AS i WHERE i.workspace_id = w.id)
+)

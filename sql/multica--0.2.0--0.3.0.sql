@@ -222,7 +222,7 @@ AS $metrics$
 $metrics$;
 
 CREATE FUNCTION @extschema@.multica_can_commit() RETURNS bool
-STRICT
+STABLE STRICT
 SET search_path TO @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_can_commit_wrapper';

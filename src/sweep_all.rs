@@ -12,7 +12,7 @@ extension_sql_file!(
 
 /// Whether the procedure that asks may commit: not inside a transaction block or a function. PL/pgSQL itself knows only
 /// when a COMMIT fails, with an error that has no hint.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_can_commit() -> bool {
     // SAFETY: reads the state of the connection that the calling procedure has to SPI.

@@ -20,6 +20,7 @@ static ONE_AT_A_TIME: Statement =
     Statement::write(include_str!("../../sql/event/one_at_a_time.sql"));
 static BEGIN_ANEW: Statement = Statement::write(include_str!("../../sql/event/begin_anew.sql"));
 static FIRST_MARK: Statement = Statement::write(include_str!("../../sql/event/first_mark.sql"));
+static MAKE_ROW: Statement = Statement::write(include_str!("../../sql/sweep/make_row.sql"));
 static MARK: Statement = Statement::write(include_str!("../../sql/event/mark.sql"));
 
 /// What beginning anew comes to, for who reads what install does.
@@ -255,11 +256,14 @@ fn mark(log: &Log) {
     };
 }
 
-/// Makes the row of the state where there is none, as the owner of the tables: who sweeps may update it only.
+/// Makes the row of the state where there is none, as the owner of the tables: who sweeps may update it only. Without the event
+/// log there is nobody to be found but the caller, the worker that has an error to record.
 pub fn make_state_row() {
-    if let Some(owner) = OWNER.row(&[], |row| row.must::<pg_sys::Oid>(1)) {
-        as_role(owner, || {
-            FIRST_MARK.run(&[arg(Option::<String>::None)]);
-        });
-    }
+    let Some(owner) = OWNER.row(&[], |row| row.must::<pg_sys::Oid>(1)) else {
+        MAKE_ROW.run(&[]);
+        return;
+    };
+    as_role(owner, || {
+        FIRST_MARK.run(&[arg(Option::<String>::None)]);
+    });
 }

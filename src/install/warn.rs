@@ -23,7 +23,7 @@ pub fn warn_of_forced_row_security() {
         warning(
             format!("row-level security is forced on the owner of {tables}"),
             "Sweeps run as the owner, and are refused when they decide on rows that policies hide from it.",
-            "Run ALTER TABLE … NO FORCE ROW LEVEL SECURITY;, or add a policy that shows the owner all rows.".into(),
+            "Run ALTER TABLE name NO FORCE ROW LEVEL SECURITY; or add a policy that shows the owner all rows.".into(),
         );
     }
 }

@@ -137,7 +137,8 @@ fn rows_refused_in_the_future_are_tried_again(context: &Context) -> Result<()> {
 fn events_of_the_future_are_trimmed(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
-        "INSERT INTO multica_event_log (created_at, type, payload)
+        "INSERT INTO multica_sweep_state DEFAULT VALUES;
+         INSERT INTO multica_event_log (created_at, type, payload)
          SELECT now() + g.age, 'test', '{}'
          FROM (VALUES (interval '-1 year'), (interval '1 day'), (interval '2 days'), (interval '-1 year'), (interval '1 day'),
                (interval '-1 second')) AS g (age);

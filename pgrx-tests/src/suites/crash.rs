@@ -80,7 +80,7 @@ pub static SWEEP: Call = Call {
         AGENT,
         EVENT,
         ("multica_sweep_state", "UPDATE"),
-        ("multica_sweep_total", "UPDATE"),
+        ("multica_sweep_total", "INSERT"),
     ],
     story: include_str!("../../fixtures/story_swept.txt"),
 };

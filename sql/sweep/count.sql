@@ -11,8 +11,7 @@ WITH free AS (
         issues_reset = t.issues_reset + $6,
         agents_reconciled = t.agents_reconciled + $7,
         runtimes_deleted = t.runtimes_deleted + $8
-    FROM free
-    WHERE t.slot = free.slot
+    WHERE t.slot = (SELECT f.slot FROM free AS f)
     RETURNING t.slot
 ), added AS (
     INSERT INTO multica_sweep_total (

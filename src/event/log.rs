@@ -20,7 +20,7 @@ static ONE_AT_A_TIME: Statement =
     Statement::write(include_str!("../../sql/event/one_at_a_time.sql"));
 static BEGIN_ANEW: Statement = Statement::write(include_str!("../../sql/event/begin_anew.sql"));
 static FIRST_MARK: Statement = Statement::write(include_str!("../../sql/event/first_mark.sql"));
-static MAKE_ROW: Statement = Statement::write(include_str!("../../sql/sweep/make_row.sql"));
+static MAKE_ROW: Statement = Statement::write(include_str!("../../sql/worker/make_state_row.sql"));
 static MARK: Statement = Statement::write(include_str!("../../sql/event/mark.sql"));
 
 /// What beginning anew comes to, for who reads what install does.

@@ -13,7 +13,9 @@ pub fn no_function_is_without_the_layer(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let role = format!("{}_blind", database.name);
     client.batch_execute("SELECT task('e1', status => 'running')")?;
-    let routines = routines(&mut client)?;
+    let mut routines = routines(&mut client)?;
+    // It reads the state of its session only, so that nothing can be refused below it.
+    routines.retain(|routine| routine.name != "multica_can_commit");
     client.batch_execute(&format!(
         "CREATE ROLE {role};
          GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO {role};

@@ -18,6 +18,10 @@ const STATEMENTS: [&str; 7] = [
 /// last leave nothing behind.
 pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     let mut calls = Vec::new();
+    // Before the session has looked at the log: one that is not marked yet.
+    calls.push(records_after(
+        "UPDATE multica_sweep_state SET events_home = NULL",
+    ));
     for capability in CAPABILITIES {
         calls.push(format!("BEGIN; {} ROLLBACK", story(context, capability)?));
     }
@@ -35,6 +39,12 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
+    for done in [
+        "TRUNCATE multica_event_log, audit RESTART IDENTITY; DELETE FROM multica_sweep_state",
+        "UPDATE multica_sweep_state SET events_home = NULL",
+    ] {
+        calls.push(records_after(done));
+    }
     // What commits cannot be taken back.
     calls.push(
         "UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into(),
@@ -48,6 +58,13 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
         ensure!(is_called || once, "no plan of {} is read", routine.name);
     }
     Ok(calls)
+}
+
+/// A script that records an event in a log to which this was done.
+fn records_after(done: &str) -> String {
+    format!(
+        "BEGIN; {done}; SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{{}}'); ROLLBACK"
+    )
 }
 
 /// The statements that functions run, by file, without the comments that the files begin with.

@@ -171,7 +171,10 @@ fn settle_as_owner(drawn: i64, asker: Asker) -> Result<()> {
     }
     // SAFETY: tells the number of the transaction, and gives it none.
     let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
-    if transaction == pg_sys::InvalidTransactionId || transaction != MENDED_IN.get() {
+    let is_mended = transaction != pg_sys::InvalidTransactionId && transaction == MENDED_IN.get();
+    // What was noted just now may be rolled back with a savepoint: the next one looks again.
+    let is_noted = log.problem.is_none() || asker != Asker::Recorder;
+    if is_noted && !is_mended {
         MET.set(Some(drawn));
     }
     Ok(())

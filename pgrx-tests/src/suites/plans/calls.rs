@@ -17,11 +17,15 @@ const STATEMENTS: [&str; 7] = [
 /// Scripts that together call every function of the catalogue, except the two that an administrator calls once. All but the
 /// last leave nothing behind.
 pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
-    let mut calls = Vec::new();
-    // Before the session has looked at the log: one that is not marked yet.
-    calls.push(records_after(
-        "UPDATE multica_sweep_state SET events_home = NULL",
-    ));
+    // A session looks at the log before its first event, and again where the sequence has moved back.
+    let on_an_empty_log = |state: &str| {
+        format!(
+            "BEGIN; TRUNCATE multica_event_log, multica_event_reader, audit RESTART IDENTITY; {state}; {RECORD}; ROLLBACK"
+        )
+    };
+    let mut calls = vec![on_an_empty_log(
+        "UPDATE multica_sweep_state SET events_home = NULL, events_trimmed_to = 0, events_lost = '{}'",
+    )];
     for capability in CAPABILITIES {
         calls.push(format!("BEGIN; {} ROLLBACK", story(context, capability)?));
     }
@@ -39,17 +43,16 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
-    for done in [
-        "TRUNCATE multica_event_log, audit RESTART IDENTITY; DELETE FROM multica_sweep_state",
-        "UPDATE multica_sweep_state SET events_home = NULL",
-    ] {
-        calls.push(records_after(done));
-    }
+    calls.push(on_an_empty_log("DELETE FROM multica_sweep_state"));
     // What commits cannot be taken back.
     calls.push(
         "UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into(),
     );
     calls.push("CALL multica_sweep_all()".into());
+    // A log whose sequence is behind its rows begins anew.
+    calls.push(format!(
+        "SELECT setval('multica_event_log_id_seq', 1); {RECORD}"
+    ));
     for routine in routines(client)? {
         let is_called = calls
             .iter()
@@ -60,12 +63,8 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     Ok(calls)
 }
 
-/// A script that records an event in a log to which this was done.
-fn records_after(done: &str) -> String {
-    format!(
-        "BEGIN; {done}; SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{{}}'); ROLLBACK"
-    )
-}
+/// Records an event.
+const RECORD: &str = "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')";
 
 /// The statements that functions run, by file, without the comments that the files begin with.
 pub fn statements(folder: &Path) -> Result<BTreeMap<String, String>> {

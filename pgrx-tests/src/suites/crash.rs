@@ -13,17 +13,21 @@ use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
-/// The tests of this topic.
+/// Processes that the server starts, stops and recovers in its own way.
 pub const ALL: &[(&str, Suite)] = suite![
+    worker_terminated_at_each_table,
+    server_killed_at_each_table,
+    sweep_all_keeps_the_batches_before_the_kill,
+];
+
+/// A transaction that ends with its session.
+pub const AT_HOME: &[(&str, Suite)] = suite![
     sweep_terminated_at_each_table,
     sweep_all_terminated_at_each_table,
     recover_orphans_terminated_at_each_table,
     register_terminated_at_each_table,
     merge_terminated_at_each_table,
     delete_runtime_terminated_at_each_table,
-    worker_terminated_at_each_table,
-    server_killed_at_each_table,
-    sweep_all_keeps_the_batches_before_the_kill,
 ];
 
 fn sweep_terminated_at_each_table(context: &Context) -> Result<()> {

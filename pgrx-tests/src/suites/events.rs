@@ -10,18 +10,22 @@ use super::support::{dead_machine, expect, expect_state, id, start, value, value
 use crate::cluster::Options;
 use crate::context::Context;
 
-/// The tests of this topic.
+/// What depends on the locks of Postgres: of savepoints, of prepared transactions, of a server that was killed.
 pub const ALL: &[(&str, Suite)] = suite![
+    rolled_back_savepoint_leaves_the_hold_in_place,
+    committed_events_survive_a_kill_of_the_server,
+];
+
+/// What the positions of readers and the log decide.
+pub const AT_HOME: &[(&str, Suite)] = suite![
     one_notification_a_transaction_and_none_after_a_rollback,
     writer_that_recorded_nothing_holds_nothing_back,
     late_commit_of_a_lower_id_is_not_skipped,
-    rolled_back_savepoint_leaves_the_hold_in_place,
     two_readers_each_get_everything_once,
     two_sessions_as_one_reader_never_share_an_event,
     trimming_is_never_a_silent_gap,
     named_reader_keeps_events_at_most_ten_times_as_long,
     reading_where_events_could_be_skipped_is_refused,
-    committed_events_survive_a_kill_of_the_server,
 ];
 
 /// A call that records one event: a runtime says good-bye or comes back.

@@ -13,13 +13,17 @@ use super::support::{dead_machine, digest, expect, expect_state, id, lines, team
 use crate::cluster::Options;
 use crate::context::Context;
 
-/// The tests of this topic.
+/// Dumps and the catalogue.
 pub const ALL: &[(&str, Suite)] = suite![
-    wreckage_of_an_old_server_is_set_right,
-    what_an_old_server_finished_is_no_wreckage,
     settings_that_a_dump_loses_are_said_again,
     renamed_schema_is_refused_until_created_anew,
     removal_leaves_what_was_there_before,
+];
+
+/// Rows that an old server left.
+pub const AT_HOME: &[(&str, Suite)] = suite![
+    wreckage_of_an_old_server_is_set_right,
+    what_an_old_server_finished_is_no_wreckage,
 ];
 
 /// What the page says of wreckage: the query that lists it, and the two statements that set it right.

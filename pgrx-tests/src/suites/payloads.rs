@@ -7,14 +7,15 @@ use super::Suite;
 use super::support::{expect, id, team, value};
 use crate::context::Context;
 
-/// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
+/// What Postgres' parser of JSON and its numbers decide.
+pub const ALL: &[(&str, Suite)] = suite![deep_json, numbers_of_any_size,];
+
+/// What our functions take and return.
+pub const AT_HOME: &[(&str, Suite)] = suite![
     ten_megabytes_of_result,
     hundred_thousand_characters_of_error,
-    deep_json,
     what_could_be_stored_can_be_handed_out,
     every_valid_character,
-    numbers_of_any_size,
 ];
 
 fn running(client: &mut Client, label: &str) -> Result<String> {

@@ -9,12 +9,14 @@ use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
-/// The tests of this topic.
+/// What Postgres writes.
 pub const ALL: &[(&str, Suite)] = suite![
-    as_many_for_ten_tasks_as_for_ten_thousand,
     idle_calls_assign_no_transaction_id,
     heartbeats_stay_heap_only,
 ];
+
+/// How many statements a call makes.
+pub const AT_HOME: &[(&str, Suite)] = suite![as_many_for_ten_tasks_as_for_ten_thousand];
 
 /// Everything that has run in this database, on whatever level. The checks of foreign keys are Postgres' own, one a row.
 const CALLS: &str = "SELECT sum(calls) FROM pg_stat_statements

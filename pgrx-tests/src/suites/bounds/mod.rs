@@ -11,16 +11,16 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::database::Database;
 
-/// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    backlog::the_last_batch_costs_what_the_first_did,
+/// What a plan can change.
+pub const ALL: &[(&str, Suite)] = suite![backlog::the_last_batch_costs_what_the_first_did];
+
+/// What is the same on every version.
+pub const AT_HOME: &[(&str, Suite)] = suite![
+    backlog::a_backlog_is_worked_off_beside_live_work,
     stops::held_rows_delay_only_themselves,
     stops::a_sweep_can_be_stopped_at_any_point,
     stops::a_budget_below_a_batch_gets_on,
 ];
-
-/// What takes long and is the same on every version.
-pub const AT_HOME: &[(&str, Suite)] = suite![backlog::a_backlog_is_worked_off_beside_live_work,];
 
 /// Failed tasks without their event, and those with an attempt left without their retry.
 const HALF_DONE: &str = "

@@ -15,7 +15,7 @@ use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
 
-/// The tests of this topic.
+/// Errors that Postgres raises.
 pub const ALL: &[(&str, Suite)] = suite![
     errors_of_others_keep_every_field,
     errors_of_others_keep_every_field_with_rust_backtrace,
@@ -25,6 +25,10 @@ pub const ALL: &[(&str, Suite)] = suite![
     nested::call_below_another_call_keeps_its_error,
     nested::statement_of_a_user_keeps_the_error_of_its_planning,
     entered::no_function_is_without_the_layer,
+];
+
+/// Errors of our own.
+pub const AT_HOME: &[(&str, Suite)] = suite![
     words::page_names_every_word,
     words::words_are_read_through_two_drivers,
     words::no_error_that_needs_a_word_lacks_it,

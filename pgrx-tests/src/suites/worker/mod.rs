@@ -17,37 +17,41 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::suites::Suite;
 
-/// The suites of the worker.
+/// Processes, shared memory, signals, and what a session begins with.
 pub const ALL: &[(&str, Suite)] = suite![
-    databases::a_refused_task_delays_only_itself,
-    databases::a_full_disk_is_no_tasks_fault,
-    databases::refused_tasks_among_many_delay_only_themselves,
-    databases::an_error_in_one_does_not_stop_the_others,
-    databases::what_cannot_be_swept_is_said_once,
     databases::a_database_can_be_copied_and_dropped_in_mid_backlog,
-    databases::a_worker_leaves_when_another_is_there,
     databases::a_worker_that_overstays_is_terminated,
     databases::no_worker_slot_is_a_log_line,
     identity::a_trigger_can_do_no_more_than_the_owner,
     identity::a_search_path_captures_nothing_for_the_superuser,
     identity::no_name_of_others_is_used_in_a_sweep,
     identity::settings_of_the_database_do_not_hinder_the_sweep,
-    identity::tables_of_several_owners_are_not_swept,
-    owners::a_new_owner_is_followed,
     launcher::a_cluster_without_postgres_is_swept,
     launcher::its_database_is_free,
     launcher::no_connectable_database_is_waited_for,
-    launcher::a_broken_database_is_passed_over,
-    launcher::a_locked_database_holds_no_sweep_up,
     life::daemons_get_time_to_beat_after_an_outage,
     life::daemons_get_time_to_beat_after_a_promotion,
-    life::death_is_noticed_at_its_moment,
-    moments::a_killed_daemon_is_missed_within_a_second,
-    moments::a_death_during_a_sweep_is_not_left_to_the_tick,
     life::a_reload_counts_at_once,
     life::what_is_terminated_comes_back,
     life::a_fast_shutdown_does_not_wait_for_a_sweep,
     life::a_standby_begins_to_sweep_when_promoted,
+];
+
+/// When and as whom a sweep is made, and what it passes over.
+pub const AT_HOME: &[(&str, Suite)] = suite![
+    databases::a_full_disk_is_no_tasks_fault,
+    databases::what_cannot_be_swept_is_said_once,
+    databases::a_worker_leaves_when_another_is_there,
+    launcher::a_broken_database_is_passed_over,
+    launcher::a_locked_database_holds_no_sweep_up,
+    databases::a_refused_task_delays_only_itself,
+    databases::refused_tasks_among_many_delay_only_themselves,
+    databases::an_error_in_one_does_not_stop_the_others,
+    identity::tables_of_several_owners_are_not_swept,
+    owners::a_new_owner_is_followed,
+    life::death_is_noticed_at_its_moment,
+    moments::a_killed_daemon_is_missed_within_a_second,
+    moments::a_death_during_a_sweep_is_not_left_to_the_tick,
 ];
 
 /// Longest wait for something that takes the worker a few ticks.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
-use super::install::support::{all_adopted, install, lines, rows, same};
-use super::support::{LIMIT, expect, value};
+use super::install::support::{Step, all_adopted, install, lines, rows, same};
+use super::support::{LIMIT, expect, value, values};
 use crate::cluster::{Cluster, Options, Shutdown, output};
 use crate::context::Context;
 use crate::postgres_copy::PostgresCopy;
@@ -29,8 +29,20 @@ pub fn name(old: u32, new: u32) -> String {
     format!("pg_upgrade/{old}_to_{new}_carries_everything")
 }
 
-/// Tables that install created and tables that it adopted, events and readers, settings: the same afterwards, nothing
-/// left to install, calls work, and the worker sweeps.
+/// The step by which install has the event log begin anew.
+const BEGINS_ANEW: &str = "multica_event_log_id_seq";
+
+/// What happens to every runtime before the upgrade: afterwards there is nothing that a worker would do by itself, and the rows
+/// can be compared.
+const ALL_SWEPT: &str = "
+    SELECT FROM multica_sweep();
+    SELECT multica_set_runtime_offline(id) FROM agent_runtime WHERE status = 'online';
+    SET multica.offline_grace = '0s';
+    SELECT FROM multica_sweep()";
+
+/// Tables that install created and tables that it adopted, events and readers, settings: the same afterwards; every reader
+/// goes on where it was, in one database before install is run and in the other one after it; calls work, and the worker
+/// sweeps.
 pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     let old = context.cluster(&Options::new("old").set("multica.sweep_interval", "1h"))?;
     let created = context.fresh_database_in(&old)?;
@@ -44,28 +56,115 @@ pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     let mut before = Vec::new();
     for database in [&created, &adopted] {
         let mut client = database.connect()?;
-        client.batch_execute(
-            "SELECT FROM multica_sweep(); SELECT FROM multica_take_events('mirror', 2)",
-        )?;
+        client.batch_execute(ALL_SWEPT)?;
+        let readers = Readers::begin(&mut client)?;
         for (setting, value) in SETTINGS {
             let name = &database.name;
             client.batch_execute(&format!("ALTER DATABASE {name} SET {setting} = '{value}'"))?;
         }
-        before.push((database.name.clone(), Picture::take(&mut client)?));
+        let picture = Picture::take(&mut client)?;
+        before.push((database.name.clone(), picture, readers));
     }
     old.stop(Shutdown::Fast)?;
 
     let new = upgrade(&context.project, &old, &new.copy)?;
-    for (name, before) in &before {
-        let mut client = new.connect(name)?;
+    for (at, (name, before, mut readers)) in before.into_iter().enumerate() {
+        let mut client = new.connect(&name)?;
         let after = Picture::take(&mut client)?;
         same("the rows", &after.rows, &before.rows)?;
         same("the events", &after.events, &before.events)?;
         same("the catalogues", &after.catalogue, &before.catalogue)?;
-        all_adopted(&install(&mut client)?)?;
+        let reads_first = at == 0;
+        if reads_first {
+            readers.go_on(&mut client)?;
+            all_adopted(&install(&mut client)?)?;
+        } else {
+            only_begins_anew(&install(&mut client)?)?;
+            readers.go_on(&mut client)?;
+        }
         goes_on(&mut client).with_context(|| format!("in {name}"))?;
+        readers.meet_new_events(&mut client)?;
     }
     Ok(())
+}
+
+/// The new cluster has another system identifier, so the log is on another server than where it was written. All else is there.
+fn only_begins_anew(steps: &[Step]) -> Result<()> {
+    let (anew, others): (Vec<Step>, Vec<Step>) = steps
+        .iter()
+        .cloned()
+        .partition(|step| step.object == BEGINS_ANEW);
+    ensure!(
+        anew.iter().map(|step| step.action.as_str()).eq(["altered"]),
+        "install says of the ids of the log {anew:?}"
+    );
+    all_adopted(&others)
+}
+
+/// A reader that the log knows by its name, one that keeps its position itself, and one that has read all there was.
+struct Readers {
+    /// Ids of the events that were recorded before the upgrade.
+    all: Vec<i64>,
+    position: i64,
+    at_the_end: i64,
+}
+
+/// The ids that are read after an id.
+fn read(client: &mut Client, after: i64) -> Result<Vec<i64>> {
+    ids(client, &format!("SELECT id FROM multica_events({after})"))
+}
+
+fn take(client: &mut Client, at_most: i32) -> Result<Vec<i64>> {
+    ids(
+        client,
+        &format!("SELECT id FROM multica_take_events('mirror', {at_most})"),
+    )
+}
+
+fn ids(client: &mut Client, sql: &str) -> Result<Vec<i64>> {
+    let ids = values(client, sql)?;
+    Ok(ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?)
+}
+
+impl Readers {
+    /// Each has read a part of the log.
+    fn begin(client: &mut Client) -> Result<Readers> {
+        let all = read(client, 0)?;
+        ensure!(all.len() > 4, "there are only the events {all:?}");
+        ensure!(take(client, 2)? == all[..2], "the log begins elsewhere");
+        Ok(Readers {
+            position: all[2],
+            at_the_end: all[all.len() - 1],
+            all,
+        })
+    }
+
+    /// Each reads what it had not read, and nothing else.
+    fn go_on(&mut self, client: &mut Client) -> Result<()> {
+        let taken = take(client, 1000)?;
+        ensure!(taken == self.all[2..], "the named reader took {taken:?}");
+        let found = read(client, self.position)?;
+        ensure!(found == self.all[3..], "the other one read {found:?}");
+        let found = read(client, self.at_the_end)?;
+        ensure!(found.is_empty(), "who had read all read {found:?}");
+        Ok(())
+    }
+
+    /// Each reads every event that was recorded since, under ids that no event had before.
+    fn meet_new_events(&self, client: &mut Client) -> Result<()> {
+        let new = read(client, self.at_the_end)?;
+        ensure!(new.len() > 2, "new events are {new:?}");
+        ensure!(
+            take(client, 1000)? == new,
+            "the named reader missed some of {new:?}"
+        );
+        let found = read(client, self.position)?;
+        ensure!(
+            found == [&self.all[3..], &new].concat(),
+            "the other one read {found:?}"
+        );
+        Ok(())
+    }
 }
 
 /// What has to be the same on both sides.

@@ -97,10 +97,78 @@ Errors: 22004 workspace_id or registration is NULL; 22023 registration is malfor
   it; P0002 no such workspace; 23503 no such owner; 55000 the tables are missing; 42501 no privilege on them.
 Carries out UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;
 
+COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer) IS
+$$A runtime asks for work. First it gets again what it claimed more than multica.redeliver_after ago and never started:
+a lost answer costs no attempt. Then the best of what waits for it. One task at a time is in flight for an issue and
+agent and for a chat session, max_concurrent_tasks of an agent holds however many ask at once, and archived agents get
+none. A task of another workspace than the runtime's is cancelled instead of handed out.
+runtime_id: the runtime.
+max_tasks: at most so many, 0 or more; above 100 is 100.
+Returns one multica_claimed per task, with where to resume (prior_work_dir, and prior_session_id if the session was on this
+  runtime) and the claim_token to pass on. It is a sign of life of the runtime. Records task:dispatch for what is newly claimed,
+  task:cancelled and agent:status.
+Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 no such runtime: register again; 55000 the tables
+  are missing; 42501 no privilege on them.
+Carries out the server's ClaimTaskForRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_enqueue_issue(uuid, uuid, integer, integer, jsonb) IS
+$$Queues a task for the agent an issue is assigned to. Where one of the pair waits already, that one is the answer.
+issue_id: the issue.
+trigger_comment_id: the comment of this issue that asks for it; NULL where none does.
+priority: higher is claimed first; NULL is the issue's (urgent 4, high 3, medium 2, low 1, none 0).
+max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
+context: what the daemon needs to know, any JSON; NULL is none.
+Returns multica_enqueued; created is false where a task was queued or dispatched already, which keeps its own trigger
+  comment and, while it waits, moves to the runtime where the agent lives now. Records task:queued where a task was created
+  or moved.
+Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 no such issue, no such comment on it, or the agent is
+  of another workspace; 55000 no agent is assigned, the agent is archived, somebody reassigned the issue meanwhile, or
+  the tables are missing; 42501 no privilege on them.
+Carries out the server's enqueue for an issue.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_enqueue_mention(uuid, uuid, uuid, integer, integer, jsonb) IS
+$$Queues a task on an issue for an agent that was mentioned there, whoever is assigned. Where one of the pair waits
+already, that one is the answer.
+issue_id: the issue.
+agent_id: the agent mentioned.
+trigger_comment_id: the comment of this issue that mentions it; NULL where none does.
+priority: higher is claimed first; NULL is the issue's (urgent 4, high 3, medium 2, low 1, none 0).
+max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
+context: what the daemon needs to know, any JSON; NULL is none.
+Returns multica_enqueued, as multica_enqueue_issue does. Records task:queued where a task was created or moved.
+Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 no such issue, no such comment on it,
+  no such agent in the issue's workspace; 55000 the agent is archived, or the tables are missing; 42501 no privilege
+  on them.
+Carries out the server's enqueue for a mention.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_retry(uuid) IS
+$$Queues the automatic retry of one failed task, for an application that failed it with SQL of its own.
+multica_handle_failed_tasks does this and everything else that follows.
+The retry waits on the runtime where the agent lives now, and resumes the session only if that is the task's own.
+task_id: the task.
+Returns one multica_task, the retry, or no row: the task is not failed, its failure_reason is not retried, its attempts
+  are used up, its agent is archived, it has its retry, or newer work of the same issue or chat waits, runs or has
+  run. Records task:queued.
+Errors: 22004 task_id is NULL; P0002 no such task; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's MaybeRetryFailedTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_rerun(uuid, uuid) IS
+$$A user wants an issue worked on again: what its assignee has active there is cancelled and a fresh task queued, in one
+transaction. It begins a chain of its own (attempt 1) and resumes where the agent left off, the run just cancelled
+included; on another runtime than that run's it takes over the working directory and no session.
+issue_id: the issue.
+trigger_comment_id: the comment of this issue that asks for it; NULL where none does.
+Returns multica_task, the fresh one. Records task:cancelled and task:queued.
+Errors: 22004 issue_id is NULL; P0002 no such issue, no such comment on it, or the agent is of another workspace; 55000
+  no agent is assigned, the agent is archived, somebody reassigned the issue meanwhile, or the tables are missing;
+  42501 no privilege on them.
+Carries out the server's rerun endpoint.$$;
+
 COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
 $$One pass over everything that silence leaves behind, in one transaction: stale runtimes go offline, tasks in
 flight on offline runtimes and tasks that took too long are failed, retries are queued, issues, autopilot runs
-and agents set right, runtimes that nobody has used for multica.runtime_ttl deleted, old events trimmed. At most
+and agents set right, tasks that wait on an offline runtime moved to where their agents live now, agents without work
+set to idle, runtimes that nobody has used for multica.runtime_ttl deleted, old events trimmed. At most
 multica.batch_size rows a stage; it waits for nobody: what others hold is left for the next pass.
 stale_secs: seconds without a sign of life after which a runtime is dead, above 0; NULL is multica.stale_after.
 Returns multica_swept; where more is true, sweep again. Every event carries the sweep's sweep_id. A row that cannot

@@ -20,6 +20,7 @@ mod lock;
 mod other_kind;
 mod recovery;
 mod refusal;
+mod repair;
 mod role;
 mod row;
 mod runtime;

@@ -113,9 +113,14 @@ impl Wanted {
             &TASKS,
         ];
         for (statement, ids) in statements.into_iter().zip(self.in_order()) {
-            if !ids.is_empty() {
-                statement.run(&[arg(ids.clone())]);
+            if ids.is_empty() {
+                continue;
             }
+            let mut args = vec![arg(ids.clone())];
+            if std::ptr::eq(statement, &RUNTIMES_KEY_SHARE) {
+                args.push(arg(self.agents.clone()));
+            }
+            statement.run(&args);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::event::{self, Events};
 use crate::failure::Consequences;
 use crate::kind::Swept;
 use crate::recovery;
+use crate::repair;
 use crate::row::Composite;
 use crate::runtime;
 use crate::settings;
@@ -20,6 +21,7 @@ use crate::writer::{self, Writer};
 static NEW_ID: Statement = Statement::write(include_str!("../sql/sweep/new_id.sql"));
 static RECORD: Statement = Statement::write(include_str!("../sql/sweep/record.sql"));
 static IS_COUNTING: Statement = Statement::read(include_str!("../sql/sweep/is_counting.sql"));
+static LOCK_TOTAL: Statement = Statement::write(include_str!("../sql/sweep/lock_total.sql"));
 static COUNT: Statement = Statement::write(include_str!("../sql/sweep/count.sql"));
 
 extension_sql_file!(
@@ -38,12 +40,19 @@ struct Done {
     tasks_timed_out: i64,
     consequences: Consequences,
     runtimes_deleted: i64,
+    /// Agents set to idle, and tasks moved, apart from verdicts.
+    repaired: i64,
     more: bool,
 }
 
 impl Done {
     fn anything(&self) -> bool {
-        self.runtimes_offline + self.tasks_failed + self.tasks_timed_out + self.runtimes_deleted > 0
+        self.runtimes_offline
+            + self.tasks_failed
+            + self.tasks_timed_out
+            + self.runtimes_deleted
+            + self.repaired
+            > 0
     }
 }
 
@@ -107,6 +116,7 @@ impl Sweep {
         let mut done = Done::default();
         let mut of_runtimes = Events::of_sweep(self.id);
         self.verdicts(writer, &mut done, &mut of_runtimes);
+        self.repairs(writer, &mut done);
         self.housekeeping(writer, &mut done, &mut of_runtimes);
         if !of_runtimes.is_empty() {
             writer.beside(|| record_events(of_runtimes, self.now));
@@ -151,6 +161,18 @@ impl Sweep {
         });
     }
 
+    fn repairs(&self, writer: &mut Writer, done: &mut Done) {
+        let Self { now, batch, .. } = *self;
+        let events = Events::of_sweep(self.id);
+        self.stage(done, |done| {
+            let moved = repair::tasks_left_behind(batch, now, writer, &events);
+            let idle = repair::agents_without_work(batch, now, writer, &events);
+            done.repaired += moved.changed + idle.changed;
+            done.consequences.agents_reconciled += idle.changed;
+            moved.more || idle.more
+        });
+    }
+
     fn housekeeping(&self, writer: &mut Writer, done: &mut Done, of_runtimes: &mut Events) {
         let Self { now, batch, .. } = *self;
         let ttl = settings::runtime_ttl_secs();
@@ -172,17 +194,15 @@ impl Sweep {
 
     fn record(&self, done: &Done) {
         let took = self.budget.elapsed().as_secs_f64() * 1000.0;
-        let figures = || with_figures(vec![arg(self.now), arg(took)], done);
-        if RECORD.run(&figures()) == 0 {
-            // Held by another sweep, whose figures stand, or not there yet.
-            event::make_state_row();
-            RECORD.run(&figures());
+        if writer::lock_state() {
+            RECORD.run(&with_figures(vec![arg(self.now), arg(took)], done));
         }
         if is_counting() {
+            let slot: Option<i32> = LOCK_TOTAL.row(&[], |row| row.must(1));
             // An id that the sequence draws may be taken where rows came without it: the next one is tried.
             (0..MOST_DRAWS).find(|_| {
-                let counted = COUNT.row(&with_figures(vec![arg(self.now)], done), |_| ());
-                counted.is_some()
+                let args = with_figures(vec![arg(slot), arg(self.now)], done);
+                COUNT.row(&args, |_| ()).is_some()
             });
         }
     }

@@ -17,6 +17,7 @@ use crate::spi::{Statement, arg};
 use crate::subtransaction::{self, Later};
 
 static PASSED_OVER: Statement = Statement::write(include_str!("../sql/sweep/refused.sql"));
+static LOCK_STATE: Statement = Statement::write(include_str!("../sql/sweep/lock_state.sql"));
 static RECORD_ERROR: Statement = Statement::write(include_str!("../sql/sweep/record_error.sql"));
 static REFUSE_EVENTS: Statement = Statement::write(include_str!("../sql/event/refuse.sql"));
 
@@ -116,16 +117,19 @@ fn run<R>(
     })
 }
 
+/// Locks the row of what sweeps know, and makes it where there is none yet; false while another session holds it.
+pub fn lock_state() -> bool {
+    let lock = || LOCK_STATE.run(&[]) > 0;
+    lock() || {
+        crate::event::make_state_row();
+        lock()
+    }
+}
+
 /// Notes an error where the operator looks, and the rows that are passed over for a while because of it; false where
 /// somebody else holds the record.
 pub fn record_error(text: &str, refused: Vec<Uuid>, is_refusal: bool) -> bool {
-    let record = || RECORD_ERROR.run(&[arg(text), arg(refused.clone()), arg(is_refusal)]) > 0;
-    if record() {
-        return true;
-    }
-    // Held by a sweep, or not there yet.
-    crate::event::make_state_row();
-    record()
+    lock_state() && RECORD_ERROR.run(&[arg(text), arg(refused), arg(is_refusal)]) > 0
 }
 
 impl<'a> Writer<'a> {
@@ -283,7 +287,7 @@ impl<'a> Writer<'a> {
             }
         }
         self.beside(|| {
-            if !events.is_empty() {
+            if !events.is_empty() && lock_state() {
                 REFUSE_EVENTS.run(&[arg(events)]);
             }
             record_error(&text, ids, true);

@@ -1,6 +1,6 @@
 -- One retry a parent, at the back of the queue in the parents' order. The pending slot of (issue, agent) may be taken: then
--- whoever holds it wins and there is no retry. The slot's predicate differs between schema versions, so no conflict
--- target is named. The retry of a chat turn keeps the turn's place, before those that were queued behind it: it carries the
+-- whoever holds it wins and there is no retry. It goes to where the agent lives now, and resumes the session only if that is
+-- where the session was. The retry of a chat turn keeps the turn's place, before those that were queued behind it: it carries the
 -- session that they go on from. A failure that is handed in late gets none either, once a later task of the same work has
 -- run or runs; one that was cancelled while it waited has not run.
 INSERT INTO agent_task_queue (
@@ -8,26 +8,27 @@ INSERT INTO agent_task_queue (
     session_id, work_dir, max_attempts, attempt, parent_task_id, status, created_at
 )
 SELECT
-    p.agent_id, p.runtime_id, p.issue_id, p.chat_session_id, p.autopilot_run_id, p.trigger_comment_id,
+    p.agent_id, a.runtime_id, p.issue_id, p.chat_session_id, p.autopilot_run_id, p.trigger_comment_id,
     CASE WHEN p.chat_session_id IS NULL THEN p.priority ELSE GREATEST(p.priority, 3, (
         SELECT max(q.priority)
         FROM agent_task_queue AS q
         WHERE q.chat_session_id = p.chat_session_id AND q.completed_at IS NULL AND q.status = 'queued'
     )) END,
     p.context,
-    p.session_id, p.work_dir, p.max_attempts, p.attempt + 1, p.id, 'queued',
+    CASE WHEN p.runtime_id = a.runtime_id THEN p.session_id END, p.work_dir, p.max_attempts, p.attempt + 1, p.id, 'queued',
     CASE WHEN p.chat_session_id IS NULL THEN $2 + make_interval(
         secs => 0.000001::double precision
             * (row_number() OVER (ORDER BY p.priority DESC, p.created_at, p.id))::double precision
     ) ELSE p.created_at END
 FROM agent_task_queue AS p
+JOIN agent AS a ON a.id = p.agent_id
 WHERE p.id = ANY ($1)
   AND p.status = 'failed'
   AND p.failure_reason IN ('runtime_offline', 'runtime_recovery', 'timeout')
   AND p.attempt < p.max_attempts
   AND p.autopilot_run_id IS NULL
   AND (p.issue_id IS NOT NULL OR p.chat_session_id IS NOT NULL OR p.context IS NOT NULL)
-  AND (SELECT a.archived_at IS NULL FROM agent AS a WHERE a.id = p.agent_id)
+  AND a.archived_at IS NULL
   AND NOT EXISTS (SELECT FROM agent_task_queue AS c WHERE c.parent_task_id = p.id)
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
@@ -48,6 +49,6 @@ WHERE p.id = ANY ($1)
         AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
   )
 ORDER BY p.priority DESC, p.created_at, p.id
-ON CONFLICT DO NOTHING
+ON CONFLICT (issue_id, agent_id) WHERE status IN ('queued', 'dispatched') DO NOTHING
 RETURNING id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, parent_task_id, status, attempt, max_attempts,
     failure_reason, error

@@ -1,1 +1,10 @@
-SELECT r.id FROM agent_runtime AS r WHERE r.id = ANY ($1) ORDER BY r.id FOR KEY SHARE
+-- The runtimes $1, and those on which the agents $2 live, which the caller has locked: a retry goes there.
+SELECT r.id
+FROM agent_runtime AS r
+WHERE r.id = ANY (ARRAY(
+    SELECT u.id FROM pg_catalog.unnest($1) AS u (id)
+    UNION ALL
+    SELECT a.runtime_id FROM agent AS a WHERE a.id = ANY ($2)
+))
+ORDER BY r.id
+FOR KEY SHARE

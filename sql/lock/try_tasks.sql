@@ -1,5 +1,6 @@
 -- A sweep never waits for a row. Of the tasks given, already locked by the caller, those are kept of which every row
--- that the verdict writes or refers to could be locked at once; the others are left for the next pass. The issue is
+-- that the verdict writes or refers to could be locked at once, the runtime on which the agent lives now among them: its
+-- retry goes there. The others are left for the next pass. The issue is
 -- locked FOR UPDATE because an uncommitted task of the pair holds its key, and a retry would wait for it at the pending
 -- slot. So it would for a task that is just leaving the slot: s holds the slots' tasks, q those that nobody is changing.
 -- The conditions are written so that each is a hashed subplan (IS TRUE and OR keep the planner from making a join of it):
@@ -10,13 +11,16 @@ WITH t AS MATERIALIZED (
     WHERE id = ANY ($1)
 ),
 a AS MATERIALIZED (
-    SELECT id FROM agent WHERE id = ANY (ARRAY(SELECT agent_id FROM t)) FOR NO KEY UPDATE SKIP LOCKED
+    SELECT id, runtime_id FROM agent WHERE id = ANY (ARRAY(SELECT agent_id FROM t)) FOR NO KEY UPDATE SKIP LOCKED
 ),
 i AS MATERIALIZED (
     SELECT id FROM issue WHERE id = ANY (ARRAY(SELECT issue_id FROM t)) FOR UPDATE SKIP LOCKED
 ),
 r AS MATERIALIZED (
-    SELECT id FROM agent_runtime WHERE id = ANY (ARRAY(SELECT runtime_id FROM t)) FOR KEY SHARE SKIP LOCKED
+    SELECT id
+    FROM agent_runtime
+    WHERE id = ANY (ARRAY(SELECT runtime_id FROM t UNION ALL SELECT runtime_id FROM a))
+    FOR KEY SHARE SKIP LOCKED
 ),
 c AS MATERIALIZED (
     SELECT id FROM chat_session WHERE id = ANY (ARRAY(SELECT chat_session_id FROM t)) FOR NO KEY UPDATE SKIP LOCKED
@@ -38,7 +42,7 @@ q AS MATERIALIZED (
 )
 SELECT t.id
 FROM t
-WHERE (t.agent_id IN (SELECT a.id FROM a)) IS TRUE
+WHERE (t.agent_id IN (SELECT a.id FROM a WHERE (a.runtime_id IN (SELECT r.id FROM r)) IS TRUE)) IS TRUE
   AND (t.runtime_id IN (SELECT r.id FROM r)) IS TRUE
   AND (t.issue_id IS NULL OR t.issue_id IN (SELECT i.id FROM i))
   AND (t.chat_session_id IS NULL OR t.chat_session_id IN (SELECT c.id FROM c))

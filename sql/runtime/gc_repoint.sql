@@ -1,13 +1,5 @@
--- History moves to where its agent lives now, at most $2 tasks; rows that somebody holds are left for the next pass.
-WITH moving AS MATERIALIZED (
-    SELECT t.id, a.runtime_id
-    FROM agent_task_queue AS t
-    JOIN agent AS a ON a.id = t.agent_id
-    JOIN agent_runtime AS n ON n.id = a.runtime_id
-    WHERE t.runtime_id = ANY ($1) AND a.runtime_id <> ALL ($1)
-    LIMIT $2
-    FOR NO KEY UPDATE OF a SKIP LOCKED
-    FOR KEY SHARE OF n SKIP LOCKED
-    FOR UPDATE OF t SKIP LOCKED
-)
-UPDATE agent_task_queue AS t SET runtime_id = m.runtime_id FROM moving AS m WHERE t.id = m.id
+-- Tasks $1, locked by the caller, move to the runtimes $2. Their sessions go with the machine that they were on.
+UPDATE agent_task_queue AS t
+SET runtime_id = m.runtime_id, session_id = NULL
+FROM unnest($1, $2) AS m (id, runtime_id)
+WHERE t.id = m.id

@@ -1,6 +1,7 @@
 -- Tasks in the order given, with what the daemon needs to resume: the row's own pair, else where the agent left the issue,
 -- else the chat's pointer, else the chat's last task; always both fields from one source. What was cancelled while it
--- waited is no source: what it carries is older than what ran since.
+-- waited is no source: what it carries is older than what ran since. A session is resumed only where it was, the working
+-- directory anywhere. A chat's pointer says not where it was set: the last turn does, if it left the pointer.
 WITH claimed AS (
     UPDATE agent_task_queue AS t
     SET status = 'dispatched', dispatched_at = $2
@@ -17,12 +18,12 @@ SELECT
     (LEAST(GREATEST(extract(epoch FROM t.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint AS claim_token
 FROM claimed AS t
 LEFT JOIN LATERAL (
-    SELECT x.session_id, x.work_dir
+    SELECT CASE WHEN x.runtime_id = t.runtime_id THEN x.session_id END AS session_id, x.work_dir
     FROM (
-        SELECT 1 AS place, t.session_id, t.work_dir
+        SELECT 1 AS place, t.session_id, t.work_dir, t.runtime_id
         UNION ALL
         (
-            SELECT 2, o.session_id, o.work_dir
+            SELECT 2, o.session_id, o.work_dir, o.runtime_id
             FROM agent_task_queue AS o
             WHERE t.session_id IS NULL
               AND o.issue_id = t.issue_id
@@ -34,12 +35,10 @@ LEFT JOIN LATERAL (
             LIMIT 1
         )
         UNION ALL
-        SELECT 3, c.session_id, c.work_dir
+        SELECT v.place, v.session_id, v.work_dir, v.runtime_id
         FROM chat_session AS c
-        WHERE c.id = t.chat_session_id
-        UNION ALL
-        (
-            SELECT 4, o.session_id, o.work_dir
+        LEFT JOIN LATERAL (
+            SELECT o.session_id, o.work_dir, o.runtime_id
             FROM agent_task_queue AS o
             WHERE t.session_id IS NULL
               AND o.chat_session_id = t.chat_session_id
@@ -49,7 +48,13 @@ LEFT JOIN LATERAL (
               AND o.completed_at IS NOT NULL
             ORDER BY o.completed_at DESC, o.id DESC
             LIMIT 1
-        )
+        ) AS l ON true
+        CROSS JOIN LATERAL (
+            VALUES
+                (3, c.session_id, c.work_dir, CASE WHEN l.session_id = c.session_id THEN l.runtime_id ELSE t.runtime_id END),
+                (4, l.session_id, l.work_dir, l.runtime_id)
+        ) AS v (place, session_id, work_dir, runtime_id)
+        WHERE c.id = t.chat_session_id
     ) AS x
     WHERE x.session_id IS NOT NULL
     ORDER BY x.place

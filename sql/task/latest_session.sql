@@ -1,6 +1,8 @@
 -- What the agent's most recent run on the issue pinned, whatever became of the run. What was cancelled while it waited
--- has not run.
-SELECT t.session_id, t.work_dir
+-- has not run. A session is resumed only where it was: not after the agent has moved to another runtime.
+SELECT
+    CASE WHEN t.runtime_id = (SELECT a.runtime_id FROM agent AS a WHERE a.id = t.agent_id) THEN t.session_id END,
+    t.work_dir
 FROM agent_task_queue AS t
 WHERE t.issue_id = $1
   AND t.agent_id = $2

@@ -5,12 +5,11 @@ use pgrx::prelude::*;
 use super::lowest_held;
 use crate::settings;
 use crate::spi::{Statement, arg};
-use crate::writer::Writer;
+use crate::writer::{Writer, lock_state};
 
 static CAN_LEAVE_BEHIND: Statement =
     Statement::read(include_str!("../../sql/event/can_leave_behind.sql"));
 static DUE: Statement = Statement::write(include_str!("../../sql/event/due.sql"));
-static LOCK: Statement = Statement::write(include_str!("../../sql/event/lock_trimming.sql"));
 static TRIM: Statement = Statement::write(include_str!("../../sql/event/trim.sql"));
 static FORGET_REFUSED: Statement =
     Statement::write(include_str!("../../sql/event/forget_refused.sql"));
@@ -33,7 +32,7 @@ pub fn trim(now: TimestampWithTimeZone, most: i64, writer: &mut Writer) -> bool 
     if due.is_empty() || writer.is_in_pieces() && !can_leave_behind() {
         return false;
     }
-    if LOCK.row(&[], |row| row.get::<bool>(1)).is_none() {
+    if !lock_state() {
         return false;
     }
     let ids: Vec<i64> = due.iter().map(|(id, _)| *id).collect();

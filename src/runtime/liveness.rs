@@ -1,5 +1,7 @@
 //! Signs of life and their absence.
 
+use std::collections::HashSet;
+
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
@@ -26,10 +28,10 @@ static HEARTBEAT_MANY: Statement =
 static COUNT: Statement =
     Statement::write(include_str!("../../sql/runtime/count.sql")).of_visible_rows();
 static STOP_TASKS: Statement = Statement::write(include_str!("../../sql/runtime/stop_tasks.sql"));
+static LOCK_FOR_STATUS: Statement =
+    Statement::write(include_str!("../../sql/runtime/lock_for_status.sql")).of_visible_rows();
 static REVIVE: Statement =
     Statement::write(include_str!("../../sql/runtime/revive.sql")).of_visible_rows();
-static SET_OFFLINE: Statement =
-    Statement::write(include_str!("../../sql/runtime/set_offline.sql")).of_visible_rows();
 static STALE: Statement =
     Statement::write(include_str!("../../sql/runtime/stale_candidates.sql")).of_whole_tables();
 static SEEN_NOW: Statement = Statement::write(include_str!("../../sql/runtime/seen_now.sql"));
@@ -118,15 +120,24 @@ fn beat_of_online(runtimes: &[Uuid], now: TimestampWithTimeZone) -> Option<i64> 
 
 /// Sets runtimes online and seen, and announces those that were not online; says how many exist.
 pub fn revive(runtimes: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) -> i64 {
-    let seen: Vec<(Uuid, Uuid, bool)> = REVIVE.rows(&[arg(runtimes), arg(now)], |row| {
-        (row.must(1), row.must(2), row.must(3))
-    });
-    let back = seen.iter().filter(|(_, _, back)| *back);
-    events.runtimes(
-        "online",
-        back.map(|(runtime, workspace, _)| (*workspace, *runtime)),
-    );
-    seen.len() as i64
+    let locked = lock_for_status(runtimes);
+    let ids: Vec<Uuid> = locked.iter().map(|(id, _)| *id).collect();
+    let seen: Vec<(Uuid, Uuid)> =
+        REVIVE.rows(&[arg(ids), arg(now)], |row| (row.must(2), row.must(1)));
+    let many = seen.len() as i64;
+    let was_away: HashSet<Uuid> = locked
+        .into_iter()
+        .filter(|(_, status)| status != "online")
+        .map(|(id, _)| id)
+        .collect();
+    let back = seen.into_iter().filter(|(_, id)| was_away.contains(id));
+    events.runtimes("online", back);
+    many
+}
+
+/// Locks those of the runtimes that exist; returns each with its status.
+fn lock_for_status(runtimes: Vec<Uuid>) -> Vec<(Uuid, String)> {
+    LOCK_FOR_STATUS.rows(&[arg(runtimes)], |row| (row.must(1), row.must(2)))
 }
 
 /// Sets a runtime offline without touching when it was last seen (SetAgentRuntimeOffline). True: it was online.
@@ -149,8 +160,11 @@ fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
 
 fn set_offline(runtimes: Vec<Uuid>) -> i64 {
     let now = clock::now();
+    let mut locked = lock_for_status(runtimes);
+    locked.retain(|(_, status)| status != "offline");
+    let going: Vec<Uuid> = locked.into_iter().map(|(id, _)| id).collect();
     let changed: Vec<(Uuid, Uuid)> =
-        SET_OFFLINE.rows(&[arg(runtimes), arg(now)], |row| (row.must(2), row.must(1)));
+        MARK_OFFLINE.rows(&[arg(going), arg(now)], |row| (row.must(2), row.must(1)));
     let many = changed.len() as i64;
     let mut events = Events::default();
     events.runtimes("deregister", changed);

@@ -19,7 +19,10 @@ pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
         hidden.raise();
     }
     match error.sql_error_code() {
-        PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
+        // The last one: no index that an ON CONFLICT could mean.
+        PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE
+        | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
+        | PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE
             if parses && error.hint().is_none() =>
         {
             Error::state(

@@ -20,6 +20,8 @@ static AGENT: Statement =
     Statement::write(include_str!("../../sql/task/agent_under_lock.sql")).of_visible_rows();
 static INSERT: Statement = Statement::write(include_str!("../../sql/task/insert.sql"));
 static PENDING: Statement = Statement::write(include_str!("../../sql/task/pending_of_pair.sql"));
+static BRING_HOME: Statement =
+    Statement::write(include_str!("../../sql/task/bring_home.sql")).by_id();
 static LINK_RUN: Statement = Statement::write(include_str!("../../sql/task/link_run.sql"));
 
 extension_sql_file!(
@@ -118,7 +120,18 @@ fn home_of(source: &Source) -> Result<(Uuid, Uuid)> {
     Ok((workspace, runtime))
 }
 
-/// Inserts the task, or finds the pending one of the same issue and agent. The caller holds the locks.
+/// Moves waiting tasks to the runtimes on which their agents live now, and announces them there. The caller holds the locks
+/// of agents and runtimes. Returns how many it moved.
+pub fn bring_home(tasks: Vec<Uuid>, homes: Vec<Uuid>, events: &mut Events) -> usize {
+    let moved = Told::read(&BRING_HOME, &[arg(tasks), arg(homes)]);
+    for task in &moved {
+        events.task("task:queued", task);
+    }
+    moved.len()
+}
+
+/// Inserts the task, or finds the pending one of the same issue and agent, which then waits where the agent lives now. The
+/// caller holds the locks.
 pub fn insert(
     source: &Source,
     wishes: Wishes,
@@ -153,8 +166,9 @@ pub fn insert(
         events.task("task:queued", &task);
         return Ok((task.id(), true));
     }
-    let pending = PENDING.row(&[arg(source.issue), arg(source.agent)], |row| row.must(1));
-    let pending = pending.ok_or_else(|| {
+    let args = [arg(source.issue), arg(source.agent), arg(runtime)];
+    let pending: Option<(Uuid, bool)> = PENDING.row(&args, |row| (row.must(1), row.must(2)));
+    let (pending, is_away) = pending.ok_or_else(|| {
         Error::state(
             Word::TryAgain,
             "the pending task of this issue and agent went away while it was looked for",
@@ -162,6 +176,9 @@ pub fn insert(
             "Repeat the call.",
         )
     })?;
+    if is_away {
+        bring_home(vec![pending], vec![runtime], events);
+    }
     Ok((pending, false))
 }
 

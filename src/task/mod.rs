@@ -14,3 +14,4 @@ mod start;
 mod transition;
 
 pub use cancel::cancel;
+pub use enqueue::bring_home;

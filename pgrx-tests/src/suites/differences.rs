@@ -147,7 +147,7 @@ fn history_survives_delete_of_a_runtime(context: &Context) -> Result<()> {
     expect(
         &mut client,
         &format!("SELECT * FROM multica_delete_runtime({})", id("b3")),
-        "0 0 3",
+        "0 0 2",
     )?;
     expect(
         &mut client,

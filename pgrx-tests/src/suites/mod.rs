@@ -58,6 +58,7 @@ mod pgbouncer;
 mod pgspot;
 mod pipeline;
 mod plans;
+mod repair;
 mod rescue;
 mod resume;
 mod retry;
@@ -150,6 +151,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     pgbouncer::ALL,
     pgspot::ALL,
     pipeline::ALL,
+    repair::AT_HOME,
     rescue::AT_HOME,
     resume::ALL,
     retry::ALL,

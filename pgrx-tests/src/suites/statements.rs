@@ -37,6 +37,7 @@ fn work(client: &mut Client, tasks: usize) -> Result<()> {
          INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id, status, max_attempts, dispatched_at, started_at)
          SELECT a.id, a.runtime_id, i.id, 'running', CASE WHEN i.number % 10 = 0 THEN 1 ELSE 2 END, now(), now()
          FROM issue AS i JOIN agent AS a ON a.name = 'agent-' || (i.number % 50 + 1);
+         UPDATE agent SET status = 'idle' WHERE id NOT IN (SELECT agent_id FROM agent_task_queue);
          ANALYZE",
         workspace = id("a1"),
         runtime = id("b1"),

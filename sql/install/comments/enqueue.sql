@@ -17,7 +17,8 @@ priority: higher is claimed first; NULL is the issue's (urgent 4, high 3, medium
 max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
 context: what the daemon needs to know, any JSON; NULL is none.
 Returns multica_enqueued; created is false where a task was queued or dispatched already, which keeps its own trigger
-  comment. Records task:queued where one was created.
+  comment and, while it waits, moves to the runtime where the agent lives now. Records task:queued where a task was created
+  or moved.
 Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 no such issue, no such comment on it, or the agent is
   of another workspace; 55000 no agent is assigned, the agent is archived, somebody reassigned the issue meanwhile, or
   the tables are missing; 42501 no privilege on them.
@@ -32,7 +33,7 @@ trigger_comment_id: the comment of this issue that mentions it; NULL where none 
 priority: higher is claimed first; NULL is the issue's (urgent 4, high 3, medium 2, low 1, none 0).
 max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
 context: what the daemon needs to know, any JSON; NULL is none.
-Returns multica_enqueued, as multica_enqueue_issue does. Records task:queued where a task was created.
+Returns multica_enqueued, as multica_enqueue_issue does. Records task:queued where a task was created or moved.
 Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 no such issue, no such comment on it,
   no such agent in the issue's workspace; 55000 the agent is archived, or the tables are missing; 42501 no privilege
   on them.

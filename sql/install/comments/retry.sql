@@ -1,6 +1,7 @@
 COMMENT ON FUNCTION multica_retry(uuid) IS
 $$Queues the automatic retry of one failed task, for an application that failed it with SQL of its own.
 multica_handle_failed_tasks does this and everything else that follows.
+The retry waits on the runtime where the agent lives now, and resumes the session only if that is the task's own.
 task_id: the task.
 Returns one multica_task, the retry, or no row: the task is not failed, its failure_reason is not retried, its attempts
   are used up, its agent is archived, it has its retry, or newer work of the same issue or chat waits, runs or has

@@ -1,7 +1,8 @@
 COMMENT ON FUNCTION multica_sweep(double precision) IS
 $$One pass over everything that silence leaves behind, in one transaction: stale runtimes go offline, tasks in
 flight on offline runtimes and tasks that took too long are failed, retries are queued, issues, autopilot runs
-and agents set right, runtimes that nobody has used for multica.runtime_ttl deleted, old events trimmed. At most
+and agents set right, tasks that wait on an offline runtime moved to where their agents live now, agents without work
+set to idle, runtimes that nobody has used for multica.runtime_ttl deleted, old events trimmed. At most
 multica.batch_size rows a stage; it waits for nobody: what others hold is left for the next pass.
 stale_secs: seconds without a sign of life after which a runtime is dead, above 0; NULL is multica.stale_after.
 Returns multica_swept; where more is true, sweep again. Every event carries the sweep's sweep_id. A row that cannot

@@ -22,3 +22,6 @@ CREATE INDEX multica_agent_runtime ON agent (runtime_id);
 CREATE INDEX multica_task_run ON agent_task_queue (autopilot_run_id) WHERE autopilot_run_id IS NOT NULL;
 CREATE INDEX multica_run_task ON autopilot_run (task_id) WHERE task_id IS NOT NULL;
 CREATE INDEX multica_chat_agent ON chat_session (agent_id);
+
+-- The agents at work, of which a sweep finds those that have nothing in flight.
+CREATE INDEX multica_agent_working ON agent (updated_at, id) WHERE status = 'working';

@@ -67,6 +67,7 @@ impl Model {
         let mut retries = Vec::new();
         for (place, at) in eligible.into_iter().enumerate() {
             let mut task = self.tasks[at].again(at, self.now + 1 + place as i64);
+            task.runtime = self.agents[task.agent].runtime;
             if let Some(chat) = task.chat {
                 let waiting = self
                     .tasks
@@ -99,6 +100,15 @@ impl Model {
             && !self.agents[parent.agent].archived
             && !self.any(|other| other.parent == Some(at))
             && !self.any(in_the_way)
+    }
+
+    /// Moves a waiting task to where its agent lives now.
+    pub fn bring_home(&mut self, at: usize) {
+        let home = self.agents[self.tasks[at].agent].runtime;
+        if self.tasks[at].status == Status::Queued && self.tasks[at].runtime != home {
+            self.tasks[at].runtime = home;
+            self.event("task:queued");
+        }
     }
 
     /// Cancels active tasks.

@@ -181,13 +181,22 @@ impl Model {
             _ => false,
         });
         let timed_out = self.fail(&late, "timeout");
+        for at in self.those(|task| !self.runtimes[task.runtime].online) {
+            self.bring_home(at);
+        }
+        let idle = (0..self.agents.len())
+            .filter(|agent| self.agents[*agent].working)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .filter(|agent| self.reconcile(*agent))
+            .count();
         rows(&[
             &stale.len(),
             &lost.len(),
             &late.len(),
             &(of_offline.retries.len() + timed_out.retries.len()),
             &(of_offline.issues + timed_out.issues),
-            &(of_offline.agents + timed_out.agents),
+            &(of_offline.agents + timed_out.agents + idle),
         ])
     }
 

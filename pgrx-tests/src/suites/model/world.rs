@@ -103,6 +103,7 @@ impl Model {
             return None;
         }
         if let Some(pending) = self.slot(&task) {
+            self.bring_home(pending);
             return Some((pending, false));
         }
         self.insert(task);

@@ -10,9 +10,14 @@ use crate::context::Context;
 use crate::suites::grant::support::{CAPABILITIES, routines, story};
 
 /// Folders of `sql/` whose statements run against tables that are there.
-const STATEMENTS: [&str; 7] = [
-    "event", "failure", "lock", "runtime", "status", "sweep", "task",
+const STATEMENTS: [&str; 8] = [
+    "event", "failure", "lock", "repair", "runtime", "status", "sweep", "task",
 ];
+
+/// A task waits on a machine that the sweep is going to miss, away from its agent, and the oldest event is due.
+const FOR_THE_SWEEP: &str = "INSERT INTO agent_task_queue (agent_id, runtime_id, context)
+    SELECT md5('agent1')::uuid, r.id, '{}' FROM agent_runtime AS r WHERE r.id = md5('runtime2')::uuid;
+    UPDATE multica_event_log SET created_at = '-infinity' WHERE id = (SELECT min(id) FROM multica_event_log)";
 
 /// Scripts that together call every function of the catalogue, except the two that an administrator calls once. All but the
 /// last leave nothing behind.
@@ -48,6 +53,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     calls.push(
         "UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into(),
     );
+    calls.push(FOR_THE_SWEEP.into());
     calls.push("CALL multica_sweep_all()".into());
     // A log whose sequence is behind its rows begins anew.
     calls.push(format!(

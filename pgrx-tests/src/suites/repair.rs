@@ -1,0 +1,303 @@
+//! Rows that others moved or deleted: work goes where its agent lives now, and nothing waits for what is gone.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use super::support::{expect, expect_state, id, team, value};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] = &[
+    (
+        "repair/retry_goes_where_the_agent_lives_now",
+        retry_goes_where_the_agent_lives_now,
+    ),
+    (
+        "repair/chats_session_is_not_resumed_elsewhere",
+        chats_session_is_not_resumed_elsewhere,
+    ),
+    (
+        "repair/rerun_resumes_no_session_of_another_machine",
+        rerun_resumes_no_session_of_another_machine,
+    ),
+    (
+        "repair/new_work_brings_a_waiting_task_along",
+        new_work_brings_a_waiting_task_along,
+    ),
+    (
+        "repair/waiting_task_follows_its_agent_off_a_dead_machine",
+        waiting_task_follows_its_agent_off_a_dead_machine,
+    ),
+    (
+        "repair/agent_of_a_deleted_issue_is_idle_again",
+        agent_of_a_deleted_issue_is_idle_again,
+    ),
+    (
+        "repair/users_unique_index_is_named",
+        users_unique_index_is_named,
+    ),
+    (
+        "repair/missing_slot_names_install",
+        missing_slot_names_install,
+    ),
+];
+
+/// The tests that do not depend on the version of Postgres.
+pub const AT_HOME: &[(&str, Suite)] = &[(
+    "repair/no_statement_locks_and_writes",
+    no_statement_locks_and_writes,
+)];
+
+const ISSUE: &str = "multica_enqueue_issue('00000000-0000-4000-8000-0000000000d1')";
+const CHAT: &str = "multica_enqueue_chat('00000000-0000-4000-8000-000000000051')";
+
+/// Queues work, has machine-1 run it, and pins where it runs.
+fn run(client: &mut Client, enqueue: &str) -> Result<String> {
+    client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
+    let task = value(
+        client,
+        &format!("SELECT id FROM multica_claim({})", id("b1")),
+    )?;
+    client.batch_execute(&format!(
+        "SELECT FROM multica_start('{task}'); SELECT multica_pin_session('{task}', 's1', '/dir')"
+    ))?;
+    Ok(task)
+}
+
+/// The agent Ada moves to machine-2.
+fn move_away(client: &mut Client) -> Result<()> {
+    client.batch_execute(&format!(
+        "UPDATE agent SET runtime_id = {} WHERE id = {}",
+        id("b2"),
+        id("c1")
+    ))?;
+    Ok(())
+}
+
+/// Machine-1 falls silent.
+fn silence(client: &mut Client) -> Result<()> {
+    client.batch_execute(&format!(
+        "UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour' WHERE id = {}",
+        id("b1")
+    ))?;
+    Ok(())
+}
+
+/// What machine-2 is handed: the attempt, and where it is to resume.
+fn expect_elsewhere(client: &mut Client, expected: &str) -> Result<()> {
+    let claim = format!(
+        "SELECT attempt, prior_session_id IS NULL, prior_work_dir FROM multica_claim({})",
+        id("b2")
+    );
+    expect(client, &claim, expected)
+}
+
+/// The machine on which a task ran is found dead after its agent was moved to another one.
+fn retry_goes_where_the_agent_lives_now(context: &Context) -> Result<()> {
+    for enqueue in [ISSUE, CHAT] {
+        let (_database, mut client) = team(context)?;
+        run(&mut client, enqueue)?;
+        move_away(&mut client)?;
+        silence(&mut client)?;
+        expect(
+            &mut client,
+            "SELECT tasks_failed, tasks_retried FROM multica_sweep()",
+            "1 1",
+        )?;
+        // Nor does new work coalesce into one that nobody claims.
+        if enqueue == ISSUE {
+            expect(
+                &mut client,
+                &format!(
+                    "SELECT e.created, right(t.runtime_id::text, 2) FROM {enqueue} AS e JOIN agent_task_queue AS t ON t.id = e.task_id"
+                ),
+                "f b2",
+            )?;
+        }
+        expect_elsewhere(&mut client, "2 t /dir")?;
+    }
+    Ok(())
+}
+
+/// A turn that was completed on machine-1 left the chat's pointer there.
+fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let task = run(&mut client, CHAT)?;
+    client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
+    expect(
+        &mut client,
+        &format!(
+            "SELECT session_id FROM chat_session WHERE id = {}",
+            id("51")
+        ),
+        "s1",
+    )?;
+    move_away(&mut client)?;
+    client.batch_execute(&format!("SELECT FROM {CHAT}"))?;
+    expect_elsewhere(&mut client, "1 t /dir")
+}
+
+fn rerun_resumes_no_session_of_another_machine(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    run(&mut client, ISSUE)?;
+    move_away(&mut client)?;
+    expect(
+        &mut client,
+        &format!(
+            "SELECT right(runtime_id::text, 2), session_id IS NULL, work_dir FROM multica_rerun({})",
+            id("d1")
+        ),
+        "b2 t /dir",
+    )?;
+    expect_elsewhere(&mut client, "1 t /dir")
+}
+
+/// What was queued before the agent moved comes along when the same is asked for again.
+fn new_work_brings_a_waiting_task_along(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!("SELECT FROM {ISSUE}"))?;
+    move_away(&mut client)?;
+    expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "f")?;
+    expect(
+        &mut client,
+        "SELECT right(payload ->> 'runtime_id', 2) FROM multica_event_log WHERE type = 'task:queued' ORDER BY id",
+        "b1\nb2",
+    )?;
+    expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "f")?;
+    expect(
+        &mut client,
+        "SELECT count(*) FROM multica_event_log WHERE type = 'task:queued'",
+        "2",
+    )?;
+    expect_elsewhere(&mut client, "1 t ")
+}
+
+fn waiting_task_follows_its_agent_off_a_dead_machine(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT FROM {ISSUE}; SELECT task('e1'); SELECT task('e2', 'b1', 'c2'); SELECT task('e9', 'b9', 'c9')"
+    ))?;
+    move_away(&mut client)?;
+    let places =
+        "SELECT right(runtime_id::text, 2), count(*) FROM agent_task_queue GROUP BY 1 ORDER BY 1";
+    // While the machine is there, it claims what waits on it.
+    client.batch_execute("SELECT FROM multica_sweep()")?;
+    expect(&mut client, places, "b1 3\nb9 1")?;
+    silence(&mut client)?;
+    client.batch_execute("SET multica.batch_size = 1")?;
+    expect(&mut client, "SELECT more FROM multica_sweep()", "t")?;
+    client.batch_execute("SELECT FROM multica_sweep(); SELECT FROM multica_sweep()")?;
+    expect(&mut client, places, "b1 1\nb2 2\nb9 1")?;
+    expect(
+        &mut client,
+        "SELECT count(*) FROM multica_event_log WHERE type = 'task:queued' AND payload ? 'sweep_id'",
+        "2",
+    )?;
+    expect(
+        &mut client,
+        &format!("SELECT count(*) FROM multica_claim({}, 10)", id("b2")),
+        "2",
+    )
+}
+
+fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    run(&mut client, ISSUE)?;
+    client.batch_execute(&format!(
+        "SELECT task('e2', 'b1', 'c2', 'running'); UPDATE agent SET status = 'working' WHERE id = {};
+         DELETE FROM issue WHERE id = {}",
+        id("c2"),
+        id("d1")
+    ))?;
+    let agents = "SELECT name, status FROM agent WHERE name IN ('Ada', 'Bo') ORDER BY name";
+    expect(&mut client, agents, "Ada working\nBo working")?;
+    expect(
+        &mut client,
+        "SELECT agents_reconciled, more FROM multica_sweep()",
+        "1 f",
+    )?;
+    expect(&mut client, agents, "Ada idle\nBo working")?;
+    expect(
+        &mut client,
+        "SELECT payload -> 'agent' ->> 'status' FROM multica_event_log WHERE type = 'agent:status' ORDER BY id DESC LIMIT 1",
+        "idle",
+    )
+}
+
+/// A conflict with an index of the user's own is no pending task of the pair.
+fn users_unique_index_is_named(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "CREATE UNIQUE INDEX one_priority ON agent_task_queue (agent_id, priority)",
+    )?;
+    client.batch_execute(&format!("SELECT FROM {ISSUE}"))?;
+    let other = format!(
+        "SELECT FROM multica_enqueue_issue({}, priority => 0)",
+        id("d2")
+    );
+    expect_state(&mut client, &other, "23505")?;
+    expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "f")
+}
+
+fn missing_slot_names_install(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute("DROP INDEX idx_one_pending_task_per_issue_agent")?;
+    let error = client
+        .batch_execute(&format!("SELECT FROM {ISSUE}"))
+        .expect_err("there is no slot");
+    let error = error.as_db_error().expect("the server's error");
+    ensure!(
+        error.code().code() == "55000"
+            && error
+                .hint()
+                .is_some_and(|it| it.contains("multica_install()")),
+        "{error:?}"
+    );
+    client.batch_execute("SELECT FROM multica_install()")?;
+    expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "t")
+}
+
+/// Under READ COMMITTED the write of such a statement would begin at the version of a row that its snapshot shows, and could
+/// wait there for who waits for the lock that the statement has just taken.
+fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
+    let mut statements = Vec::new();
+    collect(&context.project.root.join("sql"), &mut statements)?;
+    ensure!(statements.len() > 100, "the statements are found");
+    for (name, text) in statements {
+        let code: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("--"))
+            .collect();
+        let code = code.join("\n");
+        let locks = ["FOR UPDATE", "FOR NO KEY UPDATE"]
+            .iter()
+            .any(|lock| code.contains(lock));
+        let writes = ["INSERT INTO ", "DELETE FROM ", "SET "]
+            .iter()
+            .any(|write| code.contains(write));
+        ensure!(
+            !(locks && writes),
+            "{name} locks rows and writes in one statement"
+        );
+    }
+    Ok(())
+}
+
+/// Every statement below a folder but those of the install scripts.
+fn collect(folder: &Path, statements: &mut Vec<(String, String)>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.display().to_string();
+        if path.is_dir() {
+            if !path.ends_with("install") {
+                collect(&path, statements)?;
+            }
+        } else if !name.contains("multica--") {
+            statements.push((name, std::fs::read_to_string(&path)?));
+        }
+    }
+    Ok(())
+}

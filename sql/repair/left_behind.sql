@@ -1,0 +1,45 @@
+-- Tasks that wait on an offline runtime although their agent lives on another one: nobody claims them there. At most $1,
+-- $2 not among them. Goes from one pair of runtime and agent with queued work to the next, in the index of what is queued,
+-- and past all others of a runtime that is not offline: it costs as much as there are such runtimes, however long the queue.
+WITH RECURSIVE pair AS (
+    (
+        SELECT t.runtime_id, t.agent_id
+        FROM agent_task_queue AS t
+        WHERE t.status = 'queued'
+        ORDER BY t.runtime_id, t.agent_id, t.priority DESC, t.created_at, t.id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT n.runtime_id, n.agent_id
+    FROM pair AS q
+    CROSS JOIN LATERAL (
+        SELECT t.runtime_id, t.agent_id
+        FROM agent_task_queue AS t
+        WHERE t.status = 'queued'
+          AND (t.runtime_id, t.agent_id) > (
+              q.runtime_id,
+              CASE
+                  WHEN (SELECT r.status FROM agent_runtime AS r WHERE r.id = q.runtime_id) = 'offline' THEN q.agent_id
+                  ELSE 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+              END
+          )
+        ORDER BY t.runtime_id, t.agent_id, t.priority DESC, t.created_at, t.id
+        LIMIT 1
+    ) AS n
+)
+SELECT w.id
+FROM pair AS p
+CROSS JOIN LATERAL (
+    SELECT
+        (SELECT r.status = 'offline' FROM agent_runtime AS r WHERE r.id = p.runtime_id)
+        AND (SELECT a.runtime_id <> p.runtime_id FROM agent AS a WHERE a.id = p.agent_id) AS is_away
+) AS s
+CROSS JOIN LATERAL (
+    SELECT t.id
+    FROM agent_task_queue AS t
+    WHERE t.status = 'queued' AND t.runtime_id = p.runtime_id AND t.agent_id = p.agent_id AND t.id <> ALL ($2)
+    ORDER BY t.runtime_id, t.agent_id, t.priority DESC, t.created_at, t.id
+    LIMIT $1
+) AS w
+WHERE s.is_away
+LIMIT $1

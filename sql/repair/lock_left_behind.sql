@@ -1,0 +1,10 @@
+-- Of the tasks $1 those that still wait apart from their agents, and where these live; rows that somebody holds are left
+-- for the next pass. The write is another statement, which sees what was locked here as it is now.
+SELECT t.id, a.runtime_id
+FROM agent_task_queue AS t
+JOIN agent AS a ON a.id = t.agent_id
+JOIN agent_runtime AS n ON n.id = a.runtime_id
+WHERE t.id = ANY ($1) AND t.status = 'queued' AND t.runtime_id <> a.runtime_id
+FOR NO KEY UPDATE OF a SKIP LOCKED
+FOR KEY SHARE OF n SKIP LOCKED
+FOR UPDATE OF t SKIP LOCKED

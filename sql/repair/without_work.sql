@@ -1,0 +1,16 @@
+-- Agents shown as working that have nothing in flight: their tasks were deleted with the issue, or by hand. At most $1, $2
+-- not among them, longest first. The condition is that of an index of all agents at work; without it nothing is looked for.
+SELECT a.id
+FROM agent AS a
+WHERE (SELECT to_regclass('multica_agent_working') IS NOT NULL)
+  AND a.status = 'working'
+  AND a.id <> ALL ($2)
+  AND (
+      SELECT true
+      FROM agent_task_queue AS t
+      WHERE t.agent_id = a.id AND t.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
+      ORDER BY t.dispatched_at
+      LIMIT 1
+  ) IS NULL
+ORDER BY a.updated_at, a.id
+LIMIT $1

@@ -1,0 +1,11 @@
+-- History that moves to where its agent lives now, at most $2 tasks, and where that is; rows that somebody holds are left
+-- for the next pass. The write is another statement, which sees what was locked here as it is now.
+SELECT t.id, a.runtime_id
+FROM agent_task_queue AS t
+JOIN agent AS a ON a.id = t.agent_id
+JOIN agent_runtime AS n ON n.id = a.runtime_id
+WHERE t.runtime_id = ANY ($1) AND a.runtime_id <> ALL ($1)
+LIMIT $2
+FOR NO KEY UPDATE OF a SKIP LOCKED
+FOR KEY SHARE OF n SKIP LOCKED
+FOR UPDATE OF t SKIP LOCKED

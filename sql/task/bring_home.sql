@@ -1,0 +1,8 @@
+-- Tasks $1, as far as they still wait, move to the runtimes $2, where their agents live now. A session stays where it was;
+-- the working directory goes along.
+UPDATE agent_task_queue AS t
+SET runtime_id = m.runtime_id, session_id = NULL
+FROM unnest($1, $2) AS m (id, runtime_id)
+WHERE t.id = m.id AND t.status = 'queued'
+RETURNING t.id, t.agent_id, t.issue_id, t.runtime_id, t.chat_session_id, t.autopilot_run_id, t.parent_task_id, t.status, t.attempt,
+    t.max_attempts, t.failure_reason, t.error

@@ -10,4 +10,5 @@ JOIN pg_class AS c ON c.oid = t.tgrelid
 JOIN pg_proc AS p ON p.oid = t.tgfoid
 JOIN pg_namespace AS n ON n.oid = p.pronamespace
 WHERE c.relnamespace = $1 AND n.oid = $1 AND c.relname::text = ANY ($2) AND NOT t.tgisinternal
+    AND starts_with(p.proname::text, 'multica_')
     AND pg_get_userbyid(p.proowner)::text <> $3

@@ -33,6 +33,7 @@ parts (rank, relname, object, kind, value, mend) AS (
     SELECT 1, f.relname, f.proname || '()', 'function',
         concat_ws(E'\n', f.lanname, f.provolatile, f.prosecdef, array_to_string(f.proconfig, ';'), f.prosrc),
         format('CREATE OR REPLACE FUNCTION %I.%I', $3, f.proname) || substr(f.definition, strpos(f.definition, '()'))
+            || format(E';\nCOMMENT ON FUNCTION %I.%I() IS %L', $3, f.proname, obj_description(f.oid, 'pg_proc'))
     FROM functions AS f
     UNION ALL
     SELECT 2, g.relname::text, format('%s.%s', g.relname, g.tgname), 'trigger',

@@ -2,7 +2,8 @@
 -- answer costs no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One in flight an
 -- issue and agent, and a chat session; of a session's turns the first one. $5 NULL: of every agent, else of those given,
 -- which the caller has locked. What is active has not completed: said twice, for the index of a chat's tasks. One row at
--- least, so that an unknown runtime is told from an idle one. Last, whether the task is queued, and whether its agent has
+-- least, so that an unknown runtime is told from an idle one. Last, whether the task is void (of another workspace than the
+-- runtime's, or marked because its chat or run was deleted), whether it is queued, and whether its agent has
 -- yet to become 'working'. Each scan asks for the order of the one index that is to serve it, and agents are looked up one by
 -- one: whatever the statistics say, no look reads the rest of a long queue, nor what is over.
 WITH RECURSIVE queued_agent AS (
@@ -25,7 +26,7 @@ WITH RECURSIVE queued_agent AS (
     WHERE q.agent_id IS NOT NULL
 ),
 again AS (
-    SELECT 0 AS kind, a.status AS agent_status, t.id, t.agent_id, t.issue_id, t.chat_session_id, t.autopilot_run_id, 0 AS priority, t.dispatched_at AS at
+    SELECT 0 AS kind, a.status AS agent_status, t.id, t.agent_id, t.issue_id, t.chat_session_id, t.autopilot_run_id, t.failure_reason, 0 AS priority, t.dispatched_at AS at
     FROM agent_task_queue AS t
     CROSS JOIN LATERAL (SELECT g.status FROM agent AS g WHERE g.id = t.agent_id AND g.archived_at IS NULL OFFSET 0) AS a
     WHERE t.runtime_id = $1
@@ -37,7 +38,7 @@ again AS (
     LIMIT $6
 ),
 fresh AS (
-    SELECT 1 AS kind, a.status AS agent_status, c.id, c.agent_id, c.issue_id, c.chat_session_id, c.autopilot_run_id, c.priority, c.created_at AS at
+    SELECT 1 AS kind, a.status AS agent_status, c.id, c.agent_id, c.issue_id, c.chat_session_id, c.autopilot_run_id, c.failure_reason, c.priority, c.created_at AS at
     FROM queued_agent AS q
     CROSS JOIN LATERAL (
         SELECT g.id, g.status, g.max_concurrent_tasks FROM agent AS g WHERE g.id = q.agent_id AND g.archived_at IS NULL OFFSET 0
@@ -103,7 +104,9 @@ SELECT
     b.id,
     b.agent_id,
     b.chat_session_id,
-    b.workspace_id IS DISTINCT FROM asked.workspace_id,
+    b.workspace_id IS DISTINCT FROM asked.workspace_id OR (
+        b.failure_reason = 'source_deleted' AND b.issue_id IS NULL AND b.chat_session_id IS NULL AND b.autopilot_run_id IS NULL
+    ) IS TRUE,
     b.kind = 1,
     b.agent_status <> 'working'
 FROM agent_runtime AS asked

@@ -89,12 +89,17 @@ pub static REST: [&str; 2] = [
     include_str!("../../sql/tables/rest/indexes.sql"),
 ];
 
-/// What install adds to an adopted table, and all that it adds.
-pub static ADDED: [&str; 3] = [
+static ADDED: [&str; 4] = [
     include_str!("../../sql/tables/added/lease_and_retry.sql"),
     include_str!("../../sql/tables/added/pending_slot.sql"),
     include_str!("../../sql/tables/added/indexes.sql"),
+    include_str!("../../sql/tables/added/source_deleted.sql"),
 ];
+
+/// What install adds to an adopted table, and all that it adds; functions go to a schema, which is spelled as in SQL.
+pub fn added(schema: &str) -> Vec<String> {
+    ADDED.map(|file| file.replace("@schema@", schema)).to_vec()
+}
 
 /// Whether a table is the extension's own rather than one that it shares with the server.
 pub fn is_own(table: &str) -> bool {

@@ -254,6 +254,7 @@ fn give_away(place: &Place, owner: &str, steps: &[Step]) {
         .filter(|table| created(table.name))
         .map(|table| table.name.to_string())
         .collect();
+    let names = [names, vec![TASKS.to_string()]].concat();
     let args = [arg(place.oid), arg(names), arg(owner.to_string())];
     let scripts = GIVE_AWAY.rows(&args, |row| row.must::<String>(1));
     ddl::run(&scripts);

@@ -95,12 +95,11 @@ pub fn plan(
 
 /// Whether the tables that were found are of install's own making: the function that numbers issues is in no database of a server.
 pub fn is_made_by_install(wanted: &Wanted, found: &Shape) -> bool {
-    let functions = |shape: &Shape| -> Vec<String> {
-        let all = shape.parts.iter().filter(|it| it.kind == "function");
-        all.map(|it| it.object.clone()).collect()
-    };
-    let there = functions(found);
-    functions(&wanted.all).iter().any(|it| there.contains(it))
+    let mut functions = wanted.all.parts.iter().filter(|it| {
+        let table = it.table.as_deref().unwrap_or_default();
+        it.kind == "function" && !is_in(&wanted.addable, table, &it.object)
+    });
+    functions.any(|wanted| find_part(found, wanted).is_some())
 }
 
 struct Planner<'a> {
@@ -202,19 +201,30 @@ impl<'a> Planner<'a> {
     /// server: somebody wanted it.
     fn part(&self, part: &Part) -> Option<Step> {
         let table = part.table.as_deref()?;
-        if !self.there.contains(table) || !self.may_mend(table) {
+        let is_addable = is_in(&self.wanted.addable, table, &part.object);
+        let is_mended = self.there.contains(table) && self.may_mend(table);
+        if !is_addable && !is_mended {
             return None;
         }
-        let of = |it: &&Part| it.object == part.object && it.kind == part.kind;
-        let there = self.found.parts.iter().find(of);
+        let there = find_part(self.found, part);
         let is_as_it_was_made = there.is_some_and(|it| it.value == part.value);
         let is_somebodys = part.kind == "default" && there.is_some() && !is_own(table);
         let comes_with_column =
             matches!(part.kind.as_str(), "default" | "identity") && !self.has_column(&part.object);
-        if is_as_it_was_made || is_somebodys || comes_with_column {
+        let of_function =
+            |it: &Part| it.kind == "function" && it.object == part.object;
+        let comes_with_function = part.kind == "comment"
+            && self.wanted.all.parts.iter().any(of_function)
+            && !self.found.parts.iter().any(of_function);
+        if is_as_it_was_made || is_somebodys || comes_with_column || comes_with_function {
             return None;
         }
-        Some(Step::new(&part.object, Action::Altered, &part.mend))
+        let action = if is_addable && there.is_none() {
+            Action::Created
+        } else {
+            Action::Altered
+        };
+        Some(Step::new(&part.object, action, &part.mend))
     }
 
     fn has_column(&self, object: &str) -> bool {
@@ -242,6 +252,11 @@ impl<'a> Planner<'a> {
 /// Whether a column belongs to what has to be there before a table counts as Multica's.
 pub fn is_required(wanted: &Wanted, column: &Column) -> bool {
     !is_own(&column.table) && !is_in(&wanted.addable, &column.table, &column.name)
+}
+
+fn find_part<'a>(shape: &'a Shape, part: &Part) -> Option<&'a Part> {
+    let mut all = shape.parts.iter();
+    all.find(|it| it.object == part.object && it.kind == part.kind)
 }
 
 /// The column of the same table and name.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use pgrx::prelude::*;
 
-use super::files::{ADDED, REST, TABLES, TASKS};
+use super::files::{REST, TABLES, TASKS, added};
 use crate::ddl;
 use crate::spi::{Row, Statement, arg};
 use crate::subtransaction::undone;
@@ -98,6 +98,13 @@ pub struct Part {
     pub mend: String,
 }
 
+impl Part {
+    /// Whether it is a trigger or the function of one.
+    fn is_trigger(&self) -> bool {
+        matches!(self.kind.as_str(), "function" | "trigger")
+    }
+}
+
 /// Columns, constraints, indexes and other parts of the tables in one schema.
 pub struct Shape {
     /// Every column.
@@ -137,13 +144,13 @@ impl Wanted {
             let with_table = Shape::read(namespace, schema).names();
             ddl::run(&REST);
             let servers = Shape::read(namespace, schema).names();
-            ddl::run(&ADDED);
+            ddl::run(&added("pg_temp"));
             let mut all = Shape::read(namespace, schema);
+            let addable = all.names().difference(&servers).cloned().collect();
             let path = pgrx::spi::quote_identifier(schema);
             let extras = TABLES.iter().map(|table| table.extra("pg_temp", &path));
             ddl::run(&extras.collect::<Vec<_>>());
             all.parts = parts(namespace, schema);
-            let addable = all.names().difference(&servers).cloned().collect();
             let statuses = statuses(namespace).into_iter().flatten().collect();
             Self {
                 all,
@@ -171,9 +178,12 @@ impl Shape {
         let columns = self.columns.iter().map(|it| (&it.table, &it.name));
         let constraints = self.constraints.iter().map(|it| (&it.table, &it.name));
         let indexes = self.indexes.iter().map(|it| (&it.table, &it.name));
+        let parts = self.parts.iter().filter(|it| it.is_trigger());
+        let parts = parts.filter_map(|it| Some((it.table.as_ref()?, &it.object)));
         columns
             .chain(constraints)
             .chain(indexes)
+            .chain(parts)
             .map(|(table, name)| (table.clone(), name.clone()))
             .collect()
     }

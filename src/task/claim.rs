@@ -43,7 +43,7 @@ struct Choice {
     task: Uuid,
     agent: Uuid,
     chat: Option<Uuid>,
-    foreign: bool,
+    is_void: bool,
     queued: bool,
     wakes_agent: bool,
 }
@@ -79,7 +79,7 @@ impl Look {
                 task,
                 agent: row.must(4),
                 chat: row.get(5),
-                foreign: row.must(6),
+                is_void: row.must(6),
                 queued: row.must(7),
                 wakes_agent: row.must(8),
             });
@@ -214,7 +214,7 @@ fn multica_claim(
 }
 
 /// Chooses again under the locks, unless what was seen is `current`, and hands out; tasks of another workspace than the
-/// runtime's are cancelled instead, and what else may be handed out is chosen once more: however many there are, a look
+/// runtime's, or whose chat or run was deleted, are cancelled instead, and what else may be handed out is chosen once more: however many there are, a look
 /// cancels one batch of them, of each agent as many as it has room for.
 fn claim(
     runtime: Uuid,
@@ -237,22 +237,22 @@ fn claim(
         Some(look) => look,
         None => choose(most)?,
     };
-    if look.choices.iter().any(|choice| choice.foreign) {
+    if look.choices.iter().any(|choice| choice.is_void) {
         let all = choose(MOST)?.choices.into_iter();
-        let foreign: Vec<Uuid> = all
-            .filter(|choice| choice.foreign)
+        let void: Vec<Uuid> = all
+            .filter(|choice| choice.is_void)
             .map(|choice| choice.task)
             .collect();
         // Agents and chats are locked, and a cancel writes neither issue nor runtime.
         Wanted {
-            runs: Wanted::of_tasks(foreign.clone()).runs,
-            tasks: foreign.clone(),
+            runs: Wanted::of_tasks(void.clone()).runs,
+            tasks: void.clone(),
             ..Wanted::default()
         }
         .take();
-        cancel(foreign, now, events);
+        cancel(void, now, events);
         look = choose(most)?;
-        look.choices.retain(|choice| !choice.foreign);
+        look.choices.retain(|choice| !choice.is_void);
     }
     if look.choices.is_empty() {
         return Ok(Vec::new());

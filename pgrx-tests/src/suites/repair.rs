@@ -9,47 +9,20 @@ use super::Suite;
 use super::support::{expect, expect_state, id, team, value};
 use crate::context::Context;
 
-/// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = &[
-    (
-        "repair/retry_goes_where_the_agent_lives_now",
-        retry_goes_where_the_agent_lives_now,
-    ),
-    (
-        "repair/chats_session_is_not_resumed_elsewhere",
-        chats_session_is_not_resumed_elsewhere,
-    ),
-    (
-        "repair/rerun_resumes_no_session_of_another_machine",
-        rerun_resumes_no_session_of_another_machine,
-    ),
-    (
-        "repair/new_work_brings_a_waiting_task_along",
-        new_work_brings_a_waiting_task_along,
-    ),
-    (
-        "repair/waiting_task_follows_its_agent_off_a_dead_machine",
-        waiting_task_follows_its_agent_off_a_dead_machine,
-    ),
-    (
-        "repair/agent_of_a_deleted_issue_is_idle_again",
-        agent_of_a_deleted_issue_is_idle_again,
-    ),
-    (
-        "repair/users_unique_index_is_named",
-        users_unique_index_is_named,
-    ),
-    (
-        "repair/missing_slot_names_install",
-        missing_slot_names_install,
-    ),
-];
-
-/// The tests that do not depend on the version of Postgres.
-pub const AT_HOME: &[(&str, Suite)] = &[(
-    "repair/no_statement_locks_and_writes",
+/// The tests of this topic: the version of Postgres cannot change what they see.
+pub const AT_HOME: &[(&str, Suite)] = suite![
+    retry_goes_where_the_agent_lives_now,
+    chats_session_is_not_resumed_elsewhere,
+    rerun_resumes_no_session_of_another_machine,
+    new_work_brings_a_waiting_task_along,
+    waiting_task_follows_its_agent_off_a_dead_machine,
+    agent_of_a_deleted_issue_is_idle_again,
+    task_of_a_deleted_chat_or_run_is_handed_out,
+    task_of_its_agent_alone_is_cancelled,
+    users_unique_index_is_named,
+    missing_slot_names_install,
     no_statement_locks_and_writes,
-)];
+];
 
 const ISSUE: &str = "multica_enqueue_issue('00000000-0000-4000-8000-0000000000d1')";
 const CHAT: &str = "multica_enqueue_chat('00000000-0000-4000-8000-000000000051')";
@@ -96,7 +69,7 @@ fn expect_elsewhere(client: &mut Client, expected: &str) -> Result<()> {
 }
 
 /// The machine on which a task ran is found dead after its agent was moved to another one.
-fn retry_goes_where_the_agent_lives_now(context: &Context) -> Result<()> {
+pub fn retry_goes_where_the_agent_lives_now(context: &Context) -> Result<()> {
     for enqueue in [ISSUE, CHAT] {
         let (_database, mut client) = team(context)?;
         run(&mut client, enqueue)?;
@@ -123,7 +96,7 @@ fn retry_goes_where_the_agent_lives_now(context: &Context) -> Result<()> {
 }
 
 /// A turn that was completed on machine-1 left the chat's pointer there.
-fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
+pub fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let task = run(&mut client, CHAT)?;
     client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
@@ -140,7 +113,7 @@ fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
     expect_elsewhere(&mut client, "1 t /dir")
 }
 
-fn rerun_resumes_no_session_of_another_machine(context: &Context) -> Result<()> {
+pub fn rerun_resumes_no_session_of_another_machine(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     run(&mut client, ISSUE)?;
     move_away(&mut client)?;
@@ -156,7 +129,7 @@ fn rerun_resumes_no_session_of_another_machine(context: &Context) -> Result<()> 
 }
 
 /// What was queued before the agent moved comes along when the same is asked for again.
-fn new_work_brings_a_waiting_task_along(context: &Context) -> Result<()> {
+pub fn new_work_brings_a_waiting_task_along(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT FROM {ISSUE}"))?;
     move_away(&mut client)?;
@@ -175,7 +148,7 @@ fn new_work_brings_a_waiting_task_along(context: &Context) -> Result<()> {
     expect_elsewhere(&mut client, "1 t ")
 }
 
-fn waiting_task_follows_its_agent_off_a_dead_machine(context: &Context) -> Result<()> {
+pub fn waiting_task_follows_its_agent_off_a_dead_machine(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT FROM {ISSUE}; SELECT task('e1'); SELECT task('e2', 'b1', 'c2'); SELECT task('e9', 'b9', 'c9')"
@@ -203,7 +176,7 @@ fn waiting_task_follows_its_agent_off_a_dead_machine(context: &Context) -> Resul
     )
 }
 
-fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
+pub fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     run(&mut client, ISSUE)?;
     client.batch_execute(&format!(
@@ -227,8 +200,80 @@ fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
     )
 }
 
+/// One that waits, and one whose answer was lost, in a database of install's making and in a server's. It is cancelled with its
+/// event; an agent's other work goes on.
+pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let run = "multica_enqueue_run('00000000-0000-4000-8000-000000000071')";
+    for (enqueue, table, is_dispatched) in [
+        (CHAT, "chat_session", false),
+        (run, "autopilot_run", false),
+        (CHAT.replace("051", "052").as_str(), "chat_session", true),
+    ] {
+        let task = value(&mut client, &format!("SELECT task_id FROM {enqueue}"))?;
+        if is_dispatched {
+            client.batch_execute(&format!(
+                "SELECT FROM multica_claim({}); UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '1 hour'",
+                id("b1")
+            ))?;
+        }
+        let other = value(&mut client, &format!("SELECT task_id FROM multica_enqueue({})", id("c1")))?;
+        client.batch_execute(&format!(
+            "DELETE FROM {table} WHERE id IN (
+                 SELECT unnest(ARRAY[chat_session_id, autopilot_run_id]) FROM agent_task_queue WHERE id = '{task}'
+             )"
+        ))?;
+        expect(
+            &mut client,
+            &format!("SELECT id FROM multica_claim({}, 10)", id("b1")),
+            &other,
+        )?;
+        expect(
+            &mut client,
+            &format!(
+                "SELECT t.status, t.failure_reason, count(e.id)
+                 FROM agent_task_queue AS t
+                 LEFT JOIN multica_event_log AS e ON e.type = 'task:cancelled' AND e.payload ->> 'task_id' = t.id::text
+                 WHERE t.id = '{task}'
+                 GROUP BY 1, 2"
+            ),
+            "cancelled source_deleted 1",
+        )?;
+        client.batch_execute(&format!("SELECT FROM multica_start('{other}'); SELECT FROM multica_complete('{other}')"))?;
+    }
+    Ok(())
+}
+
+/// A task that never had an issue, a chat or a run is its agent's own work. One that has begun goes on without its chat, and
+/// one that has an issue too keeps that.
+pub fn task_of_its_agent_alone_is_cancelled(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT task('e1'); SELECT task('e2', 'b1', 'c2', 'running');
+         UPDATE agent_task_queue SET chat_session_id = {}, started_at = now() WHERE id = {};
+         UPDATE agent_task_queue SET issue_id = {}, chat_session_id = {} WHERE id = {};
+         DELETE FROM chat_session;
+         UPDATE agent_task_queue SET issue_id = NULL, autopilot_run_id = NULL, chat_session_id = NULL",
+        id("51"),
+        id("e2"),
+        id("d1"),
+        id("52"),
+        id("e1"),
+    ))?;
+    expect(
+        &mut client,
+        "SELECT count(*), count(failure_reason) FROM agent_task_queue",
+        "2 0",
+    )?;
+    expect(
+        &mut client,
+        &format!("SELECT right(id::text, 2) FROM multica_claim({}, 10)", id("b1")),
+        "e1",
+    )
+}
+
 /// A conflict with an index of the user's own is no pending task of the pair.
-fn users_unique_index_is_named(context: &Context) -> Result<()> {
+pub fn users_unique_index_is_named(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "CREATE UNIQUE INDEX one_priority ON agent_task_queue (agent_id, priority)",
@@ -242,7 +287,7 @@ fn users_unique_index_is_named(context: &Context) -> Result<()> {
     expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "f")
 }
 
-fn missing_slot_names_install(context: &Context) -> Result<()> {
+pub fn missing_slot_names_install(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("DROP INDEX idx_one_pending_task_per_issue_agent")?;
     let error = client
@@ -262,7 +307,7 @@ fn missing_slot_names_install(context: &Context) -> Result<()> {
 
 /// Under READ COMMITTED the write of such a statement would begin at the version of a row that its snapshot shows, and could
 /// wait there for who waits for the lock that the statement has just taken.
-fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
+pub fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
     let mut statements = Vec::new();
     collect(&context.project.root.join("sql"), &mut statements)?;
     ensure!(statements.len() > 100, "the statements are found");

@@ -16,7 +16,9 @@ pub fn server_database_keeps_every_row(context: &Context) -> Result<()> {
     let steps = install(&mut client)?;
     let created = with_action(&steps, "created");
     ensure!(
-        created.iter().all(|object| object.starts_with("multica_")),
+        created
+            .iter()
+            .all(|object| object.starts_with("multica_") || object.contains(".multica_")),
         "only objects of its own are created: {created:?}"
     );
     ensure!(

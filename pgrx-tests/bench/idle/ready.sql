@@ -1,2 +1,3 @@
-UPDATE agent_runtime SET last_seen_at = now() + interval '1 day' WHERE last_seen_at < now() + interval '1 hour';
+SET multica.stale_after = '1d';
+UPDATE agent_runtime SET last_seen_at = now();
 VACUUM (ANALYZE) agent_runtime

@@ -1,2 +1,3 @@
--- Every runtime is alive, and has been looked at: a claim has no sign of life to leave.
-UPDATE agent_runtime SET last_seen_at = now() + interval '1 hour'
+-- Every runtime is alive, and a claim has no sign of life to leave for hours.
+SET multica.stale_after = '1d';
+UPDATE agent_runtime SET last_seen_at = now()

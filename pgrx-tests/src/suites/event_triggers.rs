@@ -1,9 +1,10 @@
-//! Code of users that runs under the search_path of the extension, because the extension's DDL sets it off.
+//! Code of users that runs under the search_path of the extension, because the extension's DDL or its writes set it off.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use super::Suite;
+use super::support::{id, team};
 use crate::context::Context;
 use crate::database::Database;
 
@@ -11,6 +12,14 @@ use crate::database::Database;
 pub const ALL: &[(&str, Suite)] = suite![
     an_event_trigger_without_a_path_is_named,
     an_event_trigger_with_a_path_is_no_obstacle,
+    a_default_or_domain_without_a_path_is_named,
+];
+
+/// What gives a task a column of the user's own, with a function that finds another one by its name alone.
+const OWN_COLUMNS: [&str; 2] = [
+    "ALTER TABLE agent_task_queue ADD ticket text DEFAULT audit.ticket()",
+    "CREATE DOMAIN audit.ticket AS text CHECK (audit.ticket() IS NOT NULL);
+     ALTER TABLE agent_task_queue ADD ticket audit.ticket DEFAULT 'new'",
 ];
 
 /// An event trigger that calls a function of the user's schema by its name alone, `settings` of its own aside.
@@ -56,6 +65,28 @@ fn an_event_trigger_with_a_path_is_no_obstacle(context: &Context) -> Result<()> 
     let (database, mut client) = audited(context, "SET search_path = audit")?;
     for call in calls(&database) {
         client.batch_execute(&call).with_context(|| call.clone())?;
+    }
+    Ok(())
+}
+
+/// The error is the user's own, and its CONTEXT names their function; with a path of its own the function is no obstacle.
+fn a_default_or_domain_without_a_path_is_named(context: &Context) -> Result<()> {
+    let enqueue = format!("SELECT FROM multica_enqueue({})", id("c1"));
+    for own_column in OWN_COLUMNS {
+        let (_database, mut client) = team(context)?;
+        client.batch_execute(&format!(
+            "CREATE SCHEMA audit;
+             CREATE FUNCTION audit.note() RETURNS text LANGUAGE sql AS $$ SELECT 'a'::text $$;
+             CREATE FUNCTION audit.ticket() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN note(); END';
+             SET search_path = public, audit;
+             {own_column}"
+        ))?;
+        let error = client.batch_execute(&enqueue).err().context("it succeeds")?;
+        let error = error.as_db_error().context("no error of the server")?;
+        let names_it = error.where_().is_some_and(|it| it.contains("audit.ticket()"));
+        ensure!(error.code().code() == "42883" && names_it, "{error:?}");
+        client.batch_execute("ALTER FUNCTION audit.ticket() SET search_path = audit")?;
+        client.batch_execute(&enqueue)?;
     }
     Ok(())
 }

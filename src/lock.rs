@@ -30,6 +30,8 @@ static OF_TASKS: Statement = Statement::write(include_str!("../sql/lock/of_tasks
     .by_id();
 static OF_RUN: Statement = Statement::write(include_str!("../sql/lock/of_run.sql")).by_id();
 static TRY_AGENTS: Statement = Statement::write(include_str!("../sql/lock/try_agents.sql"));
+static TRY_CHAT_SESSIONS: Statement =
+    Statement::write(include_str!("../sql/lock/try_chat_sessions.sql"));
 static TRY_TASKS: Statement = Statement::write(include_str!("../sql/lock/try_tasks.sql")).by_id();
 
 /// How strongly runtimes are locked.
@@ -164,6 +166,11 @@ pub fn settle(look: impl Fn() -> Wanted) {
 /// Of these agents, those that could be locked without waiting.
 pub fn try_agents(agents: &[Uuid]) -> Vec<Uuid> {
     TRY_AGENTS.rows(&[arg(agents.to_vec())], |row| row.must(1))
+}
+
+/// Those of the chat sessions that could be locked without waiting.
+pub fn try_chat_sessions(chats: Vec<Uuid>) -> Vec<Uuid> {
+    TRY_CHAT_SESSIONS.rows(&[arg(chats)], |row| row.must(1))
 }
 
 /// Of tasks that the caller has locked, those whose other rows could all be locked without waiting.

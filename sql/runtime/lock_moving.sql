@@ -1,6 +1,6 @@
--- History that moves to where its agent lives now, at most $2 tasks, and where that is; rows that somebody holds are left
+-- History that moves to where its agent lives now, at most $2 tasks, where that is, and its chat; rows that somebody holds are left
 -- for the next pass. The write is another statement, which sees what was locked here as it is now.
-SELECT t.id, a.runtime_id
+SELECT t.id, a.runtime_id, t.chat_session_id
 FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id
 JOIN agent_runtime AS n ON n.id = a.runtime_id

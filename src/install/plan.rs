@@ -211,8 +211,7 @@ impl<'a> Planner<'a> {
         let is_somebodys = part.kind == "default" && there.is_some() && !is_own(table);
         let comes_with_column =
             matches!(part.kind.as_str(), "default" | "identity") && !self.has_column(&part.object);
-        let of_function =
-            |it: &Part| it.kind == "function" && it.object == part.object;
+        let of_function = |it: &Part| it.kind == "function" && it.object == part.object;
         let comes_with_function = part.kind == "comment"
             && self.wanted.all.parts.iter().any(of_function)
             && !self.found.parts.iter().any(of_function);

@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::history;
 use super::merge::lock_with_users;
 use super::registry::{count_active_agents, workspace_of};
 use crate::argument::required;
@@ -25,7 +26,6 @@ static IN_FLIGHT_OF_ARCHIVED: Statement =
 static QUEUED_OF_ARCHIVED: Statement =
     Statement::write(include_str!("../../sql/runtime/queued_of_archived.sql"));
 static HOMES: Statement = Statement::write(include_str!("../../sql/runtime/homes_of.sql"));
-static REPOINT: Statement = Statement::write(include_str!("../../sql/runtime/repoint.sql"));
 static COUNT_TASKS: Statement =
     Statement::write(include_str!("../../sql/runtime/count_tasks_of_bound.sql"));
 static DELETE_ARCHIVED: Statement =
@@ -54,18 +54,18 @@ fn ids(statement: &Statement, runtime: Uuid) -> Vec<Uuid> {
 }
 
 /// Locks everything that deleting touches, and that ending the work touches which goes with it: what waits for archived
-/// agents and what `in_flight` finds. `homes` gives the runtimes on which tasks will be kept.
+/// agents and what `in_flight` finds. `keeping` adds what tasks that will be kept move to.
 fn lock_with_work(
     workspace: Uuid,
     runtime: Uuid,
     in_flight: &Statement,
-    homes: impl Fn() -> Vec<Uuid>,
+    keeping: impl Fn(&mut Wanted),
 ) {
     lock_with_users(workspace, &[runtime], || {
         let mut ending = ids(in_flight, runtime);
         ending.extend(ids(&QUEUED_OF_ARCHIVED, runtime));
         let mut wanted = Wanted::of_tasks(ending);
-        wanted.runtimes.extend(homes());
+        keeping(&mut wanted);
         wanted
     });
 }
@@ -90,13 +90,16 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = workspace_of(runtime)?;
         without_active_agents(runtime)?;
-        lock_with_work(workspace, runtime, &IN_FLIGHT, || ids(&HOMES, runtime));
+        lock_with_work(workspace, runtime, &IN_FLIGHT, |wanted| {
+            wanted.runtimes.extend(ids(&HOMES, runtime));
+            wanted.chat_sessions.extend(history::chats_of(runtime));
+        });
         workspace_of(runtime)?;
         without_active_agents(runtime)?;
         let now = clock::now();
         let mut events = Events::default();
         end_work(runtime, &IN_FLIGHT, now, &mut events);
-        let kept = REPOINT.run(&[arg(runtime)]);
+        let kept = history::move_all(runtime);
         // Recorded before the rows go: the events tell the tasks as they are in the tables.
         events.record(now);
         let tasks: i64 = COUNT_TASKS
@@ -127,7 +130,7 @@ fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
     entry(|| {
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = workspace_of(runtime)?;
-        lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, Vec::new);
+        lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, |_| ());
         let now = clock::now();
         let mut events = Events::default();
         end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, now, &mut events);

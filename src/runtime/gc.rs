@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::history::move_free;
 use crate::argument::{bound, seconds};
 use crate::clock;
 use crate::entry::entry;
@@ -15,8 +16,6 @@ use crate::writer::{self, Writer};
 static CANDIDATES: Statement =
     Statement::write(include_str!("../../sql/runtime/gc_candidates.sql"));
 static UNUSED: Statement = Statement::write(include_str!("../../sql/runtime/gc_unused.sql"));
-static LOCK_MOVING: Statement = Statement::write(include_str!("../../sql/runtime/lock_moving.sql"));
-static REPOINT: Statement = Statement::write(include_str!("../../sql/runtime/gc_repoint.sql"));
 static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/gc_delete.sql"));
 
 extension_sql_file!(
@@ -47,24 +46,12 @@ pub fn collect<R>(
     let unused: Vec<Uuid> = UNUSED.rows(&[arg(candidates)], |row| row.must(1));
     let mut left_tasks = false;
     let rows = writer.runtimes(&unused, "runtime_gc", now, events, |piece| {
-        left_tasks |= hit(repoint(piece, most) as usize);
+        left_tasks |= hit(move_free(piece, most));
         DELETE.rows(&[arg(piece.to_vec())], |row| {
             ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
         })
     });
     (rows, more || left_tasks)
-}
-
-/// Moves at most `most` tasks of these runtimes to where their agents live now; returns how many.
-fn repoint(runtimes: &[Uuid], most: Option<i64>) -> u64 {
-    let moving: Vec<(Uuid, Uuid)> = LOCK_MOVING.rows(&[arg(runtimes.to_vec()), arg(most)], |row| {
-        (row.must(1), row.must(2))
-    });
-    let (tasks, homes): (Vec<_>, Vec<_>) = moving.into_iter().unzip();
-    if tasks.is_empty() {
-        return 0;
-    }
-    REPOINT.run(&[arg(tasks), arg(homes)])
 }
 
 /// Deletes runtimes that were offline for longer than `ttl_secs`, have no agent bound and nothing active

@@ -2,6 +2,7 @@
 
 mod delete;
 mod gc;
+mod history;
 mod liveness;
 mod merge;
 mod register;

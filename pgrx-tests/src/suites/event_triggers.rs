@@ -81,9 +81,14 @@ fn a_default_or_domain_without_a_path_is_named(context: &Context) -> Result<()> 
              SET search_path = public, audit;
              {own_column}"
         ))?;
-        let error = client.batch_execute(&enqueue).err().context("it succeeds")?;
+        let error = client
+            .batch_execute(&enqueue)
+            .err()
+            .context("it succeeds")?;
         let error = error.as_db_error().context("no error of the server")?;
-        let names_it = error.where_().is_some_and(|it| it.contains("audit.ticket()"));
+        let names_it = error
+            .where_()
+            .is_some_and(|it| it.contains("audit.ticket()"));
         ensure!(error.code().code() == "42883" && names_it, "{error:?}");
         client.batch_execute("ALTER FUNCTION audit.ticket() SET search_path = audit")?;
         client.batch_execute(&enqueue)?;

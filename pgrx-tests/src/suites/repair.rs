@@ -13,6 +13,7 @@ use crate::context::Context;
 pub const AT_HOME: &[(&str, Suite)] = suite![
     retry_goes_where_the_agent_lives_now,
     chats_session_is_not_resumed_elsewhere,
+    session_of_a_deleted_machine_is_resumed,
     rerun_resumes_no_session_of_another_machine,
     new_work_brings_a_waiting_task_along,
     waiting_task_follows_its_agent_off_a_dead_machine,
@@ -111,6 +112,43 @@ pub fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
     move_away(&mut client)?;
     client.batch_execute(&format!("SELECT FROM {CHAT}"))?;
     expect_elsewhere(&mut client, "1 t /dir")
+}
+
+/// The history of a machine that is deleted moves to where its agent lives; the session was on the machine. It is deleted by a
+/// user, and by collection, which leaves what belongs to a chat that somebody holds for the next pass.
+pub fn session_of_a_deleted_machine_is_resumed(context: &Context) -> Result<()> {
+    let delete = format!("SELECT FROM multica_delete_runtime({})", id("b1"));
+    for (delete, collects) in [
+        (delete.as_str(), false),
+        (
+            "SELECT FROM multica_delete_stale_offline_runtimes(60)",
+            true,
+        ),
+    ] {
+        for enqueue in [ISSUE, CHAT] {
+            let (database, mut client) = team(context)?;
+            let task = run(&mut client, enqueue)?;
+            client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
+            client.batch_execute(&format!("UPDATE agent SET runtime_id = {}", id("b2")))?;
+            client.batch_execute("UPDATE agent SET runtime_id = (SELECT id FROM agent_runtime WHERE daemon_id = 'machine-9') WHERE name = 'Zoe'")?;
+            client.batch_execute(&format!(
+                "UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 hour' WHERE id = {}",
+                id("b1")
+            ))?;
+            let there = format!("SELECT count(*) FROM agent_runtime WHERE id = {}", id("b1"));
+            if collects && enqueue == CHAT {
+                let mut holder = database.connect()?;
+                holder.batch_execute("BEGIN; SELECT FROM chat_session FOR UPDATE")?;
+                client.batch_execute(delete)?;
+                expect(&mut client, &there, "1")?;
+            }
+            client.batch_execute(delete)?;
+            expect(&mut client, &there, "0")?;
+            client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
+            expect_elsewhere(&mut client, "1 t ")?;
+        }
+    }
+    Ok(())
 }
 
 pub fn rerun_resumes_no_session_of_another_machine(context: &Context) -> Result<()> {
@@ -217,7 +255,10 @@ pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<
                 id("b1")
             ))?;
         }
-        let other = value(&mut client, &format!("SELECT task_id FROM multica_enqueue({})", id("c1")))?;
+        let other = value(
+            &mut client,
+            &format!("SELECT task_id FROM multica_enqueue({})", id("c1")),
+        )?;
         client.batch_execute(&format!(
             "DELETE FROM {table} WHERE id IN (
                  SELECT unnest(ARRAY[chat_session_id, autopilot_run_id]) FROM agent_task_queue WHERE id = '{task}'
@@ -239,7 +280,9 @@ pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<
             ),
             "cancelled source_deleted 1",
         )?;
-        client.batch_execute(&format!("SELECT FROM multica_start('{other}'); SELECT FROM multica_complete('{other}')"))?;
+        client.batch_execute(&format!(
+            "SELECT FROM multica_start('{other}'); SELECT FROM multica_complete('{other}')"
+        ))?;
     }
     Ok(())
 }
@@ -267,7 +310,10 @@ pub fn task_of_its_agent_alone_is_cancelled(context: &Context) -> Result<()> {
     )?;
     expect(
         &mut client,
-        &format!("SELECT right(id::text, 2) FROM multica_claim({}, 10)", id("b1")),
+        &format!(
+            "SELECT right(id::text, 2) FROM multica_claim({}, 10)",
+            id("b1")
+        ),
         "e1",
     )
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use postgres::Client;
 
 use super::Suite;
+use super::passing::read_by_both;
 use super::support::{expect, expect_state, id, value};
 use crate::cluster::{Cluster, Options, Shutdown};
 use crate::context::Context;
@@ -137,7 +138,9 @@ fn a_standby_looks_up_and_refuses_to_write(context: &Context) -> Result<()> {
         &mut there,
         "SELECT preloaded, launcher_pid, tasks_queued FROM multica_status()",
         "t  1",
-    )
+    )?;
+    let way = "-- word: on_standby\nSELECT multica_events(0)";
+    read_by_both(context, &standby, &database.name, way)
 }
 
 /// A standby of a server with the fleet of `team`, and the database's name there.

@@ -7,6 +7,8 @@ mod entered;
 mod nested;
 mod words;
 
+pub use words::read_by_both;
+
 use anyhow::{Result, ensure};
 
 use super::Suite;

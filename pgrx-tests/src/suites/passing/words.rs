@@ -12,7 +12,9 @@ use postgres::Client;
 
 use self::word::Word;
 use super::compare::error_of;
+use crate::cluster::Cluster;
 use crate::context::Context;
+use crate::database::Database;
 use crate::suites::errors::{good_arguments, routines, spoilt};
 use crate::suites::support::{team, text};
 use crate::tools::extras;
@@ -68,74 +70,66 @@ pub fn no_error_that_needs_a_word_lacks_it(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A way to each word: what is done before, and the call. Taken back afterwards.
-fn ways(context: &Context) -> Result<Vec<(String, String)>> {
-    let ways = text(context, "words")?;
-    let mut all = Vec::new();
-    for part in ways.split("-- word: ").skip(1) {
-        let (word, sql) = part.split_once('\n').context("a word has a way")?;
-        all.push((word.trim().to_string(), sql.trim().to_string()));
-    }
-    Ok(all)
-}
-
-/// Words that take a standby, a publisher, another encoding or a race to be raised; suites of those topics raise them.
-const ELSEWHERE: [Word; 4] = [
-    Word::OnStandby,
-    Word::LogReplicated,
-    Word::WrongEncoding,
-    Word::UnknownSchema,
-];
+/// Words that take a standby or another encoding to be raised.
+const ELSEWHERE: [Word; 2] = [Word::OnStandby, Word::WrongEncoding];
 
 pub fn words_are_read_through_two_drivers(context: &Context) -> Result<()> {
-    let (database, mut client) = team(context)?;
-    let ways = ways(context)?;
+    let (database, _) = team(context)?;
+    let ways = text(context, "words")?;
     for word in Word::ALL.iter().filter(|word| !ELSEWHERE.contains(word)) {
-        ensure!(
-            ways.iter().any(|(known, _)| *known == spelled(*word)),
-            "no way leads to {}",
-            spelled(*word)
-        );
+        let word = spelled(*word);
+        let is_reached = ways.contains(&format!("-- word: {word}\n"));
+        ensure!(is_reached, "no way leads to {word}");
     }
+    read_by_both(context, database.cluster(), &database.name, &ways)?;
+    let template = "template0 ENCODING 'LATIN1' LOCALE 'C'";
+    let latin = Database::create(context.shared()?, template, &context.fixtures())?;
+    let way = "-- word: wrong_encoding\nCREATE EXTENSION multica; SELECT multica_install()";
+    read_by_both(context, latin.cluster(), &latin.name, way)
+}
+
+/// The Rust driver and psycopg read the word of each error that the ways lead to. A way is a comment that names the word, and
+/// what is done; it is taken back afterwards.
+pub fn read_by_both(
+    context: &Context,
+    cluster: &Cluster,
+    database: &str,
+    ways: &str,
+) -> Result<()> {
+    let mut client = cluster.connect(database)?;
     let mut wrong = Vec::new();
-    for (word, way) in &ways {
-        let (code, found) = by_rust(&mut client, way).with_context(|| word.clone())?;
+    let mut expected = Vec::new();
+    for part in ways.split("-- word: ").skip(1) {
+        let (word, sql) = part.split_once('\n').context("a word has a way")?;
+        let (code, found) = by_rust(&mut client, sql).with_context(|| word.to_string())?;
         let known = Word::ALL.iter().find(|it| spelled(**it) == found);
         let sqlstate = known.map(|word| word.explained()[0]);
-        if *word != found || sqlstate != Some(code.as_str()) {
+        if word != found || sqlstate != Some(code.as_str()) {
             wrong.push(format!("{word}: {code} {found}"));
         }
+        expected.push(format!("{word} {word}"));
     }
     ensure!(
         wrong.is_empty(),
         "the Rust driver reads\n{}",
         wrong.join("\n")
     );
-    drop(client);
-    let python = extras::python(
-        &context.project,
-        "examples",
-        &context.project.root.join("docs/examples/requirements.txt"),
-    )?;
-    let address = format!(
-        "host={} user=postgres dbname={}",
-        database.cluster().socket_folder().display(),
-        database.name
-    );
+    let requirements = context.project.root.join("docs/examples/requirements.txt");
+    let python = extras::python(&context.project, "examples", &requirements)?;
+    let folder = cluster.socket_folder();
     let output = Command::new(python)
         .arg(context.fixtures().join("words.py"))
-        .arg(address)
-        .arg(context.fixtures().join("words.sql"))
+        .arg(format!(
+            "host={} user=postgres dbname={database}",
+            folder.display()
+        ))
+        .arg(ways)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr));
     }
     let read = String::from_utf8_lossy(&output.stdout);
-    let expected: Vec<String> = ways
-        .iter()
-        .map(|(word, _)| format!("{word} {word}"))
-        .collect();
     ensure!(
         read.lines().eq(expected.iter().map(String::as_str)),
         "psycopg reads\n{read}"

@@ -18,7 +18,7 @@ use crate::row::{Composite, set};
 use crate::spi::{Statement, arg};
 
 use log::Asker;
-pub use log::{Log, Repair, make_state_row, repair};
+pub use log::{Log, Repair, lock_state, repair};
 pub use record::Events;
 pub use told::Told;
 pub use trim::trim;

@@ -194,7 +194,7 @@ impl Sweep {
 
     fn record(&self, done: &Done) {
         let took = self.budget.elapsed().as_secs_f64() * 1000.0;
-        if writer::lock_state() {
+        if event::lock_state() {
             RECORD.run(&with_figures(vec![arg(self.now), arg(took)], done));
         }
         if is_counting() {

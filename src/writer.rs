@@ -10,14 +10,13 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::deferred;
-use crate::event::Events;
+use crate::event::{self, Events};
 use crate::failure;
 use crate::refusal::Refusal;
 use crate::spi::{Statement, arg};
 use crate::subtransaction::{self, Later};
 
 static PASSED_OVER: Statement = Statement::write(include_str!("../sql/sweep/refused.sql"));
-static LOCK_STATE: Statement = Statement::write(include_str!("../sql/sweep/lock_state.sql"));
 static RECORD_ERROR: Statement = Statement::write(include_str!("../sql/sweep/record_error.sql"));
 static REFUSE_EVENTS: Statement = Statement::write(include_str!("../sql/event/refuse.sql"));
 
@@ -117,19 +116,10 @@ fn run<R>(
     })
 }
 
-/// Locks the row of what sweeps know, and makes it where there is none yet; false while another session holds it.
-pub fn lock_state() -> bool {
-    let lock = || LOCK_STATE.run(&[]) > 0;
-    lock() || {
-        crate::event::make_state_row();
-        lock()
-    }
-}
-
 /// Notes an error where the operator looks, and the rows that are passed over for a while because of it; false where
 /// somebody else holds the record.
 pub fn record_error(text: &str, refused: Vec<Uuid>, is_refusal: bool) -> bool {
-    lock_state() && RECORD_ERROR.run(&[arg(text), arg(refused), arg(is_refusal)]) > 0
+    event::lock_state() && RECORD_ERROR.run(&[arg(text), arg(refused), arg(is_refusal)]) > 0
 }
 
 impl<'a> Writer<'a> {
@@ -287,7 +277,7 @@ impl<'a> Writer<'a> {
             }
         }
         self.beside(|| {
-            if !events.is_empty() && lock_state() {
+            if !events.is_empty() && event::lock_state() {
                 REFUSE_EVENTS.run(&[arg(events)]);
             }
             record_error(&text, ids, true);

@@ -21,6 +21,7 @@ static ONE_AT_A_TIME: Statement =
 static BEGIN_ANEW: Statement = Statement::write(include_str!("../../sql/event/begin_anew.sql"));
 static FIRST_MARK: Statement = Statement::write(include_str!("../../sql/event/first_mark.sql"));
 static MAKE_ROW: Statement = Statement::write(include_str!("../../sql/worker/make_state_row.sql"));
+static LOCK_STATE: Statement = Statement::write(include_str!("../../sql/sweep/lock_state.sql"));
 static MARK: Statement = Statement::write(include_str!("../../sql/event/mark.sql"));
 
 /// What beginning anew comes to, for who reads what install does.
@@ -253,15 +254,29 @@ fn begin_anew() -> Result<()> {
 /// Notes where the log is, for the next that looks.
 fn mark(log: &Log) {
     match log.problem {
-        Some(Problem::New) => FIRST_MARK.run(&[arg(log.here.clone())]),
-        Some(Problem::Unmarked) => MARK.run(&[arg(log.here.clone())]),
-        _ => 0,
-    };
+        Some(Problem::New) => {
+            FIRST_MARK.run(&[arg(log.here.clone())]);
+        }
+        // Whoever holds the row says it next time.
+        Some(Problem::Unmarked) if lock_state() => {
+            MARK.run(&[arg(log.here.clone())]);
+        }
+        _ => (),
+    }
+}
+
+/// Locks the row of the state, and makes it where there is none yet; false while another session holds it.
+pub fn lock_state() -> bool {
+    let lock = || LOCK_STATE.run(&[]) > 0;
+    lock() || {
+        make_state_row();
+        lock()
+    }
 }
 
 /// Makes the row of the state where there is none, as the owner of the tables: who sweeps may update it only. Without the event
 /// log there is nobody to be found but the caller, the worker that has an error to record.
-pub fn make_state_row() {
+fn make_state_row() {
     let Some(owner) = OWNER.row(&[], |row| row.must::<pg_sys::Oid>(1)) else {
         MAKE_ROW.run(&[]);
         return;

@@ -2,10 +2,11 @@
 
 use pgrx::prelude::*;
 
+use super::log::lock_state;
 use super::lowest_held;
 use crate::settings;
 use crate::spi::{Statement, arg};
-use crate::writer::{Writer, lock_state};
+use crate::writer::Writer;
 
 static CAN_LEAVE_BEHIND: Statement =
     Statement::read(include_str!("../../sql/event/can_leave_behind.sql"));

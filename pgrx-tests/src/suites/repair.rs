@@ -141,6 +141,7 @@ pub fn session_of_a_deleted_machine_is_resumed(context: &Context) -> Result<()> 
                 holder.batch_execute("BEGIN; SELECT FROM chat_session FOR UPDATE")?;
                 client.batch_execute(delete)?;
                 expect(&mut client, &there, "1")?;
+                holder.batch_execute("ROLLBACK")?;
             }
             client.batch_execute(delete)?;
             expect(&mut client, &there, "0")?;
@@ -242,7 +243,7 @@ pub fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
 /// event; an agent's other work goes on.
 pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    let run = "multica_enqueue_run('00000000-0000-4000-8000-000000000071')";
+    let run = "multica_enqueue_autopilot('00000000-0000-4000-8000-000000000071')";
     for (enqueue, table, is_dispatched) in [
         (CHAT, "chat_session", false),
         (run, "autopilot_run", false),

@@ -16,11 +16,16 @@ use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use crate::error::{Error, Result};
 use layer::Layer;
 
-pub use layer::{Fields, add_hint};
+pub use layer::{Fields, add_hint, function_of_caller};
 
-/// Runs the body of a SQL-callable function and returns its value; an error ends the call with all its fields.
+/// The file of Postgres that raises that a privilege is missing, whatever the language of the message: what a policy refuses has
+/// the same SQLSTATE.
+pub const PRIVILEGES: &str = "aclchk.c";
+
+/// Runs the body of a SQL-callable function and returns its value; an error ends the call with all its fields. `work` is
+/// written in the function itself, whose name the layer knows by that.
 pub fn entry<T>(work: impl FnOnce() -> Result<T>) -> T {
-    match catch(work) {
+    match caught_in(&Layer::of(std::any::type_name_of_val(&work)), work) {
         Ok(Ok(value)) => value,
         Ok(Err(error)) => Caught::from(error).report(),
         Err(caught) => caught.report(),
@@ -30,10 +35,13 @@ pub fn entry<T>(work: impl FnOnce() -> Result<T>) -> T {
 /// Runs `work` and returns an error that ends it. The caller takes the transaction, or a subtransaction around `work`, back,
 /// or passes the error on.
 pub fn catch<R>(work: impl FnOnce() -> R) -> std::result::Result<R, Caught> {
-    let layer = Layer::default();
+    caught_in(&Layer::default(), work)
+}
+
+fn caught_in<R>(layer: &Layer, work: impl FnOnce() -> R) -> std::result::Result<R, Caught> {
     layer
         .around(work)
-        .map_err(|payload| Caught::new(payload, &layer))
+        .map_err(|payload| Caught::new(payload, layer))
 }
 
 /// An error on its way out of Rust code, with all its fields.

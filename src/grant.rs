@@ -3,6 +3,7 @@
 use pgrx::prelude::*;
 
 use crate::argument::{one_of, required};
+use crate::capability::{self, CAPABILITIES};
 use crate::ddl;
 use crate::entry::entry;
 use crate::error::{Error, Result};
@@ -16,8 +17,6 @@ static PRIVILEGES: Statement = Statement::write(include_str!("../sql/grant/privi
 static HOLDERS: Statement = Statement::write(include_str!("../sql/grant/holders.sql"));
 static ONE_AT_A_TIME: Statement =
     Statement::write(include_str!("../sql/install/one_at_a_time.sql"));
-
-const CAPABILITIES: [&str; 3] = ["reader", "daemon", "operator"];
 
 extension_sql_file!(
     "../sql/install/comments/grant.sql",
@@ -83,7 +82,8 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     }
     // Two sessions that change the privileges of one object at once are no good to each other: one gets an internal error.
     ONE_AT_A_TIME.run(&[arg(place.extension)]);
-    let execute = EXECUTE.row(&[arg(role), arg(capability)], |row| row.get(1));
+    let functions = capability::functions(capability).map(<[&str]>::to_vec);
+    let execute = EXECUTE.row(&[arg(role), arg(functions)], |row| row.get(1));
     let mut scripts: Vec<String> = place.use_schema.into_iter().collect();
     scripts.extend(execute.flatten());
     // Before install a table of a fitting name may be somebody else's.

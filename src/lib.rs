@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 mod argument;
 mod backlog;
 mod budget;
+mod capability;
 mod clock;
 mod ddl;
 mod deferred;

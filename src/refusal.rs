@@ -48,9 +48,7 @@ pub fn describe(caught: &Caught) -> String {
 /// refuses, or what a trigger may not do, is the row's.
 fn is_lack_of_privilege(caught: &Caught) -> bool {
     let fields = caught.fields();
-    sqlstate(caught) == "42501"
-        && fields.message().starts_with("permission denied for ")
-        && fields.hint().is_some()
+    sqlstate(caught) == "42501" && fields.is_of_privileges() && fields.hint().is_some()
 }
 
 /// What keeps a row that others refer to: NO ACTION and, from PostgreSQL 18 on by its own code, RESTRICT.

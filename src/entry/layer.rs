@@ -9,6 +9,8 @@ use std::ptr::null_mut;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReportWithLevel;
 
+use super::PRIVILEGES;
+
 // As Postgres has them: they are called while it raises an error, when no other may begin.
 unsafe extern "C-unwind" {
     fn CopyErrorData() -> *mut pg_sys::ErrorData;
@@ -24,11 +26,30 @@ const KEPT: usize = 8;
 pub struct Layer {
     seen: [Slot; KEPT],
     next: Cell<usize>,
+    call: Option<Call>,
+}
+
+/// A call of a SQL-callable function.
+struct Call {
+    /// The path of the closure that is the function's body.
+    body: &'static str,
+    /// Whose rights it runs with.
+    user: pg_sys::Oid,
 }
 
 type Slot = Cell<Option<Fields>>;
 
 impl Layer {
+    /// The layer of a SQL-callable function, by the path of the closure that is its body.
+    pub fn of(body: &'static str) -> Self {
+        // SAFETY: only looks.
+        let user = unsafe { pg_sys::GetUserId() };
+        Self {
+            call: Some(Call { body, user }),
+            ..Self::default()
+        }
+    }
+
     /// Runs `work` below this layer.
     pub fn around<R>(&self, work: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
         // SAFETY: the context is taken off the stack again before its memory goes, by an error too, which unwinds.
@@ -64,29 +85,37 @@ impl Layer {
         })
     }
 
-    /// The innermost layer that this code runs in.
-    fn innermost() -> Option<&'static Self> {
+    /// The layers that this code runs in, the innermost one first.
+    fn all() -> impl Iterator<Item = &'static Self> {
         // SAFETY: whatever is on the stack of contexts is alive, and only this module pushes contexts that call `see`.
         unsafe {
-            let mut context = pg_sys::error_context_stack;
-            while let Some(it) = context.as_ref() {
-                if it
-                    .callback
-                    .is_some_and(|it| it as usize == see as *const () as usize)
-                {
-                    return Some(&*it.arg.cast::<Self>());
-                }
-                context = it.previous;
-            }
-            None
+            let contexts = std::iter::successors(pg_sys::error_context_stack.as_ref(), |context| {
+                context.previous.as_ref()
+            });
+            contexts
+                .filter(|it| {
+                    it.callback
+                        .is_some_and(|it| it as usize == see as *const () as usize)
+                })
+                .map(|it| &*it.arg.cast::<Self>())
         }
     }
+}
+
+/// The name of the SQL-callable function whose caller this code runs as; None: it runs as the owner of the tables, in a worker
+/// or for what no caller needs a privilege for.
+pub fn function_of_caller() -> Option<&'static str> {
+    let call = Layer::all().find_map(|layer| layer.call.as_ref())?;
+    // SAFETY: only looks.
+    let is_caller = call.user == unsafe { pg_sys::GetUserId() };
+    let mut path = call.body.rsplit("::").filter(|_| is_caller);
+    path.find(|part| part.starts_with("multica_"))
 }
 
 /// Adds a hint to an error that pgrx has caught and that is going to be raised again, where `statement` itself raised it and
 /// nothing that it set off, such as a trigger; None: whatever raised it.
 pub fn add_hint(caught: &ErrorReportWithLevel, statement: Option<&str>, hint: &str) {
-    let Some(slot) = Layer::innermost().and_then(|layer| layer.slot_of(caught)) else {
+    let Some(slot) = Layer::all().next().and_then(|layer| layer.slot_of(caught)) else {
         return;
     };
     if let Some(mut fields) = slot.take() {
@@ -176,6 +205,11 @@ impl Fields {
     /// What Postgres was doing below the layer, innermost first.
     pub fn context(&self) -> Option<String> {
         text(self.data().context)
+    }
+
+    /// Whether Postgres raised it because a privilege is missing.
+    pub fn is_of_privileges(&self) -> bool {
+        text(self.data().filename.cast_mut()).is_some_and(|file| file.ends_with(PRIVILEGES))
     }
 
     /// Gives it a hint.

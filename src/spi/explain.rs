@@ -4,10 +4,9 @@ use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::CaughtError;
 
 use super::hidden;
-use crate::entry::add_hint;
+use crate::capability;
+use crate::entry::{PRIVILEGES, add_hint, function_of_caller};
 use crate::error::{Error, Word};
-
-const GRANT: &str = "The owner of the extension or a superuser can grant what a role needs: SELECT multica_grant('the_role', 'daemon');";
 
 /// Adds what a user can do about two errors of Postgres that have a remedy here: missing tables, and a privilege that the
 /// statement itself lacks. All others pass unchanged, those that a trigger raises included.
@@ -34,9 +33,11 @@ pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
             .raise()
         }
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
-            if error.hint().is_none() && error.message().starts_with("permission denied for ") =>
+            if error.hint().is_none() && error.file().ends_with(PRIVILEGES) =>
         {
-            add_hint(error, Some(statement), GRANT);
+            let hint = function_of_caller()
+                .map_or_else(|| capability::HINT_FOR_OWNER.into(), capability::hint);
+            add_hint(error, Some(statement), &hint);
             caught.rethrow()
         }
         _ => caught.rethrow(),

@@ -1,6 +1,7 @@
 //! multica_grant(): each capability is enough for its own calls and for nothing else.
 
 mod calls;
+mod hints;
 mod install;
 mod refuse;
 pub(super) mod support;
@@ -14,6 +15,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     calls::nobody_may_call_what_others_are_for,
     calls::no_privilege_on_a_table_is_for_nothing,
     calls::secrets_of_agents_stay_secret,
+    hints::each_names_the_capability_that_mends_it,
+    hints::after_reassign_owned_each_says_what_mends,
     install::given_before_install_is_completed_by_it,
     install::columns_that_install_adds_are_granted_too,
     install::dump_carries_what_was_given,

@@ -156,7 +156,7 @@ pub const CASES: &[Case] = &[
         as_whom: "SET LOCAL ROLE passing_nobody",
         sqlstate: "42501",
         hint: Some(
-            "The owner of the extension or a superuser can grant what a role needs: SELECT multica_grant('the_role', 'daemon');",
+            "multica_start needs the capability daemon, which the owner of the extension or a superuser can grant: SELECT multica_grant('the_role', 'daemon');",
         ),
         ..STARTED
     },

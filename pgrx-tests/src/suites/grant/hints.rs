@@ -1,0 +1,139 @@
+//! What a role is told that may call a function and not touch its tables.
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+use postgres::error::DbError;
+
+use crate::context::Context;
+use crate::suites::errors::{good_arguments, routines};
+use crate::suites::support::{id, team};
+
+/// Functions for which a capability is not enough: their hint says as whom to run them.
+const OF_OWNERS: [&str; 2] = ["multica_grant", "multica_install"];
+
+/// Functions in SQL or PL/pgSQL: the hint is of the function that they call.
+const CALLING_OTHERS: [&str; 2] = ["multica_metrics", "multica_sweep_all"];
+
+/// A call as a role, after something that a superuser does; all is taken back.
+fn called_as(client: &mut Client, role: &str, before: &str, call: &str) -> Result<Option<DbError>> {
+    client.batch_execute(&format!("BEGIN; {before}; SET LOCAL ROLE {role}"))?;
+    let error = client.batch_execute(call).err();
+    client.batch_execute("ROLLBACK")?;
+    let error = error.map(|error| {
+        error
+            .as_db_error()
+            .cloned()
+            .context("no error of the server")
+    });
+    error.transpose()
+}
+
+/// The capabilities that a hint names before it says how to grant one.
+fn named(hint: &str) -> Option<Vec<&str>> {
+    let (_, rest) = hint.split_once(" needs the capability ")?;
+    let (capabilities, _) = rest.split_once(", which ")?;
+    Some(capabilities.split(" or ").collect())
+}
+
+/// Of every function: the hint names the function and a capability, and with each one that it names the error is gone.
+pub fn each_names_the_capability_that_mends_it(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    let role = format!("{}_nobody", database.name);
+    client.batch_execute(&format!(
+        "SELECT task('e1', status => 'running');
+         CREATE ROLE {role};
+         GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO {role}"
+    ))?;
+    let (mut wrong, mut mended) = (Vec::new(), 0);
+    for routine in routines(&mut client)? {
+        let call = routine.call(&good_arguments(&routine)?);
+        let Some(error) = called_as(&mut client, &role, "", &call)? else {
+            continue;
+        };
+        ensure!(error.code().code() == "42501", "{call}: {error:?}");
+        let hint = error.hint().unwrap_or_default();
+        if OF_OWNERS.contains(&routine.name.as_str()) {
+            if !hint.contains("as postgres") {
+                wrong.push(format!("{}: {hint:?}", routine.name));
+            }
+            continue;
+        }
+        let capabilities = named(hint).unwrap_or_default();
+        let begins =
+            hint.starts_with(&routine.name) || CALLING_OTHERS.contains(&routine.name.as_str());
+        if capabilities.is_empty() || !begins {
+            wrong.push(format!("{}: {hint:?}", routine.name));
+        }
+        for capability in capabilities {
+            let grant = format!("SELECT multica_grant('{role}', '{capability}')");
+            let error = called_as(&mut client, &role, &grant, &call)?;
+            if error.as_ref().is_some_and(|it| it.code().code() == "42501") {
+                wrong.push(format!("{} as {capability}: {error:?}", routine.name));
+            }
+            mended += 1;
+        }
+    }
+    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))?;
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    ensure!(mended > 50, "only {mended} errors were mended");
+    Ok(())
+}
+
+/// Runs what a hint says after its colon, for this role and schema.
+fn do_as_told(client: &mut Client, hint: &str, role: &str) -> Result<()> {
+    let (_, statements) = hint
+        .split_once(": ")
+        .context("a hint without a statement")?;
+    let statements = statements
+        .replace("the_role", role)
+        .replace("the_owner", role)
+        .replace("the_schema", "public");
+    Ok(client.batch_execute(&statements)?)
+}
+
+/// Tables that have passed to another role: who owned them is told the capability, and a daemon whose call records events is
+/// told what their owner lacks.
+pub fn after_reassign_owned_each_says_what_mends(context: &Context) -> Result<()> {
+    let (database, mut client) = team(context)?;
+    let [former, owner, daemon] =
+        ["former", "owner", "daemon"].map(|it| format!("{}_{it}", database.name));
+    client.batch_execute(&format!(
+        "CREATE ROLE {former}; CREATE ROLE {owner}; CREATE ROLE {daemon};
+         SELECT multica_grant('{daemon}', 'daemon');
+         DO $$ DECLARE name regclass; BEGIN
+             FOR name IN SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' LOOP
+                 EXECUTE format('ALTER TABLE %s OWNER TO {former}', name);
+             END LOOP;
+         END $$;
+         SELECT FROM multica_install();
+         REASSIGN OWNED BY {former} TO {owner}"
+    ))?;
+    let sweep = "SELECT FROM multica_sweep()";
+    let error =
+        called_as(&mut client, &former, "", sweep)?.context("who owned the tables may sweep")?;
+    let hint = error.hint().unwrap_or_default();
+    ensure!(named(hint) == Some(vec!["operator"]), "{error:?}");
+    let error = called_as(&mut client, &owner, "", sweep)?
+        .context("nobody gave the owner the functions")?;
+    ensure!(
+        error.message() == "permission denied for function multica_sweep",
+        "{error:?}"
+    );
+    let error = called_as(&mut client, &owner, "SELECT FROM multica_install()", sweep)?;
+    ensure!(error.is_none(), "after install: {error:?}");
+    client.batch_execute(&format!(
+        "REVOKE SELECT ON multica_event_reader FROM {owner}"
+    ))?;
+    let beat = format!("SELECT multica_set_runtime_offline({})", id("b1"));
+    let lost =
+        called_as(&mut client, &daemon, "", &beat)?.context("the owner has lost a privilege")?;
+    let told = lost.hint().unwrap_or_default();
+    ensure!(told.contains("owner of the tables"), "{lost:?}");
+    do_as_told(&mut client, told, &owner)?;
+    do_as_told(&mut client, hint, &former)?;
+    for (role, call) in [(&daemon, beat.as_str()), (&former, sweep)] {
+        let error = called_as(&mut client, role, "", call)?;
+        ensure!(error.is_none(), "{role}: {error:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Capabilities: which functions each of them is for, and what is said to who lacks one.
+
+/// What a role can be given.
+pub const CAPABILITIES: [&str; 3] = ["reader", "daemon", "operator"];
+
+const READER: &[&str] = &[
+    "multica_list_runtimes",
+    "multica_list_runtimes_by_owner",
+    "multica_get_runtime",
+    "multica_get_runtime_for_workspace",
+    "multica_find_legacy_runtimes",
+    "multica_count_active_agents",
+    "multica_get_task",
+    "multica_list_pending_tasks",
+    "multica_list_issue_tasks",
+    "multica_list_agent_tasks",
+    "multica_has_active_task",
+    "multica_has_pending_task",
+    "multica_count_running_tasks",
+    "multica_last_task_session",
+    "multica_last_chat_session",
+    "multica_events",
+    "multica_take_events",
+    "multica_forget_reader",
+    "multica_list_readers",
+    "multica_status",
+    "multica_metrics",
+    "multica_version",
+];
+
+const DAEMON: &[&str] = &[
+    "multica_register",
+    "multica_upsert_runtime",
+    "multica_heartbeat",
+    "multica_heartbeat_many",
+    "multica_set_runtime_offline",
+    "multica_deregister",
+    "multica_recover_orphans",
+    "multica_claim",
+    "multica_start",
+    "multica_pin_session",
+    "multica_complete",
+    "multica_fail",
+    "multica_get_runtime",
+    "multica_get_runtime_for_workspace",
+    "multica_get_task",
+    "multica_list_pending_tasks",
+    "multica_last_task_session",
+    "multica_last_chat_session",
+    "multica_version",
+];
+
+/// Functions that a capability is for; None: every function of the extension.
+pub fn functions(capability: &str) -> Option<&'static [&'static str]> {
+    match capability {
+        "reader" => Some(READER),
+        "daemon" => Some(DAEMON),
+        _ => None,
+    }
+}
+
+/// The capabilities of which each is enough for a function; an operator's is named where no other one is.
+fn enough_for(function: &str) -> Vec<&'static str> {
+    let named =
+        |capability: &&str| functions(capability).is_some_and(|all| all.contains(&function));
+    let found: Vec<&str> = CAPABILITIES.into_iter().filter(named).collect();
+    if found.is_empty() {
+        vec!["operator"]
+    } else {
+        found
+    }
+}
+
+/// What to do about a privilege on a table that the caller of a function lacks.
+pub fn hint(function: &str) -> String {
+    let capabilities = enough_for(function);
+    format!(
+        "{function} needs the capability {}, which the owner of the extension or a superuser can grant: \
+         SELECT multica_grant('the_role', '{}');",
+        capabilities.join(" or "),
+        capabilities[0]
+    )
+}
+
+/// The same where a statement runs as the owner of the tables: no capability is for all that an owner may.
+pub const HINT_FOR_OWNER: &str = "The statement runs as the owner of the tables, who has lost a privilege on them. Grant it again: \
+    GRANT ALL ON ALL TABLES IN SCHEMA the_schema TO the_owner; \
+    GRANT ALL ON ALL SEQUENCES IN SCHEMA the_schema TO the_owner;";

@@ -77,17 +77,36 @@ Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 no such workspa
 Carries out FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime,
   RecordRuntimeLegacyDaemonID and DeleteAgentRuntime.$$;
 
+COMMENT ON FUNCTION @extschema@.multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid) IS
+$$Inserts a runtime, or overwrites the one of the same workspace, daemon id and provider. It counts as seen now. A
+daemon that registers all its runtimes at once calls multica_register instead.
+workspace_id: the workspace.
+daemon_id: identity of the machine, not blank, at most 1000 bytes; NULL only where runtime_mode is 'cloud', and then a
+  new row is inserted each time.
+name: what people read.
+runtime_mode: 'local' or 'cloud'.
+provider: such as 'claude', not blank, at most 1000 bytes.
+status: 'online' or 'offline'.
+device_info: free text.
+metadata: an object, replaced as a whole.
+owner_id: the user it belongs to; NULL keeps the owner there is.
+Returns multica_registered; merged is 0. Records daemon:register with action 'register'.
+Errors: 22004 a required argument is NULL, device_info and metadata included; 22023 runtime_mode or status
+  outside its set, provider or daemon_id blank or too long; P0002 no such workspace; 23503 no such owner; 55000 the tables
+  are missing; 42501 no privilege on them.
+Carries out UpsertAgentRuntime.$$;
+
 COMMENT ON FUNCTION @extschema@.multica_register(uuid, jsonb, uuid) IS
 $$Registers a machine when its daemon starts: all runtimes it offers or, where one entry is wrong, none. Runtimes
 that it has under earlier identities become part of the new ones as by multica_merge_legacy.
 workspace_id: the workspace.
 registration: an object; keys that it does not know are ignored with a WARNING that names them.
-  daemon_id: identity of the machine, required and not blank.
+  daemon_id: identity of the machine, required, not blank, at most 1000 bytes.
   legacy_daemon_ids: earlier identities, in any case.
   device_name, cli_version, launched_by: text that is kept with the runtimes.
   recover: true fails what the previous process left in flight, as by multica_recover_orphans.
-  runtimes: at least one object with type or provider (which mean the same, each at most once), name (made
-    from it and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
+  runtimes: at least one object with type or provider (which mean the same, each at most once, at most 1000 bytes), name
+    (made from it and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
     of tasks that the daemon still works on: no orphans).
 owner_id: the user the runtimes belong to; NULL keeps the owners there are.
 Returns one multica_registered a runtime, in the order given. Records one daemon:register with action 'register'. A
@@ -208,11 +227,11 @@ COMMENT ON FUNCTION @extschema@.multica_take_events(text, integer) IS
 $$The next events of a named reader. Its position moves in the caller's transaction: what is written in the same
 transaction happens exactly once, and after a rollback the same events come again. Two sessions that take as one
 reader take turns.
-reader: name of the reader, not blank; one that is new begins with the oldest event kept.
+reader: name of the reader, not blank, at most 1000 bytes; one that is new begins with the oldest event kept.
 max_events: at most so many, at least 1.
 Returns one multica_event an event, ascending.
-Errors: 22004 an argument is NULL; 22023 reader is blank or max_events is below 1; 55000 events that it had not
-  taken were trimmed, or the log has begun anew since it took any, or a subscription writes into the log, or it was
+Errors: 22004 an argument is NULL; 22023 reader is blank or too long, or max_events is below 1; 55000 events that it
+  had not taken were trimmed, or the log has begun anew since it took any, or a subscription writes into the log, or it was
   forgotten meanwhile, or the transaction's isolation is above READ COMMITTED, or the server is a standby, or the
   tables are missing; 42501 no privilege on them.
 It takes the place of the server's in-process event bus.$$;

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 
 use super::Suite;
+use super::comments::members;
 use super::support::{expect, id, team};
 use crate::context::Context;
 
@@ -14,6 +15,7 @@ use crate::context::Context;
 pub const ALL: &[(&str, Suite)] = suite![
     name_too_long_for_an_index_is_refused_by_argument,
     longest_names_fit_into_the_index,
+    comments_name_the_longest,
     id_of_another_kind_is_told,
     text_that_we_add_can_be_read_in_every_encoding,
     nothing_that_is_sent_has_other_letters_than_ascii,
@@ -79,6 +81,26 @@ fn longest_names_fit_into_the_index(context: &Context) -> Result<()> {
     client.batch_execute(&format!(
         "SELECT multica_upsert_runtime({workspace}, {longest}, 'n', 'local', {longest}, 'online')"
     ))?;
+    Ok(())
+}
+
+/// Whoever reads a function's comment learns how long a name may be, of each argument that is refused for it.
+fn comments_name_the_longest(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let limited = calls("''");
+    for member in members(&mut client)?.iter().filter(|it| it.is_routine) {
+        let begins = format!("SELECT {}(", member.name);
+        let expected = limited
+            .iter()
+            .filter(|(call, _)| call.starts_with(&begins))
+            .count();
+        let found = member.comment.matches("at most 1000 bytes").count();
+        ensure!(
+            found == expected,
+            "{}: its comment names {found} limits, not {expected}",
+            member.name
+        );
+    }
     Ok(())
 }
 

@@ -15,11 +15,11 @@ COMMENT ON FUNCTION multica_take_events(text, integer) IS
 $$The next events of a named reader. Its position moves in the caller's transaction: what is written in the same
 transaction happens exactly once, and after a rollback the same events come again. Two sessions that take as one
 reader take turns.
-reader: name of the reader, not blank; one that is new begins with the oldest event kept.
+reader: name of the reader, not blank, at most 1000 bytes; one that is new begins with the oldest event kept.
 max_events: at most so many, at least 1.
 Returns one multica_event an event, ascending.
-Errors: 22004 an argument is NULL; 22023 reader is blank or max_events is below 1; 55000 events that it had not
-  taken were trimmed, or the log has begun anew since it took any, or a subscription writes into the log, or it was
+Errors: 22004 an argument is NULL; 22023 reader is blank or too long, or max_events is below 1; 55000 events that it
+  had not taken were trimmed, or the log has begun anew since it took any, or a subscription writes into the log, or it was
   forgotten meanwhile, or the transaction's isolation is above READ COMMITTED, or the server is a standby, or the
   tables are missing; 42501 no privilege on them.
 It takes the place of the server's in-process event bus.$$;

@@ -3,12 +3,12 @@ $$Registers a machine when its daemon starts: all runtimes it offers or, where o
 that it has under earlier identities become part of the new ones as by multica_merge_legacy.
 workspace_id: the workspace.
 registration: an object; keys that it does not know are ignored with a WARNING that names them.
-  daemon_id: identity of the machine, required and not blank.
+  daemon_id: identity of the machine, required, not blank, at most 1000 bytes.
   legacy_daemon_ids: earlier identities, in any case.
   device_name, cli_version, launched_by: text that is kept with the runtimes.
   recover: true fails what the previous process left in flight, as by multica_recover_orphans.
-  runtimes: at least one object with type or provider (which mean the same, each at most once), name (made
-    from it and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
+  runtimes: at least one object with type or provider (which mean the same, each at most once, at most 1000 bytes), name
+    (made from it and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
     of tasks that the daemon still works on: no orphans).
 owner_id: the user the runtimes belong to; NULL keeps the owners there are.
 Returns one multica_registered a runtime, in the order given. Records one daemon:register with action 'register'. A

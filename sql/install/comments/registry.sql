@@ -49,17 +49,17 @@ COMMENT ON FUNCTION multica_upsert_runtime(uuid, text, text, text, text, text, t
 $$Inserts a runtime, or overwrites the one of the same workspace, daemon id and provider. It counts as seen now. A
 daemon that registers all its runtimes at once calls multica_register instead.
 workspace_id: the workspace.
-daemon_id: identity of the machine; NULL only where runtime_mode is 'cloud', and then a new row is inserted each
-  time.
+daemon_id: identity of the machine, not blank, at most 1000 bytes; NULL only where runtime_mode is 'cloud', and then a
+  new row is inserted each time.
 name: what people read.
 runtime_mode: 'local' or 'cloud'.
-provider: such as 'claude', not blank.
+provider: such as 'claude', not blank, at most 1000 bytes.
 status: 'online' or 'offline'.
 device_info: free text.
 metadata: an object, replaced as a whole.
 owner_id: the user it belongs to; NULL keeps the owner there is.
 Returns multica_registered; merged is 0. Records daemon:register with action 'register'.
 Errors: 22004 a required argument is NULL, device_info and metadata included; 22023 runtime_mode or status
-  outside its set, provider or daemon_id blank; P0002 no such workspace; 23503 no such owner; 55000 the tables
+  outside its set, provider or daemon_id blank or too long; P0002 no such workspace; 23503 no such owner; 55000 the tables
   are missing; 42501 no privilege on them.
 Carries out UpsertAgentRuntime.$$;

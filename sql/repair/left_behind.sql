@@ -30,9 +30,9 @@ WITH RECURSIVE pair AS (
 SELECT w.id
 FROM pair AS p
 CROSS JOIN LATERAL (
-    SELECT
-        (SELECT r.status = 'offline' FROM agent_runtime AS r WHERE r.id = p.runtime_id)
-        AND (SELECT a.runtime_id <> p.runtime_id FROM agent AS a WHERE a.id = p.agent_id) AS is_away
+    SELECT CASE WHEN (SELECT r.status = 'offline' FROM agent_runtime AS r WHERE r.id = p.runtime_id) THEN
+        (SELECT a.runtime_id <> p.runtime_id FROM agent AS a WHERE a.id = p.agent_id)
+    END AS is_away
 ) AS s
 CROSS JOIN LATERAL (
     SELECT t.id

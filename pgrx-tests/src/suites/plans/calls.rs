@@ -40,6 +40,11 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
+    // A machine is gone, on which a task waits.
+    calls.push(format!(
+        "BEGIN; UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = md5('runtime2')::uuid; {FOR_THE_SWEEP};
+         SELECT FROM multica_sweep(); ROLLBACK"
+    ));
     // The clock was set back.
     calls.push(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = 'infinity' WHERE id = '00000000-0000-4000-8000-0000000000b9';

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use super::Suite;
 use super::passing::read_by_both;
-use super::support::{expect, expect_state, id, value};
+use super::support::{LIMIT, expect, expect_state, id, value};
 use crate::cluster::{Cluster, Options, Shutdown};
 use crate::context::Context;
 use crate::database::Database;
@@ -18,6 +18,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     a_session_of_the_standby_writes_after_promotion,
     a_named_reader_goes_on_after_promotion,
     prepared_events_hold_readers_back_after_promotion,
+    ids_of_lost_events_are_given_again_after_promotion,
 ];
 
 /// Every function of the extension, what it may do, and the names of the arguments that it cannot do without.
@@ -231,4 +232,38 @@ fn prepared_events_hold_readers_back_after_promotion(context: &Context) -> Resul
     ensure!(held == "t", "multica_status() does not say so");
     client.batch_execute("COMMIT PREPARED 'half'")?;
     expect(&mut client, read, "3")
+}
+
+/// The standby lacks what the primary recorded last, as a server does that is restored to a moment. Its readers go on; one that
+/// has taken an event that is lost is told so, and is not given others under the ids that it knows.
+fn ids_of_lost_events_are_given_again_after_promotion(context: &Context) -> Result<()> {
+    let primary = context.cluster(&Options::new("primary"))?;
+    let (database, standby) = followed(context, &primary)?;
+    let mut client = database.connect()?;
+    enqueue(&mut client, "d1")?;
+    let last = "SELECT max(id) FROM multica_events()";
+    let kept = value(&mut client, last)?;
+    Cluster::wait_until("the standby has the first event", LIMIT, || {
+        let behind = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn < pg_current_wal_flush_lsn()";
+        Ok(value(&mut client, behind)? == "0")
+    })?;
+    standby.stop(Shutdown::Fast)?;
+    enqueue(&mut client, "d2")?;
+    let lost = value(&mut client, last)?;
+    primary.kill()?;
+    standby.start()?;
+    standby.promote()?;
+    let mut client = standby.connect(&database.name)?;
+    enqueue(&mut client, "d3")?;
+    let after = |id: &str| {
+        format!("SELECT string_agg(payload ->> 'issue_id', ' ') FROM multica_events({id})")
+    };
+    expect(&mut client, &after(&kept), id("d3").trim_matches('\''))?;
+    let error = client
+        .simple_query(&after(&lost))
+        .err()
+        .context("it succeeds")?;
+    let word = error.as_db_error().and_then(|it| it.constraint());
+    ensure!(word == Some("log_restarted"), "{error:?}");
+    Ok(())
 }

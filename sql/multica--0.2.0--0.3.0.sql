@@ -322,14 +322,30 @@ Returns true in a procedure or DO block that was called outside a transaction bl
 Errors: none.
 The server has nothing like it.$$;
 
+CREATE FUNCTION @extschema@.multica_sweep_part(part text, stale_secs double precision DEFAULT NULL) RETURNS text
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_sweep_part_wrapper';
+
+COMMENT ON FUNCTION @extschema@.multica_sweep_part(text, double precision) IS
+$$One part of a sweep, for a procedure that commits after each: multica_sweep_all calls it. What housekeeping meets then
+costs no verdict.
+part: 'verdicts' begins a sweep, and goes on with the housekeeping where no verdict is to be written; 'housekeeping'
+does what is left of the sweep that this session has begun, and begins one where there is none.
+stale_secs: as for multica_sweep; NULL is multica.stale_after.
+Returns the part to call next, after a COMMIT: 'verdicts', 'housekeeping', or 'none' where nothing is left to do.
+Errors: 22004 part is NULL; 22023 part is another word, or stale_secs is not a finite number above 0; 55000 the
+  tables are missing; 42501 no privilege on them.
+Carries out a part of the server's sweeper.$$;
+
 CREATE OR REPLACE PROCEDURE @extschema@.multica_sweep_all(stale_secs double precision DEFAULT NULL)
 LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    again boolean;
-    passes bigint;
+    part pg_catalog.text;
+    parts bigint;
 BEGIN
-    SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
+    part := @extschema@.multica_sweep_part('verdicts', stale_secs);
     IF NOT @extschema@.multica_can_commit() THEN
         RAISE EXCEPTION 'multica_sweep_all cannot commit inside a transaction block or a function'
         USING ERRCODE = 'invalid_transaction_termination',
@@ -337,11 +353,15 @@ BEGIN
                 'SELECT * FROM multica_sweep() again while more is true.';
     END IF;
     COMMIT;
-    IF NOT again THEN
+    IF part OPERATOR(pg_catalog.=) 'housekeeping'::pg_catalog.text THEN
+        part := @extschema@.multica_sweep_part(part, stale_secs);
+        COMMIT;
+    END IF;
+    IF part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text THEN
         RETURN;
     END IF;
     SELECT pg_catalog.div(pg_catalog.sum(left_over.many), pg_catalog.current_setting('multica.batch_size')::pg_catalog.numeric)::bigint
-    INTO passes
+    INTO parts
     FROM (
         SELECT pg_catalog.count(*)::pg_catalog.numeric AS many
         FROM @extschema@.agent_task_queue AS t
@@ -367,38 +387,55 @@ BEGIN
           )
           AND NOT EXISTS (SELECT FROM @extschema@.agent AS a WHERE a.runtime_id OPERATOR(pg_catalog.=) r.id)
     ) AS left_over;
-    FOR pass IN 0 .. passes LOOP
-        SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
+    FOR nth IN 0 .. parts OPERATOR(pg_catalog.+) 2 LOOP
+        part := @extschema@.multica_sweep_part(part, stale_secs);
         COMMIT;
-        EXIT WHEN NOT again;
+        EXIT WHEN part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text;
     END LOOP;
 END
 $procedure$;
+
+COMMENT ON PROCEDURE @extschema@.multica_sweep_all(double precision) IS
+$$Sweeps until nothing is left, committing after every part of a sweep: CALL multica_sweep_all(). What a scheduler such
+as pg_cron runs. Verdicts are committed before runtimes are deleted and events trimmed, so an error there costs none.
+It commits, so it cannot run inside a transaction block, in a function, or over a connection that opens
+transactions by itself (psycopg: set autocommit).
+stale_secs: as for multica_sweep; NULL is multica.stale_after.
+Returns nothing; multica_sweep_state has what the last sweep did. It ends after as many parts as there was work
+  for when it began, so a steady stream of new work does not keep it for ever.
+Errors: 2D000 called inside a transaction block; 22023 stale_secs is not a finite number above 0; 55000 the
+  tables are missing; 42501 no privilege on them. Parts that had committed stay.
+Carries out the server's sweeper, repeatedly.$$;
 
 -- What is new belongs to whoever the extension belongs to, and may be called by those who may call the procedure.
 DO $rights$
 DECLARE
     owner text;
+    called text;
     holder record;
 BEGIN
     SELECT e.extowner::pg_catalog.regrole::pg_catalog.text INTO owner
     FROM pg_catalog.pg_extension AS e
     WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
-    EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO %s', '@extschema@.multica_can_commit()', owner);
-    REVOKE ALL ON FUNCTION @extschema@.multica_can_commit() FROM PUBLIC;
-    FOR holder IN
-        SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
-        FROM pg_catalog.pg_proc AS p
-        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
-        WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_sweep_all(double precision)'::pg_catalog.regprocedure
-            AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
-            AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-            AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
-    LOOP
-        EXECUTE pg_catalog.format(
-            'GRANT EXECUTE ON FUNCTION %s TO %s%s', '@extschema@.multica_can_commit()', holder.name,
-            CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
-        );
+    FOREACH called IN ARRAY ARRAY[
+        '@extschema@.multica_can_commit()', '@extschema@.multica_sweep_part(text, double precision)'
+    ] LOOP
+        EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO %s', called, owner);
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', called);
+        FOR holder IN
+            SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
+            FROM pg_catalog.pg_proc AS p
+            CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+            WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_sweep_all(double precision)'::pg_catalog.regprocedure
+                AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
+                AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+                AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+        LOOP
+            EXECUTE pg_catalog.format(
+                'GRANT EXECUTE ON FUNCTION %s TO %s%s', called, holder.name,
+                CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
+            );
+        END LOOP;
     END LOOP;
 END
 $rights$;

@@ -1,5 +1,7 @@
 //! The sweep: its stages, in order, on one screen. Silence becomes one atomic verdict.
 
+mod part;
+
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
@@ -18,8 +20,12 @@ use crate::settings;
 use crate::spi::{Arg, Statement, arg};
 use crate::writer::{self, Writer};
 
+pub use part::Part;
+
 static NEW_ID: Statement = Statement::write(include_str!("../sql/sweep/new_id.sql"));
 static RECORD: Statement = Statement::write(include_str!("../sql/sweep/record.sql"));
+static RECORD_DELETED: Statement =
+    Statement::write(include_str!("../sql/sweep/record_deleted.sql"));
 static IS_COUNTING: Statement = Statement::read(include_str!("../sql/sweep/is_counting.sql"));
 static LOCK_TOTAL: Statement = Statement::write(include_str!("../sql/sweep/lock_total.sql"));
 static COUNT: Statement = Statement::write(include_str!("../sql/sweep/count.sql"));
@@ -66,7 +72,8 @@ fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> 
             Some(given) => seconds("stale_secs", Some(given))?,
             None => settings::stale_after_secs(),
         };
-        let done = once(stale);
+        let sweep = Sweep::begin(stale);
+        let done = writer::write(sweep.now, |writer| sweep.pass(writer));
         Ok(Composite::of(&[
             ("runtimes_offline", arg(done.runtimes_offline)),
             ("tasks_failed", arg(done.tasks_failed)),
@@ -83,41 +90,40 @@ fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> 
     })
 }
 
-/// A sweep of the background worker; true where there is more to do. It is no call of the SQL function, because the
-/// tables may have a new owner who was never given a privilege on that.
-pub fn of_worker() -> bool {
-    once(settings::stale_after_secs()).more
-}
-
-fn once(stale: f64) -> Done {
-    let now = clock::now();
-    let sweep = Sweep {
-        stale,
-        now,
-        budget: Budget::begin(),
-        id: NEW_ID.row(&[], |row| row.must(1)).expect("one id"),
-        batch: settings::batch_size(),
-    };
-    writer::write(now, |writer| sweep.pass(writer))
-}
-
 struct Sweep {
     stale: f64,
     now: TimestampWithTimeZone,
     budget: Budget,
     id: Uuid,
     batch: i64,
+    /// When the sweep began whose figures another transaction has recorded, and which goes on here.
+    continues: Option<TimestampWithTimeZone>,
 }
 
 impl Sweep {
-    /// The stages, and the figures of what they did. Task events come before those of runtimes, as a subscriber would have
-    /// seen them; only what is written in pieces has its events with it.
+    fn begin(stale: f64) -> Self {
+        Self {
+            stale,
+            now: clock::now(),
+            budget: Budget::begin(),
+            id: NEW_ID.row(&[], |row| row.must(1)).expect("one id"),
+            batch: settings::batch_size(),
+            continues: None,
+        }
+    }
+
+    /// The stages, and the figures of what they did.
     fn pass(&self, writer: &mut Writer) -> Done {
-        let mut done = Done::default();
         let mut of_runtimes = Events::of_sweep(self.id);
-        self.verdicts(writer, &mut done, &mut of_runtimes);
-        self.repairs(writer, &mut done);
+        let mut done = self.verdicts(writer, &mut of_runtimes);
         self.housekeeping(writer, &mut done, &mut of_runtimes);
+        self.finish(writer, &mut done, of_runtimes);
+        done
+    }
+
+    /// Task events come before those of runtimes, as a subscriber would have seen them; only what is written in pieces has
+    /// its events with it.
+    fn finish(&self, writer: &mut Writer, done: &mut Done, of_runtimes: Events) {
         if !of_runtimes.is_empty() {
             writer.beside(|| record_events(of_runtimes, self.now));
         }
@@ -125,12 +131,18 @@ impl Sweep {
         done.more |= writer.is_cut_short();
         done.more &= done.anything() || !writer.has_given_up();
         if done.anything() {
-            writer.beside(|| self.record(&done));
+            writer.beside(|| self.record(done));
         }
+    }
+
+    fn verdicts(&self, writer: &mut Writer, of_runtimes: &mut Events) -> Done {
+        let mut done = Done::default();
+        self.silence(writer, &mut done, of_runtimes);
+        self.repairs(writer, &mut done);
         done
     }
 
-    fn verdicts(&self, writer: &mut Writer, done: &mut Done, of_runtimes: &mut Events) {
+    fn silence(&self, writer: &mut Writer, done: &mut Done, of_runtimes: &mut Events) {
         let Self { now, batch, .. } = *self;
         let marked = runtime::mark_stale(self.stale, Some(batch), now, writer, of_runtimes, |_| ());
         done.runtimes_offline = marked.len() as i64;
@@ -195,13 +207,19 @@ impl Sweep {
     fn record(&self, done: &Done) {
         let took = self.budget.elapsed().as_secs_f64() * 1000.0;
         if event::lock_state() {
-            RECORD.run(&with_figures(vec![arg(self.now), arg(took)], done));
+            match self.continues {
+                None => RECORD.run(&with_figures(vec![arg(self.now), arg(took)], done)),
+                Some(began) => {
+                    RECORD_DELETED.run(&[arg(began), arg(took), arg(done.runtimes_deleted)])
+                }
+            };
         }
         if is_counting() {
             let slot: Option<i32> = LOCK_TOTAL.row(&[], |row| row.must(1));
+            let sweeps = i64::from(self.continues.is_none());
             // An id that the sequence draws may be taken where rows came without it: the next one is tried.
             (0..MOST_DRAWS).find(|_| {
-                let args = with_figures(vec![arg(slot), arg(self.now)], done);
+                let args = with_figures(vec![arg(slot), arg(self.now), arg(sweeps)], done);
                 COUNT.row(&args, |_| ()).is_some()
             });
         }

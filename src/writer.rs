@@ -139,6 +139,14 @@ impl<'a> Writer<'a> {
         matches!(self.way, Way::InPieces)
     }
 
+    /// Whether a row was written, or refused, so far.
+    pub fn has_written(&self) -> bool {
+        match self.way {
+            Way::Whole(later) => later.is_open(),
+            Way::InPieces => self.kept > 0 || !self.refused.is_empty(),
+        }
+    }
+
     /// Whether rows were left that nothing is known of yet.
     pub fn is_cut_short(&self) -> bool {
         self.is_cut_short

@@ -1,13 +1,14 @@
 -- A procedure that commits cannot carry a SET clause, so everything here is spelled with its schema, operators included.
--- The passes are bounded by the batches there are at the start: a steady stream of work does not keep it for ever.
+-- Verdicts come first, and are committed when housekeeping begins. The parts are bounded by the batches there are at the
+-- start, one more of each kind that finds nothing left included: a steady stream of work does not keep it for ever.
 CREATE PROCEDURE multica_sweep_all(stale_secs double precision DEFAULT NULL)
 LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    again boolean;
-    passes bigint;
+    part pg_catalog.text;
+    parts bigint;
 BEGIN
-    SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
+    part := @extschema@.multica_sweep_part('verdicts', stale_secs);
     IF NOT @extschema@.multica_can_commit() THEN
         RAISE EXCEPTION 'multica_sweep_all cannot commit inside a transaction block or a function'
         USING ERRCODE = 'invalid_transaction_termination',
@@ -15,11 +16,15 @@ BEGIN
                 'SELECT * FROM multica_sweep() again while more is true.';
     END IF;
     COMMIT;
-    IF NOT again THEN
+    IF part OPERATOR(pg_catalog.=) 'housekeeping'::pg_catalog.text THEN
+        part := @extschema@.multica_sweep_part(part, stale_secs);
+        COMMIT;
+    END IF;
+    IF part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text THEN
         RETURN;
     END IF;
     SELECT pg_catalog.div(pg_catalog.sum(left_over.many), pg_catalog.current_setting('multica.batch_size')::pg_catalog.numeric)::bigint
-    INTO passes
+    INTO parts
     FROM (
         SELECT pg_catalog.count(*)::pg_catalog.numeric AS many
         FROM @extschema@.agent_task_queue AS t
@@ -45,10 +50,10 @@ BEGIN
           )
           AND NOT EXISTS (SELECT FROM @extschema@.agent AS a WHERE a.runtime_id OPERATOR(pg_catalog.=) r.id)
     ) AS left_over;
-    FOR pass IN 0 .. passes LOOP
-        SELECT s.more INTO again FROM @extschema@.multica_sweep(stale_secs) AS s;
+    FOR nth IN 0 .. parts OPERATOR(pg_catalog.+) 2 LOOP
+        part := @extschema@.multica_sweep_part(part, stale_secs);
         COMMIT;
-        EXIT WHEN NOT again;
+        EXIT WHEN part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text;
     END LOOP;
 END
 $procedure$;

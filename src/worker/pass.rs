@@ -1,5 +1,6 @@
 //! One worker: a short-lived process that sweeps one database and leaves.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use pgrx::Uuid;
@@ -12,6 +13,7 @@ use super::transaction::{self, Failure};
 use super::{foreign, micros, word};
 use crate::settings;
 use crate::spi::{Statement, arg};
+use crate::sweep::Part;
 use crate::writer;
 
 static TRY_LOCK: Statement = Statement::read(include_str!("../../sql/worker/try_lock.sql"));
@@ -111,6 +113,8 @@ impl Pass {
             shared::spared(self.database, since);
         }
         self.owner = Some(place.owner);
+        let mut part = Part::Verdicts;
+        let mut looked_at = now;
         loop {
             foreign::reload_if_asked();
             // A trigger may have left another path behind.
@@ -119,17 +123,33 @@ impl Pass {
             let size = self.batch.size();
             self.attempts += 1;
             let sweep_began = Instant::now();
-            let looked_at = foreign::now();
+            if matches!(part, Part::Verdicts) {
+                looked_at = foreign::now();
+            }
+            let is_housekeeping = Cell::new(false);
             let outcome = foreign::within(left, || {
-                transaction::run_as(self.owner, "sweeping", || sweep(size))
+                transaction::run_as(self.owner, "sweeping", || {
+                    sweep(size, part, &is_housekeeping)
+                })
             });
+            let next = outcome.as_ref().ok().copied().flatten();
+            part = next.unwrap_or(Part::Verdicts);
             let ended = match outcome {
-                Ok(more) => {
+                Ok(_) => {
                     self.swept = true;
                     if sweep_began.elapsed() < QUICK {
                         self.batch.grow();
                     }
-                    (!more).then(|| self.done(looked_at))
+                    next.is_none().then(|| self.done(looked_at))
+                }
+                Err(failure) if is_housekeeping.get() => {
+                    // All verdicts are committed: the next ones must not wait for a database that is tried again at growing
+                    // intervals.
+                    self.swept = true;
+                    match self.after(failure) {
+                        Some(Report::Failed) => Some(self.done(looked_at)),
+                        other => other,
+                    }
                 }
                 Err(failure) => self.after(failure),
             };
@@ -145,7 +165,7 @@ impl Pass {
         }
     }
 
-    /// `looked_at`: a moment at which the last sweep had not begun.
+    /// `looked_at`: a moment at which the last verdicts had not begun.
     fn done(&mut self, looked_at: Moment) -> Report {
         let stale_after = settings::stale_after_secs();
         let looked_at = TimestampWithTimeZone::try_from(looked_at).ok();
@@ -251,11 +271,12 @@ impl Pass {
     }
 }
 
-fn sweep(size: i32) -> bool {
-    // Forgets what an earlier sweep had in hand.
+/// No call of an SQL function, because the tables may have a new owner who was never given a privilege on that.
+fn sweep(size: i32, part: Part, is_housekeeping: &Cell<bool>) -> Option<Part> {
+    // Forgets what an earlier transaction had in hand.
     drop(crate::sweep::in_hand());
     SET_BATCH.run(&[arg(size.to_string())]);
-    crate::sweep::of_worker()
+    part.run(settings::stale_after_secs(), is_housekeeping)
 }
 
 /// Until when this database's daemons may take to beat again after the server was away: its own stale_after and one

@@ -43,6 +43,7 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "runtime_mode" => "'local'".into(),
         "status" => "'online'".into(),
         "capability" => "'reader'".into(),
+        "part" => "'verdicts'".into(),
         "grantee" => "'postgres'".into(),
         "registration" => r#"'{"daemon_id": "m", "runtimes": [{"type": "claude"}]}'"#.into(),
         "context" | "metadata" | "result" => "'{}'".into(),

@@ -77,6 +77,7 @@ fn argument(function: &str, name: &str) -> Result<String> {
         }
         "grantee" => "'postgres'".into(),
         "capability" => "'operator'".into(),
+        "part" => "'verdicts'".into(),
         _ => anyhow::bail!("say what to pass for {name} of {function}"),
     })
 }

@@ -42,6 +42,7 @@ mod gaps;
 mod given;
 mod grant;
 mod hostile;
+mod housekeeping;
 mod install;
 mod lifecycle;
 mod lookups;
@@ -139,6 +140,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     gaps::ALL,
     given::ALL,
     hostile::AT_HOME,
+    housekeeping::AT_HOME,
     install::AT_HOME,
     lifecycle::ALL,
     merge::ALL,

@@ -53,7 +53,7 @@ const ROW_BY_ROW: [&str; 17] = [
 ];
 
 /// Functions that decide on the rows of all workspaces.
-const OF_ALL: [&str; 8] = [
+const OF_ALL: [&str; 9] = [
     "multica_delete_stale_offline_runtimes",
     "multica_fail_stale_tasks",
     "multica_fail_tasks_for_offline_runtimes",
@@ -62,6 +62,7 @@ const OF_ALL: [&str; 8] = [
     "multica_status",
     "multica_sweep",
     "multica_sweep_all",
+    "multica_sweep_part",
 ];
 
 /// The hostile world with policies, and a role with every privilege that policies apply to.

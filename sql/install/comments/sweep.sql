@@ -14,12 +14,13 @@ Carries out MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's 
   DeleteStaleOfflineRuntimes, with what follows from each.$$;
 
 COMMENT ON PROCEDURE multica_sweep_all(double precision) IS
-$$Sweeps until nothing is left, committing after every pass: CALL multica_sweep_all(). What a scheduler such as
-pg_cron runs. It commits, so it cannot run inside a transaction block, in a function, or over a connection that
-opens transactions by itself (psycopg: set autocommit).
+$$Sweeps until nothing is left, committing after every part of a sweep: CALL multica_sweep_all(). What a scheduler such
+as pg_cron runs. Verdicts are committed before runtimes are deleted and events trimmed, so an error there costs none.
+It commits, so it cannot run inside a transaction block, in a function, or over a connection that opens
+transactions by itself (psycopg: set autocommit).
 stale_secs: as for multica_sweep; NULL is multica.stale_after.
-Returns nothing; multica_sweep_state has what the last sweep did. It ends after as many passes as there was work
+Returns nothing; multica_sweep_state has what the last sweep did. It ends after as many parts as there was work
   for when it began, so a steady stream of new work does not keep it for ever.
 Errors: 2D000 called inside a transaction block; 22023 stale_secs is not a finite number above 0; 55000 the
-  tables are missing; 42501 no privilege on them. Passes that had committed stay.
+  tables are missing; 42501 no privilege on them. Parts that had committed stay.
 Carries out the server's sweeper, repeatedly.$$;

@@ -53,6 +53,14 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
+    // A machine that is missed, and one that is collected after it.
+    calls.push(
+        "BEGIN; UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = '00000000-0000-4000-8000-0000000000b9';
+         INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT w.id, 'expired', 'expired', 'local', 'claude', 'offline', '-infinity' FROM workspace AS w ORDER BY w.id LIMIT 1;
+         SELECT multica_sweep_part('verdicts'); SELECT multica_sweep_part('housekeeping'); ROLLBACK"
+            .into(),
+    );
     calls.push(on_an_empty_log("DELETE FROM multica_sweep_state"));
     // What commits cannot be taken back.
     calls.push(

@@ -1,0 +1,218 @@
+//! Verdicts and housekeeping are transactions of their own for the worker and for `multica_sweep_all`: what housekeeping meets
+//! costs no verdict.
+
+use anyhow::{Result, ensure};
+use postgres::Client;
+
+use super::Suite;
+use super::crash::{SWEEP_ALL, fleet};
+use super::support::{LIMIT, dead_machine, expect, expect_state, hold_stop, id, start, value};
+use super::worker::{alter, silence, switch_on, ticking, wait_for, wait_until_swept};
+use crate::cluster::{Cluster, Options};
+use crate::context::Context;
+
+/// The tests of this topic.
+pub const AT_HOME: &[(&str, Suite)] = suite![
+    an_error_of_housekeeping_costs_no_verdict,
+    a_constraint_that_fails_at_commit_costs_no_verdict,
+    verdicts_of_all_batches_come_before_housekeeping,
+    a_kill_between_verdicts_and_housekeeping_loses_neither,
+    a_sweep_in_two_transactions_is_counted_once,
+    an_idle_sweep_is_one_transaction,
+    verdicts_of_the_worker_are_seen_while_it_keeps_house,
+    the_worker_does_not_back_off_because_of_housekeeping,
+];
+
+/// Tasks in flight, and what the sweeps did: counted, runtimes collected.
+const FIGURES: &str = "
+    SELECT (SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')), total_sweeps,
+        total_tasks_failed > 0, total_runtimes_deleted, last_tasks_failed > 0, last_runtimes_deleted
+    FROM multica_status()";
+
+/// A runtime that is due for collection.
+fn expired(client: &mut Client) -> Result<()> {
+    client.batch_execute(&format!(
+        "INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT {b9}, w.id, 'gone', 'gone', 'local', 'claude', 'offline', now() - interval '1 year'
+         FROM workspace AS w ORDER BY w.id LIMIT 1",
+        b9 = id("b9"),
+    ))?;
+    Ok(())
+}
+
+/// A trigger, deferred or not, that does this where a runtime is deleted.
+fn on_deletion(client: &mut Client, deferred: bool, what: &str) -> Result<()> {
+    let (constraint, how) = if deferred {
+        ("CONSTRAINT", "DEFERRABLE INITIALLY DEFERRED")
+    } else {
+        ("", "")
+    };
+    client.batch_execute(&format!(
+        "CREATE SEQUENCE firings;
+         CREATE FUNCTION on_deletion() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what} RETURN NULL; END $$;
+         CREATE {constraint} TRIGGER on_deletion AFTER DELETE ON agent_runtime {how}
+         FOR EACH ROW EXECUTE FUNCTION on_deletion()"
+    ))?;
+    Ok(())
+}
+
+fn raise(state: &str) -> String {
+    format!("RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}';")
+}
+
+/// Errors that no sweep passes over: of the server, of the transaction, of a cancel.
+fn an_error_of_housekeeping_costs_no_verdict(context: &Context) -> Result<()> {
+    for (state, deferred) in [
+        ("53100", false),
+        ("57014", false),
+        ("XX001", false),
+        ("40001", false),
+        ("58030", true),
+    ] {
+        let (_database, mut client) = dead_machine(context)?;
+        expired(&mut client)?;
+        on_deletion(&mut client, deferred, &raise(state))?;
+        expect_state(&mut client, "CALL multica_sweep_all()", state)?;
+        expect(&mut client, FIGURES, "0 1 t 0 t 0")?;
+    }
+    Ok(())
+}
+
+/// The sweep checks what is deferred before it commits, which here passes; the COMMIT fails all the same.
+fn a_constraint_that_fails_at_commit_costs_no_verdict(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    expired(&mut client)?;
+    on_deletion(
+        &mut client,
+        true,
+        "IF nextval('firings') > 1 THEN RAISE EXCEPTION 'the second time'; END IF;",
+    )?;
+    expect_state(&mut client, "CALL multica_sweep_all()", "P0001")?;
+    expect(&mut client, FIGURES, "0 1 t 0 t 0")?;
+    expect(&mut client, "SELECT last_value FROM firings", "2")
+}
+
+/// Where housekeeping fails for good, one CALL works off the whole backlog all the same.
+fn verdicts_of_all_batches_come_before_housekeeping(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    expired(&mut client)?;
+    on_deletion(&mut client, false, &raise("53100"))?;
+    client.batch_execute("SET multica.batch_size = 1")?;
+    expect_state(&mut client, "CALL multica_sweep_all()", "53100")?;
+    expect(
+        &mut client,
+        "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')",
+        "0",
+    )
+}
+
+/// The server dies while a runtime is being deleted: the verdicts are there, with their figures, and the next sweep does the
+/// housekeeping.
+fn a_kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> Result<()> {
+    let cluster = context.cluster(&Options::new("between"))?;
+    let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
+    let mut observer = database.connect()?;
+    expired(&mut observer)?;
+    observer.batch_execute(
+        "CREATE TRIGGER stop AFTER DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION stop_here()",
+    )?;
+    let holder = hold_stop(&database)?;
+    let running = start(&database, SWEEP_ALL.sql)?;
+    running.wait_until_blocked(&mut observer)?;
+    expect(&mut observer, FIGURES, "0 1 t 0 t 0")?;
+    cluster.kill()?;
+    cluster.start()?;
+    ensure!(running.finish().is_err(), "the server was killed");
+    drop(holder);
+    let mut client = database.connect()?;
+    expect(&mut client, FIGURES, "0 1 t 0 t 0")?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    expect(&mut client, FIGURES, "0 2 t 1 f 1")
+}
+
+/// One sweep to whoever counts them or follows its events, as if it were one transaction.
+fn a_sweep_in_two_transactions_is_counted_once(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    expired(&mut client)?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    expect(&mut client, FIGURES, "0 1 t 1 t 1")?;
+    expect(
+        &mut client,
+        "SELECT count(DISTINCT xmin::text), count(DISTINCT payload ->> 'sweep_id'),
+             count(*) FILTER (WHERE payload ->> 'action' = 'runtime_gc')
+         FROM multica_event_log WHERE payload ? 'sweep_id'",
+        "2 1 1",
+    )?;
+    // Housekeeping alone is a sweep as well.
+    expired(&mut client)?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    expect(&mut client, FIGURES, "0 2 t 2 f 1")
+}
+
+/// Transactions that a statement begins, as the numbers of their virtual ids tell.
+fn transactions_of(client: &mut Client, sql: &str) -> Result<i64> {
+    let now = "SELECT split_part(virtualtransaction, '/', 2) FROM pg_locks
+               WHERE pid = pg_backend_pid() AND locktype = 'virtualxid'";
+    let before: i64 = value(client, now)?.parse()?;
+    client.batch_execute(sql)?;
+    let after: i64 = value(client, now)?.parse()?;
+    Ok(after - before - 1)
+}
+
+/// The transaction that the last COMMIT of a procedure begins is counted too.
+fn an_idle_sweep_is_one_transaction(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    let begun = transactions_of(&mut client, "CALL multica_sweep_all()")?;
+    ensure!(begun == 2, "an idle sweep begins {begun} transactions");
+    expired(&mut client)?;
+    let begun = transactions_of(&mut client, "CALL multica_sweep_all()")?;
+    ensure!(begun == 2, "housekeeping alone begins {begun} transactions");
+    Ok(())
+}
+
+fn verdicts_of_the_worker_are_seen_while_it_keeps_house(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "house")?;
+    let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
+    let mut observer = database.connect()?;
+    expired(&mut observer)?;
+    observer.batch_execute(
+        "CREATE TRIGGER stop AFTER DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION stop_here()",
+    )?;
+    let holder = hold_stop(&database)?;
+    switch_on(&database)?;
+    let waits = "SELECT count(*) > 0 FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+                 WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted";
+    wait_for(&database, "a worker waits in the trigger", waits)?;
+    expect(&mut observer, FIGURES, "0 1 t 0 t 0")?;
+    drop(holder);
+    Cluster::wait_until("the worker has collected the runtime", LIMIT, || {
+        Ok(value(&mut observer, FIGURES)?.split(' ').nth(3) == Some("1"))
+    })
+}
+
+/// Each sweep fails in its housekeeping, time and again, and a death is noticed as soon as ever: after twelve failures a database
+/// that is backed off from would be left alone for minutes.
+fn the_worker_does_not_back_off_because_of_housekeeping(context: &Context) -> Result<()> {
+    let cluster = ticking(context, "trouble")?;
+    let database = super::worker::fleet(context, &cluster)?;
+    let mut client = database.connect()?;
+    expired(&mut client)?;
+    on_deletion(&mut client, false, &raise("53100"))?;
+    alter(&database, "SET multica.runtime_ttl = '10min'")?;
+    switch_on(&database)?;
+    for times in [4, 12] {
+        silence(&database)?;
+        wait_until_swept(&database)?;
+        Cluster::wait_until("housekeeping has failed", LIMIT, || {
+            Ok(super::worker::said(&cluster, "trouble (SQLSTATE 53100)")? >= times)
+        })?;
+    }
+    silence(&database)?;
+    wait_until_swept(&database)?;
+    expect(
+        &mut client,
+        "SELECT last_error LIKE 'trouble (SQLSTATE 53100)%' FROM multica_status()",
+        "t",
+    )
+}

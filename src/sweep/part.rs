@@ -1,0 +1,119 @@
+//! A sweep in parts, each a transaction of its own: what housekeeping meets costs no verdict.
+
+use std::cell::Cell;
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use super::{Done, Sweep};
+use crate::argument::{one_of, required, seconds};
+use crate::entry::entry;
+use crate::event::Events;
+use crate::settings;
+use crate::writer;
+
+extension_sql_file!(
+    "../../sql/install/comments/sweep_part.sql",
+    name = "sweep_part_comments",
+    requires = [multica_sweep_part]
+);
+
+const VERDICTS: &str = "verdicts";
+const HOUSEKEEPING: &str = "housekeeping";
+const NONE: &str = "none";
+
+/// A part of a sweep.
+#[derive(Clone, Copy)]
+pub enum Part {
+    /// What silence leads to. Where nothing of it is to be written, housekeeping follows in the same transaction: an idle
+    /// sweep is one transaction.
+    Verdicts,
+    /// What is left of a sweep whose verdicts are committed.
+    Housekeeping(Begun),
+}
+
+/// A sweep whose verdicts are committed.
+#[derive(Clone, Copy)]
+pub struct Begun {
+    id: Uuid,
+    /// When it began, if it is counted among the sweeps that did something.
+    counted: Option<TimestampWithTimeZone>,
+}
+
+impl Part {
+    /// Runs the part and returns the one that is due next, in another transaction; None where nothing is left to do.
+    /// `is_housekeeping` is true from the first statement of housekeeping on: an error after that costs no verdict.
+    pub fn run(self, stale: f64, is_housekeeping: &Cell<bool>) -> Option<Self> {
+        let mut sweep = Sweep::begin(stale);
+        match self {
+            Self::Verdicts => {
+                let (rest, more) = writer::write(sweep.now, |writer| {
+                    is_housekeeping.set(false);
+                    let mut of_runtimes = Events::of_sweep(sweep.id);
+                    let mut done = sweep.verdicts(writer, &mut of_runtimes);
+                    let has_written = writer.has_written();
+                    if !has_written {
+                        is_housekeeping.set(true);
+                        sweep.housekeeping(writer, &mut done, &mut of_runtimes);
+                    }
+                    sweep.finish(writer, &mut done, of_runtimes);
+                    let begun = Begun {
+                        id: sweep.id,
+                        counted: done.anything().then_some(sweep.now),
+                    };
+                    (has_written.then_some(Self::Housekeeping(begun)), done.more)
+                });
+                // What is due for a verdict comes before all housekeeping.
+                if more { Some(Self::Verdicts) } else { rest }
+            }
+            Self::Housekeeping(begun) => {
+                is_housekeeping.set(true);
+                sweep.id = begun.id;
+                sweep.continues = begun.counted;
+                let more = writer::write(sweep.now, |writer| {
+                    let mut of_runtimes = Events::of_sweep(sweep.id);
+                    let mut done = Done::default();
+                    sweep.housekeeping(writer, &mut done, &mut of_runtimes);
+                    sweep.finish(writer, &mut done, of_runtimes);
+                    done.more
+                });
+                more.then_some(Self::Verdicts)
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Which sweep the next housekeeping of this session belongs to.
+    static BEGUN: Cell<Option<Begun>> = const { Cell::new(None) };
+}
+
+/// One part of a sweep, for the procedure that commits between them.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_sweep_part(
+    part: Option<&str>,
+    stale_secs: default!(Option<f64>, "NULL"),
+) -> &'static str {
+    entry(|| {
+        let part = required("part", part)?;
+        one_of("part", part, &[VERDICTS, HOUSEKEEPING])?;
+        let stale = match stale_secs {
+            Some(given) => seconds("stale_secs", Some(given))?,
+            None => settings::stale_after_secs(),
+        };
+        // Taken in any case: a sweep whose COMMIT failed has no housekeeping.
+        let part = match BEGUN.take() {
+            Some(begun) if part == HOUSEKEEPING => Part::Housekeeping(begun),
+            _ => Part::Verdicts,
+        };
+        Ok(match part.run(stale, &Cell::default()) {
+            Some(Part::Verdicts) => VERDICTS,
+            Some(Part::Housekeeping(begun)) => {
+                BEGUN.set(Some(begun));
+                HOUSEKEEPING
+            }
+            None => NONE,
+        })
+    })
+}

@@ -395,6 +395,34 @@ BEGIN
 END
 $procedure$;
 
+COMMENT ON FUNCTION @extschema@.multica_heartbeat_many(uuid[]) IS
+$$A sign of life of many runtimes in one statement: a whole machine's, or what a server has gathered.
+runtime_ids: the runtimes; unknown ones are passed over, one given twice counts once, an empty array is allowed.
+Returns how many of them exist and were written. Those that were offline are announced as by multica_heartbeat. One that a
+  trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
+Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
+Carries out UpdateAgentRuntimeHeartbeat, for many.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_deregister(uuid[]) IS
+$$A daemon's good-bye before it exits: its runtimes go offline at once instead of after multica.stale_after. Tasks
+in flight are left to the next sweep.
+runtime_ids: the runtimes; unknown ones are passed over, an empty array is allowed.
+Returns how many were online until now. Records one daemon:register with action 'deregister' per workspace. One that a
+  trigger or constraint of your own refuses is named in a WARNING and stays online; the others go offline.
+Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
+Carries out SetAgentRuntimeOffline, for many.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_recover_orphans(uuid, uuid[]) IS
+$$Fails what a daemon's previous process left in flight, with retries and all other consequences in the same
+transaction. For a daemon that has just restarted; multica_register does the same with "recover": true.
+runtime_id: the runtime.
+running_task_ids: ids of tasks that the daemon still works on; NULL is none.
+Returns multica_recovered. failure_reason of the tasks is 'runtime_recovery'. A task that a trigger or constraint of your
+  own refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 no such runtime; 55000 the tables are
+  missing; 42501 no privilege on them.
+Carries out the server's recover-orphans endpoint.$$;
+
 COMMENT ON PROCEDURE @extschema@.multica_sweep_all(double precision) IS
 $$Sweeps until nothing is left, committing after every part of a sweep: CALL multica_sweep_all(). What a scheduler such
 as pg_cron runs. Verdicts are committed before runtimes are deleted and events trimmed, so an error there costs none.

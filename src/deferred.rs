@@ -1,5 +1,7 @@
 //! Deferred constraints of users: they would fail at COMMIT, after every subtransaction, and take all along.
 
+use std::ffi::CStr;
+
 use pgrx::prelude::*;
 
 use crate::spi::{self, Statement};
@@ -21,8 +23,22 @@ pub fn is_pending_before() -> bool {
 /// deferred as it was: SET CONSTRAINTS would otherwise hold for the rest of the caller's transaction.
 pub fn check() {
     if is_pending() {
-        subtransaction::undone(|| spi::script(CHECK, None));
+        check_all();
     }
+}
+
+/// As [`check`] where nothing but this table, which is in the search path, was written: looking through the triggers of the
+/// whole database would take longer than the write.
+pub fn check_of(table: &CStr) {
+    let is_pending =
+        unsafe { pg_sys::AfterTriggerPendingOnRel(pg_sys::RelnameGetRelid(table.as_ptr())) };
+    if is_pending {
+        check_all();
+    }
+}
+
+fn check_all() {
+    subtransaction::undone(|| spi::script(CHECK, None));
 }
 
 fn is_pending() -> bool {

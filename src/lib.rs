@@ -18,6 +18,7 @@ mod install;
 mod json;
 mod kind;
 mod lock;
+mod many;
 mod other_kind;
 mod recovery;
 mod refusal;

@@ -14,6 +14,7 @@ use crate::event::{Events, Told};
 use crate::failure::{self, Consequences, Reason};
 use crate::kind;
 use crate::lock::Wanted;
+use crate::many;
 use crate::row::{Composite, set};
 use crate::runtime;
 use crate::settings;
@@ -172,9 +173,11 @@ pub fn recover(orphans: &[Uuid], now: TimestampWithTimeZone, checks_deferred: bo
     if orphans.is_empty() {
         return Verdict::default();
     }
-    writer::write_unrecorded(checks_deferred, |writer| {
-        let reason = &failure::RUNTIME_RECOVERY;
-        judge(orphans, reason, now, writer, &Events::default())
+    many::write(orphans, checks_deferred, |piece| {
+        let mut events = Events::default();
+        let verdict = verdict(piece.to_vec(), &failure::RUNTIME_RECOVERY, now, &mut events);
+        events.record(now);
+        verdict
     })
 }
 

@@ -4,17 +4,31 @@ use std::cell::Cell;
 
 use pgrx::prelude::*;
 
-use crate::entry::catch;
+use crate::entry::{Caught, catch};
 use crate::refusal::{self, Refusal};
 
 /// Runs `work` in a subtransaction, rolls back whatever it did to the database and hands on what it found out.
 pub fn undone<R>(work: impl FnOnce() -> R) -> R {
-    nested(|| (work(), false))
+    nested(|| (work(), false)).unwrap_or_else(|caught| caught.rethrow())
+}
+
+/// Runs `work` in a subtransaction and rolls back whatever it did; returns an error that concerns single rows.
+pub fn refused(work: impl FnOnce()) -> Option<Refusal> {
+    refusal(nested(|| (work(), false))).err()
 }
 
 /// Runs `work` in a subtransaction and keeps what it did where it says true; otherwise all is rolled back, the locks it
 /// took given up at once. Hands its answer on.
 pub fn kept_if(work: impl FnOnce() -> bool) -> bool {
+    nested_if(work).unwrap_or_else(|caught| caught.rethrow())
+}
+
+/// As [`kept_if`], and hands back an error that concerns single rows.
+pub fn kept_if_not_refused(work: impl FnOnce() -> bool) -> Result<bool, Refusal> {
+    refusal(nested_if(work))
+}
+
+fn nested_if(work: impl FnOnce() -> bool) -> Result<bool, Caught> {
     nested(|| {
         let kept = work();
         (kept, kept)
@@ -23,31 +37,31 @@ pub fn kept_if(work: impl FnOnce() -> bool) -> bool {
 
 /// The second value of `work` says whether what it did is kept. An error in it rolls the subtransaction back before it
 /// goes on to the caller, whose own exception handler would otherwise take back this subtransaction in place of its own.
-fn nested<R>(work: impl FnOnce() -> (R, bool)) -> R {
+fn nested<R>(work: impl FnOnce() -> (R, bool)) -> Result<R, Caught> {
     let subtransaction = Later::default();
     subtransaction.open();
     let outcome = catch(work);
     subtransaction.end(matches!(outcome, Ok((_, true))));
-    match outcome {
-        Ok((result, _)) => result,
-        Err(caught) => caught.rethrow(),
-    }
+    outcome.map(|(result, _)| result)
+}
+
+/// Errors that do not concern single rows go on to the caller.
+fn refusal<R>(outcome: Result<R, Caught>) -> Result<R, Refusal> {
+    outcome.map_err(|caught| refusal::of(caught).unwrap_or_else(|caught| caught.rethrow()))
 }
 
 /// Runs `work`, which opens the subtransaction before its first write, and hands back an error that concerns single rows:
 /// what was done in the subtransaction is then rolled back. All other errors go on to the caller, as do errors before the
-/// subtransaction was opened. This is the only place where an error of Postgres is caught and the transaction goes on.
+/// subtransaction was opened. Nothing outside this module catches an error of Postgres and goes on in the transaction.
 pub fn attempt<R>(work: impl FnOnce(&Later) -> R) -> Result<R, Refusal> {
     let subtransaction = Later::default();
     let outcome = catch(|| work(&subtransaction));
     let was_opened = subtransaction.is_open();
     subtransaction.end(outcome.is_ok());
-    outcome.map_err(|caught| {
-        if !was_opened {
-            caught.rethrow()
-        }
-        refusal::of(caught).unwrap_or_else(|caught| caught.rethrow())
-    })
+    match outcome {
+        Err(caught) if !was_opened => caught.rethrow(),
+        outcome => refusal(outcome),
+    }
 }
 
 /// A subtransaction that is not open yet: where there is nothing to write there is none.

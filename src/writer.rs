@@ -80,38 +80,21 @@ enum Way<'a> {
 
 /// Runs `work` as a whole and, where a row refuses to be written, once more in pieces; what the first run did is rolled back
 /// then. Rows that are refused are told in a WARNING each, recorded and passed over for a while.
-pub fn write<R>(now: TimestampWithTimeZone, work: impl FnMut(&mut Writer) -> R) -> R {
+pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) -> R) -> R {
     let passed_over: Vec<Uuid> = PASSED_OVER
         .row(&[arg(now)], |row| row.must(1))
         .unwrap_or_default();
     let checks_deferred = !deferred::is_pending_before();
-    run(checks_deferred, &passed_over, work, |writer| {
-        writer.record_refused();
-    })
-}
-
-/// As [`write`] for a caller that may not touch the sweep's record: rows that are refused are told and no more.
-/// `checks_deferred`: as [`attempt`].
-pub fn write_unrecorded<R>(checks_deferred: bool, work: impl FnMut(&mut Writer) -> R) -> R {
-    run(checks_deferred, &[], work, |_| ())
-}
-
-fn run<R>(
-    checks_deferred: bool,
-    passed_over: &[Uuid],
-    mut work: impl FnMut(&mut Writer) -> R,
-    record: impl FnOnce(&mut Writer),
-) -> R {
     let whole = subtransaction::attempt(|later| {
-        let mut writer = Writer::new(Way::Whole(later), checks_deferred, passed_over);
+        let mut writer = Writer::new(Way::Whole(later), checks_deferred, &passed_over);
         let result = work(&mut writer);
         writer.check_deferred(later);
         result
     });
     whole.unwrap_or_else(|_| {
-        let mut writer = Writer::new(Way::InPieces, checks_deferred, passed_over);
+        let mut writer = Writer::new(Way::InPieces, checks_deferred, &passed_over);
         let result = work(&mut writer);
-        record(&mut writer);
+        writer.record_refused();
         result
     })
 }

@@ -8,15 +8,17 @@ use pgrx::prelude::*;
 use super::registry::{distinct_ids, workspace_of};
 use crate::argument::{bound, optional_elements, required, seconds};
 use crate::clock;
+use crate::deferred;
 use crate::entry::entry;
 use crate::error::{Error, Word};
 use crate::event::Events;
 use crate::failure;
 use crate::kind::{Beat, RuntimeRef};
+use crate::many;
 use crate::other_kind::no_runtime;
 use crate::row::{Composite, set};
 use crate::spi::{Row, Statement, arg};
-use crate::subtransaction::kept_if;
+use crate::subtransaction::kept_if_not_refused;
 use crate::writer::{self, Writer};
 
 static HEARTBEAT: Statement =
@@ -88,34 +90,45 @@ fn multica_heartbeat(
     })
 }
 
-/// Signs of life of many runtimes in one statement; says how many of them exist.
+/// Signs of life of many runtimes in one statement; says how many of them exist. One that cannot be written is told in a WARNING
+/// and not counted.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     entry(|| {
         let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
         let now = clock::now();
-        if let Some(seen) = beat_of_online(&runtimes, now) {
+        let checks_deferred = !deferred::is_pending_before();
+        if let Some(seen) = beat_of_online(&runtimes, now, checks_deferred) {
             return Ok(seen);
         }
-        let mut events = Events::default();
-        let seen = revive(runtimes, now, &mut events);
-        events.record(now);
-        Ok(seen)
+        Ok(many::write(&runtimes, checks_deferred, |runtimes| {
+            let mut events = Events::default();
+            let seen = revive(runtimes.to_vec(), now, &mut events);
+            events.record(now);
+            seen
+        }))
     })
 }
 
 /// The ordinary beats of runtimes that are all online, as far as they exist; says how many do. None: one of them was not
-/// online. All is taken back then, the locks too: that one was passed over, and to lock it now, after others, would not
+/// online, or was refused. All is taken back then, the locks too: that one was passed over, and to lock it now, after others, would not
 /// be the order of the ids.
-fn beat_of_online(runtimes: &[Uuid], now: TimestampWithTimeZone) -> Option<i64> {
+fn beat_of_online(
+    runtimes: &[Uuid],
+    now: TimestampWithTimeZone,
+    checks_deferred: bool,
+) -> Option<i64> {
     let args = [arg(runtimes.to_vec()), arg(now)];
     let mut seen = 0;
-    let all = kept_if(|| {
+    let all = kept_if_not_refused(|| {
         seen = HEARTBEAT_MANY.run(&args) as i64;
+        if checks_deferred {
+            deferred::check_of(c"agent_runtime");
+        }
         seen == runtimes.len() as i64 || COUNT.row(&args[..1], |row| row.must(1)) == Some(seen)
     });
-    all.then_some(seen)
+    matches!(all, Ok(true)).then_some(seen)
 }
 
 /// Sets runtimes online and seen, and announces those that were not online; says how many exist.
@@ -147,20 +160,27 @@ fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
     entry(|| {
         let runtime = required("runtime_id", runtime_id)?;
         workspace_of(runtime)?;
-        Ok(set_offline(vec![runtime]) > 0)
+        Ok(set_offline(&[runtime], clock::now()) > 0)
     })
 }
 
-/// A daemon's graceful good-bye: its runtimes go offline, with one event a workspace. Says how many were online.
+/// A daemon's graceful good-bye: its runtimes go offline, with one event a workspace. Says how many were online and no longer
+/// are; one that cannot be written is told in a WARNING.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
-    entry(|| Ok(set_offline(distinct_ids("runtime_ids", runtime_ids)?)))
+    entry(|| {
+        let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
+        let now = clock::now();
+        let checks_deferred = !deferred::is_pending_before();
+        Ok(many::write(&runtimes, checks_deferred, |runtimes| {
+            set_offline(runtimes, now)
+        }))
+    })
 }
 
-fn set_offline(runtimes: Vec<Uuid>) -> i64 {
-    let now = clock::now();
-    let mut locked = lock_for_status(runtimes);
+fn set_offline(runtimes: &[Uuid], now: TimestampWithTimeZone) -> i64 {
+    let mut locked = lock_for_status(runtimes.to_vec());
     locked.retain(|(_, status)| status != "offline");
     let going: Vec<Uuid> = locked.into_iter().map(|(id, _)| id).collect();
     let changed: Vec<(Uuid, Uuid)> =

@@ -46,6 +46,7 @@ mod housekeeping;
 mod install;
 mod lifecycle;
 mod lookups;
+mod many_rows;
 mod merge;
 mod model;
 mod monitoring;
@@ -143,6 +144,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     housekeeping::AT_HOME,
     install::AT_HOME,
     lifecycle::ALL,
+    many_rows::AT_HOME,
     merge::ALL,
     model::ALL,
     mutations::ALL,

@@ -12,7 +12,8 @@ Carries out UpdateAgentRuntimeHeartbeat.$$;
 COMMENT ON FUNCTION multica_heartbeat_many(uuid[]) IS
 $$A sign of life of many runtimes in one statement: a whole machine's, or what a server has gathered.
 runtime_ids: the runtimes; unknown ones are passed over, one given twice counts once, an empty array is allowed.
-Returns how many of them exist. Those that were offline are announced as by multica_heartbeat.
+Returns how many of them exist and were written. Those that were offline are announced as by multica_heartbeat. One that a
+  trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
 Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
 Carries out UpdateAgentRuntimeHeartbeat, for many.$$;
 
@@ -30,7 +31,8 @@ COMMENT ON FUNCTION multica_deregister(uuid[]) IS
 $$A daemon's good-bye before it exits: its runtimes go offline at once instead of after multica.stale_after. Tasks
 in flight are left to the next sweep.
 runtime_ids: the runtimes; unknown ones are passed over, an empty array is allowed.
-Returns how many were online until now. Records one daemon:register with action 'deregister' a workspace.
+Returns how many were online until now. Records one daemon:register with action 'deregister' per workspace. One that a
+  trigger or constraint of your own refuses is named in a WARNING and stays online; the others go offline.
 Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
 Carries out SetAgentRuntimeOffline, for many.$$;
 

@@ -27,7 +27,8 @@ $$Fails what a daemon's previous process left in flight, with retries and all ot
 transaction. For a daemon that has just restarted; multica_register does the same with "recover": true.
 runtime_id: the runtime.
 running_task_ids: ids of tasks that the daemon still works on; NULL is none.
-Returns multica_recovered. failure_reason of the tasks is 'runtime_recovery'.
+Returns multica_recovered. failure_reason of the tasks is 'runtime_recovery'. A task that a trigger or constraint of your
+  own refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
 Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 no such runtime; 55000 the tables are
   missing; 42501 no privilege on them.
 Carries out the server's recover-orphans endpoint.$$;

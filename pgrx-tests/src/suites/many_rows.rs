@@ -1,0 +1,221 @@
+//! Calls on many rows for a caller who waits: a row that is refused costs the others nothing, and the caller is told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Result, ensure};
+use postgres::{Client, NoTls};
+
+use super::Suite;
+use super::support::{dead_machine, expect, expect_state, id, value};
+use crate::context::Context;
+use crate::database::Database;
+
+/// The tests of this topic.
+pub const AT_HOME: &[(&str, Suite)] = suite![
+    a_refused_beat_costs_no_other_machine_its_beat,
+    any_number_of_refused_beats_cost_no_other,
+    what_is_deferred_costs_no_other_beat,
+    beats_that_nobody_refuses_are_one_subtransaction,
+    a_server_in_trouble_fails_the_beats,
+    a_refused_runtime_keeps_no_other_from_leaving,
+    any_number_of_refused_orphans_leave_no_other_behind,
+];
+
+/// A session that remembers the warnings it gets.
+struct Warned {
+    client: Client,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl Warned {
+    fn connect(database: &Database) -> Result<Self> {
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&warnings);
+        let mut config = database.cluster().config(&database.name);
+        config.notice_callback(move |notice| {
+            let mut warnings = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            warnings.push(notice.message().to_string());
+        });
+        let client = config.connect(NoTls)?;
+        Ok(Self { client, warnings })
+    }
+
+    /// The warnings since it was last asked.
+    fn taken(&self) -> Vec<String> {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *warnings)
+    }
+}
+
+/// A fleet with 90 runtimes more, r1 to r90, all seen ten seconds ago.
+fn many(context: &Context) -> Result<(Database<'_>, Warned)> {
+    let (database, mut client) = dead_machine(context)?;
+    client.batch_execute(
+        "INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT md5('r' || n)::uuid, w.id, 'm' || n, 'r' || n, 'local', 'claude', 'online', now() - interval '10 s'
+         FROM workspace AS w, generate_series(1, 90) AS n",
+    )?;
+    let warned = Warned::connect(&database)?;
+    Ok((database, warned))
+}
+
+const ALL_OF_THEM: &str =
+    "ARRAY(SELECT r.id FROM agent_runtime AS r WHERE r.name ~ '^r[0-9]+$' ORDER BY r.id)";
+
+/// A trigger on runtimes, or tasks, that raises this error where the condition holds.
+fn refuse(client: &mut Client, table: &str, when: &str, state: &str) -> Result<()> {
+    client.batch_execute(&format!(
+        "CREATE FUNCTION refuse_some() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = '{state}'; END $$;
+         CREATE TRIGGER refuse_some BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION refuse_some()"
+    ))?;
+    Ok(())
+}
+
+fn beat(client: &mut Client, expected: &str) -> Result<()> {
+    let sql = format!("SELECT multica_heartbeat_many({ALL_OF_THEM})");
+    expect(client, &sql, expected)
+}
+
+/// Runtimes whose last beat is the one that was just made, and those online.
+const SEEN: &str = "
+    SELECT count(*) FILTER (WHERE last_seen_at > now() - interval '5 s'), count(*) FILTER (WHERE status = 'online')
+    FROM agent_runtime WHERE name ~ '^r[0-9]+$'";
+
+fn a_refused_beat_costs_no_other_machine_its_beat(context: &Context) -> Result<()> {
+    let (_database, mut warned) = many(context)?;
+    let client = &mut warned.client;
+    refuse(client, "agent_runtime", "NEW.name = 'r17'", "P0001")?;
+    client.batch_execute("UPDATE agent_runtime SET status = 'offline' WHERE name = 'r3'")?;
+    beat(client, "89")?;
+    expect(client, SEEN, "89 90")?;
+    expect(
+        client,
+        "SELECT payload ->> 'action' FROM multica_event_log WHERE payload -> 'runtime_ids' @> to_jsonb(ARRAY[md5('r3')::uuid])",
+        "online",
+    )?;
+    let r17 = value(client, "SELECT md5('r17')::uuid")?;
+    let warnings = warned.taken();
+    ensure!(
+        warnings
+            == [format!(
+                "multica leaves {r17} as it is: not this one (SQLSTATE P0001)"
+            )],
+        "{warnings:?}"
+    );
+    // A single runtime is told in the same way.
+    let client = &mut warned.client;
+    let sql = "SELECT multica_heartbeat_many(ARRAY[md5('r17')::uuid])";
+    expect(client, sql, "0")
+}
+
+/// Every third runtime is refused: the others are written together, in one subtransaction at most, and ten are named.
+fn any_number_of_refused_beats_cost_no_other(context: &Context) -> Result<()> {
+    let (_database, mut warned) = many(context)?;
+    let client = &mut warned.client;
+    client.batch_execute(
+        "ALTER TABLE agent_runtime ADD CHECK (name !~ '^r[0-9]+$' OR substr(name, 2)::int % 3 > 0 OR updated_at < now() - interval '5 s') NOT VALID;
+         UPDATE agent_runtime SET updated_at = now() - interval '1 h' WHERE name ~ '^r[0-9]+$' AND substr(name, 2)::int % 3 = 0",
+    )?;
+    beat(client, "60")?;
+    expect(client, SEEN, "60 90")?;
+    expect(
+        client,
+        "SELECT count(DISTINCT xmin::text) FROM agent_runtime WHERE last_seen_at > now() - interval '5 s' AND name ~ '^r[0-9]+$'",
+        "1",
+    )?;
+    let warnings = warned.taken();
+    ensure!(
+        warnings.len() == 11 && warnings[10] == "multica leaves 20 more rows as they are",
+        "{warnings:?}"
+    );
+    Ok(())
+}
+
+fn what_is_deferred_costs_no_other_beat(context: &Context) -> Result<()> {
+    let (_database, mut warned) = many(context)?;
+    let client = &mut warned.client;
+    client.batch_execute(
+        "CREATE FUNCTION refuse_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'late'; END $$;
+         CREATE CONSTRAINT TRIGGER refuse_late AFTER UPDATE ON agent_runtime DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW WHEN (NEW.name = 'r17') EXECUTE FUNCTION refuse_late()",
+    )?;
+    beat(client, "89")?;
+    expect(client, SEEN, "89 90")
+}
+
+/// As before there was anything to be refused.
+fn beats_that_nobody_refuses_are_one_subtransaction(context: &Context) -> Result<()> {
+    let (_database, mut warned) = many(context)?;
+    let client = &mut warned.client;
+    client.batch_execute("BEGIN")?;
+    beat(client, "90")?;
+    // The row's writer is the subtransaction whose id follows that of the transaction.
+    expect(
+        client,
+        "SELECT DISTINCT xmin::text::bigint - pg_current_xact_id()::xid::text::bigint FROM agent_runtime
+         WHERE last_seen_at > now() - interval '5 s' AND name ~ '^r[0-9]+$'",
+        "1",
+    )?;
+    client.batch_execute("COMMIT")?;
+    ensure!(warned.taken().is_empty(), "nothing was refused");
+    Ok(())
+}
+
+/// What is no row's fault is the caller's error, and nothing is written.
+fn a_server_in_trouble_fails_the_beats(context: &Context) -> Result<()> {
+    let (_database, mut warned) = many(context)?;
+    let client = &mut warned.client;
+    refuse(client, "agent_runtime", "NEW.name = 'r17'", "53100")?;
+    let sql = format!("SELECT multica_heartbeat_many({ALL_OF_THEM})");
+    expect_state(client, &sql, "53100")?;
+    expect(client, SEEN, "0 90")
+}
+
+fn a_refused_runtime_keeps_no_other_from_leaving(context: &Context) -> Result<()> {
+    let (_database, mut warned) = many(context)?;
+    let client = &mut warned.client;
+    refuse(client, "agent_runtime", "NEW.name = 'r17'", "P0001")?;
+    let sql = format!("SELECT multica_deregister({ALL_OF_THEM})");
+    expect(client, &sql, "89")?;
+    expect(client, SEEN, "0 1")?;
+    expect(
+        client,
+        "SELECT jsonb_array_length(payload -> 'runtime_ids') FROM multica_event_log WHERE payload ->> 'action' = 'deregister'",
+        "89",
+    )?;
+    ensure!(warned.taken().len() == 1, "one runtime is named");
+    Ok(())
+}
+
+/// More than a sweep would give up on: the tasks of a daemon that restarted do not wait for the timeout of a sweep.
+fn any_number_of_refused_orphans_leave_no_other_behind(context: &Context) -> Result<()> {
+    let (_database, mut warned) = many(context)?;
+    let client = &mut warned.client;
+    client.batch_execute(&format!(
+        "INSERT INTO agent_task_queue (agent_id, runtime_id, status, priority, dispatched_at, started_at, max_attempts)
+         SELECT {c2}, {b2}, 'running', n % 5, now(), now(), 1 FROM generate_series(1, 100) AS n",
+        c2 = id("c2"),
+        b2 = id("b2"),
+    ))?;
+    refuse(client, "agent_task_queue", "NEW.priority = 1", "P0001")?;
+    let orphans = format!(
+        "SELECT count(*) FROM agent_task_queue WHERE runtime_id = {} AND priority <> 1 AND status IN ('dispatched', 'running')",
+        id("b2")
+    );
+    let before = value(client, &orphans)?;
+    let sql = format!("SELECT orphaned FROM multica_recover_orphans({})", id("b2"));
+    expect(client, &sql, &before)?;
+    expect(client, &orphans, "0")?;
+    expect(
+        client,
+        "SELECT count(*) FROM agent_task_queue WHERE priority = 1 AND status = 'running'",
+        "20",
+    )?;
+    expect(
+        client,
+        "SELECT count(*) FROM agent_task_queue AS t WHERE t.status = 'failed' AND NOT EXISTS (
+             SELECT FROM multica_event_log AS e WHERE e.type = 'task:failed' AND e.payload ->> 'task_id' = t.id::text)",
+        "0",
+    )
+}

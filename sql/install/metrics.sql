@@ -13,6 +13,7 @@ AS $metrics$
         ('multica_last_sweep_milliseconds', '{}', s.last_sweep_ms),
         ('multica_last_error_timestamp_seconds', '{}', extract(epoch FROM s.last_error_at)::double precision),
         ('multica_rows_refused', '{}', pg_catalog.cardinality(s.refused_ids)::double precision),
+        ('multica_events_refused', '{}', pg_catalog.cardinality(s.refused_event_ids)::double precision),
         ('multica_last_sweep', '{"what": "runtimes_offline"}', s.last_runtimes_offline::double precision),
         ('multica_last_sweep', '{"what": "tasks_failed"}', s.last_tasks_failed::double precision),
         ('multica_last_sweep', '{"what": "tasks_timed_out"}', s.last_tasks_timed_out::double precision),

@@ -21,6 +21,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     an_idle_sweep_is_one_transaction,
     verdicts_of_the_worker_are_seen_while_it_keeps_house,
     the_worker_does_not_back_off_because_of_housekeeping,
+    what_is_refused_is_a_metric,
 ];
 
 /// Tasks in flight, and what the sweeps did: counted, runtimes collected.
@@ -214,5 +215,32 @@ fn the_worker_does_not_back_off_because_of_housekeeping(context: &Context) -> Re
         &mut client,
         "SELECT last_error LIKE 'trouble (SQLSTATE 53100)%' FROM multica_status()",
         "t",
+    )
+}
+
+/// Monitoring alerts on what housekeeping cannot delete, runtimes and events apart.
+fn what_is_refused_is_a_metric(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    expired(&mut client)?;
+    client.batch_execute(
+        "INSERT INTO multica_event_log (created_at, type, payload)
+         SELECT now() - interval '1 year', 'old', '{}' FROM generate_series(1, 3);
+         CREATE TABLE audit (event_id bigint REFERENCES multica_event_log, runtime_id uuid REFERENCES agent_runtime);
+         INSERT INTO audit (event_id) SELECT id FROM multica_event_log WHERE type = 'old' ORDER BY id LIMIT 2;
+         INSERT INTO audit (runtime_id) SELECT id FROM agent_runtime WHERE name = 'gone'",
+    )?;
+    let metrics =
+        "SELECT string_agg(name || ' ' || value, ', ' ORDER BY name) FROM multica_metrics()
+                   WHERE name IN ('multica_rows_refused', 'multica_events_refused')";
+    expect(
+        &mut client,
+        metrics,
+        "multica_events_refused 0, multica_rows_refused 0",
+    )?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    expect(
+        &mut client,
+        metrics,
+        "multica_events_refused 2, multica_rows_refused 1",
     )
 }

@@ -112,6 +112,11 @@ impl Statement {
         self.with_settings(&Settings::NO_SORT)
     }
 
+    /// The same statement where a LIMIT ends it: what lies behind is not collected first.
+    pub const fn one_by_one(self) -> Self {
+        self.with_settings(&Settings::ONE_BY_ONE)
+    }
+
     /// The same statement where ids say which rows it is about: statistics older than the rows may take the index of all that is
     /// queued for smaller than one lookup, so that indexes of a part of a table, or of a status, are not offered.
     pub const fn by_id(self) -> Self {

@@ -10,7 +10,8 @@ static CHATS: Statement = Statement::write(include_str!("../../sql/runtime/chats
 static FORGET: Statement =
     Statement::write(include_str!("../../sql/runtime/forget_chat_sessions.sql"));
 static REPOINT: Statement = Statement::write(include_str!("../../sql/runtime/repoint.sql"));
-static LOCK_MOVING: Statement = Statement::write(include_str!("../../sql/runtime/lock_moving.sql"));
+static LOCK_MOVING: Statement =
+    Statement::write(include_str!("../../sql/runtime/lock_moving.sql")).one_by_one();
 static REPOINT_SOME: Statement = Statement::write(include_str!("../../sql/runtime/gc_repoint.sql"));
 
 /// The chats whose history would move away from a runtime.

@@ -103,6 +103,12 @@ impl Settings {
         ..Self::NO_WHOLE_TABLE
     };
 
+    /// The same, and rows come from an index one by one.
+    pub const ONE_BY_ONE: Self = Self {
+        enable_bitmapscan: false,
+        ..Self::NO_WHOLE_TABLE
+    };
+
     /// Rows come from an index scan, in the order of the index.
     pub const INDEX_SCAN: Self = Self {
         enable_seqscan: false,

@@ -103,6 +103,7 @@ pub fn judge(
         all.failed.extend(verdict.failed);
         all.consequences += verdict.consequences;
     }
+    writer.keep_out(tasks, all.failed.iter().copied());
     all
 }
 

@@ -4,6 +4,8 @@
 //! own and halved where it fails, until the rows that cannot be written are found. They are recorded and passed over for a
 //! while; everything else is kept.
 
+use std::collections::HashSet;
+
 use pgrx::Uuid;
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -28,6 +30,10 @@ const BESIDE: usize = 2;
 
 /// Rows that a call gives up on at most; where every row is refused, finding out which ones is of no use.
 const MOST_REFUSED: usize = 10;
+
+/// Rows that are passed over at the same time and still no reason to let the next call wait: it finds others to be refused, and
+/// behind them those that can be written.
+const MANY_PASSED_OVER: usize = 1000;
 
 /// A row that a call writes.
 #[derive(Clone, Copy)]
@@ -67,6 +73,8 @@ pub struct Writer<'a> {
     /// Runtimes and tasks that could not be written a moment ago and are passed over for now.
     passed_over: &'a [Uuid],
     refused: Vec<(Row, Refusal)>,
+    /// Rows that a trigger keeps as they are without an error.
+    kept_out: Vec<Uuid>,
     kept: usize,
     is_cut_short: bool,
 }
@@ -88,12 +96,14 @@ pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) ->
     let whole = subtransaction::attempt(|later| {
         let mut writer = Writer::new(Way::Whole(later), checks_deferred, &passed_over);
         let result = work(&mut writer);
+        writer.record_kept_out();
         writer.check_deferred(later);
         result
     });
     whole.unwrap_or_else(|_| {
         let mut writer = Writer::new(Way::InPieces, checks_deferred, &passed_over);
         let result = work(&mut writer);
+        writer.record_kept_out();
         writer.record_refused();
         result
     })
@@ -112,6 +122,7 @@ impl<'a> Writer<'a> {
             checks_deferred,
             passed_over,
             refused: Vec::new(),
+            kept_out: Vec::new(),
             kept: 0,
             is_cut_short: false,
         }
@@ -138,6 +149,7 @@ impl<'a> Writer<'a> {
     /// Whether nothing but refusals is to be expected of the rows that are left.
     pub fn has_given_up(&self) -> bool {
         self.refused.len() >= MOST_REFUSED
+            && self.passed_over.len() + self.refused.len() >= MANY_PASSED_OVER
     }
 
     /// Runtimes and tasks to look past: those that were refused a moment ago or by now.
@@ -146,7 +158,24 @@ impl<'a> Writer<'a> {
             Row::Id(id) => Some(*id),
             Row::Event(_) => None,
         });
-        self.passed_over.iter().copied().chain(refused).collect()
+        let passed_over = self.passed_over.iter().chain(&self.kept_out);
+        passed_over.copied().chain(refused).collect()
+    }
+
+    /// Passes over those of the rows `tried`, which the caller had locked, that are not among the `written` ones and were not
+    /// refused: a trigger keeps them as they are, and a sweep that met them again and again would get no further.
+    pub fn keep_out(&mut self, tried: &[Uuid], written: impl IntoIterator<Item = Uuid>) {
+        if self.is_cut_short {
+            return;
+        }
+        let mut known: HashSet<Uuid> = written.into_iter().collect();
+        if known.len() == tried.len() {
+            return;
+        }
+        known.extend(self.leave_out());
+        let kept_out = tried.iter().filter(|row| !known.contains(row));
+        self.kept_out.extend(kept_out);
+        self.is_cut_short |= !self.kept_out.is_empty();
     }
 
     /// Lets `work` write the rows: all at once, or those pieces of them of which no row is refused, in their order.
@@ -242,6 +271,24 @@ impl<'a> Writer<'a> {
         if self.checks_deferred && later.is_open() {
             deferred::check();
         }
+    }
+
+    fn record_kept_out(&mut self) {
+        let Some(first) = self.kept_out.first() else {
+            return;
+        };
+        let text = match self.kept_out.len() {
+            1 => format!("passes over {first} for a while: a trigger keeps the row as it is"),
+            many => format!(
+                "passes over {first} and {} others for a while: a trigger keeps the rows as they are",
+                many - 1
+            ),
+        };
+        warn(format!("multica {text}"));
+        let rows = self.kept_out.clone();
+        self.beside(|| {
+            record_error(&text, rows, true);
+        });
     }
 
     /// The record is written outside the subtransactions that failed, which took everything of theirs back.

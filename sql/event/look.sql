@@ -4,6 +4,8 @@
 SELECT
     CASE
         WHEN k.drawn < k.known THEN 'behind'
+        -- Ids were drawn before, and the sequence has begun anew: the log was emptied with it, or made again.
+        WHEN k.drawn = 0 AND k.home IS NOT NULL THEN 'behind'
         -- A jump whose transaction was rolled back: the sequence has moved, and nothing says so.
         WHEN k.drawn - k.known > 4294967296 THEN 'behind'
         WHEN k.state IS NULL AND (
@@ -40,11 +42,13 @@ FROM (
             COALESCE(upper((s.state ->> 'events_lost'::text)::int8multirange) - 1, 0::bigint) AS last_lost,
             s.state,
             s.state ->> 'events_home'::text AS home,
-            -- A server that was restored to a moment, or promoted, writes on another timeline.
+            -- A server that was restored to a moment, or promoted, writes on another timeline; a log that was restored in its
+            -- database is another table.
             (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || CASE
                 WHEN pg_is_in_recovery() THEN substr(s.state ->> 'events_home'::text, strpos(s.state ->> 'events_home'::text, '/') + 1)
                 ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || '/'
                     || (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                    || '/' || 'multica_event_log'::regclass::oid
             END AS here,
             -- What a prepared transaction has recorded is not to be seen yet.
             EXISTS (

@@ -1,6 +1,6 @@
 -- A procedure that commits cannot carry a SET clause, so everything here is spelled with its schema, operators included.
 -- Verdicts come first, and are committed when housekeeping begins. The parts are bounded by the batches there are at the
--- start, one more of each kind that finds nothing left included: a steady stream of work does not keep it for ever.
+-- start, and by what it takes to find a thousand rows that are refused: a steady stream of work does not keep it for ever.
 CREATE PROCEDURE multica_sweep_all(stale_secs double precision DEFAULT NULL)
 LANGUAGE plpgsql
 AS $procedure$
@@ -50,7 +50,7 @@ BEGIN
           )
           AND NOT EXISTS (SELECT FROM @extschema@.agent AS a WHERE a.runtime_id OPERATOR(pg_catalog.=) r.id)
     ) AS left_over;
-    FOR nth IN 0 .. parts OPERATOR(pg_catalog.+) 2 LOOP
+    FOR nth IN 0 .. parts OPERATOR(pg_catalog.+) 102 LOOP
         part := @extschema@.multica_sweep_part(part, stale_secs);
         COMMIT;
         EXIT WHEN part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text;

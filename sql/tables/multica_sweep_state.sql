@@ -25,4 +25,4 @@ COMMENT ON COLUMN multica_sweep_state.refused_ids IS 'rows that could not be wri
 COMMENT ON COLUMN multica_sweep_state.events_trimmed_to IS 'last event that was trimmed: reading from before it is an error';
 COMMENT ON COLUMN multica_sweep_state.refused_event_ids IS 'events up to events_trimmed_to that could not be deleted and are tried again after refused_until';
 COMMENT ON COLUMN multica_sweep_state.events_lost IS 'ids that no event of this log has, though a reader of another one may hold them';
-COMMENT ON COLUMN multica_sweep_state.events_home IS 'server, timeline and database in which the log is: elsewhere it begins anew';
+COMMENT ON COLUMN multica_sweep_state.events_home IS 'server, timeline, database and table in which the log is: elsewhere it begins anew';

@@ -213,7 +213,8 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
         return Ok(None);
     };
     if !log.needs_to_begin_anew() {
-        if log.problem == Some(Problem::Unmarked) && !dry_run {
+        // Before the first id is drawn nothing is noted: a sequence that has drawn none and is noted was set back.
+        if log.problem == Some(Problem::Unmarked) && log.highest_id > 0 && !dry_run {
             mark(&log);
         }
         return Ok(None);

@@ -93,13 +93,14 @@ pub fn plan(
     Ok(steps)
 }
 
-/// Whether the tables that were found are of install's own making: the function that numbers issues is in no database of a server.
+/// Whether the tables that were found are of install's own making: the trigger that numbers issues is in no database of a server,
+/// and moves with its table, which its function does not.
 pub fn is_made_by_install(wanted: &Wanted, found: &Shape) -> bool {
-    let mut functions = wanted.all.parts.iter().filter(|it| {
+    let mut parts = wanted.all.parts.iter().filter(|it| {
         let table = it.table.as_deref().unwrap_or_default();
-        it.kind == "function" && !is_in(&wanted.addable, table, &it.object)
+        it.is_trigger() && !is_in(&wanted.addable, table, &it.object)
     });
-    functions.any(|wanted| find_part(found, wanted).is_some())
+    parts.any(|wanted| find_part(found, wanted).is_some())
 }
 
 struct Planner<'a> {

@@ -130,4 +130,4 @@ fn unsupported(message: String, detail: String) -> Error {
 }
 
 const ELSEWHERE: &str = "Nothing was changed. Install the extension in the schema of the server's tables, or in a schema \
-                         of its own: CREATE EXTENSION multica SCHEMA ...;";
+                         of its own: DROP EXTENSION multica; CREATE EXTENSION multica SCHEMA ...;";

@@ -100,7 +100,7 @@ pub struct Part {
 
 impl Part {
     /// Whether it is a trigger or the function of one.
-    fn is_trigger(&self) -> bool {
+    pub fn is_trigger(&self) -> bool {
         matches!(self.kind.as_str(), "function" | "trigger")
     }
 }

@@ -9,7 +9,7 @@ use super::registry::{count_active_agents, workspace_of};
 use crate::argument::required;
 use crate::clock;
 use crate::entry::entry;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Word};
 use crate::event::Events;
 use crate::failure;
 use crate::kind::RuntimeDeleted;
@@ -108,9 +108,17 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
         let agents = unless_referred_to("the runtime's archived agents", || {
             DELETE_ARCHIVED.run(&[arg(runtime)])
         });
-        unless_referred_to(format!("runtime {runtime}"), || {
+        let deleted = unless_referred_to(format!("runtime {runtime}"), || {
             DELETE.run(&[arg(vec![runtime])])
         });
+        if deleted == 0 {
+            return Err(Error::state(
+                Word::RowKeptOut,
+                format!("runtime {runtime} could not be deleted"),
+                "A trigger on agent_runtime keeps it.",
+                "Look at the triggers of the table.",
+            ));
+        }
         let mut events = Events::default();
         events.runtimes("delete", [(workspace, runtime)]);
         events.record(now);

@@ -75,17 +75,21 @@ fn multica_heartbeat(
             return Ok(beat);
         }
         let mut events = Events::default();
-        if revive(vec![runtime], now, &mut events) == 0 {
-            return Err(no_runtime(Error::not_found("runtime", runtime), runtime));
-        }
+        let revived = revive(vec![runtime], now, &mut events);
         events.record(now);
-        beat().ok_or_else(|| {
+        if let Some(beat) = beat() {
+            return Ok(beat);
+        }
+        let is_there = revived > 0 || !lock_for_status(vec![runtime]).is_empty();
+        Err(if is_there {
             Error::state(
                 Word::RowKeptOut,
                 format!("runtime {runtime} could not be set online"),
-                "A trigger on agent_runtime keeps it offline.",
+                "A trigger on agent_runtime keeps it as it is.",
                 "Look at the triggers of the table.",
             )
+        } else {
+            no_runtime(Error::not_found("runtime", runtime), runtime)
         })
     })
 }
@@ -216,11 +220,15 @@ pub fn mark_stale<R>(
         failure::hold(piece);
         SEEN_NOW.run(&[arg(piece.to_vec()), arg(now)])
     });
-    writer.runtimes(&stale, "stale_sweep", now, events, |piece| {
+    let marked = writer.runtimes(&stale, "stale_sweep", now, events, |piece| {
         MARK_OFFLINE.rows(&[arg(piece.to_vec()), arg(now)], |row| {
-            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+            let runtime = row.must::<Uuid>(1);
+            ((row.must::<Uuid>(2), runtime), (runtime, decode(row)))
         })
-    })
+    });
+    let (written, rows): (Vec<Uuid>, Vec<R>) = marked.into_iter().unzip();
+    writer.keep_out(&stale, written);
+    rows
 }
 
 /// Sets runtimes offline that have been online without a sign of life for longer than `stale_secs`

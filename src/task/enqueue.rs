@@ -158,7 +158,16 @@ pub fn insert(
         arg(wishes.work_dir),
         arg(now),
     ];
-    if let Some(task) = INSERT.row(&args, Told::reader()) {
+    // A pending task that keeps this one out may be taken by statements of others before it is looked for: once more.
+    let mut inserted = INSERT.row(&args, Told::reader());
+    let mut pending = None;
+    if inserted.is_none() {
+        pending = pending_of(source, runtime);
+        if pending.is_none() {
+            inserted = INSERT.row(&args, Told::reader());
+        }
+    }
+    if let Some(task) = inserted {
         if let Some(run) = source.run {
             LINK_RUN.run(&[arg(run), arg(task.id())]);
         }
@@ -166,20 +175,26 @@ pub fn insert(
         events.task("task:queued", &task);
         return Ok((task.id(), true));
     }
-    let args = [arg(source.issue), arg(source.agent), arg(runtime)];
-    let pending: Option<(Uuid, bool)> = PENDING.row(&args, |row| (row.must(1), row.must(2)));
-    let (pending, is_away) = pending.ok_or_else(|| {
-        Error::state(
-            Word::TryAgain,
-            "the pending task of this issue and agent went away while it was looked for",
-            "Another session took or cancelled it with statements of its own.",
-            "Repeat the call.",
-        )
-    })?;
+    let (pending, is_away) = pending
+        .or_else(|| pending_of(source, runtime))
+        .ok_or_else(|| {
+            Error::state(
+                Word::RowKeptOut,
+                "the task could not be inserted into agent_task_queue",
+                "A trigger on the table keeps it out.",
+                "Look at the triggers of the table.",
+            )
+        })?;
     if is_away {
         bring_home(vec![pending], vec![runtime], events);
     }
     Ok((pending, false))
+}
+
+/// The pending task of the same issue and agent, and whether it waits elsewhere than on this runtime.
+fn pending_of(source: &Source, runtime: Uuid) -> Option<(Uuid, bool)> {
+    let args = [arg(source.issue), arg(source.agent), arg(runtime)];
+    PENDING.row(&args, |row| (row.must(1), row.must(2)))
 }
 
 fn check(wishes: &Wishes) -> Result<()> {

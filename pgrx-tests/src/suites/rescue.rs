@@ -18,6 +18,9 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     a_code_of_the_users_own_is_passed_over,
     a_server_in_trouble_is_no_rows_fault,
     where_all_are_refused_few_subtransactions_are_kept,
+    many_refused_machines_hide_no_other_from_a_sweep,
+    what_a_trigger_keeps_as_it_is_hides_no_other,
+    what_a_trigger_keeps_is_told_to_its_caller,
     the_usual_sweep_opens_one_subtransaction,
     a_check_refuses_only_its_row,
     a_stage_of_its_own_passes_over_too,
@@ -413,6 +416,68 @@ fn a_deletion_says_what_refers_to_the_row(context: &Context) -> Result<()> {
                     .is_some_and(|text| text.contains("\"squad\"")),
             "{call}: {error:?}"
         );
+    }
+    Ok(())
+}
+
+/// The refused ones have been silent for longest, so that each sweep meets them first.
+fn many_refused_machines_hide_no_other_from_a_sweep(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    client.batch_execute(
+        "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT w.id, 'refused-' || n, '', 'local', 'claude', 'online', now() - interval '2 hours'
+         FROM generate_series(1, 60) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
+         ALTER TABLE agent_runtime ADD CONSTRAINT named CHECK (name <> '') NOT VALID",
+    )?;
+    let others = "SELECT count(*) FROM agent_runtime
+                  WHERE status = 'online' AND name <> '' AND last_seen_at < now() - interval '10 minutes'";
+    client.batch_execute("CALL multica_sweep_all()")?;
+    expect(&mut client, others, "0")?;
+    expect(
+        &mut client,
+        "SELECT cardinality(refused_ids) FROM multica_status()",
+        "60",
+    )
+}
+
+/// A trigger that returns NULL raises no error. As many machines and tasks as a batch has rows, which come first.
+fn what_a_trigger_keeps_as_it_is_hides_no_other(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    client.batch_execute(&format!(
+        "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT w.id, 'kept-' || n, 'kept', 'local', 'claude', 'online', now() - interval '2 hours'
+         FROM generate_series(1, 5) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
+         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER keep BEFORE UPDATE ON agent_runtime FOR EACH ROW WHEN (OLD.name = 'kept') EXECUTE FUNCTION keep();
+         CREATE TRIGGER keep BEFORE UPDATE ON agent_task_queue FOR EACH ROW WHEN (OLD.id = {}) EXECUTE FUNCTION keep();
+         SET multica.batch_size = 2",
+        id("e1"),
+    ))?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    in_flight(&mut client, "e1")?;
+    expect(
+        &mut client,
+        "SELECT cardinality(refused_ids), last_error LIKE 'passes over%a trigger keeps the row%' FROM multica_status()",
+        "6 t",
+    )
+}
+
+/// A heartbeat and a deletion of a runtime that a trigger keeps as it is.
+fn what_a_trigger_keeps_is_told_to_its_caller(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    client.batch_execute(&format!(
+        "UPDATE agent SET runtime_id = {} WHERE runtime_id = {};
+         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION keep()",
+        id("b2"),
+        id("b3"),
+    ))?;
+    for call in ["multica_heartbeat", "multica_delete_runtime"] {
+        let error = client
+            .batch_execute(&format!("SELECT {call}({})", id("b3")))
+            .expect_err("the trigger keeps it");
+        let word = error.as_db_error().and_then(|it| it.constraint());
+        ensure!(word == Some("row_kept_out"), "{call}: {error:?}");
     }
     Ok(())
 }

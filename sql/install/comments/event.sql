@@ -2,7 +2,8 @@ COMMENT ON FUNCTION multica_events(bigint, integer) IS
 $$The events after a given one, in order, for readers that want all of them and remember by themselves how far
 they read. It stops before an event that a transaction still open might yet precede, so going on from the last
 id skips nothing.
-after_id: id of the last event already read, 0 for the beginning.
+after_id: id of the last event already read; 0 for the beginning, as long as no event was trimmed. A reader that begins later
+  begins after multica_sweep_state.events_trimmed_to.
 max_events: at most so many, at least 1.
 Returns one multica_event an event, ascending.
 Errors: 22004 an argument is NULL; 22023 max_events is below 1; 55000 events after after_id were trimmed

@@ -175,3 +175,22 @@ pub fn daemon_records_on_a_log_behind_its_rows(context: &Context) -> Result<()> 
     client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))?;
     Ok(())
 }
+
+/// Emptied with its sequence, or dropped and installed anew, where no reader of ours remembers an id: whoever keeps a position
+/// of their own is told.
+pub fn log_that_is_made_again_is_no_silent_gap(context: &Context) -> Result<()> {
+    for made_again in [
+        "TRUNCATE multica_event_log RESTART IDENTITY",
+        "DROP TABLE multica_event_log; SELECT FROM multica_install()",
+    ] {
+        let (database, mut client) = dead_machine(context)?;
+        three_events(&mut client)?;
+        client.batch_execute(made_again)?;
+        let mut client = database.connect()?;
+        client.batch_execute(&back("b2"))?;
+        expect(&mut client, LEAPT, "t")?;
+        expect_state(&mut client, "SELECT FROM multica_events(3)", "55000")?;
+        expect(&mut client, "SELECT count(*) FROM multica_events(0)", "1")?;
+    }
+    Ok(())
+}

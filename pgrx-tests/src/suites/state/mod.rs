@@ -15,11 +15,13 @@ use super::support::{id, value};
 /// Dumps, replication, copies of a cluster, and the catalogue.
 pub const ALL: &[(&str, Suite)] = suite![
     restored::log_restored_alone_begins_anew,
+    restored::database_restored_over_itself_begins_anew,
     restored::data_only_restore_meets_no_row,
     restored::copy_of_a_template_is_another_log,
     restored::promoted_server_is_another_log,
     replicated::subscriber_takes_the_place_of_its_publisher,
     parts::moved_database_is_used,
+    parts::moved_tables_are_used,
     parts::what_install_made_is_mended,
     parts::what_somebody_wanted_is_left_alone,
 ];
@@ -31,6 +33,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     ids::rolled_back_repair_leaves_no_silent_gap,
     ids::position_beyond_the_last_id_is_an_error,
     ids::emptied_log_is_no_silent_gap,
+    ids::log_that_is_made_again_is_no_silent_gap,
     ids::daemon_records_on_a_log_behind_its_rows,
     counters::imported_issues_are_numbered_on,
     counters::counter_of_an_adopted_database_is_reported,

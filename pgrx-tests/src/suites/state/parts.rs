@@ -67,6 +67,37 @@ pub fn moved_database_is_used(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Moved table by table: the function that numbers issues stays behind, and is made anew where they are.
+pub fn moved_tables_are_used(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE SCHEMA fleet;
+         DROP EXTENSION multica;
+         DO $$
+         DECLARE moved regclass;
+         BEGIN
+             FOR moved IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+                 EXECUTE format('ALTER TABLE %s SET SCHEMA fleet', moved);
+             END LOOP;
+         END $$;
+         CREATE EXTENSION multica SCHEMA fleet;
+         SET search_path = fleet",
+    )?;
+    let steps = install(&mut client)?;
+    let altered = with_action(&steps, "altered");
+    ensure!(altered.contains(&"multica_issue_number()"), "{steps:?}");
+    all_adopted(&install(&mut client)?)?;
+    client.batch_execute("RESET search_path")?;
+    client.batch_execute(&format!(
+        "INSERT INTO fleet.workspace (id, name, slug) VALUES ({workspace}, 'Acme', 'acme');
+         INSERT INTO fleet.issue (workspace_id, title, creator_type, creator_id)
+         VALUES ({workspace}, 'login', 'member', gen_random_uuid())",
+        workspace = id("a1"),
+    ))?;
+    expect(&mut client, "SELECT number FROM fleet.issue", "1")
+}
+
 /// What is broken at the same time, and the object that the next install names for it.
 const BROKEN: [&[(&str, &str)]; 3] = [
     &[

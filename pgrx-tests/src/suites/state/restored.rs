@@ -58,6 +58,35 @@ pub fn log_restored_alone_begins_anew(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// `pg_restore --clean` into the database that was dumped: what was recorded since the dump is lost, and its ids are not drawn
+/// again.
+pub fn database_restored_over_itself_begins_anew(context: &Context) -> Result<()> {
+    let (database, mut client) = dead_machine(context)?;
+    three_events(&mut client)?;
+    let cluster = database.cluster();
+    let file = cluster
+        .socket_folder()
+        .join(format!("{}.dump", database.name));
+    let file = file.display().to_string();
+    cluster.run("pg_dump", &["-Fc", "-d", &database.name, "-f", &file])?;
+    client.batch_execute(&event("b1"))?;
+    let lost = value(&mut client, "SELECT max(id) FROM multica_event_log")?;
+    drop(client);
+    cluster.run(
+        "pg_restore",
+        &["--clean", "--if-exists", "-d", &database.name, &file],
+    )?;
+    let mut client = database.connect()?;
+    client.batch_execute(&event("b1"))?;
+    expect(&mut client, LEAPT, "t")?;
+    expect(&mut client, "SELECT count(*) FROM multica_events(3)", "1")?;
+    expect_state(
+        &mut client,
+        &format!("SELECT FROM multica_events({lost})"),
+        "55000",
+    )
+}
+
 /// Into a database that is installed already, after sweeps that counted; everything goes on.
 pub fn data_only_restore_meets_no_row(context: &Context) -> Result<()> {
     let (old, mut client) = dead_machine(context)?;

@@ -1,1 +1,5 @@
-SELECT count(*) FROM agent_task_queue AS t JOIN agent AS a ON a.id = t.agent_id WHERE a.runtime_id = $1
+-- Agent by agent, whatever the planner thinks of how many there are.
+SELECT COALESCE(sum(n.many), 0)::bigint
+FROM agent AS a
+CROSS JOIN LATERAL (SELECT count(*) AS many FROM agent_task_queue AS t WHERE t.agent_id = a.id) AS n
+WHERE a.runtime_id = $1

@@ -287,6 +287,9 @@ unsafe extern "C-unwind" fn offer(
             if let Some(Some(hook)) = NEXT_RELATION_INFO.get() {
                 pg_guard_ffi_boundary(|| hook(root, table, is_parent, rel));
             }
+            if OF_SESSION.get().is_some() && u32::from(table) >= pg_sys::FirstNormalObjectId {
+                assume_large(&mut *rel);
+            }
             let offered = OFFERED.get();
             if offered != Indexes::All {
                 let id = pg_sys::get_attnum(table, c"id".as_ptr());
@@ -308,6 +311,26 @@ unsafe extern "C-unwind" fn offer(
         }
         Ok(())
     })
+}
+
+/// A plan is kept that may have been made while a table had a few rows, and with statistics of these: an index that is read from
+/// one end to the other then costs no more than a lookup. So no table is taken for smaller than this.
+unsafe fn assume_large(rel: &mut pg_sys::RelOptInfo) {
+    const ROWS: f64 = 1e6;
+    const PAGES: pg_sys::BlockNumber = 20_000;
+    rel.tuples = rel.tuples.max(ROWS);
+    rel.pages = rel.pages.max(PAGES);
+    // SAFETY: the planner has just made the list.
+    let indexes = unsafe { PgList::<pg_sys::IndexOptInfo>::from_pg(rel.indexlist) };
+    for index in indexes.iter_ptr() {
+        // SAFETY: as above.
+        let index = unsafe { &mut *index };
+        // What is partial is about what is active.
+        let share = if index.indpred.is_null() { 1 } else { 10 };
+        index.tuples = index.tuples.max(ROWS / f64::from(share));
+        index.pages = index.pages.max(PAGES / 4 / share);
+        index.tree_height = index.tree_height.max(2);
+    }
 }
 
 fn has_key(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {

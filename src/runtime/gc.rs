@@ -17,6 +17,7 @@ static CANDIDATES: Statement =
     Statement::write(include_str!("../../sql/runtime/gc_candidates.sql"));
 static UNUSED: Statement = Statement::write(include_str!("../../sql/runtime/gc_unused.sql"));
 static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/gc_delete.sql"));
+static KEPT: Statement = Statement::write(include_str!("../../sql/runtime/gc_kept.sql"));
 
 extension_sql_file!(
     "../../sql/install/comments/gc.sql",
@@ -45,12 +46,23 @@ pub fn collect<R>(
     let more = hit(candidates.len());
     let unused: Vec<Uuid> = UNUSED.rows(&[arg(candidates)], |row| row.must(1));
     let mut left_tasks = false;
-    let rows = writer.runtimes(&unused, "runtime_gc", now, events, |piece| {
+    let deleted = writer.runtimes(&unused, "runtime_gc", now, events, |piece| {
         left_tasks |= hit(move_free(piece, most));
         DELETE.rows(&[arg(piece.to_vec())], |row| {
-            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+            let runtime = row.must::<Uuid>(1);
+            ((row.must::<Uuid>(2), runtime), (runtime, decode(row)))
         })
     });
+    let (deleted, rows): (Vec<Uuid>, Vec<R>) = deleted.into_iter().unzip();
+    if deleted.len() < unused.len() {
+        let left: Vec<Uuid> = unused
+            .iter()
+            .copied()
+            .filter(|id| !deleted.contains(id))
+            .collect();
+        let kept: Vec<Uuid> = KEPT.rows(&[arg(left)], |row| row.must(1));
+        writer.keep_out(&kept, []);
+    }
     (rows, more || left_tasks)
 }
 

@@ -20,6 +20,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     where_all_are_refused_few_subtransactions_are_kept,
     many_refused_machines_hide_no_other_from_a_sweep,
     what_a_trigger_keeps_as_it_is_hides_no_other,
+    a_runtime_that_a_trigger_keeps_hides_no_other_from_collection,
     what_a_trigger_keeps_is_told_to_its_caller,
     the_usual_sweep_opens_one_subtransaction,
     a_check_refuses_only_its_row,
@@ -480,4 +481,24 @@ fn what_a_trigger_keeps_is_told_to_its_caller(context: &Context) -> Result<()> {
         ensure!(word == Some("row_kept_out"), "{call}: {error:?}");
     }
     Ok(())
+}
+
+/// As a trigger does that marks a row as deleted instead. As many as a batch has rows, which come first.
+fn a_runtime_that_a_trigger_keeps_hides_no_other_from_collection(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    client.batch_execute(
+        "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT w.id, 'old-' || n, CASE WHEN n < 5 THEN 'kept' ELSE 'old' END, 'local', 'claude', 'offline',
+             now() - make_interval(days => 100 - n)
+         FROM generate_series(1, 8) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
+         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER keep BEFORE DELETE ON agent_runtime FOR EACH ROW WHEN (OLD.name = 'kept') EXECUTE FUNCTION keep();
+         SET multica.batch_size = 2",
+    )?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    expect(
+        &mut client,
+        "SELECT count(*) FILTER (WHERE name = 'old'), count(*) FILTER (WHERE name = 'kept') FROM agent_runtime",
+        "0 4",
+    )
 }

@@ -61,6 +61,15 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT multica_sweep_part('verdicts'); SELECT multica_sweep_part('housekeeping'); ROLLBACK"
             .into(),
     );
+    // One that a trigger keeps.
+    calls.push(
+        "BEGIN; CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER keep BEFORE DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION keep();
+         INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT w.id, 'kept', 'kept', 'local', 'claude', 'offline', '-infinity' FROM workspace AS w ORDER BY w.id LIMIT 1;
+         SELECT FROM multica_sweep(); ROLLBACK"
+            .into(),
+    );
     calls.push(on_an_empty_log("DELETE FROM multica_sweep_state"));
     // What commits cannot be taken back.
     calls.push(

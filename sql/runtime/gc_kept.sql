@@ -1,0 +1,4 @@
+-- Of runtimes that were to be deleted, those that no task keeps: a trigger does.
+SELECT r.id
+FROM agent_runtime AS r
+WHERE r.id = ANY ($1) AND NOT EXISTS (SELECT FROM agent_task_queue AS t WHERE t.runtime_id = r.id)

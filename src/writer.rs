@@ -218,7 +218,8 @@ impl<'a> Writer<'a> {
     }
 
     /// As [`Writer::rows`] for runtimes; `work` returns what it wrote as workspace and runtime, with a row of the result. The
-    /// `action` is told for each: in `events`, or where each piece stands for itself at once.
+    /// `action` is told for each: in `events`, or where each piece stands for itself at once. Returns the runtimes that were
+    /// written, and their rows.
     pub fn runtimes<R>(
         &mut self,
         runtimes: &[Uuid],
@@ -226,11 +227,12 @@ impl<'a> Writer<'a> {
         now: TimestampWithTimeZone,
         events: &mut Events,
         mut work: impl FnMut(&[Uuid]) -> Vec<((Uuid, Uuid), R)>,
-    ) -> Vec<R> {
+    ) -> (Vec<Uuid>, Vec<R>) {
         let at_once = self.is_in_pieces();
         let pieces = self.rows(runtimes, |piece| {
             failure::hold(piece);
-            let (written, rows): (Vec<_>, Vec<_>) = work(piece).into_iter().unzip();
+            let (written, rows): (Vec<(Uuid, Uuid)>, Vec<R>) = work(piece).into_iter().unzip();
+            let ids: Vec<Uuid> = written.iter().map(|(_, runtime)| *runtime).collect();
             let mut told = events.none_yet();
             told.runtimes(action, written);
             if at_once {
@@ -238,9 +240,9 @@ impl<'a> Writer<'a> {
             } else {
                 events.append(told);
             }
-            rows
+            ids.into_iter().zip(rows)
         });
-        pieces.into_iter().flatten().collect()
+        pieces.into_iter().flatten().unzip()
     }
 
     /// Lets `work` write something that is no row of the call's own, such as figures. In pieces a refusal is told and

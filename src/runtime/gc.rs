@@ -46,14 +46,12 @@ pub fn collect<R>(
     let more = hit(candidates.len());
     let unused: Vec<Uuid> = UNUSED.rows(&[arg(candidates)], |row| row.must(1));
     let mut left_tasks = false;
-    let deleted = writer.runtimes(&unused, "runtime_gc", now, events, |piece| {
+    let (deleted, rows) = writer.runtimes(&unused, "runtime_gc", now, events, |piece| {
         left_tasks |= hit(move_free(piece, most));
         DELETE.rows(&[arg(piece.to_vec())], |row| {
-            let runtime = row.must::<Uuid>(1);
-            ((row.must::<Uuid>(2), runtime), (runtime, decode(row)))
+            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
         })
     });
-    let (deleted, rows): (Vec<Uuid>, Vec<R>) = deleted.into_iter().unzip();
     if deleted.len() < unused.len() {
         let left: Vec<Uuid> = unused
             .iter()

@@ -220,13 +220,11 @@ pub fn mark_stale<R>(
         failure::hold(piece);
         SEEN_NOW.run(&[arg(piece.to_vec()), arg(now)])
     });
-    let marked = writer.runtimes(&stale, "stale_sweep", now, events, |piece| {
+    let (written, rows) = writer.runtimes(&stale, "stale_sweep", now, events, |piece| {
         MARK_OFFLINE.rows(&[arg(piece.to_vec()), arg(now)], |row| {
-            let runtime = row.must::<Uuid>(1);
-            ((row.must::<Uuid>(2), runtime), (runtime, decode(row)))
+            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
         })
     });
-    let (written, rows): (Vec<Uuid>, Vec<R>) = marked.into_iter().unzip();
     writer.keep_out(&stale, written);
     rows
 }

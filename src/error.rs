@@ -148,6 +148,12 @@ impl Error {
         }
     }
 
+    /// A trigger of a user's own keeps a row out of a table, or as it is, without an error (55000).
+    pub fn kept_out(message: impl Into<String>, detail: &str) -> Self {
+        let hint = "Look at the triggers of the table.";
+        Self::state(Word::RowKeptOut, message, detail, hint)
+    }
+
     /// Raises it where no result can be handed back: while a row is decoded or formed.
     pub fn raise(self) -> ! {
         std::panic::resume_unwind(Box::new(self))

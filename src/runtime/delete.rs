@@ -9,7 +9,7 @@ use super::registry::{count_active_agents, workspace_of};
 use crate::argument::required;
 use crate::clock;
 use crate::entry::entry;
-use crate::error::{Error, Result, Word};
+use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::failure;
 use crate::kind::RuntimeDeleted;
@@ -112,11 +112,9 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
             DELETE.run(&[arg(vec![runtime])])
         });
         if deleted == 0 {
-            return Err(Error::state(
-                Word::RowKeptOut,
+            return Err(Error::kept_out(
                 format!("runtime {runtime} could not be deleted"),
                 "A trigger on agent_runtime keeps it.",
-                "Look at the triggers of the table.",
             ));
         }
         let mut events = Events::default();

@@ -10,7 +10,7 @@ use crate::argument::{bound, optional_elements, required, seconds};
 use crate::clock;
 use crate::deferred;
 use crate::entry::entry;
-use crate::error::{Error, Word};
+use crate::error::Error;
 use crate::event::Events;
 use crate::failure;
 use crate::kind::{Beat, RuntimeRef};
@@ -82,11 +82,9 @@ fn multica_heartbeat(
         }
         let is_there = revived > 0 || !lock_for_status(vec![runtime]).is_empty();
         Err(if is_there {
-            Error::state(
-                Word::RowKeptOut,
+            Error::kept_out(
                 format!("runtime {runtime} could not be set online"),
                 "A trigger on agent_runtime keeps it as it is.",
-                "Look at the triggers of the table.",
             )
         } else {
             no_runtime(Error::not_found("runtime", runtime), runtime)

@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use crate::argument::{elements, excerpt, fits_key, key, not_blank, one_of, required};
 use crate::clock;
 use crate::entry::entry;
-use crate::error::{Error, Result, Word};
+use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::json::Jsonb;
 use crate::kind::{Registered, Runtime};
@@ -193,14 +193,12 @@ impl Upsert {
 
 /// A trigger can keep a row out of the table, or make another provider of it.
 pub fn kept_out(provider: &str) -> Error {
-    Error::state(
-        Word::RowKeptOut,
+    Error::kept_out(
         format!(
             "the runtime of provider \"{}\" was not written",
             excerpt(provider)
         ),
         "A trigger on agent_runtime keeps it out or changes its provider.",
-        "Look at the triggers of the table.",
     )
 }
 

@@ -178,11 +178,9 @@ pub fn insert(
     let (pending, is_away) = pending
         .or_else(|| pending_of(source, runtime))
         .ok_or_else(|| {
-            Error::state(
-                Word::RowKeptOut,
+            Error::kept_out(
                 "the task could not be inserted into agent_task_queue",
                 "A trigger on the table keeps it out.",
-                "Look at the triggers of the table.",
             )
         })?;
     if is_away {

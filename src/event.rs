@@ -189,8 +189,13 @@ fn multica_take_events(
                 "Build the reader's state anew from the tables, then begin anew: SELECT multica_forget_reader({name});"
             )
         })?;
-        if let Some((last, _)) = events.last() {
-            MOVE_READER.run(&[arg(reader), arg(*last), arg(now)]);
+        if let Some((last, _)) = events.last()
+            && MOVE_READER.run(&[arg(reader), arg(*last), arg(now)]) == 0
+        {
+            return Err(Error::kept_out(
+                format!("reader \"{}\" could not be moved on", excerpt(reader)),
+                "A trigger on multica_event_reader keeps its position as it is.",
+            ));
         }
         Ok(set(events.into_iter().map(|(_, event)| event).collect()))
     })

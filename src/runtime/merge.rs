@@ -13,7 +13,6 @@ use crate::event::Events;
 use crate::kind::Merged;
 use crate::lock::{self, Runtimes, Wanted};
 use crate::other_kind::no_runtime;
-use crate::refusal::Refusal;
 use crate::row::Composite;
 use crate::spi::{Statement, arg};
 use crate::writer;
@@ -70,6 +69,9 @@ pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> 
     });
 }
 
+/// What is told of an old runtime that could not be deleted.
+const MOVED: &str = "its agents and tasks are moved, it stays";
+
 /// What a merge did.
 #[derive(Default)]
 pub struct Carried {
@@ -88,38 +90,30 @@ pub fn carry_out(moves: &[Move], checks_deferred: bool) -> Carried {
     if moves.is_empty() {
         return Carried::default();
     }
-    if let Ok((agents, tasks)) = writer::attempt(
-        || {
-            let moved = move_users(moves);
-            DELETE.run(&[arg(sources(moves))]);
-            moved
-        },
-        checks_deferred,
-    ) {
-        return Carried {
-            agents,
-            tasks,
-            kept: Vec::new(),
-        };
-    }
     let mut carried = Carried::default();
+    let whole = writer::attempt(
+        || (move_users(moves), delete(sources(moves))),
+        checks_deferred,
+    );
+    if let Ok(((agents, tasks), deleted)) = whole {
+        (carried.agents, carried.tasks) = (agents, tasks);
+        for step in moves {
+            carried.keep_unless_in(&deleted, step);
+        }
+        return carried;
+    }
     for step in moves {
         let step = std::slice::from_ref(step);
         match writer::attempt(|| move_users(step), checks_deferred) {
             Ok((agents, tasks)) => {
                 carried.agents += agents;
                 carried.tasks += tasks;
-                if let Err(refusal) =
-                    writer::attempt(|| DELETE.run(&[arg(sources(step))]), checks_deferred)
-                {
-                    carried.keep(
-                        &step[0],
-                        "its agents and tasks are moved, it stays",
-                        &refusal,
-                    );
+                match writer::attempt(|| delete(sources(step)), checks_deferred) {
+                    Ok(deleted) => carried.keep_unless_in(&deleted, &step[0]),
+                    Err(refusal) => carried.keep(&step[0], MOVED, &refusal.text),
                 }
             }
-            Err(refusal) => carried.keep(&step[0], "it stays as it is", &refusal),
+            Err(refusal) => carried.keep(&step[0], "it stays as it is", &refusal.text),
         }
     }
     carried
@@ -127,6 +121,11 @@ pub fn carry_out(moves: &[Move], checks_deferred: bool) -> Carried {
 
 fn sources(moves: &[Move]) -> Vec<Uuid> {
     moves.iter().map(|step| step.from).collect()
+}
+
+/// Deletes runtimes, and returns those that are gone: a trigger may keep one without an error.
+fn delete(runtimes: Vec<Uuid>) -> Vec<Uuid> {
+    DELETE.rows(&[arg(runtimes)], |row| row.must(1))
 }
 
 fn move_users(moves: &[Move]) -> (i64, i64) {
@@ -139,11 +138,17 @@ fn move_users(moves: &[Move]) -> (i64, i64) {
 }
 
 impl Carried {
-    fn keep(&mut self, step: &Move, state: &str, refusal: &Refusal) {
+    fn keep_unless_in(&mut self, deleted: &[Uuid], step: &Move) {
+        if !deleted.contains(&step.from) {
+            self.keep(step, MOVED, "a trigger on agent_runtime keeps it");
+        }
+    }
+
+    fn keep(&mut self, step: &Move, state: &str, reason: &str) {
         self.kept.push(step.from);
         writer::warn(format!(
             "multica could not merge runtime {} into {}: {state}: {}",
-            step.from, step.to, refusal.text
+            step.from, step.to, reason
         ));
     }
 }

@@ -103,8 +103,8 @@ fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
         let now = clock::now();
         let mut events = Events::default();
         if cancel(vec![task], now, &mut events).is_empty() {
-            let refused = state.refuse(task, "cancelled", "queued, dispatched or running");
-            return Err(refused);
+            let allowed = ["queued", "dispatched", "running"];
+            return Err(state.refuse(task, "cancelled", &allowed));
         }
         events.record(now);
         Outcome {

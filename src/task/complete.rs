@@ -57,7 +57,7 @@ fn multica_complete(
                 return Outcome::default().of(task);
             }
             state.check_token(task, claim_token)?;
-            return Err(state.refuse(task, "completed", "running"));
+            return Err(state.refuse(task, "completed", &["running"]));
         };
         let stamp = |issue: &Uuid| STAMP_ISSUE.run(&[arg(*issue), arg(now)]) > 0;
         let first_execution = wanted.issues.iter().any(stamp);

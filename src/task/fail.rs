@@ -44,7 +44,7 @@ fn multica_fail(
         ];
         let failed = Told::read(&FAIL, &args);
         let Some(told) = failed.first() else {
-            return Err(state.refuse(task, "failed", "dispatched or running"));
+            return Err(state.refuse(task, "failed", &["dispatched", "running"]));
         };
         transition::point_chat(told, now);
         let mut events = Events::default();

@@ -36,6 +36,6 @@ fn multica_start(
         if state.status == "dispatched" {
             state.check_token(task, claim_token)?;
         }
-        Err(state.refuse(task, "started", "dispatched"))
+        Err(state.refuse(task, "started", &["dispatched"]))
     })
 }

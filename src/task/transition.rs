@@ -82,8 +82,15 @@ impl State {
         ))
     }
 
-    /// 55000 saying what the task is and from where the transition is allowed.
-    pub fn refuse(&self, task: Uuid, verb: &str, allowed: &str) -> Error {
+    /// 55000 saying what the task is and from where the transition is `allowed`. Where that is the state it is in, something
+    /// kept the row as it is.
+    pub fn refuse(&self, task: Uuid, verb: &str, allowed: &[&str]) -> Error {
+        if allowed.contains(&self.status.as_str()) {
+            return Error::kept_out(
+                format!("task {task} could not be {verb}"),
+                "A trigger on agent_task_queue keeps it as it is, or another session changed it at this moment.",
+            );
+        }
         Error::state(
             if self.is_final() {
                 Word::Final
@@ -92,11 +99,20 @@ impl State {
             },
             format!("task {task} cannot be {verb}"),
             format!(
-                "It is {}; only a task that is {allowed} can be {verb}.",
-                self.status
+                "It is {}; only a task that is {} can be {verb}.",
+                self.status,
+                listed(allowed)
             ),
             "Look at it with multica_get_task.",
         )
+    }
+}
+
+/// Words as a sentence lists them: "a, b or c".
+fn listed(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => words.concat(),
     }
 }
 

@@ -44,6 +44,7 @@ mod grant;
 mod hostile;
 mod housekeeping;
 mod install;
+mod kept_out;
 mod lifecycle;
 mod lookups;
 mod many_rows;
@@ -143,6 +144,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     hostile::AT_HOME,
     housekeeping::AT_HOME,
     install::AT_HOME,
+    kept_out::AT_HOME,
     lifecycle::ALL,
     many_rows::AT_HOME,
     merge::ALL,

@@ -22,7 +22,6 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     task_of_its_agent_alone_is_cancelled,
     users_unique_index_is_named,
     missing_slot_names_install,
-    task_that_a_trigger_keeps_out_is_repeated_for_ever,
     no_statement_locks_and_writes,
 ];
 
@@ -351,23 +350,6 @@ pub fn missing_slot_names_install(context: &Context) -> Result<()> {
     );
     client.batch_execute("SELECT FROM multica_install()")?;
     expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "t")
-}
-
-/// Whoever is told to repeat the call does so.
-pub fn task_that_a_trigger_keeps_out_is_repeated_for_ever(context: &Context) -> Result<()> {
-    let (_database, mut client) = team(context)?;
-    client.batch_execute(
-        "CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-         CREATE TRIGGER skip BEFORE INSERT ON agent_task_queue FOR EACH ROW EXECUTE FUNCTION skip()",
-    )?;
-    for enqueue in [ISSUE, CHAT, &format!("multica_enqueue({})", id("c1"))] {
-        let error = client
-            .batch_execute(&format!("SELECT FROM {enqueue}"))
-            .expect_err("it is kept out");
-        let word = error.as_db_error().and_then(|it| it.constraint());
-        ensure!(word == Some("row_kept_out"), "{enqueue}: {error:?}");
-    }
-    Ok(())
 }
 
 /// Under READ COMMITTED the write of such a statement would begin at the version of a row that its snapshot shows, and could

@@ -19,9 +19,6 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     a_server_in_trouble_is_no_rows_fault,
     where_all_are_refused_few_subtransactions_are_kept,
     many_refused_machines_hide_no_other_from_a_sweep,
-    what_a_trigger_keeps_as_it_is_hides_no_other,
-    a_runtime_that_a_trigger_keeps_hides_no_other_from_collection,
-    what_a_trigger_keeps_is_told_to_its_caller,
     the_usual_sweep_opens_one_subtransaction,
     a_check_refuses_only_its_row,
     a_stage_of_its_own_passes_over_too,
@@ -438,67 +435,5 @@ fn many_refused_machines_hide_no_other_from_a_sweep(context: &Context) -> Result
         &mut client,
         "SELECT cardinality(refused_ids) FROM multica_status()",
         "60",
-    )
-}
-
-/// A trigger that returns NULL raises no error. As many machines and tasks as a batch has rows, which come first.
-fn what_a_trigger_keeps_as_it_is_hides_no_other(context: &Context) -> Result<()> {
-    let (_database, mut client) = dead_machine(context)?;
-    client.batch_execute(&format!(
-        "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
-         SELECT w.id, 'kept-' || n, 'kept', 'local', 'claude', 'online', now() - interval '2 hours'
-         FROM generate_series(1, 5) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
-         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-         CREATE TRIGGER keep BEFORE UPDATE ON agent_runtime FOR EACH ROW WHEN (OLD.name = 'kept') EXECUTE FUNCTION keep();
-         CREATE TRIGGER keep BEFORE UPDATE ON agent_task_queue FOR EACH ROW WHEN (OLD.id = {}) EXECUTE FUNCTION keep();
-         SET multica.batch_size = 2",
-        id("e1"),
-    ))?;
-    client.batch_execute("CALL multica_sweep_all()")?;
-    in_flight(&mut client, "e1")?;
-    expect(
-        &mut client,
-        "SELECT cardinality(refused_ids), last_error LIKE 'passes over%a trigger keeps the row%' FROM multica_status()",
-        "6 t",
-    )
-}
-
-/// A heartbeat and a deletion of a runtime that a trigger keeps as it is.
-fn what_a_trigger_keeps_is_told_to_its_caller(context: &Context) -> Result<()> {
-    let (_database, mut client) = dead_machine(context)?;
-    client.batch_execute(&format!(
-        "UPDATE agent SET runtime_id = {} WHERE runtime_id = {};
-         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-         CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION keep()",
-        id("b2"),
-        id("b3"),
-    ))?;
-    for call in ["multica_heartbeat", "multica_delete_runtime"] {
-        let error = client
-            .batch_execute(&format!("SELECT {call}({})", id("b3")))
-            .expect_err("the trigger keeps it");
-        let word = error.as_db_error().and_then(|it| it.constraint());
-        ensure!(word == Some("row_kept_out"), "{call}: {error:?}");
-    }
-    Ok(())
-}
-
-/// As a trigger does that marks a row as deleted instead. As many as a batch has rows, which come first.
-fn a_runtime_that_a_trigger_keeps_hides_no_other_from_collection(context: &Context) -> Result<()> {
-    let (_database, mut client) = dead_machine(context)?;
-    client.batch_execute(
-        "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
-         SELECT w.id, 'old-' || n, CASE WHEN n < 5 THEN 'kept' ELSE 'old' END, 'local', 'claude', 'offline',
-             now() - make_interval(days => 100 - n)
-         FROM generate_series(1, 8) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
-         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-         CREATE TRIGGER keep BEFORE DELETE ON agent_runtime FOR EACH ROW WHEN (OLD.name = 'kept') EXECUTE FUNCTION keep();
-         SET multica.batch_size = 2",
-    )?;
-    client.batch_execute("CALL multica_sweep_all()")?;
-    expect(
-        &mut client,
-        "SELECT count(*) FILTER (WHERE name = 'old'), count(*) FILTER (WHERE name = 'kept') FROM agent_runtime",
-        "0 4",
     )
 }

@@ -1,8 +1,8 @@
--- What went wrong, and the rows that sweeps pass over for a while because of it. $3: whether rows are passed over, events
+-- What went wrong, as much of it as an operator reads at once, and the rows that sweeps pass over for a while because of it. $3: whether rows are passed over, events
 -- (event/refuse.sql) included. All of them are tried again when the while of the first is over: a steady stream of refusals
 -- puts off none for ever. The caller has locked the row.
 UPDATE multica_sweep_state AS s
-SET last_error = $1,
+SET last_error = pg_catalog.left($1, 2000),
     last_error_at = pg_catalog.clock_timestamp(),
     refused_ids = CASE
         WHEN NOT $3 THEN s.refused_ids

@@ -30,6 +30,9 @@ const BEGIN_ANEW_SHORTLY: &str = "SELECT setval('multica_event_log_id_seq', (ext
 /// More ids than this are not drawn between two looks: the log has begun anew, which may have been rolled back.
 const LEAP: i64 = 1 << 32;
 
+/// The last id: what JSON keeps exactly, and what the locks of recording transactions have numbers for.
+const LAST_ID: i64 = (1 << 53) - 1;
+
 thread_local! {
     /// The highest value of the sequence that this session has met since the log was last found right; None: not looked at.
     static MET: Cell<Option<i64>> = const { Cell::new(None) };
@@ -198,6 +201,21 @@ fn refuse_where_fed(log: &Log) -> Result<()> {
     ))
 }
 
+fn refuse_at_the_end(log: &Log) -> Result<()> {
+    if log.highest_id <= LAST_ID - LEAP {
+        return Ok(());
+    }
+    Err(Error::state(
+        Word::TableConflict,
+        "the event log has no ids left",
+        format!(
+            "Its sequence, a row of it or a reader's position is at {}; ids end at {LAST_ID}.",
+            log.highest_id
+        ),
+        "Delete the events and readers that are beyond the end, and run SELECT setval('multica_event_log_id_seq', 1): the next event begins the log anew.",
+    ))
+}
+
 /// What install does about the ids of the log.
 pub enum Repair {
     /// It has the log begin anew, by this statement.
@@ -240,6 +258,7 @@ fn begin_anew() -> Result<()> {
         return Ok(());
     }
     refuse_where_fed(&log)?;
+    refuse_at_the_end(&log)?;
     BEGIN_ANEW.run(&[
         arg(log.last_id),
         arg(log.trimmed_to),

@@ -1,6 +1,6 @@
 //! Ids of events: after a sequence that was set back, a log that was emptied, a position of another log.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{BEHIND, LEAPT, back, event, three_events};
 use crate::context::Context;
@@ -64,6 +64,30 @@ pub fn log_behind_its_rows_begins_anew(context: &Context) -> Result<()> {
         &format!("SELECT count(*) FROM multica_events({before})"),
         "1",
     )
+}
+
+/// Nothing is recorded, and the error says how the log goes on.
+pub fn sequence_at_its_end_fails_with_a_raw_error(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    three_events(&mut client)?;
+    for (end, call) in [
+        ("9223372036854775807", event("b1")),
+        ("9007199254740991", back("b1")),
+    ] {
+        client.batch_execute(&format!("SELECT setval('multica_event_log_id_seq', {end})"))?;
+        let error = client
+            .batch_execute(&call)
+            .expect_err("there is no id left");
+        let error = error.as_db_error().expect("the server's error");
+        ensure!(
+            error.constraint() == Some("table_conflict"),
+            "{end}: {error:?}"
+        );
+        client.batch_execute("SELECT setval('multica_event_log_id_seq', 1)")?;
+        client.batch_execute(&call)?;
+        expect(&mut client, LEAPT, "t")?;
+    }
+    Ok(())
 }
 
 /// The second waits for the first, and finds that all is done.

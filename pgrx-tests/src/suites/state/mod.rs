@@ -29,6 +29,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 /// Ids and counters that differ from the rows.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     ids::log_behind_its_rows_begins_anew,
+    ids::sequence_at_its_end_fails_with_a_raw_error,
     ids::only_one_of_two_sessions_has_the_log_begin_anew,
     ids::rolled_back_repair_leaves_no_silent_gap,
     ids::position_beyond_the_last_id_is_an_error,

@@ -19,6 +19,8 @@ static ISSUES: Statement = Statement::write(include_str!("../sql/lock/issues.sql
 static RUNTIMES_KEY_SHARE: Statement =
     Statement::write(include_str!("../sql/lock/runtimes_key_share.sql"));
 static RUNTIMES: Statement = Statement::write(include_str!("../sql/lock/runtimes.sql"));
+static RUNTIMES_NO_KEY_UPDATE: Statement =
+    Statement::write(include_str!("../sql/lock/runtimes_no_key_update.sql"));
 static CHAT_SESSIONS: Statement = Statement::write(include_str!("../sql/lock/chat_sessions.sql"));
 static AUTOPILOT_RUNS: Statement = Statement::write(include_str!("../sql/lock/autopilot_runs.sql"));
 static COMMENTS: Statement = Statement::write(include_str!("../sql/lock/comments.sql"));
@@ -40,7 +42,9 @@ pub enum Runtimes {
     /// Against deletion: a task is inserted that refers to them.
     #[default]
     KeyShare,
-    /// Against every insert that refers to them: merge, delete, registration.
+    /// Against other writers: a registration. It waits for no task that an application is inserting.
+    NoKeyUpdate,
+    /// Against every insert that refers to them: merge, delete.
     Update,
 }
 
@@ -102,6 +106,7 @@ impl Wanted {
     pub fn take(&self) {
         let runtimes = match self.strength {
             Runtimes::KeyShare => &RUNTIMES_KEY_SHARE,
+            Runtimes::NoKeyUpdate => &RUNTIMES_NO_KEY_UPDATE,
             Runtimes::Update => &RUNTIMES,
         };
         let statements = [

@@ -92,7 +92,7 @@ fn multica_register(
             lock::workspace_for_key_share(workspace)?;
             let mut wanted = of_orphans();
             wanted.runtimes.extend(&ids);
-            wanted.strength = Runtimes::Update;
+            wanted.strength = Runtimes::NoKeyUpdate;
             wanted.take();
         }
         lock::workspace_for_key_share(workspace)?;

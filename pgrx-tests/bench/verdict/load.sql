@@ -1,4 +1,5 @@
--- $1 orphans on $2 runtimes of ten workspaces, every other one without a retry left.
+-- $1 orphans on $2 runtimes of ten workspaces, every other one without a retry left. Agents without a task are idle: a sweep sets
+-- those right that are not, which no other way does.
 WITH w AS (
     INSERT INTO workspace (name, slug)
     SELECT 'w' || n, 'w' || n FROM generate_series(0, 9) AS n
@@ -13,10 +14,11 @@ WITH w AS (
     RETURNING id, workspace_id
 ), a AS (
     INSERT INTO agent (workspace_id, name, runtime_mode, runtime_id, status)
-    SELECT r.workspace_id, 'agent-' || r.id, 'local', r.id, 'working' FROM r
-    RETURNING id, workspace_id, runtime_id
+    SELECT r.workspace_id, 'agent-' || r.place, 'local', r.id, CASE WHEN r.place < $1::bigint THEN 'working' ELSE 'idle' END
+    FROM (SELECT r.id, r.workspace_id, row_number() OVER (ORDER BY r.id) - 1 AS place FROM r) AS r
+    RETURNING id, workspace_id, runtime_id, name
 ), placed AS (
-    SELECT a.id, a.workspace_id, row_number() OVER (ORDER BY a.id) - 1 AS place FROM a
+    SELECT a.id, a.workspace_id, split_part(a.name, '-', 2)::bigint AS place FROM a
 ), i AS (
     INSERT INTO issue (workspace_id, title, status, creator_type, creator_id, number, assignee_type, assignee_id)
     SELECT p.workspace_id, 'issue', 'in_progress', 'agent', p.id, n, 'agent', p.id

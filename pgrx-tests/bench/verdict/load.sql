@@ -23,7 +23,7 @@ WITH w AS (
     INSERT INTO issue (workspace_id, title, status, creator_type, creator_id, number, assignee_type, assignee_id)
     SELECT p.workspace_id, 'issue', 'in_progress', 'agent', p.id, n, 'agent', p.id
     FROM generate_series(1, $1::bigint) AS n
-    JOIN placed AS p ON p.place = n % $2::bigint
+    JOIN placed AS p ON p.place = (n - 1) % $2::bigint
     RETURNING id, assignee_id, number
 )
 INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id, status, dispatched_at, started_at, session_id, work_dir, attempt)

@@ -29,11 +29,14 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 /// The page whose reader has a database of the server's.
 const ADOPTING: &str = "adopting.md";
 
-/// README.md, CONTRIBUTING.md, and the pages in docs and docs/internals.
+/// The folders that have pages.
+const FOLDERS: [&str; 4] = ["", "docs", "docs/internals", "pgrx-tests"];
+
+/// The pages of these folders.
 fn pages(context: &Context) -> Result<Vec<PathBuf>> {
     let root = &context.project.root;
-    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
-    for folder in ["docs", "docs/internals"] {
+    let mut pages = Vec::new();
+    for folder in FOLDERS {
         for entry in fs::read_dir(root.join(folder))? {
             pages.push(entry?.path());
         }

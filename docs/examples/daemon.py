@@ -1,10 +1,19 @@
-"""A daemon: DATABASE_URL=… python daemon.py WORKSPACE_ID COMMAND…
+"""A daemon: it claims tasks, runs a command for each, and reports how the command ended.
 
-Needs Linux and pip install 'psycopg[binary]'. COMMAND works on one task, in the task's directory and with the SESSION_ID
-that it is to resume; what it prints is the result, and if it fails, its messages are the error. Any error of the daemon
-ends it together with its agents; whatever supervises it starts it again, and the work is then recovered.
+    DATABASE_URL=… python daemon.py WORKSPACE_ID COMMAND [ARGUMENT …]
+
+Needs Linux and pip install 'psycopg[binary]'.
+
+DATABASE_URL names a login role with the capability daemon, and no other right:
+    CREATE ROLE fleet_daemon LOGIN PASSWORD '…'; SELECT multica_grant('fleet_daemon', 'daemon');
+
+COMMAND runs once per task, in the task's directory. Its output is the result; if it fails, its error output is the error. It
+inherits the environment of this process, with two variables more: TASK, the context of the task as JSON, and SESSION_ID, the
+session that it is to begin or to resume. DATABASE_URL is inherited too, so COMMAND can do what the role can do.
+
+An error ends the daemon and all its commands. A supervisor starts it again; it then fails what it left in flight, and the
+extension retries that.
 """
-import contextlib
 import json
 import os
 import shutil
@@ -14,76 +23,99 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import IO, NamedTuple
 
 import psycopg
+from psycopg.errors import ObjectNotInPrerequisiteState as NoLongerOurs  # Cancelled, failed, or claimed again.
 from psycopg.types.json import Jsonb
 
-SLOTS = 4
+MAX_TASKS = 4
 POLL_SECONDS = float(os.environ.get("POLL_SECONDS", 3))
-# The task was cancelled or failed, or a newer claim holds it.
-TAKEN_AWAY = psycopg.errors.ObjectNotInPrerequisiteState
-
-running = {}  # task id: (claim token, process, its output, its messages)
-stopping = []
-for ask in signal.SIGTERM, signal.SIGINT:  # An exception in the middle of a call could leave the connection in pieces.
-    signal.signal(ask, lambda *_: stopping.append(True))
 
 
-def text_of(file):
-    file.seek(0)
-    return file.read().replace("\0", "")  # which no text in Postgres can hold
+class Agent(NamedTuple):
+    """A command that works on a task."""
+
+    claim_token: int
+    process: subprocess.Popen
+    output: IO[str]
+    errors: IO[str]
 
 
-def beat(db, runtime):
-    stop = db.execute("SELECT stop_task_ids FROM multica_heartbeat(%s, %s)", [runtime, list(running)]).fetchone()
-    for task in stop.stop_task_ids:
-        _, agent, _, _ = running.pop(task)
-        agent.kill()
+def register(db, workspace):
+    """Returns the id of the runtime. With "recover", tasks that an earlier process of this daemon left in flight are failed."""
+    registration = {"daemon_id": socket.gethostname(), "recover": True, "runtimes": [{"type": "claude"}]}
+    return db.execute("SELECT id FROM multica_register(%s, %s)", [workspace, Jsonb(registration)]).fetchone().id
 
 
-def finish(db):
-    for task in [known for known in running if running[known][1].poll() is not None]:
-        token, agent, output, messages = running.pop(task)
-        said, complaints = text_of(output), text_of(messages)
-        sys.stderr.write(complaints)
-        with contextlib.suppress(TAKEN_AWAY):
-            if agent.returncode == 0:
-                result = Jsonb({"output": said})
-                db.execute("SELECT FROM multica_complete(%s, %s, claim_token => %s)", [task, result, token])
+def heartbeat(db, runtime, agents):
+    """Reports that the daemon is alive, and kills the commands of tasks that are no longer ours."""
+    beat = db.execute("SELECT stop_task_ids FROM multica_heartbeat(%s, %s)", [runtime, list(agents)]).fetchone()
+    for task_id in beat.stop_task_ids:
+        agents.pop(task_id).process.kill()
+
+
+def finish(db, agents):
+    """Reports the tasks whose command has exited."""
+    for task_id in [task_id for task_id, agent in agents.items() if agent.process.poll() is not None]:
+        token, process, *files = agents.pop(task_id)
+        output, errors = map(read, files)
+        sys.stderr.write(errors)
+        try:
+            if process.returncode == 0:
+                result = Jsonb({"output": output})
+                db.execute("SELECT FROM multica_complete(%s, %s, claim_token => %s)", [task_id, result, token])
             else:
-                error = complaints or said or f"exit status {agent.returncode}"
-                db.execute("SELECT FROM multica_fail(%s, %s, claim_token => %s)", [task, error, token])
+                error = errors or output or f"exit status {process.returncode}"
+                db.execute("SELECT FROM multica_fail(%s, %s, claim_token => %s)", [task_id, error, token])
+        except NoLongerOurs:
+            pass
 
 
-def begin(db, runtime, command):
-    for task in db.execute("SELECT * FROM multica_claim(%s, %s)", [runtime, SLOTS - len(running)]).fetchall():
+def read(file):
+    """Returns all text of a file, without NUL, which Postgres cannot store."""
+    file.seek(0)
+    return file.read().replace("\0", "")
+
+
+def poll(db, runtime, agents, command):
+    """Claims as many tasks as there is room for, and starts a command for each."""
+    tasks = db.execute("SELECT * FROM multica_claim(%s, %s)", [runtime, MAX_TASKS - len(agents)]).fetchall()
+    for task in tasks:
         session = task.prior_session_id or str(task.id)
-        place = task.prior_work_dir or tempfile.mkdtemp()
-        with contextlib.suppress(TAKEN_AWAY):
+        directory = task.prior_work_dir or tempfile.mkdtemp()
+        try:
             db.execute("SELECT FROM multica_start(%s, %s)", [task.id, task.claim_token])
-            db.execute("SELECT multica_pin_session(%s, %s, %s, %s)", [task.id, session, place, task.claim_token])
-            os.makedirs(place, exist_ok=True)
-            env = os.environ | {"SESSION_ID": session, "TASK": json.dumps(task.context)}
-            output = tempfile.TemporaryFile("w+", errors="replace")
-            messages = tempfile.TemporaryFile("w+", errors="replace")
-            agent = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command], cwd=place, env=env, stdout=output, stderr=messages
-            )
-            running[task.id] = (task.claim_token, agent, output, messages)
+            # From here on a retry resumes this session in this directory.
+            db.execute("SELECT multica_pin_session(%s, %s, %s, %s)", [task.id, session, directory, task.claim_token])
+            agents[task.id] = run(task, session, directory, command)
+        except NoLongerOurs:
+            pass
+
+
+def run(task, session, directory, command):
+    """Starts the command. It dies with the daemon: otherwise it would work on beside the retry of its task."""
+    os.makedirs(directory, exist_ok=True)
+    environment = os.environ | {"SESSION_ID": session, "TASK": json.dumps(task.context)}
+    output, errors = (tempfile.TemporaryFile("w+", errors="replace") for _ in range(2))
+    dies_with_us = ["setpriv", "--pdeathsig", "KILL", *command]
+    process = subprocess.Popen(dies_with_us, cwd=directory, env=environment, stdout=output, stderr=errors)
+    return Agent(task.claim_token, process, output, errors)
 
 
 def main(workspace, program, *arguments):
-    found = shutil.which(program)
-    if found is None:
-        sys.exit(f"{program} is not a command")
-    command = [os.path.abspath(found), *arguments]  # The agent runs in a directory of its own.
+    path = shutil.which(program) or sys.exit(f"{program} is not a command")
+    command = [os.path.abspath(path), *arguments]  # It runs in other directories.
+    stopping = []
+    for number in signal.SIGTERM, signal.SIGINT:  # No exception, which could interrupt a call.
+        signal.signal(number, lambda *_: stopping.append(True))
     db = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, row_factory=psycopg.rows.namedtuple_row)
-    machine = {"daemon_id": socket.gethostname(), "recover": True, "runtimes": [{"type": "claude"}]}
-    runtime = db.execute("SELECT id FROM multica_register(%s, %s)", [workspace, Jsonb(machine)]).fetchone().id
+    runtime = register(db, workspace)
+    agents = {}  # By the id of the task.
     while not stopping:
-        beat(db, runtime)
-        finish(db)
-        begin(db, runtime, command)
+        heartbeat(db, runtime, agents)
+        finish(db, agents)
+        poll(db, runtime, agents, command)
         time.sleep(POLL_SECONDS)
     db.execute("SELECT multica_deregister(%s)", [[runtime]])
 

@@ -101,13 +101,7 @@ fn kill_and_start(
     let example = Example::copy(context, "app_server.py")?;
     let start = || -> Result<Program> {
         let mut server = example.start(&[], &environment)?;
-        let mut line = String::new();
-        BufReader::new(server.output()?).read_line(&mut line)?;
-        let said = line.trim().strip_prefix("listening on ");
-        state.port.store(
-            said.context("the server does not start")?.parse()?,
-            Ordering::Release,
-        );
+        state.port.store(port_of(&mut server)?, Ordering::Release);
         Ok(server)
     };
     for _ in 0..KILLS {
@@ -121,6 +115,60 @@ fn kill_and_start(
     }
     state.enough.store(true, Ordering::Release);
     start()
+}
+
+/// Where a server that has just been started listens.
+fn port_of(server: &mut Program) -> Result<u16> {
+    let mut line = String::new();
+    BufReader::new(server.output()?).read_line(&mut line)?;
+    let port = line.trim().strip_prefix("listening on ");
+    Ok(port.context("the server does not start")?.parse()?)
+}
+
+/// A client that sends nonsense is told what to change, by a status of its own and a message.
+pub fn app_server_answers_bad_requests(context: &Context) -> Result<()> {
+    let database = context.fresh_database()?;
+    let role = holder(&database, "operator")?;
+    let grant = format!("GRANT CREATE ON SCHEMA public TO {role}");
+    database.connect()?.batch_execute(&grant)?;
+    let folder = database.cluster().socket_folder();
+    let url = format!(
+        "host={} port={PORT} user={role} dbname={}",
+        folder.display(),
+        database.name
+    );
+    let environment = [
+        ("DATABASE_URL", url.as_str()),
+        ("DIRECT_URL", url.as_str()),
+        ("PORT", "0"),
+    ];
+    let example = Example::copy(context, "app_server.py")?;
+    let mut server = example.start(&[], &environment)?;
+    let port = port_of(&mut server)?;
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let enqueue = format!("/enqueue/{unknown}");
+    let complete = format!("/complete/{unknown}");
+    for (path, body, expected) in [
+        ("/", "", "404"),
+        ("/nonsense/1", "", "404"),
+        ("/enqueue", "", "400"),
+        ("/enqueue/1", "", "400"),
+        (&enqueue, "", "404"),
+        (&complete, "", "400"),
+        (&complete, "Done.", "400"),
+        (&complete, "{}", "400"),
+        (&complete, r#"{"output": 1}"#, "400"),
+        (&complete, r#"{"output": "\u0000"}"#, "400"),
+        (&complete, r#"{"output": "Done."}"#, "404"),
+    ] {
+        let answer = post(port, path, body)?;
+        ensure!(
+            answer.starts_with(&format!("HTTP/1.0 {expected} "))
+                && answer.contains("\"error\": \""),
+            "{path} {body}: {answer:?}"
+        );
+    }
+    Ok(())
 }
 
 /// A user who wants issues worked on, a machine that does it, and a client that repeats what got no answer.

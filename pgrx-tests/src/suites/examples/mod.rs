@@ -10,4 +10,5 @@ use super::Suite;
 pub const ALL: &[(&str, Suite)] = suite![
     daemon::daemon_resumes_stops_and_leaves,
     app_server::app_server_killed_at_random_has_every_effect_once,
+    app_server::app_server_answers_bad_requests,
 ];

@@ -67,7 +67,12 @@ struct Tree {
 impl Tree {
     fn make(project: &Project) -> Result<Tree> {
         let _lock = project.lock()?;
-        let debootstrap = extras::program(project, "debootstrap", "debootstrap")?;
+        let debootstrap = extras::program(
+            project,
+            "debootstrap",
+            "debootstrap",
+            "it makes the bare Debian tree",
+        )?;
         let root = project.work.join("bare");
         if root.exists() {
             fs::remove_dir_all(&root)?;

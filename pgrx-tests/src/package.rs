@@ -40,7 +40,8 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
 
 /// Makes the package of a variant in the folder `out` and returns its file.
 pub fn build(project: &Project, tools: &Tools, variant: Variant, out: &Path) -> Result<PathBuf> {
-    extras::program(project, "dpkg-shlibdeps", "dpkg-dev")?;
+    let why = "it names the libraries that the package depends on";
+    extras::program(project, "dpkg-shlibdeps", "dpkg-dev", why)?;
     let copy = PostgresCopy::prepare(project, &tools.server, variant.name())?;
     let work = project.work.join(format!("package-{}", copy.major));
     if work.exists() {

@@ -16,6 +16,8 @@ pub struct Project {
     pub root: PathBuf,
     /// Copies of Postgres, clusters and build stamps; readable by the unprivileged server user.
     pub work: PathBuf,
+    /// Whether what is missing on the machine may be installed.
+    pub may_install: bool,
 }
 
 impl Project {
@@ -37,7 +39,19 @@ impl Project {
         };
         prepare_work(&work)?;
         let work = work.canonicalize()?;
-        Ok(Project { root, work })
+        Ok(Project {
+            root,
+            work,
+            may_install: true,
+        })
+    }
+
+    /// The same, and nothing is installed if `no_install`.
+    pub fn without_installing(&self, no_install: bool) -> Project {
+        Project {
+            may_install: self.may_install && !no_install,
+            ..self.clone()
+        }
     }
 
     /// The folder of the harness package: golden files, isolation specs, fixtures.

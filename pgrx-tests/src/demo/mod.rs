@@ -35,6 +35,9 @@ pub struct Arguments {
     /// Repeat the dice of an earlier run; which process is how far when they fall is chance
     #[arg(long)]
     seed: Option<u64>,
+    /// Install nothing: end with a list of what is missing
+    #[arg(long)]
+    no_install: bool,
 }
 
 const DATABASE: &str = "fleet";
@@ -45,6 +48,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
         println!("{} kept cluster(s) ended", remove_kept(project)?);
         return Ok(ExitCode::SUCCESS);
     }
+    let project = &project.without_installing(arguments.no_install);
     let copy = {
         let _lock = project.lock()?;
         remove_leftovers(project)?;

@@ -8,7 +8,10 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![its_story_is_true_whatever_the_dice_say,];
+pub const ALL: &[(&str, Suite)] = suite![
+    its_story_is_true_whatever_the_dice_say,
+    no_install_names_what_is_missing,
+];
 
 fn its_story_is_true_whatever_the_dice_say(context: &Context) -> Result<()> {
     let output = Command::new(std::env::current_exe()?)
@@ -20,6 +23,23 @@ fn its_story_is_true_whatever_the_dice_say(context: &Context) -> Result<()> {
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// A machine without a C compiler: nothing is installed, and the newcomer reads what is missing, why, and where it is.
+fn no_install_names_what_is_missing(context: &Context) -> Result<()> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["demo", "--no-install"])
+        .env("MULTICA_WORK", &context.project.work)
+        .env("PATH", context.fixtures())
+        .output()?;
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let line =
+        "a C compiler: the library is linked with it (Debian and Ubuntu: package build-essential)";
+    ensure!(
+        !output.status.success() && printed.contains(line) && !printed.contains("apt-get"),
+        "{printed}"
     );
     Ok(())
 }

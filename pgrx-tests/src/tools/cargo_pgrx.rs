@@ -5,40 +5,29 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::missing::Missing;
 use crate::console::run_step;
 use crate::project::Project;
 
 /// The version that the extension's `Cargo.toml` pins.
 pub const VERSION: &str = "0.18.1";
 
+/// The program below the folder that cargo installs into.
+const BINARY: &str = "bin/cargo-pgrx";
+
 /// Finds it, or installs it: the ordinary way where there is none, privately where the user has another version.
 pub fn ensure(project: &Project) -> Result<PathBuf> {
-    let private = project.work.join("tools");
-    let private_binary = private.join("bin/cargo-pgrx");
-    for candidate in [PathBuf::from("cargo-pgrx"), private_binary.clone()] {
-        if version(&candidate).as_deref() == Some(VERSION) {
-            return Ok(candidate);
-        }
+    if let Some(found) = find(project) {
+        return Ok(found);
     }
-    let theirs = version(Path::new("cargo-pgrx"));
-    let mut command = Command::new("cargo");
-    // Its default features only serve downloads of Postgres, and want OpenSSL's headers and pkg-config.
-    command.args([
-        "install",
-        "cargo-pgrx",
-        "--locked",
-        "--version",
-        VERSION,
-        "--no-default-features",
-    ]);
-    let installed = match theirs {
-        None => PathBuf::from("cargo-pgrx"),
-        Some(_) => {
-            command.arg("--root").arg(&private);
-            private_binary
-        }
+    let arguments = arguments(project);
+    let installed = if arguments.iter().any(|one| one == "--root") {
+        private(project).join(BINARY)
+    } else {
+        PathBuf::from("cargo-pgrx")
     };
-    command.current_dir(&project.work);
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(&project.work);
     run_step(
         &format!("installing cargo-pgrx {VERSION} (once, some minutes)"),
         &mut command,
@@ -51,6 +40,44 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
         .context("neither CARGO_HOME nor a home directory")?;
     Ok(home.join("bin/cargo-pgrx"))
+}
+
+/// What to announce before it is installed.
+pub fn missing(project: &Project) -> Option<Missing> {
+    let why = "builds and installs the library; some minutes, once";
+    let command = || format!("cargo {}", arguments(project).join(" "));
+    let is_missing = find(project).is_none();
+    is_missing.then(|| Missing::by_hand(format!("cargo-pgrx {VERSION}"), why, command()))
+}
+
+fn find(project: &Project) -> Option<PathBuf> {
+    [PathBuf::from("cargo-pgrx"), private(project).join(BINARY)]
+        .into_iter()
+        .find(|candidate| version(candidate).as_deref() == Some(VERSION))
+}
+
+/// Where it is installed for this checkout alone.
+fn private(project: &Project) -> PathBuf {
+    project.work.join("tools")
+}
+
+/// Its default features only serve downloads of Postgres, and want OpenSSL's headers and pkg-config.
+fn arguments(project: &Project) -> Vec<String> {
+    let mut arguments: Vec<String> = [
+        "install",
+        "cargo-pgrx",
+        "--locked",
+        "--version",
+        VERSION,
+        "--no-default-features",
+    ]
+    .map(str::to_string)
+    .to_vec();
+    if version(Path::new("cargo-pgrx")).is_some() {
+        arguments.push("--root".into());
+        arguments.push(private(project).display().to_string());
+    }
+    arguments
 }
 
 fn version(binary: &Path) -> Option<String> {

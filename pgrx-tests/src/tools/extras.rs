@@ -7,14 +7,21 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::missing::{Missing, announce};
 use super::{answers, apt, entries};
 use crate::console::run_step;
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 
-/// A program of a Debian package, which is installed where it is missing.
-pub fn program(project: &Project, program: &'static str, package: &str) -> Result<&'static str> {
+/// A program of a Debian package, which is installed where it is missing. `why` is what it is for.
+pub fn program(
+    project: &Project,
+    program: &'static str,
+    package: &str,
+    why: &'static str,
+) -> Result<&'static str> {
     if !answers(Command::new(program).arg("--version")) {
+        announce(project, &[Missing::of_package(program, why, package)])?;
         apt::install(project, 0, &[package.to_string()]).with_context(|| {
             format!("{program} is needed (Debian and Ubuntu: package {package})")
         })?;
@@ -76,6 +83,16 @@ pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<P
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(program);
     }
+    let packages = wanted.split_whitespace().collect::<Vec<_>>().join(", ");
+    let by_hand = format!(
+        "python3 -m venv {home} && {program} -m pip install --requirement {list} && cp {list} {stamp}",
+        home = home.display(),
+        program = program.display(),
+        list = requirements.display(),
+        stamp = stamp.display(),
+    );
+    let why = "tests run with them, in a Python environment of the work directory";
+    announce(project, &[Missing::by_hand(packages.clone(), why, by_hand)])?;
     let prepare = || {
         fs::create_dir_all(&home)?;
         let mut command = Command::new("python3");
@@ -83,8 +100,11 @@ pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<P
         run_step("preparing Python", &mut command)
     };
     if prepare().is_err() {
-        let package = "python3-venv".to_string();
-        apt::install(project, 0, &[package]).context(
+        let package = "python3-venv";
+        let why = "the Python environment is made with it";
+        let venv = Missing::of_package("Python's module venv", why, package);
+        announce(project, &[venv])?;
+        apt::install(project, 0, &[package.into()]).context(
             "Python with its venv module is needed (Debian and Ubuntu: package python3-venv)",
         )?;
         prepare()?;
@@ -104,9 +124,8 @@ pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<P
         &mut pip,
     )
     .with_context(|| {
-        let names = wanted.split_whitespace().collect::<Vec<_>>().join(", ");
         format!(
-            "{names} cannot be had from the Python package index: is there a way to it from here?"
+            "{packages} cannot be had from the Python package index: is there a way to it from here?"
         )
     })?;
     fs::write(stamp, wanted)?;
@@ -116,6 +135,8 @@ pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<P
 fn unpacked(project: &Project, name: &str, packages: &[&str]) -> Result<PathBuf> {
     let target = project.work.join("extras").join(name);
     if !target.exists() {
+        let why = "a test runs with it; it is only unpacked, in the work directory";
+        announce(project, &[Missing::of_package(name, why, packages[0])])?;
         let unfinished = target.with_extension("unfinished");
         fs::create_dir_all(&unfinished)?;
         apt::unpack(project, packages, &unfinished).with_context(|| {

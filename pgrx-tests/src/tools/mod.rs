@@ -4,6 +4,7 @@ mod apt;
 mod build;
 mod cargo_pgrx;
 pub mod extras;
+pub mod missing;
 mod server;
 mod source;
 
@@ -13,6 +14,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::project::Project;
+use missing::{Missing, announce};
 pub use server::{ServerFiles, below};
 
 /// The tools that builds and clusters use.
@@ -24,17 +26,17 @@ pub struct Tools {
     pub cargo_pgrx: PathBuf,
 }
 
-/// Something that is not there, and the Debian package that has it.
-struct Missing {
-    what: &'static str,
-    package: String,
-}
-
-/// Finds all tools, installing what is missing where that can be done, else saying what to install.
+/// Finds all tools. What is missing is announced and installed where that can be done; else the error lists what to install.
 pub fn ensure(project: &Project, major: u32) -> Result<Tools> {
-    let wanted = missing(project, major);
-    if !wanted.is_empty() {
-        let packages: Vec<String> = wanted.iter().map(|one| one.package.clone()).collect();
+    let mut wanted = missing(project, major);
+    if is_built_here(project, major) {
+        wanted.push(source::missing(major));
+    }
+    wanted.extend(cargo_pgrx::missing(project));
+    announce(project, &wanted)?;
+    let packages = wanted.iter().filter_map(|one| one.package.clone());
+    let packages: Vec<String> = packages.collect();
+    if !packages.is_empty() {
         if let Err(error) = apt::install(project, major, &packages) {
             bail!("{error:#}\n\n{}", advice(&wanted));
         }
@@ -71,28 +73,32 @@ fn missing(project: &Project, major: u32) -> Vec<Missing> {
         list.extend(missing_to_build());
     }
     if server.is_none() && !is_built {
-        list.push(Missing {
-            what: "a Postgres server",
-            package: format!("postgresql-{major}"),
-        });
+        list.push(Missing::of_package(
+            "a Postgres server",
+            "clusters run on a copy of it; no cluster is created, and no server is started",
+            format!("postgresql-{major}"),
+        ));
     }
     if !is_built && !server.as_ref().is_some_and(ServerFiles::has_headers) {
-        list.push(Missing {
-            what: "the server's headers",
-            package: format!("postgresql-server-dev-{major}"),
-        });
+        list.push(Missing::of_package(
+            "the server's headers",
+            "the library is compiled with them",
+            format!("postgresql-server-dev-{major}"),
+        ));
     }
     if !has_libclang() {
-        list.push(Missing {
-            what: "libclang",
-            package: "libclang-dev".into(),
-        });
+        list.push(Missing::of_package(
+            "libclang",
+            "pgrx reads the headers with it",
+            "libclang-dev",
+        ));
     }
     if !answers(Command::new("cc").arg("--version")) {
-        list.push(Missing {
-            what: "a C compiler",
-            package: "build-essential".into(),
-        });
+        list.push(Missing::of_package(
+            "a C compiler",
+            "the library is linked with it",
+            "build-essential",
+        ));
     }
     list
 }
@@ -112,24 +118,17 @@ fn missing_to_build() -> impl Iterator<Item = Missing> {
     ]
     .into_iter()
     .filter(|(program, _)| !answers(Command::new(program).arg("--version")))
-    .map(|(what, package)| Missing {
-        what,
-        package: package.into(),
-    })
+    .map(|(what, package)| Missing::of_package(what, "Postgres is compiled with it", package))
 }
 
 fn advice(missing: &[Missing]) -> String {
-    let mut text = String::from("Missing on this machine, please install and repeat:\n");
-    for one in missing {
-        text.push_str(&format!(
-            "  {} (Debian and Ubuntu: package {})\n",
-            one.what, one.package
-        ));
-    }
-    text.push_str(
-        "A server in an unusual place is found through MULTICA_PG_CONFIG=/path/to/pg_config.",
+    let list = missing::list(
+        "Missing on this machine. Please install and repeat:",
+        missing,
     );
-    text
+    format!(
+        "{list}\nA server in an unusual place is found through MULTICA_PG_CONFIG=/path/to/pg_config."
+    )
 }
 
 /// Whether a probe runs and succeeds.

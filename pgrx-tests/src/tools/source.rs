@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::missing::{Missing, announce};
 use super::{apt, build, entries};
 use crate::console::run_step;
 use crate::project::Project;
@@ -22,6 +23,17 @@ const MAINTAINERS: &str = "/usr/share/keyrings/debian-keyring.gpg";
 
 /// How many minor releases back is still looked for.
 const STEPS_BACK: u32 = 3;
+
+/// What to announce before it is built.
+pub fn missing(major: u32) -> Missing {
+    Missing::by_hand(
+        format!("Postgres {major} with its headers and test programs"),
+        "tests run on it; Debian's source is compiled below target/, once",
+        format!(
+            "Debian and Ubuntu: packages postgresql-{major} and postgresql-server-dev-{major}; or set MULTICA_PG_CONFIG"
+        ),
+    )
+}
 
 /// Downloads and builds this major version.
 pub fn provide(project: &Project, major: u32) -> Result<()> {
@@ -101,7 +113,10 @@ impl Archive<'_> {
             return self.unpack(&[]);
         };
         if !Path::new(MAINTAINERS).exists() {
-            apt::install(project, 0, &["debian-keyring".into()])?;
+            let why = "an older source is verified with the keys of Debian's maintainers";
+            let keyring = "debian-keyring";
+            announce(project, &[Missing::of_package("their keys", why, keyring)])?;
+            apt::install(project, 0, &[keyring.into()])?;
         }
         for older in (1..=STEPS_BACK).filter_map(|back| files.earlier(back)) {
             let name = format!("downloading {package} {} instead", older.version());

@@ -44,6 +44,9 @@ pub struct Options {
     /// Tasks of the backlog that one sweep has to work off in bounded memory and beside live work; prints how it went
     #[arg(long, value_name = "N", default_value_t = BACKLOG, value_parser = clap::value_parser!(usize))]
     backlog: usize,
+    /// Install nothing: what is missing is listed, and fails the tests that need it
+    #[arg(long, conflicts_with = "bare")]
+    no_install: bool,
 }
 
 impl Options {
@@ -65,6 +68,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     if options.bare {
         return bare::run(project, &options.inside());
     }
+    let project = &project.without_installing(options.no_install);
     let started = Instant::now();
     let mut majors = options.pg.clone();
     majors.sort_unstable();

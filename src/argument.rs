@@ -37,7 +37,7 @@ pub fn seconds(argument: &'static str, value: Option<f64>) -> Result<f64> {
     }
     Err(Error::invalid(
         argument,
-        format!("{value:?} is not a usable number of seconds"),
+        format!("{value:?} is not a finite number of seconds above 0"),
         format!("Pass a finite number of seconds above 0 and at most {MOST_SECONDS:.0}."),
     ))
 }
@@ -56,7 +56,7 @@ pub fn bound(argument: &'static str, value: Option<i32>) -> Result<Option<i64>> 
     match value {
         Some(negative) if negative < 0 => Err(Error::invalid(
             argument,
-            format!("{negative} is below zero"),
+            format!("{negative} is below 0"),
             "Pass 0 or more, or NULL for no bound.",
         )),
         other => Ok(other.map(i64::from)),
@@ -116,8 +116,8 @@ pub fn not_blank(argument: &str, value: &str) -> Result<()> {
     if value.trim().is_empty() {
         return Err(Error::invalid(
             argument,
-            "it is blank",
-            "Pass a text that is not blank.",
+            "must not be blank",
+            "Pass a non-empty text.",
         ));
     }
     Ok(())

@@ -4,22 +4,21 @@ use pgrx::prelude::*;
 
 use crate::argument::{one_of, required};
 use crate::capability::{self, CAPABILITIES};
-use crate::ddl;
-use crate::entry::entry;
 use crate::error::{Error, Result};
-use crate::role::Role;
-use crate::spi::{Statement, arg};
+use crate::postgres::ddl;
+use crate::postgres::entry::entry;
+use crate::postgres::role::Role;
+use crate::postgres::statement::{Statement, arg};
 use crate::version;
 
-static PLACE: Statement = Statement::write(include_str!("../sql/grant/place.sql"));
-static EXECUTE: Statement = Statement::write(include_str!("../sql/grant/execute.sql"));
-static PRIVILEGES: Statement = Statement::write(include_str!("../sql/grant/privileges.sql"));
-static HOLDERS: Statement = Statement::write(include_str!("../sql/grant/holders.sql"));
-static ONE_AT_A_TIME: Statement =
-    Statement::write(include_str!("../sql/install/one_at_a_time.sql"));
+static PLACE: Statement = Statement::volatile(sql!("grant/place.sql"));
+static EXECUTE: Statement = Statement::volatile(sql!("grant/execute.sql"));
+static PRIVILEGES: Statement = Statement::volatile(sql!("grant/privileges.sql"));
+static HOLDERS: Statement = Statement::volatile(sql!("grant/holders.sql"));
+static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("install/one_at_a_time.sql"));
 
 extension_sql_file!(
-    "../sql/install/comments/grant.sql",
+    "../sql/extension/comments/grant.sql",
     name = "grant_comments",
     requires = [multica_grant]
 );
@@ -72,7 +71,10 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     let place = place.expect("a function of the extension runs in a database that has it");
     if !place.may_grant {
         return Err(Error::Privilege {
-            message: format!("{} may not grant the functions of multica", place.caller),
+            message: format!(
+                "{} is not allowed to grant the functions of multica",
+                place.caller
+            ),
             detail: format!("They belong to {}.", place.owner),
             hint: format!("Run it as {} or as a superuser.", place.owner),
         });
@@ -91,7 +93,10 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
         let (grants, may_grant) = privileges(place.schema, role, capability, false);
         if !may_grant {
             return Err(Error::Privilege {
-                message: format!("{} may not grant access to the tables", place.caller),
+                message: format!(
+                    "{} is not allowed to grant access to the tables",
+                    place.caller
+                ),
                 detail: "They belong to another role.".into(),
                 hint: "Run it as a superuser.".into(),
             });

@@ -2,62 +2,50 @@
 
 use pgrx::prelude::*;
 
+/// The text of a file of `sql/`.
+macro_rules! sql {
+    ($file:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $file))
+    };
+}
+
 mod argument;
-mod backlog;
-mod budget;
 mod capability;
-mod clock;
-mod ddl;
-mod deferred;
-mod entry;
 mod error;
 mod event;
-mod failure;
 mod grant;
 mod install;
-mod json;
-mod kind;
-mod lock;
-mod many;
-mod other_kind;
-mod recovery;
-mod refusal;
-mod repair;
-mod role;
-mod row;
+mod lifecycle;
+mod postgres;
 mod runtime;
 mod settings;
-mod spi;
 mod status;
-mod subtransaction;
 mod sweep;
-mod sweep_all;
-mod sweep_setting;
 mod task;
+mod types;
 mod version;
 mod worker;
-mod writer;
 
 pgrx::pg_module_magic!(name, version);
 
-extension_sql_file!("../sql/install/types.sql", name = "types", bootstrap);
+extension_sql_file!("../sql/extension/types.sql", name = "types", bootstrap);
 extension_sql_file!(
-    "../sql/install/comments/types.sql",
+    "../sql/extension/comments/types.sql",
     name = "types_comments",
     requires = ["types"]
 );
 extension_sql_file!(
-    "../sql/install/sweep_all.sql",
+    "../sql/extension/sweep_all.sql",
     name = "sweep_all",
     requires = ["types"]
 );
 extension_sql_file!(
-    "../sql/install/metrics.sql",
+    "../sql/extension/metrics.sql",
     name = "metrics",
     requires = [status::multica_status]
 );
 extension_sql_file!(
-    "../sql/install/privileges.sql",
+    "../sql/extension/privileges.sql",
     name = "privileges",
     finalize
 );
@@ -65,11 +53,11 @@ extension_sql_file!(
 /// Defines the settings when the library is loaded, and registers the launcher when the server preloads it.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    entry::register();
+    postgres::entry::register();
     settings::define();
     worker::register();
-    event::wake::register();
-    spi::planner::register();
+    lifecycle::event::notification::register();
+    postgres::statement::planner::register();
 }
 
 /// What the framework of the test functions asks a crate for.

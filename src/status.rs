@@ -2,19 +2,19 @@
 
 use pgrx::prelude::*;
 
-use crate::clock;
-use crate::entry::entry;
-use crate::event;
 use crate::install;
-use crate::kind::StatusReport;
-use crate::row::Composite;
+use crate::lifecycle::event;
+use crate::postgres::clock;
+use crate::postgres::composite::Composite;
+use crate::postgres::entry::entry;
+use crate::postgres::statement::{Arg, Row, Statement, arg};
 use crate::settings;
-use crate::spi::{Arg, Row, Statement, arg};
 use crate::sweep;
+use crate::types::StatusReport;
 use crate::worker::shared;
 
-static STATUS: Statement = Statement::read(include_str!("../sql/status/status.sql"));
-static TOTALS: Statement = Statement::read(include_str!("../sql/status/totals.sql"));
+static STATUS: Statement = Statement::stable(sql!("status/status.sql"));
+static TOTALS: Statement = Statement::stable(sql!("status/totals.sql"));
 
 const TOTAL: [&str; 8] = [
     "total_sweeps",
@@ -28,12 +28,12 @@ const TOTAL: [&str; 8] = [
 ];
 
 extension_sql_file!(
-    "../sql/install/comments/status.sql",
+    "../sql/extension/comments/status.sql",
     name = "status_comments",
     requires = [multica_status, "metrics"]
 );
 
-fn at(moment: Option<shared::Moment>) -> Option<TimestampWithTimeZone> {
+fn at(moment: Option<shared::Micros>) -> Option<TimestampWithTimeZone> {
     moment.and_then(|moment| TimestampWithTimeZone::try_from(moment).ok())
 }
 

@@ -2,18 +2,17 @@
 
 use pgrx::prelude::*;
 
-use crate::entry::entry;
 use crate::error::{Error, Result, Word};
-use crate::spi::Statement;
+use crate::postgres::entry::entry;
+use crate::postgres::statement::Statement;
 
 /// Version of the library.
 const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 
-static OF_OBJECTS: Statement =
-    Statement::read(include_str!("../sql/install/version_of_objects.sql"));
+static OF_OBJECTS: Statement = Statement::stable(sql!("install/version_of_objects.sql"));
 
 extension_sql_file!(
-    "../sql/install/comments/version.sql",
+    "../sql/extension/comments/version.sql",
     name = "version_comments",
     requires = [multica_version]
 );
@@ -24,23 +23,23 @@ pub fn check() -> Result<()> {
     if objects == LIBRARY {
         return Ok(());
     }
-    let hint = if is_behind(&objects) {
+    let hint = if needs_update(&objects) {
         "Run ALTER EXTENSION multica UPDATE; then SELECT * FROM multica_install();".into()
     } else {
         format!(
-            "Install the package of version {objects}, restart the server where it preloads multica, and connect anew."
+            "Install the package of version {objects}, restart the server where it preloads multica, and reconnect."
         )
     };
     Err(Error::state(
         Word::UpdateNeeded,
-        "library and SQL objects of multica are of different versions",
+        "library and SQL objects of multica have different versions",
         format!("The library is {LIBRARY}, the SQL objects are {objects}."),
         hint,
     ))
 }
 
 /// Whether SQL objects of this version are older than the library.
-pub fn is_behind(objects: &str) -> bool {
+pub fn needs_update(objects: &str) -> bool {
     numbers(objects) < numbers(LIBRARY)
 }
 

@@ -38,13 +38,13 @@ macro_rules! words {
 
 words! {
     StaleClaim c"stale_claim" "55000"
-        "the task was handed out again since the claim that the token is of"
+        "the task was claimed again after the claim to which the token belongs"
         "stop working on the task";
     Final c"final" "55000"
-        "the task, or the autopilot run, is over"
-        "stop working on the task; make a new run";
+        "the task, or the autopilot run, has already ended"
+        "stop working on the task; create a new run";
     WrongState c"wrong_state" "55000"
-        "the task is not in the state that the call starts from"
+        "the task is not in a state from which the call is allowed"
         "stop working on the task";
     NoTask c"no_task" "P0002"
         "the task does not exist"
@@ -54,27 +54,27 @@ words! {
         "register again";
     NoWorkspace c"no_workspace" "P0002"
         "the workspace does not exist"
-        "look, then decide";
+        "check what exists, then decide";
     NoAgent c"no_agent" "P0002"
         "the agent does not exist, or not in this workspace"
-        "look, then decide";
+        "check what exists, then decide";
     NoIssue c"no_issue" "P0002"
         "the issue does not exist"
-        "look, then decide";
+        "check what exists, then decide";
     NoComment c"no_comment" "P0002"
         "the comment does not exist, or belongs to something else"
-        "look, then decide";
+        "check what exists, then decide";
     NoChatSession c"no_chat_session" "P0002"
         "the chat session does not exist"
-        "look, then decide";
+        "check what exists, then decide";
     NoAutopilotRun c"no_autopilot_run" "P0002"
         "the autopilot run does not exist"
-        "look, then decide";
+        "check what exists, then decide";
     NoRole c"no_role" "P0002"
         "the role does not exist"
-        "look, then decide";
+        "check what exists, then decide";
     RowsHidden c"rows_hidden" "55000"
-        "row-level security hides rows that the call decides on"
+        "row-level security hides rows that the call depends on"
         "call as a role that sees these rows";
     Archived c"archived" "55000"
         "the agent is archived"
@@ -84,40 +84,40 @@ words! {
         "assign it, or name an agent";
     InUse c"in_use" "55006"
         "active agents are bound to the runtime, or a table of yours refers to what is to be deleted"
-        "archive or move them; delete or re-point what the detail names";
+        "archive or move them; delete what the detail names, or make it refer to another row";
     TryAgain c"try_again" "55000"
         "another session changed a row at the same moment"
         "repeat the call";
     EventsTrimmed c"events_trimmed" "55000"
-        "events after the reader's position are no longer kept"
-        "read the tables anew, then go on from the id in the hint";
+        "events after the reader's position have been trimmed"
+        "read the tables again, then continue from the id in the hint";
     LogRestarted c"log_restarted" "55000"
-        "the event log has begun anew since the reader's position"
-        "read the tables anew, then go on from the id in the hint";
+        "the event log has restarted since the reader's position"
+        "read the tables again, then continue from the id in the hint";
     LogReplicated c"log_replicated" "55000"
         "a subscription writes into the event log"
         "record and read events on the publisher, or end the subscription";
     OnStandby c"on_standby" "55000"
-        "events are read on a standby"
-        "read them on the primary";
+        "the call reads events on a standby"
+        "read events on the primary";
     WrongIsolation c"wrong_isolation" "55000"
-        "events are read above READ COMMITTED"
+        "the call reads events at an isolation level above READ COMMITTED"
         "use a READ COMMITTED transaction";
     InstallNeeded c"install_needed" "55000"
         "the tables are missing or too old"
         "an administrator runs the statement in the hint";
     UpdateNeeded c"update_needed" "55000"
-        "library and SQL objects are of different versions"
+        "library and SQL objects have different versions"
         "an administrator does what the hint says";
     SchemaRenamed c"schema_renamed" "55000"
         "the extension's schema was renamed"
         "an administrator runs the statements in the hint";
     TableConflict c"table_conflict" "55000"
-        "a table, column, type, index or row is not as multica needs it"
+        "a table, column, type, index or row does not fit"
         "an administrator does what the hint says";
     RowKeptOut c"row_kept_out" "55000"
-        "a trigger keeps out a row that the call writes"
-        "an administrator looks at the triggers of the table";
+        "a trigger rejects a row that the call writes, or keeps it unchanged"
+        "an administrator checks the triggers of the table";
     UnknownSchema c"unknown_schema" "0A000"
         "this version does not understand the schema of the server"
         "an administrator installs another version, or uses a schema of its own";

@@ -1,46 +1,44 @@
 //! Creates the tables or adopts those that are there. The extension script cannot: tables that it made would be members,
 //! which DROP EXTENSION takes along and pg_dump leaves out.
 
-mod files;
+mod catalog;
 mod plan;
-mod refuse;
-mod shape;
-mod warn;
+mod preflight;
+mod tables;
+mod warnings;
 
-pub use warn::warn_of_forced_row_security;
+pub use warnings::warn_of_forced_row_security;
 
 use pgrx::prelude::*;
 
 use crate::argument::required;
-use crate::ddl;
-use crate::entry::entry;
 use crate::error::{Error, Result, Word};
-use crate::event::{self, Repair};
 use crate::grant;
-use crate::kind::InstallStep;
-use crate::row::{Composite, set};
-use crate::spi::{Statement, arg};
+use crate::lifecycle::event::{self, Repair};
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::ddl;
+use crate::postgres::entry::entry;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::InstallStep;
 use crate::version;
-use files::{TABLES, TASKS};
+use catalog::{DeclaredSchema, Relation, Shape, relations, set_local};
 use plan::{Action, Step, is_made_by_install, plan};
-use shape::{Relation, Shape, Wanted, relations, set_local};
+use tables::{TABLES, TASKS};
 
-static ENCODING: Statement = Statement::write(include_str!("../../sql/install/encoding.sql"));
-static PLACE: Statement = Statement::write(include_str!("../../sql/install/schema.sql"));
-static MAY_CREATE: Statement = Statement::write(include_str!("../../sql/install/may_create.sql"));
-static ONE_AT_A_TIME: Statement =
-    Statement::write(include_str!("../../sql/install/one_at_a_time.sql"));
-static SETTING: Statement = Statement::write(include_str!("../../sql/install/setting.sql"));
-static GIVE_AWAY: Statement = Statement::write(include_str!("../../sql/install/give_away.sql"));
-static OPERATOR: Statement = Statement::write(include_str!("../../sql/install/operator.sql"));
-static MIGRATIONS: Statement = Statement::write(include_str!("../../sql/install/migrations.sql"));
-static RECORDED: Statement =
-    Statement::write(include_str!("../../sql/install/migration_recorded.sql"));
+static ENCODING: Statement = Statement::volatile(sql!("install/encoding.sql"));
+static PLACE: Statement = Statement::volatile(sql!("install/schema.sql"));
+static MAY_CREATE: Statement = Statement::volatile(sql!("install/may_create.sql"));
+static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("install/one_at_a_time.sql"));
+static SETTING: Statement = Statement::volatile(sql!("install/setting.sql"));
+static GIVE_AWAY: Statement = Statement::volatile(sql!("install/assign_owner.sql"));
+static OPERATOR: Statement = Statement::volatile(sql!("install/operator.sql"));
+static MIGRATIONS: Statement = Statement::volatile(sql!("install/migrations.sql"));
+static RECORDED: Statement = Statement::volatile(sql!("install/migration_recorded.sql"));
 
-static COUNTERS: Statement = Statement::write(include_str!("../../sql/install/counters.sql"));
+static COUNTERS: Statement = Statement::volatile(sql!("install/counters.sql"));
 
-const MOVE_COUNTERS: &str = include_str!("../../sql/install/move_counters.sql");
-const RECORD_MIGRATION: &str = include_str!("../../sql/install/record_migration.sql");
+const MOVE_COUNTERS: &str = sql!("install/move_counters.sql");
+const RECORD_MIGRATION: &str = sql!("install/record_migration.sql");
 
 /// The sequence that ids of events are drawn from.
 const EVENT_IDS: &str = "multica_event_log_id_seq";
@@ -49,13 +47,13 @@ const EVENT_IDS: &str = "multica_event_log_id_seq";
 const LONGEST_WAIT: &str = "5s";
 
 extension_sql_file!(
-    "../../sql/install/comments/install.sql",
+    "../../sql/extension/comments/install.sql",
     name = "install_comments",
     requires = [multica_install]
 );
 
 /// Where the extension is installed and what the caller may do there.
-struct Place {
+struct Installation {
     oid: pg_sys::Oid,
     schema: String,
     caller: String,
@@ -85,10 +83,10 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
         ONE_AT_A_TIME.run(&[arg(place.extension)]);
     }
     may_create_temporary(&place)?;
-    let wanted = Wanted::declare(&place.schema);
+    let wanted = DeclaredSchema::declare(&place.schema);
     let relations = relations(place.oid);
     let found = Shape::read(place.oid, &place.schema);
-    refuse::refuse(&place, &wanted, &relations, &found)?;
+    preflight::refuse(&place, &wanted, &relations, &found)?;
     let mut steps = plan(&wanted, &relations, &found, &place.schema)?;
     steps.extend(counters(&wanted, &relations, &found));
     let owner = owner(&place, &relations);
@@ -96,9 +94,9 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     steps.extend(record_migration(&place, &relations, &steps)?);
     steps.extend(operator(&owner));
     steps.extend(privileges(&place, &owner));
-    warn::warn(&place, &wanted, &relations);
+    warnings::warn(&place, &wanted, &relations);
     if !dry_run {
-        carry_out(&steps);
+        apply(&steps);
         give_away(&place, &owner, &steps);
     }
     steps.extend(event_log(dry_run)?);
@@ -145,9 +143,9 @@ fn set_meanwhile() -> Vec<(&'static str, String)> {
 
 /// Without the schema that the functions are pinned to nothing here would be found, and the first miss is an error that
 /// nobody understands.
-fn place() -> Result<Place> {
+fn place() -> Result<Installation> {
     let place = PLACE.row(&[], |row| {
-        let place = Place {
+        let place = Installation {
             oid: row.must(1),
             schema: row.must(2),
             caller: row.must(3),
@@ -172,24 +170,24 @@ fn place() -> Result<Place> {
     Ok(place)
 }
 
-fn may_create_temporary(place: &Place) -> Result<()> {
+fn may_create_temporary(place: &Installation) -> Result<()> {
     if place.may_create_temporary {
         return Ok(());
     }
     Err(Error::Privilege {
         message: format!(
-            "{} may not create temporary tables in this database",
+            "{} is not allowed to create temporary tables in this database",
             place.caller
         ),
         detail:
-            "The wanted tables are declared as temporary ones to compare them with what is there."
+            "multica creates the tables that it needs as temporary tables, to compare them with the existing ones."
                 .into(),
         hint: format!("Run GRANT TEMPORARY ON DATABASE ... TO {};", place.caller),
     })
 }
 
 /// Tables are created as the caller and given to the owner, so both need to be able to.
-fn may_create(place: &Place, owner: &str, steps: &[Step]) -> Result<()> {
+fn may_create(place: &Installation, owner: &str, steps: &[Step]) -> Result<()> {
     let args = [arg(place.oid), arg(owner.to_string())];
     let creates = steps.iter().any(|step| step.action == Action::Created);
     let lacking: Option<String> = MAY_CREATE.row(&args, |row| row.must(1));
@@ -197,14 +195,17 @@ fn may_create(place: &Place, owner: &str, steps: &[Step]) -> Result<()> {
         return Ok(());
     };
     Err(Error::Privilege {
-        message: format!("{role} may not create in schema {}", place.schema),
+        message: format!(
+            "{role} is not allowed to create objects in schema {}",
+            place.schema
+        ),
         detail: "Tables or indexes are missing there; a dry run lists them.".into(),
         hint: format!("Run GRANT CREATE ON SCHEMA {} TO {role};", place.schema),
     })
 }
 
 /// Counters of issue numbers that are behind. In tables that install made they are moved; a server's own are reported.
-fn counters(wanted: &Wanted, relations: &[Relation], found: &Shape) -> Option<Step> {
+fn counters(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Option<Step> {
     let is_there = |name: &str| relations.iter().any(|it| it.name == name);
     let are_behind = is_there("workspace")
         && is_there("issue")
@@ -228,7 +229,7 @@ fn event_log(dry_run: bool) -> Result<Option<Step>> {
     Ok(Some(step))
 }
 
-fn carry_out(steps: &[Step]) {
+fn apply(steps: &[Step]) {
     let scripts: Vec<&String> = steps
         .iter()
         .filter(|step| matches!(step.action, Action::Created | Action::Altered))
@@ -238,13 +239,13 @@ fn carry_out(steps: &[Step]) {
 }
 
 /// Whoever owns the tasks owns everything; in an empty schema that is the caller.
-fn owner(place: &Place, relations: &[Relation]) -> String {
+fn owner(place: &Installation, relations: &[Relation]) -> String {
     relations
         .first()
         .map_or_else(|| place.caller.clone(), |relation| relation.owner.clone())
 }
 
-fn give_away(place: &Place, owner: &str, steps: &[Step]) {
+fn give_away(place: &Installation, owner: &str, steps: &[Step]) {
     let created = |name: &str| {
         let mut all = steps.iter();
         all.any(|step| step.object == name && step.action == Action::Created)
@@ -262,7 +263,11 @@ fn give_away(place: &Place, owner: &str, steps: &[Step]) {
 
 /// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. A list that is not
 /// the server's is written to only where install alters the server's tasks.
-fn record_migration(place: &Place, relations: &[Relation], steps: &[Step]) -> Result<Option<Step>> {
+fn record_migration(
+    place: &Installation,
+    relations: &[Relation],
+    steps: &[Step],
+) -> Result<Option<Step>> {
     let is_adopted = relations.iter().any(|relation| relation.name == TASKS);
     let is_altered = steps
         .iter()
@@ -284,10 +289,13 @@ fn record_migration(place: &Place, relations: &[Relation], steps: &[Step]) -> Re
     }))
 }
 
-fn list_is_closed(place: &Place) -> Error {
+fn list_is_closed(place: &Installation) -> Error {
     Error::Privilege {
-        message: format!("{} may not read and write schema_migrations", place.caller),
-        detail: "The server's migrator must be told of the columns that are added.".into(),
+        message: format!(
+            "{} is not allowed to read and write schema_migrations",
+            place.caller
+        ),
+        detail: "The server's migrator must know of the columns that multica adds.".into(),
         hint: format!(
             "Run GRANT SELECT, INSERT ON schema_migrations TO {};",
             place.caller
@@ -308,7 +316,7 @@ fn operator(owner: &str) -> Option<Step> {
 }
 
 /// Whoever was given a capability before there were tables, or before they got what is new, is given the rest.
-fn privileges(place: &Place, owner: &str) -> Vec<Step> {
+fn privileges(place: &Installation, owner: &str) -> Vec<Step> {
     let step = |lacking: grant::Lacking| {
         let action = if lacking.may_grant {
             Action::Altered

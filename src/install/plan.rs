@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::files::{TABLES, Table, is_own};
-use super::shape::{Column, Constraint, Index, Part, Relation, Shape, Wanted};
+use super::catalog::{Column, Constraint, DeclaredSchema, Index, Part, Relation, Shape};
+use super::tables::{TABLES, Table, is_own};
 use crate::error::{Error, Result, Word};
 
 /// What happens to an object.
@@ -63,7 +63,7 @@ impl Step {
 
 /// The steps in the order in which they can run: tables, then what they get, then what only is reported.
 pub fn plan(
-    wanted: &Wanted,
+    wanted: &DeclaredSchema,
     relations: &[Relation],
     found: &Shape,
     schema: &str,
@@ -95,7 +95,7 @@ pub fn plan(
 
 /// Whether the tables that were found are of install's own making: the trigger that numbers issues is in no database of a server,
 /// and moves with its table, which its function does not.
-pub fn is_made_by_install(wanted: &Wanted, found: &Shape) -> bool {
+pub fn is_made_by_install(wanted: &DeclaredSchema, found: &Shape) -> bool {
     let mut parts = wanted.all.parts.iter().filter(|it| {
         let table = it.table.as_deref().unwrap_or_default();
         it.is_trigger() && !is_in(&wanted.addable, table, &it.object)
@@ -104,7 +104,7 @@ pub fn is_made_by_install(wanted: &Wanted, found: &Shape) -> bool {
 }
 
 struct Planner<'a> {
-    wanted: &'a Wanted,
+    wanted: &'a DeclaredSchema,
     found: &'a Shape,
     schema: String,
     there: HashSet<&'a str>,
@@ -250,7 +250,7 @@ impl<'a> Planner<'a> {
 }
 
 /// Whether a column belongs to what has to be there before a table counts as Multica's.
-pub fn is_required(wanted: &Wanted, column: &Column) -> bool {
+pub fn is_required(wanted: &DeclaredSchema, column: &Column) -> bool {
     !is_own(&column.table) && !is_in(&wanted.addable, &column.table, &column.name)
 }
 
@@ -288,12 +288,12 @@ fn name_taken(there: &Index, wanted: &Index) -> Error {
     let problem = if there.usable {
         "is not the index that multica needs"
     } else {
-        "is invalid, as a CREATE INDEX CONCURRENTLY that failed leaves it"
+        "is invalid: a CREATE INDEX CONCURRENTLY has failed"
     };
     Error::state(
         Word::TableConflict,
         format!("index \"{}\" {problem}", there.name),
-        format!("Needed is: {}", wanted.create),
+        format!("multica needs: {}", wanted.create),
         format!(
             "Drop or rename index \"{}\", then run SELECT * FROM multica_install();",
             there.name

@@ -3,37 +3,30 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::history;
-use super::merge::lock_with_users;
 use super::registry::{count_active_agents, workspace_of};
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
 use crate::error::{Error, Result};
-use crate::event::Events;
-use crate::failure;
-use crate::kind::RuntimeDeleted;
-use crate::lock::Wanted;
-use crate::recovery::verdict;
-use crate::refusal::unless_referred_to;
-use crate::row::Composite;
-use crate::spi::{Statement, arg};
-use crate::task::cancel;
+use crate::lifecycle::cancellation::cancel;
+use crate::lifecycle::event::{Call, call};
+use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::merge::{delete_runtimes, lock_with_users};
+use crate::lifecycle::verdict::verdict;
+use crate::lifecycle::{consequences, history};
+use crate::postgres::composite::Composite;
+use crate::postgres::refusal::unless_referred_to;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::RuntimeDeleted;
 
-static IN_FLIGHT: Statement = Statement::write(include_str!("../../sql/runtime/in_flight_of.sql"));
+static IN_FLIGHT: Statement = Statement::volatile(sql!("runtime/in_flight_of.sql"));
 static IN_FLIGHT_OF_ARCHIVED: Statement =
-    Statement::write(include_str!("../../sql/runtime/in_flight_of_archived.sql"));
-static QUEUED_OF_ARCHIVED: Statement =
-    Statement::write(include_str!("../../sql/runtime/queued_of_archived.sql"));
-static HOMES: Statement = Statement::write(include_str!("../../sql/runtime/homes_of.sql"));
-static COUNT_TASKS: Statement =
-    Statement::write(include_str!("../../sql/runtime/count_tasks_of_bound.sql"));
-static DELETE_ARCHIVED: Statement =
-    Statement::write(include_str!("../../sql/runtime/delete_archived_agents.sql"));
-static DELETE: Statement = Statement::write(include_str!("../../sql/runtime/delete.sql"));
+    Statement::volatile(sql!("runtime/in_flight_of_archived.sql"));
+static QUEUED_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/queued_of_archived.sql"));
+static HOMES: Statement = Statement::volatile(sql!("runtime/current_runtimes_of_agents.sql"));
+static COUNT_TASKS: Statement = Statement::volatile(sql!("runtime/count_tasks_of_bound.sql"));
+static DELETE_ARCHIVED: Statement = Statement::volatile(sql!("runtime/delete_archived_agents.sql"));
 
 extension_sql_file!(
-    "../../sql/install/comments/delete.sql",
+    "../../sql/extension/comments/delete.sql",
     name = "delete_comments",
     requires = [multica_delete_runtime, multica_delete_archived_agents]
 );
@@ -59,12 +52,12 @@ fn lock_with_work(
     workspace: Uuid,
     runtime: Uuid,
     in_flight: &Statement,
-    keeping: impl Fn(&mut Wanted),
+    keeping: impl Fn(&mut LockSet),
 ) {
     lock_with_users(workspace, &[runtime], || {
         let mut ending = ids(in_flight, runtime);
         ending.extend(ids(&QUEUED_OF_ARCHIVED, runtime));
-        let mut wanted = Wanted::of_tasks(ending);
+        let mut wanted = LockSet::of_tasks(ending);
         keeping(&mut wanted);
         wanted
     });
@@ -73,11 +66,11 @@ fn lock_with_work(
 /// Ends the work that goes with archived agents or with the runtime, with all consequences: what waits is cancelled, what
 /// is in flight failed, and no issue is left in progress for work that nobody does. The caller holds the locks of
 /// [`lock_with_work`].
-fn end_work(runtime: Uuid, in_flight: &Statement, now: TimestampWithTimeZone, events: &mut Events) {
-    let cancelled = cancel(ids(&QUEUED_OF_ARCHIVED, runtime), now, events);
+fn end_work(runtime: Uuid, in_flight: &Statement, call: &mut Call) {
+    let cancelled = cancel(ids(&QUEUED_OF_ARCHIVED, runtime), call);
     let in_flight = ids(in_flight, runtime);
-    verdict(in_flight, &failure::RUNTIME_OFFLINE, now, events);
-    failure::reset_issues(&cancelled, now, events);
+    verdict(in_flight, &consequences::RUNTIME_OFFLINE, call);
+    consequences::reset_issues(&cancelled, call);
 }
 
 /// Deletes a runtime to which no active agent is bound, its archived agents with what is theirs, and keeps the history of
@@ -86,7 +79,7 @@ fn end_work(runtime: Uuid, in_flight: &Statement, now: TimestampWithTimeZone, ev
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted> {
-    entry(|| {
+    call(|call| {
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = workspace_of(runtime)?;
         without_active_agents(runtime)?;
@@ -96,12 +89,10 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
         });
         workspace_of(runtime)?;
         without_active_agents(runtime)?;
-        let now = clock::now();
-        let mut events = Events::default();
-        end_work(runtime, &IN_FLIGHT, now, &mut events);
+        end_work(runtime, &IN_FLIGHT, call);
         let kept = history::move_all(runtime);
         // Recorded before the rows go: the events tell the tasks as they are in the tables.
-        events.record(now);
+        call.record();
         let tasks: i64 = COUNT_TASKS
             .row(&[arg(runtime)], |row| row.must(1))
             .unwrap_or_default();
@@ -109,17 +100,15 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
             DELETE_ARCHIVED.run(&[arg(runtime)])
         });
         let deleted = unless_referred_to(format!("runtime {runtime}"), || {
-            DELETE.run(&[arg(vec![runtime])])
+            delete_runtimes(vec![runtime])
         });
-        if deleted == 0 {
+        if deleted.is_empty() {
             return Err(Error::kept_out(
                 format!("runtime {runtime} could not be deleted"),
-                "A trigger on agent_runtime keeps it.",
+                "A trigger on agent_runtime keeps the row.",
             ));
         }
-        let mut events = Events::default();
-        events.runtimes("delete", [(workspace, runtime)]);
-        events.record(now);
+        call.runtimes("delete", [(workspace, runtime)]);
         Ok(Composite::of(&[
             ("agents_deleted", arg(agents as i64)),
             ("tasks_deleted", arg(tasks)),
@@ -133,14 +122,11 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
-    entry(|| {
+    call(|call| {
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = workspace_of(runtime)?;
         lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, |_| ());
-        let now = clock::now();
-        let mut events = Events::default();
-        end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, now, &mut events);
-        events.record(now);
+        end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, call);
         Ok(unless_referred_to("the runtime's archived agents", || {
             DELETE_ARCHIVED.run(&[arg(runtime)])
         }) as i64)

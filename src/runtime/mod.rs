@@ -1,15 +1,12 @@
 //! The SQL-callable functions on runtimes, by topic.
 
+mod collection;
 mod delete;
-mod gc;
-mod history;
 mod liveness;
 mod merge;
 mod register;
-mod registration;
+mod registration_request;
 mod registry;
 mod unknown_keys;
 
-pub use gc::collect;
-pub use liveness::{mark_stale, revive};
 pub use registry::workspace_of;

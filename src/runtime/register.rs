@@ -5,46 +5,48 @@ use std::collections::HashMap;
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::merge::{Move, carry_out, lock_with_users};
-use super::registration::Registration;
+use super::registration_request::Registration;
 use super::registry::{Upsert, kept_out};
 use crate::argument::required;
-use crate::clock;
-use crate::deferred;
-use crate::entry::entry;
-use crate::event::Events;
-use crate::json::Jsonb;
-use crate::kind::Registered;
-use crate::lock::{self, Runtimes, Wanted};
-use crate::recovery::{orphans_of, recover, still_orphans};
-use crate::row::{Composite, set};
-use crate::spi::{Statement, arg};
+use crate::lifecycle::event::call;
+use crate::lifecycle::lock_set::{self, LockSet, Runtimes};
+use crate::lifecycle::merge::{RuntimeMerge, apply_merges, lock_with_users};
+use crate::lifecycle::verdict::{orphans_of, recover, still_orphans};
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::deferred;
+use crate::postgres::jsonb::Jsonb;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Registered;
 
-static FIND: Statement = Statement::write(include_str!("../../sql/runtime/find_registered.sql"));
-static REGISTERED: Statement = Statement::write(include_str!("../../sql/runtime/registered.sql"));
+static FIND: Statement = Statement::volatile(sql!("runtime/find_registered.sql"));
+static REGISTERED: Statement = Statement::volatile(sql!("runtime/registered.sql"));
 
 extension_sql_file!(
-    "../../sql/install/comments/register.sql",
+    "../../sql/extension/comments/register.sql",
     name = "register_comments",
     requires = [multica_register]
 );
 
 /// A row that a registration overwrites, or (`legacy`) merges.
-struct Known {
+struct ExistingRuntime {
     id: Uuid,
     provider: String,
     daemon_id: String,
     legacy: bool,
 }
 
-fn known(workspace: Uuid, registration: &Registration, providers: &[String]) -> Vec<Known> {
+fn existing(
+    workspace: Uuid,
+    registration: &Registration,
+    providers: &[String],
+) -> Vec<ExistingRuntime> {
     let args = [
         arg(workspace),
         arg(registration.daemon_id.clone()),
         arg(providers.to_vec()),
         arg(registration.legacy_daemon_ids.clone()),
     ];
-    FIND.rows(&args, |row| Known {
+    FIND.rows(&args, |row| ExistingRuntime {
         id: row.must(1),
         provider: row.must(2),
         daemon_id: row.get(3).unwrap_or_default(),
@@ -71,13 +73,13 @@ fn multica_register(
     registration: Option<Jsonb>,
     owner_id: default!(Option<Uuid>, "NULL"),
 ) -> SetOfIterator<'static, Composite<Registered>> {
-    entry(|| {
+    call(|call| {
         let workspace = required("workspace_id", workspace_id)?;
         let registration = Registration::read(&required("registration", registration)?.text())?;
         let named = registration.named()?;
         let providers: Vec<String> = named.iter().map(|entry| entry.provider.clone()).collect();
 
-        let before = known(workspace, &registration, &providers);
+        let before = existing(workspace, &registration, &providers);
         let ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
         let running: Vec<Uuid> = registration.running().collect();
         let orphans = if registration.recover {
@@ -85,21 +87,21 @@ fn multica_register(
         } else {
             Vec::new()
         };
-        let of_orphans = || Wanted::of_tasks(orphans.clone());
+        let of_orphans = || LockSet::of_tasks(orphans.clone());
         if before.iter().any(|row| row.legacy) {
             lock_with_users(workspace, &ids, of_orphans);
         } else {
-            lock::workspace_for_key_share(workspace)?;
+            lock_set::workspace_for_key_share(workspace)?;
             let mut wanted = of_orphans();
             wanted.runtimes.extend(&ids);
             wanted.strength = Runtimes::NoKeyUpdate;
-            wanted.take();
+            wanted.acquire();
         }
-        lock::workspace_for_key_share(workspace)?;
+        lock_set::workspace_for_key_share(workspace)?;
         let orphans = still_orphans(orphans, &ids, &running);
 
         let checks_deferred = !deferred::is_pending_before();
-        let now = clock::now();
+        let now = call.now();
         let upsert = Upsert {
             workspace,
             daemon_id: Some(registration.daemon_id.clone()),
@@ -137,25 +139,23 @@ fn multica_register(
             })
             .collect::<crate::error::Result<Vec<(Uuid, bool)>>>()?;
 
-        let mut still = known(workspace, &registration, &providers);
+        let mut still = existing(workspace, &registration, &providers);
         still.retain(|row| row.legacy && ids.contains(&row.id));
-        let moves: Vec<Move> = still
+        let moves: Vec<RuntimeMerge> = still
             .iter()
-            .map(|row| Move {
+            .map(|row| RuntimeMerge {
                 from: row.id,
                 to: by_provider[row.provider.as_str()].0,
                 remember: as_sent(&registration, &row.daemon_id),
             })
             .collect();
-        let kept = carry_out(&moves, checks_deferred).kept;
+        let kept = apply_merges(&moves, checks_deferred).kept;
 
-        recover(&orphans, now, checks_deferred);
-        let mut events = Events::default();
-        events.runtimes(
+        recover(&orphans, call, checks_deferred);
+        call.runtimes(
             "register",
             written.iter().map(|(_, id, _)| (workspace, *id)),
         );
-        events.record(now);
 
         let mut merged: HashMap<Uuid, i64> = HashMap::new();
         let mut not_merged: HashMap<Uuid, i64> = HashMap::new();

@@ -4,36 +4,33 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::argument::{elements, excerpt, fits_key, key, not_blank, one_of, required};
-use crate::clock;
-use crate::entry::entry;
 use crate::error::{Error, Result};
-use crate::event::Events;
-use crate::json::Jsonb;
-use crate::kind::{Registered, Runtime};
-use crate::lock;
-use crate::other_kind::no_runtime;
-use crate::row::{Composite, set};
-use crate::spi::{Statement, arg};
+use crate::lifecycle::event::call;
+use crate::lifecycle::lock_set;
+use crate::lifecycle::other_kind::no_runtime;
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::entry::entry;
+use crate::postgres::jsonb::Jsonb;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::{Registered, Runtime};
 
 /// The status words of a runtime.
 pub const STATUSES: [&str; 2] = ["online", "offline"];
 const MODES: [&str; 2] = ["local", "cloud"];
 
-static LIST: Statement =
-    Statement::read(include_str!("../../sql/runtime/list.sql")).of_visible_rows();
+static LIST: Statement = Statement::stable(sql!("runtime/list.sql")).of_visible_rows();
 static LIST_BY_OWNER: Statement =
-    Statement::read(include_str!("../../sql/runtime/list_by_owner.sql")).of_visible_rows();
-static GET: Statement =
-    Statement::read(include_str!("../../sql/runtime/get.sql")).of_visible_rows();
+    Statement::stable(sql!("runtime/list_by_owner.sql")).of_visible_rows();
+static GET: Statement = Statement::stable(sql!("runtime/get.sql")).of_visible_rows();
 static GET_FOR_WORKSPACE: Statement =
-    Statement::read(include_str!("../../sql/runtime/get_for_workspace.sql")).of_visible_rows();
-static FIND_LEGACY: Statement = Statement::read(include_str!("../../sql/runtime/find_legacy.sql"));
-static UPSERT: Statement = Statement::write(include_str!("../../sql/runtime/upsert.sql"));
+    Statement::stable(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
+static FIND_LEGACY: Statement = Statement::stable(sql!("runtime/find_legacy.sql"));
+static UPSERT: Statement = Statement::volatile(sql!("runtime/upsert.sql"));
 static COUNT_ACTIVE_AGENTS: Statement =
-    Statement::write(include_str!("../../sql/runtime/count_active_agents.sql"));
+    Statement::volatile(sql!("runtime/count_active_agents.sql"));
 
 extension_sql_file!(
-    "../../sql/install/comments/registry.sql",
+    "../../sql/extension/comments/registry.sql",
     name = "registry_comments",
     requires = [
         multica_list_runtimes,
@@ -138,7 +135,7 @@ pub fn count_active_agents(runtime: Uuid) -> i64 {
 /// Fails with P0002 where the runtime does not exist; otherwise says which workspace it is of.
 pub fn workspace_of(runtime: Uuid) -> Result<Uuid> {
     static WORKSPACE: Statement =
-        Statement::write(include_str!("../../sql/runtime/workspace_of.sql")).of_visible_rows();
+        Statement::volatile(sql!("runtime/workspace_of.sql")).of_visible_rows();
     WORKSPACE
         .row(&[arg(runtime)], |row| row.must(1))
         .ok_or_else(|| no_runtime(Error::not_found("runtime", runtime), runtime))
@@ -171,7 +168,7 @@ impl Upsert {
     pub fn write<R>(
         self,
         now: TimestampWithTimeZone,
-        decode: impl FnMut(&crate::spi::Row) -> R,
+        decode: impl FnMut(&crate::postgres::statement::Row) -> R,
     ) -> Vec<R> {
         UPSERT.rows(
             &[
@@ -198,7 +195,7 @@ pub fn kept_out(provider: &str) -> Error {
             "the runtime of provider \"{}\" was not written",
             excerpt(provider)
         ),
-        "A trigger on agent_runtime keeps it out or changes its provider.",
+        "A trigger on agent_runtime rejects the row, or changes its provider.",
     )
 }
 
@@ -218,7 +215,7 @@ fn multica_upsert_runtime(
     metadata: default!(Option<Jsonb>, "'{}'"),
     owner_id: default!(Option<Uuid>, "NULL"),
 ) -> Composite<Registered> {
-    entry(|| {
+    call(|call| {
         let workspace = required("workspace_id", workspace_id)?;
         let name = required("name", name)?;
         let mode = required("runtime_mode", runtime_mode)?;
@@ -234,7 +231,7 @@ fn multica_upsert_runtime(
             not_blank("daemon_id", required("daemon_id", daemon)?)?;
         }
         fits_key("daemon_id", daemon.unwrap_or_default())?;
-        lock::workspace_for_key_share(workspace)?;
+        lock_set::workspace_for_key_share(workspace)?;
         let upsert = Upsert {
             workspace,
             daemon_id,
@@ -246,14 +243,12 @@ fn multica_upsert_runtime(
             metadata: vec![metadata],
             owner: owner_id,
         };
-        let now = clock::now();
+        let now = call.now();
         let (registered, id) = upsert
             .write(now, |row| (Composite::from_row(row), row.must::<Uuid>(1)))
             .pop()
             .ok_or_else(|| kept_out(&provider))?;
-        let mut events = Events::default();
-        events.runtimes("register", [(workspace, id)]);
-        events.record(now);
+        call.runtimes("register", [(workspace, id)]);
         Ok(registered)
     })
 }

@@ -7,13 +7,12 @@ use pgrx::prelude::*;
 
 use super::{Done, Sweep};
 use crate::argument::{one_of, required, seconds};
-use crate::entry::entry;
-use crate::event::Events;
+use crate::lifecycle::writer;
+use crate::postgres::entry::entry;
 use crate::settings;
-use crate::writer;
 
 extension_sql_file!(
-    "../../sql/install/comments/sweep_part.sql",
+    "../../sql/extension/comments/sweep_part.sql",
     name = "sweep_part_comments",
     requires = [multica_sweep_part]
 );
@@ -49,19 +48,20 @@ impl Part {
             Self::Verdicts => {
                 let (rest, more) = writer::write(sweep.now, |writer| {
                     is_housekeeping.set(false);
-                    let mut of_runtimes = Events::of_sweep(sweep.id);
-                    let mut done = sweep.verdicts(writer, &mut of_runtimes);
-                    let has_written = writer.has_written();
-                    if !has_written {
-                        is_housekeeping.set(true);
-                        sweep.housekeeping(writer, &mut done, &mut of_runtimes);
-                    }
-                    sweep.finish(writer, &mut done, of_runtimes);
-                    let begun = Begun {
-                        id: sweep.id,
-                        counted: done.anything().then_some(sweep.now),
-                    };
-                    (has_written.then_some(Self::Housekeeping(begun)), done.more)
+                    sweep.call(|call| {
+                        let mut done = sweep.verdicts(writer, call);
+                        let has_written = writer.has_written();
+                        if !has_written {
+                            is_housekeeping.set(true);
+                            sweep.housekeeping(writer, &mut done, call);
+                        }
+                        sweep.finish(writer, &mut done, call);
+                        let begun = Begun {
+                            id: sweep.id,
+                            counted: done.anything().then_some(sweep.now),
+                        };
+                        (has_written.then_some(Self::Housekeeping(begun)), done.more)
+                    })
                 });
                 // What is due for a verdict comes before all housekeeping.
                 if more { Some(Self::Verdicts) } else { rest }
@@ -71,11 +71,12 @@ impl Part {
                 sweep.id = begun.id;
                 sweep.continues = begun.counted;
                 let more = writer::write(sweep.now, |writer| {
-                    let mut of_runtimes = Events::of_sweep(sweep.id);
-                    let mut done = Done::default();
-                    sweep.housekeeping(writer, &mut done, &mut of_runtimes);
-                    sweep.finish(writer, &mut done, of_runtimes);
-                    done.more
+                    sweep.call(|call| {
+                        let mut done = Done::default();
+                        sweep.housekeeping(writer, &mut done, call);
+                        sweep.finish(writer, &mut done, call);
+                        done.more
+                    })
                 });
                 more.then_some(Self::Verdicts)
             }

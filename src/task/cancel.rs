@@ -2,36 +2,28 @@
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
-use serde_json::json;
 
 use super::transition::{Outcome, State};
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
 use crate::error::{Error, Result};
-use crate::event::{Events, Told};
-use crate::failure;
-use crate::kind::{Task, Transition};
-use crate::lock::Wanted;
-use crate::other_kind::no_agent;
-use crate::row::{Composite, set};
-use crate::spi::{Statement, arg};
+use crate::lifecycle::cancellation::cancel;
+use crate::lifecycle::event::{Call, TaskSnapshot, call};
+use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::other_kind::no_agent;
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::statement::{Statement, arg};
+use crate::types::{Task, Transition};
 
-static ACTIVE_OF_ISSUE: Statement =
-    Statement::write(include_str!("../../sql/task/active_of_issue.sql"));
-static ACTIVE_OF_AGENT: Statement =
-    Statement::write(include_str!("../../sql/task/active_of_agent.sql"));
-static AGENTS_OF_ISSUE: Statement =
-    Statement::write(include_str!("../../sql/task/agents_of_issue.sql"));
-static CANCEL: Statement = Statement::write(include_str!("../../sql/task/cancel.sql")).by_id();
-static TASKS: Statement = Statement::write(include_str!("../../sql/failure/tasks.sql")).by_id();
+static ACTIVE_OF_ISSUE: Statement = Statement::volatile(sql!("task/active_of_issue.sql"));
+static ACTIVE_OF_AGENT: Statement = Statement::volatile(sql!("task/active_of_agent.sql"));
+static AGENTS_OF_ISSUE: Statement = Statement::volatile(sql!("task/agents_of_issue.sql"));
 static ISSUE_EXISTS: Statement =
-    Statement::write(include_str!("../../sql/task/issue_exists.sql")).of_visible_rows();
+    Statement::volatile(sql!("task/issue_exists.sql")).of_visible_rows();
 static AGENT_EXISTS: Statement =
-    Statement::write(include_str!("../../sql/task/agent_exists.sql")).of_visible_rows();
+    Statement::volatile(sql!("task/agent_exists.sql")).of_visible_rows();
 
 extension_sql_file!(
-    "../../sql/install/comments/cancel.sql",
+    "../../sql/extension/comments/cancel.sql",
     name = "cancel_comments",
     requires = [
         multica_cancel,
@@ -42,18 +34,18 @@ extension_sql_file!(
 
 /// The active tasks of an issue and agent.
 pub fn active_of(issue: Uuid, agent: Uuid) -> Vec<Uuid> {
-    Whose::Issue(issue, Some(agent)).active(None)
+    CancelScope::Issue(issue, Some(agent)).active(None)
 }
 
 /// Whose tasks a call is about.
-enum Whose {
+enum CancelScope {
     /// An issue's, of one agent or of all.
     Issue(Uuid, Option<Uuid>),
     /// An agent's.
     Agent(Uuid),
 }
 
-impl Whose {
+impl CancelScope {
     /// The active ones; with `agents`, of an issue's only theirs.
     fn active(&self, agents: Option<Vec<Uuid>>) -> Vec<Uuid> {
         match self {
@@ -74,39 +66,19 @@ impl Whose {
     }
 }
 
-/// Cancels active tasks whose locks are held, with the events in the order a subscriber expects: agents, tasks, autopilot
-/// runs. Gives those that it cancelled.
-pub fn cancel(tasks: Vec<Uuid>, now: TimestampWithTimeZone, events: &mut Events) -> Vec<Told> {
-    let cancelled = Told::read(&CANCEL, &[arg(tasks), arg(now)]);
-    failure::point_chats(&cancelled, now);
-    for agent in failure::reconcile(&failure::agents_of(&cancelled), now) {
-        events.push("agent:status", agent, json!({}));
-    }
-    for task in &cancelled {
-        events.task("task:cancelled", task);
-    }
-    for run in failure::follow_autopilot(&cancelled, now) {
-        events.push("autopilot:run_done", run, json!({}));
-    }
-    cancelled
-}
-
 /// Cancels one active task. One that is over already is answered as it is.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
-    entry(|| {
+    call(|call| {
         let task = required("task_id", task_id)?;
         let Some(state) = State::open(task, None)? else {
             return Outcome::default().of(task);
         };
-        let now = clock::now();
-        let mut events = Events::default();
-        if cancel(vec![task], now, &mut events).is_empty() {
+        if cancel(vec![task], call).is_empty() {
             let allowed = ["queued", "dispatched", "running"];
             return Err(state.refuse(task, "cancelled", &allowed));
         }
-        events.record(now);
         Outcome {
             applied: true,
             ..Outcome::default()
@@ -117,20 +89,17 @@ fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
 
 /// Locks, looks again under the locks, cancels: whatever became active on the way, too. Only a task of an agent that the
 /// issue did not know is left, as one queued after this call: without that agent's lock its status could not be set right.
-fn cancel_all(whose: &Whose) -> SetOfIterator<'static, Composite<Task>> {
-    let mut wanted = Wanted::of_tasks(whose.active(None));
-    if let Whose::Issue(issue, _) = whose {
+fn cancel_all(whose: &CancelScope, call: &mut Call) -> SetOfIterator<'static, Composite<Task>> {
+    let mut wanted = LockSet::of_tasks(whose.active(None));
+    if let CancelScope::Issue(issue, _) = whose {
         wanted.issues.push(*issue);
     }
     wanted.agents.extend(whose.agents());
     let agents = wanted.agents.clone();
-    wanted.take();
-    let now = clock::now();
-    let mut events = Events::default();
-    let cancelled = cancel(whose.active(Some(agents)), now, &mut events);
-    events.record(now);
-    let cancelled: Vec<Uuid> = cancelled.iter().map(Told::id).collect();
-    set(TASKS.rows(&[arg(cancelled)], Composite::from_row))
+    wanted.acquire();
+    let cancelled = cancel(whose.active(Some(agents)), call);
+    let cancelled: Vec<Uuid> = cancelled.iter().map(TaskSnapshot::id).collect();
+    set(super::get_many(cancelled))
 }
 
 fn exists(statement: &Statement, what: &'static str, id: Uuid) -> Result<()> {
@@ -147,13 +116,13 @@ fn multica_cancel_issue_tasks(
     issue_id: Option<Uuid>,
     agent_id: default!(Option<Uuid>, "NULL"),
 ) -> SetOfIterator<'static, Composite<Task>> {
-    entry(|| {
+    call(|call| {
         let issue = required("issue_id", issue_id)?;
         exists(&ISSUE_EXISTS, "issue", issue)?;
         if let Some(agent) = agent_id {
             exists(&AGENT_EXISTS, "agent", agent)?;
         }
-        Ok(cancel_all(&Whose::Issue(issue, agent_id)))
+        Ok(cancel_all(&CancelScope::Issue(issue, agent_id), call))
     })
 }
 
@@ -161,9 +130,9 @@ fn multica_cancel_issue_tasks(
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_cancel_agent_tasks(agent_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
-    entry(|| {
+    call(|call| {
         let agent = required("agent_id", agent_id)?;
         exists(&AGENT_EXISTS, "agent", agent)?;
-        Ok(cancel_all(&Whose::Agent(agent)))
+        Ok(cancel_all(&CancelScope::Agent(agent), call))
     })
 }

@@ -6,40 +6,37 @@
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
-use serde_json::json;
 
-use super::cancel::cancel;
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
 use crate::error::{Error, Result};
-use crate::event::{Events, Told};
-use crate::json::Jsonb;
-use crate::kind::Claimed;
-use crate::lock::{self, Wanted};
-use crate::other_kind::no_runtime;
-use crate::row::{Composite, set};
-use crate::runtime;
+use crate::lifecycle::cancellation::cancel;
+use crate::lifecycle::event::{Call, TaskSnapshot, call};
+use crate::lifecycle::liveness;
+use crate::lifecycle::lock_set::{self, LockSet};
+use crate::lifecycle::other_kind::no_runtime;
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::jsonb::Jsonb;
+use crate::postgres::snapshot;
+use crate::postgres::statement::{Statement, arg};
 use crate::settings;
-use crate::spi::{self, Statement, arg};
+use crate::types::Claimed;
 
-static CHOOSE: Statement =
-    Statement::write(include_str!("../../sql/task/choose.sql")).in_index_order();
-static CLAIM: Statement = Statement::write(include_str!("../../sql/task/claim.sql")).by_id();
-static WAKE: Statement = Statement::write(include_str!("../../sql/task/wake_agents.sql")).by_id();
+static CHOOSE: Statement = Statement::volatile(sql!("task/claim_candidates.sql")).in_index_order();
+static CLAIM: Statement = Statement::volatile(sql!("task/claim.sql")).by_id();
+static WAKE: Statement = Statement::volatile(sql!("task/wake_agents.sql")).by_id();
 
 extension_sql_file!(
-    "../../sql/install/comments/claim.sql",
+    "../../sql/extension/comments/claim.sql",
     name = "claim_comments",
     requires = [multica_claim]
 );
 
 /// Most tasks that one call hands out.
-const MOST: i64 = 100;
+const MAX_TASKS: i64 = 100;
 /// Times that a claim looks again when what it chose was taken by others meanwhile.
-const LOOKS: usize = 3;
+const MAX_ROUNDS: usize = 3;
 
-struct Choice {
+struct Candidate {
     task: Uuid,
     agent: Uuid,
     chat: Option<Uuid>,
@@ -49,33 +46,33 @@ struct Choice {
 }
 
 /// What may be handed out, and what the runtime's row says.
-struct Look {
+struct Candidates {
     /// How many transactions had ended before it, and how many tasks it was to find.
     ended: u64,
-    most: i64,
+    limit: i64,
     workspace: Uuid,
     needs_sign_of_life: bool,
-    choices: Vec<Choice>,
+    tasks: Vec<Candidate>,
 }
 
-impl Look {
-    fn take(
+impl Candidates {
+    fn find(
         runtime: Uuid,
         agents: Option<Vec<Uuid>>,
-        most: i64,
+        limit: i64,
         now: TimestampWithTimeZone,
     ) -> Result<Self> {
-        let ended = spi::ended_transactions();
+        let ended = snapshot::ended_transactions();
         let args = [
             arg(runtime),
             arg(now),
             arg(settings::redeliver_after_secs()),
             arg(settings::stale_after_secs() / 3.0),
             arg(agents),
-            arg(most),
+            arg(limit),
         ];
         let rows = CHOOSE.rows(&args, |row| {
-            let choice = row.get(3).map(|task| Choice {
+            let candidate = row.get(3).map(|task| Candidate {
                 task,
                 agent: row.must(4),
                 chat: row.get(5),
@@ -83,22 +80,22 @@ impl Look {
                 queued: row.must(7),
                 wakes_agent: row.must(8),
             });
-            (row.must(1), row.must(2), choice)
+            (row.must(1), row.must(2), candidate)
         });
         let (workspace, needs_sign_of_life) = rows
             .first()
             .map(|(workspace, sign, _)| (*workspace, *sign))
             .ok_or_else(|| no_runtime(Error::not_found("runtime", runtime), runtime))?;
-        let choices = rows
+        let tasks = rows
             .into_iter()
-            .filter_map(|(_, _, choice)| choice)
+            .filter_map(|(_, _, candidate)| candidate)
             .collect();
         Ok(Self {
             ended,
-            most,
+            limit,
             workspace,
             needs_sign_of_life,
-            choices,
+            tasks,
         })
     }
 
@@ -106,42 +103,42 @@ impl Look {
     fn lock_agents(&self) -> Vec<Uuid> {
         let mut agents = self.agents();
         agents.sort_unstable();
-        lock::try_agents(&agents)
+        lock_set::try_agents(&agents)
     }
 
     /// Locks the best agent that is free; where none is, waits for the best. The caller holds nothing yet.
     fn lock_an_agent(&self) -> Vec<Uuid> {
         let agents = self.agents();
         for agent in &agents {
-            let locked = lock::try_agents(&[*agent]);
+            let locked = lock_set::try_agents(&[*agent]);
             if !locked.is_empty() {
                 return locked;
             }
         }
         let best: Vec<Uuid> = agents.into_iter().take(1).collect();
-        Wanted {
+        LockSet {
             agents: best.clone(),
-            ..Wanted::default()
+            ..LockSet::default()
         }
-        .take();
+        .acquire();
         best
     }
 
     /// What was seen without locks, where under them the same would be seen: all that was chosen from is locked, and no
     /// transaction that may have changed anything has ended since.
-    fn if_current(self, agents: &[Uuid], most: i64) -> Option<Self> {
-        let is_current = self.most == most
+    fn if_current(self, agents: &[Uuid], limit: i64) -> Option<Self> {
+        let is_current = self.limit == limit
             && self.agents().len() == agents.len()
-            && spi::ended_transactions() == self.ended;
+            && snapshot::ended_transactions() == self.ended;
         is_current.then_some(self)
     }
 
     /// The agents chosen from, best first.
     fn agents(&self) -> Vec<Uuid> {
         let mut agents: Vec<Uuid> = Vec::new();
-        for choice in &self.choices {
-            if !agents.contains(&choice.agent) {
-                agents.push(choice.agent);
+        for candidate in &self.tasks {
+            if !agents.contains(&candidate.agent) {
+                agents.push(candidate.agent);
             }
         }
         agents
@@ -149,14 +146,14 @@ impl Look {
 
     /// Locks the chats of what these agents may be handed.
     fn lock_chats(&self, agents: &[Uuid]) -> Vec<Uuid> {
-        let choices = self.choices.iter();
-        let of_agents = choices.filter(|choice| agents.contains(&choice.agent));
-        let chats: Vec<Uuid> = of_agents.filter_map(|choice| choice.chat).collect();
-        Wanted {
+        let tasks = self.tasks.iter();
+        let of_agents = tasks.filter(|candidate| agents.contains(&candidate.agent));
+        let chats: Vec<Uuid> = of_agents.filter_map(|candidate| candidate.chat).collect();
+        LockSet {
             chat_sessions: chats.clone(),
-            ..Wanted::default()
+            ..LockSet::default()
         }
-        .take();
+        .acquire();
         chats
     }
 }
@@ -168,47 +165,45 @@ fn multica_claim(
     runtime_id: Option<Uuid>,
     max_tasks: default!(Option<i32>, "1"),
 ) -> SetOfIterator<'static, Composite<Claimed>> {
-    entry(|| {
+    call(|call| {
         let runtime = required("runtime_id", runtime_id)?;
-        let most = match required("max_tasks", max_tasks)? {
+        let limit = match required("max_tasks", max_tasks)? {
             negative if negative < 0 => {
-                let problem = format!("{negative} is below zero");
-                let hint = format!("Pass 0 or more; above {MOST} is {MOST}.");
+                let problem = format!("{negative} is below 0");
+                let hint = format!("Pass 0 or more; above {MAX_TASKS} is {MAX_TASKS}.");
                 return Err(Error::invalid("max_tasks", problem, hint));
             }
-            most => i64::from(most).min(MOST),
+            limit => i64::from(limit).min(MAX_TASKS),
         };
-        let now = clock::now();
-        let mut events = Events::default();
-        let mut look = Look::take(runtime, None, most, now)?;
-        let mut silent = look.needs_sign_of_life;
+        let now = call.now();
+        let mut candidates = Candidates::find(runtime, None, limit, now)?;
+        let mut silent = candidates.needs_sign_of_life;
         let mut claimed = Vec::new();
-        for at in 0..LOOKS {
-            if look.choices.is_empty() {
+        for at in 0..MAX_ROUNDS {
+            if candidates.tasks.is_empty() {
                 break;
             }
-            let mut agents = look.lock_agents();
+            let mut agents = candidates.lock_agents();
             if agents.is_empty() && at == 0 {
-                look = Look::take(runtime, None, MOST, now)?;
-                agents = look.lock_an_agent();
+                candidates = Candidates::find(runtime, None, MAX_TASKS, now)?;
+                agents = candidates.lock_an_agent();
             }
             // The runtime's row comes after the agents and before the chats, as in every call.
             let revived = std::mem::take(&mut silent);
             if revived {
-                runtime::revive(vec![runtime], now, &mut events);
+                liveness::mark_online(vec![runtime], call);
             }
-            let chats = look.lock_chats(&agents);
-            let current = look.if_current(&agents, most).filter(|_| !revived);
-            claimed = claim(runtime, &agents, &chats, most, current, now, &mut events)?;
+            let chats = candidates.lock_chats(&agents);
+            let current = candidates.if_current(&agents, limit).filter(|_| !revived);
+            claimed = claim(runtime, &agents, &chats, limit, current, call)?;
             if !claimed.is_empty() {
                 break;
             }
-            look = Look::take(runtime, None, most, now)?;
+            candidates = Candidates::find(runtime, None, limit, now)?;
         }
         if silent {
-            runtime::revive(vec![runtime], now, &mut events);
+            liveness::mark_online(vec![runtime], call);
         }
-        events.record(now);
         Ok(set(claimed))
     })
 }
@@ -220,66 +215,81 @@ fn claim(
     runtime: Uuid,
     agents: &[Uuid],
     chats: &[Uuid],
-    most: i64,
-    current: Option<Look>,
-    now: TimestampWithTimeZone,
-    events: &mut Events,
+    limit: i64,
+    current: Option<Candidates>,
+    call: &mut Call,
 ) -> Result<Vec<Composite<Claimed>>> {
+    let now = call.now();
     // Turns of a chat that is not locked are left: a second look may find others than the first.
     let is_locked = |chat| chats.contains(&chat);
-    let choose = |most| -> Result<Look> {
-        let mut look = Look::take(runtime, Some(agents.to_vec()), most, now)?;
-        look.choices
-            .retain(|choice| choice.chat.is_none_or(is_locked));
-        Ok(look)
+    let choose = |limit| -> Result<Candidates> {
+        let mut candidates = Candidates::find(runtime, Some(agents.to_vec()), limit, now)?;
+        candidates
+            .tasks
+            .retain(|candidate| candidate.chat.is_none_or(is_locked));
+        Ok(candidates)
     };
-    let mut look = match current {
-        Some(look) => look,
-        None => choose(most)?,
+    let mut candidates = match current {
+        Some(candidates) => candidates,
+        None => choose(limit)?,
     };
-    if look.choices.iter().any(|choice| choice.is_void) {
-        let all = choose(MOST)?.choices.into_iter();
+    if candidates.tasks.iter().any(|candidate| candidate.is_void) {
+        let all = choose(MAX_TASKS)?.tasks.into_iter();
         let void: Vec<Uuid> = all
-            .filter(|choice| choice.is_void)
-            .map(|choice| choice.task)
+            .filter(|candidate| candidate.is_void)
+            .map(|candidate| candidate.task)
             .collect();
         // Agents and chats are locked, and a cancel writes neither issue nor runtime.
-        Wanted {
-            runs: Wanted::of_tasks(void.clone()).runs,
+        LockSet {
+            runs: LockSet::of_tasks(void.clone()).runs,
             tasks: void.clone(),
-            ..Wanted::default()
+            ..LockSet::default()
         }
-        .take();
-        cancel(void, now, events);
-        look = choose(most)?;
-        look.choices.retain(|choice| !choice.is_void);
+        .acquire();
+        cancel(void, call);
+        candidates = choose(limit)?;
+        candidates.tasks.retain(|candidate| !candidate.is_void);
     }
-    if look.choices.is_empty() {
+    if candidates.tasks.is_empty() {
         return Ok(Vec::new());
     }
-    let chosen: Vec<Uuid> = look.choices.iter().map(|choice| choice.task).collect();
-    let args = [arg(chosen), arg(now), arg(runtime), arg(look.workspace)];
-    let mut tell = Told::reader();
+    let chosen: Vec<Uuid> = candidates
+        .tasks
+        .iter()
+        .map(|candidate| candidate.task)
+        .collect();
+    let args = [
+        arg(chosen),
+        arg(now),
+        arg(runtime),
+        arg(candidates.workspace),
+    ];
+    let mut tell = TaskSnapshot::reader();
     let claimed = CLAIM.rows(&args, |row| {
-        let told = tell(row).within(Some(look.workspace));
+        let told = tell(row).within(Some(candidates.workspace));
         let told = told.with_context(row.column::<Jsonb>("context").is_some());
         (told, Composite::from_row(row))
     });
     let (told, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
-    let choice_of = |task: Uuid| look.choices.iter().find(|choice| choice.task == task);
+    let candidate_of = |task: Uuid| {
+        candidates
+            .tasks
+            .iter()
+            .find(|candidate| candidate.task == task)
+    };
     let woken = told
         .iter()
-        .filter_map(|task| choice_of(task.id()))
-        .filter(|choice| choice.wakes_agent);
-    let agents: Vec<Uuid> = woken.map(|choice| choice.agent).collect();
+        .filter_map(|task| candidate_of(task.id()))
+        .filter(|candidate| candidate.wakes_agent);
+    let agents: Vec<Uuid> = woken.map(|candidate| candidate.agent).collect();
     if !agents.is_empty() {
         for agent in WAKE.rows(&[arg(agents), arg(now)], |row| row.must(1)) {
-            events.push("agent:status", agent, json!({}));
+            call.agent_status(agent);
         }
     }
     for task in &told {
-        if choice_of(task.id()).is_some_and(|choice| choice.queued) {
-            events.task("task:dispatch", task);
+        if candidate_of(task.id()).is_some_and(|candidate| candidate.queued) {
+            call.task_dispatched(task);
         }
     }
     Ok(rows)

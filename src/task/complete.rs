@@ -2,25 +2,20 @@
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
-use serde_json::json;
 
 use super::transition::{self, Outcome, State};
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
-use crate::event::{Events, Told};
-use crate::failure;
-use crate::json::Jsonb;
-use crate::kind::Transition;
-use crate::lock::Wanted;
-use crate::row::Composite;
-use crate::spi::{Statement, arg};
+use crate::lifecycle::consequences;
+use crate::lifecycle::event::{TaskSnapshot, call};
+use crate::lifecycle::lock_set::LockSet;
+use crate::postgres::composite::Composite;
+use crate::postgres::jsonb::Jsonb;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Transition;
 
-static COMPLETE: Statement = Statement::write(include_str!("../../sql/task/complete.sql")).by_id();
-static STAMP_ISSUE: Statement =
-    Statement::write(include_str!("../../sql/task/stamp_issue.sql")).by_id();
-static COMPLETE_RUN: Statement =
-    Statement::write(include_str!("../../sql/task/complete_run.sql")).by_id();
+static COMPLETE: Statement = Statement::volatile(sql!("task/complete.sql")).by_id();
+static STAMP_ISSUE: Statement = Statement::volatile(sql!("task/stamp_issue.sql")).by_id();
+static COMPLETE_RUN: Statement = Statement::volatile(sql!("task/complete_run.sql")).by_id();
 
 /// Running to completed, with what follows: the chat's pointer, the autopilot run, the issue's first execution, the
 /// agent's status, the events. A task that is over already is answered as it is, so that a repeated call is harmless.
@@ -33,11 +28,11 @@ fn multica_complete(
     work_dir: default!(Option<String>, "NULL"),
     claim_token: default!(Option<i64>, "NULL"),
 ) -> Composite<Transition> {
-    entry(|| {
+    call(|call| {
         let task = required("task_id", task_id)?;
-        let wanted = Wanted::of_run(task);
-        wanted.take();
-        let now = clock::now();
+        let wanted = LockSet::of_run(task);
+        wanted.acquire();
+        let now = call.now();
         let args = [
             arg(task),
             arg(now),
@@ -46,7 +41,7 @@ fn multica_complete(
             arg(work_dir),
             arg(claim_token),
         ];
-        let mut tell = Told::reader();
+        let mut tell = TaskSnapshot::reader();
         let done = COMPLETE.row(&args, |row| {
             let told = tell(row).within(row.column("workspace_id"));
             (told, Composite::from_row(row))
@@ -62,20 +57,18 @@ fn multica_complete(
         let stamp = |issue: &Uuid| STAMP_ISSUE.run(&[arg(*issue), arg(now)]) > 0;
         let first_execution = wanted.issues.iter().any(stamp);
         transition::point_chat(&told, now);
-        let mut events = Events::default();
         if told.is_turn() {
-            events.turn_done(&told);
+            call.turn_done(&told);
         }
-        for agent in failure::reconcile(&wanted.agents, now) {
-            events.push("agent:status", agent, json!({}));
+        for agent in consequences::reconcile(&wanted.agents, now) {
+            call.agent_status(agent);
         }
-        events.task("task:completed", &told);
+        call.task_completed(&told);
         for run in wanted.runs {
             if COMPLETE_RUN.run(&[arg(run), arg(now), arg(result)]) > 0 {
-                events.push("autopilot:run_done", run, json!({}));
+                call.run_done(run);
             }
         }
-        events.record(now);
         if first_execution {
             let outcome = Outcome {
                 applied: true,

@@ -5,27 +5,23 @@ use pgrx::prelude::*;
 
 use super::source::{Source, check_comment};
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
 use crate::error::{Error, Result, Word};
-use crate::event::{Events, Told};
-use crate::json::Jsonb;
-use crate::kind::Enqueued;
-use crate::lock::Wanted;
-use crate::other_kind::no_agent;
-use crate::row::Composite;
-use crate::spi::{Statement, arg};
+use crate::lifecycle::event::{Call, TaskSnapshot, call};
+use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::other_kind::no_agent;
+use crate::lifecycle::placement::bring_home;
+use crate::postgres::composite::Composite;
+use crate::postgres::jsonb::Jsonb;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Enqueued;
 
-static AGENT: Statement =
-    Statement::write(include_str!("../../sql/task/agent_under_lock.sql")).of_visible_rows();
-static INSERT: Statement = Statement::write(include_str!("../../sql/task/insert.sql"));
-static PENDING: Statement = Statement::write(include_str!("../../sql/task/pending_of_pair.sql"));
-static BRING_HOME: Statement =
-    Statement::write(include_str!("../../sql/task/bring_home.sql")).by_id();
-static LINK_RUN: Statement = Statement::write(include_str!("../../sql/task/link_run.sql"));
+static AGENT: Statement = Statement::volatile(sql!("task/agent_under_lock.sql")).of_visible_rows();
+static INSERT: Statement = Statement::volatile(sql!("task/insert.sql"));
+static PENDING: Statement = Statement::volatile(sql!("task/pending_of_pair.sql"));
+static LINK_RUN: Statement = Statement::volatile(sql!("task/link_run.sql"));
 
 extension_sql_file!(
-    "../../sql/install/comments/enqueue.sql",
+    "../../sql/extension/comments/enqueue.sql",
     name = "enqueue_comments",
     requires = [
         multica_enqueue,
@@ -41,7 +37,7 @@ const MAX_ATTEMPTS: i32 = 2;
 
 /// What the caller of an enqueue may choose.
 #[derive(Default)]
-pub struct Wishes {
+pub struct EnqueueOptions {
     /// Comment that triggered the task.
     pub comment: Option<Uuid>,
     /// Priority; None: the source's.
@@ -56,7 +52,7 @@ pub struct Wishes {
     pub work_dir: Option<String>,
 }
 
-impl Wishes {
+impl EnqueueOptions {
     /// What every enqueue but the one of an agent alone takes; the source says the rest.
     fn new(
         comment: Option<Uuid>,
@@ -78,7 +74,7 @@ impl Wishes {
 pub fn lock(
     source: &Source,
     comment: Option<Uuid>,
-    mut also: Wanted,
+    mut also: LockSet,
     again: impl Fn() -> Result<Source>,
 ) -> Result<()> {
     also.agents.push(source.agent);
@@ -86,20 +82,20 @@ pub fn lock(
     also.chat_sessions.extend(source.chat);
     also.runs.extend(source.run);
     also.comments.extend(comment);
-    also.take();
+    also.acquire();
     if again()? == *source {
         return Ok(());
     }
     Err(Error::state(
         Word::TryAgain,
-        "the agent to work on it was changed by another session meanwhile",
+        "another session has assigned it to another agent in the meantime",
         format!("It was agent {}.", source.agent),
         "Repeat the call.",
     ))
 }
 
 /// The agent's workspace and runtime, read under the agent's lock: it is neither archived nor moved until the task is there.
-fn home_of(source: &Source) -> Result<(Uuid, Uuid)> {
+fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
     let agent = source.agent;
     let found: Option<(Uuid, Uuid, bool)> =
         AGENT.row(&[arg(agent)], |row| (row.must(1), row.must(2), row.must(3)));
@@ -113,37 +109,22 @@ fn home_of(source: &Source) -> Result<(Uuid, Uuid)> {
         return Err(Error::state(
             Word::Archived,
             format!("agent {agent} is archived"),
-            "An archived agent takes no work.",
+            "An archived agent is given no tasks.",
             "Restore the agent, or choose another one.",
         ));
     }
     Ok((workspace, runtime))
 }
 
-/// Moves waiting tasks to the runtimes on which their agents live now, and announces them there. The caller holds the locks
-/// of agents and runtimes. Returns how many it moved.
-pub fn bring_home(tasks: Vec<Uuid>, homes: Vec<Uuid>, events: &mut Events) -> usize {
-    let moved = Told::read(&BRING_HOME, &[arg(tasks), arg(homes)]);
-    for task in &moved {
-        events.task("task:queued", task);
-    }
-    moved.len()
-}
-
 /// Inserts the task, or finds the pending one of the same issue and agent, which then waits where the agent lives now. The
 /// caller holds the locks.
-pub fn insert(
-    source: &Source,
-    wishes: Wishes,
-    now: TimestampWithTimeZone,
-    events: &mut Events,
-) -> Result<(Uuid, bool)> {
-    let (workspace, runtime) = home_of(source)?;
-    Wanted {
+pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Result<(Uuid, bool)> {
+    let (workspace, runtime) = placement_of(source)?;
+    LockSet {
         runtimes: vec![runtime],
-        ..Wanted::default()
+        ..LockSet::default()
     }
-    .take();
+    .acquire();
     let args = [
         arg(source.agent),
         arg(runtime),
@@ -156,15 +137,15 @@ pub fn insert(
         arg(wishes.context),
         arg(wishes.session_id),
         arg(wishes.work_dir),
-        arg(now),
+        arg(call.now()),
     ];
     // A pending task that keeps this one out may be taken by statements of others before it is looked for: once more.
-    let mut inserted = INSERT.row(&args, Told::reader());
+    let mut inserted = INSERT.row(&args, TaskSnapshot::reader());
     let mut pending = None;
     if inserted.is_none() {
         pending = pending_of(source, runtime);
         if pending.is_none() {
-            inserted = INSERT.row(&args, Told::reader());
+            inserted = INSERT.row(&args, TaskSnapshot::reader());
         }
     }
     if let Some(task) = inserted {
@@ -172,7 +153,7 @@ pub fn insert(
             LINK_RUN.run(&[arg(run), arg(task.id())]);
         }
         let task = task.within(Some(workspace));
-        events.task("task:queued", &task);
+        call.task_queued(&task);
         return Ok((task.id(), true));
     }
     let (pending, is_away) = pending
@@ -180,11 +161,11 @@ pub fn insert(
         .ok_or_else(|| {
             Error::kept_out(
                 "the task could not be inserted into agent_task_queue",
-                "A trigger on the table keeps it out.",
+                "A trigger on the table rejects the row.",
             )
         })?;
     if is_away {
-        bring_home(vec![pending], vec![runtime], events);
+        bring_home(vec![pending], vec![runtime], call);
     }
     Ok((pending, false))
 }
@@ -195,7 +176,7 @@ fn pending_of(source: &Source, runtime: Uuid) -> Option<(Uuid, bool)> {
     PENDING.row(&args, |row| (row.must(1), row.must(2)))
 }
 
-fn check(wishes: &Wishes) -> Result<()> {
+fn check(wishes: &EnqueueOptions) -> Result<()> {
     match wishes.max_attempts {
         Some(few) if few < 1 => Err(Error::invalid(
             "max_attempts",
@@ -206,18 +187,19 @@ fn check(wishes: &Wishes) -> Result<()> {
     }
 }
 
-fn enqueue(find: impl Fn() -> Result<Source>, wishes: Wishes) -> Result<Composite<Enqueued>> {
+fn enqueue(
+    find: impl Fn() -> Result<Source>,
+    wishes: EnqueueOptions,
+    call: &mut Call,
+) -> Result<Composite<Enqueued>> {
     check(&wishes)?;
     let source = find()?;
     check_comment(wishes.comment, &source)?;
-    lock(&source, wishes.comment, Wanted::default(), &find)?;
-    let now = clock::now();
-    let mut events = Events::default();
+    lock(&source, wishes.comment, LockSet::default(), &find)?;
     let (task, created) = match source.existing {
         Some(task) => (task, false),
-        None => insert(&source, wishes, now, &mut events)?,
+        None => insert(&source, wishes, call)?,
     };
-    events.record(now);
     Ok(Composite::of(&[
         ("task_id", arg(task)),
         ("created", arg(created)),
@@ -233,15 +215,15 @@ fn multica_enqueue(
     priority: default!(Option<i32>, "0"),
     max_attempts: default!(Option<i32>, "2"),
 ) -> Composite<Enqueued> {
-    entry(|| {
+    call(|call| {
         let agent = required("agent_id", agent_id)?;
-        let wishes = Wishes {
+        let wishes = EnqueueOptions {
             context: Some(required("context", context)?),
             priority: Some(required("priority", priority)?),
             max_attempts: Some(required("max_attempts", max_attempts)?),
-            ..Wishes::default()
+            ..EnqueueOptions::default()
         };
-        enqueue(|| Ok(Source::agent(agent)), wishes)
+        enqueue(|| Ok(Source::agent(agent)), wishes, call)
     })
 }
 
@@ -255,10 +237,10 @@ fn multica_enqueue_issue(
     max_attempts: default!(Option<i32>, "NULL"),
     context: default!(Option<Jsonb>, "NULL"),
 ) -> Composite<Enqueued> {
-    entry(|| {
+    call(|call| {
         let issue = required("issue_id", issue_id)?;
-        let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
-        enqueue(|| Source::issue(issue, None), wishes)
+        let wishes = EnqueueOptions::new(trigger_comment_id, priority, max_attempts, context);
+        enqueue(|| Source::issue(issue, None), wishes, call)
     })
 }
 
@@ -273,11 +255,11 @@ fn multica_enqueue_mention(
     max_attempts: default!(Option<i32>, "NULL"),
     context: default!(Option<Jsonb>, "NULL"),
 ) -> Composite<Enqueued> {
-    entry(|| {
+    call(|call| {
         let issue = required("issue_id", issue_id)?;
         let agent = required("agent_id", agent_id)?;
-        let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
-        enqueue(|| Source::issue(issue, Some(agent)), wishes)
+        let wishes = EnqueueOptions::new(trigger_comment_id, priority, max_attempts, context);
+        enqueue(|| Source::issue(issue, Some(agent)), wishes, call)
     })
 }
 
@@ -291,10 +273,10 @@ fn multica_enqueue_chat(
     max_attempts: default!(Option<i32>, "NULL"),
     context: default!(Option<Jsonb>, "NULL"),
 ) -> Composite<Enqueued> {
-    entry(|| {
+    call(|call| {
         let chat = required("chat_session_id", chat_session_id)?;
-        let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
-        enqueue(|| Source::chat(chat), wishes)
+        let wishes = EnqueueOptions::new(trigger_comment_id, priority, max_attempts, context);
+        enqueue(|| Source::chat(chat), wishes, call)
     })
 }
 
@@ -308,9 +290,9 @@ fn multica_enqueue_autopilot(
     max_attempts: default!(Option<i32>, "NULL"),
     context: default!(Option<Jsonb>, "NULL"),
 ) -> Composite<Enqueued> {
-    entry(|| {
+    call(|call| {
         let run = required("autopilot_run_id", autopilot_run_id)?;
-        let wishes = Wishes::new(trigger_comment_id, priority, max_attempts, context);
-        enqueue(|| Source::autopilot(run), wishes)
+        let wishes = EnqueueOptions::new(trigger_comment_id, priority, max_attempts, context);
+        enqueue(|| Source::autopilot(run), wishes, call)
     })
 }

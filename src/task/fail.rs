@@ -5,15 +5,13 @@ use pgrx::prelude::*;
 
 use super::transition::{self, Outcome, State};
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
-use crate::event::{Events, Told};
-use crate::failure;
-use crate::kind::Transition;
-use crate::row::Composite;
-use crate::spi::{Statement, arg};
+use crate::lifecycle::consequences;
+use crate::lifecycle::event::{TaskSnapshot, call};
+use crate::postgres::composite::Composite;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Transition;
 
-static FAIL: Statement = Statement::write(include_str!("../../sql/task/fail.sql")).by_id();
+static FAIL: Statement = Statement::volatile(sql!("task/fail.sql")).by_id();
 
 /// In flight to failed, and the failure pipeline like every other failure: a retry if the reason allows one, else the
 /// issue back to todo when nothing else is active. A task that is over already is answered as it is.
@@ -27,13 +25,13 @@ fn multica_fail(
     work_dir: default!(Option<String>, "NULL"),
     claim_token: default!(Option<i64>, "NULL"),
 ) -> Composite<Transition> {
-    entry(|| {
+    call(|call| {
         let task = required("task_id", task_id)?;
         let error = required("error", error)?;
         let Some(state) = State::open(task, claim_token)? else {
             return Outcome::default().of(task);
         };
-        let now = clock::now();
+        let now = call.now();
         let args = [
             arg(task),
             arg(now),
@@ -42,14 +40,12 @@ fn multica_fail(
             arg(session_id),
             arg(work_dir),
         ];
-        let failed = Told::read(&FAIL, &args);
+        let failed = TaskSnapshot::read(&FAIL, &args);
         let Some(told) = failed.first() else {
             return Err(state.refuse(task, "failed", &["dispatched", "running"]));
         };
         transition::point_chat(told, now);
-        let mut events = Events::default();
-        let done = failure::follow(&failed, |_| true, now, &mut events);
-        events.record(now);
+        let done = consequences::apply_consequences(&failed, |_| true, call);
         Outcome {
             applied: true,
             retry: done.retries.first().copied(),

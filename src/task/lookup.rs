@@ -4,36 +4,31 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::argument::{bound, required};
-use crate::entry::entry;
 use crate::error::{Error, Result};
-use crate::kind::{Session, Task};
-use crate::other_kind::no_agent;
-use crate::row::{Composite, set};
-use crate::spi::{Statement, arg};
+use crate::lifecycle::other_kind::no_agent;
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::entry::entry;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::{Session, Task};
 
-static GET: Statement = Statement::read(include_str!("../../sql/task/get.sql"))
+static GET: Statement = Statement::stable(sql!("task/get.sql"))
     .of_visible_rows()
     .by_id();
-static LIST_PENDING: Statement =
-    Statement::read(include_str!("../../sql/task/list_pending.sql")).of_visible_rows();
+static LIST_PENDING: Statement = Statement::stable(sql!("task/list_pending.sql")).of_visible_rows();
 static LIST_OF_ISSUE: Statement =
-    Statement::read(include_str!("../../sql/task/list_of_issue.sql")).of_visible_rows();
+    Statement::stable(sql!("task/list_of_issue.sql")).of_visible_rows();
 static LIST_OF_AGENT: Statement =
-    Statement::read(include_str!("../../sql/task/list_of_agent.sql")).of_visible_rows();
-static HAS_ACTIVE: Statement = Statement::read(include_str!("../../sql/task/has_active.sql"));
-static HAS_PENDING: Statement = Statement::read(include_str!("../../sql/task/has_pending.sql"));
-static COUNT_RUNNING: Statement = Statement::read(include_str!("../../sql/task/count_running.sql"));
-static LAST_TASK_SESSION: Statement =
-    Statement::read(include_str!("../../sql/task/last_task_session.sql"));
-static LAST_CHAT_SESSION: Statement =
-    Statement::read(include_str!("../../sql/task/last_chat_session.sql"));
-static ISSUE_EXISTS: Statement =
-    Statement::read(include_str!("../../sql/task/issue_exists.sql")).of_visible_rows();
-static AGENT_EXISTS: Statement =
-    Statement::read(include_str!("../../sql/task/agent_exists.sql")).of_visible_rows();
+    Statement::stable(sql!("task/list_of_agent.sql")).of_visible_rows();
+static HAS_ACTIVE: Statement = Statement::stable(sql!("task/has_active.sql"));
+static HAS_PENDING: Statement = Statement::stable(sql!("task/has_pending.sql"));
+static COUNT_RUNNING: Statement = Statement::stable(sql!("task/count_running.sql"));
+static LAST_TASK_SESSION: Statement = Statement::stable(sql!("task/last_task_session.sql"));
+static LAST_CHAT_SESSION: Statement = Statement::stable(sql!("task/last_chat_session.sql"));
+static ISSUE_EXISTS: Statement = Statement::stable(sql!("task/issue_exists.sql")).of_visible_rows();
+static AGENT_EXISTS: Statement = Statement::stable(sql!("task/agent_exists.sql")).of_visible_rows();
 
 extension_sql_file!(
-    "../../sql/install/comments/lookup.sql",
+    "../../sql/extension/comments/lookup.sql",
     name = "lookup_comments",
     requires = [
         multica_get_task,
@@ -89,9 +84,9 @@ fn multica_list_issue_tasks(
 ) -> SetOfIterator<'static, Composite<Task>> {
     entry(|| {
         let issue = required("issue_id", issue_id)?;
-        let most = bound("max_tasks", max_tasks)?;
+        let limit = bound("max_tasks", max_tasks)?;
         Ok(set(
-            LIST_OF_ISSUE.rows(&[arg(issue), arg(most)], Composite::from_row)
+            LIST_OF_ISSUE.rows(&[arg(issue), arg(limit)], Composite::from_row)
         ))
     })
 }
@@ -105,9 +100,9 @@ fn multica_list_agent_tasks(
 ) -> SetOfIterator<'static, Composite<Task>> {
     entry(|| {
         let agent = required("agent_id", agent_id)?;
-        let most = bound("max_tasks", max_tasks)?;
+        let limit = bound("max_tasks", max_tasks)?;
         Ok(set(
-            LIST_OF_AGENT.rows(&[arg(agent), arg(most)], Composite::from_row)
+            LIST_OF_AGENT.rows(&[arg(agent), arg(limit)], Composite::from_row)
         ))
     })
 }

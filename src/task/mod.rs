@@ -6,12 +6,30 @@ mod complete;
 mod enqueue;
 mod fail;
 mod lookup;
+mod pin_session;
 mod rerun;
 mod retry;
-mod session;
 mod source;
 mod start;
 mod transition;
 
-pub use cancel::cancel;
-pub use enqueue::bring_home;
+use pgrx::Uuid;
+
+use crate::postgres::composite::Composite;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Task;
+
+static GET: Statement = Statement::volatile(sql!("task/get.sql"))
+    .of_visible_rows()
+    .by_id();
+static GET_MANY: Statement = Statement::volatile(sql!("task/get_many.sql")).by_id();
+
+/// The task as it is now.
+fn get(task: Uuid) -> Option<Composite<Task>> {
+    GET.row(&[arg(task)], Composite::from_row)
+}
+
+/// The tasks as they are now, the newest first.
+pub fn get_many(tasks: Vec<Uuid>) -> Vec<Composite<Task>> {
+    GET_MANY.rows(&[arg(tasks)], Composite::from_row)
+}

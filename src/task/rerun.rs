@@ -3,27 +3,22 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::cancel::{active_of, cancel};
-use super::enqueue::{Wishes, insert, lock};
+use super::cancel::active_of;
+use super::enqueue::{EnqueueOptions, insert, lock};
 use super::source::{Source, check_comment};
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
 use crate::error::Error;
-use crate::event::Events;
-use crate::kind::Task;
-use crate::lock::Wanted;
-use crate::row::Composite;
-use crate::spi::{Statement, arg};
+use crate::lifecycle::cancellation::cancel;
+use crate::lifecycle::event::call;
+use crate::lifecycle::lock_set::LockSet;
+use crate::postgres::composite::Composite;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Task;
 
-static LATEST_SESSION: Statement =
-    Statement::write(include_str!("../../sql/task/latest_session.sql"));
-static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql"))
-    .of_visible_rows()
-    .by_id();
+static LATEST_SESSION: Statement = Statement::volatile(sql!("task/latest_session.sql"));
 
 extension_sql_file!(
-    "../../sql/install/comments/rerun.sql",
+    "../../sql/extension/comments/rerun.sql",
     name = "rerun_comments",
     requires = [multica_rerun]
 );
@@ -36,7 +31,7 @@ fn multica_rerun(
     issue_id: Option<Uuid>,
     trigger_comment_id: default!(Option<Uuid>, "NULL"),
 ) -> Composite<Task> {
-    entry(|| {
+    call(|call| {
         let issue = required("issue_id", issue_id)?;
         let find = || Source::issue(issue, None);
         let source = find()?;
@@ -45,27 +40,23 @@ fn multica_rerun(
         lock(
             &source,
             trigger_comment_id,
-            Wanted::of_tasks(active()),
+            LockSet::of_tasks(active()),
             find,
         )?;
 
-        let now = clock::now();
-        let mut events = Events::default();
-        cancel(active(), now, &mut events);
+        cancel(active(), call);
         let latest: Option<(Option<String>, Option<String>)> = LATEST_SESSION
             .row(&[arg(issue), arg(source.agent)], |row| {
                 (row.get(1), row.get(2))
             });
         let (session_id, work_dir) = latest.unwrap_or_default();
-        let wishes = Wishes {
+        let wishes = EnqueueOptions {
             comment: trigger_comment_id,
             session_id,
             work_dir,
-            ..Wishes::default()
+            ..EnqueueOptions::default()
         };
-        let (task, _) = insert(&source, wishes, now, &mut events)?;
-        events.record(now);
-        let row = GET.row(&[arg(task)], Composite::from_row);
-        row.ok_or_else(|| Error::not_found("task", task))
+        let (task, _) = insert(&source, wishes, call)?;
+        super::get(task).ok_or_else(|| Error::not_found("task", task))
     })
 }

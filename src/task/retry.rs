@@ -2,28 +2,22 @@
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
-use serde_json::json;
 
 use super::transition::State;
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
 use crate::error::Error;
-use crate::event::Events;
-use crate::failure;
-use crate::kind::Task;
-use crate::lock::Wanted;
-use crate::other_kind::no_agent;
-use crate::row::{Composite, set};
-use crate::spi::{Statement, arg};
+use crate::lifecycle::consequences;
+use crate::lifecycle::event::call;
+use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::other_kind::no_agent;
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Task;
 
-static GET: Statement = Statement::write(include_str!("../../sql/task/get.sql"))
-    .of_visible_rows()
-    .by_id();
-static AGENT_STATUS: Statement = Statement::write(include_str!("../../sql/task/agent_status.sql"));
+static AGENT_STATUS: Statement = Statement::volatile(sql!("task/agent_status.sql"));
 
 extension_sql_file!(
-    "../../sql/install/comments/retry.sql",
+    "../../sql/extension/comments/retry.sql",
     name = "retry_comments",
     requires = [multica_retry, multica_reconcile_agent]
 );
@@ -32,18 +26,15 @@ extension_sql_file!(
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
-    entry(|| {
+    call(|call| {
         let task = required("task_id", task_id)?;
-        Wanted::of_tasks(vec![task]).take();
+        LockSet::of_tasks(vec![task]).acquire();
         State::of(task)?;
-        let now = clock::now();
-        let Some(retry) = failure::retry(task, now) else {
+        let Some(retry) = consequences::retry(task, call.now()) else {
             return Ok(set(Vec::new()));
         };
-        let mut events = Events::default();
-        events.task("task:queued", &retry);
-        events.record(now);
-        Ok(set(GET.rows(&[arg(retry.id())], Composite::from_row)))
+        call.task_queued(&retry);
+        Ok(set(super::get(retry.id()).into_iter().collect()))
     })
 }
 
@@ -51,19 +42,16 @@ fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_reconcile_agent(agent_id: Option<Uuid>) -> String {
-    entry(|| {
+    call(|call| {
         let agent = required("agent_id", agent_id)?;
-        Wanted {
+        LockSet {
             agents: vec![agent],
-            ..Wanted::default()
+            ..LockSet::default()
         }
-        .take();
-        let now = clock::now();
-        let mut events = Events::default();
-        for changed in failure::reconcile(&[agent], now) {
-            events.push("agent:status", changed, json!({}));
+        .acquire();
+        for changed in consequences::reconcile(&[agent], call.now()) {
+            call.agent_status(changed);
         }
-        events.record(now);
         let status = AGENT_STATUS.row(&[arg(agent)], |row| row.must(1));
         status.ok_or_else(|| no_agent(Error::not_found("agent", agent), agent))
     })

@@ -3,16 +3,13 @@
 use pgrx::Uuid;
 
 use crate::error::{Error, Result, Word};
-use crate::spi::{Statement, arg};
+use crate::postgres::statement::{Statement, arg};
 
 static OF_ISSUE: Statement =
-    Statement::write(include_str!("../../sql/task/source_of_issue.sql")).of_visible_rows();
-static OF_CHAT: Statement =
-    Statement::write(include_str!("../../sql/task/source_of_chat.sql")).of_visible_rows();
-static OF_RUN: Statement =
-    Statement::write(include_str!("../../sql/task/source_of_run.sql")).of_visible_rows();
-static COMMENT: Statement =
-    Statement::write(include_str!("../../sql/task/comment_of.sql")).of_visible_rows();
+    Statement::volatile(sql!("task/source_of_issue.sql")).of_visible_rows();
+static OF_CHAT: Statement = Statement::volatile(sql!("task/source_of_chat.sql")).of_visible_rows();
+static OF_RUN: Statement = Statement::volatile(sql!("task/source_of_run.sql")).of_visible_rows();
+static COMMENT: Statement = Statement::volatile(sql!("task/comment_of.sql")).of_visible_rows();
 
 /// Priority of a chat turn.
 const CHAT_PRIORITY: i32 = 2;
@@ -108,9 +105,9 @@ impl Source {
         if matches!(status.as_str(), "completed" | "failed") {
             return Err(Error::state(
                 Word::Final,
-                format!("autopilot run {run} is over"),
+                format!("autopilot run {run} has already ended"),
                 format!("It is {status}."),
-                "Make a new run.",
+                "Create a new run.",
             ));
         }
         Ok(Self {

@@ -5,13 +5,13 @@ use pgrx::prelude::*;
 
 use super::transition::{Outcome, State};
 use crate::argument::required;
-use crate::clock;
-use crate::entry::entry;
-use crate::kind::Transition;
-use crate::row::Composite;
-use crate::spi::{Statement, arg};
+use crate::postgres::clock;
+use crate::postgres::composite::Composite;
+use crate::postgres::entry::entry;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Transition;
 
-static START: Statement = Statement::write(include_str!("../../sql/task/start.sql"))
+static START: Statement = Statement::volatile(sql!("task/start.sql"))
     .of_visible_rows()
     .by_id();
 

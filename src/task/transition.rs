@@ -4,23 +4,22 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::error::{Error, Result, Word};
-use crate::event::Told;
-use crate::kind::Transition;
-use crate::lock::Wanted;
-use crate::row::Composite;
-use crate::spi::{Statement, arg};
+use crate::lifecycle::event::TaskSnapshot;
+use crate::lifecycle::lock_set::LockSet;
+use crate::postgres::composite::Composite;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::Transition;
 
-static STATE: Statement = Statement::write(include_str!("../../sql/task/state.sql"))
+static STATE: Statement = Statement::volatile(sql!("task/state.sql"))
     .of_visible_rows()
     .by_id();
-static TRANSITION: Statement = Statement::write(include_str!("../../sql/task/transition.sql"))
+static TRANSITION: Statement = Statement::volatile(sql!("task/transition.sql"))
     .of_visible_rows()
     .by_id();
-static POINT_CHAT: Statement =
-    Statement::write(include_str!("../../sql/task/point_chat.sql")).by_id();
+static POINT_CHAT: Statement = Statement::volatile(sql!("task/point_chat.sql")).by_id();
 
 extension_sql_file!(
-    "../../sql/install/comments/transition.sql",
+    "../../sql/extension/comments/transition.sql",
     name = "transition_comments",
     requires = [
         multica_start,
@@ -52,7 +51,7 @@ impl State {
     /// The state of a task that the caller's claim may bring to its end, with everything locked that its end touches. None:
     /// it is over already. 55000 where the claim was superseded by a newer one.
     pub fn open(task: Uuid, token: Option<i64>) -> Result<Option<Self>> {
-        Wanted::of_tasks(vec![task]).take();
+        LockSet::of_tasks(vec![task]).acquire();
         let state = Self::of(task)?;
         if state.is_final() {
             return Ok(None);
@@ -73,12 +72,9 @@ impl State {
         }
         Err(Error::state(
             Word::StaleClaim,
-            format!("the claim of task {task} is no longer the current one"),
-            format!(
-                "The task is {} and was handed out again since.",
-                self.status
-            ),
-            "Stop working on it: whoever holds the newer claim goes on.",
+            format!("the claim token of task {task} is stale"),
+            format!("The task is {} and was claimed again since.", self.status),
+            "Stop working on it; a newer claim holds the task.",
         ))
     }
 
@@ -88,7 +84,7 @@ impl State {
         if allowed.contains(&self.status.as_str()) {
             return Error::kept_out(
                 format!("task {task} could not be {verb}"),
-                "A trigger on agent_task_queue keeps it as it is, or another session changed it at this moment.",
+                "A trigger on agent_task_queue keeps the row unchanged, or another session changed it at the same moment.",
             );
         }
         Error::state(
@@ -103,7 +99,7 @@ impl State {
                 self.status,
                 listed(allowed)
             ),
-            "Look at it with multica_get_task.",
+            "Inspect it with multica_get_task().",
         )
     }
 }
@@ -117,7 +113,7 @@ fn listed(words: &[&str]) -> String {
 }
 
 /// The chat session of a task, if it is a turn of one, remembers where it ended.
-pub fn point_chat(task: &Told, now: TimestampWithTimeZone) {
+pub fn point_chat(task: &TaskSnapshot, now: TimestampWithTimeZone) {
     if task.is_turn() {
         POINT_CHAT.run(&[arg(task.id()), arg(now)]);
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
-use super::foreign::{self, Started};
+use super::database::Target;
+use super::ffi::{self, Started};
 use super::reading::{Beginning, Outcome, Readings};
-use super::shared::{self, Moment};
-use super::target::Target;
+use super::shared::{self, Micros};
 use super::word;
 use crate::settings;
 
@@ -26,14 +26,14 @@ const STOOD_STILL: i64 = 10_000_000;
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn multica_launcher_main(_argument: pg_sys::Datum) {
-    foreign::take_signals();
-    shared::launcher_began(unsafe { pg_sys::MyProcPid }, foreign::now());
+    ffi::take_signals();
+    shared::launcher_began(unsafe { pg_sys::MyProcPid }, ffi::now());
     unsafe {
         pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::null());
         // Whoever stays in a database keeps it from being renamed, dropped and used as a template.
         pg_sys::BackgroundWorkerInitializeConnection(std::ptr::null(), std::ptr::null(), 0);
     }
-    foreign::set_as_autovacuum_does(c"multica launcher");
+    ffi::set_as_autovacuum_does(c"multica launcher");
     let mut launcher = Launcher::default();
     loop {
         launcher.turn();
@@ -50,7 +50,7 @@ struct Launcher {
     targets: HashMap<pg_sys::Oid, Target>,
     readings: Readings,
     /// No worker is started before this moment, after the server had no slot for one.
-    held_until: Moment,
+    held_until: Micros,
     /// What was said about databases whose `multica.sweep` nobody understands.
     misspelt: HashMap<pg_sys::Oid, String>,
     left_over: usize,
@@ -60,23 +60,25 @@ impl Launcher {
     /// Does what is due and waits for the next thing to do. Never returns on SIGTERM: a launcher that ends cleanly
     /// would be gone until the server restarts.
     fn turn(&mut self) {
-        if foreign::reload_if_asked() {
-            self.keep_to_the_interval(foreign::now());
-            self.readings.put_nothing_off(foreign::now());
+        if ffi::reload_if_asked() {
+            self.keep_to_the_interval(ffi::now());
+            self.readings.put_nothing_off(ffi::now());
         }
-        self.collect(foreign::now());
-        if let Some(outcome) = self.readings.collect(foreign::now(), interval()) {
-            self.take_over(outcome, foreign::now());
+        self.collect(ffi::now());
+        if let Some(outcome) = self.readings.collect(ffi::now(), interval()) {
+            self.take_over(outcome, ffi::now());
         }
-        self.read_if_needed(foreign::now());
-        self.start_due(foreign::now());
-        let before = foreign::now();
+        self.read_if_needed(ffi::now());
+        self.start_due(ffi::now());
+        let before = ffi::now();
         let wait = (self.next_moment(before) - before).max(0);
-        foreign::wait(Duration::from_micros(wait as u64 + 999));
-        let now = foreign::now();
+        ffi::wait(Duration::from_micros(wait as u64 + 999));
+        let now = ffi::now();
         if now - before > wait.saturating_add(STOOD_STILL) {
-            log!("multica launcher: the machine stood still, daemons get time to beat again");
-            shared::stood_still_until(now);
+            log!(
+                "multica launcher: the system was suspended; waiting for heartbeats before sweeping"
+            );
+            shared::resumed_at(now);
         }
         if now < before {
             // The clock was set back: nothing is put off until it is as late as it was.
@@ -90,7 +92,7 @@ impl Launcher {
     }
 
     /// After the interval was shortened nobody waits for the old one.
-    fn keep_to_the_interval(&mut self, now: Moment) {
+    fn keep_to_the_interval(&mut self, now: Micros) {
         let latest = now.saturating_add(interval());
         for target in self
             .targets
@@ -101,18 +103,18 @@ impl Launcher {
         }
     }
 
-    fn collect(&mut self, now: Moment) {
+    fn collect(&mut self, now: Micros) {
         for (database, target) in &mut self.targets {
             if target.worker.take_if(|worker| worker.ended()).is_some() {
                 target.settle(shared::report(*database), now, interval());
-                target.compare(shared::of(*database).is_some_and(|slot| slot.is_behind));
+                target.compare(shared::of(*database).is_some_and(|slot| slot.needs_update));
                 shared::scheduled(*database, target.due, target.failures);
             }
             target.keep_time(now);
         }
     }
 
-    fn read_if_needed(&mut self, now: Moment) {
+    fn read_if_needed(&mut self, now: Micros) {
         let age = self.readings.age(now);
         let asked = self.targets.values().any(|target| target.is_due(now));
         let needed = age >= interval() || (asked && age >= FRESH_ENOUGH);
@@ -124,7 +126,7 @@ impl Launcher {
         }
     }
 
-    fn take_over(&mut self, outcome: Outcome, now: Moment) {
+    fn take_over(&mut self, outcome: Outcome, now: Micros) {
         let mut wanted = HashMap::new();
         let mut misspelt = HashMap::new();
         for setting in outcome.settings {
@@ -183,7 +185,7 @@ impl Launcher {
     }
 
     /// Starts workers for those due, who waited longest first.
-    fn start_due(&mut self, now: Moment) {
+    fn start_due(&mut self, now: Micros) {
         if now < self.held_until || self.readings.is_awaited(now) {
             return;
         }
@@ -202,14 +204,14 @@ impl Launcher {
         }
     }
 
-    fn wait_for_a_slot(&mut self, now: Moment) {
+    fn wait_for_a_slot(&mut self, now: Micros) {
         log!(
             "multica launcher: no background worker could be started; max_worker_processes may be too low"
         );
         self.held_until = now.saturating_add(interval());
     }
 
-    fn start(&mut self, database: pg_sys::Oid, now: Moment) -> bool {
+    fn start(&mut self, database: pg_sys::Oid, now: Micros) -> bool {
         let (Some(target), Some(launch)) =
             (self.targets.get_mut(&database), shared::prepare(database))
         else {
@@ -222,7 +224,7 @@ impl Launcher {
             .set_argument(Some(word::pack(database, launch)));
         target.worker = Started::start(builder);
         target.started = now;
-        target.overstays_at = now.saturating_add(OVERSTAY);
+        target.kill_at = now.saturating_add(OVERSTAY);
         target.worker.is_some()
     }
 
@@ -239,12 +241,12 @@ impl Launcher {
     }
 
     /// When to look again at the latest; the end of a process that was started wakes the launcher by itself.
-    fn next_moment(&self, now: Moment) -> Moment {
+    fn next_moment(&self, now: Micros) -> Micros {
         let overstay = self
             .running_targets()
-            .map(|target| target.overstays_at)
+            .map(|target| target.kill_at)
             .min()
-            .unwrap_or(Moment::MAX);
+            .unwrap_or(Micros::MAX);
         let reading = self.readings.next_moment(now, interval());
         if self.readings.is_underway() {
             let overstay = overstay.min(reading);
@@ -262,16 +264,16 @@ impl Launcher {
     }
 
     /// When the next worker can be started.
-    fn next_due(&self) -> Moment {
+    fn next_due(&self) -> Micros {
         if self.free() == 0 {
-            return Moment::MAX;
+            return Micros::MAX;
         }
         self.targets
             .values()
             .filter(|target| target.worker.is_none())
             .map(|target| target.due.max(self.held_until))
             .min()
-            .unwrap_or(Moment::MAX)
+            .unwrap_or(Micros::MAX)
     }
 }
 

@@ -4,16 +4,16 @@
 
 mod batch;
 mod catalogue;
-mod foreign;
+mod database;
+mod ffi;
+mod installation;
 mod launcher;
-mod pass;
-mod place;
 mod reading;
 mod schedule;
 mod settings_list;
 mod settings_reader;
 pub mod shared;
-mod target;
+mod sweeper;
 mod transaction;
 mod word;
 

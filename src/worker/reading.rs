@@ -7,10 +7,10 @@ use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
 use super::catalogue::{self, Database};
-use super::foreign::Started;
+use super::ffi::Started;
 use super::schedule::back_off;
 use super::settings_list::{self, Setting};
-use super::shared::Moment;
+use super::shared::Micros;
 use super::{transaction, word};
 use crate::settings;
 
@@ -46,9 +46,9 @@ pub enum Beginning {
 pub struct Readings {
     underway: Option<Reader>,
     /// When the last one that was successful had ended.
-    read_at: Option<Moment>,
+    read_at: Option<Micros>,
     /// None is begun before this moment, after there was no database to read in.
-    held_until: Moment,
+    held_until: Micros,
     failed: HashMap<pg_sys::Oid, Failures>,
     /// What was logged last about `multica.launcher_database`.
     complaint: Option<String>,
@@ -58,24 +58,24 @@ struct Reader {
     process: Started,
     number: u32,
     database: pg_sys::Oid,
-    began: Moment,
-    ends_at: Moment,
+    began: Micros,
+    ends_at: Micros,
     databases: Vec<Database>,
 }
 
 struct Failures {
     in_a_row: u32,
-    again_at: Moment,
+    again_at: Micros,
 }
 
 impl Readings {
     /// Microseconds since the last successful reading; the highest number where there was none.
-    pub fn age(&self, now: Moment) -> i64 {
+    pub fn age(&self, now: Micros) -> i64 {
         self.read_at.map_or(i64::MAX, |at| now - at)
     }
 
     /// Whether a reading could be begun.
-    pub fn is_free(&self, now: Moment) -> bool {
+    pub fn is_free(&self, now: Micros) -> bool {
         self.underway.is_none() && self.held_until <= now
     }
 
@@ -85,17 +85,17 @@ impl Readings {
     }
 
     /// Whether the result of a reading is to be waited for before anything is swept.
-    pub fn is_awaited(&self, now: Moment) -> bool {
+    pub fn is_awaited(&self, now: Micros) -> bool {
         self.awaited_until().is_some_and(|moment| now < moment)
     }
 
     /// The moment until which it is waited for.
-    pub fn awaited_until(&self) -> Option<Moment> {
+    pub fn awaited_until(&self) -> Option<Micros> {
         Some(self.underway.as_ref()?.began.saturating_add(PATIENCE))
     }
 
     /// The moment at which to look after it again: the next reading is due, or this one overstays.
-    pub fn next_moment(&self, now: Moment, interval: i64) -> Moment {
+    pub fn next_moment(&self, now: Micros, interval: i64) -> Micros {
         match &self.underway {
             Some(reader) => reader.ends_at,
             None => self
@@ -106,7 +106,7 @@ impl Readings {
     }
 
     /// After the clock was set back, or the configuration was read again: nothing is put off any longer.
-    pub fn put_nothing_off(&mut self, now: Moment) {
+    pub fn put_nothing_off(&mut self, now: Micros) {
         self.read_at = None;
         self.held_until = now;
         self.failed.clear();
@@ -117,7 +117,7 @@ impl Readings {
     }
 
     /// Starts a reader in `multica.launcher_database`, else in another database that allows connections.
-    pub fn begin(&mut self, now: Moment, interval: i64) -> Beginning {
+    pub fn begin(&mut self, now: Micros, interval: i64) -> Beginning {
         let read = transaction::run("reading which databases there are", catalogue::databases);
         let databases = match read {
             Ok(databases) => databases,
@@ -168,7 +168,7 @@ impl Readings {
         Beginning::Started
     }
 
-    fn hold(&mut self, now: Moment, interval: i64) -> Beginning {
+    fn hold(&mut self, now: Micros, interval: i64) -> Beginning {
         self.held_until = now.saturating_add(interval);
         Beginning::NoDatabase
     }
@@ -199,12 +199,12 @@ impl Readings {
     }
 
     /// What the reading came to whose reader has ended; None while there is none, or where it failed.
-    pub fn collect(&mut self, now: Moment, interval: i64) -> Option<Outcome> {
+    pub fn collect(&mut self, now: Micros, interval: i64) -> Option<Outcome> {
         let reader = self.underway.as_mut()?;
         if !reader.process.ended() {
             if reader.ends_at <= now {
                 reader.process.terminate();
-                reader.ends_at = Moment::MAX;
+                reader.ends_at = Micros::MAX;
             }
             return None;
         }
@@ -223,7 +223,7 @@ impl Readings {
     }
 
     /// Another database is read in until this one has had its pause. What was read before goes on to count.
-    fn put_off(&mut self, reader: &Reader, now: Moment, interval: i64) {
+    fn put_off(&mut self, reader: &Reader, now: Micros, interval: i64) {
         let failures = self.failed.entry(reader.database).or_insert(Failures {
             in_a_row: 0,
             again_at: now,

@@ -1,6 +1,6 @@
 //! When a database is due again, given how its last pass went.
 
-use super::shared::{Moment, Report};
+use super::shared::{Micros, Report};
 
 /// No database is looked at more often than this for the sake of an expiry, nor while another worker is there.
 const LEAST_PAUSE: i64 = 250_000;
@@ -12,11 +12,11 @@ const LONGEST_BACK_OFF: i64 = 600_000_000;
 /// this pass too, if it failed.
 pub fn next_due(
     report: Report,
-    started: Moment,
-    now: Moment,
+    started: Micros,
+    now: Micros,
     interval: i64,
     failures: u32,
-) -> Moment {
+) -> Micros {
     let ticker = now.max(started.saturating_add(interval));
     match report {
         Report::Swept { more: true, .. } => now,

@@ -4,21 +4,21 @@
 use pgrx::prelude::*;
 
 use super::settings_list::{self, Setting};
-use super::{foreign, transaction, word};
-use crate::spi::Statement;
+use super::{ffi, transaction, word};
+use crate::postgres::statement::Statement;
 
-static SETTINGS: Statement = Statement::read(include_str!("../../sql/worker/settings.sql"));
+static SETTINGS: Statement = Statement::stable(sql!("worker/settings.sql"));
 
 /// Entry of the settings reader's process; the argument is the database to connect to and the number of the reading.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn multica_settings_reader_main(argument: pg_sys::Datum) {
     let (database, reading) = word::unpack(argument);
-    foreign::take_signals();
+    ffi::take_signals();
     unsafe {
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
     }
-    foreign::set_as_autovacuum_does(c"multica settings reader");
+    ffi::set_as_autovacuum_does(c"multica settings reader");
     let rows = transaction::run("reading the settings of databases", || {
         SETTINGS.rows(&[], |row| Setting::new(row.must(1), row.must(2)))
     });

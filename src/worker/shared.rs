@@ -12,7 +12,7 @@ pub const SLOTS: usize = 64;
 const TEXT: usize = 500;
 
 /// Microseconds since Postgres' epoch.
-pub type Moment = i64;
+pub type Micros = i64;
 
 /// Why a database cannot be swept, as its catalogues say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,12 +37,12 @@ pub enum Report {
         /// There is more to do at once.
         more: bool,
         /// The moment after which a further look pays, if there is one.
-        expiry: Option<Moment>,
+        expiry: Option<Micros>,
     },
     /// The daemons get this long to beat again after the server was away.
     Deferred {
         /// The first moment at which the database may be swept.
-        until: Moment,
+        until: Micros,
     },
     /// Another worker is at work there.
     Busy,
@@ -58,23 +58,23 @@ pub struct Slot {
     /// The database; InvalidOid marks a free slot.
     pub database: pg_sys::Oid,
     /// When the last worker began.
-    pub last_start: Option<Moment>,
+    pub last_start: Option<Micros>,
     /// When the last worker that swept ended.
-    pub last_end: Option<Moment>,
+    pub last_end: Option<Micros>,
     /// When the next worker is due.
-    pub next_due: Option<Moment>,
+    pub next_due: Option<Micros>,
     /// Passes that failed since the last one that did not.
     pub failures: u32,
     /// When the last error happened.
-    pub error_at: Option<Moment>,
+    pub error_at: Option<Micros>,
     /// Rows a stage may take in the next pass, where an error or a deadline made it less than the setting.
     pub batch: Option<i32>,
     /// Whether the SQL objects are of an older version than the library.
-    pub is_behind: bool,
+    pub needs_update: bool,
     launch: u32,
     report: Option<Report>,
     /// The beginning of the server's service from which this database was spared for long enough.
-    spared_since: Option<Moment>,
+    spared_since: Option<Micros>,
     text: [u8; TEXT],
     text_length: usize,
 }
@@ -82,7 +82,7 @@ pub struct Slot {
 #[derive(Clone, Copy)]
 struct Table {
     launcher_pid: i32,
-    serving_since: Option<Moment>,
+    serving_since: Option<Micros>,
     launches: u32,
     slots: [Slot; SLOTS],
 }
@@ -95,7 +95,7 @@ const FREE: Slot = Slot {
     failures: 0,
     error_at: None,
     batch: None,
-    is_behind: false,
+    needs_update: false,
     launch: 0,
     report: None,
     spared_since: None,
@@ -133,7 +133,7 @@ impl Slot {
             .then(|| String::from_utf8_lossy(&self.text[..self.text_length]).into_owned())
     }
 
-    fn set_error(&mut self, text: &str, at: Moment) {
+    fn set_error(&mut self, text: &str, at: Micros) {
         let end = text.floor_char_boundary(TEXT);
         self.text[..end].copy_from_slice(&text.as_bytes()[..end]);
         self.text_length = end;
@@ -149,7 +149,7 @@ impl Table {
 
 /// Notes the launcher's process. The first one since the memory was made is the moment from which the server serves;
 /// a launcher that only took another's place was no outage.
-pub fn launcher_began(pid: i32, now: Moment) {
+pub fn launcher_began(pid: i32, now: Micros) {
     let mut table = TABLE.exclusive();
     table.launcher_pid = pid;
     table.serving_since.get_or_insert(now);
@@ -161,7 +161,7 @@ pub fn launcher_ended() {
 }
 
 /// Notes that the machine stood still until now: daemons could not beat meanwhile.
-pub fn stood_still_until(now: Moment) {
+pub fn resumed_at(now: Micros) {
     TABLE.exclusive().serving_since = Some(now);
 }
 
@@ -200,24 +200,24 @@ pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
 
 /// What a worker is told when it begins.
 #[derive(Default)]
-pub struct Orders {
+pub struct WorkerStart {
     /// The batch its predecessor came down to.
     pub batch: Option<i32>,
     /// Since when daemons could reach the server without a break, where this database has yet to be spared.
-    pub spare_since: Option<Moment>,
+    pub spare_since: Option<Micros>,
 }
 
 /// Notes that a worker holds the database, and tells it what it has to know.
-pub fn began(database: pg_sys::Oid, is_behind: bool, now: Moment) -> Orders {
+pub fn began(database: pg_sys::Oid, needs_update: bool, now: Micros) -> WorkerStart {
     let mut table = TABLE.exclusive();
     let serving_since = table.serving_since;
     let Some(slot) = table.slot(database) else {
-        return Orders::default();
+        return WorkerStart::default();
     };
     slot.last_start = Some(now);
-    slot.is_behind = is_behind;
+    slot.needs_update = needs_update;
     let spare_since = serving_since.filter(|since| slot.spared_since != Some(*since));
-    let orders = Orders {
+    let orders = WorkerStart {
         batch: slot.batch,
         spare_since: spare_since.map(|since| since.min(now)),
     };
@@ -229,21 +229,21 @@ pub fn began(database: pg_sys::Oid, is_behind: bool, now: Moment) -> Orders {
 }
 
 /// Notes that the database was spared for long enough: settings that change later do not spare it again.
-pub fn spared(database: pg_sys::Oid, since: Moment) {
+pub fn spared(database: pg_sys::Oid, since: Micros) {
     if let Some(slot) = TABLE.exclusive().slot(database) {
         slot.spared_since = Some(since);
     }
 }
 
 /// Notes an error's text.
-pub fn failed(database: pg_sys::Oid, text: &str, now: Moment) {
+pub fn failed(database: pg_sys::Oid, text: &str, now: Micros) {
     if let Some(slot) = TABLE.exclusive().slot(database) {
         slot.set_error(text, now);
     }
 }
 
 /// Notes how a worker ended and the batch its successor is to begin with.
-pub fn ended(database: pg_sys::Oid, launch: u32, report: Report, batch: Option<i32>, now: Moment) {
+pub fn ended(database: pg_sys::Oid, launch: u32, report: Report, batch: Option<i32>, now: Micros) {
     if let Some(slot) = TABLE.exclusive().slot(database) {
         if slot.launch == launch {
             slot.report = Some(report);
@@ -263,7 +263,7 @@ pub fn report(database: pg_sys::Oid) -> Option<Report> {
 }
 
 /// Notes what the launcher decided about a database.
-pub fn scheduled(database: pg_sys::Oid, next_due: Moment, failures: u32) {
+pub fn scheduled(database: pg_sys::Oid, next_due: Micros, failures: u32) {
     if let Some(slot) = TABLE.exclusive().slot(database) {
         slot.next_due = Some(next_due);
         slot.failures = failures;

@@ -2,9 +2,8 @@
 
 use pgrx::prelude::*;
 
-use super::foreign;
-use crate::entry;
-use crate::refusal;
+use super::ffi;
+use crate::postgres::{entry, refusal};
 
 /// An error that aborted a transaction.
 pub struct Failure {
@@ -30,14 +29,14 @@ pub fn run_as<R>(
     let outcome = entry::catch(|| unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
-        let former = owner.map(foreign::become_owner);
+        let former = owner.map(ffi::become_owner);
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
         let result = body();
         pg_sys::PopActiveSnapshot();
         pg_sys::CommitTransactionCommand();
         if let Some(former) = former {
-            foreign::back_to(former);
+            ffi::back_to(former);
         }
         result
     });

@@ -20,7 +20,7 @@ CROSS JOIN (VALUES
     ('SELECT multica_fail_stale_tasks(dispatch_timeout_secs => 1, running_timeout_secs => %s)'),
     ('SELECT multica_fail_tasks_for_offline_runtimes(grace_secs => %s)')
 ) AS c (call)
-WHERE outcome(format(c.call, s.secs)) NOT LIKE '22023 argument "%_secs": % is not a usable number of seconds%HINT: Pass a finite number of seconds above 0%'
+WHERE outcome(format(c.call, s.secs)) NOT LIKE '22023 argument "%_secs": % is not a finite number of seconds above 0%HINT: Pass a finite number of seconds above 0%'
 ORDER BY 1, 2;
 
 SELECT outcome('SELECT multica_mark_stale_runtimes_offline(1, -1)');

@@ -48,7 +48,13 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = "claims a second that find nothing, one connection; ids and log are the whole server's, so that a trace of its own work may be among them";
     let mut results = bench.results("idle-claim", about, &["finished"]);
     let progress = Progress::new("idle-claim", load.histories.len() * load.repetitions);
-    let lookup = read(&bench.context.project.root.join("sql/task/choose.sql"))?;
+    let lookup = read(
+        &bench
+            .context
+            .project
+            .root
+            .join("sql/task/claim_candidates.sql"),
+    )?;
     for history in &load.histories {
         let database = bench.histories.copy(*history)?;
         let mut client = database.connect()?;

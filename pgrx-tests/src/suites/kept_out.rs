@@ -65,7 +65,7 @@ fn machines_and_tasks_hide_no_other_from_a_sweep(context: &Context) -> Result<()
     )?;
     expect(
         &mut client,
-        "SELECT cardinality(refused_ids), last_error LIKE 'passes over%a trigger keeps the row%' FROM multica_status()",
+        "SELECT cardinality(refused_ids), last_error LIKE 'skips%a trigger keeps the row%' FROM multica_status()",
         "6 t",
     )
 }

@@ -99,7 +99,7 @@ fn a_refused_beat_costs_no_other_machine_its_beat(context: &Context) -> Result<(
     ensure!(
         warnings
             == [format!(
-                "multica leaves {r17} as it is: not this one (SQLSTATE P0001)"
+                "multica skips {r17}: not this one (SQLSTATE P0001)"
             )],
         "{warnings:?}"
     );
@@ -126,7 +126,7 @@ fn any_number_of_refused_beats_cost_no_other(context: &Context) -> Result<()> {
     )?;
     let warnings = warned.taken();
     ensure!(
-        warnings.len() == 11 && warnings[10] == "multica leaves 20 more rows as they are",
+        warnings.len() == 11 && warnings[10] == "multica skips 20 more rows",
         "{warnings:?}"
     );
     Ok(())

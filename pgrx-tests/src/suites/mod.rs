@@ -45,6 +45,7 @@ mod hostile;
 mod housekeeping;
 mod install;
 mod kept_out;
+mod layers;
 mod lifecycle;
 mod lookups;
 mod many_rows;
@@ -145,6 +146,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     housekeeping::AT_HOME,
     install::AT_HOME,
     kept_out::AT_HOME,
+    layers::ALL,
     lifecycle::ALL,
     many_rows::AT_HOME,
     merge::ALL,

@@ -384,7 +384,7 @@ fn collect(folder: &Path, statements: &mut Vec<(String, String)>) -> Result<()> 
         let path = entry?.path();
         let name = path.display().to_string();
         if path.is_dir() {
-            if !path.ends_with("install") {
+            if !path.ends_with("install") && !path.ends_with("extension") {
                 collect(&path, statements)?;
             }
         } else if !name.contains("multica--") {

@@ -77,7 +77,7 @@ fn an_event_that_is_referred_to_stops_no_verdict(context: &Context) -> Result<()
     )?;
     expect(
         &mut client,
-        "SELECT s.refused_event_ids = ARRAY[a.event_id], s.last_error LIKE 'passes over event%SQLSTATE 23503%audit%'
+        "SELECT s.refused_event_ids = ARRAY[a.event_id], s.last_error LIKE 'skips event%SQLSTATE 23503%audit%'
          FROM multica_status() AS s, audit AS a",
         "t t",
     )
@@ -180,7 +180,7 @@ fn a_task_that_a_trigger_refuses_delays_only_itself(context: &Context) -> Result
         &mut client,
         &format!(
             "SELECT s.refused_ids = ARRAY[{e1}::uuid],
-                 s.last_error LIKE 'passes over ' || {e1} || ' for a while: not this one (SQLSTATE P0001)%'
+                 s.last_error LIKE 'skips ' || {e1} || ' for a while: not this one (SQLSTATE P0001)%'
              FROM multica_status() AS s",
             e1 = id("e1")
         ),

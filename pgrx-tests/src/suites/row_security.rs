@@ -29,7 +29,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 pub const AT_HOME: &[(&str, Suite)] = suite![the_worker_says_that_rows_are_hidden_from_it];
 
 /// What a refused call says.
-const HIDDEN: &str = "row-level security hides rows that this call decides on";
+const HIDDEN: &str = "row-level security hides rows that this call depends on";
 
 /// Functions that return or change the rows that they are asked for, each row for itself: what is hidden is left out.
 const ROW_BY_ROW: [&str; 17] = [

@@ -10,9 +10,10 @@ use crate::context::Context;
 use crate::suites::grant::support::{CAPABILITIES, routines, story};
 
 /// Folders of `sql/` whose statements run against tables that are there.
-const STATEMENTS: [&str; 8] = [
-    "event", "failure", "lock", "repair", "runtime", "status", "sweep", "task",
-];
+const STATEMENTS: [&str; 6] = ["event", "lifecycle", "runtime", "status", "sweep", "task"];
+
+/// Runs only where there is no event log.
+const WITHOUT_THE_LOG: &str = "lifecycle/event/make_state_row.sql";
 
 /// A task waits on a machine that the sweep is going to miss, away from its agent, and the oldest event is due.
 const FOR_THE_SWEEP: &str = "INSERT INTO agent_task_queue (agent_id, runtime_id, context)
@@ -38,6 +39,16 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     calls.push(
         "BEGIN; SELECT FROM multica_sweep(); TRUNCATE audit; UPDATE multica_sweep_state SET refused_until = '-infinity';
          SELECT FROM multica_sweep(); ROLLBACK"
+            .into(),
+    );
+    // A machine registers that was never known by another name.
+    calls.push(
+        r#"BEGIN; SELECT FROM multica_register(
+               (SELECT workspace_id FROM agent_runtime WHERE id = md5('runtime2')::uuid),
+               jsonb_build_object(
+                   'daemon_id', (SELECT daemon_id FROM agent_runtime WHERE id = md5('runtime2')::uuid),
+                   'runtimes', '[{"type": "claude"}]'::jsonb)
+           ); ROLLBACK"#
             .into(),
     );
     // A machine is gone, on which a task waits.
@@ -98,14 +109,24 @@ const RECORD: &str = "SELECT FROM multica_enqueue('00000000-0000-4000-8000-00000
 pub fn statements(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for topic in STATEMENTS {
-        let files = std::fs::read_dir(folder.join(topic)).with_context(|| topic.to_string())?;
-        for file in files {
-            let path = file?.path();
-            let name = path.strip_prefix(folder)?.display().to_string();
-            let text = std::fs::read_to_string(&path)?;
-            let lines = text.lines().skip_while(|line| line.starts_with("--"));
-            found.insert(name, lines.collect::<Vec<_>>().join("\n"));
-        }
+        collect(folder, &folder.join(topic), &mut found)?;
     }
+    found.remove(WITHOUT_THE_LOG);
     Ok(found)
+}
+
+fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
+    let files = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    for file in files {
+        let path = file?.path();
+        if path.is_dir() {
+            collect(root, &path, found)?;
+            continue;
+        }
+        let name = path.strip_prefix(root)?.display().to_string();
+        let text = std::fs::read_to_string(&path)?;
+        let lines = text.lines().skip_while(|line| line.starts_with("--"));
+        found.insert(name, lines.collect::<Vec<_>>().join("\n"));
+    }
+    Ok(())
 }

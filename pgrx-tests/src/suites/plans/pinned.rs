@@ -226,7 +226,7 @@ fn extremes(database: &Database) -> Result<Vec<String>> {
 }
 
 /// Two plans of these have nearly the same cost, so that dead rows and statistics may decide between them; both sort their rows.
-const SORTED: [&str; 2] = ["event/readers.sql", "runtime/gc_candidates.sql"];
+const SORTED: [&str; 2] = ["event/readers.sql", "lifecycle/collection/candidates.sql"];
 
 /// The shapes in which each statement of the library was run.
 struct Shapes(BTreeMap<String, BTreeSet<String>>);

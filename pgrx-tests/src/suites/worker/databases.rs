@@ -36,7 +36,7 @@ pub fn a_refused_task_delays_only_itself(context: &Context) -> Result<()> {
         holds(&mut client, as_it_was)?,
         "the refused task was changed"
     );
-    let line = "passes over 00000000-0000-4000-8000-0000000000e2 for a while";
+    let line = "skips 00000000-0000-4000-8000-0000000000e2 for a while";
     ensure!(said(&cluster, line)? > 0, "the log does not name it");
     client.batch_execute(
         "DROP TRIGGER refuse ON agent_task_queue; UPDATE multica_sweep_state SET refused_until = now() - interval '1 s'",

@@ -1,0 +1,51 @@
+-- A sweep never waits for a row. Of the tasks given, already locked by the caller, those are kept of which every row
+-- that the verdict writes or refers to could be locked at once, the runtime on which the agent lives now among them: its
+-- retry goes there. The others are left for the next pass. The issue is
+-- locked FOR UPDATE because an uncommitted task of the pair holds its key, and a retry would wait for it at the pending
+-- slot. So it would for a task that is just leaving the slot.
+-- The conditions are written so that each is a hashed subplan (IS TRUE and OR keep the planner from making a join of it):
+-- it knows nothing of how many rows there are, and a join of these would be a nested loop, quadratic in the batch.
+WITH task AS MATERIALIZED (
+    SELECT id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, trigger_comment_id
+    FROM agent_task_queue
+    WHERE id = ANY ($1)
+),
+locked_agent AS MATERIALIZED (
+    SELECT id, runtime_id FROM agent WHERE id = ANY (ARRAY(SELECT agent_id FROM task)) FOR NO KEY UPDATE SKIP LOCKED
+),
+locked_issue AS MATERIALIZED (
+    SELECT id FROM issue WHERE id = ANY (ARRAY(SELECT issue_id FROM task)) FOR UPDATE SKIP LOCKED
+),
+locked_runtime AS MATERIALIZED (
+    SELECT id
+    FROM agent_runtime
+    WHERE id = ANY (ARRAY(SELECT runtime_id FROM task UNION ALL SELECT runtime_id FROM locked_agent))
+    FOR KEY SHARE SKIP LOCKED
+),
+locked_chat AS MATERIALIZED (
+    SELECT id FROM chat_session WHERE id = ANY (ARRAY(SELECT chat_session_id FROM task)) FOR NO KEY UPDATE SKIP LOCKED
+),
+locked_run AS MATERIALIZED (
+    SELECT id FROM autopilot_run WHERE id = ANY (ARRAY(SELECT autopilot_run_id FROM task)) FOR NO KEY UPDATE SKIP LOCKED
+),
+locked_comment AS MATERIALIZED (
+    SELECT id FROM comment WHERE id = ANY (ARRAY(SELECT trigger_comment_id FROM task)) FOR KEY SHARE SKIP LOCKED
+),
+slot_task AS MATERIALIZED (
+    SELECT o.id, task.id AS task_id
+    FROM task
+    JOIN agent_task_queue AS o ON o.issue_id = task.issue_id AND o.agent_id = task.agent_id
+    WHERE o.status IN ('queued', 'dispatched') AND o.id <> task.id
+),
+free_slot_task AS MATERIALIZED (
+    SELECT id FROM agent_task_queue WHERE id = ANY (ARRAY(SELECT id FROM slot_task)) FOR SHARE SKIP LOCKED
+)
+SELECT task.id
+FROM task
+WHERE (task.agent_id IN (SELECT a.id FROM locked_agent AS a WHERE (a.runtime_id IN (SELECT r.id FROM locked_runtime AS r)) IS TRUE)) IS TRUE
+  AND (task.runtime_id IN (SELECT r.id FROM locked_runtime AS r)) IS TRUE
+  AND (task.issue_id IS NULL OR task.issue_id IN (SELECT i.id FROM locked_issue AS i))
+  AND (task.chat_session_id IS NULL OR task.chat_session_id IN (SELECT c.id FROM locked_chat AS c))
+  AND (task.autopilot_run_id IS NULL OR task.autopilot_run_id IN (SELECT p.id FROM locked_run AS p))
+  AND (task.trigger_comment_id IS NULL OR task.trigger_comment_id IN (SELECT m.id FROM locked_comment AS m))
+  AND task.id NOT IN (SELECT s.task_id FROM slot_task AS s WHERE s.id NOT IN (SELECT f.id FROM free_slot_task AS f))

@@ -1,0 +1,17 @@
+-- What went wrong, as much of it as an operator reads at once, and the rows that sweeps pass over for a while because of it. $3: whether rows are passed over, events
+-- (lifecycle/writer/refuse_events.sql) included. All of them are tried again when the while of the first is over: a steady stream of refusals
+-- puts off none for ever. The caller has locked the row.
+UPDATE multica_sweep_state AS s
+SET last_error = pg_catalog.left($1, 2000),
+    last_error_at = pg_catalog.clock_timestamp(),
+    refused_ids = CASE
+        WHEN NOT $3 THEN s.refused_ids
+        WHEN s.refused_until > pg_catalog.clock_timestamp()
+            AND s.refused_until < pg_catalog.clock_timestamp() + interval '6 minutes' THEN s.refused_ids || $2::uuid[]
+        ELSE $2::uuid[]
+    END,
+    refused_until = CASE
+        WHEN NOT $3 OR s.refused_until > pg_catalog.clock_timestamp()
+            AND s.refused_until < pg_catalog.clock_timestamp() + interval '6 minutes' THEN s.refused_until
+        ELSE pg_catalog.clock_timestamp() + interval '5 minutes'
+    END

@@ -1,6 +1,0 @@
--- The row of the state where there is no event log that could say more. Never waited for, as in event/first_mark.sql.
-INSERT INTO multica_sweep_state (only_row)
-SELECT true
-WHERE pg_try_advisory_xact_lock('pg_class'::regclass::oid::bigint::integer, 'multica_sweep_state'::regclass::oid::bigint::integer)
-  AND NOT EXISTS (SELECT FROM multica_sweep_state)
-ON CONFLICT DO NOTHING

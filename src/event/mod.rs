@@ -1,0 +1,203 @@
+//! The outbox: what happened, recorded in the transaction in which it happened, and read without gaps.
+
+use pgrx::prelude::*;
+
+use crate::argument::{excerpt, key, required};
+use crate::error::{Error, Result, Word};
+use crate::lifecycle::event::{Asker, ensure_next_id, lowest_held};
+use crate::postgres::clock;
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::entry::entry;
+use crate::postgres::refusal::unless_referred_to;
+use crate::postgres::statement::{Statement, arg};
+use crate::types::{Event, Reader};
+
+static BOUND: Statement = Statement::volatile(sql!("event/bound.sql"));
+static READ: Statement = Statement::volatile(sql!("event/read.sql")).of_visible_rows();
+static POSITION: Statement = Statement::volatile(sql!("event/position.sql")).of_visible_rows();
+static ADD_READER: Statement = Statement::volatile(sql!("event/add_reader.sql"));
+static LOCK_READER: Statement =
+    Statement::volatile(sql!("event/lock_reader.sql")).of_visible_rows();
+static MOVE_READER: Statement =
+    Statement::volatile(sql!("event/move_reader.sql")).of_visible_rows();
+static FORGET_READER: Statement =
+    Statement::volatile(sql!("event/forget_reader.sql")).of_visible_rows();
+static READERS: Statement = Statement::stable(sql!("event/readers.sql")).of_visible_rows();
+
+extension_sql_file!(
+    "../../sql/extension/comments/event.sql",
+    name = "event_comments",
+    requires = [
+        multica_events,
+        multica_take_events,
+        multica_forget_reader,
+        multica_list_readers
+    ]
+);
+
+/// The events after `after_id` that no open transaction can still precede.
+fn read(after: i64, limit: i64) -> Result<Vec<(i64, Composite<Event>)>> {
+    let drawn: i64 = BOUND.row(&[], |row| row.must(1)).unwrap_or_default();
+    ensure_next_id(drawn, Asker::Reader { after })?;
+    let through = lowest_held().map_or(drawn, |held| held.min(drawn));
+    Ok(READ.rows(&[arg(after), arg(through), arg(limit)], |row| {
+        (row.must(1), Composite::from_row(row))
+    }))
+}
+
+/// Reading in order needs a fresh snapshot between its steps and sight of every lock of the primary.
+fn readable_here() -> Result<()> {
+    if unsafe { pg_sys::RecoveryInProgress() } {
+        return Err(Error::state(
+            Word::OnStandby,
+            "events cannot be read on a standby",
+            "The locks that keep readers from skipping events are on the primary.",
+            "Read events on the primary.",
+        ));
+    }
+    if unsafe { pg_sys::XactIsoLevel } > pg_sys::XACT_READ_COMMITTED as i32 {
+        return Err(Error::state(
+            Word::WrongIsolation,
+            "events can only be read in a READ COMMITTED transaction",
+            "At a higher isolation level the snapshot is older than the locks that are checked, so that events could be skipped.",
+            "Use BEGIN ISOLATION LEVEL READ COMMITTED.",
+        ));
+    }
+    Ok(())
+}
+
+/// Never a silent gap: what was trimmed unread is an error, and so is a position that this log cannot have given. Asked after the
+/// events were read, so that a trim in between is noticed too.
+fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
+    let (trimmed, is_lost): (i64, bool) = POSITION
+        .row(&[arg(after)], |row| (row.must(1), row.must(2)))
+        .unwrap_or_default();
+    if after < trimmed {
+        return Err(Error::state(
+            Word::EventsTrimmed,
+            format!("events after {after} have been trimmed"),
+            format!(
+                "Events up to {trimmed} were trimmed after multica.event_retention, or removed."
+            ),
+            hint(trimmed),
+        ));
+    }
+    if is_lost {
+        return Err(Error::state(
+            Word::LogRestarted,
+            format!("event {after} is not in the event log"),
+            "The event log has restarted since that event: it was restored, emptied, or moved to another server.",
+            hint(trimmed),
+        ));
+    }
+    Ok(())
+}
+
+fn most_events(max_events: Option<i32>) -> Result<i64> {
+    let limit = required("max_events", max_events)?;
+    if limit < 1 {
+        return Err(Error::invalid(
+            "max_events",
+            format!("{limit} is below 1"),
+            "Pass 1 or more.",
+        ));
+    }
+    Ok(i64::from(limit))
+}
+
+/// The events after an id, in order, for a reader that remembers by itself how far it has read.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_events(
+    after_id: default!(Option<i64>, "0"),
+    max_events: default!(Option<i32>, "1000"),
+) -> SetOfIterator<'static, Composite<Event>> {
+    entry(|| {
+        let after = required("after_id", after_id)?;
+        if after < 0 {
+            let problem = format!("{after} is below 0");
+            let hint = "Pass the id of the last event read, or 0 to begin.";
+            return Err(Error::invalid("after_id", problem, hint));
+        }
+        let limit = most_events(max_events)?;
+        readable_here()?;
+        let events = read(after, limit)?;
+        kept_since(after, |trimmed| {
+            format!(
+                "Rebuild your state from the tables, then continue with multica_events(after_id => {trimmed})."
+            )
+        })?;
+        Ok(set(events.into_iter().map(|(_, event)| event).collect()))
+    })
+}
+
+/// The next events of a named reader, whose position moves in the caller's transaction.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_take_events(
+    reader: Option<&str>,
+    max_events: default!(Option<i32>, "1000"),
+) -> SetOfIterator<'static, Composite<Event>> {
+    entry(|| {
+        let reader = required("reader", reader)?;
+        key("reader", reader)?;
+        let limit = most_events(max_events)?;
+        readable_here()?;
+        let now = clock::now();
+        let position: i64 = match LOCK_READER.row(&[arg(reader)], |row| row.must(1)) {
+            Some(position) => position,
+            None => {
+                ADD_READER.run(&[arg(reader), arg(now)]);
+                LOCK_READER
+                    .row(&[arg(reader)], |row| row.must(1))
+                    .ok_or_else(|| {
+                        Error::state(
+                            Word::TryAgain,
+                            format!(
+                                "reader \"{}\" was forgotten by another session in the meantime",
+                                excerpt(reader)
+                            ),
+                            "",
+                            "Repeat the call to start again.",
+                        )
+                    })?
+            }
+        };
+        let events = read(position, limit)?;
+        kept_since(position, |_| {
+            let name = pgrx::spi::quote_literal(reader);
+            format!(
+                "Rebuild the reader's state from the tables, then start again: SELECT multica_forget_reader({name});"
+            )
+        })?;
+        if let Some((last, _)) = events.last()
+            && MOVE_READER.run(&[arg(reader), arg(*last), arg(now)]) == 0
+        {
+            return Err(Error::kept_out(
+                format!("reader \"{}\" could not be moved forward", excerpt(reader)),
+                "A trigger on multica_event_reader keeps its position unchanged.",
+            ));
+        }
+        Ok(set(events.into_iter().map(|(_, event)| event).collect()))
+    })
+}
+
+/// Forgets a named reader: nothing is kept for it any longer. True: there was one.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_forget_reader(reader: Option<&str>) -> bool {
+    entry(|| {
+        let reader = required("reader", reader)?;
+        let forgotten = unless_referred_to(format!("reader \"{}\"", excerpt(reader)), || {
+            FORGET_READER.run(&[arg(reader)])
+        });
+        Ok(forgotten > 0)
+    })
+}
+
+/// Every named reader and how far it has come, the slowest first.
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_list_readers() -> SetOfIterator<'static, Composite<Reader>> {
+    entry(|| Ok(set(READERS.rows(&[], Composite::from_row))))
+}

@@ -1,0 +1,261 @@
+//! The shape of tables as the catalogue has it: of those that the files of `sql/tables` declare, and of those found.
+
+use std::collections::HashSet;
+
+use pgrx::prelude::*;
+
+use super::tables::{REST, TABLES, TASKS, added};
+use crate::postgres::ddl;
+use crate::postgres::statement::{Row, Statement, arg};
+use crate::postgres::subtransaction::rolled_back;
+
+static FOUND: Statement = Statement::volatile(sql!("install/tables.sql"));
+static COLUMNS: Statement = Statement::volatile(sql!("install/columns.sql"));
+static CONSTRAINTS: Statement = Statement::volatile(sql!("install/constraints.sql"));
+static INDEXES: Statement = Statement::volatile(sql!("install/indexes.sql"));
+static PARTS: Statement = Statement::volatile(sql!("install/parts.sql"));
+static STATUSES: Statement = Statement::volatile(sql!("install/statuses.sql"));
+static TEMPORARY: Statement = Statement::volatile(sql!("install/temporary.sql"));
+static SET_LOCAL: Statement = Statement::volatile(sql!("install/set_local.sql"));
+
+/// A relation that is called like one of the tables.
+pub struct Relation {
+    /// Its name.
+    pub name: String,
+    /// Whether it is an ordinary or partitioned table.
+    pub is_table: bool,
+    /// Name of its owner.
+    pub owner: String,
+    /// Whether the caller has the owner's rights.
+    pub is_ours: bool,
+}
+
+/// A column of a table.
+pub struct Column {
+    /// Name of its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub oid: pg_sys::Oid,
+    /// Its type in words.
+    pub type_name: String,
+    /// Whether it is NOT NULL.
+    pub not_null: bool,
+    /// Whether something is inserted where nothing is given.
+    pub has_default: bool,
+    /// What adds it to its table.
+    pub add: String,
+    /// What makes it NOT NULL.
+    pub set_not_null: String,
+    /// What gives it its default, if it has one.
+    pub set_default: Option<String>,
+}
+
+/// A constraint of a table, or a unique index that guards as much.
+pub struct Constraint {
+    /// Name of its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Equal for two constraints of one meaning.
+    pub signature: String,
+    /// What adds it to its table.
+    pub add: String,
+}
+
+/// An index of a table.
+pub struct Index {
+    /// Name of its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Its keys in order, each with its operator class and direction.
+    pub keys: Vec<String>,
+    /// Its predicate, empty for none.
+    pub predicate: String,
+    /// Whether it is unique.
+    pub unique: bool,
+    /// Whether it can be used: a failed CREATE INDEX CONCURRENTLY leaves one that cannot.
+    pub usable: bool,
+    /// Whether it belongs to a constraint.
+    pub of_constraint: bool,
+    /// What creates it.
+    pub create: String,
+}
+
+/// Whatever else belongs to a table: a default, a comment, a trigger, a trigger's function.
+pub struct Part {
+    /// Name of its table.
+    pub table: Option<String>,
+    /// Name of the object that has it, or that it is.
+    pub object: String,
+    /// What it is.
+    pub kind: String,
+    /// Equal for two parts of one meaning.
+    pub value: String,
+    /// What makes it so.
+    pub mend: String,
+}
+
+impl Part {
+    /// Whether it is a trigger or the function of one.
+    pub fn is_trigger(&self) -> bool {
+        matches!(self.kind.as_str(), "function" | "trigger")
+    }
+}
+
+/// Columns, constraints, indexes and other parts of the tables in one schema.
+pub struct Shape {
+    /// Every column.
+    pub columns: Vec<Column>,
+    /// Every constraint.
+    pub constraints: Vec<Constraint>,
+    /// Every index, those of constraints included.
+    pub indexes: Vec<Index>,
+    /// Every other part.
+    pub parts: Vec<Part>,
+}
+
+/// What the files declare.
+pub struct DeclaredSchema {
+    /// Everything that they declare.
+    pub all: Shape,
+    /// What each CREATE TABLE brings along, by table and name: columns, constraints, indexes.
+    pub with_table: HashSet<(String, String)>,
+    /// What install may add to an adopted table, by table and name.
+    pub addable: HashSet<(String, String)>,
+    /// The task statuses.
+    pub statuses: Vec<String>,
+}
+
+impl DeclaredSchema {
+    /// Declares the tables as temporary ones, looks at them and takes them back, so that the shape is said once, in the
+    /// files, and both sides of a comparison are in the catalogue's own words. Statements are made out for `schema`.
+    pub fn declare(schema: &str) -> Self {
+        rolled_back(|| {
+            set_local("search_path", "pg_temp");
+            for table in &TABLES {
+                ddl::run(&[table.shape]);
+            }
+            let namespace = TEMPORARY
+                .row(&[], |row| row.must::<pg_sys::Oid>(1))
+                .unwrap_or(pg_sys::InvalidOid);
+            let with_table = Shape::read(namespace, schema).names();
+            ddl::run(&REST);
+            let servers = Shape::read(namespace, schema).names();
+            ddl::run(&added("pg_temp"));
+            let mut all = Shape::read(namespace, schema);
+            let addable = all.names().difference(&servers).cloned().collect();
+            let path = pgrx::spi::quote_identifier(schema);
+            let extras = TABLES.iter().map(|table| table.extra("pg_temp", &path));
+            ddl::run(&extras.collect::<Vec<_>>());
+            all.parts = parts(namespace, schema);
+            let statuses = statuses(namespace).into_iter().flatten().collect();
+            Self {
+                all,
+                with_table,
+                addable,
+                statuses,
+            }
+        })
+    }
+}
+
+impl Shape {
+    /// Reads the tables of one namespace; statements are made out for `schema`.
+    pub fn read(namespace: pg_sys::Oid, schema: &str) -> Self {
+        let args = || [arg(namespace), arg(names()), arg(schema.to_string())];
+        Self {
+            columns: COLUMNS.rows(&args(), column),
+            constraints: CONSTRAINTS.rows(&args(), constraint),
+            indexes: INDEXES.rows(&args(), index),
+            parts: parts(namespace, schema),
+        }
+    }
+
+    fn names(&self) -> HashSet<(String, String)> {
+        let columns = self.columns.iter().map(|it| (&it.table, &it.name));
+        let constraints = self.constraints.iter().map(|it| (&it.table, &it.name));
+        let indexes = self.indexes.iter().map(|it| (&it.table, &it.name));
+        let parts = self.parts.iter().filter(|it| it.is_trigger());
+        let parts = parts.filter_map(|it| Some((it.table.as_ref()?, &it.object)));
+        columns
+            .chain(constraints)
+            .chain(indexes)
+            .chain(parts)
+            .map(|(table, name)| (table.clone(), name.clone()))
+            .collect()
+    }
+}
+
+/// The relations of a namespace that are called like the tables, in the order of the files.
+pub fn relations(namespace: pg_sys::Oid) -> Vec<Relation> {
+    FOUND.rows(&[arg(namespace), arg(names())], |row| Relation {
+        name: row.must(1),
+        is_table: matches!(row.must::<String>(2).as_str(), "r" | "p"),
+        owner: row.must(3),
+        is_ours: row.must(4),
+    })
+}
+
+/// The words that each validated CHECK on the status of the task table allows.
+pub fn statuses(namespace: pg_sys::Oid) -> Vec<Vec<String>> {
+    STATUSES.rows(&[arg(namespace), arg(TASKS.to_string())], |row| row.must(1))
+}
+
+/// Sets a parameter until the end of the transaction or subtransaction.
+pub fn set_local(name: &str, value: &str) {
+    SET_LOCAL.run(&[arg(name.to_string()), arg(value.to_string())]);
+}
+
+fn names() -> Vec<String> {
+    TABLES.iter().map(|table| table.name.to_string()).collect()
+}
+
+fn parts(namespace: pg_sys::Oid, schema: &str) -> Vec<Part> {
+    let args = [arg(namespace), arg(names()), arg(schema.to_string())];
+    PARTS.rows(&args, |row| Part {
+        table: row.get(1),
+        object: row.must(2),
+        kind: row.must(3),
+        value: row.must(4),
+        mend: row.must(5),
+    })
+}
+
+fn column(row: &Row) -> Column {
+    Column {
+        table: row.must(1),
+        name: row.must(2),
+        oid: row.must(3),
+        type_name: row.must(4),
+        not_null: row.must(5),
+        has_default: row.must(6),
+        add: row.must(7),
+        set_not_null: row.must(8),
+        set_default: row.get(9),
+    }
+}
+
+fn constraint(row: &Row) -> Constraint {
+    Constraint {
+        table: row.must(1),
+        name: row.must(2),
+        signature: row.must(3),
+        add: row.must(4),
+    }
+}
+
+fn index(row: &Row) -> Index {
+    Index {
+        table: row.must(1),
+        name: row.must(2),
+        keys: row.must(3),
+        predicate: row.must(4),
+        unique: row.must(5),
+        usable: row.must(6),
+        of_constraint: row.must(7),
+        create: row.must(8),
+    }
+}

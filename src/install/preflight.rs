@@ -1,0 +1,141 @@
+//! What install refuses to touch. Everything here is asked before anything is changed.
+
+use pgrx::prelude::*;
+
+use super::Installation;
+use super::catalog::{DeclaredSchema, Relation, Shape, statuses};
+use super::plan::{find_column, is_required};
+use super::tables::TASKS;
+use crate::error::{Error, Result, Word};
+use crate::postgres::statement::{Statement, arg};
+
+static GENERATION: Statement = Statement::volatile(sql!("install/generation.sql"));
+static UNKNOWN_STATUS: Statement = Statement::volatile(sql!("install/unknown_status.sql"));
+
+/// Raises the first reason not to adopt what is there.
+pub fn refuse(
+    place: &Installation,
+    wanted: &DeclaredSchema,
+    relations: &[Relation],
+    found: &Shape,
+) -> Result<()> {
+    not_a_table(relations)?;
+    not_multica(wanted, relations, found)?;
+    other_type(wanted, found)?;
+    other_generation(place.oid, wanted, relations)?;
+    other_owner(place, relations)
+}
+
+fn not_a_table(relations: &[Relation]) -> Result<()> {
+    let Some(other) = relations.iter().find(|relation| !relation.is_table) else {
+        return Ok(());
+    };
+    Err(Error::state(
+        Word::TableConflict,
+        format!("\"{}\" is not a table", other.name),
+        "multica works with ordinary and partitioned tables only.",
+        ELSEWHERE,
+    ))
+}
+
+fn not_multica(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Result<()> {
+    let required = wanted.all.columns.iter().filter(|column| {
+        is_required(wanted, column) && relations.iter().any(|it| it.name == column.table)
+    });
+    for column in required {
+        if find_column(found, column).is_none() {
+            return Err(Error::state(
+                Word::TableConflict,
+                format!("table \"{}\" is not a table of Multica", column.table),
+                format!("It has no column \"{}\".", column.name),
+                ELSEWHERE,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn other_type(wanted: &DeclaredSchema, found: &Shape) -> Result<()> {
+    for column in &wanted.all.columns {
+        let Some(there) = find_column(found, column) else {
+            continue;
+        };
+        if there.oid != column.oid {
+            return Err(Error::state(
+                Word::TableConflict,
+                format!(
+                    "column \"{}\" of table \"{}\" has type {}, not {}",
+                    column.name, column.table, there.type_name, column.type_name
+                ),
+                "",
+                ELSEWHERE,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn other_generation(
+    namespace: pg_sys::Oid,
+    wanted: &DeclaredSchema,
+    relations: &[Relation],
+) -> Result<()> {
+    let known = &wanted.statuses;
+    let reason: Option<(String, String)> = GENERATION
+        .row(&[arg(namespace), arg(known.clone())], |row| {
+            (row.must(1), row.must(2))
+        });
+    if let Some((message, detail)) = reason {
+        return Err(unsupported(message, detail));
+    }
+    let is_there = relations.iter().any(|relation| relation.name == TASKS);
+    let mut checks = statuses(namespace).into_iter();
+    let is_checked = checks.any(|words| words.iter().all(|word| known.contains(word)));
+    if !is_there || is_checked {
+        return Ok(());
+    }
+    let unknown: Option<String> = UNKNOWN_STATUS.row(&[arg(known.clone())], |row| row.must(1));
+    unknown.map_or(Ok(()), |status| {
+        Err(unsupported(
+            format!("task status \"{status}\" is unknown to this version"),
+            format!("A row of table \"{TASKS}\" has it."),
+        ))
+    })
+}
+
+fn other_owner(place: &Installation, relations: &[Relation]) -> Result<()> {
+    let Some(first) = relations.first() else {
+        return Ok(());
+    };
+    if relations.iter().any(|it| it.owner != first.owner) {
+        let owners: Vec<String> = relations
+            .iter()
+            .map(|it| format!("\"{}\" belongs to {}", it.name, it.owner))
+            .collect();
+        return Err(Error::Privilege {
+            message: "the tables of multica belong to different roles".into(),
+            detail: format!("{}.", owners.join(", ")),
+            hint: "Give them to one role with ALTER TABLE ... OWNER TO.".into(),
+        });
+    }
+    if first.is_ours {
+        return Ok(());
+    }
+    Err(Error::Privilege {
+        message: format!("the tables of multica belong to {}", first.owner),
+        detail: format!("The current role is {}.", place.caller),
+        hint: format!("Run it as {} or as a superuser.", first.owner),
+    })
+}
+
+fn unsupported(message: String, detail: String) -> Error {
+    Error::Unsupported {
+        word: Word::UnknownSchema,
+        message,
+        detail,
+        hint: "Install a version of multica that knows this schema, or install into a schema of its own.".into(),
+    }
+}
+
+const ELSEWHERE: &str = "Nothing was changed. Install the extension in the schema of the server's tables, or in a schema \
+                         of its own: DROP EXTENSION multica; CREATE EXTENSION multica SCHEMA ...;";

@@ -1,0 +1,73 @@
+//! What install lets pass but says: things that a DBA decides.
+
+use pgrx::pg_sys::errcodes::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::Installation;
+use super::catalog::{DeclaredSchema, Relation};
+use crate::postgres::statement::{Statement, arg};
+
+static LOOSE_TRIGGERS: Statement =
+    Statement::volatile(sql!("install/triggers_without_search_path.sql"));
+static UNFILLED_COLUMNS: Statement = Statement::volatile(sql!("install/unfilled_columns.sql"));
+
+static FORCED: Statement = Statement::stable(sql!("install/forced_row_security.sql"));
+
+/// Raises a warning where row-level security is forced on the owner of tables: a sweep of the worker is refused as soon as it
+/// decides on a row that policies hide from the owner.
+pub fn warn_of_forced_row_security() {
+    if let Some(tables) = FORCED.row(&[], |row| row.get::<String>(1)).flatten() {
+        warning(
+            format!("row-level security is forced on the owner of {tables}"),
+            "Sweeps run as the owner, and fail when they depend on rows that policies hide from it.",
+            "Run ALTER TABLE name NO FORCE ROW LEVEL SECURITY; or add a policy that shows the owner all rows.".into(),
+        );
+    }
+}
+
+/// Raises every warning that the place and the adopted tables give cause for.
+pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation]) {
+    if place.open_to_all {
+        warning(
+            format!("every role may create objects in schema {}", place.schema),
+            "The functions of multica look names up in this schema.",
+            format!("Run REVOKE CREATE ON SCHEMA {} FROM PUBLIC;", place.schema),
+        );
+    }
+    warn_of_forced_row_security();
+    let adopted: Vec<String> = relations.iter().map(|it| it.name.clone()).collect();
+    let args = [arg(place.oid), arg(adopted.clone())];
+    if let Some(functions) = LOOSE_TRIGGERS
+        .row(&args, |row| row.get::<String>(1))
+        .flatten()
+    {
+        warning(
+            format!("trigger functions without a search_path of their own: {functions}"),
+            "When a function of multica fires them, they run under its search_path.",
+            "Give each its own: ALTER FUNCTION ... SET search_path = ...;".into(),
+        );
+    }
+    let known = wanted.all.columns.iter();
+    let known: Vec<String> = known
+        .map(|it| format!("{}.{}", it.table, it.name))
+        .collect();
+    let args = [arg(place.oid), arg(adopted), arg(known)];
+    if let Some(columns) = UNFILLED_COLUMNS
+        .row(&args, |row| row.get::<String>(1))
+        .flatten()
+    {
+        warning(
+            format!("unknown columns that are NOT NULL and have no default: {columns}"),
+            "A function of multica that inserts a row into such a table fails, unless a trigger fills the column.",
+            "Give each a default: ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...;".into(),
+        );
+    }
+}
+
+fn warning(message: String, detail: &str, hint: String) {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "multica")
+        .set_detail(detail)
+        .set_hint(hint)
+        .report(PgLogLevel::WARNING);
+}

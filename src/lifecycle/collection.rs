@@ -1,0 +1,51 @@
+//! Collection of runtimes that were offline for long and that nothing uses. History survives it.
+
+use pgrx::Uuid;
+
+use super::event::Call;
+use super::history::move_free;
+use super::writer::Writer;
+use crate::postgres::statement::{Row, Statement, arg};
+
+static CANDIDATES: Statement = Statement::volatile(sql!("lifecycle/collection/candidates.sql"));
+static UNUSED: Statement = Statement::volatile(sql!("lifecycle/collection/unused.sql"));
+static DELETE: Statement = Statement::volatile(sql!("lifecycle/collection/delete.sql"));
+static KEPT: Statement = Statement::volatile(sql!("lifecycle/collection/kept.sql"));
+
+/// Deletes runtimes that were offline for longer than `ttl_secs` and that nobody uses: at most `limit`, re-pointing at
+/// most as many tasks. The second value says that a bound was hit. Events as by
+/// [`super::liveness::mark_stale`].
+pub fn delete_expired<R>(
+    ttl_secs: f64,
+    limit: Option<i64>,
+    writer: &mut Writer,
+    call: &mut Call,
+    mut decode: impl FnMut(&Row) -> R,
+) -> (Vec<R>, bool) {
+    let exclude = writer.exclude();
+    let args = [arg(call.now()), arg(ttl_secs), arg(exclude), arg(limit)];
+    let candidates: Vec<Uuid> = CANDIDATES.rows(&args, |row| row.must(1));
+    if candidates.is_empty() {
+        return (Vec::new(), false);
+    }
+    let hit = |count: usize| limit.is_some_and(|limit| count as i64 >= limit);
+    let more = hit(candidates.len());
+    let unused: Vec<Uuid> = UNUSED.rows(&[arg(candidates)], |row| row.must(1));
+    let mut left_tasks = false;
+    let (deleted, rows) = writer.runtimes(&unused, "runtime_gc", call, |piece| {
+        left_tasks |= hit(move_free(piece, limit));
+        DELETE.rows(&[arg(piece.to_vec())], |row| {
+            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+        })
+    });
+    if deleted.len() < unused.len() {
+        let left: Vec<Uuid> = unused
+            .iter()
+            .copied()
+            .filter(|id| !deleted.contains(id))
+            .collect();
+        let kept: Vec<Uuid> = KEPT.rows(&[arg(left)], |row| row.must(1));
+        writer.keep_out(&kept, []);
+    }
+    (rows, more || left_tasks)
+}

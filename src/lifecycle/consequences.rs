@@ -1,0 +1,189 @@
+//! The failure pipeline: what follows from failed tasks, in one transaction and a fixed number of statements.
+//!
+//! Every path that fails a task ends here. The caller holds the locks of [`crate::lifecycle::lock_set`] on everything the steps touch.
+
+use std::collections::{BTreeSet, HashMap};
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use super::event::{Call, TaskSnapshot};
+use super::rows_in_work;
+use crate::postgres::statement::{Statement, arg};
+
+static FAIL: Statement = Statement::volatile(sql!("lifecycle/consequences/fail.sql")).by_id();
+static RETRY: Statement = Statement::volatile(sql!("lifecycle/consequences/retry.sql")).by_id();
+static RESET_ISSUES: Statement =
+    Statement::volatile(sql!("lifecycle/consequences/reset_issues.sql")).by_id();
+static FOLLOW_AUTOPILOT: Statement =
+    Statement::volatile(sql!("lifecycle/consequences/follow_autopilot.sql")).by_id();
+static POINT_CHATS: Statement =
+    Statement::volatile(sql!("lifecycle/consequences/point_chats.sql")).by_id();
+static RECONCILE_AGENTS: Statement =
+    Statement::volatile(sql!("lifecycle/consequences/reconcile_agents.sql")).in_index_order();
+
+/// Why tasks are failed: the text of `error` and the word of `failure_reason`.
+pub struct Reason {
+    /// Text a person reads.
+    pub error: &'static str,
+    /// Word that decides whether there is a retry.
+    pub word: &'static str,
+}
+
+/// The runtime is offline.
+pub const RUNTIME_OFFLINE: Reason = Reason {
+    error: "runtime went offline",
+    word: "runtime_offline",
+};
+/// The daemon restarted and no longer knows the task.
+pub const RUNTIME_RECOVERY: Reason = Reason {
+    error: "daemon restarted while task was in flight",
+    word: "runtime_recovery",
+};
+/// Dispatched or running for too long.
+pub const TIMEOUT: Reason = Reason {
+    error: "task timed out",
+    word: "timeout",
+};
+
+/// How much followed from a set of failed tasks.
+#[derive(Default)]
+pub struct Consequences {
+    /// Retries queued.
+    pub retries: Vec<Uuid>,
+    /// Issues set back to todo.
+    pub issues_reset: i64,
+    /// Agents whose status changed.
+    pub agents_reconciled: i64,
+}
+
+impl Consequences {
+    /// How many retries were queued.
+    pub fn retried(&self) -> i64 {
+        self.retries.len() as i64
+    }
+}
+
+impl std::ops::AddAssign for Consequences {
+    fn add_assign(&mut self, other: Self) {
+        self.retries.extend(other.retries);
+        self.issues_reset += other.issues_reset;
+        self.agents_reconciled += other.agents_reconciled;
+    }
+}
+
+/// Fails tasks in flight; gives those that it failed.
+pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Vec<TaskSnapshot> {
+    rows_in_work::set(&tasks);
+    TaskSnapshot::read(
+        &FAIL,
+        &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)],
+    )
+}
+
+/// The four steps, in order, and their events. Retries come before resets for the whole set, so that the outcome does not depend on the
+/// order of rows. `is_announced`: whether to record a task:failed event for a task.
+pub fn apply_consequences(
+    failed: &[TaskSnapshot],
+    is_announced: impl Fn(Uuid) -> bool,
+    call: &mut Call,
+) -> Consequences {
+    if failed.is_empty() {
+        return Consequences::default();
+    }
+    let now = call.now();
+    let tasks = ids(failed.iter());
+    rows_in_work::set(&tasks);
+    let retries = RETRY.rows(&[arg(tasks), arg(now)], TaskSnapshot::reader());
+    let issues = set_back_to_todo(failed, now);
+    let runs = follow_autopilot(failed, now);
+    point_chats(failed, now);
+    let agents = reconcile(&agents_of(failed), now);
+
+    let mut by_parent: HashMap<Option<Uuid>, TaskSnapshot> = retries
+        .into_iter()
+        .map(|retry| (retry.parent(), retry))
+        .collect();
+    let mut retries = Vec::with_capacity(by_parent.len());
+    for task in failed {
+        let retry = by_parent.remove(&Some(task.id()));
+        let retry = retry.map(|retry| {
+            let retry = retry.within(task.workspace());
+            call.task_queued(&retry);
+            retries.push(retry.id());
+            retry.id()
+        });
+        if is_announced(task.id()) {
+            call.task_failed(task, retry);
+        }
+    }
+    for issue in &issues {
+        call.issue_reset(*issue);
+    }
+    for run in runs {
+        call.run_done(run);
+    }
+    for agent in &agents {
+        call.agent_status(*agent);
+    }
+    Consequences {
+        retries,
+        issues_reset: issues.len() as i64,
+        agents_reconciled: agents.len() as i64,
+    }
+}
+
+/// Queues the retry of a failed task if it is eligible.
+pub fn retry(failed: Uuid, now: TimestampWithTimeZone) -> Option<TaskSnapshot> {
+    let retries = TaskSnapshot::read(&RETRY, &[arg(vec![failed]), arg(now)]);
+    retries.into_iter().next()
+}
+
+/// Issues of the tasks that are still in progress with nothing active left go back to todo; gives those that did.
+fn set_back_to_todo(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    let issues: BTreeSet<Uuid> = tasks.iter().filter_map(TaskSnapshot::issue).collect();
+    if issues.is_empty() {
+        return Vec::new();
+    }
+    let issues: Vec<Uuid> = issues.into_iter().collect();
+    RESET_ISSUES.rows(&[arg(issues), arg(now)], |row| row.must(1))
+}
+
+/// Sets the issues of tasks right that go away without having failed.
+pub fn reset_issues(tasks: &[TaskSnapshot], call: &mut Call) {
+    for issue in set_back_to_todo(tasks, call.now()) {
+        call.issue_reset(issue);
+    }
+}
+
+/// Autopilot runs follow their tasks to the end; gives the runs that changed.
+pub fn follow_autopilot(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    let of_runs = ids(tasks.iter().filter(|task| task.is_of_run()));
+    if of_runs.is_empty() {
+        return Vec::new();
+    }
+    FOLLOW_AUTOPILOT.rows(&[arg(of_runs), arg(now)], |row| row.must(1))
+}
+
+/// Chats remember where those of the tasks that ran were when they ended.
+pub fn point_chats(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) {
+    let turns = ids(tasks.iter().filter(|task| task.is_turn()));
+    if !turns.is_empty() {
+        POINT_CHATS.run(&[arg(turns), arg(now)]);
+    }
+}
+
+/// These agents get the status that their tasks call for; gives those that changed.
+pub fn reconcile(agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
+    RECONCILE_AGENTS.rows(&[arg(agents.to_vec()), arg(now)], |row| row.must(1))
+}
+
+/// The agents of tasks.
+pub fn agents_of(tasks: &[TaskSnapshot]) -> Vec<Uuid> {
+    let agents: BTreeSet<Uuid> = tasks.iter().filter_map(TaskSnapshot::agent).collect();
+    agents.into_iter().collect()
+}
+
+fn ids<'a>(tasks: impl Iterator<Item = &'a TaskSnapshot>) -> Vec<Uuid> {
+    tasks.map(TaskSnapshot::id).collect()
+}

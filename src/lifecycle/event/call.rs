@@ -1,0 +1,138 @@
+//! One call: the moment at which it happens, and the events that it records.
+//!
+//! A `Call` is the only way to record an event. What a call announces is recorded when the call returns, in the order in which it
+//! was announced and by one statement.
+
+use std::cell::OnceCell;
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+use serde_json::json;
+
+use super::record::{EventType, Events};
+use super::task_snapshot::{EventDetail, TaskSnapshot};
+use crate::error::Result;
+use crate::postgres::clock;
+use crate::postgres::entry::entry_named;
+
+/// The moment and the events of a call.
+pub struct Call {
+    now: OnceCell<TimestampWithTimeZone>,
+    events: Events,
+}
+
+/// Runs the body of a SQL-callable function that may record events, as [`crate::postgres::entry::entry`] does for one that
+/// records none.
+pub fn call<T, F: FnOnce(&mut Call) -> Result<T>>(work: F) -> T {
+    entry_named(std::any::type_name::<F>(), || {
+        let mut call = Call {
+            now: OnceCell::new(),
+            events: Events::new(None),
+        };
+        let value = work(&mut call)?;
+        call.record();
+        Ok(value)
+    })
+}
+
+/// Runs a sweep that began at `now`. Its events carry its id.
+pub fn sweep<R>(id: Uuid, now: TimestampWithTimeZone, work: impl FnOnce(&mut Call) -> R) -> R {
+    let call = Call {
+        now: OnceCell::from(now),
+        events: Events::new(Some(id)),
+    };
+    call.finish(work)
+}
+
+impl Call {
+    fn finish<R>(mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let result = work(&mut self);
+        self.record();
+        result
+    }
+
+    /// The moment of the call: that of the first question for it. A call asks once it holds its locks, because it may have waited
+    /// for them.
+    pub fn now(&self) -> TimestampWithTimeZone {
+        *self.now.get_or_init(clock::now)
+    }
+
+    /// Runs a part of the call that records its own events, before what the call has announced: rows that are written in a
+    /// subtransaction are rolled back together with their events.
+    pub fn part<R>(&self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let part = Self {
+            now: OnceCell::from(self.now()),
+            events: self.events.none_yet(),
+        };
+        part.finish(work)
+    }
+
+    /// Whether something was announced and is not recorded yet.
+    pub fn is_pending(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Records now what was announced so far: where events describe rows that are about to be deleted, or in the subtransaction
+    /// of these rows.
+    pub fn record(&mut self) {
+        if self.is_pending() {
+            let none = self.events.none_yet();
+            std::mem::replace(&mut self.events, none).record(self.now());
+        }
+    }
+
+    /// An agent's status has changed.
+    pub fn agent_status(&mut self, agent: Uuid) {
+        self.events.push(EventType::AgentStatus, agent, json!({}));
+    }
+
+    /// An issue was set from in_progress to todo.
+    pub fn issue_reset(&mut self, issue: Uuid) {
+        let detail = json!({ "prev_status": "in_progress" });
+        self.events.push(EventType::IssueUpdated, issue, detail);
+    }
+
+    /// An autopilot run has ended.
+    pub fn run_done(&mut self, run: Uuid) {
+        self.events.push(EventType::RunDone, run, json!({}));
+    }
+
+    /// A task waits to be claimed.
+    pub fn task_queued(&mut self, task: &TaskSnapshot) {
+        self.events.describe(EventType::TaskQueued, task, None);
+    }
+
+    /// A task was claimed.
+    pub fn task_dispatched(&mut self, task: &TaskSnapshot) {
+        self.events.describe(EventType::TaskDispatched, task, None);
+    }
+
+    /// A task has ended well.
+    pub fn task_completed(&mut self, task: &TaskSnapshot) {
+        self.events.describe(EventType::TaskCompleted, task, None);
+    }
+
+    /// A task was cancelled.
+    pub fn task_cancelled(&mut self, task: &TaskSnapshot) {
+        self.events.describe(EventType::TaskCancelled, task, None);
+    }
+
+    /// A task has failed; `retry` repeats it.
+    pub fn task_failed(&mut self, task: &TaskSnapshot, retry: Option<Uuid>) {
+        let detail = task.failure(retry);
+        self.events
+            .describe(EventType::TaskFailed, task, Some(detail));
+    }
+
+    /// A turn of a chat has ended. Its text is the application's to add.
+    pub fn turn_done(&mut self, task: &TaskSnapshot) {
+        let detail = EventDetail::Content { content: "" };
+        self.events
+            .describe(EventType::TurnDone, task, Some(detail));
+    }
+
+    /// Something happened to runtimes, given as workspace and runtime: one event per workspace.
+    pub fn runtimes(&mut self, action: &str, runtimes: impl IntoIterator<Item = (Uuid, Uuid)>) {
+        self.events.runtimes(action, runtimes);
+    }
+}

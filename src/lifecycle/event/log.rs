@@ -1,0 +1,306 @@
+//! The ids of the event log: whether the next one lies beyond every id that a reader can hold, and what makes it so.
+//!
+//! The log's sequence does not travel with its rows. A log whose sequence is behind them, or that is found on another server
+//! than where it was, begins anew at an id that no reader can hold, so that no position of before is taken for one of now.
+
+use std::cell::Cell;
+
+use pgrx::prelude::*;
+
+use crate::error::{Error, Result, Word};
+use crate::postgres::role::as_role;
+use crate::postgres::statement::{Row, Statement, arg};
+
+const LOOK_SQL: &str = sql!("lifecycle/event/look.sql");
+
+static OWNER: Statement = Statement::volatile(sql!("lifecycle/event/owner.sql"));
+static LOOK: Statement = Statement::volatile(LOOK_SQL);
+static GLANCE: Statement = Statement::stable(LOOK_SQL);
+static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("lifecycle/event/one_at_a_time.sql"));
+static BEGIN_ANEW: Statement = Statement::volatile(sql!("lifecycle/event/begin_anew.sql"));
+static FIRST_MARK: Statement = Statement::volatile(sql!("lifecycle/event/first_mark.sql"));
+static MAKE_ROW: Statement = Statement::volatile(sql!("lifecycle/event/make_state_row.sql"));
+static LOCK_STATE: Statement = Statement::volatile(sql!("lifecycle/event/lock_state.sql"));
+static MARK: Statement = Statement::volatile(sql!("lifecycle/event/mark.sql"));
+
+/// What beginning anew comes to, for who reads what install does.
+const BEGIN_ANEW_SHORTLY: &str = "SELECT setval('multica_event_log_id_seq', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
+
+/// More ids than this are not drawn between two looks: the log has begun anew, which may have been rolled back.
+const LEAP: i64 = 1 << 32;
+
+/// The last id: what JSON keeps exactly, and what the locks of recording transactions have numbers for.
+const LAST_ID: i64 = (1 << 53) - 1;
+
+thread_local! {
+    /// The highest value of the sequence that this session has met since the log was last found right; None: not looked at.
+    static MET: Cell<Option<i64>> = const { Cell::new(None) };
+    /// The transaction in which this session had the log begin anew: it may still be rolled back.
+    static MENDED_IN: Cell<pg_sys::TransactionId> = const { Cell::new(pg_sys::InvalidTransactionId) };
+}
+
+/// What is wrong with the ids of the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// The sequence is behind the rows, what was trimmed, or what a reader has taken.
+    Behind,
+    /// There are rows, and nothing says what was trimmed before them.
+    StateLost,
+    /// The log was written on another server, or in another database, than this.
+    Elsewhere,
+    /// Nothing is wrong, but it is not noted yet where the log is.
+    Unmarked,
+    /// Nothing is wrong, but the state has no row yet.
+    New,
+}
+
+impl Problem {
+    fn named(word: &str) -> Self {
+        match word {
+            "behind" => Self::Behind,
+            "state_lost" => Self::StateLost,
+            "elsewhere" => Self::Elsewhere,
+            "unmarked" => Self::Unmarked,
+            _ => Self::New,
+        }
+    }
+
+    /// Whether the log has to begin anew.
+    fn is_break(self) -> bool {
+        !matches!(self, Self::Unmarked | Self::New)
+    }
+
+    /// What it is, for who has to do something about it.
+    fn says(self) -> &'static str {
+        match self {
+            Self::Behind => "the sequence of the event log is behind its rows",
+            Self::StateLost => "the event log has rows, and multica_sweep_state has none",
+            Self::Elsewhere => "the event log was written on another server or in another database",
+            Self::Unmarked | Self::New => "the event log is new",
+        }
+    }
+}
+
+/// The log as it was found.
+pub struct Log {
+    problem: Option<Problem>,
+    /// Enabled subscriptions that write into it.
+    subscriptions: Option<String>,
+    last_id: i64,
+    highest_id: i64,
+    trimmed_to: i64,
+    here: Option<String>,
+}
+
+impl Log {
+    fn read(row: &Row) -> Self {
+        let problem: Option<String> = row.get(1);
+        Self {
+            problem: problem.as_deref().map(Problem::named),
+            subscriptions: row.get(2),
+            last_id: row.must(3),
+            highest_id: row.must(4),
+            trimmed_to: row.must(5),
+            here: row.get(6),
+        }
+    }
+
+    /// Looks without changing anything, as the caller; None where the tables are missing.
+    pub fn glance() -> Option<Self> {
+        GLANCE.row(&[], Self::read)
+    }
+
+    /// What keeps its ids from going on, if something does.
+    pub fn trouble(&self) -> Option<String> {
+        let problem = self.problem.filter(|problem| problem.is_break())?;
+        Some(match &self.subscriptions {
+            None => problem.says().into(),
+            Some(names) => format!(
+                "{}, and subscription {names} writes into it",
+                problem.says()
+            ),
+        })
+    }
+
+    fn needs_to_begin_anew(&self) -> bool {
+        self.problem.is_some_and(Problem::is_break)
+    }
+}
+
+/// Who asks for the next ids to be right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody who is about to record: the first one also makes the row of the state.
+    Recorder,
+    /// A reader, for whom nothing is written unless something is wrong.
+    Reader {
+        /// Id of the last event that it has read.
+        after: i64,
+    },
+}
+
+/// Makes sure that the next id lies beyond every id that a reader can hold; `drawn` is the sequence's value. Looked at once a
+/// session, and again where the sequence has moved back or leapt since, or where a reader asks for what comes `after` an id that
+/// was not drawn: what was found right stays so otherwise.
+pub fn ensure_next_id(drawn: i64, asker: Asker) -> Result<()> {
+    let is_drawn = match asker {
+        Asker::Recorder => true,
+        Asker::Reader { after } => after <= drawn,
+    };
+    let goes_on = |met: i64| (met..=met.saturating_add(LEAP)).contains(&drawn);
+    if is_drawn && MET.get().is_some_and(goes_on) {
+        MET.set(Some(drawn));
+        return Ok(());
+    }
+    let Some(owner) = OWNER.row(&[], |row| row.must::<pg_sys::Oid>(1)) else {
+        return Ok(());
+    };
+    as_role(owner, || settle_as_owner(drawn, asker))
+}
+
+fn settle_as_owner(drawn: i64, asker: Asker) -> Result<()> {
+    let Some(log) = LOOK.row(&[], Log::read) else {
+        return Ok(());
+    };
+    if log.needs_to_begin_anew() {
+        if unsafe { pg_sys::XactReadOnly } {
+            return Ok(());
+        }
+        refuse_where_fed(&log)?;
+        return begin_anew();
+    }
+    if asker == Asker::Recorder {
+        mark(&log);
+    }
+    // SAFETY: tells the number of the transaction, and gives it none.
+    let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
+    let is_mended = transaction != pg_sys::InvalidTransactionId && transaction == MENDED_IN.get();
+    // What was noted just now may be rolled back with a savepoint: the next one looks again.
+    let is_noted = log.problem.is_none() || asker != Asker::Recorder;
+    if is_noted && !is_mended {
+        MET.set(Some(drawn));
+    }
+    Ok(())
+}
+
+fn refuse_where_fed(log: &Log) -> Result<()> {
+    let (Some(names), Some(problem)) = (&log.subscriptions, log.problem) else {
+        return Ok(());
+    };
+    Err(Error::state(
+        Word::LogReplicated,
+        format!("subscription {names} writes into the event log"),
+        format!(
+            "The publisher would draw the same ids again: {}.",
+            problem.says()
+        ),
+        format!(
+            "Record and read events on the publisher, or, once this server takes its place, run ALTER SUBSCRIPTION {names} DISABLE;"
+        ),
+    ))
+}
+
+fn refuse_at_the_end(log: &Log) -> Result<()> {
+    if log.highest_id <= LAST_ID - LEAP {
+        return Ok(());
+    }
+    Err(Error::state(
+        Word::TableConflict,
+        "the event log has no ids left",
+        format!(
+            "Its sequence, a row of it or a reader's position is at {}; ids end at {LAST_ID}.",
+            log.highest_id
+        ),
+        "Delete events and readers beyond the last id, then run SELECT setval('multica_event_log_id_seq', 1); the next event restarts the log.",
+    ))
+}
+
+/// What install does about the ids of the log.
+pub enum Repair {
+    /// It has the log begin anew, by this statement.
+    BeginsAnew(String),
+    /// Nothing, because a subscription writes into the log; this statement ends that.
+    IsFed(String),
+}
+
+/// Has the log begin anew where it has to; with `dry_run` only says so.
+pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
+    let is_there = OWNER.row(&[], |_| ()).is_some();
+    let Some(log) = is_there.then(|| LOOK.row(&[], Log::read)).flatten() else {
+        return Ok(None);
+    };
+    if !log.needs_to_begin_anew() {
+        // Before the first id is drawn nothing is noted: a sequence that has drawn none and is noted was set back.
+        if log.problem == Some(Problem::Unmarked) && log.highest_id > 0 && !dry_run {
+            mark(&log);
+        }
+        return Ok(None);
+    }
+    if let Some(names) = log.subscriptions {
+        return Ok(Some(Repair::IsFed(format!(
+            "ALTER SUBSCRIPTION {names} DISABLE"
+        ))));
+    }
+    if !dry_run {
+        begin_anew()?;
+    }
+    Ok(Some(Repair::BeginsAnew(BEGIN_ANEW_SHORTLY.into())))
+}
+
+/// Has the log begin anew, as its owner. Looked at once more when it is this session's turn: another one may have done it.
+fn begin_anew() -> Result<()> {
+    ONE_AT_A_TIME.run(&[]);
+    let Some(log) = LOOK.row(&[], Log::read) else {
+        return Ok(());
+    };
+    if !log.needs_to_begin_anew() {
+        return Ok(());
+    }
+    refuse_where_fed(&log)?;
+    refuse_at_the_end(&log)?;
+    BEGIN_ANEW.run(&[
+        arg(log.last_id),
+        arg(log.trimmed_to),
+        arg(log.highest_id),
+        arg(log.here),
+    ]);
+    MET.set(None);
+    // SAFETY: something was written just now, so that the transaction has a number.
+    MENDED_IN.set(unsafe { pg_sys::GetTopTransactionIdIfAny() });
+    Ok(())
+}
+
+/// Notes where the log is, for the next that looks.
+fn mark(log: &Log) {
+    match log.problem {
+        Some(Problem::New) => {
+            FIRST_MARK.run(&[arg(log.here.clone())]);
+        }
+        // Whoever holds the row says it next time.
+        Some(Problem::Unmarked) if lock_state() => {
+            MARK.run(&[arg(log.here.clone())]);
+        }
+        _ => (),
+    }
+}
+
+/// Locks the row of the state, and makes it where there is none yet; false while another session holds it.
+pub fn lock_state() -> bool {
+    let lock = || LOCK_STATE.run(&[]) > 0;
+    lock() || {
+        make_state_row();
+        lock()
+    }
+}
+
+/// Makes the row of the state where there is none, as the owner of the tables: who sweeps may update it only. Without the event
+/// log there is nobody to be found but the caller, the worker that has an error to record.
+fn make_state_row() {
+    let Some(owner) = OWNER.row(&[], |row| row.must::<pg_sys::Oid>(1)) else {
+        MAKE_ROW.run(&[]);
+        return;
+    };
+    as_role(owner, || {
+        FIRST_MARK.run(&[arg(Option::<String>::None)]);
+    });
+}

@@ -1,0 +1,22 @@
+//! The event log: what happened is recorded in the transaction in which it happened, so that nobody reads over a gap.
+
+mod call;
+mod log;
+pub mod notification;
+mod record;
+mod task_snapshot;
+mod trim;
+
+use crate::postgres::statement::Statement;
+
+pub use call::{Call, call, sweep};
+pub use log::{Asker, Log, Repair, ensure_next_id, lock_state, repair};
+pub use task_snapshot::TaskSnapshot;
+pub use trim::trim;
+
+static LOWEST_HELD: Statement = Statement::volatile(sql!("lifecycle/event/lowest_held.sql"));
+
+/// The id up to which no open transaction can still commit an event, while there is one that may commit any.
+pub fn lowest_held() -> Option<i64> {
+    LOWEST_HELD.row(&[], |row| row.get(1)).flatten()
+}

@@ -1,0 +1,174 @@
+//! Recording: the events of a call, written in its transaction by one statement.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+use serde_json::{Value, json};
+
+use super::log::{self, Asker};
+use super::notification;
+use super::task_snapshot::{EventDetail, TaskSnapshot};
+use crate::postgres::advisory_lock;
+use crate::postgres::statement::{Statement, arg};
+use crate::settings;
+
+static HOLD: Statement = Statement::volatile(sql!("lifecycle/event/hold.sql"));
+static RECORD: Statement = Statement::volatile(sql!("lifecycle/event/record.sql")).by_id();
+
+thread_local! {
+    static HELD: Cell<Option<i64>> = const { Cell::new(None) };
+}
+
+/// What an event is about: the text of its type.
+#[derive(Clone, Copy)]
+pub enum EventType {
+    /// An agent's status has changed.
+    AgentStatus,
+    /// An issue has changed.
+    IssueUpdated,
+    /// An autopilot run has ended.
+    RunDone,
+    /// Something happened to runtimes of a workspace.
+    Runtimes,
+    /// A task waits to be claimed.
+    TaskQueued,
+    /// A task was claimed.
+    TaskDispatched,
+    /// A task has ended well.
+    TaskCompleted,
+    /// A task was cancelled.
+    TaskCancelled,
+    /// A task has failed.
+    TaskFailed,
+    /// A turn of a chat has ended.
+    TurnDone,
+}
+
+impl EventType {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::AgentStatus => "agent:status",
+            Self::IssueUpdated => "issue:updated",
+            Self::RunDone => "autopilot:run_done",
+            Self::Runtimes => "daemon:register",
+            Self::TaskQueued => "task:queued",
+            Self::TaskDispatched => "task:dispatch",
+            Self::TaskCompleted => "task:completed",
+            Self::TaskCancelled => "task:cancelled",
+            Self::TaskFailed => "task:failed",
+            Self::TurnDone => "chat:done",
+        }
+    }
+}
+
+/// Events that are not recorded yet, in the order in which they are to be read.
+pub struct Events {
+    sweep: Option<Uuid>,
+    all: Vec<Entry>,
+}
+
+struct Entry {
+    kind: EventType,
+    /// The row that is looked up when the event is written.
+    subject: Option<Uuid>,
+    workspace: Option<Uuid>,
+    detail: Option<String>,
+}
+
+impl Events {
+    /// None yet; all will carry the id of the sweep that made them, if there is one.
+    pub fn new(sweep: Option<Uuid>) -> Self {
+        Self {
+            sweep,
+            all: Vec::new(),
+        }
+    }
+
+    /// None yet, of the same sweep.
+    pub fn none_yet(&self) -> Self {
+        Self::new(self.sweep)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// An event about a row that is looked up when it is written: an agent, issue or autopilot run, or a workspace. `detail` is an
+    /// object of what its tables do not tell.
+    pub fn push(&mut self, kind: EventType, subject: Uuid, mut detail: Value) {
+        if let Some(sweep) = self.sweep {
+            detail["sweep_id"] = json!(sweep.to_string());
+        }
+        let has_keys = detail.as_object().is_some_and(|keys| !keys.is_empty());
+        self.all.push(Entry {
+            kind,
+            subject: Some(subject),
+            workspace: None,
+            detail: has_keys.then(|| detail.to_string()),
+        });
+    }
+
+    /// An event about a task as it was just written.
+    pub fn describe(&mut self, kind: EventType, task: &TaskSnapshot, detail: Option<EventDetail>) {
+        self.all.push(Entry {
+            kind,
+            subject: task.has_context().then(|| task.id()),
+            workspace: task.workspace(),
+            detail: Some(task.payload(detail, self.sweep)),
+        });
+    }
+
+    /// One event per workspace about something that happened to its runtimes.
+    pub fn runtimes(&mut self, action: &str, runtimes: impl IntoIterator<Item = (Uuid, Uuid)>) {
+        let mut by_workspace: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
+        for (workspace, runtime) in runtimes {
+            by_workspace
+                .entry(workspace)
+                .or_default()
+                .push(runtime.to_string());
+        }
+        for (workspace, ids) in by_workspace {
+            let detail = json!({ "action": action, "runtime_ids": ids });
+            self.push(EventType::Runtimes, workspace, detail);
+        }
+    }
+
+    /// Writes them; listeners are woken at commit.
+    pub fn record(self, now: TimestampWithTimeZone) {
+        let events = self.all;
+        if events.is_empty() {
+            return;
+        }
+        hold_back_readers();
+        let kinds: Vec<&str> = events.iter().map(|event| event.kind.text()).collect();
+        let subjects: Vec<Option<Uuid>> = events.iter().map(|event| event.subject).collect();
+        let workspaces: Vec<Option<Uuid>> = events.iter().map(|event| event.workspace).collect();
+        let details: Vec<Option<&str>> =
+            events.iter().map(|event| event.detail.as_deref()).collect();
+        RECORD.run(&[
+            arg(now),
+            arg(kinds),
+            arg(subjects),
+            arg(workspaces),
+            arg(details),
+        ]);
+    }
+}
+
+/// Once a transaction, before its first event: see hold.sql. A rolled back savepoint releases the lock and takes back the
+/// wake-up, so what counts is whether it is held, not whether it was taken.
+fn hold_back_readers() {
+    if HELD.get().is_some_and(advisory_lock::holds_event_lock) {
+        return;
+    }
+    HELD.set(HOLD.row(&[], |row| row.must(1)));
+    if let Some(drawn) = HELD.get() {
+        log::ensure_next_id(drawn, Asker::Recorder).unwrap_or_else(|error| error.raise());
+    }
+    if settings::notify() {
+        notification::at_commit();
+    }
+}

@@ -1,0 +1,220 @@
+//! A task as its events tell it.
+
+use pgrx::Uuid;
+use serde::Serialize;
+use uuid::Uuid as Id;
+
+use crate::postgres::statement::{Arg, Row, Statement, arg};
+
+static WORKSPACES: Statement = Statement::volatile(sql!("lifecycle/event/workspaces.sql")).by_id();
+
+/// Characters of an error that an event tells; the row has all of it.
+const ERROR_LENGTH: usize = 1000;
+/// What a failure is called that has no word of its own.
+const AGENT_ERROR: &str = "agent_error";
+
+/// A task as the statement left it that wrote it last: told by its events without looking it up again.
+#[derive(Serialize)]
+pub struct TaskSnapshot {
+    task_id: Id,
+    agent_id: Option<Id>,
+    issue_id: Option<Id>,
+    runtime_id: Option<Id>,
+    chat_session_id: Option<Id>,
+    parent_task_id: Option<Id>,
+    status: Option<String>,
+    attempt: Option<i32>,
+    max_attempts: Option<i32>,
+    #[serde(skip)]
+    autopilot_run_id: Option<Id>,
+    #[serde(skip)]
+    failure_reason: Option<String>,
+    #[serde(skip)]
+    error: Option<String>,
+    #[serde(skip)]
+    has_context: bool,
+    #[serde(skip)]
+    workspace: Option<Uuid>,
+}
+
+/// What the events of a task tell beside the task.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum EventDetail<'a> {
+    /// Why it failed, and what repeats it.
+    Failure {
+        /// Word for the failure.
+        failure_reason: &'a str,
+        /// How its error begins.
+        error: Option<&'a str>,
+        /// The retry.
+        retry_task_id: Option<Id>,
+    },
+    /// What a chat's turn came to.
+    Content {
+        /// Text of the answer.
+        content: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    #[serde(flatten)]
+    task: &'a TaskSnapshot,
+    #[serde(flatten)]
+    more: Option<EventDetail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep_id: Option<Id>,
+}
+
+impl TaskSnapshot {
+    /// The tasks that a statement gives, in workspaces that are looked up.
+    pub fn read(statement: &Statement, args: &[Arg]) -> Vec<Self> {
+        let tasks = statement.rows(args, Self::reader());
+        if tasks.is_empty() {
+            return tasks;
+        }
+        let of = |id: fn(&Self) -> Option<Id>| -> Vec<Option<Uuid>> {
+            tasks.iter().map(|task| id(task).map(as_sql)).collect()
+        };
+        let places = [
+            arg(of(|task| task.issue_id)),
+            arg(of(|task| task.chat_session_id)),
+            arg(of(|task| task.autopilot_run_id)),
+            arg(of(|task| task.agent_id)),
+        ];
+        let workspaces = WORKSPACES.rows(&places, |row| row.get(1));
+        tasks
+            .into_iter()
+            .zip(workspaces)
+            .map(|(task, workspace)| task.within(workspace))
+            .collect()
+    }
+
+    /// Reads the rows of a statement that gives tasks; the columns are found once, at its first row.
+    pub fn reader() -> impl FnMut(&Row) -> Self {
+        let mut columns = None;
+        move |row| {
+            let at: &[usize; 12] = columns.get_or_insert_with(|| {
+                [
+                    "id",
+                    "agent_id",
+                    "issue_id",
+                    "runtime_id",
+                    "chat_session_id",
+                    "parent_task_id",
+                    "status",
+                    "attempt",
+                    "max_attempts",
+                    "autopilot_run_id",
+                    "failure_reason",
+                    "error",
+                ]
+                .map(|name| row.position(name))
+            });
+            let id = |place: usize| row.get(at[place]).map(as_id);
+            Self {
+                task_id: as_id(row.must(at[0])),
+                agent_id: id(1),
+                issue_id: id(2),
+                runtime_id: id(3),
+                chat_session_id: id(4),
+                parent_task_id: id(5),
+                status: row.get(at[6]),
+                attempt: row.get(at[7]),
+                max_attempts: row.get(at[8]),
+                autopilot_run_id: id(9),
+                failure_reason: row.get(at[10]),
+                error: row.get(at[11]),
+                has_context: false,
+                workspace: None,
+            }
+        }
+    }
+
+    /// The same task, in a workspace that the caller knows it to be in.
+    pub fn within(self, workspace: Option<Uuid>) -> Self {
+        Self { workspace, ..self }
+    }
+
+    /// The same task, to be told with its context if it has one, which is looked up then: as text it may be larger than a list
+    /// of texts can be, or too deep to be read again.
+    pub fn with_context(self, has_context: bool) -> Self {
+        Self {
+            has_context,
+            ..self
+        }
+    }
+
+    /// Id of the task.
+    pub fn id(&self) -> Uuid {
+        as_sql(self.task_id)
+    }
+
+    /// Id of the task that it repeats.
+    pub fn parent(&self) -> Option<Uuid> {
+        self.parent_task_id.map(as_sql)
+    }
+
+    /// Agent of the task.
+    pub fn agent(&self) -> Option<Uuid> {
+        self.agent_id.map(as_sql)
+    }
+
+    /// Issue that the task is for.
+    pub fn issue(&self) -> Option<Uuid> {
+        self.issue_id.map(as_sql)
+    }
+
+    /// Whether it is a turn of a chat session.
+    pub fn is_turn(&self) -> bool {
+        self.chat_session_id.is_some()
+    }
+
+    /// Whether an autopilot run follows it.
+    pub fn is_of_run(&self) -> bool {
+        self.autopilot_run_id.is_some()
+    }
+
+    /// The workspace it is in.
+    pub fn workspace(&self) -> Option<Uuid> {
+        self.workspace
+    }
+
+    /// Whether a context is to be told with it.
+    pub(super) fn has_context(&self) -> bool {
+        self.has_context
+    }
+
+    /// Why it failed, and the retry that was queued for it.
+    pub(super) fn failure(&self, retry: Option<Uuid>) -> EventDetail<'_> {
+        EventDetail::Failure {
+            failure_reason: self.failure_reason.as_deref().unwrap_or(AGENT_ERROR),
+            error: self.error.as_deref().map(beginning),
+            retry_task_id: retry.map(as_id),
+        }
+    }
+
+    /// The object that an event of it carries.
+    pub(super) fn payload(&self, more: Option<EventDetail>, sweep: Option<Uuid>) -> String {
+        let payload = Payload {
+            task: self,
+            more,
+            sweep_id: sweep.map(as_id),
+        };
+        serde_json::to_string(&payload).expect("text, numbers and ids are JSON")
+    }
+}
+
+fn beginning(error: &str) -> &str {
+    let end = error.char_indices().nth(ERROR_LENGTH);
+    end.map_or(error, |(end, _)| &error[..end])
+}
+
+fn as_id(id: Uuid) -> Id {
+    Id::from_bytes(*id.as_bytes())
+}
+
+fn as_sql(id: Id) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}

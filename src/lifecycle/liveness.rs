@@ -1,0 +1,83 @@
+//! Runtimes go online and offline.
+
+use std::collections::HashSet;
+
+use pgrx::Uuid;
+
+use super::event::Call;
+use super::rows_in_work;
+use super::writer::Writer;
+use crate::postgres::statement::{Row, Statement, arg};
+
+static LOCK_FOR_STATUS: Statement =
+    Statement::volatile(sql!("lifecycle/liveness/lock_for_status.sql")).of_visible_rows();
+static MARK_ONLINE: Statement =
+    Statement::volatile(sql!("lifecycle/liveness/mark_online.sql")).of_visible_rows();
+static STALE: Statement =
+    Statement::volatile(sql!("lifecycle/liveness/stale_candidates.sql")).of_whole_tables();
+static SEEN_NOW: Statement = Statement::volatile(sql!("lifecycle/liveness/seen_now.sql"));
+static MARK_OFFLINE: Statement = Statement::volatile(sql!("lifecycle/liveness/mark_offline.sql"));
+
+/// Sets runtimes online and seen, and announces those that were not online; says how many exist.
+pub fn mark_online(runtimes: Vec<Uuid>, call: &mut Call) -> i64 {
+    let locked = lock_for_status(runtimes);
+    let ids: Vec<Uuid> = locked.iter().map(|(id, _)| *id).collect();
+    let seen: Vec<(Uuid, Uuid)> = MARK_ONLINE.rows(&[arg(ids), arg(call.now())], |row| {
+        (row.must(2), row.must(1))
+    });
+    let many = seen.len() as i64;
+    let was_away: HashSet<Uuid> = locked
+        .into_iter()
+        .filter(|(_, status)| status != "online")
+        .map(|(id, _)| id)
+        .collect();
+    let back = seen.into_iter().filter(|(_, id)| was_away.contains(id));
+    call.runtimes("online", back);
+    many
+}
+
+/// Locks those of the runtimes that exist; returns each with its status.
+pub fn lock_for_status(runtimes: Vec<Uuid>) -> Vec<(Uuid, String)> {
+    LOCK_FOR_STATUS.rows(&[arg(runtimes)], |row| (row.must(1), row.must(2)))
+}
+
+/// Sets those of the runtimes offline that are not, and announces it; returns how many.
+pub fn set_offline(runtimes: &[Uuid], call: &mut Call) -> i64 {
+    let mut locked = lock_for_status(runtimes.to_vec());
+    locked.retain(|(_, status)| status != "offline");
+    let going: Vec<Uuid> = locked.into_iter().map(|(id, _)| id).collect();
+    let changed: Vec<(Uuid, Uuid)> = MARK_OFFLINE.rows(&[arg(going), arg(call.now())], |row| {
+        (row.must(2), row.must(1))
+    });
+    let many = changed.len() as i64;
+    call.runtimes("deregister", changed);
+    many
+}
+
+/// Sets runtimes offline that were unseen for longer than `stale_secs`, and has the silence of those begin now that were seen
+/// later than now; at most `limit`. Their events are recorded by the caller, or here where rows are written in pieces.
+pub fn mark_stale<R>(
+    stale_secs: f64,
+    limit: Option<i64>,
+    writer: &mut Writer,
+    call: &mut Call,
+    mut decode: impl FnMut(&Row) -> R,
+) -> Vec<R> {
+    let now = call.now();
+    let args = [arg(now), arg(stale_secs), arg(writer.exclude()), arg(limit)];
+    let found: Vec<(Uuid, bool)> = STALE.rows(&args, |row| (row.must(1), row.must(2)));
+    let (ahead, stale): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, ahead)| *ahead);
+    let ids = |of: Vec<(Uuid, bool)>| of.into_iter().map(|(id, _)| id).collect::<Vec<Uuid>>();
+    let (ahead, stale) = (ids(ahead), ids(stale));
+    writer.rows(&ahead, |piece| {
+        rows_in_work::set(piece);
+        SEEN_NOW.run(&[arg(piece.to_vec()), arg(now)])
+    });
+    let (written, rows) = writer.runtimes(&stale, "stale_sweep", call, |piece| {
+        MARK_OFFLINE.rows(&[arg(piece.to_vec()), arg(now)], |row| {
+            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+        })
+    });
+    writer.keep_out(&stale, written);
+    rows
+}

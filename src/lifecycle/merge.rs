@@ -1,0 +1,142 @@
+//! Runtimes become part of others: agents, tasks and identity move, the old row is deleted.
+
+use pgrx::Uuid;
+
+use super::lock_set::{self, LockSet, Runtimes};
+use super::writer;
+use crate::postgres::statement::{Statement, arg};
+
+static USERS_OF: Statement = Statement::volatile(sql!("lifecycle/merge/agents_using.sql"));
+static REASSIGN_AGENTS: Statement =
+    Statement::volatile(sql!("lifecycle/merge/reassign_agents.sql"));
+static REASSIGN_TASKS: Statement = Statement::volatile(sql!("lifecycle/merge/reassign_tasks.sql"));
+static RECORD_LEGACY: Statement =
+    Statement::volatile(sql!("lifecycle/merge/record_legacy_daemon_id.sql"));
+static DELETE: Statement = Statement::volatile(sql!("lifecycle/merge/delete_runtimes.sql"));
+
+/// A runtime that becomes part of another one.
+pub struct RuntimeMerge {
+    /// The runtime that goes.
+    pub from: Uuid,
+    /// The runtime that stays.
+    pub to: Uuid,
+    /// The identity to remember on the one that stays.
+    pub remember: String,
+}
+
+/// The agents bound to the runtimes, and those that left tasks on them.
+pub fn agents_using(runtimes: &[Uuid]) -> Vec<Uuid> {
+    USERS_OF.rows(&[arg(runtimes.to_vec())], |row| row.must(1))
+}
+
+/// Locks everything that merging or deleting these runtimes touches, and what `others` asks for. Agents that come to use
+/// the runtimes meanwhile are among them: once it returns, nobody else can refer to the runtimes.
+pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> LockSet) {
+    lock_set::acquire_until_stable(|| {
+        let mut wanted = others();
+        wanted.workspaces.push(workspace);
+        wanted.agents.extend(agents_using(runtimes));
+        wanted.runtimes.extend(runtimes);
+        wanted.strength = Runtimes::Update;
+        wanted
+    });
+}
+
+/// What is told of an old runtime that could not be deleted.
+const MOVED: &str = "its agents and tasks are moved, it stays";
+
+/// What a merge did.
+#[derive(Default)]
+pub struct MergeResult {
+    /// Agents moved.
+    pub agents: i64,
+    /// Tasks moved.
+    pub tasks: i64,
+    /// The old runtimes that could not be deleted. Their agents and tasks have moved, unless that was refused too.
+    pub kept: Vec<Uuid>,
+}
+
+/// Carries the moves out, in four statements for any number of them. A runtime that something of a user's refers to stays,
+/// without its agents and tasks, and is told in a WARNING: whoever registers can work all the same. The caller holds the
+/// locks of [`lock_with_users`]. `checks_deferred`: as [`writer::attempt`].
+pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResult {
+    if moves.is_empty() {
+        return MergeResult::default();
+    }
+    let mut carried = MergeResult::default();
+    let whole = writer::attempt(
+        || (move_users(moves), delete_runtimes(sources(moves))),
+        checks_deferred,
+    );
+    if let Ok(((agents, tasks), deleted)) = whole {
+        (carried.agents, carried.tasks) = (agents, tasks);
+        for step in moves {
+            carried.keep_unless_in(&deleted, step);
+        }
+        return carried;
+    }
+    for step in moves {
+        let step = std::slice::from_ref(step);
+        match writer::attempt(|| move_users(step), checks_deferred) {
+            Ok((agents, tasks)) => {
+                carried.agents += agents;
+                carried.tasks += tasks;
+                match writer::attempt(|| delete_runtimes(sources(step)), checks_deferred) {
+                    Ok(deleted) => carried.keep_unless_in(&deleted, &step[0]),
+                    Err(refusal) => carried.keep(&step[0], MOVED, &refusal.text),
+                }
+            }
+            Err(refusal) => carried.keep(&step[0], "it stays as it is", &refusal.text),
+        }
+    }
+    carried
+}
+
+fn sources(moves: &[RuntimeMerge]) -> Vec<Uuid> {
+    moves.iter().map(|step| step.from).collect()
+}
+
+/// Deletes runtimes, and returns those that are gone: a trigger may keep one without an error.
+pub fn delete_runtimes(runtimes: Vec<Uuid>) -> Vec<Uuid> {
+    DELETE.rows(&[arg(runtimes)], |row| row.must(1))
+}
+
+fn move_users(moves: &[RuntimeMerge]) -> (i64, i64) {
+    let to: Vec<Uuid> = moves.iter().map(|step| step.to).collect();
+    let remembered: Vec<String> = moves.iter().map(|step| step.remember.clone()).collect();
+    let agents = move_agents(sources(moves), to.clone());
+    let tasks = move_tasks(sources(moves), to.clone());
+    remember(to, remembered);
+    (agents, tasks)
+}
+
+impl MergeResult {
+    fn keep_unless_in(&mut self, deleted: &[Uuid], step: &RuntimeMerge) {
+        if !deleted.contains(&step.from) {
+            self.keep(step, MOVED, "a trigger on agent_runtime keeps it");
+        }
+    }
+
+    fn keep(&mut self, step: &RuntimeMerge, state: &str, reason: &str) {
+        self.kept.push(step.from);
+        writer::warn(format!(
+            "multica could not merge runtime {} into {}: {state}: {}",
+            step.from, step.to, reason
+        ));
+    }
+}
+
+/// Binds the agents of each runtime `from` to the runtime `to` beside it; returns how many.
+pub fn move_agents(from: Vec<Uuid>, to: Vec<Uuid>) -> i64 {
+    REASSIGN_AGENTS.run(&[arg(from), arg(to)]) as i64
+}
+
+/// Moves the tasks of each runtime `from`, finished ones included, to the runtime `to` beside it; returns how many.
+pub fn move_tasks(from: Vec<Uuid>, to: Vec<Uuid>) -> i64 {
+    REASSIGN_TASKS.run(&[arg(from), arg(to)]) as i64
+}
+
+/// Remembers an earlier identity of each runtime, the first one that was given; returns whether one was written.
+pub fn remember(runtimes: Vec<Uuid>, identities: Vec<String>) -> bool {
+    RECORD_LEGACY.run(&[arg(runtimes), arg(identities)]) > 0
+}

@@ -1,0 +1,18 @@
+//! What calls have in common: which rows they lock, what follows from a failure, what is recorded. No function here can be called
+//! from SQL.
+
+pub mod cancellation;
+pub mod collection;
+pub mod consequences;
+pub mod event;
+pub mod history;
+pub mod liveness;
+pub mod lock_set;
+pub mod many_rows;
+pub mod merge;
+pub mod other_kind;
+pub mod placement;
+pub mod repair;
+pub mod rows_in_work;
+pub mod verdict;
+pub mod writer;

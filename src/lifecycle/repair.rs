@@ -1,0 +1,82 @@
+//! What sweeps set right that no call of ours has left wrong: rows that others deleted or moved.
+
+use pgrx::Uuid;
+
+use super::consequences;
+use super::event::Call;
+use super::lock_set;
+use super::placement::bring_home;
+use super::rows_in_work;
+use super::writer::Writer;
+use crate::postgres::statement::{Statement, arg};
+
+static LEFT_BEHIND: Statement =
+    Statement::volatile(sql!("lifecycle/repair/left_behind.sql")).in_index_order();
+static LOCK_LEFT_BEHIND: Statement =
+    Statement::volatile(sql!("lifecycle/repair/lock_left_behind.sql")).by_id();
+static WITHOUT_WORK: Statement =
+    Statement::volatile(sql!("lifecycle/repair/without_work.sql")).in_index_order();
+
+/// What was set right, and whether there may be more.
+#[derive(Default)]
+pub struct Repaired {
+    /// Tasks or agents changed.
+    pub changed: i64,
+    /// Whether a bound was hit.
+    pub more: bool,
+}
+
+impl Repaired {
+    /// `found` rows were looked at of at most `limit`.
+    fn of(changed: usize, found: usize, limit: i64) -> Self {
+        Self {
+            changed: changed as i64,
+            more: changed > 0 && found as i64 >= limit,
+        }
+    }
+}
+
+/// Moves at most `limit` tasks that wait on an offline runtime to the runtimes where their agents live now. Rows that others
+/// hold, or that cannot be written, are passed over. Events are recorded with each piece, of the sweep of `call`.
+pub fn tasks_left_behind(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
+    let found: Vec<Uuid> =
+        LEFT_BEHIND.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
+    let moved = writer.rows(&found, |piece| {
+        rows_in_work::set(piece);
+        let locked: Vec<(Uuid, Uuid)> =
+            LOCK_LEFT_BEHIND.rows(&[arg(piece.to_vec())], |row| (row.must(1), row.must(2)));
+        let (tasks, homes): (Vec<_>, Vec<_>) = locked.into_iter().unzip();
+        if tasks.is_empty() {
+            return 0;
+        }
+        call.part(|part| {
+            let moved = bring_home(tasks, homes, part);
+            rows_in_work::clear();
+            moved
+        })
+    });
+    Repaired::of(moved.into_iter().sum(), found.len(), limit)
+}
+
+/// Sets at most `limit` agents to idle that are shown as working and have nothing in flight, otherwise as
+/// [`tasks_left_behind`].
+pub fn agents_without_work(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
+    let found: Vec<Uuid> =
+        WITHOUT_WORK.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
+    let changed = writer.rows(&found, |piece| {
+        rows_in_work::set(piece);
+        let free = lock_set::try_agents(piece);
+        if free.is_empty() {
+            return 0;
+        }
+        call.part(|part| {
+            let changed = consequences::reconcile(&free, part.now());
+            for agent in &changed {
+                part.agent_status(*agent);
+            }
+            rows_in_work::clear();
+            changed.len()
+        })
+    });
+    Repaired::of(changed.into_iter().sum(), found.len(), limit)
+}

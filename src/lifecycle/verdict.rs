@@ -1,0 +1,87 @@
+//! A verdict: tasks are failed, and everything follows from it, in one transaction.
+
+use std::collections::HashSet;
+
+use pgrx::Uuid;
+
+use super::consequences::{self, Consequences, Reason};
+use super::event::{Call, TaskSnapshot};
+use super::writer::Writer;
+use super::{many_rows, rows_in_work};
+use crate::postgres::statement::{Statement, arg};
+
+static ORPHANS: Statement = Statement::volatile(sql!("lifecycle/verdict/orphan_candidates.sql"));
+
+/// Tasks that a stage failed, and what followed.
+#[derive(Default)]
+pub struct Verdict {
+    /// Tasks failed.
+    pub failed: Vec<Uuid>,
+    /// What followed.
+    pub consequences: Consequences,
+}
+
+/// Of the orphans that were locked, those that still are: one may have been moved to another runtime meanwhile.
+pub fn still_orphans(locked: Vec<Uuid>, runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
+    let now: HashSet<Uuid> = orphans_of(runtimes, running).into_iter().collect();
+    locked
+        .into_iter()
+        .filter(|task| now.contains(task))
+        .collect()
+}
+
+/// Fails tasks whose locks are held, and lets the pipeline follow.
+pub fn verdict(tasks: Vec<Uuid>, reason: &Reason, call: &mut Call) -> Verdict {
+    if tasks.is_empty() {
+        return Verdict::default();
+    }
+    let failed = consequences::fail(tasks, reason, call.now());
+    let consequences = consequences::apply_consequences(&failed, |_| true, call);
+    Verdict {
+        failed: failed.iter().map(TaskSnapshot::id).collect(),
+        consequences,
+    }
+}
+
+/// A verdict on tasks whose locks are held, passing over those that cannot be written. Each piece that `writer` makes has its
+/// events recorded with it; they are of the sweep of `events`.
+pub fn fail_with_consequences(
+    tasks: &[Uuid],
+    reason: &Reason,
+    writer: &mut Writer,
+    call: &Call,
+) -> Verdict {
+    let mut all = Verdict::default();
+    let verdicts = writer.rows(tasks, |piece| {
+        call.part(|part| {
+            let verdict = verdict(piece.to_vec(), reason, part);
+            // From here on no task is to blame for an error.
+            rows_in_work::clear();
+            verdict
+        })
+    });
+    for verdict in verdicts {
+        all.failed.extend(verdict.failed);
+        all.consequences += verdict.consequences;
+    }
+    writer.keep_out(tasks, all.failed.iter().copied());
+    all
+}
+
+/// A verdict on orphans whose locks are held. One that cannot be written stays in flight, and is told in a WARNING; a sweep
+/// fails it once it has run for too long. `checks_deferred`: as [`writer::attempt`].
+pub fn recover(orphans: &[Uuid], call: &Call, checks_deferred: bool) -> Verdict {
+    if orphans.is_empty() {
+        return Verdict::default();
+    }
+    many_rows::write(orphans, checks_deferred, |piece| {
+        call.part(|part| verdict(piece.to_vec(), &consequences::RUNTIME_RECOVERY, part))
+    })
+}
+
+/// What is in flight on the runtimes and not in `running`: read without locks.
+pub fn orphans_of(runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
+    ORPHANS.rows(&[arg(runtimes.to_vec()), arg(running.to_vec())], |row| {
+        row.must(1)
+    })
+}

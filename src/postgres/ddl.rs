@@ -1,0 +1,23 @@
+//! DDL of install and grant, which fires the event triggers of others.
+
+use crate::postgres::statement::{self, Statement};
+
+static LOOSE_EVENT_TRIGGERS: Statement =
+    Statement::stable(sql!("postgres/ddl/event_triggers_without_search_path.sql"));
+
+/// Runs scripts of DDL in their order. The event triggers that they fire run under the search_path of this extension, as
+/// Postgres sets it for the whole call; an error of a name that is not found there gets a hint that says so.
+pub fn run(scripts: &[impl AsRef<str>]) {
+    if scripts.is_empty() {
+        return;
+    }
+    let loose: Option<String> = LOOSE_EVENT_TRIGGERS.row(&[], |row| row.get(1)).flatten();
+    let hint = loose.map(|functions| {
+        format!(
+            "Functions of event triggers without a search_path of their own run under that of multica: {functions}. Run ALTER FUNCTION name(types) SET search_path = path;"
+        )
+    });
+    for script in scripts {
+        statement::script(script.as_ref(), hint.as_deref());
+    }
+}

@@ -1,0 +1,173 @@
+//! The layer that every SQL-callable function runs in: an error raised below it reaches the client with every field it has,
+//! CONTEXT included, and an error of the extension's own is raised by the same code.
+//!
+//! pgrx turns an error of Postgres into the unwinding of Rust frames and reports it anew at the top, and copies only some of
+//! its fields. So the layer is known to Postgres as an error context: [`layer`] takes a copy of each error while Postgres
+//! raises it, and [`raise`] writes the copy over what pgrx reports. No error jumps past a Rust frame.
+
+mod layer;
+mod raise;
+
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+use pgrx::PgTryBuilder;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
+
+use crate::error::{Error, Result, Word};
+use layer::Layer;
+
+pub use layer::{Fields, add_hint, function_of_caller};
+
+/// The file of Postgres that raises that a privilege is missing, whatever the language of the message: what a policy refuses has
+/// the same SQLSTATE.
+pub const PRIVILEGES: &str = "aclchk.c";
+
+/// Runs the body of a SQL-callable function and returns its value; an error ends the call with all its fields. `work` is
+/// written in the function itself, whose name the layer knows by that.
+pub fn entry<T>(work: impl FnOnce() -> Result<T>) -> T {
+    entry_named(std::any::type_name_of_val(&work), work)
+}
+
+/// As [`entry`]; `name` is the type's name of a closure that is written in the function.
+pub fn entry_named<T>(name: &'static str, work: impl FnOnce() -> Result<T>) -> T {
+    match caught_in(&Layer::of(name), work) {
+        Ok(Ok(value)) => value,
+        Ok(Err(error)) => Caught::from(error).report(),
+        Err(caught) => caught.report(),
+    }
+}
+
+/// Runs `work` and returns an error that ends it. The caller takes the transaction, or a subtransaction around `work`, back,
+/// or passes the error on.
+pub fn catch<R>(work: impl FnOnce() -> R) -> std::result::Result<R, Caught> {
+    caught_in(&Layer::default(), work)
+}
+
+fn caught_in<R>(layer: &Layer, work: impl FnOnce() -> R) -> std::result::Result<R, Caught> {
+    layer
+        .around(work)
+        .map_err(|payload| Caught::new(payload, layer))
+}
+
+/// An error on its way out of Rust code, with all its fields.
+pub struct Caught {
+    fields: Fields,
+    /// What pgrx is to report, where it knows the place in Postgres' source that raised the error.
+    reported: Option<Box<CaughtError>>,
+}
+
+// SAFETY: a payload of an unwinding has to be Send, and there is one thread.
+unsafe impl Send for Caught {}
+
+impl From<Error> for Caught {
+    fn from(error: Error) -> Self {
+        Self {
+            fields: error.into(),
+            reported: None,
+        }
+    }
+}
+
+impl Caught {
+    fn new(payload: Box<dyn std::any::Any + Send>, layer: &Layer) -> Self {
+        let payload = match payload.downcast::<Error>() {
+            Ok(error) => return Self::from(*error),
+            Err(other) => other,
+        };
+        let payload = match payload.downcast::<Self>() {
+            Ok(caught) => return *caught,
+            Err(other) => other,
+        };
+        // pgrx names the kinds of payload in its own handlers only.
+        let caught = PgTryBuilder::new(AssertUnwindSafe(|| -> CaughtError {
+            resume_unwind(payload)
+        }))
+        .catch_others(|caught| caught)
+        .execute();
+        match caught {
+            CaughtError::PostgresError(report) => Self {
+                fields: layer.take(&report).unwrap_or_else(|| reported(&report)),
+                reported: Some(Box::new(CaughtError::PostgresError(report))),
+            },
+            CaughtError::ErrorReport(report) => Self {
+                fields: reported(&report),
+                reported: None,
+            },
+            CaughtError::RustPanic { ereport, payload } => {
+                if payload.is::<Error>() || payload.is::<Self>() {
+                    return Self::new(payload, layer);
+                }
+                let mut fields = reported(&ereport);
+                // Where it happened is for the server's log alone.
+                let place = format!("{}:{}", ereport.file(), ereport.line_number());
+                let backtrace = ereport.backtrace().map(ToString::to_string);
+                fields.set_detail_log(&format!("{place}\n{}", backtrace.unwrap_or_default()));
+                Self {
+                    fields,
+                    reported: None,
+                }
+            }
+        }
+    }
+
+    /// The error's fields.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Passes the error on to the [`catch`] or [`entry`] around this one.
+    pub fn rethrow(self) -> ! {
+        resume_unwind(Box::new(self))
+    }
+
+    /// Has pgrx report it once every frame of this call is unwound. To be called at the top of Rust code only.
+    #[cold]
+    fn report(self) -> ! {
+        let payload: Box<dyn std::any::Any + Send> = match self.reported {
+            Some(caught) => caught,
+            None => Box::new(ErrorReport::new(
+                self.fields.code().into(),
+                self.fields.message(),
+                "multica",
+            )),
+        };
+        raise::put_back_later(self.fields);
+        resume_unwind(payload)
+    }
+}
+
+fn reported(report: &ErrorReportWithLevel) -> Fields {
+    Fields::new(
+        report.sql_error_code() as i32,
+        report.message(),
+        report.detail(),
+        report.hint(),
+        None,
+    )
+}
+
+/// An error that unwinds is none for the panic hook: pgrx's keeps a backtrace of it, and puts that before the client. To be
+/// called when the library is loaded.
+pub fn register() {
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let payload = panic.payload();
+        if !(payload.is::<CaughtError>() || payload.is::<ErrorReportWithLevel>()) {
+            previous(panic);
+        }
+    }));
+}
+
+impl From<Error> for Fields {
+    fn from(error: Error) -> Self {
+        let (detail, hint) = error.detail_and_hint();
+        let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        Self::new(
+            error.code() as i32,
+            &error.to_string(),
+            given(detail),
+            given(hint),
+            error.word().map(Word::text),
+        )
+    }
+}

@@ -1,0 +1,15 @@
+//! Everything that touches the server: statements and their plans, rows, snapshots, locks, subtransactions, errors. Nothing here
+//! knows of runtimes or tasks.
+
+pub mod advisory_lock;
+pub mod clock;
+pub mod composite;
+pub mod ddl;
+pub mod deferred;
+pub mod entry;
+pub mod jsonb;
+pub mod refusal;
+pub mod role;
+pub mod snapshot;
+pub mod statement;
+pub mod subtransaction;

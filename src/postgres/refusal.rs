@@ -1,0 +1,117 @@
+//! Errors that concern single rows: which of them may be passed over, and how they are described.
+
+use std::ffi::{CStr, c_int};
+
+use pgrx::pg_sys::errcodes::PgSqlErrorCode;
+use pgrx::prelude::*;
+
+use crate::error::Error;
+use crate::postgres::entry::{Caught, catch};
+
+/// Why a row could not be written: the error of a trigger, constraint or privilege of the user's own.
+pub struct Refusal {
+    /// Its message with the SQLSTATE, and its detail and hint where it has them.
+    pub text: String,
+}
+
+/// The refusal that an error is. Every other error is handed back: the server is in trouble, the call was cancelled, or the
+/// transaction has to be repeated, which is no row's fault.
+pub fn of(caught: Caught) -> Result<Refusal, Caught> {
+    if is_lack_of_privilege(&caught) || !may_be_passed_over(&sqlstate(&caught)) {
+        return Err(caught);
+    }
+    let text = describe(&caught);
+    Ok(Refusal { text })
+}
+
+/// The SQLSTATE of an error, also where it is none that Postgres knows.
+pub fn sqlstate(caught: &Caught) -> String {
+    // SAFETY: the text is static memory of this process, and there is one thread.
+    unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(caught.fields().code())) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// An error in one line: message and SQLSTATE, with detail and hint where it has them.
+pub fn describe(caught: &Caught) -> String {
+    let fields = caught.fields();
+    let mut text = format!("{} (SQLSTATE {})", fields.message(), sqlstate(caught));
+    for (name, more) in [("DETAIL", fields.detail()), ("HINT", fields.hint())] {
+        if let Some(more) = more {
+            text.push_str(&format!(" {name}: {more}"));
+        }
+    }
+    text
+}
+
+/// Whether the caller may not run the statement itself, whatever the row: then the error was given a hint. What a policy
+/// refuses, or what a trigger may not do, is the row's.
+fn is_lack_of_privilege(caught: &Caught) -> bool {
+    let fields = caught.fields();
+    sqlstate(caught) == "42501" && fields.is_of_privileges() && fields.hint().is_some()
+}
+
+/// What keeps a row that others refer to: NO ACTION and, from PostgreSQL 18 on by its own code, RESTRICT.
+const FOREIGN_KEYS: [&str; 2] = ["23503", "23001"];
+
+/// Runs a deletion. Where a foreign key of a user's own keeps a row, the error (55006) says what cannot be deleted and what
+/// refers to it.
+pub fn unless_referred_to<R>(what: impl Into<String>, delete: impl FnOnce() -> R) -> R {
+    catch(delete).unwrap_or_else(|caught| {
+        if !FOREIGN_KEYS.contains(&sqlstate(&caught).as_str()) {
+            caught.rethrow()
+        }
+        Error::InUse {
+            message: format!("{} cannot be deleted: other rows refer to it", what.into()),
+            detail: describe(&caught),
+            hint: "Delete these rows or make them refer to another row first, or declare the foreign key with ON DELETE CASCADE or SET NULL."
+                .to_string(),
+        }
+        .raise()
+    })
+}
+
+/// Integrity constraints, privileges, what a trigger raises, a value too large for an index, a lock timeout, and objects
+/// that depend on the row.
+fn may_be_passed_over(state: &str) -> bool {
+    const SINGLE: [&str; 5] = ["42501", "P0001", "54000", "55P03", "2BP01"];
+    state.starts_with("23") || SINGLE.contains(&state) || is_user_defined(state)
+}
+
+/// A code that Postgres does not define can only come from a user's trigger, unless its class tells that the server or the
+/// transaction failed.
+fn is_user_defined(state: &str) -> bool {
+    const NEVER: [&str; 5] = ["57", "53", "58", "XX", "40"];
+    let class = &state[..2];
+    if NEVER.contains(&class) {
+        return false;
+    }
+    let code = state.bytes().rev().fold(0, |code, byte| {
+        (code << 6) | (c_int::from(byte - b'0') & 63)
+    });
+    PgSqlErrorCode::from(code) == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::*;
+
+    #[pg_test]
+    fn only_errors_of_single_rows_are_passed_over() {
+        for state in [
+            "23503", "23001", "23514", "23505", "42501", "P0001", "54000", "55P03", "2BP01",
+            "MY001", "U0001", "99999",
+        ] {
+            assert!(may_be_passed_over(state), "{state} is passed over");
+        }
+        for state in [
+            "57014", "57P01", "57XYZ", "53100", "58030", "XX000", "XX001", "40001", "40P01",
+            "22012", "42703", "42P01", "54001", "55000", "P0002", "25006",
+        ] {
+            assert!(!may_be_passed_over(state), "{state} is passed on");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What a statement gives, read column by column.
+
+use std::marker::PhantomData;
+
+use pgrx::prelude::*;
+use pgrx::{FromDatum, PgMemoryContexts};
+
+use crate::error::{Error, Word};
+
+/// One row of a result, readable while its statement's SPI connection is open.
+pub struct Row<'table> {
+    pub(super) tuple: pg_sys::HeapTuple,
+    pub(super) desc: pg_sys::TupleDesc,
+    pub(super) caller_context: pg_sys::MemoryContext,
+    pub(super) table: PhantomData<&'table ()>,
+}
+
+impl Row<'_> {
+    /// Column number `position`, counted from 1; None for NULL. The value is copied out of SPI's memory.
+    pub fn get<T: FromDatum>(&self, position: usize) -> Option<T> {
+        let (datum, oid) = self.raw(position)?;
+        unsafe {
+            T::from_datum_in_memory_context(
+                PgMemoryContexts::For(self.caller_context),
+                datum,
+                false,
+                oid,
+            )
+        }
+    }
+
+    /// As [`Row::get`], for a column that is never NULL unless an adopted table lacks what keeps it from being so: 55000.
+    pub fn must<T: FromDatum>(&self, position: usize) -> T {
+        self.get(position).unwrap_or_else(|| {
+            let attributes = unsafe { crate::postgres::composite::attributes(self.desc) };
+            let name = String::from_utf8_lossy(crate::postgres::composite::name_of(&attributes[position - 1]));
+            Error::state(Word::TableConflict,
+                format!("column \"{name}\" must not be NULL"),
+                "A table that was adopted may lack NOT NULL.",
+                "SELECT * FROM multica_install(dry_run => true) lists what is missing: set the column in every row, then NOT NULL.",
+            )
+            .raise()
+        })
+    }
+
+    /// The column called `name`, which the statement has; None for NULL.
+    pub fn column<T: FromDatum>(&self, name: &str) -> Option<T> {
+        self.get(self.position(name))
+    }
+
+    /// The number of the column called `name`, which the statement has, counted from 1.
+    pub fn position(&self, name: &str) -> usize {
+        let attributes = unsafe { crate::postgres::composite::attributes(self.desc) };
+        let at = attributes
+            .iter()
+            .position(|attribute| crate::postgres::composite::name_of(attribute) == name.as_bytes())
+            .unwrap_or_else(|| {
+                Error::state(
+                    Word::InstallNeeded,
+                    "the tables of multica are missing or too old",
+                    format!("There is no column \"{name}\"."),
+                    "Run SELECT * FROM multica_install();",
+                )
+                .raise()
+            });
+        at + 1
+    }
+
+    /// All columns, taken apart at once.
+    pub fn columns(&self) -> Columns<'_> {
+        let attributes = unsafe { crate::postgres::composite::attributes(self.desc) };
+        let mut datums = vec![pg_sys::Datum::null(); attributes.len()];
+        let mut nulls = vec![true; attributes.len()];
+        // SAFETY: the tuple is of this descriptor, and both arrays have room for each of its attributes.
+        unsafe {
+            pg_sys::heap_deform_tuple(
+                self.tuple,
+                self.desc,
+                datums.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+            );
+        }
+        Columns {
+            attributes,
+            datums,
+            nulls,
+            next: 0,
+        }
+    }
+
+    /// Runs `form` in the memory the caller was in before SPI: what it makes outlives the statement.
+    pub fn in_caller_context<R>(&self, form: impl FnOnce() -> R) -> R {
+        unsafe {
+            let inside = pg_sys::MemoryContextSwitchTo(self.caller_context);
+            let formed = form();
+            pg_sys::MemoryContextSwitchTo(inside);
+            formed
+        }
+    }
+
+    fn raw(&self, position: usize) -> Option<(pg_sys::Datum, pg_sys::Oid)> {
+        unsafe {
+            let mut null = false;
+            let datum = pg_sys::SPI_getbinval(self.tuple, self.desc, position as i32, &mut null);
+            let oid = pg_sys::SPI_gettypeid(self.desc, position as i32);
+            (!null).then_some((datum, oid))
+        }
+    }
+}
+
+/// The columns of one row, to be asked for by name.
+pub struct Columns<'row> {
+    attributes: &'row [pg_sys::FormData_pg_attribute],
+    datums: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+    /// Who asks has much the same order as the statement: the column behind the last one found is looked at first.
+    next: usize,
+}
+
+impl Columns<'_> {
+    /// The column called `name`: its value (None for NULL) and type; the outer None says there is no such column.
+    pub fn named(&mut self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
+        let at = (self.next..self.attributes.len())
+            .chain(0..self.next)
+            .find(|at| crate::postgres::composite::is_called(&self.attributes[*at], name))?;
+        self.next = at + 1;
+        let value = (!self.nulls[at]).then_some(self.datums[at]);
+        Some((value, self.attributes[at].atttypid))
+    }
+}

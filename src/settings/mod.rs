@@ -1,0 +1,245 @@
+//! Every setting of the extension: its static, its definition with documentation, its typed reader.
+//!
+//! The prefix `multica.` is not reserved: the Multica server uses custom settings under the same prefix.
+
+use std::ffi::CString;
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+
+mod sweep;
+
+/// Whether the background worker sweeps a database; only `ALTER DATABASE … SET multica.sweep` counts.
+#[derive(PostgresGucEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sweep {
+    /// The worker passes the database over.
+    #[name = c"off"]
+    Off,
+    /// The worker sweeps the database.
+    #[name = c"on"]
+    On,
+}
+
+static SWEEP: GucSetting<Sweep> = GucSetting::<Sweep>::new(Sweep::Off);
+static STALE_AFTER: GucSetting<i32> = GucSetting::<i32>::new(45_000);
+static OFFLINE_GRACE: GucSetting<i32> = GucSetting::<i32>::new(0);
+static DISPATCH_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(300_000);
+static RUNNING_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(9_000_000);
+static REDELIVER_AFTER: GucSetting<i32> = GucSetting::<i32>::new(90_000);
+static RUNTIME_TTL: GucSetting<i32> = GucSetting::<i32>::new(7 * 86_400);
+static EVENT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(7 * 86_400);
+static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(true);
+static SWEEP_BUDGET: GucSetting<i32> = GucSetting::<i32>::new(0);
+static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30_000);
+static LAUNCHER_DATABASE: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"postgres"));
+static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
+
+/// Seconds without a sign of life after which a runtime counts as dead.
+pub fn stale_after_secs() -> f64 {
+    f64::from(STALE_AFTER.get()) / 1000.0
+}
+
+/// Seconds that the tasks of an offline runtime are spared, counted from its last sign of life.
+pub fn offline_grace_secs() -> f64 {
+    f64::from(OFFLINE_GRACE.get()) / 1000.0
+}
+
+/// Seconds a task may stay dispatched.
+pub fn dispatch_timeout_secs() -> f64 {
+    f64::from(DISPATCH_TIMEOUT.get()) / 1000.0
+}
+
+/// Seconds a task may run.
+pub fn running_timeout_secs() -> f64 {
+    f64::from(RUNNING_TIMEOUT.get()) / 1000.0
+}
+
+/// Seconds after which a claimed task that was not started is handed out again to its own runtime.
+pub fn redeliver_after_secs() -> f64 {
+    f64::from(REDELIVER_AFTER.get()) / 1000.0
+}
+
+/// Seconds after which an offline runtime that nothing refers to is deleted.
+pub fn runtime_ttl_secs() -> f64 {
+    f64::from(RUNTIME_TTL.get())
+}
+
+/// Seconds that events are kept.
+pub fn event_retention_secs() -> f64 {
+    f64::from(EVENT_RETENTION.get())
+}
+
+/// Most rows that a stage of a sweep handles.
+pub fn batch_size() -> i64 {
+    i64::from(BATCH_SIZE.get())
+}
+
+/// Whether a transaction that recorded an event sends NOTIFY multica_events.
+pub fn notify() -> bool {
+    NOTIFY.get()
+}
+
+/// Milliseconds that a sweep may take before it leaves the rest to the next one; 0 is no limit.
+pub fn sweep_budget_ms() -> u64 {
+    SWEEP_BUDGET.get() as u64
+}
+
+/// Milliseconds between two sweeps of a database by the worker.
+pub fn sweep_interval_ms() -> u64 {
+    SWEEP_INTERVAL.get() as u64
+}
+
+/// The database in which a process of the launcher reads the settings of databases; empty for any.
+pub fn launcher_database() -> CString {
+    LAUNCHER_DATABASE.get().unwrap_or_default()
+}
+
+/// Most databases swept at the same time.
+pub fn max_workers() -> i32 {
+    MAX_WORKERS.get()
+}
+
+/// Defines the settings; called once when the library is loaded.
+pub fn define() {
+    // SAFETY: the hook catches panics and keeps nothing of what it is given.
+    unsafe {
+        GucRegistry::define_enum_guc_with_hooks(
+            c"multica.sweep",
+            c"Whether the background worker sweeps this database.",
+            c"Set it with ALTER DATABASE; other sources are ignored by the worker.",
+            &SWEEP,
+            GucContext::Userset,
+            GucFlags::default(),
+            Some(sweep::check),
+            None,
+            None,
+        );
+    }
+    let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 7] = [
+        (
+            c"multica.stale_after",
+            c"A runtime without a heartbeat for this long is set offline.",
+            c"Daemons send a heartbeat every 15 s; allow for at least three.",
+            &STALE_AFTER,
+            1,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.offline_grace",
+            c"The tasks of an offline runtime are failed when its last heartbeat is older than this.",
+            c"0 fails them as soon as the runtime is offline.",
+            &OFFLINE_GRACE,
+            0,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.dispatch_timeout",
+            c"A task that stays dispatched for longer is failed.",
+            c"Counted from dispatched_at.",
+            &DISPATCH_TIMEOUT,
+            1,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.running_timeout",
+            c"A task that runs for longer is failed.",
+            c"Counted from started_at.",
+            &RUNNING_TIMEOUT,
+            1,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.redeliver_after",
+            c"A claimed task that was not started is returned to its runtime again after this time.",
+            c"Longer than a daemon's claim and start requests may take together.",
+            &REDELIVER_AFTER,
+            1,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.runtime_ttl",
+            c"An offline runtime that no agent is bound to is deleted after this time.",
+            c"Counted from its last heartbeat.",
+            &RUNTIME_TTL,
+            1,
+            GucFlags::UNIT_S,
+        ),
+        (
+            c"multica.event_retention",
+            c"Events are kept this long, and up to ten times as long for a named reader that has not taken them.",
+            c"Counted from the moment they were recorded.",
+            &EVENT_RETENTION,
+            1,
+            GucFlags::UNIT_S,
+        ),
+    ];
+    for (name, short, long, setting, least, unit) in spans {
+        GucRegistry::define_int_guc(
+            name,
+            short,
+            long,
+            setting,
+            least,
+            i32::MAX,
+            GucContext::Userset,
+            unit,
+        );
+    }
+    GucRegistry::define_int_guc(
+        c"multica.batch_size",
+        c"Most rows that a stage of a sweep handles in one transaction.",
+        c"A sweep that hits it reports more = true.",
+        &BATCH_SIZE,
+        1,
+        1_000_000,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"multica.notify",
+        c"Whether recorded events send NOTIFY multica_events.",
+        c"A commit that notifies takes a lock of the whole cluster; readers can poll instead.",
+        &NOTIFY,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"multica.sweep_budget",
+        c"Time that a sweep may take before it leaves the rest to the next one.",
+        c"0 is no limit.",
+        &SWEEP_BUDGET,
+        0,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"multica.sweep_interval",
+        c"Time between two sweeps of a database by the background worker.",
+        c"Read by the launcher.",
+        &SWEEP_INTERVAL,
+        100,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_string_guc(
+        c"multica.launcher_database",
+        c"The database in which the settings of databases are read, for a few milliseconds at a time.",
+        c"Where it does not exist or allows no connections, and where this is empty, another database is used.",
+        &LAUNCHER_DATABASE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"multica.max_workers",
+        c"Most databases that are swept at the same time.",
+        c"Workers are taken from max_worker_processes.",
+        &MAX_WORKERS,
+        1,
+        64,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+}

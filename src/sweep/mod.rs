@@ -1,0 +1,255 @@
+//! The sweep: its stages, in order, on one screen. Silence becomes one atomic verdict.
+
+mod all;
+mod backlog;
+mod budget;
+mod part;
+mod stages;
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use crate::argument::seconds;
+use crate::lifecycle::consequences::Consequences;
+use crate::lifecycle::event::{self, Call};
+use crate::lifecycle::writer::{self, Writer};
+use crate::lifecycle::{collection, liveness, repair, rows_in_work};
+use crate::postgres::clock;
+use crate::postgres::composite::Composite;
+use crate::postgres::entry::entry;
+use crate::postgres::statement::{Arg, Statement, arg};
+use crate::settings;
+use crate::types::Swept;
+use budget::Budget;
+
+pub use part::Part;
+
+static NEW_ID: Statement = Statement::volatile(sql!("sweep/new_id.sql"));
+static RECORD: Statement = Statement::volatile(sql!("sweep/record.sql"));
+static RECORD_DELETED: Statement = Statement::volatile(sql!("sweep/record_deleted.sql"));
+static IS_COUNTING: Statement = Statement::stable(sql!("sweep/is_counting.sql"));
+static LOCK_TOTAL: Statement = Statement::volatile(sql!("sweep/lock_total.sql"));
+static COUNT: Statement = Statement::volatile(sql!("sweep/count.sql"));
+
+extension_sql_file!(
+    "../../sql/extension/comments/sweep.sql",
+    name = "sweep_comments",
+    requires = [multica_sweep, "sweep_all"]
+);
+
+/// Ids that are drawn at most for a row of totals: there are as many rows as sweeps were ever at work at the same time.
+const MOST_DRAWS: usize = 100;
+
+#[derive(Default)]
+struct Done {
+    runtimes_offline: i64,
+    tasks_failed: i64,
+    tasks_timed_out: i64,
+    consequences: Consequences,
+    runtimes_deleted: i64,
+    /// Agents set to idle, and tasks moved, apart from verdicts.
+    repaired: i64,
+    more: bool,
+}
+
+impl Done {
+    fn anything(&self) -> bool {
+        self.runtimes_offline
+            + self.tasks_failed
+            + self.tasks_timed_out
+            + self.runtimes_deleted
+            + self.repaired
+            > 0
+    }
+}
+
+/// One pass over all stages. Rows that others hold are skipped; every stage handles at most multica.batch_size rows,
+/// oldest first.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> {
+    entry(|| {
+        let stale = match stale_secs {
+            Some(given) => seconds("stale_secs", Some(given))?,
+            None => settings::stale_after_secs(),
+        };
+        let sweep = Sweep::begin(stale);
+        let done = writer::write(sweep.now, |writer| sweep.pass(writer));
+        Ok(Composite::of(&[
+            ("runtimes_offline", arg(done.runtimes_offline)),
+            ("tasks_failed", arg(done.tasks_failed)),
+            ("tasks_timed_out", arg(done.tasks_timed_out)),
+            ("tasks_retried", arg(done.consequences.retried())),
+            ("issues_reset", arg(done.consequences.issues_reset)),
+            (
+                "agents_reconciled",
+                arg(done.consequences.agents_reconciled),
+            ),
+            ("runtimes_deleted", arg(done.runtimes_deleted)),
+            ("more", arg(done.more)),
+        ]))
+    })
+}
+
+struct Sweep {
+    stale: f64,
+    now: TimestampWithTimeZone,
+    budget: Budget,
+    id: Uuid,
+    batch: i64,
+    /// When the sweep began whose figures another transaction has recorded, and which goes on here.
+    continues: Option<TimestampWithTimeZone>,
+}
+
+impl Sweep {
+    fn begin(stale: f64) -> Self {
+        Self {
+            stale,
+            now: clock::now(),
+            budget: Budget::begin(),
+            id: NEW_ID.row(&[], |row| row.must(1)).expect("one id"),
+            batch: settings::batch_size(),
+            continues: None,
+        }
+    }
+
+    /// The stages, and the figures of what they did.
+    fn pass(&self, writer: &mut Writer) -> Done {
+        self.call(|call| {
+            let mut done = self.verdicts(writer, call);
+            self.housekeeping(writer, &mut done, call);
+            self.finish(writer, &mut done, call);
+            done
+        })
+    }
+
+    fn call<R>(&self, work: impl FnOnce(&mut Call) -> R) -> R {
+        event::sweep(self.id, self.now, work)
+    }
+
+    /// Task events come before those of runtimes, as a subscriber would have seen them; only what is written in pieces has
+    /// its events with it.
+    fn finish(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
+        if call.is_pending() {
+            writer.beside(|| {
+                // From here on no row of a stage is to blame for an error.
+                rows_in_work::clear();
+                call.record();
+            });
+        }
+        // Where every row is refused, the next sweep need not come at once.
+        done.more |= writer.is_cut_short();
+        done.more &= done.anything() || !writer.has_given_up();
+        if done.anything() {
+            writer.beside(|| self.record(done));
+        }
+    }
+
+    fn verdicts(&self, writer: &mut Writer, call: &mut Call) -> Done {
+        let mut done = Done::default();
+        self.silence(writer, &mut done, call);
+        self.repairs(writer, &mut done, call);
+        done
+    }
+
+    fn silence(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
+        let batch = self.batch;
+        let marked = liveness::mark_stale(self.stale, Some(batch), writer, call, |_| ());
+        done.runtimes_offline = marked.len() as i64;
+        done.more |= done.runtimes_offline >= batch;
+
+        let grace = settings::offline_grace_secs();
+        self.stage(done, |done| {
+            self.budget.spend(batch, |piece| {
+                let (verdict, more) = stages::fail_of_offline(grace, piece, writer, call);
+                done.tasks_failed += verdict.failed.len() as i64;
+                done.consequences += verdict.consequences;
+                more
+            })
+        });
+        let (dispatch, running) = (
+            settings::dispatch_timeout_secs(),
+            settings::running_timeout_secs(),
+        );
+        self.stage(done, |done| {
+            self.budget.spend(batch, |piece| {
+                let (verdict, more) =
+                    stages::fail_timed_out(dispatch, running, piece, writer, call);
+                done.tasks_timed_out += verdict.failed.len() as i64;
+                done.consequences += verdict.consequences;
+                more
+            })
+        });
+    }
+
+    fn repairs(&self, writer: &mut Writer, done: &mut Done, call: &Call) {
+        let batch = self.batch;
+        self.stage(done, |done| {
+            let moved = repair::tasks_left_behind(batch, writer, call);
+            let idle = repair::agents_without_work(batch, writer, call);
+            done.repaired += moved.changed + idle.changed;
+            done.consequences.agents_reconciled += idle.changed;
+            moved.more || idle.more
+        });
+    }
+
+    fn housekeeping(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
+        let Self { now, batch, .. } = *self;
+        let ttl = settings::runtime_ttl_secs();
+        self.stage(done, |done| {
+            let (deleted, more) =
+                collection::delete_expired(ttl, Some(batch), writer, call, |_| ());
+            done.runtimes_deleted = deleted.len() as i64;
+            more
+        });
+        self.stage(done, |_| event::trim(now, batch, writer));
+    }
+
+    /// A stage, which says whether there is more to do. One that finds the budget spent is left for the next sweep, unless
+    /// nothing was done yet: looking alone may take longer than the budget, and every sweep has to get on.
+    fn stage(&self, done: &mut Done, work: impl FnOnce(&mut Done) -> bool) {
+        let more = self.budget.is_spent() && done.anything() || work(done);
+        done.more |= more;
+    }
+
+    fn record(&self, done: &Done) {
+        let took = self.budget.elapsed().as_secs_f64() * 1000.0;
+        if event::lock_state() {
+            match self.continues {
+                None => RECORD.run(&with_figures(vec![arg(self.now), arg(took)], done)),
+                Some(began) => {
+                    RECORD_DELETED.run(&[arg(began), arg(took), arg(done.runtimes_deleted)])
+                }
+            };
+        }
+        if is_counting() {
+            let slot: Option<i32> = LOCK_TOTAL.row(&[], |row| row.must(1));
+            let sweeps = i64::from(self.continues.is_none());
+            // An id that the sequence draws may be taken where rows came without it: the next one is tried.
+            (0..MOST_DRAWS).find(|_| {
+                let args = with_figures(vec![arg(slot), arg(self.now), arg(sweeps)], done);
+                COUNT.row(&args, |_| ()).is_some()
+            });
+        }
+    }
+}
+
+fn with_figures(mut args: Vec<Arg>, done: &Done) -> Vec<Arg> {
+    let figures = [
+        done.runtimes_offline,
+        done.tasks_failed,
+        done.tasks_timed_out,
+        done.consequences.retried(),
+        done.consequences.issues_reset,
+        done.consequences.agents_reconciled,
+        done.runtimes_deleted,
+    ];
+    args.extend(figures.map(arg));
+    args
+}
+
+/// Whether there is the table of totals: an update of the extension leaves it to install, and until then sweeps go on
+/// without being counted.
+pub fn is_counting() -> bool {
+    IS_COUNTING.row(&[], |row| row.must(1)).unwrap_or(false)
+}

@@ -1,0 +1,205 @@
+//! The stages that fail tasks, each a call that exists as a function of its own.
+
+use std::collections::HashSet;
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use super::backlog::{self, Arguments, Cursor, OF_OFFLINE, OF_TIMED_OUT};
+use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
+use crate::lifecycle::consequences::{self};
+use crate::lifecycle::event::{Call, TaskSnapshot, call};
+use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::rows_in_work;
+use crate::lifecycle::verdict::{
+    Verdict, fail_with_consequences, orphans_of, recover, still_orphans,
+};
+use crate::lifecycle::writer::{self, Writer};
+use crate::postgres::composite::{Composite, set};
+use crate::postgres::deferred;
+use crate::postgres::statement::{Statement, arg};
+use crate::runtime;
+use crate::settings;
+use crate::task;
+use crate::types;
+
+static OFFLINE: Statement =
+    Statement::volatile(sql!("sweep/offline_candidates.sql")).in_index_order();
+static TIMED_OUT: Statement =
+    Statement::volatile(sql!("sweep/timed_out_candidates.sql")).in_index_order();
+static AHEAD: Statement = Statement::volatile(sql!("sweep/ahead_of_clock.sql")).in_index_order();
+static BEGINS_NOW: Statement = Statement::volatile(sql!("sweep/begins_now.sql")).by_id();
+static FAILED: Statement = Statement::volatile(sql!("sweep/failed.sql"));
+static UNLOGGED: Statement = Statement::volatile(sql!("sweep/without_failed_event.sql"));
+
+extension_sql_file!(
+    "../../sql/extension/comments/recovery.sql",
+    name = "recovery_comments",
+    requires = [
+        multica_fail_tasks_for_offline_runtimes,
+        multica_fail_stale_tasks,
+        multica_recover_orphans,
+        multica_handle_failed_tasks
+    ]
+);
+
+/// Tasks of offline runtimes that were unseen for longer than `secs`.
+fn of_offline(secs: f64, now: TimestampWithTimeZone) -> impl Arguments {
+    let grace = (secs > 0.0).then_some(secs);
+    move |seen, limit, Cursor(from, _)| vec![arg(now), arg(grace), arg(seen), arg(limit), arg(from)]
+}
+
+/// Tasks that were dispatched or running for too long.
+fn timed_out(dispatch_secs: f64, running_secs: f64, now: TimestampWithTimeZone) -> impl Arguments {
+    move |seen, limit, Cursor(dispatched, running)| {
+        vec![
+            arg(now),
+            arg(dispatch_secs),
+            arg(running_secs),
+            arg(seen),
+            arg(limit),
+            arg(dispatched),
+            arg(running),
+        ]
+    }
+}
+
+/// A sweep's next tasks of offline runtimes, at most `limit`. The second value says whether there may be more.
+pub fn fail_of_offline(
+    grace_secs: f64,
+    limit: i64,
+    writer: &mut Writer,
+    call: &Call,
+) -> (Verdict, bool) {
+    let question = of_offline(grace_secs, call.now());
+    let next = OF_OFFLINE.next(&OFFLINE, &writer.exclude(), limit, question);
+    let verdict = fail_with_consequences(&next.tasks, &consequences::RUNTIME_OFFLINE, writer, call);
+    (verdict, next.more)
+}
+
+/// Has the time of tasks that began later than now begin now: at most `limit`, or all.
+fn begin_now(limit: Option<i64>, now: TimestampWithTimeZone, writer: &mut Writer) {
+    let args = [arg(now), arg(writer.exclude()), arg(limit)];
+    let ahead: Vec<Uuid> = AHEAD.rows(&args, |row| row.must(1));
+    writer.rows(&ahead, |piece| {
+        rows_in_work::set(piece);
+        BEGINS_NOW.run(&[arg(piece.to_vec()), arg(now)])
+    });
+}
+
+/// A sweep's next tasks that were dispatched or running for too long, as [`fail_of_offline`].
+pub fn fail_timed_out(
+    dispatch_secs: f64,
+    running_secs: f64,
+    limit: i64,
+    writer: &mut Writer,
+    call: &Call,
+) -> (Verdict, bool) {
+    let now = call.now();
+    begin_now(Some(limit), now, writer);
+    let question = timed_out(dispatch_secs, running_secs, now);
+    let next = OF_TIMED_OUT.next(&TIMED_OUT, &writer.exclude(), limit, question);
+    let verdict = fail_with_consequences(&next.tasks, &consequences::TIMEOUT, writer, call);
+    (verdict, next.more)
+}
+
+fn tasks(ids: Vec<Uuid>) -> SetOfIterator<'static, Composite<types::Task>> {
+    set(task::get_many(ids))
+}
+
+/// Fails the tasks in flight of every runtime that is offline and was unseen for longer than the grace, and lets the
+/// pipeline follow (FailTasksForOfflineRuntimes). Rows that others hold are skipped.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_fail_tasks_for_offline_runtimes(
+    grace_secs: default!(Option<f64>, "NULL"),
+    max_tasks: default!(Option<i32>, "NULL"),
+) -> SetOfIterator<'static, Composite<types::Task>> {
+    call(|call| {
+        let grace = match grace_secs {
+            Some(secs) => grace("grace_secs", secs)?,
+            None => settings::offline_grace_secs(),
+        };
+        let limit = bound("max_tasks", max_tasks)?;
+        let now = call.now();
+        let verdict = writer::write(now, |writer| {
+            let taken = backlog::take(&OFFLINE, &writer.exclude(), limit, of_offline(grace, now));
+            let reason = &consequences::RUNTIME_OFFLINE;
+            fail_with_consequences(&taken, reason, writer, call)
+        });
+        Ok(tasks(verdict.failed))
+    })
+}
+
+/// Fails tasks that were dispatched or running for too long, and lets the pipeline follow. Rows that others hold are
+/// skipped.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_fail_stale_tasks(
+    dispatch_timeout_secs: Option<f64>,
+    running_timeout_secs: Option<f64>,
+    max_tasks: default!(Option<i32>, "NULL"),
+) -> SetOfIterator<'static, Composite<types::Task>> {
+    call(|call| {
+        let dispatch = seconds("dispatch_timeout_secs", dispatch_timeout_secs)?;
+        let running = seconds("running_timeout_secs", running_timeout_secs)?;
+        let limit = bound("max_tasks", max_tasks)?;
+        let now = call.now();
+        let verdict = writer::write(now, |writer| {
+            begin_now(limit, now, writer);
+            let question = timed_out(dispatch, running, now);
+            let late = backlog::take(&TIMED_OUT, &writer.exclude(), limit, question);
+            fail_with_consequences(&late, &consequences::TIMEOUT, writer, call)
+        });
+        Ok(tasks(verdict.failed))
+    })
+}
+
+/// Fails what the previous daemon process of a runtime left in flight, except what the daemon says it still runs, and
+/// lets the pipeline follow.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_recover_orphans(
+    runtime_id: Option<Uuid>,
+    running_task_ids: default!(Option<Vec<Option<Uuid>>>, "NULL"),
+) -> Composite<types::Recovered> {
+    call(|call| {
+        let runtime = required("runtime_id", runtime_id)?;
+        let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
+        runtime::workspace_of(runtime)?;
+        let orphans = orphans_of(&[runtime], &running);
+        LockSet::of_tasks(orphans.clone()).acquire();
+        let orphans = still_orphans(orphans, &[runtime], &running);
+        let verdict = recover(&orphans, call, !deferred::is_pending_before());
+        Ok(Composite::of(&[
+            ("orphaned", arg(verdict.failed.len() as i64)),
+            ("retried", arg(verdict.consequences.retried())),
+        ]))
+    })
+}
+
+/// The failure pipeline itself, for an application that failed tasks with SQL of its own. Handing the same tasks in
+/// twice does nothing the second time.
+#[pg_extern]
+#[search_path(@extschema@, pg_temp)]
+fn multica_handle_failed_tasks(
+    task_ids: Option<Vec<Option<Uuid>>>,
+) -> Composite<types::Consequences> {
+    call(|call| {
+        let given = elements("task_ids", task_ids)?;
+        LockSet::of_tasks(given.clone()).acquire();
+        let failed = TaskSnapshot::read(&FAILED, &[arg(given)]);
+        let ids: Vec<Uuid> = failed.iter().map(TaskSnapshot::id).collect();
+        let workspaces: Vec<Option<Uuid>> = failed.iter().map(TaskSnapshot::workspace).collect();
+        let unlogged: HashSet<Uuid> = UNLOGGED
+            .rows(&[arg(ids), arg(workspaces)], |row| row.must(1))
+            .into_iter()
+            .collect();
+        let done = consequences::apply_consequences(&failed, |task| unlogged.contains(&task), call);
+        Ok(Composite::of(&[
+            ("retried", arg(done.retried())),
+            ("issues_reset", arg(done.issues_reset)),
+            ("agents_reconciled", arg(done.agents_reconciled)),
+        ]))
+    })
+}

@@ -1,0 +1,50 @@
+//! What the catalogues of a database say: whether it can be swept, where, and as whom.
+
+use std::ffi::CString;
+
+use pgrx::prelude::*;
+
+use super::shared::Obstacle;
+use crate::postgres::statement::Statement;
+use crate::version;
+
+static PLACE: Statement = Statement::stable(sql!("worker/place.sql"));
+
+/// Where the tables are and whom they belong to.
+pub struct Installation {
+    /// The schema and the temporary one, quoted: a search path.
+    pub path: CString,
+    /// The role that owns all tables.
+    pub owner: pg_sys::Oid,
+    /// Whether the SQL objects are of an older version than the library, which serves them all the same.
+    pub needs_update: bool,
+}
+
+/// Looks in the catalogues, and only there: the process is still a superuser.
+pub fn find() -> Result<Installation, Obstacle> {
+    let found = PLACE.row(&[], |row| {
+        let objects: String = row.must(1);
+        let schema: String = row.must(2);
+        let owner: Option<pg_sys::Oid> = row.get(3);
+        let installed: bool = row.must(4);
+        let owners: i64 = row.must(5);
+        let sees_schema: bool = row.get(6).unwrap_or_default();
+        match owner {
+            _ if version::is_ahead(&objects) => Err(Obstacle::OlderLibrary),
+            Some(_) if installed && owners > 1 => Err(Obstacle::SeveralOwners),
+            Some(_) if installed && !sees_schema => Err(Obstacle::HiddenSchema),
+            Some(owner) if installed => Ok(Installation {
+                path: search_path(&schema),
+                owner,
+                needs_update: version::needs_update(&objects),
+            }),
+            _ => Err(Obstacle::NoTables),
+        }
+    });
+    found.unwrap_or(Err(Obstacle::NoExtension))
+}
+
+fn search_path(schema: &str) -> CString {
+    let quoted = pgrx::spi::quote_identifier(schema);
+    CString::new(format!("{quoted}, pg_temp")).expect("a schema's name holds no NUL byte")
+}

@@ -39,7 +39,7 @@ pub fn worker_sweeps_between_the_steps(context: &Context) -> Result<()> {
 
     sweep_thrice(&database)?;
     let behind = format!(
-        "database \"{}\" has SQL objects of an older version",
+        "database \"{}\" has SQL objects older than the library",
         database.name
     );
     ensure_said_once(&cluster, &[&behind])?;
@@ -56,7 +56,7 @@ pub fn worker_sweeps_between_the_steps(context: &Context) -> Result<()> {
     let _later = Script::of(context, &format!("{current}--99.0.0"), "SELECT")?;
     superuser.batch_execute("ALTER EXTENSION multica UPDATE TO '99.0.0'")?;
     let ahead = format!(
-        "database \"{}\" is not swept: the SQL objects are of a newer version",
+        "database \"{}\" is not swept: the SQL objects are newer than the library",
         database.name
     );
     Cluster::wait_until("the older library is named", SOON, || {

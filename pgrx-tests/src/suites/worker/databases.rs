@@ -152,15 +152,15 @@ pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
     let before = launcher(&cluster)?;
     let lines = [
         format!(
-            "database \"{}\" is not swept: the extension is not there",
+            "database \"{}\" is not swept: the extension is missing",
             bare.name
         ),
         format!(
-            "database \"{}\" is not swept: the extension is not there",
+            "database \"{}\" is not swept: the extension is missing",
             dropped.name
         ),
         format!(
-            "database \"{}\" is not swept: the tables are not there",
+            "database \"{}\" is not swept: the tables are missing",
             tableless.name
         ),
         format!("database \"{}\" has multica.sweep = 'maybe'", misspelt.name),
@@ -237,7 +237,7 @@ pub fn a_worker_that_overstays_is_terminated(context: &Context) -> Result<()> {
     switch_on(&sound)?;
     silence(&sound)?;
     wait_until_swept(&sound)?;
-    let line = format!("database \"{}\" overstays", stubborn.name);
+    let line = format!("database \"{}\" exceeded its time limit", stubborn.name);
     ensure!(said(&cluster, &line)? > 0, "the log does not say so");
     Ok(())
 }

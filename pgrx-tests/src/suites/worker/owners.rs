@@ -34,7 +34,7 @@ pub fn a_new_owner_is_followed(context: &Context) -> Result<()> {
         "REASSIGN OWNED BY heir TO stranger; REVOKE USAGE ON SCHEMA public FROM PUBLIC",
     )?;
     let line = format!(
-        "database \"{}\" is not swept: the owner of its tables may not use their schema",
+        "database \"{}\" is not swept: the owner of its tables is not allowed to use their schema",
         database.name
     );
     Cluster::wait_until("the log says so", SOON, || Ok(said(&cluster, &line)? > 0))?;

@@ -20,100 +20,29 @@ ALTER TYPE @extschema@.multica_merged ADD ATTRIBUTE not_merged bigint;
 ALTER TYPE @extschema@.multica_status_report ADD ATTRIBUTE refused_event_ids bigint[];
 ALTER TYPE @extschema@.multica_status_report ADD ATTRIBUTE event_log_trouble text;
 
-COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid) IS
-$$Deletes a runtime. Its tasks in flight are failed first, with retries and all other consequences. Archived agents that are
-bound to it are deleted with their tasks, chats and autopilots. Tasks of agents that are bound to other runtimes move
-there.
-runtime_id: the runtime.
-Returns multica_runtime_deleted. Records daemon:register with action 'delete'.
-Errors: 22004 runtime_id is NULL; P0002 no such runtime; 55006 agents that are not archived are bound to it, or a
-  table of yours refers to it or to one of the archived agents; 55000 the tables are missing; 42501 no privilege on them.
-Carries out CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime and DeleteAgentRuntime.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_delete_archived_agents(uuid) IS
-$$Deletes the archived agents bound to a runtime, with their tasks, chats and autopilots. Their tasks in
-flight are failed first, with all consequences.
-runtime_id: the runtime.
-Returns how many agents were deleted.
-Errors: 22004 runtime_id is NULL; P0002 no such runtime; 55006 a table of yours refers to one of them; 55000 the
+COMMENT ON FUNCTION @extschema@.multica_cancel(uuid) IS
+$$Cancels one active task, with its consequences for the agent's status and the autopilot run. The daemon learns of it from its
+next heartbeat.
+task_id: the task.
+Returns multica_transition; applied is false if the task had already ended. Records task:cancelled.
+Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is in a status that this version does not know, or the
   tables are missing; 42501 no privilege on them.
-Carries out DeleteArchivedAgentsByRuntime.$$;
+Carries out the server's CancelTask.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_forget_reader(text) IS
-$$Forgets a named reader: no event is kept for it any longer, and the name starts again when it is used again.
-reader: name of the reader.
-Returns true if it existed.
-Errors: 22004 reader is NULL; 55006 a table of yours refers to it; 55000 the tables are missing; 42501 no privilege
-  on them.
-The server has no counterpart: its events are gone once they are sent.$$;
+COMMENT ON FUNCTION @extschema@.multica_cancel_issue_tasks(uuid, uuid) IS
+$$Cancels the active tasks of an issue: when it is reassigned, cancelled or deleted.
+issue_id: the issue.
+agent_id: only tasks of this agent; NULL is all agents.
+Returns one multica_task per task cancelled, newest first. Records task:cancelled for each.
+Errors: 22004 issue_id is NULL; P0002 no such issue or agent; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_delete_stale_offline_runtimes(double precision, integer) IS
-$$Deletes runtimes that have been offline for long, have no agent and no active task. Their finished tasks move to the
-runtimes to which their agents are bound now, so that no history is lost. A stage of
-multica_sweep, for schedulers that run stages one by one. Rows that other sessions hold are skipped.
-ttl_secs: seconds since the last heartbeat, above 0.
-max_runtimes: the limit of runtimes, and of tasks to move; a runtime with tasks left stays for the next
-  call; NULL is no limit.
-Returns one multica_runtime_ref per runtime deleted. Records daemon:register with action 'runtime_gc'. A runtime that
-  something of yours refers to is skipped as by multica_sweep.
-Errors: 22004 ttl_secs is NULL; 22023 ttl_secs is not a finite number above 0, or max_runtimes is below 0; 55000
-  the tables are missing; 42501 no privilege on them.
-Carries out DeleteStaleOfflineRuntimes.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_merge_legacy(uuid, text, text, uuid) IS
-$$Merges the runtimes that a machine has under an earlier identity into its present one: agents and tasks, finished ones
-included, move there, the identity is stored, and the old rows are deleted. All of it is one transaction in which both
-runtimes are locked: a task that is being queued on the old one moves too, or its insert fails.
-workspace_id: the workspace.
-provider: the provider.
-daemon_id: the earlier identity; rows that differ from it only in case match.
-into_runtime_id: the runtime that stays; NULL merges the matches themselves, into the one spelt exactly like
-  daemon_id, otherwise into the one seen last.
-Returns multica_merged; merged is 0 if nothing matched. Records daemon:register with action 'merge'. A runtime that
-  something of yours refers to stays, without its agents and tasks; a WARNING names it.
-Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 no such workspace, or into_runtime_id is not a
-  runtime of this workspace and provider; 55000 the tables are missing; 42501 no privilege on them.
-Carries out FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime,
-  RecordRuntimeLegacyDaemonID and DeleteAgentRuntime.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid) IS
-$$Inserts a runtime, or overwrites the one of the same workspace, daemon id and provider. It counts as seen now. A
-daemon that registers all its runtimes at once calls multica_register instead.
-workspace_id: the workspace.
-daemon_id: identity of the machine, not blank, at most 1000 bytes; NULL only where runtime_mode is 'cloud', and then a
-  new row is inserted each time.
-name: the name that people see.
-runtime_mode: 'local' or 'cloud'.
-provider: such as 'claude', not blank, at most 1000 bytes.
-status: 'online' or 'offline'.
-device_info: free text.
-metadata: an object, replaced as a whole.
-owner_id: the user to whom it belongs; NULL keeps the present owner.
-Returns multica_registered; merged is 0. Records daemon:register with action 'register'.
-Errors: 22004 a required argument is NULL, device_info and metadata included; 22023 runtime_mode or status
-  outside its set, provider or daemon_id blank or too long; P0002 no such workspace; 23503 no such owner; 55000 the tables
-  are missing; 42501 no privilege on them.
-Carries out UpsertAgentRuntime.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_register(uuid, jsonb, uuid) IS
-$$Registers a machine when its daemon starts: all runtimes that it offers, or none if an entry is wrong. Runtimes that it
-has under earlier identities are merged into the new ones as by multica_merge_legacy.
-workspace_id: the workspace.
-registration: an object; unknown keys are ignored, and named in a WARNING.
-  daemon_id: identity of the machine, required, not blank, at most 1000 bytes.
-  legacy_daemon_ids: earlier identities, in any case.
-  device_name, cli_version, launched_by: text that is kept with the runtimes.
-  recover: true fails the tasks that the previous process left in flight, as by multica_recover_orphans.
-  runtimes: at least one object with type or provider (which mean the same, each at most once, at most 1000 bytes), name
-    (made from it and device_name where missing), version, status ('online' where missing, or 'offline'), running (ids
-    of tasks that the daemon still works on: no orphans).
-owner_id: the user to whom the runtimes belong; NULL keeps the present owners.
-Returns one multica_registered per runtime, in the order given. Records one daemon:register with action 'register'. A
-  runtime of an earlier identity that something of yours refers to stays, without its agents and tasks, and a task that
-  cannot be written stays in flight; a WARNING names each.
-Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, the message names the path in
-  it; P0002 no such workspace; 23503 no such owner; 55000 the tables are missing; 42501 no privilege on them.
-Carries out UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;
+COMMENT ON FUNCTION @extschema@.multica_cancel_agent_tasks(uuid) IS
+$$Cancels the active tasks of an agent: when it is archived.
+agent_id: the agent.
+Returns one multica_task per task cancelled, newest first. Records task:cancelled for each.
+Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's CancelAgentTasksByAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer) IS
 $$Claims tasks for a runtime. First come the tasks that the runtime claimed more than multica.redeliver_after ago and never
@@ -129,6 +58,37 @@ Returns one multica_claimed per task, with where to resume (prior_work_dir, and 
 Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 no such runtime: register again; 55000 the tables
   are missing; 42501 no privilege on them.
 Carries out the server's ClaimTaskForRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid) IS
+$$Deletes a runtime that is no longer wanted. Its tasks in flight are failed first, with retries and all other
+consequences. Archived agents that are bound to it are deleted with their tasks, chats and autopilots. Tasks of agents that
+are bound to another runtime move to that runtime.
+runtime_id: id of the runtime.
+Returns multica_runtime_deleted. Records daemon:register with action 'delete'.
+Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) agents that are not
+  archived are bound to it, or a table of your own refers to it or to one of the archived agents; 55000 (install_needed)
+  the tables are missing; 42501 a privilege on the tables is missing.
+Implements CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime and DeleteAgentRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_delete_archived_agents(uuid) IS
+$$Deletes the archived agents that are bound to a runtime, with their tasks, chats and autopilots. Their tasks in flight
+are failed first, with all consequences.
+runtime_id: id of the runtime.
+Returns the number of deleted agents.
+Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) a table of your own refers
+  to one of the agents; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements DeleteArchivedAgentsByRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_enqueue(uuid, jsonb, integer, integer) IS
+$$Queues a task for an agent without an issue, on the runtime to which the agent is bound.
+agent_id: the agent.
+context: data for the daemon, any JSON.
+priority: higher is claimed first.
+max_attempts: attempts in all, at least 1; 2 is one automatic retry.
+Returns multica_enqueued; created is always true. Records task:queued.
+Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 no such agent; 55000 the agent is archived,
+  or the tables are missing; 42501 no privilege on them.
+The server has no such call; its enqueues share the insert.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_issue(uuid, uuid, integer, integer, jsonb) IS
 $$Queues a task for the agent to which an issue is assigned. If a task of this issue and agent is already pending, returns that
@@ -161,54 +121,32 @@ Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002
   on them.
 Carries out the server's enqueue for a mention.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_retry(uuid) IS
-$$Queues the automatic retry of one failed task, for an application that failed it with SQL of its own.
-multica_handle_failed_tasks does this and applies all other consequences.
-The retry waits on the runtime to which the agent is bound now, and resumes the session only if that is the task's own.
-task_id: the task.
-Returns one multica_task, the retry, or no row: the task is not failed, its failure_reason is not retried, its attempts
-  are used up, its agent is archived, it has its retry, or newer work of the same issue or chat waits, runs or has
-  run. Records task:queued.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's MaybeRetryFailedTask.$$;
+COMMENT ON FUNCTION @extschema@.multica_enqueue_chat(uuid, uuid, integer, integer, jsonb) IS
+$$Queues the next turn of a chat session. Several may wait; they are claimed one after the other.
+chat_session_id: the session; its agent gets the task.
+trigger_comment_id: a comment that asks for it; NULL if there is none.
+priority: higher is claimed first; NULL is 2.
+max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
+context: data for the daemon, any JSON; NULL is none.
+Returns multica_enqueued; created is always true. Records task:queued.
+Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 no such session, no such comment
+  in its workspace, or its agent is of another one; 55000 the agent is archived, or the tables are missing; 42501 no
+  privilege on them.
+Carries out the server's enqueue for a chat.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_rerun(uuid, uuid) IS
-$$Queues an issue again: the active tasks of its assignee there are cancelled and a new task is queued, in one transaction. The
-new task is attempt 1, and resumes where the agent left off, in the task just cancelled too. On another runtime than that
-task's it resumes the working directory but no session.
-issue_id: the issue.
-trigger_comment_id: the comment of this issue that asks for it; NULL if there is none.
-Returns multica_task, the new one. Records task:cancelled and task:queued.
-Errors: 22004 issue_id is NULL; P0002 no such issue, no such comment on it, or the agent is of another workspace; 55000
-  no agent is assigned, the agent is archived, another session has reassigned the issue, or the tables are missing;
+COMMENT ON FUNCTION @extschema@.multica_enqueue_autopilot(uuid, uuid, integer, integer, jsonb) IS
+$$Queues the task of an autopilot run that works without an issue, and stores it in the run. If the run already has its task,
+returns that one.
+autopilot_run_id: the run; the autopilot's assignee gets the task.
+trigger_comment_id: a comment that asks for it; NULL if there is none.
+priority: higher is claimed first; NULL is the autopilot's (urgent 4, high 3, medium 2, low 1, else 0).
+max_attempts: attempts in all, at least 1; NULL is 2. Such a task is never retried automatically.
+context: data for the daemon, any JSON; NULL is none.
+Returns multica_enqueued. Records task:queued if a task was created.
+Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 no such run, no such comment in its
+  workspace, or its agent is of another one; 55000 the run has ended, the agent is archived, or the tables are missing;
   42501 no privilege on them.
-Carries out the server's rerun endpoint.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
-$$Runs every stage once, in one transaction. It sets stale runtimes offline, fails the tasks in flight on offline runtimes and
-the tasks that took too long, queues retries, and reconciles issues, autopilot runs and agents. It moves tasks that wait on
-an offline runtime to the runtimes of their agents, and sets agents without a task in flight to idle. It deletes runtimes
-that were offline for multica.runtime_ttl, and old events. A stage handles at most multica.batch_size rows. A sweep never
-waits for a row: rows that other sessions hold are left for the next one.
-stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL is multica.stale_after.
-Returns multica_swept; if more is true, sweep again. Every event carries the sweep's sweep_id. A row that cannot
-  be written, because of a trigger or constraint of your own, is named in a WARNING, listed by multica_status and
-  skipped for five minutes.
-Errors: 22023 stale_secs is not a finite number above 0; 55000 the tables are missing; 42501 no privilege on
-  them.
-Carries out MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's task timeouts and
-  DeleteStaleOfflineRuntimes, with what follows from each.$$;
-
-COMMENT ON TYPE @extschema@.multica_registered IS
-$$What a registration did with one runtime: the runtime's columns as they are now, inserted (true: it is new,
-false: an existing row was overwritten), merged (how many runtimes of earlier identities became part of it),
-not_merged (how many were kept because something refers to them or keeps them from being written; a WARNING names
-each).$$;
-
-COMMENT ON TYPE @extschema@.multica_merged IS
-$$What a merge did: runtime_id (the runtime that stays), merged (runtimes that became part of it),
-agents_reassigned and tasks_reassigned (rows that moved), not_merged (runtimes that were kept because something refers
-to them or keeps them from being written; a WARNING names each).$$;
+Carries out the server's enqueue for a run_only autopilot.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_events(bigint, integer) IS
 $$Returns the events after a given one, in order, for readers that store their position themselves. It stops before an event
@@ -236,6 +174,48 @@ Errors: 22004 an argument is NULL; 22023 reader is blank or too long, or max_eve
   tables are missing; 42501 no privilege on them.
 It takes the place of the server's in-process event bus.$$;
 
+COMMENT ON FUNCTION @extschema@.multica_forget_reader(text) IS
+$$Forgets a named reader: no event is kept for it any longer, and the name starts again when it is used again.
+reader: name of the reader.
+Returns true if it existed.
+Errors: 22004 reader is NULL; 55006 a table of yours refers to it; 55000 the tables are missing; 42501 no privilege
+  on them.
+The server has no counterpart: its events are gone once they are sent.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_list_readers() IS
+$$Returns the named readers, the one that is furthest behind first. Events are kept for each of them until it has taken them or
+is forgotten.
+It takes no arguments.
+Returns one multica_reader per reader.
+Errors: 55000 the tables are missing; 42501 no privilege on them.
+The server has no counterpart: its events are gone once they are sent.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_delete_stale_offline_runtimes(double precision, integer) IS
+$$Deletes runtimes that have long been offline, that no agent is bound to and that have no active task. Their ended tasks
+move to the runtimes that the agents are bound to now, so no history is lost. It is one stage of multica_sweep, for
+callers that schedule the stages themselves. Rows that other transactions have locked are skipped.
+ttl_secs: seconds since the last heartbeat, above 0.
+max_runtimes: maximum number of runtimes, 0 or more, and also the maximum number of tasks to move; a runtime that still has
+  tasks stays for the next call; NULL (the default) means no limit.
+Returns one multica_runtime_ref per deleted runtime. Records daemon:register with action 'runtime_gc'. A runtime that one
+  of your own tables refers to is skipped, as by multica_sweep.
+Errors: 22004 ttl_secs is NULL; 22023 ttl_secs is not a finite number above 0, or max_runtimes is below 0;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements DeleteStaleOfflineRuntimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_grant(regrole, text) IS
+$$Gives a role the functions and privileges of a capability.
+grantee: the role.
+capability: reader (lists, lookups, status, metrics, events), daemon (register, heartbeat, claim, start, pin, complete, fail,
+and the lookups that a daemon needs) or operator (every function).
+Grants USAGE on the schema, EXECUTE on the functions, and on the tables no more than their statements need, by column
+where that is enough. May run before multica_install, which then grants what concerns the tables. What was granted is
+stored in the privileges alone: REVOKE or DROP OWNED takes it back.
+Returns nothing.
+Errors: 22004 an argument is NULL; 22023 capability is another word; P0002 there is no role of that number; 42501 the
+caller is neither a superuser nor the owner of the extension, or must not grant on the tables; 55000 library and SQL
+objects have different versions.$$;
+
 COMMENT ON FUNCTION @extschema@.multica_install(boolean) IS
 $$Creates the tables that are missing in the extension's schema and adopts those that are there. Run it after
 CREATE EXTENSION and after every ALTER EXTENSION UPDATE; a second run changes nothing. To an adopted table it
@@ -252,6 +232,484 @@ Errors: 22004 dry_run is NULL; 55000 a table of that name is not Multica's, a co
   Then nothing was changed.
 It stands beside the server's own migrations, up to 055.$$;
 
+COMMENT ON FUNCTION @extschema@.multica_heartbeat(uuid, uuid[]) IS
+$$Records a heartbeat of one runtime: it is online and was seen now, whatever its status was. Call it about every 15 s, well
+within multica.stale_after.
+runtime_id: id of the runtime.
+running_task_ids: ids of the tasks that the daemon is running; NULL (the default) reports nothing about them.
+Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
+  announced by daemon:register with action 'online'; an ordinary heartbeat records no event.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist: register
+  again; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements UpdateAgentRuntimeHeartbeat.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_heartbeat_many(uuid[]) IS
+$$Records heartbeats of many runtimes in one statement: those of one daemon, or those that a server has collected.
+runtime_ids: ids of the runtimes; unknown ones are ignored, a repeated one counts once, an empty array is allowed.
+Returns the number of runtimes that exist and were written. Those that were offline are announced as by multica_heartbeat.
+  A runtime that a trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
+Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
+  tables is missing.
+Implements UpdateAgentRuntimeHeartbeat, for many runtimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_set_runtime_offline(uuid) IS
+$$Sets one runtime offline. last_seen_at does not change, and its tasks in flight are left to the next sweep.
+runtime_id: id of the runtime.
+Returns true if it was online, false if it was already offline. Records daemon:register with action 'deregister' if
+  something changed.
+Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55000 (install_needed) the tables are
+  missing; 42501 a privilege on the tables is missing.
+Implements SetAgentRuntimeOffline.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_deregister(uuid[]) IS
+$$Sets the runtimes of a daemon offline before it exits, at once instead of after multica.stale_after. Their tasks in flight
+are left to the next sweep.
+runtime_ids: ids of the runtimes; unknown ones are ignored, an empty array is allowed.
+Returns the number of runtimes that were online until now. Records one daemon:register with action 'deregister' per
+  workspace. A runtime that a trigger or constraint of your own refuses is named in a WARNING and stays online; the others
+  go offline.
+Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
+  tables is missing.
+Implements SetAgentRuntimeOffline, for many runtimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_mark_stale_runtimes_offline(double precision, integer) IS
+$$Sets runtimes offline that are online and have been silent for too long. It is the first stage of multica_sweep, for
+callers that schedule the stages themselves. Rows that other transactions have locked are skipped, so a heartbeat that
+arrives first wins.
+stale_secs: seconds without a heartbeat, above 0.
+max_runtimes: maximum number of runtimes, 0 or more, those silent for longest first; NULL (the default) means no limit.
+Returns one multica_runtime_ref per runtime set offline; a runtime that was never seen is never stale. Records
+  daemon:register with action 'stale_sweep'. Their tasks in flight are left to the next stage or sweep.
+Errors: 22004 stale_secs is NULL; 22023 stale_secs is not a finite number above 0, or max_runtimes is below 0;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements MarkStaleRuntimesOffline.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_get_task(uuid) IS
+$$Returns one task.
+task_id: the task.
+Returns one multica_task, or no row if it does not exist.
+Errors: 22004 task_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's GetAgentTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_list_pending_tasks(uuid) IS
+$$Returns the tasks that are queued on a runtime, or dispatched to it and not started, newest first.
+runtime_id: the runtime; one that does not exist has no tasks.
+Returns one multica_task per task.
+Errors: 22004 runtime_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's ListPendingTasksByRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_list_issue_tasks(uuid, integer) IS
+$$Returns the tasks of an issue, newest first.
+issue_id: the issue; one that does not exist has no tasks.
+max_tasks: the limit, 0 or more; NULL is no limit.
+Returns one multica_task per task.
+Errors: 22004 issue_id is NULL; 22023 max_tasks is below 0; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's ListTasksByIssue.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_list_agent_tasks(uuid, integer) IS
+$$Returns the tasks of an agent, newest first.
+agent_id: the agent; one that does not exist has no tasks.
+max_tasks: the limit, 0 or more; NULL is no limit.
+Returns one multica_task per task.
+Errors: 22004 agent_id is NULL; 22023 max_tasks is below 0; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's ListAgentTasks.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_has_active_task(uuid) IS
+$$Returns whether an issue has an active task, of any agent.
+issue_id: the issue.
+Returns true or false.
+Errors: 22004 issue_id is NULL; P0002 no such issue; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's HasActiveTaskForIssue.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_has_pending_task(uuid, uuid) IS
+$$Returns whether an issue has a pending task: queued, or dispatched and not started. Another one would not be created.
+issue_id: the issue.
+agent_id: only tasks of this agent; NULL is any agent.
+Returns true or false.
+Errors: 22004 issue_id is NULL; P0002 no such issue or agent; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's HasPendingTaskForIssueAndAgent.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_count_running_tasks(uuid) IS
+$$Returns how many tasks of an agent are in flight (dispatched or running), on any runtime. max_concurrent_tasks limits it.
+agent_id: the agent.
+Returns the number.
+Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's CountRunningTasks.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_last_task_session(uuid, uuid) IS
+$$Returns where an agent can resume its last task of an issue, whether that was completed, failed or cancelled.
+issue_id: the issue.
+agent_id: the agent.
+Returns one multica_session, or no row if no task has reached a session.
+Errors: 22004 an argument is NULL; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's GetLastTaskSession.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_last_chat_session(uuid) IS
+$$Returns where the last turn of a chat can be resumed, whether it was completed, failed or cancelled.
+chat_session_id: the session.
+Returns one multica_session, or no row if no turn has reached a session.
+Errors: 22004 chat_session_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's GetLastChatTaskSession.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_merge_legacy(uuid, text, text, uuid) IS
+$$Merges the runtimes that a daemon left behind under an earlier daemon id into its present one. Agents and tasks, ended
+tasks included, move there; the earlier id is stored; the old rows are deleted. All of this happens in one transaction that
+locks both sides: a task that is being queued on the old runtime moves too, or its INSERT fails.
+workspace_id: id of the workspace.
+provider: name of the provider.
+daemon_id: the earlier daemon id; it matches rows that differ from it only in case.
+into_runtime_id: id of the runtime that stays; NULL (the default) merges the matching runtimes into the one spelled exactly
+  like daemon_id, or else into the one that was seen last.
+Returns multica_merged; merged is 0 if nothing matched. Records daemon:register with action 'merge'. A runtime that one of
+  your own tables refers to stays, without its agents and tasks; a WARNING names it.
+Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist, or
+  into_runtime_id is not a runtime of this workspace and provider; 55000 (install_needed) the tables are missing; 42501 a
+  privilege on the tables is missing.
+Implements FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime, RecordRuntimeLegacyDaemonID and
+  DeleteAgentRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_reassign_agents(uuid, uuid) IS
+$$Binds every agent of one runtime, archived ones included, to another runtime of the same workspace. Tasks stay where they
+are.
+old_runtime_id: id of the runtime that the agents leave.
+new_runtime_id: id of the runtime that the agents move to.
+Returns the number of agents that moved.
+Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
+  workspaces; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements ReassignAgentsToRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_reassign_tasks(uuid, uuid) IS
+$$Moves every task of one runtime, ended ones included, to another runtime of the same workspace. Agents stay where they
+are.
+old_runtime_id: id of the runtime that the tasks leave.
+new_runtime_id: id of the runtime that the tasks move to.
+Returns the number of tasks that moved.
+Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
+  workspaces; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements ReassignTasksToRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_record_legacy_daemon_id(uuid, text) IS
+$$Stores an earlier daemon id of a runtime, so that it remains visible where the runtime came from. Only the first one is
+stored.
+runtime_id: id of the runtime.
+legacy_daemon_id: the earlier daemon id, not blank.
+Returns true if it was stored, false if the runtime already had one.
+Errors: 22004 an argument is NULL; 22023 legacy_daemon_id is blank; P0002 (no_runtime) the runtime does not exist;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements RecordRuntimeLegacyDaemonID.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_fail_tasks_for_offline_runtimes(double precision, integer) IS
+$$Fails the tasks in flight on every offline runtime, with retries and all other consequences in the same transaction. A stage of multica_sweep, for schedulers that run stages one by one. Rows that others hold are
+skipped.
+grace_secs: only tasks of runtimes that were silent for more than this many seconds, 0 for all; NULL is
+  multica.offline_grace.
+max_tasks: the limit, those dispatched for longest first; NULL is no limit.
+Returns one multica_task per task failed, failure_reason 'runtime_offline', newest first.
+Errors: 22023 grace_secs is not a finite number from 0 up, or max_tasks is below 0; 55000 the tables are
+  missing; 42501 no privilege on them.
+Carries out FailTasksForOfflineRuntimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_fail_stale_tasks(double precision, double precision, integer) IS
+$$Fails tasks that were dispatched or have been running for too long, with retries and all other consequences in
+the same transaction, whatever their runtime's status. A stage of multica_sweep, for those who schedule stages
+by themselves. Rows that other sessions hold are skipped.
+dispatch_timeout_secs: seconds since dispatched_at, above 0.
+running_timeout_secs: seconds since started_at, above 0.
+max_tasks: the limit; NULL is no limit.
+Returns one multica_task per task failed, failure_reason 'timeout', newest first.
+Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0, or max_tasks is below 0; 55000
+  the tables are missing; 42501 no privilege on them.
+Carries out the server's FailStaleTasks.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_recover_orphans(uuid, uuid[]) IS
+$$Fails the tasks that a daemon's previous process left in flight, with retries and all other consequences in the same
+transaction. For a daemon that has just restarted; multica_register does the same with "recover": true.
+runtime_id: the runtime.
+running_task_ids: ids of tasks that the daemon still works on; NULL is none.
+Returns multica_recovered. failure_reason of the tasks is 'runtime_recovery'. A task that a trigger or constraint of your
+  own refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 no such runtime; 55000 the tables are
+  missing; 42501 no privilege on them.
+Carries out the server's recover-orphans endpoint.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_handle_failed_tasks(uuid[]) IS
+$$Applies the consequences of failed tasks, for an application that failed them with SQL of its own, in its own transaction
+or later: queues a retry for those that are eligible, sets issues without an active task from in_progress to todo, ends
+autopilot runs, reconciles agents, records events.
+task_ids: the tasks; those that do not exist or are not failed are ignored, and so are consequences that were applied
+  before.
+Returns multica_consequences.
+Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's HandleFailedTasks.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_register(uuid, jsonb, uuid) IS
+$$Registers the runtimes that a daemon offers, when the daemon starts: all of them or, if one entry is wrong, none. The
+daemon's runtimes under earlier daemon ids are merged into the new ones, as by multica_merge_legacy.
+workspace_id: id of the workspace.
+registration: an object; unknown keys are ignored, and a WARNING names them.
+  daemon_id: id of the daemon, required, not blank, at most 1000 bytes.
+  legacy_daemon_ids: earlier daemon ids, in any case.
+  device_name, cli_version, launched_by: text that is stored with the runtimes.
+  recover: true fails the tasks that the previous process left in flight, as by multica_recover_orphans.
+  runtimes: at least one object with these keys: type or provider (they mean the same; at most 1000 bytes, each provider
+    only once), name (made from the provider and device_name if missing), version, status ('online' if missing, or
+    'offline'), running (ids of tasks that the daemon is still running; they are not orphans).
+owner_id: id of the user that the runtimes belong to; NULL (the default) keeps the present owners.
+Returns one multica_registered per runtime, in the order of the registration. Records one daemon:register with action
+  'register'. A runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
+  task that cannot be written stays in flight; a WARNING names each.
+Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, and the message names the path in it;
+  P0002 (no_workspace) the workspace does not exist; 23503 the owner does not exist; 55000 (install_needed) the tables are
+  missing; 42501 a privilege on the tables is missing.
+Implements UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_list_runtimes(uuid) IS
+$$Lists the runtimes of a workspace, oldest first, whatever their status.
+workspace_id: id of the workspace; one that does not exist has no runtimes.
+Returns one multica_runtime per runtime.
+Errors: 22004 workspace_id is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is
+  missing.
+Implements ListAgentRuntimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_list_runtimes_by_owner(uuid, uuid) IS
+$$Lists the runtimes of a workspace that belong to one user, oldest first.
+workspace_id: id of the workspace.
+owner_id: id of the user.
+Returns one multica_runtime per runtime.
+Errors: 22004 an argument is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements ListAgentRuntimesByOwner.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_get_runtime(uuid) IS
+$$Returns one runtime, of any workspace.
+runtime_id: id of the runtime.
+Returns one multica_runtime, or no row if it does not exist.
+Errors: 22004 runtime_id is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements GetAgentRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_get_runtime_for_workspace(uuid, uuid) IS
+$$Returns one runtime if it belongs to the given workspace. Call it before you bind an agent to the runtime.
+runtime_id: id of the runtime.
+workspace_id: id of the workspace that it must belong to.
+Returns one multica_runtime, or no row if it does not exist or belongs to another workspace.
+Errors: 22004 an argument is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements GetAgentRuntimeForWorkspace.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_find_legacy_runtimes(uuid, text, text) IS
+$$Finds every runtime that one daemon may have left behind under spellings of its daemon id that differ in case.
+workspace_id: id of the workspace.
+provider: name of the provider; it must match exactly.
+daemon_id: the daemon id to look for, in any case.
+Returns one multica_runtime per match, oldest first; the daemon's present runtime may be among them.
+Errors: 22004 an argument is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements FindLegacyRuntimesByDaemonID.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_count_active_agents(uuid) IS
+$$Counts the agents that are not archived and are bound to a runtime. While there is one, the runtime cannot be deleted.
+runtime_id: id of the runtime.
+Returns the number of agents.
+Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55000 (install_needed) the tables are
+  missing; 42501 a privilege on the tables is missing.
+Implements CountActiveAgentsByRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid) IS
+$$Inserts a runtime, or overwrites the one with the same workspace, daemon id and provider. The runtime counts as seen now.
+A daemon that registers all its runtimes at once calls multica_register instead.
+workspace_id: id of the workspace.
+daemon_id: id of the daemon, not blank, at most 1000 bytes; NULL only if runtime_mode is 'cloud', and then a new row is
+  inserted each time.
+name: name that people read.
+runtime_mode: 'local' or 'cloud'.
+provider: name of the provider, such as 'claude', not blank, at most 1000 bytes.
+status: 'online' or 'offline'.
+device_info: any text (default '').
+metadata: an object that replaces the present one as a whole (default {}).
+owner_id: id of the user that it belongs to; NULL (the default) keeps the present owner.
+Returns multica_registered; merged is 0. Records daemon:register with action 'register'.
+Errors: 22004 a required argument is NULL, device_info and metadata included; 22023 runtime_mode or status is not one of its
+  values, or provider or daemon_id is blank or too long; P0002 (no_workspace) the workspace does not exist; 23503 the owner
+  does not exist; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements UpsertAgentRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_rerun(uuid, uuid) IS
+$$Queues an issue again: the active tasks of its assignee there are cancelled and a new task is queued, in one transaction. The
+new task is attempt 1, and resumes where the agent left off, in the task just cancelled too. On another runtime than that
+task's it resumes the working directory but no session.
+issue_id: the issue.
+trigger_comment_id: the comment of this issue that asks for it; NULL if there is none.
+Returns multica_task, the new one. Records task:cancelled and task:queued.
+Errors: 22004 issue_id is NULL; P0002 no such issue, no such comment on it, or the agent is of another workspace; 55000
+  no agent is assigned, the agent is archived, another session has reassigned the issue, or the tables are missing;
+  42501 no privilege on them.
+Carries out the server's rerun endpoint.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_retry(uuid) IS
+$$Queues the automatic retry of one failed task, for an application that failed it with SQL of its own.
+multica_handle_failed_tasks does this and applies all other consequences.
+The retry waits on the runtime to which the agent is bound now, and resumes the session only if that is the task's own.
+task_id: the task.
+Returns one multica_task, the retry, or no row: the task is not failed, its failure_reason is not retried, its attempts
+  are used up, its agent is archived, it has its retry, or newer work of the same issue or chat waits, runs or has
+  run. Records task:queued.
+Errors: 22004 task_id is NULL; P0002 no such task; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's MaybeRetryFailedTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_reconcile_agent(uuid) IS
+$$Reconciles the status of an agent: 'working' while a task of it is in flight, otherwise 'idle'. All other calls do this
+themselves; it is for an application that changed tasks with SQL of its own.
+agent_id: the agent.
+Returns its status. Records agent:status if it changed.
+Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
+Carries out the server's ReconcileAgentStatus.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_status() IS
+$$Returns the state of sweeping, runtimes, tasks and events in this database, in one row.
+It takes no arguments.
+Returns one multica_status_report.
+Errors: 55000 the tables are missing; 42501 no privilege on them.
+The server has no counterpart.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_metrics() IS
+$$Returns the numbers of multica_status, for an exporter of metrics.
+It takes no arguments.
+Returns one multica_metric per figure.
+Errors: 55000 the tables are missing; 42501 no privilege on them.
+The server has no counterpart.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
+$$Runs every stage once, in one transaction. It sets stale runtimes offline, fails the tasks in flight on offline runtimes and
+the tasks that took too long, queues retries, and reconciles issues, autopilot runs and agents. It moves tasks that wait on
+an offline runtime to the runtimes of their agents, and sets agents without a task in flight to idle. It deletes runtimes
+that were offline for multica.runtime_ttl, and old events. A stage handles at most multica.batch_size rows. A sweep never
+waits for a row: rows that other sessions hold are left for the next one.
+stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL is multica.stale_after.
+Returns multica_swept; if more is true, sweep again. Every event carries the sweep's sweep_id. A row that cannot
+  be written, because of a trigger or constraint of your own, is named in a WARNING, listed by multica_status and
+  skipped for five minutes.
+Errors: 22023 stale_secs is not a finite number above 0; 55000 the tables are missing; 42501 no privilege on
+  them.
+Carries out MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's task timeouts and
+  DeleteStaleOfflineRuntimes, with what follows from each.$$;
+
+COMMENT ON PROCEDURE @extschema@.multica_sweep_all(double precision) IS
+$$Sweeps until nothing is left, committing after every part of a sweep: CALL multica_sweep_all(). For schedulers such as
+pg_cron. Verdicts are committed before runtimes are deleted and events trimmed: an error there loses no verdict.
+It commits, so it cannot run inside a transaction block, in a function, or over a connection that opens
+transactions by itself (psycopg: set autocommit).
+stale_secs: as for multica_sweep; NULL is multica.stale_after.
+Returns nothing; multica_sweep_state has what the last sweep did. It ends after as many parts as there was work
+  for when it began, so a steady stream of new work does not keep it running.
+Errors: 2D000 called inside a transaction block; 22023 stale_secs is not a finite number above 0; 55000 the
+  tables are missing; 42501 no privilege on them. Parts that were committed stay.
+Carries out the server's sweeper, repeatedly.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_start(uuid, bigint) IS
+$$Reports that a daemon begins to run a task that it claimed: dispatched becomes running.
+task_id: the task.
+claim_token: from multica_claim; NULL skips the check.
+Returns multica_transition; applied is false if the holder of the current token repeats the call.
+Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is not dispatched (it has failed or was cancelled:
+  do not run it), it was claimed again since, or the tables are missing; 42501 no privilege on them.
+Carries out the server's StartAgentTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_complete(uuid, jsonb, text, text, bigint) IS
+$$Reports that a task has ended well: running becomes completed. The chat's pointer, the autopilot run, the issue's
+first_executed_at and the agent's status are set in the same transaction. Write the visible reply in this transaction too,
+if applied is true.
+task_id: the task.
+result: the result, any JSON; NULL is none.
+session_id: the agent's session; NULL or empty keeps the present one.
+work_dir: its working directory; NULL or empty keeps the present one.
+claim_token: from multica_claim; NULL skips the check.
+Returns multica_transition; applied is false if the task had already ended, so a repeated call is harmless.
+  first_execution: this call stamped the issue. Records agent:status, task:completed, chat:done, autopilot:run_done.
+Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is not running yet, it was claimed again since, or
+  the tables are missing; 42501 no privilege on them.
+Carries out the server's CompleteTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_fail(uuid, text, text, text, text, bigint) IS
+$$Reports that a task has failed: dispatched or running becomes failed. All consequences follow in the same transaction: a
+retry if the reason allows one, otherwise the issue goes back to todo if no other task of it is active.
+task_id: the task.
+error: what went wrong, for people.
+failure_reason: a word; runtime_offline, runtime_recovery and timeout are retried; NULL or empty is 'agent_error'.
+session_id: the agent's session; NULL or empty keeps the present one.
+work_dir: its working directory; NULL or empty keeps the present one.
+claim_token: from multica_claim; NULL skips the check.
+Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed
+  and the events of the consequences.
+Errors: 22004 task_id or error is NULL; P0002 no such task; 55000 the task is still queued, it was claimed again
+  since, or the tables are missing; 42501 no privilege on them.
+Carries out the server's FailTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_pin_session(uuid, text, text, bigint) IS
+$$Stores where a task in flight can be resumed. Call it as soon as the daemon knows.
+task_id: the task.
+session_id: the agent's session; NULL or empty keeps the present one.
+work_dir: its working directory; NULL or empty keeps the present one.
+claim_token: from multica_claim; NULL skips the check.
+Returns true if it was stored, false if the task is no longer in flight.
+Errors: 22004 task_id is NULL; 22023 session_id and work_dir are both empty; P0002 no such task; 55000 the task was
+  claimed again since, or the tables are missing; 42501 no privilege on them.
+Carries out the server's UpdateAgentTaskSession.$$;
+
+COMMENT ON TYPE @extschema@.multica_runtime IS
+$$A runtime: one provider of one machine, as the table agent_runtime has it. status is 'online' or 'offline';
+last_seen_at is the time of its last heartbeat (NULL: never seen); legacy_daemon_id is the first identity that was merged
+into it.$$;
+
+COMMENT ON TYPE @extschema@.multica_registered IS
+$$What a registration did with one runtime: the runtime's columns as they are now, inserted (true: it is new,
+false: an existing row was overwritten), merged (how many runtimes of earlier identities became part of it),
+not_merged (how many were kept because something refers to them or keeps them from being written; a WARNING names
+each).$$;
+
+COMMENT ON TYPE @extschema@.multica_beat IS
+$$What a heartbeat returns: the runtime's columns as they are now, and stop_task_ids: of the tasks that the daemon
+reports as running, those that are no longer in flight on this runtime, in the order given (NULL if the daemon
+reported none).$$;
+
+COMMENT ON TYPE @extschema@.multica_runtime_ref IS
+$$A runtime's id, and the workspace to which it belongs or belonged.$$;
+
+COMMENT ON TYPE @extschema@.multica_runtime_deleted IS
+$$What was deleted with a runtime: agents_deleted (archived agents), tasks_deleted (their tasks), and tasks_kept (tasks of
+agents that are bound to other runtimes, where they are now).$$;
+
+COMMENT ON TYPE @extschema@.multica_merged IS
+$$What a merge did: runtime_id (the runtime that stays), merged (runtimes that became part of it),
+agents_reassigned and tasks_reassigned (rows that moved), not_merged (runtimes that were kept because something refers
+to them or keeps them from being written; a WARNING names each).$$;
+
+COMMENT ON TYPE @extschema@.multica_enqueued IS
+$$What an enqueue did: task_id (the task that waits now), created (false: it was already pending).$$;
+
+COMMENT ON TYPE @extschema@.multica_claimed IS
+$$A task that a runtime has claimed: the task's columns, workspace_id, prior_session_id and prior_work_dir (where to
+resume, both from one source), claim_token (the moment of the claim in microseconds, to be passed to multica_start,
+multica_pin_session, multica_complete and multica_fail).$$;
+
+COMMENT ON TYPE @extschema@.multica_transition IS
+$$A task after a call and what the call did: the task's columns as they are now, applied (false: it had already ended and
+nothing was done), retry_task_id (the retry that was queued), first_execution (true: this call stamped the issue's
+first_executed_at).$$;
+
+COMMENT ON TYPE @extschema@.multica_session IS
+$$Where an agent can resume: session_id and work_dir of the same task.$$;
+
+COMMENT ON TYPE @extschema@.multica_consequences IS
+$$The consequences of failed tasks: retried (retries queued), issues_reset (issues back to todo), agents_reconciled
+(agents whose status changed).$$;
+
+COMMENT ON TYPE @extschema@.multica_event IS
+$$An event of the outbox: id (ascending in the order in which events can be read), created_at, type (task:failed,
+task:queued, issue:updated, agent:status, autopilot:run_done, daemon:register and others), workspace_id (NULL if it is
+unknown), payload (an object; ignore keys you do not know).$$;
+
+COMMENT ON TYPE @extschema@.multica_install_step IS
+$$One object that multica_install looked at: object (its name), action (created, altered, adopted, or missing: an
+adopted table lacks it and its owner may add it), ddl (the statement that was run or would be; NULL if there
+is none).$$;
+
 COMMENT ON TYPE @extschema@.multica_status_report IS
 $$The state of this database: preloaded (the server preloads the library), sweep (as set by ALTER DATABASE:
 whether the worker sweeps it), stale_after and offline_grace (in effect), launcher_pid; last_sweep_at; last_sweep_ms
@@ -262,6 +720,12 @@ estimate), events_held (not readable yet because of a transaction open since eve
 how many events it is behind; total_sweeps (sweeps that did something) and the other total_ counters, all that sweeps
 did since totals_since (NULL before the first one is counted); refused_event_ids (old events that could not be deleted);
 event_log_trouble (why the ids of the event log cannot continue; NULL if they can).$$;
+
+COMMENT ON FUNCTION @extschema@.multica_version() IS
+$$Returns the version of the loaded library.
+It takes no arguments.
+Returns the version, such as '0.1.0'.
+Errors: 55000 SQL objects and library have different versions; the hint says what to run.$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.multica_metrics() RETURNS SETOF @extschema@.multica_metric
 LANGUAGE sql STABLE
@@ -395,462 +859,6 @@ BEGIN
     END LOOP;
 END
 $procedure$;
-
-COMMENT ON FUNCTION @extschema@.multica_heartbeat_many(uuid[]) IS
-$$Reports that many runtimes are alive, in one statement: those of a machine, or those that a server has collected.
-runtime_ids: the runtimes; unknown ones are ignored, one given twice counts once, an empty array is allowed.
-Returns how many of them exist and were written. Events as by multica_heartbeat. A runtime that a
-  trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
-Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out UpdateAgentRuntimeHeartbeat, for many.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_deregister(uuid[]) IS
-$$Sets the runtimes of a daemon that is about to exit offline at once, instead of after multica.stale_after. Tasks in flight
-are left to the next sweep.
-runtime_ids: the runtimes; unknown ones are ignored, an empty array is allowed.
-Returns how many were online. Records one daemon:register with action 'deregister' per workspace. A runtime that a
-  trigger or constraint of your own refuses is named in a WARNING and stays online; the others go offline.
-Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out SetAgentRuntimeOffline, for many.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_recover_orphans(uuid, uuid[]) IS
-$$Fails the tasks that a daemon's previous process left in flight, with retries and all other consequences in the same
-transaction. For a daemon that has just restarted; multica_register does the same with "recover": true.
-runtime_id: the runtime.
-running_task_ids: ids of tasks that the daemon still works on; NULL is none.
-Returns multica_recovered. failure_reason of the tasks is 'runtime_recovery'. A task that a trigger or constraint of your
-  own refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
-Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 no such runtime; 55000 the tables are
-  missing; 42501 no privilege on them.
-Carries out the server's recover-orphans endpoint.$$;
-
-COMMENT ON PROCEDURE @extschema@.multica_sweep_all(double precision) IS
-$$Sweeps until nothing is left, committing after every part of a sweep: CALL multica_sweep_all(). For schedulers such as
-pg_cron. Verdicts are committed before runtimes are deleted and events trimmed: an error there loses no verdict.
-It commits, so it cannot run inside a transaction block, in a function, or over a connection that opens
-transactions by itself (psycopg: set autocommit).
-stale_secs: as for multica_sweep; NULL is multica.stale_after.
-Returns nothing; multica_sweep_state has what the last sweep did. It ends after as many parts as there was work
-  for when it began, so a steady stream of new work does not keep it running.
-Errors: 2D000 called inside a transaction block; 22023 stale_secs is not a finite number above 0; 55000 the
-  tables are missing; 42501 no privilege on them. Parts that were committed stay.
-Carries out the server's sweeper, repeatedly.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_cancel(pg_catalog.uuid) IS
-$$Cancels one active task, with its consequences for the agent's status and the autopilot run. The daemon learns of it from its
-next heartbeat.
-task_id: the task.
-Returns multica_transition; applied is false if the task had already ended. Records task:cancelled.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is in a status that this version does not know, or the
-  tables are missing; 42501 no privilege on them.
-Carries out the server's CancelTask.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_cancel_agent_tasks(pg_catalog.uuid) IS
-$$Cancels the active tasks of an agent: when it is archived.
-agent_id: the agent.
-Returns one multica_task per task cancelled, newest first. Records task:cancelled for each.
-Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's CancelAgentTasksByAgent.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_cancel_issue_tasks(pg_catalog.uuid,pg_catalog.uuid) IS
-$$Cancels the active tasks of an issue: when it is reassigned, cancelled or deleted.
-issue_id: the issue.
-agent_id: only tasks of this agent; NULL is all agents.
-Returns one multica_task per task cancelled, newest first. Records task:cancelled for each.
-Errors: 22004 issue_id is NULL; P0002 no such issue or agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_complete(pg_catalog.uuid,pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,bigint) IS
-$$Reports that a task has ended well: running becomes completed. The chat's pointer, the autopilot run, the issue's
-first_executed_at and the agent's status are set in the same transaction. Write the visible reply in this transaction too,
-if applied is true.
-task_id: the task.
-result: the result, any JSON; NULL is none.
-session_id: the agent's session; NULL or empty keeps the present one.
-work_dir: its working directory; NULL or empty keeps the present one.
-claim_token: from multica_claim; NULL skips the check.
-Returns multica_transition; applied is false if the task had already ended, so a repeated call is harmless.
-  first_execution: this call stamped the issue. Records agent:status, task:completed, chat:done, autopilot:run_done.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is not running yet, it was claimed again since, or
-  the tables are missing; 42501 no privilege on them.
-Carries out the server's CompleteTask.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_count_active_agents(pg_catalog.uuid) IS
-$$Returns how many agents that are not archived are bound to a runtime. While there is one, the runtime cannot be deleted.
-runtime_id: the runtime.
-Returns the number.
-Errors: 22004 runtime_id is NULL; P0002 no such runtime; 55000 the tables are missing; 42501 no privilege on
-  them.
-Carries out CountActiveAgentsByRuntime.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_count_running_tasks(pg_catalog.uuid) IS
-$$Returns how many tasks of an agent are in flight (dispatched or running), on any runtime. max_concurrent_tasks limits it.
-agent_id: the agent.
-Returns the number.
-Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's CountRunningTasks.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_enqueue(pg_catalog.uuid,pg_catalog.jsonb,integer,integer) IS
-$$Queues a task for an agent without an issue, on the runtime to which the agent is bound.
-agent_id: the agent.
-context: data for the daemon, any JSON.
-priority: higher is claimed first.
-max_attempts: attempts in all, at least 1; 2 is one automatic retry.
-Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 no such agent; 55000 the agent is archived,
-  or the tables are missing; 42501 no privilege on them.
-The server has no such call; its enqueues share the insert.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_enqueue_autopilot(pg_catalog.uuid,pg_catalog.uuid,integer,integer,pg_catalog.jsonb) IS
-$$Queues the task of an autopilot run that works without an issue, and stores it in the run. If the run already has its task,
-returns that one.
-autopilot_run_id: the run; the autopilot's assignee gets the task.
-trigger_comment_id: a comment that asks for it; NULL if there is none.
-priority: higher is claimed first; NULL is the autopilot's (urgent 4, high 3, medium 2, low 1, else 0).
-max_attempts: attempts in all, at least 1; NULL is 2. Such a task is never retried automatically.
-context: data for the daemon, any JSON; NULL is none.
-Returns multica_enqueued. Records task:queued if a task was created.
-Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 no such run, no such comment in its
-  workspace, or its agent is of another one; 55000 the run has ended, the agent is archived, or the tables are missing;
-  42501 no privilege on them.
-Carries out the server's enqueue for a run_only autopilot.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_enqueue_chat(pg_catalog.uuid,pg_catalog.uuid,integer,integer,pg_catalog.jsonb) IS
-$$Queues the next turn of a chat session. Several may wait; they are claimed one after the other.
-chat_session_id: the session; its agent gets the task.
-trigger_comment_id: a comment that asks for it; NULL if there is none.
-priority: higher is claimed first; NULL is 2.
-max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
-context: data for the daemon, any JSON; NULL is none.
-Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 no such session, no such comment
-  in its workspace, or its agent is of another one; 55000 the agent is archived, or the tables are missing; 42501 no
-  privilege on them.
-Carries out the server's enqueue for a chat.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_fail(pg_catalog.uuid,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint) IS
-$$Reports that a task has failed: dispatched or running becomes failed. All consequences follow in the same transaction: a
-retry if the reason allows one, otherwise the issue goes back to todo if no other task of it is active.
-task_id: the task.
-error: what went wrong, for people.
-failure_reason: a word; runtime_offline, runtime_recovery and timeout are retried; NULL or empty is 'agent_error'.
-session_id: the agent's session; NULL or empty keeps the present one.
-work_dir: its working directory; NULL or empty keeps the present one.
-claim_token: from multica_claim; NULL skips the check.
-Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed
-  and the events of the consequences.
-Errors: 22004 task_id or error is NULL; P0002 no such task; 55000 the task is still queued, it was claimed again
-  since, or the tables are missing; 42501 no privilege on them.
-Carries out the server's FailTask.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_fail_stale_tasks(double precision,double precision,integer) IS
-$$Fails tasks that were dispatched or have been running for too long, with retries and all other consequences in
-the same transaction, whatever their runtime's status. A stage of multica_sweep, for those who schedule stages
-by themselves. Rows that other sessions hold are skipped.
-dispatch_timeout_secs: seconds since dispatched_at, above 0.
-running_timeout_secs: seconds since started_at, above 0.
-max_tasks: the limit; NULL is no limit.
-Returns one multica_task per task failed, failure_reason 'timeout', newest first.
-Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0, or max_tasks is below 0; 55000
-  the tables are missing; 42501 no privilege on them.
-Carries out the server's FailStaleTasks.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_fail_tasks_for_offline_runtimes(double precision,integer) IS
-$$Fails the tasks in flight on every offline runtime, with retries and all other consequences in the same transaction. A stage of multica_sweep, for schedulers that run stages one by one. Rows that others hold are
-skipped.
-grace_secs: only tasks of runtimes that were silent for more than this many seconds, 0 for all; NULL is
-  multica.offline_grace.
-max_tasks: the limit, those dispatched for longest first; NULL is no limit.
-Returns one multica_task per task failed, failure_reason 'runtime_offline', newest first.
-Errors: 22023 grace_secs is not a finite number from 0 up, or max_tasks is below 0; 55000 the tables are
-  missing; 42501 no privilege on them.
-Carries out FailTasksForOfflineRuntimes.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_find_legacy_runtimes(pg_catalog.uuid,pg_catalog.text,pg_catalog.text) IS
-$$Returns every runtime of one machine, under spellings of its daemon id that differ in case.
-workspace_id: the workspace.
-provider: the provider, exactly.
-daemon_id: the identity to look for, in any case.
-Returns one multica_runtime per match, oldest first; the machine's present runtime may be among them.
-Errors: 22004 an argument is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out FindLegacyRuntimesByDaemonID.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_get_runtime(pg_catalog.uuid) IS
-$$Returns one runtime, of any workspace.
-runtime_id: the runtime.
-Returns one multica_runtime, or no row if it does not exist.
-Errors: 22004 runtime_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out GetAgentRuntime.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_get_runtime_for_workspace(pg_catalog.uuid,pg_catalog.uuid) IS
-$$Returns one runtime if it belongs to the given workspace: the check before an agent is bound to it.
-runtime_id: the runtime.
-workspace_id: the workspace to which it must belong.
-Returns one multica_runtime, or no row if it does not exist or belongs to another workspace.
-Errors: 22004 an argument is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out GetAgentRuntimeForWorkspace.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_get_task(pg_catalog.uuid) IS
-$$Returns one task.
-task_id: the task.
-Returns one multica_task, or no row if it does not exist.
-Errors: 22004 task_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's GetAgentTask.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_grant(pg_catalog.regrole,pg_catalog.text) IS
-$$Gives a role the functions and privileges of a capability.
-grantee: the role.
-capability: reader (lists, lookups, status, metrics, events), daemon (register, heartbeat, claim, start, pin, complete, fail,
-and the lookups that a daemon needs) or operator (every function).
-Grants USAGE on the schema, EXECUTE on the functions, and on the tables no more than their statements need, by column
-where that is enough. May run before multica_install, which then grants what concerns the tables. What was granted is
-stored in the privileges alone: REVOKE or DROP OWNED takes it back.
-Returns nothing.
-Errors: 22004 an argument is NULL; 22023 capability is another word; P0002 there is no role of that number; 42501 the
-caller is neither a superuser nor the owner of the extension, or must not grant on the tables; 55000 library and SQL
-objects have different versions.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_handle_failed_tasks(pg_catalog.uuid[]) IS
-$$Applies the consequences of failed tasks, for an application that failed them with SQL of its own, in its own transaction
-or later: queues a retry for those that are eligible, sets issues without an active task from in_progress to todo, ends
-autopilot runs, reconciles agents, records events.
-task_ids: the tasks; those that do not exist or are not failed are ignored, and so are consequences that were applied
-  before.
-Returns multica_consequences.
-Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's HandleFailedTasks.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_has_active_task(pg_catalog.uuid) IS
-$$Returns whether an issue has an active task, of any agent.
-issue_id: the issue.
-Returns true or false.
-Errors: 22004 issue_id is NULL; P0002 no such issue; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's HasActiveTaskForIssue.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_has_pending_task(pg_catalog.uuid,pg_catalog.uuid) IS
-$$Returns whether an issue has a pending task: queued, or dispatched and not started. Another one would not be created.
-issue_id: the issue.
-agent_id: only tasks of this agent; NULL is any agent.
-Returns true or false.
-Errors: 22004 issue_id is NULL; P0002 no such issue or agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's HasPendingTaskForIssueAndAgent.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_heartbeat(pg_catalog.uuid,pg_catalog.uuid[]) IS
-$$Reports that a runtime is alive: it is online and seen now, whatever its status was. Call it every 15 s or so, well
-within multica.stale_after.
-runtime_id: the runtime.
-running_task_ids: ids of the tasks that the daemon is working on; NULL if the daemon does not report them.
-Returns multica_beat; its stop_task_ids are tasks whose agents the daemon should stop. For a runtime that was
-  offline it records daemon:register with action 'online'; an ordinary heartbeat records nothing.
-Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 no such runtime: register again; 55000
-  the tables are missing; 42501 no privilege on them.
-Carries out UpdateAgentRuntimeHeartbeat.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_last_chat_session(pg_catalog.uuid) IS
-$$Returns where the last turn of a chat can be resumed, whether it was completed, failed or cancelled.
-chat_session_id: the session.
-Returns one multica_session, or no row if no turn has reached a session.
-Errors: 22004 chat_session_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's GetLastChatTaskSession.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_last_task_session(pg_catalog.uuid,pg_catalog.uuid) IS
-$$Returns where an agent can resume its last task of an issue, whether that was completed, failed or cancelled.
-issue_id: the issue.
-agent_id: the agent.
-Returns one multica_session, or no row if no task has reached a session.
-Errors: 22004 an argument is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's GetLastTaskSession.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_list_agent_tasks(pg_catalog.uuid,integer) IS
-$$Returns the tasks of an agent, newest first.
-agent_id: the agent; one that does not exist has no tasks.
-max_tasks: the limit, 0 or more; NULL is no limit.
-Returns one multica_task per task.
-Errors: 22004 agent_id is NULL; 22023 max_tasks is below 0; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's ListAgentTasks.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_list_issue_tasks(pg_catalog.uuid,integer) IS
-$$Returns the tasks of an issue, newest first.
-issue_id: the issue; one that does not exist has no tasks.
-max_tasks: the limit, 0 or more; NULL is no limit.
-Returns one multica_task per task.
-Errors: 22004 issue_id is NULL; 22023 max_tasks is below 0; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's ListTasksByIssue.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_list_pending_tasks(pg_catalog.uuid) IS
-$$Returns the tasks that are queued on a runtime, or dispatched to it and not started, newest first.
-runtime_id: the runtime; one that does not exist has no tasks.
-Returns one multica_task per task.
-Errors: 22004 runtime_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's ListPendingTasksByRuntime.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_list_readers() IS
-$$Returns the named readers, the one that is furthest behind first. Events are kept for each of them until it has taken them or
-is forgotten.
-It takes no arguments.
-Returns one multica_reader per reader.
-Errors: 55000 the tables are missing; 42501 no privilege on them.
-The server has no counterpart: its events are gone once they are sent.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_list_runtimes(pg_catalog.uuid) IS
-$$Returns the runtimes of a workspace, oldest first, whatever their status.
-workspace_id: the workspace; one that does not exist has no runtimes.
-Returns one multica_runtime per runtime.
-Errors: 22004 workspace_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out ListAgentRuntimes.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_list_runtimes_by_owner(pg_catalog.uuid,pg_catalog.uuid) IS
-$$Returns the runtimes of a workspace that belong to one user, oldest first.
-workspace_id: the workspace.
-owner_id: the user.
-Returns one multica_runtime per runtime.
-Errors: 22004 an argument is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out ListAgentRuntimesByOwner.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_mark_stale_runtimes_offline(double precision,integer) IS
-$$Sets runtimes offline that are online and stale. The first stage of multica_sweep, for
-those who schedule stages by themselves. Rows that other sessions hold are skipped, so a heartbeat that arrives first wins.
-stale_secs: seconds without a heartbeat, above 0.
-max_runtimes: the limit, those silent for longest first; NULL is no limit.
-Returns one multica_runtime_ref per runtime set offline; one that was never seen is never stale. Records
-  daemon:register with action 'stale_sweep'. Their tasks in flight are left to the next stage or sweep.
-Errors: 22004 stale_secs is NULL; 22023 stale_secs is not a finite number above 0, or max_runtimes is below 0;
-  55000 the tables are missing; 42501 no privilege on them.
-Carries out MarkStaleRuntimesOffline.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_metrics() IS
-$$Returns the numbers of multica_status, for an exporter of metrics.
-It takes no arguments.
-Returns one multica_metric per figure.
-Errors: 55000 the tables are missing; 42501 no privilege on them.
-The server has no counterpart.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_pin_session(pg_catalog.uuid,pg_catalog.text,pg_catalog.text,bigint) IS
-$$Stores where a task in flight can be resumed. Call it as soon as the daemon knows.
-task_id: the task.
-session_id: the agent's session; NULL or empty keeps the present one.
-work_dir: its working directory; NULL or empty keeps the present one.
-claim_token: from multica_claim; NULL skips the check.
-Returns true if it was stored, false if the task is no longer in flight.
-Errors: 22004 task_id is NULL; 22023 session_id and work_dir are both empty; P0002 no such task; 55000 the task was
-  claimed again since, or the tables are missing; 42501 no privilege on them.
-Carries out the server's UpdateAgentTaskSession.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_reassign_agents(pg_catalog.uuid,pg_catalog.uuid) IS
-$$Binds every agent of one runtime, archived ones included, to another runtime of the same workspace. Tasks stay
-where they are.
-old_runtime_id: the runtime that they leave.
-new_runtime_id: the runtime that they move to.
-Returns how many agents moved.
-Errors: 22004 an argument is NULL; P0002 one of them does not exist, or they are of different workspaces; 55000
-  the tables are missing; 42501 no privilege on them.
-Carries out ReassignAgentsToRuntime.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_reassign_tasks(pg_catalog.uuid,pg_catalog.uuid) IS
-$$Moves every task of one runtime, finished ones included, to another runtime of the same workspace. Agents stay
-where they are.
-old_runtime_id: the runtime that they leave.
-new_runtime_id: the runtime that they move to.
-Returns how many tasks moved.
-Errors: 22004 an argument is NULL; P0002 one of them does not exist, or they are of different workspaces; 55000
-  the tables are missing; 42501 no privilege on them.
-Carries out ReassignTasksToRuntime.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_reconcile_agent(pg_catalog.uuid) IS
-$$Reconciles the status of an agent: 'working' while a task of it is in flight, otherwise 'idle'. All other calls do this
-themselves; it is for an application that changed tasks with SQL of its own.
-agent_id: the agent.
-Returns its status. Records agent:status if it changed.
-Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's ReconcileAgentStatus.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_record_legacy_daemon_id(pg_catalog.uuid,pg_catalog.text) IS
-$$Stores an earlier identity of a runtime, so that it can be seen later under which name a machine was known. The first one
-stays.
-runtime_id: the runtime.
-legacy_daemon_id: the earlier identity.
-Returns true if it was stored, false if there was one.
-Errors: 22004 an argument is NULL; 22023 legacy_daemon_id is blank; P0002 no such runtime; 55000 the tables are
-  missing; 42501 no privilege on them.
-Carries out RecordRuntimeLegacyDaemonID.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_set_runtime_offline(pg_catalog.uuid) IS
-$$Sets one runtime offline. Its last_seen_at stays, and its tasks in flight are left to the next sweep.
-runtime_id: the runtime.
-Returns true if it was online, false if it was already offline. Records daemon:register with action
-  'deregister' if it was online.
-Errors: 22004 runtime_id is NULL; P0002 no such runtime; 55000 the tables are missing; 42501 no privilege on
-  them.
-Carries out SetAgentRuntimeOffline.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_start(pg_catalog.uuid,bigint) IS
-$$Reports that a daemon begins to run a task that it claimed: dispatched becomes running.
-task_id: the task.
-claim_token: from multica_claim; NULL skips the check.
-Returns multica_transition; applied is false if the holder of the current token repeats the call.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is not dispatched (it has failed or was cancelled:
-  do not run it), it was claimed again since, or the tables are missing; 42501 no privilege on them.
-Carries out the server's StartAgentTask.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_status() IS
-$$Returns the state of sweeping, runtimes, tasks and events in this database, in one row.
-It takes no arguments.
-Returns one multica_status_report.
-Errors: 55000 the tables are missing; 42501 no privilege on them.
-The server has no counterpart.$$;
-
-COMMENT ON FUNCTION @extschema@.multica_version() IS
-$$Returns the version of the loaded library.
-It takes no arguments.
-Returns the version, such as '0.1.0'.
-Errors: 55000 SQL objects and library have different versions; the hint says what to run.$$;
-
-COMMENT ON TYPE @extschema@.multica_beat IS
-$$What a heartbeat returns: the runtime's columns as they are now, and stop_task_ids: of the tasks that the daemon
-reports as running, those that are no longer in flight on this runtime, in the order given (NULL if the daemon
-reported none).$$;
-
-COMMENT ON TYPE @extschema@.multica_claimed IS
-$$A task that a runtime has claimed: the task's columns, workspace_id, prior_session_id and prior_work_dir (where to
-resume, both from one source), claim_token (the moment of the claim in microseconds, to be passed to multica_start,
-multica_pin_session, multica_complete and multica_fail).$$;
-
-COMMENT ON TYPE @extschema@.multica_consequences IS
-$$The consequences of failed tasks: retried (retries queued), issues_reset (issues back to todo), agents_reconciled
-(agents whose status changed).$$;
-
-COMMENT ON TYPE @extschema@.multica_enqueued IS
-$$What an enqueue did: task_id (the task that waits now), created (false: it was already pending).$$;
-
-COMMENT ON TYPE @extschema@.multica_event IS
-$$An event of the outbox: id (ascending in the order in which events can be read), created_at, type (task:failed,
-task:queued, issue:updated, agent:status, autopilot:run_done, daemon:register and others), workspace_id (NULL if it is
-unknown), payload (an object; ignore keys you do not know).$$;
-
-COMMENT ON TYPE @extschema@.multica_install_step IS
-$$One object that multica_install looked at: object (its name), action (created, altered, adopted, or missing: an
-adopted table lacks it and its owner may add it), ddl (the statement that was run or would be; NULL if there
-is none).$$;
-
-COMMENT ON TYPE @extschema@.multica_runtime IS
-$$A runtime: one provider of one machine, as the table agent_runtime has it. status is 'online' or 'offline';
-last_seen_at is the time of its last heartbeat (NULL: never seen); legacy_daemon_id is the first identity that was merged
-into it.$$;
-
-COMMENT ON TYPE @extschema@.multica_runtime_deleted IS
-$$What was deleted with a runtime: agents_deleted (archived agents), tasks_deleted (their tasks), and tasks_kept (tasks of
-agents that are bound to other runtimes, where they are now).$$;
-
-COMMENT ON TYPE @extschema@.multica_runtime_ref IS
-$$A runtime's id, and the workspace to which it belongs or belonged.$$;
-
-COMMENT ON TYPE @extschema@.multica_session IS
-$$Where an agent can resume: session_id and work_dir of the same task.$$;
-
-COMMENT ON TYPE @extschema@.multica_transition IS
-$$A task after a call and what the call did: the task's columns as they are now, applied (false: it had already ended and
-nothing was done), retry_task_id (the retry that was queued), first_execution (true: this call stamped the issue's
-first_executed_at).$$;
 
 -- What is new belongs to whoever the extension belongs to, and may be called by those who may call the procedure.
 DO $rights$

@@ -21,43 +21,45 @@ ALTER TYPE @extschema@.multica_status_report ADD ATTRIBUTE refused_event_ids big
 ALTER TYPE @extschema@.multica_status_report ADD ATTRIBUTE event_log_trouble text;
 
 COMMENT ON FUNCTION @extschema@.multica_cancel(uuid) IS
-$$Cancels one active task, with its consequences for the agent's status and the autopilot run. The daemon learns of it from its
-next heartbeat.
-task_id: the task.
+$$Cancels one active task. The agent's status and the autopilot run follow in the same transaction. The daemon learns of
+it from its next heartbeat.
+task_id: id of the task.
 Returns multica_transition; applied is false if the task had already ended. Records task:cancelled.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is in a status that this version does not know, or the
-  tables are missing; 42501 no privilege on them.
-Carries out the server's CancelTask.$$;
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task has a status that
+  this version does not know; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's CancelTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_cancel_issue_tasks(uuid, uuid) IS
-$$Cancels the active tasks of an issue: when it is reassigned, cancelled or deleted.
-issue_id: the issue.
-agent_id: only tasks of this agent; NULL is all agents.
-Returns one multica_task per task cancelled, newest first. Records task:cancelled for each.
-Errors: 22004 issue_id is NULL; P0002 no such issue or agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
+$$Cancels the active tasks of an issue. Call it when the issue is reassigned, cancelled or deleted.
+issue_id: id of the issue.
+agent_id: cancels only the tasks of this agent; NULL (the default) means all agents.
+Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
+Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agent does not exist;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_cancel_agent_tasks(uuid) IS
-$$Cancels the active tasks of an agent: when it is archived.
-agent_id: the agent.
-Returns one multica_task per task cancelled, newest first. Records task:cancelled for each.
-Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's CancelAgentTasksByAgent.$$;
+$$Cancels the active tasks of an agent. Call it when the agent is archived.
+agent_id: id of the agent.
+Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
+Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's CancelAgentTasksByAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer) IS
-$$Claims tasks for a runtime. First come the tasks that the runtime claimed more than multica.redeliver_after ago and never
-started: an answer that was lost uses up no attempt. Then come the best of the tasks that wait for it. One task per issue and
-agent, and one per chat session, is in flight at a time. The max_concurrent_tasks of an agent holds with any number of
-sessions. Archived agents get no tasks. A task of another workspace than the runtime's, and one whose chat or autopilot run was deleted while it
-waited, is cancelled instead of returned.
-runtime_id: the runtime.
-max_tasks: the limit, 0 or more; more than 100 counts as 100.
-Returns one multica_claimed per task, with where to resume (prior_work_dir, and prior_session_id if the session was on this
-  runtime) and the claim_token to pass on. A claim counts as a heartbeat of the runtime. Records task:dispatch for what is newly claimed,
-  task:cancelled and agent:status.
-Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 no such runtime: register again; 55000 the tables
-  are missing; 42501 no privilege on them.
-Carries out the server's ClaimTaskForRuntime.$$;
+$$Claims tasks for a runtime. First it returns tasks again that the runtime claimed more than multica.redeliver_after ago
+and never started: a lost answer costs no attempt. Then it returns the best queued tasks of the runtime. At most one task
+is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
+however many claims run at once, and an archived agent gets none. A task is cancelled instead of returned if it belongs to
+another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited.
+runtime_id: id of the runtime.
+max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
+Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only
+  if it was on this runtime. Pass claim_token to the calls that follow. A claim counts as a heartbeat of the runtime.
+  Records task:dispatch for each newly claimed task, task:cancelled and agent:status.
+Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist: register
+  again; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's ClaimTaskForRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid) IS
 $$Deletes a runtime that is no longer wanted. Its tasks in flight are failed first, with retries and all other
@@ -80,73 +82,80 @@ Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist;
 Implements DeleteArchivedAgentsByRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue(uuid, jsonb, integer, integer) IS
-$$Queues a task for an agent without an issue, on the runtime to which the agent is bound.
-agent_id: the agent.
-context: data for the daemon, any JSON.
-priority: higher is claimed first.
-max_attempts: attempts in all, at least 1; 2 is one automatic retry.
+$$Queues a task for an agent alone, for platforms that have no issues. The task goes to the runtime that the agent is
+bound to.
+agent_id: id of the agent.
+context: any JSON that the daemon needs (default {}).
+priority: tasks with a higher priority are claimed first (default 0).
+max_attempts: total number of attempts, at least 1 (default 2); 2 allows one automatic retry.
 Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 no such agent; 55000 the agent is archived,
-  or the tables are missing; 42501 no privilege on them.
-The server has no such call; its enqueues share the insert.$$;
+Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 (no_agent) the agent does not exist;
+  55000 (archived) the agent is archived; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables
+  is missing.
+The server has no such function; this one runs the INSERT that the server's enqueue functions share.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_issue(uuid, uuid, integer, integer, jsonb) IS
-$$Queues a task for the agent to which an issue is assigned. If a task of this issue and agent is already pending, returns that
-one.
-issue_id: the issue.
-trigger_comment_id: the comment of this issue that asks for it; NULL if there is none.
-priority: higher is claimed first; NULL is the issue's (urgent 4, high 3, medium 2, low 1, none 0).
-max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
-context: data for the daemon, any JSON; NULL is none.
-Returns multica_enqueued; created is false if a task was already queued or dispatched. That task keeps its trigger
-  comment. If it is queued, it moves to the runtime to which the agent is bound now. Records task:queued if a task was
-  created or moved.
-Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 no such issue, no such comment on it, or the agent is
-  of another workspace; 55000 no agent is assigned, the agent is archived, another session has reassigned the issue, or
-  the tables are missing; 42501 no privilege on them.
-Carries out the server's enqueue for an issue.$$;
+$$Queues a task for the agent that an issue is assigned to. If this issue and agent already have a pending task, that task
+is returned instead.
+issue_id: id of the issue.
+trigger_comment_id: id of the comment on this issue that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the issue (urgent 4,
+  high 3, medium 2, low 1, none 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
+Returns multica_enqueued; created is false if a task was already queued or dispatched. That task keeps its own trigger
+  comment; if it is still queued, it moves to the runtime that the agent is bound to now. Records task:queued if a task
+  was created or moved.
+Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue does not
+  exist, the comment is not on it, or the agent is in another workspace; 55000 (not_assigned) the issue is not assigned to
+  an agent; 55000 (archived) the agent is archived; 55000 (try_again) another session reassigned the issue at the same
+  time; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for an issue.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_mention(uuid, uuid, uuid, integer, integer, jsonb) IS
-$$Queues a task on an issue for an agent that was mentioned there, whether or not it is assigned. If a task of this issue and
-agent is already pending, returns that one.
-issue_id: the issue.
-agent_id: the agent mentioned.
-trigger_comment_id: the comment of this issue that mentions it; NULL if there is none.
-priority: higher is claimed first; NULL is the issue's (urgent 4, high 3, medium 2, low 1, none 0).
-max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
-context: data for the daemon, any JSON; NULL is none.
+$$Queues a task on an issue for an agent that was mentioned there, whether or not the issue is assigned to it. If this
+issue and agent already have a pending task, that task is returned instead.
+issue_id: id of the issue.
+agent_id: id of the mentioned agent.
+trigger_comment_id: id of the comment on this issue that mentions the agent; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the issue (urgent 4,
+  high 3, medium 2, low 1, none 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued, as multica_enqueue_issue does. Records task:queued if a task was created or moved.
-Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 no such issue, no such comment on it,
-  no such agent in the issue's workspace; 55000 the agent is archived, or the tables are missing; 42501 no privilege
-  on them.
-Carries out the server's enqueue for a mention.$$;
+Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue
+  does not exist, the comment is not on it, or its workspace has no such agent; 55000 (archived) the agent is archived;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for a mention.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_chat(uuid, uuid, integer, integer, jsonb) IS
-$$Queues the next turn of a chat session. Several may wait; they are claimed one after the other.
-chat_session_id: the session; its agent gets the task.
-trigger_comment_id: a comment that asks for it; NULL if there is none.
-priority: higher is claimed first; NULL is 2.
-max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
-context: data for the daemon, any JSON; NULL is none.
+$$Queues the next turn of a chat session. Several turns may wait; they are claimed one after the other.
+chat_session_id: id of the chat session; its agent gets the task.
+trigger_comment_id: id of a comment that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means 2.
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 no such session, no such comment
-  in its workspace, or its agent is of another one; 55000 the agent is archived, or the tables are missing; 42501 no
-  privilege on them.
-Carries out the server's enqueue for a chat.$$;
+Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 (no_chat_session, no_comment, no_agent) the
+  chat session does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (archived)
+  the agent is archived; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for a chat.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_autopilot(uuid, uuid, integer, integer, jsonb) IS
-$$Queues the task of an autopilot run that works without an issue, and stores it in the run. If the run already has its task,
-returns that one.
-autopilot_run_id: the run; the autopilot's assignee gets the task.
-trigger_comment_id: a comment that asks for it; NULL if there is none.
-priority: higher is claimed first; NULL is the autopilot's (urgent 4, high 3, medium 2, low 1, else 0).
-max_attempts: attempts in all, at least 1; NULL is 2. Such a task is never retried automatically.
-context: data for the daemon, any JSON; NULL is none.
+$$Queues the task of an autopilot run that works without an issue, and stores the task's id in the run. If the run already
+has its task, that task is returned instead.
+autopilot_run_id: id of the autopilot run; the assignee of the autopilot gets the task.
+trigger_comment_id: id of a comment that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the autopilot (urgent 4,
+  high 3, medium 2, low 1, otherwise 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2. Such a task is never retried automatically.
+context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued. Records task:queued if a task was created.
-Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 no such run, no such comment in its
-  workspace, or its agent is of another one; 55000 the run has ended, the agent is archived, or the tables are missing;
-  42501 no privilege on them.
-Carries out the server's enqueue for a run_only autopilot.$$;
+Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 (no_autopilot_run, no_comment, no_agent) the
+  run does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (final) the run has
+  already finished; 55000 (archived) the agent is archived; 55000 (install_needed) the tables are missing; 42501 a privilege
+  on the tables is missing.
+Implements the server's enqueue for a run_only autopilot.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_events(bigint, integer) IS
 $$Returns the events after a given one, in order, for readers that store their position themselves. It stops before an event
@@ -286,70 +295,78 @@ Implements MarkStaleRuntimesOffline.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_get_task(uuid) IS
 $$Returns one task.
-task_id: the task.
+task_id: id of the task.
 Returns one multica_task, or no row if it does not exist.
-Errors: 22004 task_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's GetAgentTask.$$;
+Errors: 22004 task_id is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's GetAgentTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_list_pending_tasks(uuid) IS
-$$Returns the tasks that are queued on a runtime, or dispatched to it and not started, newest first.
-runtime_id: the runtime; one that does not exist has no tasks.
+$$Lists the pending tasks of a runtime, newest first: those that are queued, and those that were dispatched and not started.
+runtime_id: id of the runtime; one that does not exist has no tasks.
 Returns one multica_task per task.
-Errors: 22004 runtime_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's ListPendingTasksByRuntime.$$;
+Errors: 22004 runtime_id is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's ListPendingTasksByRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_list_issue_tasks(uuid, integer) IS
-$$Returns the tasks of an issue, newest first.
-issue_id: the issue; one that does not exist has no tasks.
-max_tasks: the limit, 0 or more; NULL is no limit.
+$$Lists the tasks of an issue, newest first.
+issue_id: id of the issue; one that does not exist has no tasks.
+max_tasks: maximum number of tasks, 0 or more (default 100); NULL means no limit.
 Returns one multica_task per task.
-Errors: 22004 issue_id is NULL; 22023 max_tasks is below 0; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's ListTasksByIssue.$$;
+Errors: 22004 issue_id is NULL; 22023 max_tasks is below 0; 55000 (install_needed) the tables are missing; 42501 a privilege
+  on the tables is missing.
+Implements the server's ListTasksByIssue.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_list_agent_tasks(uuid, integer) IS
-$$Returns the tasks of an agent, newest first.
-agent_id: the agent; one that does not exist has no tasks.
-max_tasks: the limit, 0 or more; NULL is no limit.
+$$Lists the tasks of an agent, newest first.
+agent_id: id of the agent; one that does not exist has no tasks.
+max_tasks: maximum number of tasks, 0 or more (default 100); NULL means no limit.
 Returns one multica_task per task.
-Errors: 22004 agent_id is NULL; 22023 max_tasks is below 0; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's ListAgentTasks.$$;
+Errors: 22004 agent_id is NULL; 22023 max_tasks is below 0; 55000 (install_needed) the tables are missing; 42501 a privilege
+  on the tables is missing.
+Implements the server's ListAgentTasks.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_has_active_task(uuid) IS
-$$Returns whether an issue has an active task, of any agent.
-issue_id: the issue.
+$$Reports whether an issue has an active task, of any agent: one that is not completed, failed or cancelled.
+issue_id: id of the issue.
 Returns true or false.
-Errors: 22004 issue_id is NULL; P0002 no such issue; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's HasActiveTaskForIssue.$$;
+Errors: 22004 issue_id is NULL; P0002 (no_issue) the issue does not exist; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's HasActiveTaskForIssue.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_has_pending_task(uuid, uuid) IS
-$$Returns whether an issue has a pending task: queued, or dispatched and not started. Another one would not be created.
-issue_id: the issue.
-agent_id: only tasks of this agent; NULL is any agent.
+$$Reports whether an issue has a pending task: one that is queued, or dispatched and not started. While it has one, another
+one is not created.
+issue_id: id of the issue.
+agent_id: looks only for tasks of this agent; NULL (the default) means any agent.
 Returns true or false.
-Errors: 22004 issue_id is NULL; P0002 no such issue or agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's HasPendingTaskForIssueAndAgent.$$;
+Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agent does not exist; 55000 (install_needed) the
+  tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's HasPendingTaskForIssueAndAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_count_running_tasks(uuid) IS
-$$Returns how many tasks of an agent are in flight (dispatched or running), on any runtime. max_concurrent_tasks limits it.
-agent_id: the agent.
-Returns the number.
-Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's CountRunningTasks.$$;
+$$Counts the tasks of an agent that are in flight (dispatched or running), on any runtime. max_concurrent_tasks limits this
+number.
+agent_id: id of the agent.
+Returns the number of tasks.
+Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's CountRunningTasks.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_last_task_session(uuid, uuid) IS
-$$Returns where an agent can resume its last task of an issue, whether that was completed, failed or cancelled.
-issue_id: the issue.
-agent_id: the agent.
-Returns one multica_session, or no row if no task has reached a session.
-Errors: 22004 an argument is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's GetLastTaskSession.$$;
+$$Returns the last session of an agent on an issue, whether that task was completed, failed or cancelled.
+issue_id: id of the issue.
+agent_id: id of the agent.
+Returns one multica_session, or no row if no task got as far as a session.
+Errors: 22004 an argument is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's GetLastTaskSession.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_last_chat_session(uuid) IS
-$$Returns where the last turn of a chat can be resumed, whether it was completed, failed or cancelled.
-chat_session_id: the session.
-Returns one multica_session, or no row if no turn has reached a session.
-Errors: 22004 chat_session_id is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's GetLastChatTaskSession.$$;
+$$Returns the session of the last turn of a chat, whether that turn was completed, failed or cancelled.
+chat_session_id: id of the chat session.
+Returns one multica_session, or no row if no turn got as far as a session.
+Errors: 22004 chat_session_id is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is
+  missing.
+Implements the server's GetLastChatTaskSession.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_merge_legacy(uuid, text, text, uuid) IS
 $$Merges the runtimes that a daemon left behind under an earlier daemon id into its present one. Agents and tasks, ended
@@ -531,35 +548,40 @@ Errors: 22004 a required argument is NULL, device_info and metadata included; 22
 Implements UpsertAgentRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_rerun(uuid, uuid) IS
-$$Queues an issue again: the active tasks of its assignee there are cancelled and a new task is queued, in one transaction. The
-new task is attempt 1, and resumes where the agent left off, in the task just cancelled too. On another runtime than that
-task's it resumes the working directory but no session.
-issue_id: the issue.
-trigger_comment_id: the comment of this issue that asks for it; NULL if there is none.
+$$Reruns an issue for a user: it cancels the active tasks of the issue's assignee on it and queues a new task, in one
+transaction. The new task starts a chain of its own (attempt 1) and resumes where the agent's last task on the issue
+stopped, the task that was just cancelled included. If the agent is now on another runtime than that task, it takes over
+the working directory and no session.
+issue_id: id of the issue.
+trigger_comment_id: id of the comment on this issue that asks for the task; NULL (the default) if no comment does.
 Returns multica_task, the new one. Records task:cancelled and task:queued.
-Errors: 22004 issue_id is NULL; P0002 no such issue, no such comment on it, or the agent is of another workspace; 55000
-  no agent is assigned, the agent is archived, another session has reassigned the issue, or the tables are missing;
-  42501 no privilege on them.
-Carries out the server's rerun endpoint.$$;
+Errors: 22004 issue_id is NULL; P0002 (no_issue, no_comment, no_agent) the issue does not exist, the comment is not on it, or
+  the agent is in another workspace; 55000 (not_assigned) the issue is not assigned to an agent; 55000 (archived) the agent
+  is archived; 55000 (try_again) another session reassigned the issue at the same time; 55000 (install_needed) the tables
+  are missing; 42501 a privilege on the tables is missing.
+Implements the server's rerun endpoint.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_retry(uuid) IS
-$$Queues the automatic retry of one failed task, for an application that failed it with SQL of its own.
+$$Queues the automatic retry of one failed task, for an application that failed it with its own SQL.
 multica_handle_failed_tasks does this and applies all other consequences.
-The retry waits on the runtime to which the agent is bound now, and resumes the session only if that is the task's own.
-task_id: the task.
-Returns one multica_task, the retry, or no row: the task is not failed, its failure_reason is not retried, its attempts
-  are used up, its agent is archived, it has its retry, or newer work of the same issue or chat waits, runs or has
-  run. Records task:queued.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's MaybeRetryFailedTask.$$;
+The retry waits on the runtime that the agent is bound to now, and resumes the session only if that is the runtime of the
+failed task.
+task_id: id of the task.
+Returns one multica_task, the retry. Returns no row if the task is not failed, its failure_reason is not retried, its
+  attempts are used up, its agent is archived, it already has its retry, or a newer task of the same issue or chat waits,
+  runs or has run. Records task:queued.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's MaybeRetryFailedTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_reconcile_agent(uuid) IS
-$$Reconciles the status of an agent: 'working' while a task of it is in flight, otherwise 'idle'. All other calls do this
-themselves; it is for an application that changed tasks with SQL of its own.
-agent_id: the agent.
-Returns its status. Records agent:status if it changed.
-Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's ReconcileAgentStatus.$$;
+$$Reconciles the status of an agent: 'working' while one of its tasks is in flight, else 'idle'. The other functions do this
+themselves; call it from an application that changed tasks with its own SQL.
+agent_id: id of the agent.
+Returns the status that the agent now has. Records agent:status if it changed.
+Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's ReconcileAgentStatus.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_status() IS
 $$Returns the state of sweeping, runtimes, tasks and events in this database, in one row.
@@ -603,54 +625,59 @@ Errors: 2D000 called inside a transaction block; 22023 stale_secs is not a finit
 Carries out the server's sweeper, repeatedly.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_start(uuid, bigint) IS
-$$Reports that a daemon begins to run a task that it claimed: dispatched becomes running.
-task_id: the task.
-claim_token: from multica_claim; NULL skips the check.
+$$Starts a task that a daemon claimed: dispatched becomes running.
+task_id: id of the task.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
 Returns multica_transition; applied is false if the holder of the current token repeats the call.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is not dispatched (it has failed or was cancelled:
-  do not run it), it was claimed again since, or the tables are missing; 42501 no privilege on them.
-Carries out the server's StartAgentTask.$$;
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task is not dispatched
+  (it may have been failed or cancelled in the meantime: do not run it); 55000 (stale_claim) the task was claimed again
+  since; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's StartAgentTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_complete(uuid, jsonb, text, text, bigint) IS
-$$Reports that a task has ended well: running becomes completed. The chat's pointer, the autopilot run, the issue's
-first_executed_at and the agent's status are set in the same transaction. Write the visible reply in this transaction too,
-if applied is true.
-task_id: the task.
-result: the result, any JSON; NULL is none.
-session_id: the agent's session; NULL or empty keeps the present one.
-work_dir: its working directory; NULL or empty keeps the present one.
-claim_token: from multica_claim; NULL skips the check.
-Returns multica_transition; applied is false if the task had already ended, so a repeated call is harmless.
-  first_execution: this call stamped the issue. Records agent:status, task:completed, chat:done, autopilot:run_done.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is not running yet, it was claimed again since, or
-  the tables are missing; 42501 no privilege on them.
-Carries out the server's CompleteTask.$$;
+$$Completes a task: running becomes completed. In the same transaction it updates the chat's pointer, the autopilot run, the
+issue's first_executed_at and the agent's status. If applied is true, write the visible reply in this transaction too.
+task_id: id of the task.
+result: the result, any JSON; NULL (the default) means none.
+session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
+work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns multica_transition; applied is false if the task had already ended, so a repeated call is harmless. first_execution
+  is true if this call set the issue's first_executed_at. Records agent:status, task:completed, chat:done,
+  autopilot:run_done.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is not running yet;
+  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 42501 a privilege on
+  the tables is missing.
+Implements the server's CompleteTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_fail(uuid, text, text, text, text, bigint) IS
-$$Reports that a task has failed: dispatched or running becomes failed. All consequences follow in the same transaction: a
-retry if the reason allows one, otherwise the issue goes back to todo if no other task of it is active.
-task_id: the task.
-error: what went wrong, for people.
-failure_reason: a word; runtime_offline, runtime_recovery and timeout are retried; NULL or empty is 'agent_error'.
-session_id: the agent's session; NULL or empty keeps the present one.
-work_dir: its working directory; NULL or empty keeps the present one.
-claim_token: from multica_claim; NULL skips the check.
-Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed
-  and the events of the consequences.
-Errors: 22004 task_id or error is NULL; P0002 no such task; 55000 the task is still queued, it was claimed again
-  since, or the tables are missing; 42501 no privilege on them.
-Carries out the server's FailTask.$$;
+$$Fails a task for a daemon: dispatched or running becomes failed, with every consequence in the same transaction. It is
+retried if the reason allows that; otherwise its issue is reset to todo if the issue has no other active task.
+task_id: id of the task.
+error: what went wrong, as text for people.
+failure_reason: one word; runtime_offline, runtime_recovery and timeout are retried; NULL (the default) or empty means
+  'agent_error'.
+session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
+work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed and the
+  events of the consequences.
+Errors: 22004 task_id or error is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is still
+  queued; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 42501 a
+  privilege on the tables is missing.
+Implements the server's FailTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_pin_session(uuid, text, text, bigint) IS
-$$Stores where a task in flight can be resumed. Call it as soon as the daemon knows.
-task_id: the task.
-session_id: the agent's session; NULL or empty keeps the present one.
-work_dir: its working directory; NULL or empty keeps the present one.
-claim_token: from multica_claim; NULL skips the check.
+$$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session.
+task_id: id of the task.
+session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
+work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
 Returns true if it was stored, false if the task is no longer in flight.
-Errors: 22004 task_id is NULL; 22023 session_id and work_dir are both empty; P0002 no such task; 55000 the task was
-  claimed again since, or the tables are missing; 42501 no privilege on them.
-Carries out the server's UpdateAgentTaskSession.$$;
+Errors: 22004 task_id is NULL; 22023 session_id and work_dir are both empty; P0002 (no_task) the task does not exist;
+  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 42501 a privilege on
+  the tables is missing.
+Implements the server's UpdateAgentTaskSession.$$;
 
 COMMENT ON TYPE @extschema@.multica_runtime IS
 $$A runtime: one provider of one machine, as the table agent_runtime has it. status is 'online' or 'offline';

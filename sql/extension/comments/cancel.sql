@@ -1,23 +1,25 @@
 COMMENT ON FUNCTION multica_cancel(uuid) IS
-$$Cancels one active task, with its consequences for the agent's status and the autopilot run. The daemon learns of it from its
-next heartbeat.
-task_id: the task.
+$$Cancels one active task. The agent's status and the autopilot run follow in the same transaction. The daemon learns of
+it from its next heartbeat.
+task_id: id of the task.
 Returns multica_transition; applied is false if the task had already ended. Records task:cancelled.
-Errors: 22004 task_id is NULL; P0002 no such task; 55000 the task is in a status that this version does not know, or the
-  tables are missing; 42501 no privilege on them.
-Carries out the server's CancelTask.$$;
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task has a status that
+  this version does not know; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's CancelTask.$$;
 
 COMMENT ON FUNCTION multica_cancel_issue_tasks(uuid, uuid) IS
-$$Cancels the active tasks of an issue: when it is reassigned, cancelled or deleted.
-issue_id: the issue.
-agent_id: only tasks of this agent; NULL is all agents.
-Returns one multica_task per task cancelled, newest first. Records task:cancelled for each.
-Errors: 22004 issue_id is NULL; P0002 no such issue or agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
+$$Cancels the active tasks of an issue. Call it when the issue is reassigned, cancelled or deleted.
+issue_id: id of the issue.
+agent_id: cancels only the tasks of this agent; NULL (the default) means all agents.
+Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
+Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agent does not exist;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
 
 COMMENT ON FUNCTION multica_cancel_agent_tasks(uuid) IS
-$$Cancels the active tasks of an agent: when it is archived.
-agent_id: the agent.
-Returns one multica_task per task cancelled, newest first. Records task:cancelled for each.
-Errors: 22004 agent_id is NULL; P0002 no such agent; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's CancelAgentTasksByAgent.$$;
+$$Cancels the active tasks of an agent. Call it when the agent is archived.
+agent_id: id of the agent.
+Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
+Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's CancelAgentTasksByAgent.$$;

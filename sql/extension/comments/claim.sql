@@ -1,14 +1,14 @@
 COMMENT ON FUNCTION multica_claim(uuid, integer) IS
-$$Claims tasks for a runtime. First come the tasks that the runtime claimed more than multica.redeliver_after ago and never
-started: an answer that was lost uses up no attempt. Then come the best of the tasks that wait for it. One task per issue and
-agent, and one per chat session, is in flight at a time. The max_concurrent_tasks of an agent holds with any number of
-sessions. Archived agents get no tasks. A task of another workspace than the runtime's, and one whose chat or autopilot run was deleted while it
-waited, is cancelled instead of returned.
-runtime_id: the runtime.
-max_tasks: the limit, 0 or more; more than 100 counts as 100.
-Returns one multica_claimed per task, with where to resume (prior_work_dir, and prior_session_id if the session was on this
-  runtime) and the claim_token to pass on. A claim counts as a heartbeat of the runtime. Records task:dispatch for what is newly claimed,
-  task:cancelled and agent:status.
-Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 no such runtime: register again; 55000 the tables
-  are missing; 42501 no privilege on them.
-Carries out the server's ClaimTaskForRuntime.$$;
+$$Claims tasks for a runtime. First it returns tasks again that the runtime claimed more than multica.redeliver_after ago
+and never started: a lost answer costs no attempt. Then it returns the best queued tasks of the runtime. At most one task
+is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
+however many claims run at once, and an archived agent gets none. A task is cancelled instead of returned if it belongs to
+another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited.
+runtime_id: id of the runtime.
+max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
+Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only
+  if it was on this runtime. Pass claim_token to the calls that follow. A claim counts as a heartbeat of the runtime.
+  Records task:dispatch for each newly claimed task, task:cancelled and agent:status.
+Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist: register
+  again; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's ClaimTaskForRuntime.$$;

@@ -1,68 +1,75 @@
 COMMENT ON FUNCTION multica_enqueue(uuid, jsonb, integer, integer) IS
-$$Queues a task for an agent without an issue, on the runtime to which the agent is bound.
-agent_id: the agent.
-context: data for the daemon, any JSON.
-priority: higher is claimed first.
-max_attempts: attempts in all, at least 1; 2 is one automatic retry.
+$$Queues a task for an agent alone, for platforms that have no issues. The task goes to the runtime that the agent is
+bound to.
+agent_id: id of the agent.
+context: any JSON that the daemon needs (default {}).
+priority: tasks with a higher priority are claimed first (default 0).
+max_attempts: total number of attempts, at least 1 (default 2); 2 allows one automatic retry.
 Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 no such agent; 55000 the agent is archived,
-  or the tables are missing; 42501 no privilege on them.
-The server has no such call; its enqueues share the insert.$$;
+Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 (no_agent) the agent does not exist;
+  55000 (archived) the agent is archived; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables
+  is missing.
+The server has no such function; this one runs the INSERT that the server's enqueue functions share.$$;
 
 COMMENT ON FUNCTION multica_enqueue_issue(uuid, uuid, integer, integer, jsonb) IS
-$$Queues a task for the agent to which an issue is assigned. If a task of this issue and agent is already pending, returns that
-one.
-issue_id: the issue.
-trigger_comment_id: the comment of this issue that asks for it; NULL if there is none.
-priority: higher is claimed first; NULL is the issue's (urgent 4, high 3, medium 2, low 1, none 0).
-max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
-context: data for the daemon, any JSON; NULL is none.
-Returns multica_enqueued; created is false if a task was already queued or dispatched. That task keeps its trigger
-  comment. If it is queued, it moves to the runtime to which the agent is bound now. Records task:queued if a task was
-  created or moved.
-Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 no such issue, no such comment on it, or the agent is
-  of another workspace; 55000 no agent is assigned, the agent is archived, another session has reassigned the issue, or
-  the tables are missing; 42501 no privilege on them.
-Carries out the server's enqueue for an issue.$$;
+$$Queues a task for the agent that an issue is assigned to. If this issue and agent already have a pending task, that task
+is returned instead.
+issue_id: id of the issue.
+trigger_comment_id: id of the comment on this issue that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the issue (urgent 4,
+  high 3, medium 2, low 1, none 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
+Returns multica_enqueued; created is false if a task was already queued or dispatched. That task keeps its own trigger
+  comment; if it is still queued, it moves to the runtime that the agent is bound to now. Records task:queued if a task
+  was created or moved.
+Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue does not
+  exist, the comment is not on it, or the agent is in another workspace; 55000 (not_assigned) the issue is not assigned to
+  an agent; 55000 (archived) the agent is archived; 55000 (try_again) another session reassigned the issue at the same
+  time; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for an issue.$$;
 
 COMMENT ON FUNCTION multica_enqueue_mention(uuid, uuid, uuid, integer, integer, jsonb) IS
-$$Queues a task on an issue for an agent that was mentioned there, whether or not it is assigned. If a task of this issue and
-agent is already pending, returns that one.
-issue_id: the issue.
-agent_id: the agent mentioned.
-trigger_comment_id: the comment of this issue that mentions it; NULL if there is none.
-priority: higher is claimed first; NULL is the issue's (urgent 4, high 3, medium 2, low 1, none 0).
-max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
-context: data for the daemon, any JSON; NULL is none.
+$$Queues a task on an issue for an agent that was mentioned there, whether or not the issue is assigned to it. If this
+issue and agent already have a pending task, that task is returned instead.
+issue_id: id of the issue.
+agent_id: id of the mentioned agent.
+trigger_comment_id: id of the comment on this issue that mentions the agent; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the issue (urgent 4,
+  high 3, medium 2, low 1, none 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued, as multica_enqueue_issue does. Records task:queued if a task was created or moved.
-Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 no such issue, no such comment on it,
-  no such agent in the issue's workspace; 55000 the agent is archived, or the tables are missing; 42501 no privilege
-  on them.
-Carries out the server's enqueue for a mention.$$;
+Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue
+  does not exist, the comment is not on it, or its workspace has no such agent; 55000 (archived) the agent is archived;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for a mention.$$;
 
 COMMENT ON FUNCTION multica_enqueue_chat(uuid, uuid, integer, integer, jsonb) IS
-$$Queues the next turn of a chat session. Several may wait; they are claimed one after the other.
-chat_session_id: the session; its agent gets the task.
-trigger_comment_id: a comment that asks for it; NULL if there is none.
-priority: higher is claimed first; NULL is 2.
-max_attempts: attempts in all, at least 1; NULL is 2, one automatic retry.
-context: data for the daemon, any JSON; NULL is none.
+$$Queues the next turn of a chat session. Several turns may wait; they are claimed one after the other.
+chat_session_id: id of the chat session; its agent gets the task.
+trigger_comment_id: id of a comment that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means 2.
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 no such session, no such comment
-  in its workspace, or its agent is of another one; 55000 the agent is archived, or the tables are missing; 42501 no
-  privilege on them.
-Carries out the server's enqueue for a chat.$$;
+Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 (no_chat_session, no_comment, no_agent) the
+  chat session does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (archived)
+  the agent is archived; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for a chat.$$;
 
 COMMENT ON FUNCTION multica_enqueue_autopilot(uuid, uuid, integer, integer, jsonb) IS
-$$Queues the task of an autopilot run that works without an issue, and stores it in the run. If the run already has its task,
-returns that one.
-autopilot_run_id: the run; the autopilot's assignee gets the task.
-trigger_comment_id: a comment that asks for it; NULL if there is none.
-priority: higher is claimed first; NULL is the autopilot's (urgent 4, high 3, medium 2, low 1, else 0).
-max_attempts: attempts in all, at least 1; NULL is 2. Such a task is never retried automatically.
-context: data for the daemon, any JSON; NULL is none.
+$$Queues the task of an autopilot run that works without an issue, and stores the task's id in the run. If the run already
+has its task, that task is returned instead.
+autopilot_run_id: id of the autopilot run; the assignee of the autopilot gets the task.
+trigger_comment_id: id of a comment that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the autopilot (urgent 4,
+  high 3, medium 2, low 1, otherwise 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2. Such a task is never retried automatically.
+context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued. Records task:queued if a task was created.
-Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 no such run, no such comment in its
-  workspace, or its agent is of another one; 55000 the run has ended, the agent is archived, or the tables are missing;
-  42501 no privilege on them.
-Carries out the server's enqueue for a run_only autopilot.$$;
+Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 (no_autopilot_run, no_comment, no_agent) the
+  run does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (final) the run has
+  already finished; 55000 (archived) the agent is archived; 55000 (install_needed) the tables are missing; 42501 a privilege
+  on the tables is missing.
+Implements the server's enqueue for a run_only autopilot.$$;

@@ -416,48 +416,50 @@ Errors: 22004 an argument is NULL; 22023 legacy_daemon_id is blank; P0002 (no_ru
 Implements RecordRuntimeLegacyDaemonID.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_fail_tasks_for_offline_runtimes(double precision, integer) IS
-$$Fails the tasks in flight on every offline runtime, with retries and all other consequences in the same transaction. A stage of multica_sweep, for schedulers that run stages one by one. Rows that others hold are
+$$Fails the tasks in flight on all offline runtimes, with retries and all other consequences in the same transaction. It is
+one stage of multica_sweep, for callers that schedule the stages themselves. Rows that other transactions have locked are
 skipped.
-grace_secs: only tasks of runtimes that were silent for more than this many seconds, 0 for all; NULL is
-  multica.offline_grace.
-max_tasks: the limit, those dispatched for longest first; NULL is no limit.
-Returns one multica_task per task failed, failure_reason 'runtime_offline', newest first.
-Errors: 22023 grace_secs is not a finite number from 0 up, or max_tasks is below 0; 55000 the tables are
-  missing; 42501 no privilege on them.
-Carries out FailTasksForOfflineRuntimes.$$;
+grace_secs: fails only tasks of runtimes that have been silent for more than this many seconds, 0 for all; NULL (the
+  default) means multica.offline_grace.
+max_tasks: maximum number of tasks, 0 or more, those dispatched longest ago first; NULL (the default) means no limit.
+Returns one multica_task per failed task, with failure_reason 'runtime_offline', newest first.
+Errors: 22023 grace_secs is not a finite number of 0 or more, or max_tasks is below 0; 55000 (install_needed) the tables are
+  missing; 42501 a privilege on the tables is missing.
+Implements FailTasksForOfflineRuntimes.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_fail_stale_tasks(double precision, double precision, integer) IS
-$$Fails tasks that were dispatched or have been running for too long, with retries and all other consequences in
-the same transaction, whatever their runtime's status. A stage of multica_sweep, for those who schedule stages
-by themselves. Rows that other sessions hold are skipped.
+$$Fails tasks that were dispatched too long ago or have been running for too long, with retries and all other consequences
+in the same transaction, whatever the status of their runtime. It is one stage of multica_sweep, for callers that schedule
+the stages themselves. Rows that other transactions have locked are skipped.
 dispatch_timeout_secs: seconds since dispatched_at, above 0.
 running_timeout_secs: seconds since started_at, above 0.
-max_tasks: the limit; NULL is no limit.
-Returns one multica_task per task failed, failure_reason 'timeout', newest first.
-Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0, or max_tasks is below 0; 55000
-  the tables are missing; 42501 no privilege on them.
-Carries out the server's FailStaleTasks.$$;
+max_tasks: maximum number of tasks, 0 or more; NULL (the default) means no limit.
+Returns one multica_task per failed task, with failure_reason 'timeout', newest first.
+Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0, or max_tasks is below 0;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's FailStaleTasks.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_recover_orphans(uuid, uuid[]) IS
-$$Fails the tasks that a daemon's previous process left in flight, with retries and all other consequences in the same
-transaction. For a daemon that has just restarted; multica_register does the same with "recover": true.
-runtime_id: the runtime.
-running_task_ids: ids of tasks that the daemon still works on; NULL is none.
-Returns multica_recovered. failure_reason of the tasks is 'runtime_recovery'. A task that a trigger or constraint of your
-  own refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
-Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 no such runtime; 55000 the tables are
-  missing; 42501 no privilege on them.
-Carries out the server's recover-orphans endpoint.$$;
+$$Fails the tasks that the daemon's previous process left in flight, with retries and all other consequences in the same
+transaction. Call it from a daemon that has just restarted; multica_register does the same with "recover": true.
+runtime_id: id of the runtime.
+running_task_ids: ids of the tasks that the daemon is still running; NULL (the default) means none.
+Returns multica_recovered. The tasks get failure_reason 'runtime_recovery'. A task that a trigger or constraint of your own
+  refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's recover-orphans endpoint.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_handle_failed_tasks(uuid[]) IS
-$$Applies the consequences of failed tasks, for an application that failed them with SQL of its own, in its own transaction
-or later: queues a retry for those that are eligible, sets issues without an active task from in_progress to todo, ends
-autopilot runs, reconciles agents, records events.
-task_ids: the tasks; those that do not exist or are not failed are ignored, and so are consequences that were applied
-  before.
+$$Applies the consequences of failed tasks, for an application that failed them with its own SQL. It may run in the same
+transaction or later. It queues retries for the tasks that may be retried, sets issues without an active task from
+in_progress back to todo, ends autopilot runs, reconciles agents and records the events.
+task_ids: ids of the tasks; those that do not exist or are not failed are ignored, and so are consequences that were
+  already applied.
 Returns multica_consequences.
-Errors: 22004 the array or an element is NULL; 55000 the tables are missing; 42501 no privilege on them.
-Carries out the server's HandleFailedTasks.$$;
+Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
+  tables is missing.
+Implements the server's HandleFailedTasks.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_register(uuid, jsonb, uuid) IS
 $$Registers the runtimes that a daemon offers, when the daemon starts: all of them or, if one entry is wrong, none. The
@@ -584,45 +586,48 @@ Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000
 Implements the server's ReconcileAgentStatus.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_status() IS
-$$Returns the state of sweeping, runtimes, tasks and events in this database, in one row.
+$$Reports the state of sweeping, runtimes, tasks and events in this database, in one row. Start here when you look for a
+problem.
 It takes no arguments.
 Returns one multica_status_report.
-Errors: 55000 the tables are missing; 42501 no privilege on them.
-The server has no counterpart.$$;
+Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+The server has no such function.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_metrics() IS
-$$Returns the numbers of multica_status, for an exporter of metrics.
+$$Returns what multica_status reports as numbers, for a metrics exporter.
 It takes no arguments.
-Returns one multica_metric per figure.
-Errors: 55000 the tables are missing; 42501 no privilege on them.
-The server has no counterpart.$$;
+Returns one multica_metric per value.
+Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+The server has no such function.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
-$$Runs every stage once, in one transaction. It sets stale runtimes offline, fails the tasks in flight on offline runtimes and
-the tasks that took too long, queues retries, and reconciles issues, autopilot runs and agents. It moves tasks that wait on
-an offline runtime to the runtimes of their agents, and sets agents without a task in flight to idle. It deletes runtimes
-that were offline for multica.runtime_ttl, and old events. A stage handles at most multica.batch_size rows. A sweep never
-waits for a row: rows that other sessions hold are left for the next one.
-stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL is multica.stale_after.
-Returns multica_swept; if more is true, sweep again. Every event carries the sweep's sweep_id. A row that cannot
-  be written, because of a trigger or constraint of your own, is named in a WARNING, listed by multica_status and
-  skipped for five minutes.
-Errors: 22023 stale_secs is not a finite number above 0; 55000 the tables are missing; 42501 no privilege on
-  them.
-Carries out MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's task timeouts and
-  DeleteStaleOfflineRuntimes, with what follows from each.$$;
+$$Runs all stages of a sweep once, in one transaction. It sets stale runtimes offline, fails tasks in flight on offline
+runtimes and tasks that took too long, queues retries, resets issues, ends autopilot runs, reconciles agents, moves tasks
+that wait on an offline runtime to the runtimes that their agents are bound to now, sets agents without work to idle,
+deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses, and trims old events. Each stage
+handles at most multica.batch_size rows. A sweep never waits for a lock: rows that other transactions have locked are left
+to the next sweep.
+stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL (the default) means
+  multica.stale_after.
+Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be
+  written because of a trigger or constraint of your own is named in a WARNING, listed by multica_status and skipped for
+  five minutes.
+Errors: 22023 stale_secs is not a finite number above 0; 55000 (install_needed) the tables are missing; 42501 a privilege on
+  the tables is missing.
+Implements MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's task timeouts and DeleteStaleOfflineRuntimes,
+  with the consequences of each.$$;
 
 COMMENT ON PROCEDURE @extschema@.multica_sweep_all(double precision) IS
-$$Sweeps until nothing is left, committing after every part of a sweep: CALL multica_sweep_all(). For schedulers such as
-pg_cron. Verdicts are committed before runtimes are deleted and events trimmed: an error there loses no verdict.
-It commits, so it cannot run inside a transaction block, in a function, or over a connection that opens
+$$Sweeps until no work is left, and commits after every part of a sweep: CALL multica_sweep_all(). Run it from a scheduler
+such as pg_cron. Verdicts are committed before runtimes are deleted and events are trimmed, so an error there undoes no
+verdict. Because it commits, it cannot run inside a transaction block, in a function, or over a connection that opens
 transactions by itself (psycopg: set autocommit).
-stale_secs: as for multica_sweep; NULL is multica.stale_after.
-Returns nothing; multica_sweep_state has what the last sweep did. It ends after as many parts as there was work
-  for when it began, so a steady stream of new work does not keep it running.
-Errors: 2D000 called inside a transaction block; 22023 stale_secs is not a finite number above 0; 55000 the
-  tables are missing; 42501 no privilege on them. Parts that were committed stay.
-Carries out the server's sweeper, repeatedly.$$;
+stale_secs: as for multica_sweep; NULL (the default) means multica.stale_after.
+Returns nothing; multica_sweep_state holds what the last sweep did. It ends after as many parts as the work that was there
+  at the start needs, so a steady stream of new work does not keep it running for ever.
+Errors: 2D000 it was called inside a transaction block; 22023 stale_secs is not a finite number above 0;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing. Parts that were committed stay.
+Implements the server's sweeper, repeatedly.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_start(uuid, bigint) IS
 $$Starts a task that a daemon claimed: dispatched becomes running.
@@ -808,11 +813,11 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_can_commit_wrapper';
 
 COMMENT ON FUNCTION @extschema@.multica_can_commit() IS
-$$Returns whether the procedure that calls it can commit; multica_sweep_all checks it first.
+$$Reports whether the procedure that calls it may commit. multica_sweep_all asks this before it commits.
 It takes no arguments.
 Returns true in a procedure or DO block that was called outside a transaction block, and false everywhere else.
 Errors: none.
-The server has no counterpart.$$;
+The server has no such function.$$;
 
 CREATE FUNCTION @extschema@.multica_sweep_part(part text, stale_secs double precision DEFAULT NULL) RETURNS text
 SET search_path TO @extschema@, pg_temp
@@ -820,15 +825,15 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_sweep_part_wrapper';
 
 COMMENT ON FUNCTION @extschema@.multica_sweep_part(text, double precision) IS
-$$One part of a sweep, for a procedure that commits after each: multica_sweep_all calls it. An error of housekeeping
-then loses no verdict.
-part: 'verdicts' begins a sweep, and includes the housekeeping if no verdict is to be written; 'housekeeping' ends
-the sweep that this session has begun, or begins one.
-stale_secs: as for multica_sweep; NULL is multica.stale_after.
+$$Runs one part of a sweep, for a procedure that commits after each part: multica_sweep_all calls it. An error in
+housekeeping then undoes no verdict.
+part: 'verdicts' starts a sweep, and continues with the housekeeping if there is no verdict to write; 'housekeeping' does
+  the rest of the sweep that this session has started, and starts a new one if there is none.
+stale_secs: as for multica_sweep; NULL (the default) means multica.stale_after.
 Returns the part to call next, after a COMMIT: 'verdicts', 'housekeeping', or 'none' if nothing is left to do.
-Errors: 22004 part is NULL; 22023 part is another word, or stale_secs is not a finite number above 0; 55000 the
-  tables are missing; 42501 no privilege on them.
-Carries out a part of the server's sweeper.$$;
+Errors: 22004 part is NULL; 22023 part is not one of these words, or stale_secs is not a finite number above 0;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements a part of the server's sweeper.$$;
 
 CREATE OR REPLACE PROCEDURE @extschema@.multica_sweep_all(stale_secs double precision DEFAULT NULL)
 LANGUAGE plpgsql

@@ -1,13 +1,14 @@
 COMMENT ON FUNCTION multica_status() IS
-$$Returns the state of sweeping, runtimes, tasks and events in this database, in one row.
+$$Reports the state of sweeping, runtimes, tasks and events in this database, in one row. Start here when you look for a
+problem.
 It takes no arguments.
 Returns one multica_status_report.
-Errors: 55000 the tables are missing; 42501 no privilege on them.
-The server has no counterpart.$$;
+Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+The server has no such function.$$;
 
 COMMENT ON FUNCTION multica_metrics() IS
-$$Returns the numbers of multica_status, for an exporter of metrics.
+$$Returns what multica_status reports as numbers, for a metrics exporter.
 It takes no arguments.
-Returns one multica_metric per figure.
-Errors: 55000 the tables are missing; 42501 no privilege on them.
-The server has no counterpart.$$;
+Returns one multica_metric per value.
+Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+The server has no such function.$$;

@@ -1,6 +1,6 @@
 COMMENT ON FUNCTION multica_can_commit() IS
-$$Returns whether the procedure that calls it can commit; multica_sweep_all checks it first.
+$$Reports whether the procedure that calls it may commit. multica_sweep_all asks this before it commits.
 It takes no arguments.
 Returns true in a procedure or DO block that was called outside a transaction block, and false everywhere else.
 Errors: none.
-The server has no counterpart.$$;
+The server has no such function.$$;

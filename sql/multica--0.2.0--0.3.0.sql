@@ -217,33 +217,34 @@ Errors: 22004 ttl_secs is NULL; 22023 ttl_secs is not a finite number above 0, o
 Implements DeleteStaleOfflineRuntimes.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_grant(regrole, text) IS
-$$Gives a role the functions and privileges of a capability.
+$$Grants a capability to a role, which lets it use the extension.
 grantee: the role.
-capability: reader (lists, lookups, status, metrics, events), daemon (register, heartbeat, claim, start, pin, complete, fail,
-and the lookups that a daemon needs) or operator (every function).
-Grants USAGE on the schema, EXECUTE on the functions, and on the tables no more than their statements need, by column
-where that is enough. May run before multica_install, which then grants what concerns the tables. What was granted is
-stored in the privileges alone: REVOKE or DROP OWNED takes it back.
+capability: 'reader' (lists, lookups, status, metrics, events), 'daemon' (register, send heartbeats, claim, start, pin,
+  complete, fail, and the lookups that a daemon needs) or 'operator' (every function).
+It grants USAGE on the schema, EXECUTE on the functions, and on the tables only what their statements need, by column where
+that is enough. It may run before multica_install, which then grants the privileges on the tables. A capability is stored
+only as privileges: REVOKE or DROP OWNED removes it.
 Returns nothing.
-Errors: 22004 an argument is NULL; 22023 capability is another word; P0002 there is no role of that number; 42501 the
-caller is neither a superuser nor the owner of the extension, or must not grant on the tables; 55000 library and SQL
-objects have different versions.$$;
+Errors: 22004 an argument is NULL; 22023 capability is not one of these words; P0002 (no_role) no role has that OID;
+  42501 the caller is neither a superuser nor the owner of the extension, or may not grant privileges on the tables;
+  55000 (update_needed) library and SQL objects have different versions.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_install(boolean) IS
-$$Creates the tables that are missing in the extension's schema and adopts those that are there. Run it after
-CREATE EXTENSION and after every ALTER EXTENSION UPDATE; a second run changes nothing. To an adopted table it
-adds at most the columns of the server's migration 055, the pending slot's index and indexes named multica_*. It
-never drops or rewrites data. What it made itself (defaults, comments, triggers, their functions, privileges) is made
-again if it is missing or different. Counters of issue numbers that are behind are moved forward, and an event log whose
-ids cannot continue restarts.
-dry_run: true changes nothing and lists what would be done.
+$$Creates the tables that are missing in the extension's schema and adopts those that exist. Run it after CREATE EXTENSION
+and after every ALTER EXTENSION UPDATE; a second run changes nothing. To an adopted table it adds at most the columns of
+the server's migration 055, the index of the pending slot and indexes named multica_*. It never drops or rewrites data.
+What it made itself (defaults, comments, triggers and their functions, privileges) is made again where it is missing or
+different. In tables that it created, it also moves issue counters that are behind. An event log whose ids cannot continue
+restarts.
+dry_run: true changes nothing and lists what would be done (default false).
 Returns one multica_install_step per object.
-Errors: 22004 dry_run is NULL; 55000 a table of that name is not Multica's, a column has another type, an index
-  of that name is different, or library and SQL objects have different versions; 0A000 the schema is of a
-  generation that this version does not understand, or the database is not in UTF8; 42501 the caller does not own the tables, they belong to
-  several roles, or a privilege is missing; 55P03 a lock was not granted within lock_timeout (5 s unless set).
-  Then nothing was changed.
-It stands beside the server's own migrations, up to 055.$$;
+Errors: 22004 dry_run is NULL; 55000 (table_conflict) a table of that name does not belong to Multica, a column has another
+  type, or an index of that name is a different one; 55000 (schema_renamed) the extension's schema was renamed;
+  55000 (update_needed) library and SQL objects have different versions; 0A000 (unknown_schema) this version does not
+  understand the generation of the schema; 0A000 (wrong_encoding) the encoding of the database is not UTF8; 42501 the
+  caller does not own the tables, they belong to several roles, or a privilege is missing; 55P03 a lock could not be
+  acquired within lock_timeout (5 s unless set). After an error nothing has changed.
+It complements the server's own migrations, up to 055.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_heartbeat(uuid, uuid[]) IS
 $$Records a heartbeat of one runtime: it is online and was seen now, whatever its status was. Call it about every 15 s, well
@@ -761,7 +762,7 @@ COMMENT ON FUNCTION @extschema@.multica_version() IS
 $$Returns the version of the loaded library.
 It takes no arguments.
 Returns the version, such as '0.1.0'.
-Errors: 55000 SQL objects and library have different versions; the hint says what to run.$$;
+Errors: 55000 (update_needed) the SQL objects have another version than the library; the hint names what to run.$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.multica_metrics() RETURNS SETOF @extschema@.multica_metric
 LANGUAGE sql STABLE

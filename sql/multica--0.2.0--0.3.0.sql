@@ -690,73 +690,94 @@ Errors: 22004 task_id is NULL; 22023 session_id and work_dir are both empty; P00
 Implements the server's UpdateAgentTaskSession.$$;
 
 COMMENT ON TYPE @extschema@.multica_runtime IS
-$$A runtime: one provider of one machine, as the table agent_runtime has it. status is 'online' or 'offline';
-last_seen_at is the time of its last heartbeat (NULL: never seen); legacy_daemon_id is the first identity that was merged
+$$A runtime, with the columns of the table agent_runtime: one provider of one daemon. status is 'online' or 'offline';
+last_seen_at is the time of its last heartbeat (NULL: never seen); legacy_daemon_id is the first daemon id that was merged
 into it.$$;
 
 COMMENT ON TYPE @extschema@.multica_registered IS
-$$What a registration did with one runtime: the runtime's columns as they are now, inserted (true: it is new,
-false: an existing row was overwritten), merged (how many runtimes of earlier identities became part of it),
-not_merged (how many were kept because something refers to them or keeps them from being written; a WARNING names
-each).$$;
+$$The effect of a registration on one runtime: the runtime's columns as they are now; inserted (true: the runtime is new,
+false: an existing row was overwritten); merged (number of runtimes of earlier daemon ids that were merged into it);
+not_merged (number of such runtimes that were kept because something refers to them or prevents writing them; a WARNING
+names each).$$;
 
 COMMENT ON TYPE @extschema@.multica_beat IS
-$$What a heartbeat returns: the runtime's columns as they are now, and stop_task_ids: of the tasks that the daemon
-reports as running, those that are no longer in flight on this runtime, in the order given (NULL if the daemon
-reported none).$$;
+$$The answer to a heartbeat: the runtime's columns as they are now; stop_task_ids (of the tasks that the daemon reported as
+running, those that are no longer in flight on this runtime, in the reported order; NULL if the daemon reported nothing).$$;
 
 COMMENT ON TYPE @extschema@.multica_runtime_ref IS
-$$A runtime's id, and the workspace to which it belongs or belonged.$$;
+$$A runtime, by its id and by the workspace that it belongs to or belonged to.$$;
 
 COMMENT ON TYPE @extschema@.multica_runtime_deleted IS
-$$What was deleted with a runtime: agents_deleted (archived agents), tasks_deleted (their tasks), and tasks_kept (tasks of
-agents that are bound to other runtimes, where they are now).$$;
+$$The effect of deleting a runtime: agents_deleted (archived agents); tasks_deleted (tasks that were deleted with them);
+tasks_kept (tasks of agents that are bound to another runtime, moved to that runtime).$$;
 
 COMMENT ON TYPE @extschema@.multica_merged IS
-$$What a merge did: runtime_id (the runtime that stays), merged (runtimes that became part of it),
-agents_reassigned and tasks_reassigned (rows that moved), not_merged (runtimes that were kept because something refers
-to them or keeps them from being written; a WARNING names each).$$;
+$$The effect of a merge: runtime_id (the runtime that stays); merged (number of runtimes that were merged into it);
+agents_reassigned and tasks_reassigned (number of rows that moved); not_merged (number of runtimes that were kept because
+something refers to them or prevents writing them; a WARNING names each).$$;
+
+COMMENT ON TYPE @extschema@.multica_task IS
+$$A task, with the columns of the table agent_task_queue: one attempt. status is queued, dispatched, running, completed,
+failed or cancelled. attempt counts from 1; parent_task_id is the previous attempt; session_id and work_dir are where the
+agent can resume.$$;
 
 COMMENT ON TYPE @extschema@.multica_enqueued IS
-$$What an enqueue did: task_id (the task that waits now), created (false: it was already pending).$$;
+$$The effect of an enqueue: task_id (the task that is pending now); created (false: the task already existed).$$;
 
 COMMENT ON TYPE @extschema@.multica_claimed IS
-$$A task that a runtime has claimed: the task's columns, workspace_id, prior_session_id and prior_work_dir (where to
-resume, both from one source), claim_token (the moment of the claim in microseconds, to be passed to multica_start,
-multica_pin_session, multica_complete and multica_fail).$$;
+$$A task that a runtime claimed: the task's columns; workspace_id; prior_session_id and prior_work_dir (where to resume, both
+from the same source); claim_token (the time of the claim in microseconds; pass it to multica_start, multica_pin_session,
+multica_complete and multica_fail).$$;
 
 COMMENT ON TYPE @extschema@.multica_transition IS
-$$A task after a call and what the call did: the task's columns as they are now, applied (false: it had already ended and
-nothing was done), retry_task_id (the retry that was queued), first_execution (true: this call stamped the issue's
+$$A task after a call, and the effect of the call: the task's columns as they are now; applied (false: the task had already
+ended and nothing was done); retry_task_id (the retry that was queued); first_execution (true: this call set the issue's
 first_executed_at).$$;
 
 COMMENT ON TYPE @extschema@.multica_session IS
 $$Where an agent can resume: session_id and work_dir of the same task.$$;
 
+COMMENT ON TYPE @extschema@.multica_swept IS
+$$The effect of one sweep: runtimes_offline (runtimes set offline); tasks_failed (tasks in flight on offline runtimes);
+tasks_timed_out; tasks_retried (retries queued for both kinds); issues_reset (issues set back to todo); agents_reconciled
+(agents whose status changed); runtimes_deleted; more (true: a stage reached multica.batch_size or the sweep reached
+multica.sweep_budget; sweep again).$$;
+
+COMMENT ON TYPE @extschema@.multica_recovered IS
+$$The effect of recovering orphans: orphaned (tasks failed); retried (retries queued for them).$$;
+
 COMMENT ON TYPE @extschema@.multica_consequences IS
-$$The consequences of failed tasks: retried (retries queued), issues_reset (issues back to todo), agents_reconciled
+$$The consequences of failed tasks: retried (retries queued); issues_reset (issues set back to todo); agents_reconciled
 (agents whose status changed).$$;
 
 COMMENT ON TYPE @extschema@.multica_event IS
-$$An event of the outbox: id (ascending in the order in which events can be read), created_at, type (task:failed,
-task:queued, issue:updated, agent:status, autopilot:run_done, daemon:register and others), workspace_id (NULL if it is
-unknown), payload (an object; ignore keys you do not know).$$;
+$$An event of the event log: id (ascending in the order in which events can be read); created_at; type (task:failed,
+task:queued, issue:updated, agent:status, autopilot:run_done, daemon:register and others); workspace_id (NULL if none could
+be determined); payload (an object; ignore keys that you do not know).$$;
 
 COMMENT ON TYPE @extschema@.multica_install_step IS
-$$One object that multica_install looked at: object (its name), action (created, altered, adopted, or missing: an
-adopted table lacks it and its owner may add it), ddl (the statement that was run or would be; NULL if there
-is none).$$;
+$$One object that multica_install handled: object (its name); action (created, altered, adopted, or missing: an adopted table
+lacks it and its owner may add it); ddl (the statement that was run or would be run; NULL if there is none).$$;
 
 COMMENT ON TYPE @extschema@.multica_status_report IS
-$$The state of this database: preloaded (the server preloads the library), sweep (as set by ALTER DATABASE:
-whether the worker sweeps it), stale_after and offline_grace (in effect), launcher_pid; last_sweep_at; last_sweep_ms
-and the last_ counters of the last sweep that did something; last_error and last_error_at (of the worker, or of the
-last row that a sweep could not write); refused_ids (runtimes and tasks that sweeps skip because they cannot be written); runtimes and tasks by status, tasks_unclaimable (queued for a
-runtime that is offline, an archived agent, or across workspaces), oldest_queued_secs in seconds; events_kept (an
-estimate), events_held (not readable yet because of a transaction open since events_held_since), slowest_reader and
-how many events it is behind; total_sweeps (sweeps that did something) and the other total_ counters, all that sweeps
-did since totals_since (NULL before the first one is counted); refused_event_ids (old events that could not be deleted);
-event_log_trouble (why the ids of the event log cannot continue; NULL if they can).$$;
+$$The state of this database. preloaded: the server preloads the library. sweep: the value that ALTER DATABASE set, which
+decides whether the worker sweeps it. stale_after and offline_grace: the values in effect. launcher_pid. last_sweep_at.
+last_sweep_ms and the other last_ counters: the last sweep that did something. last_error and last_error_at: the last error
+of the worker, or of the last row that a sweep could not write. refused_ids: runtimes and tasks that are skipped because
+they cannot be written. runtimes_ and tasks_ counters: rows by status. tasks_unclaimable: tasks queued for a runtime that is
+offline, for an archived agent, or across workspaces. oldest_queued_secs: age of the oldest queued task in seconds.
+events_kept: number of events, an estimate. events_held: events that cannot be read yet because of a transaction that has
+been open since events_held_since. slowest_reader and slowest_reader_behind: the reader that is furthest behind, and by how
+many events. total_sweeps: sweeps that did something; the other total_ counters: everything that sweeps did since
+totals_since (NULL before the first sweep is counted). refused_event_ids: old events that could not be deleted.
+event_log_trouble: why the ids of the event log cannot continue (NULL if they can).$$;
+
+COMMENT ON TYPE @extschema@.multica_metric IS
+$$One value for a metrics exporter: name, labels (an object), value.$$;
+
+COMMENT ON TYPE @extschema@.multica_reader IS
+$$A named reader of the event log: reader (its name); last_id (id of the last event that it has taken); behind (number of
+events after that one, an estimate); created_at; taken_at (when it last took events).$$;
 
 COMMENT ON FUNCTION @extschema@.multica_version() IS
 $$Returns the version of the loaded library.

@@ -10,7 +10,7 @@ CREATE TABLE multica_event_log (
 -- Asked by multica_handle_failed_tasks, which repeats a task:failed only if the log has none.
 CREATE INDEX multica_event_log_failed ON multica_event_log ((payload ->> 'task_id')) WHERE type = 'task:failed';
 
-COMMENT ON TABLE multica_event_log IS 'outbox: what happened to runtimes, tasks, issues and agents, trimmed by the sweep';
-COMMENT ON COLUMN multica_event_log.id IS 'order of reading; read with multica_events or multica_take_events, which skip nothing';
+COMMENT ON TABLE multica_event_log IS 'event log: what happened to runtimes, tasks, issues and agents; sweeps trim it';
+COMMENT ON COLUMN multica_event_log.id IS 'order of the events; read them with multica_events or multica_take_events, which skip nothing';
 COMMENT ON COLUMN multica_event_log.workspace_id IS 'NULL for an event that belongs to no workspace';
-COMMENT ON COLUMN multica_event_log.payload IS 'keys by type; readers ignore keys that they do not know';
+COMMENT ON COLUMN multica_event_log.payload IS 'an object whose keys depend on type; readers ignore keys that they do not know';

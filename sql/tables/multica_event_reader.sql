@@ -5,5 +5,5 @@ CREATE TABLE multica_event_reader (
     taken_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
-COMMENT ON TABLE multica_event_reader IS 'how far each named reader of multica_take_events has come';
-COMMENT ON COLUMN multica_event_reader.last_id IS 'last event that the reader has taken';
+COMMENT ON TABLE multica_event_reader IS 'position of each named reader of multica_take_events';
+COMMENT ON COLUMN multica_event_reader.last_id IS 'id of the last event that the reader has taken';

@@ -13,7 +13,7 @@ CREATE TABLE multica_sweep_total (
     runtimes_deleted bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
-COMMENT ON TABLE multica_sweep_total IS 'what sweeps did since the beginning, as the sum of all rows';
-COMMENT ON COLUMN multica_sweep_total.slot IS 'as many rows as sweeps were ever at work at the same time';
-COMMENT ON COLUMN multica_sweep_total.since IS 'when the row began to count';
-COMMENT ON COLUMN multica_sweep_total.sweeps IS 'sweeps that did something';
+COMMENT ON TABLE multica_sweep_total IS 'what all sweeps did, as the sum of all rows';
+COMMENT ON COLUMN multica_sweep_total.slot IS 'number of the row; there are as many rows as sweeps ever ran at the same time';
+COMMENT ON COLUMN multica_sweep_total.since IS 'time at which the row started to count';
+COMMENT ON COLUMN multica_sweep_total.sweeps IS 'number of sweeps that did something';

@@ -12,7 +12,7 @@ END
 $mark$;
 
 COMMENT ON FUNCTION @schema@.multica_task_source_deleted() IS
-    'marks a waiting task whose chat or autopilot run is deleted, for multica_claim to cancel it';
+    'marks a waiting task whose chat or autopilot run is deleted, so that multica_claim cancels it';
 
 CREATE TRIGGER multica_task_source_deleted BEFORE UPDATE OF chat_session_id, autopilot_run_id ON agent_task_queue
 FOR EACH ROW

@@ -22,7 +22,7 @@ BEGIN
 END
 $number$;
 
-COMMENT ON FUNCTION @schema@.multica_issue_number() IS 'numbers an issue inserted with number 0 from workspace.issue_counter';
+COMMENT ON FUNCTION @schema@.multica_issue_number() IS 'numbers an issue that is inserted with number 0, from workspace.issue_counter';
 
 CREATE TRIGGER multica_issue_number BEFORE INSERT ON issue
 FOR EACH ROW WHEN (NEW."number" = 0) EXECUTE FUNCTION @schema@.multica_issue_number();

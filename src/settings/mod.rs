@@ -80,7 +80,7 @@ pub fn notify() -> bool {
     NOTIFY.get()
 }
 
-/// Milliseconds that a sweep may take before it leaves the rest to the next one; 0 is no limit.
+/// Milliseconds that a sweep may take before it leaves the rest to the next one; 0 means no limit.
 pub fn sweep_budget_ms() -> u64 {
     SWEEP_BUDGET.get() as u64
 }
@@ -107,7 +107,7 @@ pub fn define() {
         GucRegistry::define_enum_guc_with_hooks(
             c"multica.sweep",
             c"Whether the background worker sweeps this database.",
-            c"Set it with ALTER DATABASE; other sources are ignored by the worker.",
+            c"Set it with ALTER DATABASE; the worker ignores all other sources.",
             &SWEEP,
             GucContext::Userset,
             GucFlags::default(),
@@ -119,15 +119,15 @@ pub fn define() {
     let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 7] = [
         (
             c"multica.stale_after",
-            c"A runtime without a heartbeat for this long is set offline.",
-            c"Daemons send a heartbeat every 15 s; allow for at least three.",
+            c"Time without a heartbeat after which a runtime is stale and is set offline.",
+            c"Daemons send a heartbeat every 15 s; allow for at least three heartbeats.",
             &STALE_AFTER,
             1,
             GucFlags::UNIT_MS,
         ),
         (
             c"multica.offline_grace",
-            c"The tasks of an offline runtime are failed when its last heartbeat is older than this.",
+            c"Time that an offline runtime must have been silent before its tasks are failed.",
             c"0 fails them as soon as the runtime is offline.",
             &OFFLINE_GRACE,
             0,
@@ -135,7 +135,7 @@ pub fn define() {
         ),
         (
             c"multica.dispatch_timeout",
-            c"A task that stays dispatched for longer is failed.",
+            c"Time that a task may stay dispatched before it is failed.",
             c"Counted from dispatched_at.",
             &DISPATCH_TIMEOUT,
             1,
@@ -143,7 +143,7 @@ pub fn define() {
         ),
         (
             c"multica.running_timeout",
-            c"A task that runs for longer is failed.",
+            c"Time that a task may run before it is failed.",
             c"Counted from started_at.",
             &RUNNING_TIMEOUT,
             1,
@@ -151,15 +151,15 @@ pub fn define() {
         ),
         (
             c"multica.redeliver_after",
-            c"A claimed task that was not started is returned to its runtime again after this time.",
-            c"Longer than a daemon's claim and start requests may take together.",
+            c"Time after which a claimed task that was not started is returned to its runtime again.",
+            c"Must be longer than a daemon's claim and start requests may take together.",
             &REDELIVER_AFTER,
             1,
             GucFlags::UNIT_MS,
         ),
         (
             c"multica.runtime_ttl",
-            c"An offline runtime that no agent is bound to is deleted after this time.",
+            c"Time after which an offline runtime that no agent is bound to is deleted.",
             c"Counted from its last heartbeat.",
             &RUNTIME_TTL,
             1,
@@ -167,8 +167,8 @@ pub fn define() {
         ),
         (
             c"multica.event_retention",
-            c"Events are kept this long, and up to ten times as long for a named reader that has not taken them.",
-            c"Counted from the moment they were recorded.",
+            c"Time that events are kept; for a named reader that has not taken them, up to ten times as long.",
+            c"Counted from the time at which they were recorded.",
             &EVENT_RETENTION,
             1,
             GucFlags::UNIT_S,
@@ -188,8 +188,8 @@ pub fn define() {
     }
     GucRegistry::define_int_guc(
         c"multica.batch_size",
-        c"Most rows that a stage of a sweep handles in one transaction.",
-        c"A sweep that hits it reports more = true.",
+        c"Maximum number of rows that a stage of a sweep handles in one transaction.",
+        c"A sweep that reaches it reports more = true.",
         &BATCH_SIZE,
         1,
         1_000_000,
@@ -206,8 +206,8 @@ pub fn define() {
     );
     GucRegistry::define_int_guc(
         c"multica.sweep_budget",
-        c"Time that a sweep may take before it leaves the rest to the next one.",
-        c"0 is no limit.",
+        c"Time that a sweep may take before it leaves the rest to the next sweep.",
+        c"0 means no limit.",
         &SWEEP_BUDGET,
         0,
         i32::MAX,
@@ -217,7 +217,7 @@ pub fn define() {
     GucRegistry::define_int_guc(
         c"multica.sweep_interval",
         c"Time between two sweeps of a database by the background worker.",
-        c"Read by the launcher.",
+        c"The launcher reads it.",
         &SWEEP_INTERVAL,
         100,
         i32::MAX,
@@ -226,16 +226,16 @@ pub fn define() {
     );
     GucRegistry::define_string_guc(
         c"multica.launcher_database",
-        c"The database in which the settings of databases are read, for a few milliseconds at a time.",
-        c"Where it does not exist or allows no connections, and where this is empty, another database is used.",
+        c"Database in which the launcher reads the settings of databases, for a few milliseconds at a time.",
+        c"If it does not exist or allows no connections, or if this is empty, another database is used.",
         &LAUNCHER_DATABASE,
         GucContext::Sighup,
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"multica.max_workers",
-        c"Most databases that are swept at the same time.",
-        c"Workers are taken from max_worker_processes.",
+        c"Maximum number of databases that are swept at the same time.",
+        c"Workers count towards max_worker_processes.",
         &MAX_WORKERS,
         1,
         64,

@@ -54,7 +54,7 @@ fn command_is_for_another_scope() -> bool {
 fn say(level: PgLogLevel) {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
-        "multica.sweep has an effect only where it is set for a database",
+        "multica.sweep has an effect only if it is set for a database",
         "multica",
     )
     .set_hint("Use ALTER DATABASE name SET multica.sweep = on.")

@@ -38,10 +38,10 @@ macro_rules! words {
 
 words! {
     StaleClaim c"stale_claim" "55000"
-        "the task was claimed again after the claim to which the token belongs"
+        "the task was claimed again after the claim that returned this token"
         "stop working on the task";
     Final c"final" "55000"
-        "the task, or the autopilot run, has already ended"
+        "the task or the autopilot run has already ended"
         "stop working on the task; create a new run";
     WrongState c"wrong_state" "55000"
         "the task is not in a state from which the call is allowed"
@@ -50,19 +50,19 @@ words! {
         "the task does not exist"
         "stop working on the task";
     NoRuntime c"no_runtime" "P0002"
-        "the runtime does not exist, or not in this workspace"
+        "the runtime does not exist, or it is not in this workspace"
         "register again";
     NoWorkspace c"no_workspace" "P0002"
         "the workspace does not exist"
         "check what exists, then decide";
     NoAgent c"no_agent" "P0002"
-        "the agent does not exist, or not in this workspace"
+        "the agent does not exist, or it is not in this workspace"
         "check what exists, then decide";
     NoIssue c"no_issue" "P0002"
         "the issue does not exist"
         "check what exists, then decide";
     NoComment c"no_comment" "P0002"
-        "the comment does not exist, or belongs to something else"
+        "the comment does not exist, or it belongs to another issue or workspace"
         "check what exists, then decide";
     NoChatSession c"no_chat_session" "P0002"
         "the chat session does not exist"
@@ -78,15 +78,15 @@ words! {
         "call as a role that sees these rows";
     Archived c"archived" "55000"
         "the agent is archived"
-        "restore the agent, or choose another one";
+        "restore the agent, or choose another agent";
     NotAssigned c"not_assigned" "55000"
         "the issue is not assigned to an agent"
-        "assign it, or name an agent";
+        "assign the issue to an agent, or name an agent";
     InUse c"in_use" "55006"
-        "active agents are bound to the runtime, or a table of yours refers to what is to be deleted"
-        "archive or move them; delete what the detail names, or make it refer to another row";
+        "active agents are bound to the runtime, or a table of your own refers to what is to be deleted"
+        "archive or move the agents; delete what the detail names, or make it refer to another row";
     TryAgain c"try_again" "55000"
-        "another session changed a row at the same moment"
+        "another session changed a row at the same time"
         "repeat the call";
     EventsTrimmed c"events_trimmed" "55000"
         "events after the reader's position have been trimmed"
@@ -96,7 +96,7 @@ words! {
         "read the tables again, then continue from the id in the hint";
     LogReplicated c"log_replicated" "55000"
         "a subscription writes into the event log"
-        "record and read events on the publisher, or end the subscription";
+        "record and read events on the publisher, or disable the subscription";
     OnStandby c"on_standby" "55000"
         "the call reads events on a standby"
         "read events on the primary";
@@ -108,22 +108,22 @@ words! {
         "an administrator runs the statement in the hint";
     UpdateNeeded c"update_needed" "55000"
         "library and SQL objects have different versions"
-        "an administrator does what the hint says";
+        "an administrator follows the hint";
     SchemaRenamed c"schema_renamed" "55000"
         "the extension's schema was renamed"
         "an administrator runs the statements in the hint";
     TableConflict c"table_conflict" "55000"
-        "a table, column, type, index or row does not fit"
-        "an administrator does what the hint says";
+        "a table, column, type, index or row is not what multica needs"
+        "an administrator follows the hint";
     RowKeptOut c"row_kept_out" "55000"
         "a trigger rejects a row that the call writes, or keeps it unchanged"
         "an administrator checks the triggers of the table";
     UnknownSchema c"unknown_schema" "0A000"
         "this version does not understand the schema of the server"
-        "an administrator installs another version, or uses a schema of its own";
+        "an administrator installs another version, or installs multica in a schema of its own";
     WrongEncoding c"wrong_encoding" "0A000"
         "the encoding of the database is not UTF8"
-        "an administrator moves to a database in UTF8";
+        "an administrator moves the data to a database in UTF8";
 }
 
 impl Word {

@@ -57,7 +57,7 @@ pub fn bound(argument: &'static str, value: Option<i32>) -> Result<Option<i64>> 
         Some(negative) if negative < 0 => Err(Error::invalid(
             argument,
             format!("{negative} is below 0"),
-            "Pass 0 or more, or NULL for no bound.",
+            "Pass 0 or more, or NULL for no limit.",
         )),
         other => Ok(other.map(i64::from)),
     }
@@ -84,7 +84,7 @@ pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<()> {
         .join(", ");
     Err(Error::invalid(
         argument,
-        format!("'{}' is not allowed", excerpt(value)),
+        format!("'{}' is not a valid value", excerpt(value)),
         format!("Pass one of {words}."),
     ))
 }
@@ -104,7 +104,10 @@ pub fn fits_key(argument: &str, value: &str) -> Result<()> {
     if value.len() > MOST_OF_KEY {
         return Err(Error::invalid(
             argument,
-            format!("it has {} bytes", value.len()),
+            format!(
+                "must have at most {MOST_OF_KEY} bytes, but has {}",
+                value.len()
+            ),
             format!("Pass a text of at most {MOST_OF_KEY} bytes."),
         ));
     }
@@ -117,7 +120,7 @@ pub fn not_blank(argument: &str, value: &str) -> Result<()> {
         return Err(Error::invalid(
             argument,
             "must not be blank",
-            "Pass a non-empty text.",
+            "Pass a text that is not blank.",
         ));
     }
     Ok(())

@@ -10,12 +10,12 @@ static IS_RUNTIME: Statement = Statement::volatile(sql!("runtime/workspace_of.sq
 
 /// The error that a runtime does not exist; says so where the id is that of an agent.
 pub fn no_runtime(error: Error, id: Uuid) -> Error {
-    said(error, &IS_AGENT, id, "It is the id of an agent.")
+    said(error, &IS_AGENT, id, "This is the id of an agent.")
 }
 
 /// The error that an agent does not exist; says so where the id is that of a runtime.
 pub fn no_agent(error: Error, id: Uuid) -> Error {
-    said(error, &IS_RUNTIME, id, "It is the id of a runtime.")
+    said(error, &IS_RUNTIME, id, "This is the id of a runtime.")
 }
 
 fn said(error: Error, is_other: &Statement, id: Uuid, what_it_is: &'static str) -> Error {

@@ -170,7 +170,7 @@ fn multica_claim(
         let limit = match required("max_tasks", max_tasks)? {
             negative if negative < 0 => {
                 let problem = format!("{negative} is below 0");
-                let hint = format!("Pass 0 or more; above {MAX_TASKS} is {MAX_TASKS}.");
+                let hint = format!("Pass 0 or more; a value above {MAX_TASKS} means {MAX_TASKS}.");
                 return Err(Error::invalid("max_tasks", problem, hint));
             }
             limit => i64::from(limit).min(MAX_TASKS),

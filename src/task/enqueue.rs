@@ -88,8 +88,8 @@ pub fn lock(
     }
     Err(Error::state(
         Word::TryAgain,
-        "another session has assigned it to another agent in the meantime",
-        format!("It was agent {}.", source.agent),
+        "another session changed the agent for the task at the same time",
+        format!("The agent was {}.", source.agent),
         "Repeat the call.",
     ))
 }
@@ -109,8 +109,8 @@ fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
         return Err(Error::state(
             Word::Archived,
             format!("agent {agent} is archived"),
-            "An archived agent is given no tasks.",
-            "Restore the agent, or choose another one.",
+            "An archived agent gets no tasks.",
+            "Restore the agent, or choose another agent.",
         ));
     }
     Ok((workspace, runtime))
@@ -181,7 +181,7 @@ fn check(wishes: &EnqueueOptions) -> Result<()> {
         Some(few) if few < 1 => Err(Error::invalid(
             "max_attempts",
             format!("{few} is below 1"),
-            "Pass 1 for no automatic retry, 2 for one, and so on.",
+            "Pass 1 for no automatic retry, 2 for one retry, and so on.",
         )),
         _ => Ok(()),
     }

@@ -29,7 +29,7 @@ fn multica_pin_session(
         if session_id.unwrap_or_default().is_empty() && work_dir.unwrap_or_default().is_empty() {
             return Err(Error::invalid(
                 "session_id",
-                "must not be empty where work_dir is",
+                "must not be empty when work_dir is empty",
                 "Pass the session, the working directory, or both.",
             ));
         }

@@ -64,7 +64,7 @@ impl Source {
                     Some(other) => format!("It is assigned to a {other}."),
                     None => "It has no assignee.".to_string(),
                 },
-                "Assign it to an agent, or name one with multica_enqueue_mention.",
+                "Assign the issue to an agent, or name an agent with multica_enqueue_mention().",
             )
         })?;
         Ok(Self {
@@ -105,8 +105,8 @@ impl Source {
         if matches!(status.as_str(), "completed" | "failed") {
             return Err(Error::state(
                 Word::Final,
-                format!("autopilot run {run} has already ended"),
-                format!("It is {status}."),
+                format!("autopilot run {run} has already finished"),
+                format!("Its status is {status}."),
                 "Create a new run.",
             ));
         }

@@ -84,7 +84,7 @@ impl State {
         if allowed.contains(&self.status.as_str()) {
             return Error::kept_out(
                 format!("task {task} could not be {verb}"),
-                "A trigger on agent_task_queue keeps the row unchanged, or another session changed it at the same moment.",
+                "A trigger on agent_task_queue keeps the row unchanged, or another session changed the task at the same time.",
             );
         }
         Error::state(

@@ -56,7 +56,8 @@ fn name_too_long_for_an_index_is_refused_by_argument(context: &Context) -> Resul
     for (call, argument) in calls(&letters(1001)) {
         let error = client.batch_execute(&call).err().context(call.clone())?;
         let error = error.as_db_error().context("an error of the server")?;
-        let expected = format!("argument \"{argument}\": it has 1001 bytes");
+        let expected =
+            format!("argument \"{argument}\": must have at most 1000 bytes, but has 1001");
         ensure!(
             error.code().code() == "22023" && error.message() == expected,
             "{call}\nraises {error:?}"
@@ -110,39 +111,39 @@ fn id_of_another_kind_is_told(context: &Context) -> Result<()> {
     for (call, detail) in [
         (
             format!("SELECT multica_heartbeat({agent})"),
-            "It is the id of an agent.",
+            "This is the id of an agent.",
         ),
         (
             format!("SELECT multica_claim({agent})"),
-            "It is the id of an agent.",
+            "This is the id of an agent.",
         ),
         (
             format!("SELECT multica_delete_runtime({agent})"),
-            "It is the id of an agent.",
+            "This is the id of an agent.",
         ),
         (
             format!("SELECT multica_reassign_agents({agent}, {runtime})"),
-            "It is the id of an agent.",
+            "This is the id of an agent.",
         ),
         (
             format!("SELECT multica_reassign_agents({runtime}, {agent})"),
-            "It is the id of an agent.",
+            "This is the id of an agent.",
         ),
         (
             format!("SELECT multica_enqueue({runtime}, '{{}}')"),
-            "It is the id of a runtime.",
+            "This is the id of a runtime.",
         ),
         (
             format!("SELECT multica_count_running_tasks({runtime})"),
-            "It is the id of a runtime.",
+            "This is the id of a runtime.",
         ),
         (
             format!("SELECT multica_cancel_agent_tasks({runtime})"),
-            "It is the id of a runtime.",
+            "This is the id of a runtime.",
         ),
         (
             format!("SELECT multica_reconcile_agent({runtime})"),
-            "It is the id of a runtime.",
+            "This is the id of a runtime.",
         ),
     ] {
         let error = client.batch_execute(&call).err().context(call.clone())?;

@@ -43,7 +43,7 @@ pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> 
 }
 
 /// What is told of an old runtime that could not be deleted.
-const MOVED: &str = "its agents and tasks are moved, it stays";
+const MOVED: &str = "its agents and tasks have moved, but the runtime stays";
 
 /// What a merge did.
 #[derive(Default)]
@@ -86,7 +86,7 @@ pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResul
                     Err(refusal) => carried.keep(&step[0], MOVED, &refusal.text),
                 }
             }
-            Err(refusal) => carried.keep(&step[0], "it stays as it is", &refusal.text),
+            Err(refusal) => carried.keep(&step[0], "the runtime stays as it is", &refusal.text),
         }
     }
     carried
@@ -113,7 +113,7 @@ fn move_users(moves: &[RuntimeMerge]) -> (i64, i64) {
 impl MergeResult {
     fn keep_unless_in(&mut self, deleted: &[Uuid], step: &RuntimeMerge) {
         if !deleted.contains(&step.from) {
-            self.keep(step, MOVED, "a trigger on agent_runtime keeps it");
+            self.keep(step, MOVED, "a trigger on agent_runtime keeps the row");
         }
     }
 

@@ -96,7 +96,7 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
         let tasks: i64 = COUNT_TASKS
             .row(&[arg(runtime)], |row| row.must(1))
             .unwrap_or_default();
-        let agents = unless_referred_to("the runtime's archived agents", || {
+        let agents = unless_referred_to("an archived agent of the runtime", || {
             DELETE_ARCHIVED.run(&[arg(runtime)])
         });
         let deleted = unless_referred_to(format!("runtime {runtime}"), || {
@@ -127,7 +127,7 @@ fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
         let workspace = workspace_of(runtime)?;
         lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, |_| ());
         end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, call);
-        Ok(unless_referred_to("the runtime's archived agents", || {
+        Ok(unless_referred_to("an archived agent of the runtime", || {
             DELETE_ARCHIVED.run(&[arg(runtime)])
         }) as i64)
     })

@@ -151,7 +151,7 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
     let new = required("new_runtime_id", new)?;
     let workspace = workspace_of(old)?;
     if workspace_of(new)? != workspace {
-        let place = format!("workspace {workspace}, the one of runtime {old}");
+        let place = format!("workspace {workspace}, the workspace of runtime {old}");
         return Err(no_runtime(Error::not_found_in("runtime", new, place), new));
     }
     lock_with_users(workspace, &[old, new], LockSet::default);

@@ -148,7 +148,7 @@ impl Registration {
                     return Err(Error::invalid(
                         format!("registration.runtimes[{at}].type"),
                         format!("\"{}\" is listed twice", excerpt(provider)),
-                        "A machine has one runtime per provider.",
+                        "Pass each provider only once: a daemon has one runtime per provider.",
                     ));
                 }
                 let status = match trimmed(&entry.status) {
@@ -236,7 +236,7 @@ fn provider_of(entry: &Entry, at: usize) -> Result<&str> {
         )
     };
     match (trimmed(&entry.kind), trimmed(&entry.provider)) {
-        ("", "") => Err(wrong("it has neither a type nor a provider".to_string())),
+        ("", "") => Err(wrong("must have a type or a provider".to_string())),
         ("", provider) => Ok(provider),
         (kind, provider) if provider.is_empty() || provider == kind => Ok(kind),
         (kind, provider) => Err(wrong(format!(

@@ -192,7 +192,7 @@ impl Upsert {
 pub fn kept_out(provider: &str) -> Error {
     Error::kept_out(
         format!(
-            "the runtime of provider \"{}\" was not written",
+            "the runtime of provider \"{}\" could not be written",
             excerpt(provider)
         ),
         "A trigger on agent_runtime rejects the row, or changes its provider.",

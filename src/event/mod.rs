@@ -58,8 +58,8 @@ fn readable_here() -> Result<()> {
     if unsafe { pg_sys::XactIsoLevel } > pg_sys::XACT_READ_COMMITTED as i32 {
         return Err(Error::state(
             Word::WrongIsolation,
-            "events can only be read in a READ COMMITTED transaction",
-            "At a higher isolation level the snapshot is older than the locks that are checked, so that events could be skipped.",
+            "events can be read only in a READ COMMITTED transaction",
+            "At a higher isolation level, the snapshot is older than the locks that are checked, so events could be skipped.",
             "Use BEGIN ISOLATION LEVEL READ COMMITTED.",
         ));
     }
@@ -77,7 +77,7 @@ fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
             Word::EventsTrimmed,
             format!("events after {after} have been trimmed"),
             format!(
-                "Events up to {trimmed} were trimmed after multica.event_retention, or removed."
+                "Events up to {trimmed} were trimmed after multica.event_retention, or were removed."
             ),
             hint(trimmed),
         ));
@@ -116,7 +116,8 @@ fn multica_events(
         let after = required("after_id", after_id)?;
         if after < 0 {
             let problem = format!("{after} is below 0");
-            let hint = "Pass the id of the last event read, or 0 to begin.";
+            let hint =
+                "Pass the id of the last event that you read, or 0 to read from the beginning.";
             return Err(Error::invalid("after_id", problem, hint));
         }
         let limit = most_events(max_events)?;
@@ -158,7 +159,7 @@ fn multica_take_events(
                                 excerpt(reader)
                             ),
                             "",
-                            "Repeat the call to start again.",
+                            "Repeat the call; the reader then starts with the oldest event that is kept.",
                         )
                     })?
             }
@@ -174,8 +175,11 @@ fn multica_take_events(
             && MOVE_READER.run(&[arg(reader), arg(*last), arg(now)]) == 0
         {
             return Err(Error::kept_out(
-                format!("reader \"{}\" could not be moved forward", excerpt(reader)),
-                "A trigger on multica_event_reader keeps its position unchanged.",
+                format!(
+                    "the position of reader \"{}\" could not be moved",
+                    excerpt(reader)
+                ),
+                "A trigger on multica_event_reader keeps the position unchanged.",
             ));
         }
         Ok(set(events.into_iter().map(|(_, event)| event).collect()))

@@ -74,7 +74,7 @@ impl Problem {
     fn says(self) -> &'static str {
         match self {
             Self::Behind => "the sequence of the event log is behind its rows",
-            Self::StateLost => "the event log has rows, and multica_sweep_state has none",
+            Self::StateLost => "the event log has rows, but multica_sweep_state has none",
             Self::Elsewhere => "the event log was written on another server or in another database",
             Self::Unmarked | Self::New => "the event log is new",
         }
@@ -191,11 +191,11 @@ fn refuse_where_fed(log: &Log) -> Result<()> {
         Word::LogReplicated,
         format!("subscription {names} writes into the event log"),
         format!(
-            "The publisher would draw the same ids again: {}.",
+            "The publisher would generate the same ids again: {}.",
             problem.says()
         ),
         format!(
-            "Record and read events on the publisher, or, once this server takes its place, run ALTER SUBSCRIPTION {names} DISABLE;"
+            "Record and read events on the publisher. Once this server takes the publisher's place, run ALTER SUBSCRIPTION {names} DISABLE;"
         ),
     ))
 }
@@ -208,10 +208,10 @@ fn refuse_at_the_end(log: &Log) -> Result<()> {
         Word::TableConflict,
         "the event log has no ids left",
         format!(
-            "Its sequence, a row of it or a reader's position is at {}; ids end at {LAST_ID}.",
+            "Its sequence, one of its rows or the position of a reader is at {}; the last possible id is {LAST_ID}.",
             log.highest_id
         ),
-        "Delete events and readers beyond the last id, then run SELECT setval('multica_event_log_id_seq', 1); the next event restarts the log.",
+        "Delete the events and readers that are beyond the last possible id, then run SELECT setval('multica_event_log_id_seq', 1); the next event restarts the log.",
     ))
 }
 

@@ -70,7 +70,7 @@ impl<K: Kind> Composite<K> {
                         Error::state(Word::TableConflict,
                             format!("column \"{name}\" has an unexpected type"),
                             format!("Type {} expects a different type.", K::NAME),
-                            "SELECT * FROM multica_install(dry_run => true) shows which type it must have.",
+                            "Run SELECT * FROM multica_install(dry_run => true) to see which type it must have.",
                         )
                         .raise();
                     }

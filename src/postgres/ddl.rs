@@ -14,7 +14,7 @@ pub fn run(scripts: &[impl AsRef<str>]) {
     let loose: Option<String> = LOOSE_EVENT_TRIGGERS.row(&[], |row| row.get(1)).flatten();
     let hint = loose.map(|functions| {
         format!(
-            "Functions of event triggers without a search_path of their own run under that of multica: {functions}. Run ALTER FUNCTION name(types) SET search_path = path;"
+            "These event trigger functions have no search_path of their own and run with that of multica: {functions}. Run ALTER FUNCTION name(types) SET search_path = path;"
         )
     });
     for script in scripts {

@@ -36,8 +36,8 @@ impl Row<'_> {
             let name = String::from_utf8_lossy(crate::postgres::composite::name_of(&attributes[position - 1]));
             Error::state(Word::TableConflict,
                 format!("column \"{name}\" must not be NULL"),
-                "A table that was adopted may lack NOT NULL.",
-                "SELECT * FROM multica_install(dry_run => true) lists what is missing: set the column in every row, then NOT NULL.",
+                "An adopted table may lack the NOT NULL constraint.",
+                "Run SELECT * FROM multica_install(dry_run => true) to list what is missing; set the column in every row, then set it NOT NULL.",
             )
             .raise()
         })
@@ -58,7 +58,7 @@ impl Row<'_> {
                 Error::state(
                     Word::InstallNeeded,
                     "the tables of multica are missing or too old",
-                    format!("There is no column \"{name}\"."),
+                    format!("Column \"{name}\" does not exist."),
                     "Run SELECT * FROM multica_install();",
                 )
                 .raise()

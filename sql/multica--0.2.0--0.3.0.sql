@@ -10,7 +10,7 @@ BEGIN
 EXCEPTION WHEN undefined_function THEN
     RAISE EXCEPTION 'the loaded library of multica is older than version 0.3.0'
     USING ERRCODE = 'object_not_in_prerequisite_state',
-        HINT = 'Install the newer package, restart the server where it preloads multica, connect anew, then run '
+        HINT = 'Install the newer package, restart the server if it preloads multica, reconnect, then run '
             'ALTER EXTENSION multica UPDATE; again.';
 END
 $library$;

@@ -83,6 +83,6 @@ pub fn hint(function: &str) -> String {
 }
 
 /// The same where a statement runs as the owner of the tables: no capability is for all that an owner may.
-pub const HINT_FOR_OWNER: &str = "The statement runs as the owner of the tables, who has lost a privilege on them. Grant it again: \
+pub const HINT_FOR_OWNER: &str = "The statement runs as the owner of the tables. The owner has lost a privilege on them; grant it again: \
     GRANT ALL ON ALL TABLES IN SCHEMA the_schema TO the_owner; \
     GRANT ALL ON ALL SEQUENCES IN SCHEMA the_schema TO the_owner;";

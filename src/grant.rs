@@ -72,11 +72,11 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     if !place.may_grant {
         return Err(Error::Privilege {
             message: format!(
-                "{} is not allowed to grant the functions of multica",
+                "{} is not allowed to grant privileges on the functions of multica",
                 place.caller
             ),
-            detail: format!("They belong to {}.", place.owner),
-            hint: format!("Run it as {} or as a superuser.", place.owner),
+            detail: format!("The functions belong to {}.", place.owner),
+            hint: format!("Run the function as {} or as a superuser.", place.owner),
         });
     }
     if !place.is_role {
@@ -94,11 +94,11 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
         if !may_grant {
             return Err(Error::Privilege {
                 message: format!(
-                    "{} is not allowed to grant access to the tables",
+                    "{} is not allowed to grant privileges on the tables of multica",
                     place.caller
                 ),
-                detail: "They belong to another role.".into(),
-                hint: "Run it as a superuser.".into(),
+                detail: "The tables belong to another role.".into(),
+                hint: "Run the function as a superuser.".into(),
             });
         }
         scripts.extend(grants);

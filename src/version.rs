@@ -27,13 +27,13 @@ pub fn check() -> Result<()> {
         "Run ALTER EXTENSION multica UPDATE; then SELECT * FROM multica_install();".into()
     } else {
         format!(
-            "Install the package of version {objects}, restart the server where it preloads multica, and reconnect."
+            "Install the package of version {objects}, restart the server if it preloads multica, and reconnect."
         )
     };
     Err(Error::state(
         Word::UpdateNeeded,
-        "library and SQL objects of multica have different versions",
-        format!("The library is {LIBRARY}, the SQL objects are {objects}."),
+        "library and SQL objects have different versions",
+        format!("The library has version {LIBRARY}, the SQL objects have version {objects}."),
         hint,
     ))
 }

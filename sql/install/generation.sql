@@ -1,7 +1,7 @@
 -- What says that the tables of schema $1 are of a generation that this version does not understand; $2 are the task
 -- statuses that it does.
 SELECT format('column "%s" of table "%s" may be NULL', a.attname, c.relname),
-    'On such a server a runtime that is merely quiet looks dead: its heartbeats reach the table only now and then.'
+    'On such a server, heartbeats reach the table only occasionally, so a runtime that is alive would look stale.'
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid
 WHERE c.relnamespace = $1 AND c.relname IN ('agent', 'agent_task_queue')
@@ -32,7 +32,7 @@ WHERE array_to_string(k.keys, ' ') ~ '\mdaemon_id\M'
     AND (k.is_partial OR k.keys <> ARRAY['daemon_id', 'provider', 'workspace_id'])
 UNION ALL
 SELECT 'runtimes have no unique key (workspace_id, daemon_id, provider)',
-    'Table "agent_runtime" lacks it, so that a daemon that registers twice would be two runtimes.'
+    'Table "agent_runtime" lacks this key, so a daemon that registers twice would get two runtimes.'
 FROM pg_class AS c
 WHERE c.relnamespace = $1 AND c.relname = 'agent_runtime'
     AND NOT EXISTS (

@@ -115,8 +115,8 @@ fn refuse_other_encodings() -> Result<()> {
         Some(other) => Err(Error::Unsupported {
             word: Word::WrongEncoding,
             message: format!("the encoding of this database is {other}, not UTF8"),
-            detail: "multica keeps text as UTF8 only.".into(),
-            hint: "Create a database with ENCODING 'UTF8' TEMPLATE template0, and restore a pg_dump of this one into it."
+            detail: "multica supports only UTF8.".into(),
+            hint: "Create a database with ENCODING 'UTF8' TEMPLATE template0, and restore a pg_dump of this database into it."
                 .into(),
         }),
     }

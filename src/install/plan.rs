@@ -293,7 +293,7 @@ fn name_taken(there: &Index, wanted: &Index) -> Error {
     Error::state(
         Word::TableConflict,
         format!("index \"{}\" {problem}", there.name),
-        format!("multica needs: {}", wanted.create),
+        format!("The required index is: {}", wanted.create),
         format!(
             "Drop or rename index \"{}\", then run SELECT * FROM multica_install();",
             there.name

@@ -33,7 +33,7 @@ fn not_a_table(relations: &[Relation]) -> Result<()> {
     Err(Error::state(
         Word::TableConflict,
         format!("\"{}\" is not a table", other.name),
-        "multica works with ordinary and partitioned tables only.",
+        "multica works only with ordinary and partitioned tables.",
         ELSEWHERE,
     ))
 }
@@ -98,7 +98,7 @@ fn other_generation(
     unknown.map_or(Ok(()), |status| {
         Err(unsupported(
             format!("task status \"{status}\" is unknown to this version"),
-            format!("A row of table \"{TASKS}\" has it."),
+            format!("A row of table \"{TASKS}\" has this status."),
         ))
     })
 }
@@ -115,7 +115,7 @@ fn other_owner(place: &Installation, relations: &[Relation]) -> Result<()> {
         return Err(Error::Privilege {
             message: "the tables of multica belong to different roles".into(),
             detail: format!("{}.", owners.join(", ")),
-            hint: "Give them to one role with ALTER TABLE ... OWNER TO.".into(),
+            hint: "Assign them to one role with ALTER TABLE ... OWNER TO.".into(),
         });
     }
     if first.is_ours {
@@ -124,7 +124,7 @@ fn other_owner(place: &Installation, relations: &[Relation]) -> Result<()> {
     Err(Error::Privilege {
         message: format!("the tables of multica belong to {}", first.owner),
         detail: format!("The current role is {}.", place.caller),
-        hint: format!("Run it as {} or as a superuser.", first.owner),
+        hint: format!("Run the function as {} or as a superuser.", first.owner),
     })
 }
 
@@ -133,7 +133,7 @@ fn unsupported(message: String, detail: String) -> Error {
         word: Word::UnknownSchema,
         message,
         detail,
-        hint: "Install a version of multica that knows this schema, or install into a schema of its own.".into(),
+        hint: "Install a version of multica that understands this schema, or install multica in a schema of its own.".into(),
     }
 }
 

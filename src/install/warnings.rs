@@ -20,7 +20,7 @@ pub fn warn_of_forced_row_security() {
     if let Some(tables) = FORCED.row(&[], |row| row.get::<String>(1)).flatten() {
         warning(
             format!("row-level security is forced on the owner of {tables}"),
-            "Sweeps run as the owner, and fail when they depend on rows that policies hide from it.",
+            "Sweeps run as the owner, and fail when they depend on rows that policies hide from the owner.",
             "Run ALTER TABLE name NO FORCE ROW LEVEL SECURITY; or add a policy that shows the owner all rows.".into(),
         );
     }
@@ -44,8 +44,8 @@ pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation
     {
         warning(
             format!("trigger functions without a search_path of their own: {functions}"),
-            "When a function of multica fires them, they run under its search_path.",
-            "Give each its own: ALTER FUNCTION ... SET search_path = ...;".into(),
+            "When a function of multica fires them, they run with the search_path of that function.",
+            "Set one for each of them: ALTER FUNCTION ... SET search_path = ...;".into(),
         );
     }
     let known = wanted.all.columns.iter();
@@ -60,7 +60,8 @@ pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation
         warning(
             format!("unknown columns that are NOT NULL and have no default: {columns}"),
             "A function of multica that inserts a row into such a table fails, unless a trigger fills the column.",
-            "Give each a default: ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...;".into(),
+            "Set a default for each of them: ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...;"
+                .into(),
         );
     }
 }

@@ -31,5 +31,5 @@ SELECT object FROM multica_install() WHERE action <> 'adopted';
 SELECT tasks_failed, tasks_retried FROM multica_sweep();
 
 UPDATE pg_extension SET extversion = '0.0.1' WHERE extname = 'multica';
-SELECT regexp_replace(outcome('SELECT multica_version()'), 'library is [0-9.]+,', 'library is newer,');
-SELECT regexp_replace(outcome('SELECT multica_install()'), 'library is [0-9.]+,', 'library is newer,');
+SELECT regexp_replace(outcome('SELECT multica_version()'), 'library has version [0-9.]+,', 'library has a newer version,');
+SELECT regexp_replace(outcome('SELECT multica_install()'), 'library has version [0-9.]+,', 'library has a newer version,');

@@ -107,7 +107,7 @@ fn explain(obstacle: Obstacle) -> &'static str {
         }
         Obstacle::NoTables => "the tables are missing; run SELECT * FROM multica_install()",
         Obstacle::SeveralOwners => {
-            "its tables belong to several roles; give them one owner with ALTER TABLE ... OWNER TO"
+            "its tables belong to several roles; assign them to one owner with ALTER TABLE ... OWNER TO"
         }
         Obstacle::HiddenSchema => {
             "the owner of its tables is not allowed to use their schema; run GRANT USAGE ON SCHEMA ... TO the owner"

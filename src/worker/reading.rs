@@ -118,7 +118,7 @@ impl Readings {
 
     /// Starts a reader in `multica.launcher_database`, else in another database that allows connections.
     pub fn begin(&mut self, now: Micros, interval: i64) -> Beginning {
-        let read = transaction::run("reading which databases there are", catalogue::databases);
+        let read = transaction::run("reading the list of databases", catalogue::databases);
         let databases = match read {
             Ok(databases) => databases,
             Err(failure) => {
@@ -177,7 +177,9 @@ impl Readings {
     fn complain(&mut self, wanted: &str, databases: &[Database], used: Option<&Database>) {
         let consequence = match used {
             Some(database) => format!("\"{}\" is used instead", database.name),
-            None => "nor does any other, so no database is swept".to_owned(),
+            None => {
+                "no other database allows connections either, so no database is swept".to_owned()
+            }
         };
         let named = databases.iter().find(|database| database.name == wanted);
         let complaint = match named {
@@ -236,7 +238,7 @@ impl Readings {
             .find(|database| database.oid == reader.database)
             .map_or("", |database| &database.name);
         log!(
-            "multica launcher: the settings of databases could not be read in database \"{name}\", where multica.launcher_database can name another"
+            "multica launcher: the settings of databases could not be read in database \"{name}\"; multica.launcher_database can name another database"
         );
     }
 }

@@ -93,7 +93,7 @@ pub fn no_connectable_database_is_waited_for(context: &Context) -> Result<()> {
     let mut client = database.connect()?;
     let before = pid(&mut client)?;
     client.batch_execute("UPDATE pg_database SET datallowconn = false")?;
-    let line = "multica.launcher_database is \"postgres\", which does not allow connections; nor does any other";
+    let line = "multica.launcher_database is \"postgres\", which does not allow connections; no other database allows connections either";
     Cluster::wait_until("the log says so", SOON, || Ok(said(&cluster, line)? > 0))?;
     client.batch_execute("UPDATE pg_database SET datallowconn = datname <> 'template0'")?;
     silence(&database)?;
@@ -117,7 +117,7 @@ pub fn a_broken_database_is_passed_over(context: &Context) -> Result<()> {
     fs::remove_file(cluster.data().join(format!("base/{oid}/PG_VERSION")))?;
     switch_on(&database)?;
     sweep_again(&database)?;
-    let line = "could not be read in database \"broken\", where multica.launcher_database can name another";
+    let line = "could not be read in database \"broken\"; multica.launcher_database can name another database";
     ensure!(said(&cluster, line)? > 0, "the log does not name it");
     let before = said(&cluster, line)?;
     for _ in 0..3 {

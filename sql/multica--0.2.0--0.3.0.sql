@@ -872,8 +872,8 @@ BEGIN
     IF NOT @extschema@.multica_can_commit() THEN
         RAISE EXCEPTION 'multica_sweep_all cannot commit inside a transaction block or a function'
         USING ERRCODE = 'invalid_transaction_termination',
-            HINT = 'CALL it by itself, with autocommit on in drivers that open transactions; or run '
-                'SELECT * FROM multica_sweep() again while more is true.';
+            HINT = 'CALL it outside a transaction, with autocommit on in drivers that open transactions, or run '
+                'SELECT * FROM multica_sweep() until more is false.';
     END IF;
     COMMIT;
     IF part OPERATOR(pg_catalog.=) 'housekeeping'::pg_catalog.text THEN

@@ -60,6 +60,11 @@ impl PostgresCopy {
         Ok(copy)
     }
 
+    /// The installation that was copied.
+    pub fn original(&self) -> &ServerFiles {
+        &self.files
+    }
+
     /// A program of the copy, `psql` for instance.
     pub fn program(&self, name: &str) -> PathBuf {
         below(&self.prefix, &self.files.bindir).join(name)

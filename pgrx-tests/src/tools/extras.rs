@@ -34,16 +34,31 @@ pub fn pg_cron(project: &Project, copy: &PostgresCopy) -> Result<()> {
     if copy.extensions().join("pg_cron.control").exists() {
         return Ok(());
     }
-    let package = format!("postgresql-{}-cron", copy.major);
-    let files = unpacked(project, &package, &[&package])?;
-    let share = files.join(format!("usr/share/postgresql/{}/extension", copy.major));
-    let libraries = files.join(format!("usr/lib/postgresql/{}/lib", copy.major));
+    let (libraries, share) = pg_cron_files(project, copy)?;
     for (from, to) in [(libraries, copy.libraries()), (share, copy.extensions())] {
         for file in entries(&from).iter().filter(|file| file.is_file()) {
-            fs::copy(file, to.join(file.file_name().unwrap_or_default()))?;
+            let name = file.file_name().unwrap_or_default();
+            if name.to_string_lossy().starts_with("pg_cron") {
+                fs::copy(file, to.join(name))?;
+            }
         }
     }
     Ok(())
+}
+
+/// Where its library and its scripts are. It may have been installed after the copy was made.
+fn pg_cron_files(project: &Project, copy: &PostgresCopy) -> Result<(PathBuf, PathBuf)> {
+    let original = copy.original();
+    let share = original.sharedir.join("extension");
+    if share.join("pg_cron.control").exists() {
+        return Ok((original.pkglibdir.clone(), share));
+    }
+    let package = format!("postgresql-{}-cron", copy.major);
+    let files = unpacked(project, &package, &[&package])?;
+    Ok((
+        files.join(format!("usr/lib/postgresql/{}/lib", copy.major)),
+        files.join(format!("usr/share/postgresql/{}/extension", copy.major)),
+    ))
 }
 
 /// PgBouncer, installed or unpacked.

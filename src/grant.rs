@@ -88,7 +88,7 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     let execute = EXECUTE.row(&[arg(role), arg(functions)], |row| row.get(1));
     let mut scripts: Vec<String> = place.use_schema.into_iter().collect();
     scripts.extend(execute.flatten());
-    // Before install a table of a fitting name may be somebody else's.
+    // Before install a table of such a name may have another purpose.
     if place.is_installed {
         let (grants, may_grant) = privileges(place.schema, role, capability, false);
         if !may_grant {

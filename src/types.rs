@@ -28,7 +28,7 @@ pub struct Event;
 pub struct Reader;
 /// One object that install created, adopted or altered: `multica_install_step`.
 pub struct InstallStep;
-/// What an enqueue gives: `multica_enqueued`.
+/// What an enqueue returns: `multica_enqueued`.
 pub struct Enqueued;
 /// A task as its runtime claims it: `multica_claimed`.
 pub struct Claimed;

@@ -158,7 +158,7 @@ impl Error {
         std::panic::resume_unwind(Box::new(self))
     }
 
-    /// What it says to a program; None where the SQLSTATE says it all.
+    /// What it means to a program; None where the SQLSTATE alone is enough.
     pub fn word(&self) -> Option<Word> {
         match self {
             Self::State { word, .. } | Self::Unsupported { word, .. } => Some(*word),

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 /// Declares the words: variant, text, SQLSTATE, when it is raised, what a client does then.
 macro_rules! words {
     ($($variant:ident $text:literal $sqlstate:literal $when:literal $then:literal;)+) => {
-        /// What an error says to a program.
+        /// What an error means to a program.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Word {
             $(#[doc = $when] $variant,)+

@@ -48,7 +48,7 @@ pub struct Column {
     pub add: String,
     /// What makes it NOT NULL.
     pub set_not_null: String,
-    /// What gives it its default, if it has one.
+    /// The expression of its default, if it has one.
     pub set_default: Option<String>,
 }
 

@@ -43,7 +43,7 @@ const RECORD_MIGRATION: &str = sql!("install/record_migration.sql");
 /// The sequence that ids of events are drawn from.
 const EVENT_IDS: &str = "multica_event_log_id_seq";
 
-/// A lock that somebody holds longer than this is not worth queueing everybody else behind.
+/// A lock that another session holds for longer than this is not worth queueing all other sessions behind.
 const LONGEST_WAIT: &str = "5s";
 
 extension_sql_file!(
@@ -62,7 +62,7 @@ struct Installation {
     extension: pg_sys::Oid,
 }
 
-/// Creates the tables that are missing and adopts those that are there; with `dry_run` it only says what it would do.
+/// Creates the tables that are missing and adopts those that are there; with `dry_run` it only returns what it would do.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_install(
@@ -219,7 +219,7 @@ fn counters(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> O
     are_behind.then(|| Step::new("workspace.issue_counter", action, ddl))
 }
 
-/// The event log begins anew where its ids cannot go on, unless a subscription writes into it.
+/// The event log restarts where its ids cannot continue, unless a subscription writes into it.
 fn event_log(dry_run: bool) -> Result<Option<Step>> {
     let step = match event::repair(dry_run)? {
         None => return Ok(None),
@@ -238,7 +238,7 @@ fn apply(steps: &[Step]) {
     ddl::run(&scripts);
 }
 
-/// Whoever owns the tasks owns everything; in an empty schema that is the caller.
+/// The owner of the tasks owns everything; in an empty schema that is the caller.
 fn owner(place: &Installation, relations: &[Relation]) -> String {
     relations
         .first()
@@ -315,7 +315,7 @@ fn operator(owner: &str) -> Option<Step> {
     grants.map(|sql| Step::new(format!("operator {owner}"), action, sql))
 }
 
-/// Whoever was given a capability before there were tables, or before they got what is new, is given the rest.
+/// A role that got a capability before there were tables, or before new ones were added, gets the rest.
 fn privileges(place: &Installation, owner: &str) -> Vec<Step> {
     let step = |lacking: grant::Lacking| {
         let action = if lacking.may_grant {

@@ -1,4 +1,4 @@
-//! What install lets pass but says: things that a DBA decides.
+//! What install accepts but warns of: things that a DBA decides.
 
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;

@@ -12,8 +12,8 @@ static UNUSED: Statement = Statement::volatile(sql!("lifecycle/collection/unused
 static DELETE: Statement = Statement::volatile(sql!("lifecycle/collection/delete.sql"));
 static KEPT: Statement = Statement::volatile(sql!("lifecycle/collection/kept.sql"));
 
-/// Deletes runtimes that were offline for longer than `ttl_secs` and that nobody uses: at most `limit`, re-pointing at
-/// most as many tasks. The second value says that a bound was hit. Events as by
+/// Deletes runtimes that were offline for longer than `ttl_secs` and that nothing uses: at most `limit`, moving at
+/// most as many tasks. The second value is whether a limit was reached. Events as by
 /// [`super::liveness::mark_stale`].
 pub fn delete_expired<R>(
     ttl_secs: f64,

@@ -72,7 +72,7 @@ impl std::ops::AddAssign for Consequences {
     }
 }
 
-/// Fails tasks in flight; gives those that it failed.
+/// Fails tasks in flight; returns those that it failed.
 pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Vec<TaskSnapshot> {
     rows_in_work::set(&tasks);
     TaskSnapshot::read(
@@ -139,7 +139,7 @@ pub fn retry(failed: Uuid, now: TimestampWithTimeZone) -> Option<TaskSnapshot> {
     retries.into_iter().next()
 }
 
-/// Issues of the tasks that are still in progress with nothing active left go back to todo; gives those that did.
+/// Issues of the tasks that are still in progress with nothing active left go back to todo; returns those that did.
 fn set_back_to_todo(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
     let issues: BTreeSet<Uuid> = tasks.iter().filter_map(TaskSnapshot::issue).collect();
     if issues.is_empty() {
@@ -156,7 +156,7 @@ pub fn reset_issues(tasks: &[TaskSnapshot], call: &mut Call) {
     }
 }
 
-/// Autopilot runs follow their tasks to the end; gives the runs that changed.
+/// Autopilot runs end with their tasks; returns the runs that changed.
 pub fn follow_autopilot(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
     let of_runs = ids(tasks.iter().filter(|task| task.is_of_run()));
     if of_runs.is_empty() {
@@ -173,7 +173,7 @@ pub fn point_chats(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) {
     }
 }
 
-/// These agents get the status that their tasks call for; gives those that changed.
+/// Sets the status of these agents to match their tasks; returns those that changed.
 pub fn reconcile(agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
     RECONCILE_AGENTS.rows(&[arg(agents.to_vec()), arg(now)], |row| row.must(1))
 }

@@ -18,7 +18,7 @@ static STALE: Statement =
 static SEEN_NOW: Statement = Statement::volatile(sql!("lifecycle/liveness/seen_now.sql"));
 static MARK_OFFLINE: Statement = Statement::volatile(sql!("lifecycle/liveness/mark_offline.sql"));
 
-/// Sets runtimes online and seen, and announces those that were not online; says how many exist.
+/// Sets runtimes online and seen, and announces those that were not online; returns how many exist.
 pub fn mark_online(runtimes: Vec<Uuid>, call: &mut Call) -> i64 {
     let locked = lock_for_status(runtimes);
     let ids: Vec<Uuid> = locked.iter().map(|(id, _)| *id).collect();

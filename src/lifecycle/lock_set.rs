@@ -156,7 +156,7 @@ impl LockSet {
 }
 
 /// Takes the locks that `look` asks for, and looks again under them. Where more is to be locked by then, all are given up
-/// and taken anew: what was found late may come earlier in the order than what is already held.
+/// and taken again: what was found late may come earlier in the order than what is already held.
 pub fn acquire_until_stable(look: impl Fn() -> LockSet) {
     loop {
         let wanted = look();

@@ -30,7 +30,7 @@ pub fn agents_using(runtimes: &[Uuid]) -> Vec<Uuid> {
 }
 
 /// Locks everything that merging or deleting these runtimes touches, and what `others` asks for. Agents that come to use
-/// the runtimes meanwhile are among them: once it returns, nobody else can refer to the runtimes.
+/// the runtimes meanwhile are among them: once it returns, no other session can refer to the runtimes.
 pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> LockSet) {
     lock_set::acquire_until_stable(|| {
         let mut wanted = others();
@@ -42,7 +42,7 @@ pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> 
     });
 }
 
-/// What is told of an old runtime that could not be deleted.
+/// What a WARNING says of an old runtime that could not be deleted.
 const MOVED: &str = "its agents and tasks have moved, but the runtime stays";
 
 /// What a merge did.
@@ -57,7 +57,7 @@ pub struct MergeResult {
 }
 
 /// Carries the moves out, in four statements for any number of them. A runtime that something of a user's refers to stays,
-/// without its agents and tasks, and is told in a WARNING: whoever registers can work all the same. The caller holds the
+/// without its agents and tasks, and is named in a WARNING: the machine can work all the same. The caller holds the
 /// locks of [`lock_with_users`]. `checks_deferred`: as [`writer::attempt`].
 pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResult {
     if moves.is_empty() {

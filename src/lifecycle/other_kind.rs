@@ -8,12 +8,12 @@ use crate::postgres::statement::{Statement, arg};
 static IS_AGENT: Statement = Statement::volatile(sql!("task/agent_exists.sql"));
 static IS_RUNTIME: Statement = Statement::volatile(sql!("runtime/workspace_of.sql"));
 
-/// The error that a runtime does not exist; says so where the id is that of an agent.
+/// The error that a runtime does not exist; its detail says so if the id is that of an agent.
 pub fn no_runtime(error: Error, id: Uuid) -> Error {
     said(error, &IS_AGENT, id, "This is the id of an agent.")
 }
 
-/// The error that an agent does not exist; says so where the id is that of a runtime.
+/// The error that an agent does not exist; its detail says so if the id is that of a runtime.
 pub fn no_agent(error: Error, id: Uuid) -> Error {
     said(error, &IS_RUNTIME, id, "This is the id of a runtime.")
 }

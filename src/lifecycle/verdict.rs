@@ -68,7 +68,7 @@ pub fn fail_with_consequences(
     all
 }
 
-/// A verdict on orphans whose locks are held. One that cannot be written stays in flight, and is told in a WARNING; a sweep
+/// A verdict on orphans whose locks are held. One that cannot be written stays in flight, and is named in a WARNING; a sweep
 /// fails it once it has run for too long. `checks_deferred`: as [`writer::attempt`].
 pub fn recover(orphans: &[Uuid], call: &Call, checks_deferred: bool) -> Verdict {
     if orphans.is_empty() {

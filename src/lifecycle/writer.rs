@@ -87,7 +87,7 @@ enum Mode<'a> {
 }
 
 /// Runs `work` as a whole and, where a row refuses to be written, once more in pieces; what the first run did is rolled back
-/// then. Rows that are refused are told in a WARNING each, recorded and passed over for a while.
+/// then. Each row that is refused is named in a WARNING, recorded, and skipped for a while.
 pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) -> R) -> R {
     let passed_over: Vec<Uuid> = PASSED_OVER
         .row(&[arg(now)], |row| row.must(1))
@@ -110,7 +110,7 @@ pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) ->
 }
 
 /// Notes an error where the operator looks, and the rows that are passed over for a while because of it; false where
-/// somebody else holds the record.
+/// another session holds the record.
 pub fn record_error(text: &str, refused: Vec<Uuid>, is_refusal: bool) -> bool {
     event::lock_state() && RECORD_ERROR.run(&[arg(text), arg(refused), arg(is_refusal)]) > 0
 }
@@ -215,7 +215,7 @@ impl<'a> Writer<'a> {
     }
 
     /// As [`Writer::rows`] for runtimes; `work` returns what it wrote as workspace and runtime, with a row of the result. The
-    /// `action` is told for each: in `events`, or where each piece stands for itself at once. Returns the runtimes that were
+    /// `action` is announced for each, with the other events of the call, or at once where each piece is written by itself. Returns the runtimes that were
     /// written, and their rows.
     pub fn runtimes<R>(
         &mut self,
@@ -239,7 +239,7 @@ impl<'a> Writer<'a> {
         pieces.into_iter().flatten().unzip()
     }
 
-    /// Lets `work` write something that is no row of the call's own, such as figures. In pieces a refusal is told and
+    /// Lets `work` write something that is no row of the call's own, such as figures. In pieces a refusal is reported and
     /// forgotten: nothing else depends on it.
     pub fn beside(&mut self, work: impl FnOnce()) {
         if let Mode::Whole(later) = self.mode {
@@ -316,7 +316,7 @@ impl<'a> Writer<'a> {
 }
 
 /// Runs `work` in a subtransaction of its own; a refusal rolls it back and is handed on. `checks_deferred`: what is deferred
-/// is checked with it, and whoever says so had no deferred work before.
+/// is checked with it; the caller had no deferred work before.
 pub fn attempt<R>(work: impl FnOnce() -> R, checks_deferred: bool) -> Result<R, Refusal> {
     subtransaction::attempt(|later| {
         later.open();

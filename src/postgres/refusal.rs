@@ -78,7 +78,7 @@ fn may_be_passed_over(state: &str) -> bool {
     state.starts_with("23") || SINGLE.contains(&state) || is_user_defined(state)
 }
 
-/// A code that Postgres does not define can only come from a user's trigger, unless its class tells that the server or the
+/// A code that Postgres does not define can only come from a user's trigger, unless its class means that the server or the
 /// transaction failed.
 fn is_user_defined(state: &str) -> bool {
     const NEVER: [&str; 5] = ["57", "53", "58", "XX", "40"];

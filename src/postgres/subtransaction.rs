@@ -17,7 +17,7 @@ pub fn refused(work: impl FnOnce()) -> Option<Refusal> {
     refusal(nested(|| (work(), false))).err()
 }
 
-/// Runs `work` in a subtransaction and keeps what it did where it says true; otherwise all is rolled back, the locks it
+/// Runs `work` in a subtransaction and keeps what it did if it returns true; otherwise all is rolled back, the locks it
 /// took given up at once. Hands its answer on.
 pub fn commit_if(work: impl FnOnce() -> bool) -> bool {
     nested_if(work).unwrap_or_else(|caught| caught.rethrow())
@@ -35,8 +35,8 @@ fn nested_if(work: impl FnOnce() -> bool) -> Result<bool, Caught> {
     })
 }
 
-/// The second value of `work` says whether what it did is kept. An error in it rolls the subtransaction back before it
-/// goes on to the caller, whose own exception handler would otherwise take back this subtransaction in place of its own.
+/// The second value that `work` returns is whether what it did is kept. An error in it rolls the subtransaction back before it
+/// reaches the caller, whose own exception handler would otherwise take back this subtransaction in place of its own.
 fn nested<R>(work: impl FnOnce() -> (R, bool)) -> Result<R, Caught> {
     let subtransaction = LazySubtransaction::default();
     subtransaction.open();
@@ -45,14 +45,14 @@ fn nested<R>(work: impl FnOnce() -> (R, bool)) -> Result<R, Caught> {
     outcome.map(|(result, _)| result)
 }
 
-/// Errors that do not concern single rows go on to the caller.
+/// Errors that do not concern single rows are passed to the caller.
 fn refusal<R>(outcome: Result<R, Caught>) -> Result<R, Refusal> {
     outcome.map_err(|caught| refusal::of(caught).unwrap_or_else(|caught| caught.rethrow()))
 }
 
 /// Runs `work`, which opens the subtransaction before its first write, and hands back an error that concerns single rows:
-/// what was done in the subtransaction is then rolled back. All other errors go on to the caller, as do errors before the
-/// subtransaction was opened. Nothing outside this module catches an error of Postgres and goes on in the transaction.
+/// what was done in the subtransaction is then rolled back. All other errors are passed to the caller, and so are errors before the
+/// subtransaction was opened. Nothing outside this module catches an error of Postgres and continues in the transaction.
 pub fn attempt<R>(work: impl FnOnce(&LazySubtransaction) -> R) -> Result<R, Refusal> {
     let subtransaction = LazySubtransaction::default();
     let outcome = catch(|| work(&subtransaction));
@@ -67,7 +67,7 @@ pub fn attempt<R>(work: impl FnOnce(&LazySubtransaction) -> R) -> Result<R, Refu
 /// A subtransaction that is not open yet: where there is nothing to write there is none.
 #[derive(Default)]
 pub struct LazySubtransaction {
-    /// Memory context and resource owner of whoever opened it.
+    /// Memory context and resource owner of the code that opened it.
     outside: Cell<Option<(pg_sys::MemoryContext, pg_sys::ResourceOwner)>>,
 }
 

@@ -1,4 +1,4 @@
-//! Garbage collection of runtimes that nobody has used for long. History survives it.
+//! The call that deletes runtimes which were offline for long. History survives it.
 
 use pgrx::prelude::*;
 

@@ -64,7 +64,7 @@ fn lock_with_work(
 }
 
 /// Ends the work that goes with archived agents or with the runtime, with all consequences: what waits is cancelled, what
-/// is in flight failed, and no issue is left in progress for work that nobody does. The caller holds the locks of
+/// is in flight failed, and no issue stays in progress without a task. The caller holds the locks of
 /// [`lock_with_work`].
 fn end_work(runtime: Uuid, in_flight: &Statement, call: &mut Call) {
     let cancelled = cancel(ids(&QUEUED_OF_ARCHIVED, runtime), call);
@@ -117,7 +117,7 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
     })
 }
 
-/// Deletes the archived agents of a runtime with what is theirs (DeleteArchivedAgentsByRuntime); says how many. What they
+/// Deletes the archived agents of a runtime with what is theirs (DeleteArchivedAgentsByRuntime); returns how many. What they
 /// have in flight is failed first, with all consequences.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]

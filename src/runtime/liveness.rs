@@ -35,8 +35,8 @@ extension_sql_file!(
     ]
 );
 
-/// A sign of life of one runtime, the hot path (UpdateAgentRuntimeHeartbeat). Of the ids a daemon says it runs, it is
-/// told those that are no longer in flight here.
+/// A heartbeat of one runtime, the hot path (UpdateAgentRuntimeHeartbeat). Of the tasks that the daemon runs, it returns
+/// those that are no longer in flight here.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat(
@@ -73,7 +73,7 @@ fn multica_heartbeat(
     })
 }
 
-/// Signs of life of many runtimes in one statement; says how many of them exist. One that cannot be written is told in a WARNING
+/// Heartbeats of many runtimes in one statement; returns how many of them exist. One that cannot be written is named in a WARNING
 /// and not counted.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
@@ -90,7 +90,7 @@ fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     })
 }
 
-/// The ordinary beats of runtimes that are all online, as far as they exist; says how many do. None: one of them was not
+/// The ordinary heartbeats of runtimes that are all online, as far as they exist; returns how many do. None: one of them was not
 /// online, or was refused. All is taken back then, the locks too: that one was passed over, and to lock it now, after others, would not
 /// be the order of the ids.
 fn beat_of_online(
@@ -122,7 +122,7 @@ fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
 }
 
 /// A daemon's graceful good-bye: its runtimes go offline, with one event a workspace. Says how many were online and no longer
-/// are; one that cannot be written is told in a WARNING.
+/// are; one that cannot be written is named in a WARNING.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {

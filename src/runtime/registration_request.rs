@@ -1,4 +1,4 @@
-//! What a daemon says when it registers, read into typed structs and checked as a whole before anything is written.
+//! The registration that a daemon passes, read into typed structs and checked as a whole before anything is written.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -78,7 +78,7 @@ pub struct ResolvedRuntime {
     pub provider: String,
     /// Display name.
     pub name: String,
-    /// 'online' unless the daemon says 'offline'.
+    /// 'online' unless the daemon passes 'offline'.
     pub status: String,
     /// Device and version, as far as known.
     pub device_info: String,
@@ -190,7 +190,7 @@ impl Registration {
         }
     }
 
-    /// What the daemon says it still runs, over all its runtimes.
+    /// The tasks that the daemon still runs, of all its runtimes.
     pub fn running(&self) -> impl Iterator<Item = pgrx::Uuid> + '_ {
         let ids = self
             .runtimes
@@ -200,7 +200,7 @@ impl Registration {
     }
 }
 
-/// A JSON object and nothing else: an array would be read as the fields of a struct in their order, and nobody means that.
+/// A JSON object and nothing else: serde would read an array as the fields of a struct in their order, which is never meant.
 struct Object<T>(T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {

@@ -132,7 +132,7 @@ pub fn count_active_agents(runtime: Uuid) -> i64 {
         .unwrap_or_default()
 }
 
-/// Fails with P0002 where the runtime does not exist; otherwise says which workspace it is of.
+/// Fails with P0002 where the runtime does not exist; otherwise returns its workspace.
 pub fn workspace_of(runtime: Uuid) -> Result<Uuid> {
     static WORKSPACE: Statement =
         Statement::volatile(sql!("runtime/workspace_of.sql")).of_visible_rows();

@@ -1,4 +1,4 @@
-//! Tells whoever sets `multica.sweep` where it has no effect what has: the worker goes by `ALTER DATABASE` alone.
+//! A NOTICE for roles that set `multica.sweep` where it has no effect: for the worker only `ALTER DATABASE` counts.
 
 use std::ffi::{c_int, c_void};
 
@@ -23,7 +23,7 @@ pub unsafe extern "C-unwind" fn check(
             say(PgLogLevel::NOTICE)
         }
         PGC_S_TEST | PGC_S_FILE if command_is_for_another_scope() => say(PgLogLevel::NOTICE),
-        // Every process reads the configuration file; one line says enough.
+        // Every process reads the configuration file; one line is enough.
         PGC_S_FILE | PGC_S_ARGV if is_on && unsafe { !pg_sys::IsUnderPostmaster } => {
             say(PgLogLevel::LOG)
         }

@@ -88,7 +88,7 @@ fn look(candidates: &Statement, args: &[Arg]) -> Found {
 
 impl Backlog {
     /// At most `limit` tasks, `exclude` not among them. One look, so that no more rows than that are ever locked: those
-    /// of which something is held by somebody are left for the next pass, and the next sweep goes on behind them.
+    /// of which another session holds something are left for the next sweep, which begins behind them.
     pub fn next(
         &self,
         candidates: &Statement,
@@ -123,7 +123,7 @@ impl Backlog {
         Taken { tasks, more }
     }
 
-    /// Counts once the transaction commits: what an abort gives back is still to be done.
+    /// Counts once the transaction commits: what an abort rolls back is still to be done.
     fn reach(&self, place: Cursor) {
         let reached = self.reached;
         let changes = |reached: &Reached| {
@@ -143,8 +143,8 @@ impl Backlog {
     }
 }
 
-/// The same from the start and without a bound on looking, for a call that is told how many it may take: it is asked again
-/// while rows that somebody else holds leave room below `limit`. `exclude` are not among them.
+/// The same from the start and without a bound on looking, for a call with a limit: the statement runs again
+/// while rows that other sessions hold leave room below `limit`. `exclude` are not among them.
 pub fn take(
     candidates: &Statement,
     exclude: &[Uuid],

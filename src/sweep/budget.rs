@@ -37,7 +37,7 @@ impl Budget {
     }
 
     /// Lets `work` do `batch` rows: at once, or where time is limited piece by piece, each as large as the one before it
-    /// says that fits. `work` is told how many rows and says whether there may be more; so is the caller.
+    /// allows. `work` gets the number of rows and returns whether there may be more, and so does this function.
     pub fn spend(&self, batch: i64, mut work: impl FnMut(i64) -> bool) -> bool {
         let Some(limit) = self.limit else {
             return work(batch);

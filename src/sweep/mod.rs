@@ -97,7 +97,7 @@ struct Sweep {
     budget: Budget,
     id: Uuid,
     batch: i64,
-    /// When the sweep began whose figures another transaction has recorded, and which goes on here.
+    /// When the sweep began whose figures another transaction has recorded, and which continues here.
     continues: Option<TimestampWithTimeZone>,
 }
 
@@ -205,7 +205,7 @@ impl Sweep {
         self.stage(done, |_| event::trim(now, batch, writer));
     }
 
-    /// A stage, which says whether there is more to do. One that finds the budget spent is left for the next sweep, unless
+    /// A stage, which returns whether there is more to do. One that finds the budget spent is left for the next sweep, unless
     /// nothing was done yet: looking alone may take longer than the budget, and every sweep has to get on.
     fn stage(&self, done: &mut Done, work: impl FnOnce(&mut Done) -> bool) {
         let more = self.budget.is_spent() && done.anything() || work(done);
@@ -248,8 +248,8 @@ fn with_figures(mut args: Vec<Arg>, done: &Done) -> Vec<Arg> {
     args
 }
 
-/// Whether there is the table of totals: an update of the extension leaves it to install, and until then sweeps go on
-/// without being counted.
+/// Whether there is the table of totals: an update of the extension leaves it to install, and until then sweeps are
+/// not counted.
 pub fn is_counting() -> bool {
     IS_COUNTING.row(&[], |row| row.must(1)).unwrap_or(false)
 }

@@ -64,7 +64,7 @@ fn timed_out(dispatch_secs: f64, running_secs: f64, now: TimestampWithTimeZone) 
     }
 }
 
-/// A sweep's next tasks of offline runtimes, at most `limit`. The second value says whether there may be more.
+/// A sweep's next tasks of offline runtimes, at most `limit`. The second value is whether there may be more.
 pub fn fail_of_offline(
     grace_secs: f64,
     limit: i64,
@@ -155,7 +155,7 @@ fn multica_fail_stale_tasks(
     })
 }
 
-/// Fails what the previous daemon process of a runtime left in flight, except what the daemon says it still runs, and
+/// Fails the tasks that the previous daemon process of a runtime left in flight, except those that the daemon still runs, and
 /// lets the pipeline follow.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]

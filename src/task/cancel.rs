@@ -1,4 +1,4 @@
-//! Work that nobody wants any more, with the same consequences whichever way it is cancelled.
+//! The calls that cancel tasks, all with the same consequences.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -57,7 +57,7 @@ impl CancelScope {
         }
     }
 
-    /// Whoever may have such tasks.
+    /// The agents that may have such tasks.
     fn agents(&self) -> Vec<Uuid> {
         match self {
             Self::Issue(_, Some(agent)) | Self::Agent(agent) => vec![*agent],
@@ -109,7 +109,7 @@ fn exists(statement: &Statement, what: &'static str, id: Uuid) -> Result<()> {
     }
 }
 
-/// Cancels the active tasks of an issue, of one agent or of all; gives those that it cancelled.
+/// Cancels the active tasks of an issue, of one agent or of all; returns those that it cancelled.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_cancel_issue_tasks(
@@ -126,7 +126,7 @@ fn multica_cancel_issue_tasks(
     })
 }
 
-/// Cancels the active tasks of an agent; gives those that it cancelled.
+/// Cancels the active tasks of an agent; returns those that it cancelled.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_cancel_agent_tasks(agent_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {

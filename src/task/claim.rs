@@ -45,7 +45,7 @@ struct Candidate {
     wakes_agent: bool,
 }
 
-/// What may be handed out, and what the runtime's row says.
+/// The tasks that may be claimed, and what the runtime's row says about it.
 struct Candidates {
     /// How many transactions had ended before it, and how many tasks it was to find.
     ended: u64,

@@ -32,7 +32,7 @@ extension_sql_file!(
     ]
 );
 
-/// Attempts a task has when nobody says otherwise.
+/// Attempts of a task unless the caller passes a number.
 const MAX_ATTEMPTS: i32 = 2;
 
 /// What the caller of an enqueue may choose.
@@ -53,7 +53,7 @@ pub struct EnqueueOptions {
 }
 
 impl EnqueueOptions {
-    /// What every enqueue but the one of an agent alone takes; the source says the rest.
+    /// The arguments that every enqueue has except that of an agent alone; the rest comes from the source.
     fn new(
         comment: Option<Uuid>,
         priority: Option<i32>,
@@ -70,7 +70,7 @@ impl EnqueueOptions {
     }
 }
 
-/// Locks what a task of this source refers to, and makes sure that the source still says the same under the locks.
+/// Locks what a task of this source refers to, and checks under the locks that the source is still the same.
 pub fn lock(
     source: &Source,
     comment: Option<Uuid>,
@@ -280,7 +280,7 @@ fn multica_enqueue_chat(
     })
 }
 
-/// The task of an autopilot run that works without an issue; the run remembers it. One that has its task gives that one.
+/// The task of an autopilot run that works without an issue; it is stored in the run. For a run that has its task, returns that.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_enqueue_autopilot(

@@ -17,7 +17,7 @@ const CHAT_PRIORITY: i32 = 2;
 /// Where a task comes from, and what it takes from there.
 #[derive(PartialEq, Eq)]
 pub struct Source {
-    /// Workspace of the source; None where only the agent tells.
+    /// Workspace of the source; None where only the agent has one.
     pub workspace: Option<Uuid>,
     /// The agent that is to do it.
     pub agent: Uuid,
@@ -27,7 +27,7 @@ pub struct Source {
     pub chat: Option<Uuid>,
     /// Autopilot run it carries out.
     pub run: Option<Uuid>,
-    /// Priority it has unless the caller gives one.
+    /// Priority that it has unless the caller passes one.
     pub priority: i32,
     /// The task that the autopilot run has already.
     pub existing: Option<Uuid>,

@@ -1,7 +1,7 @@
 //! How many rows a stage of the next sweep may take: the setting, less after an error or a deadline, more again with
 //! every success.
 
-/// A batch size between 1 and what the setting says.
+/// A batch size between 1 and the setting.
 pub struct Batch {
     full: i32,
     size: i32,

@@ -37,7 +37,7 @@ fn set_handler(signal: c_int, handler: unsafe extern "C-unwind" fn(c_int)) {
     };
 }
 
-/// Reads the configuration again when SIGHUP asked for it; says whether it did.
+/// Reads the configuration again when SIGHUP asked for it; returns whether it did.
 pub fn reload_if_asked() -> bool {
     unsafe {
         if pg_sys::ConfigReloadPending == 0 {
@@ -89,9 +89,9 @@ pub fn set_as_autovacuum_does(name: &CStr) {
     set(c"transaction_timeout", c"0");
 }
 
-/// Makes the current transaction's user `owner`, and says who it was before.
+/// Makes the current transaction's user `owner`, and returns the user before.
 ///
-/// An abort gives the former user back by itself, a commit does not: see [`back_to`]. As in a SECURITY DEFINER function,
+/// An abort restores the former user by itself, a commit does not: see [`back_to`]. As in a SECURITY DEFINER function,
 /// SET ROLE and SET SESSION AUTHORIZATION are refused, so a trigger cannot take the superuser back; unlike a
 /// security-restricted operation, temporary tables and deferred constraint triggers keep working.
 pub fn become_owner(owner: pg_sys::Oid) -> pg_sys::Oid {

@@ -19,7 +19,7 @@ const FRESH_ENOUGH: i64 = 1_000_000;
 /// A worker leaves by itself after three seconds; one that is still there after this is terminated.
 const OVERSTAY: i64 = 6_000_000;
 
-/// A wait that lasted this much longer than asked says that the machine stood still, a laptop's sleep for one.
+/// A wait that lasted this much longer than asked means that the machine was suspended, as a laptop is.
 const STOOD_STILL: i64 = 10_000_000;
 
 /// Entry of the launcher's process.
@@ -30,7 +30,7 @@ pub extern "C-unwind" fn multica_launcher_main(_argument: pg_sys::Datum) {
     shared::launcher_began(unsafe { pg_sys::MyProcPid }, ffi::now());
     unsafe {
         pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::null());
-        // Whoever stays in a database keeps it from being renamed, dropped and used as a template.
+        // A process that stays in a database keeps it from being renamed, dropped and used as a template.
         pg_sys::BackgroundWorkerInitializeConnection(std::ptr::null(), std::ptr::null(), 0);
     }
     ffi::set_as_autovacuum_does(c"multica launcher");
@@ -51,7 +51,7 @@ struct Launcher {
     readings: Readings,
     /// No worker is started before this moment, after the server had no slot for one.
     held_until: Micros,
-    /// What was said about databases whose `multica.sweep` nobody understands.
+    /// What was logged about databases whose `multica.sweep` is not understood.
     misspelt: HashMap<pg_sys::Oid, String>,
     left_over: usize,
 }
@@ -91,7 +91,7 @@ impl Launcher {
         }
     }
 
-    /// After the interval was shortened nobody waits for the old one.
+    /// After the interval was shortened, no database waits for the old one.
     fn keep_to_the_interval(&mut self, now: Micros) {
         let latest = now.saturating_add(interval());
         for target in self

@@ -1,6 +1,6 @@
 //! The background worker, shaped like autovacuum: a launcher that is connected to no database and knows which are due,
 //! and a short-lived worker for each. It decides nothing about tasks: it asks the catalogues who and where, calls
-//! `multica_sweep`, and records how it went. What `ALTER DATABASE` says is read by a short-lived process, too.
+//! `multica_sweep`, and records how it went. What `ALTER DATABASE` has set is read by a short-lived process, too.
 
 mod batch;
 mod catalogue;

@@ -14,7 +14,7 @@ use super::shared::Micros;
 use super::{transaction, word};
 use crate::settings;
 
-/// A reader is done within milliseconds. It has to wait where somebody locks the database it connects to, which
+/// A reader is done within milliseconds. It must wait while another session locks the database that it connects to, which
 /// CREATE DATABASE … TEMPLATE and ALTER DATABASE … SET TABLESPACE do for as long as they copy: sweeps wait for this long.
 const PATIENCE: i64 = 1_000_000;
 
@@ -224,7 +224,7 @@ impl Readings {
         })
     }
 
-    /// Another database is read in until this one has had its pause. What was read before goes on to count.
+    /// Another database is read in until this one has had its pause. What was read before still counts.
     fn put_off(&mut self, reader: &Reader, now: Micros, interval: i64) {
         let failures = self.failed.entry(reader.database).or_insert(Failures {
             in_a_row: 0,

@@ -1,11 +1,11 @@
-//! The fixed table in shared memory that joins launcher, workers and whoever asks how they are: a slot a database.
+//! The fixed table in shared memory of launcher, workers and sessions that ask for their state: one slot per database.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init};
 
-/// Most databases that can be swept; the launcher says so once when there are more.
+/// Most databases that can be swept; the launcher logs it once when there are more.
 pub const SLOTS: usize = 64;
 
 /// Bytes of an error's text that are kept.
@@ -165,7 +165,7 @@ pub fn resumed_at(now: Micros) {
     TABLE.exclusive().serving_since = Some(now);
 }
 
-/// Keeps the slots of these databases, frees the others and gives each its own; those that find none are returned.
+/// Keeps the slots of these databases, frees the others, and assigns one to each database; returns those for which there is none.
 pub fn keep(databases: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     let mut table = TABLE.exclusive();
     for slot in &mut table.slots {
@@ -186,7 +186,7 @@ pub fn keep(databases: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     left_over
 }
 
-/// Readies a database's slot for a new worker; the number tells its report from one that a former launcher's worker
+/// Readies a database's slot for a new worker; the number distinguishes its report from one that a former launcher's worker
 /// still makes.
 pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
     let mut table = TABLE.exclusive();
@@ -198,7 +198,7 @@ pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
     Some(launch)
 }
 
-/// What a worker is told when it begins.
+/// What a worker gets to know when it begins.
 #[derive(Default)]
 pub struct WorkerStart {
     /// The batch its predecessor came down to.
@@ -207,7 +207,7 @@ pub struct WorkerStart {
     pub spare_since: Option<Micros>,
 }
 
-/// Notes that a worker holds the database, and tells it what it has to know.
+/// Notes that a worker holds the database, and returns what the worker must know.
 pub fn began(database: pg_sys::Oid, needs_update: bool, now: Micros) -> WorkerStart {
     let mut table = TABLE.exclusive();
     let serving_since = table.serving_since;

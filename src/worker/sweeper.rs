@@ -32,7 +32,7 @@ const GROW_BELOW: Duration = Duration::from_millis(500);
 /// What a worker does beside sweeping takes no longer than this.
 const HOUSEKEEPING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Rows that one pass gives up on; where every row is refused, the database backs off instead.
+/// Rows that one worker gives up on; where every row is refused, the database backs off instead.
 const MOST_REFUSED: usize = 10;
 
 /// SQLSTATEs that are no row's fault.
@@ -184,7 +184,7 @@ impl Sweeper {
         }
     }
 
-    /// What to do about a failed sweep: None goes on with a smaller batch or without the row that was to blame.
+    /// What to do about a failed sweep: None continues with a smaller batch, or without the row that caused the error.
     fn after(&mut self, failure: Failure) -> Option<Report> {
         let late = self.began.elapsed() >= MAX_LIFETIME;
         if failure.state == QUERY_CANCELED && !late {
@@ -194,7 +194,7 @@ impl Sweeper {
         if in_work.is_empty() && !late {
             return Some(self.give_up(&failure));
         }
-        // Out of time before a row was taken says that the batch is too large, too.
+        // Being out of time before a row was taken means that the batch is too large, too.
         let tried = if in_work.is_empty() {
             usize::MAX
         } else {
@@ -212,7 +212,7 @@ impl Sweeper {
             // Not refused before it had a whole pass to itself.
             return None;
         }
-        // A full disk is no row's fault, and all go on as soon as there is room.
+        // No row causes a full disk, and all continue as soon as there is space.
         if in_work.is_empty() || failure.state == DISK_FULL {
             return Some(self.give_up(&failure));
         }
@@ -243,7 +243,7 @@ impl Sweeper {
         Report::Failed
     }
 
-    /// Says an error to the log and to whoever asks for the state of this database.
+    /// Reports an error to the log, and to sessions that ask for the state of this database.
     fn say(&self, text: &str) {
         shared::failed(self.database, text, ffi::now());
         log!("multica worker: database {}: {text}", self.name);

@@ -1,7 +1,7 @@
 //! The ids of the event log: whether the next one lies beyond every id that a reader can hold, and what makes it so.
 //!
 //! The log's sequence does not travel with its rows. A log whose sequence is behind them, or that is found on another server
-//! than where it was, begins anew at an id that no reader can hold, so that no position of before is taken for one of now.
+//! than where it was, restarts at an id that no reader can hold, so that no earlier position is taken for a present one.
 
 use std::cell::Cell;
 
@@ -23,10 +23,10 @@ static MAKE_ROW: Statement = Statement::volatile(sql!("lifecycle/event/make_stat
 static LOCK_STATE: Statement = Statement::volatile(sql!("lifecycle/event/lock_state.sql"));
 static MARK: Statement = Statement::volatile(sql!("lifecycle/event/mark.sql"));
 
-/// What beginning anew comes to, for who reads what install does.
+/// The statement by which the log restarts, for the list that install returns.
 const BEGIN_ANEW_SHORTLY: &str = "SELECT setval('multica_event_log_id_seq', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
 
-/// More ids than this are not drawn between two looks: the log has begun anew, which may have been rolled back.
+/// More ids than this are not drawn between two looks: the log has restarted, which may have been rolled back.
 const LEAP: i64 = 1 << 32;
 
 /// The last id: what JSON keeps exactly, and what the locks of recording transactions have numbers for.
@@ -35,7 +35,7 @@ const LAST_ID: i64 = (1 << 53) - 1;
 thread_local! {
     /// The highest value of the sequence that this session has met since the log was last found right; None: not looked at.
     static MET: Cell<Option<i64>> = const { Cell::new(None) };
-    /// The transaction in which this session had the log begin anew: it may still be rolled back.
+    /// The transaction in which this session restarted the log: it may still be rolled back.
     static MENDED_IN: Cell<pg_sys::TransactionId> = const { Cell::new(pg_sys::InvalidTransactionId) };
 }
 
@@ -44,7 +44,7 @@ thread_local! {
 pub enum Problem {
     /// The sequence is behind the rows, what was trimmed, or what a reader has taken.
     Behind,
-    /// There are rows, and nothing says what was trimmed before them.
+    /// There are rows, and it is unknown what was trimmed before them.
     StateLost,
     /// The log was written on another server, or in another database, than this.
     Elsewhere,
@@ -65,7 +65,7 @@ impl Problem {
         }
     }
 
-    /// Whether the log has to begin anew.
+    /// Whether the log must restart.
     fn is_break(self) -> bool {
         !matches!(self, Self::Unmarked | Self::New)
     }
@@ -130,7 +130,7 @@ impl Log {
 /// Who asks for the next ids to be right.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// Somebody who is about to record: the first one also makes the row of the state.
+    /// A call that is about to record: the first one also makes the row of the state.
     Recorder,
     /// A reader, for whom nothing is written unless something is wrong.
     Reader {
@@ -172,7 +172,7 @@ fn settle_as_owner(drawn: i64, asker: Asker) -> Result<()> {
     if asker == Asker::Recorder {
         mark(&log);
     }
-    // SAFETY: tells the number of the transaction, and gives it none.
+    // SAFETY: returns the number of the transaction, and assigns none.
     let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
     let is_mended = transaction != pg_sys::InvalidTransactionId && transaction == MENDED_IN.get();
     // What was noted just now may be rolled back with a savepoint: the next one looks again.
@@ -217,13 +217,13 @@ fn refuse_at_the_end(log: &Log) -> Result<()> {
 
 /// What install does about the ids of the log.
 pub enum Repair {
-    /// It has the log begin anew, by this statement.
+    /// It restarts the log, by this statement.
     BeginsAnew(String),
     /// Nothing, because a subscription writes into the log; this statement ends that.
     IsFed(String),
 }
 
-/// Has the log begin anew where it has to; with `dry_run` only says so.
+/// Restarts the log where that is necessary; with `dry_run` only reports it.
 pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
     let is_there = OWNER.row(&[], |_| ()).is_some();
     let Some(log) = is_there.then(|| LOOK.row(&[], Log::read)).flatten() else {
@@ -247,7 +247,7 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
     Ok(Some(Repair::BeginsAnew(BEGIN_ANEW_SHORTLY.into())))
 }
 
-/// Has the log begin anew, as its owner. Looked at once more when it is this session's turn: another one may have done it.
+/// Restarts the log, as its owner. It is checked again when it is this session's turn: another session may have done it.
 fn begin_anew() -> Result<()> {
     ONE_AT_A_TIME.run(&[]);
     let Some(log) = LOOK.row(&[], Log::read) else {
@@ -276,7 +276,7 @@ fn mark(log: &Log) {
         Some(Problem::New) => {
             FIRST_MARK.run(&[arg(log.here.clone())]);
         }
-        // Whoever holds the row says it next time.
+        // The session that holds the row records it next time.
         Some(Problem::Unmarked) if lock_state() => {
             MARK.run(&[arg(log.here.clone())]);
         }

@@ -1,4 +1,4 @@
-//! The event log: what happened is recorded in the transaction in which it happened, so that nobody reads over a gap.
+//! The event log: what happened is recorded in the transaction in which it happened, so that no reader misses one.
 
 mod call;
 mod log;

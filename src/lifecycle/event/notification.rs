@@ -31,7 +31,7 @@ pub fn register() {
     }
 }
 
-/// Postgres puts notifications into its queue after this callback. A transaction that is prepared notifies nobody: it is
+/// Postgres puts notifications into its queue after this callback. A transaction that is prepared sends none: it is
 /// committed by another session, which does not know of it.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {

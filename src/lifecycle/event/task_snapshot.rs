@@ -8,12 +8,12 @@ use crate::postgres::statement::{Arg, Row, Statement, arg};
 
 static WORKSPACES: Statement = Statement::volatile(sql!("lifecycle/event/workspaces.sql")).by_id();
 
-/// Characters of an error that an event tells; the row has all of it.
+/// Characters of an error that an event contains; the row has all of it.
 const ERROR_LENGTH: usize = 1000;
 /// What a failure is called that has no word of its own.
 const AGENT_ERROR: &str = "agent_error";
 
-/// A task as the statement left it that wrote it last: told by its events without looking it up again.
+/// A task as the last statement that wrote it returned it: its events are made from this without another lookup.
 #[derive(Serialize)]
 pub struct TaskSnapshot {
     task_id: Id,
@@ -68,7 +68,7 @@ struct Payload<'a> {
 }
 
 impl TaskSnapshot {
-    /// The tasks that a statement gives, in workspaces that are looked up.
+    /// The tasks that a statement returns, with their workspaces, which are looked up.
     pub fn read(statement: &Statement, args: &[Arg]) -> Vec<Self> {
         let tasks = statement.rows(args, Self::reader());
         if tasks.is_empty() {
@@ -91,7 +91,7 @@ impl TaskSnapshot {
             .collect()
     }
 
-    /// Reads the rows of a statement that gives tasks; the columns are found once, at its first row.
+    /// Reads the rows of a statement that returns tasks; the columns are found once, at its first row.
     pub fn reader() -> impl FnMut(&Row) -> Self {
         let mut columns = None;
         move |row| {
@@ -137,7 +137,7 @@ impl TaskSnapshot {
         Self { workspace, ..self }
     }
 
-    /// The same task, to be told with its context if it has one, which is looked up then: as text it may be larger than a list
+    /// The same task, whose events contain its context if it has one, which is looked up then: as text it may be larger than a list
     /// of texts can be, or too deep to be read again.
     pub fn with_context(self, has_context: bool) -> Self {
         Self {
@@ -181,7 +181,7 @@ impl TaskSnapshot {
         self.workspace
     }
 
-    /// Whether a context is to be told with it.
+    /// Whether its events contain its context.
     pub(super) fn has_context(&self) -> bool {
         self.has_context
     }

@@ -1,7 +1,7 @@
 //! The layer that every SQL-callable function runs in: an error raised below it reaches the client with every field it has,
 //! CONTEXT included, and an error of the extension's own is raised by the same code.
 //!
-//! pgrx turns an error of Postgres into the unwinding of Rust frames and reports it anew at the top, and copies only some of
+//! pgrx turns an error of Postgres into the unwinding of Rust frames and reports it again at the top, and copies only some of
 //! its fields. So the layer is known to Postgres as an error context: [`layer`] takes a copy of each error while Postgres
 //! raises it, and [`raise`] writes the copy over what pgrx reports. No error jumps past a Rust frame.
 

@@ -37,7 +37,7 @@ thread_local! {
 pub fn put_back_later(fields: Fields) {
     CONTEXT.with(|context| {
         let context = context.as_ptr();
-        // SAFETY: the context lives as long as the process. Whoever catches the error sets the stack back to what it was
+        // SAFETY: the context lives as long as the process. The code that catches the error sets the stack back to what it was
         // before the call.
         unsafe {
             (*context).previous = pg_sys::error_context_stack;

@@ -117,7 +117,7 @@ unsafe extern "C-unwind" fn take(node: *mut pg_sys::Node, found: *mut c_void) ->
 }
 
 /// The policies of a table, each with the alternative `parameter = pg_table_is_visible(tableoid)`. The parameter comes first
-/// and is never got past. The rest says what the planner has to know: that the alternative belongs to a row, and that it
+/// and no row passes it. The rest is what the planner must know: that the alternative belongs to a row, and that it
 /// costs more than the conditions of the statement that are evaluated before it.
 unsafe fn with_alternative(
     entry: &pg_sys::RangeTblEntry,

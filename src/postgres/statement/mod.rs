@@ -107,7 +107,7 @@ impl Statement {
     }
 
     /// The same statement where each ORDER BY names the index that is to serve it: no statistics, however old, make it read and
-    /// sort what another index gives.
+    /// sort what another index returns.
     pub const fn in_index_order(self) -> Self {
         self.with_settings(&Settings::NO_SORT)
     }
@@ -156,7 +156,7 @@ impl Statement {
         Self { rules, ..self }
     }
 
-    /// Runs it and says how many rows it processed.
+    /// Runs it and returns how many rows it processed.
     pub fn run(&self, args: &[Arg]) -> u64 {
         self.execute(args, |processed, _| processed)
     }
@@ -189,7 +189,7 @@ impl Statement {
         args: &[Arg],
         mut finish: impl FnMut(u64, *mut pg_sys::SPITupleTable) -> R,
     ) -> R {
-        // Only a parse tells that a table is missing; later the same error comes from somebody's trigger.
+        // Only a parse shows that a table is missing; later the same error comes from a trigger of a user.
         let parses = AtomicBool::new(true);
         let work = AssertUnwindSafe(|| unsafe {
             // SAFETY: everything between connect and finish either returns or raises a Postgres error, whose

@@ -1,4 +1,4 @@
-//! Kept plans: one per statement and session, generic. Planning a statement anew costs several times what running it does.
+//! Kept plans: one per statement and session, generic. Planning a statement again costs several times what running it does.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -195,7 +195,7 @@ impl InForce {
         }
     }
 
-    /// For a statement of somebody's function that the planner evaluates while it plans a statement of this library.
+    /// For a statement of a user's function that the planner evaluates while it plans a statement of this library.
     fn of_session() -> Option<Self> {
         let of_session = OF_SESSION.take()?;
         Some(Self {

@@ -1,4 +1,4 @@
-//! What a statement gives, read column by column.
+//! The result of a statement, read column by column.
 
 use std::marker::PhantomData;
 
@@ -118,7 +118,7 @@ pub struct Columns<'row> {
 }
 
 impl Columns<'_> {
-    /// The column called `name`: its value (None for NULL) and type; the outer None says there is no such column.
+    /// The column called `name`: its value (None for NULL) and type; the outer None means that there is no such column.
     pub fn named(&mut self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
         let at = (self.next..self.attributes.len())
             .chain(0..self.next)

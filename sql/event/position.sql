@@ -1,5 +1,5 @@
--- What a position $1 is worth: up to where events were trimmed, and whether it is one of events that this log does not have: beyond
--- the last id, among those that went with another server, or after it where nothing up to it is kept that was not trimmed.
+-- For a position $1: up to which id events were trimmed, and whether the position belongs to events that this log does not have:
+-- beyond the last id, among those lost with another server, or after it if nothing up to it is kept that was not trimmed.
 SELECT
     p.trimmed_to,
     $1 > p.trimmed_to AND (

@@ -1,4 +1,4 @@
--- The statement that lets role $1 call the functions of the extension whose names are in $2; NULL: all of them.
+-- The statement that allows role $1 to call the functions of the extension whose names are in $2; NULL: all of them.
 SELECT format(
     'GRANT EXECUTE ON ROUTINE %s TO %s',
     string_agg(

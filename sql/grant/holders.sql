@@ -1,5 +1,5 @@
--- Who was given which capability: each is known by a function that the others do not need, and an operator's takes in
--- the others. Nothing is to be given to whoever owns the functions, or the tables: $1.
+-- Which role has which capability: each capability has a function that the others do not need, and operator includes the others.
+-- The owner of the functions, and of the tables ($1), needs none.
 WITH held AS (
     SELECT a.grantee, c.capability
     FROM (VALUES

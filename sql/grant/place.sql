@@ -1,4 +1,4 @@
--- Where the extension is, who may hand out its functions, and whether $1 is a role and may look into the schema.
+-- Where the extension is, who may grant its functions, and whether $1 is a role that may use the schema.
 SELECT
     n.oid,
     e.oid,

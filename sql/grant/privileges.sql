@@ -1,8 +1,8 @@
--- The statements that give role $1 what the calls of capability $2 do to the tables in schema $3, and whether the caller
--- may run them. $4: only what the role lacks, on tables and columns that are still to be made too.
--- A row lock needs UPDATE on some column: where nothing else is written it is the time of the row. What an agent is started with
+-- The statements that grant role $1 what the calls of capability $2 need on the tables in schema $3, and whether the caller may
+-- run them. $4: only what the role lacks, on tables and columns that do not exist yet too.
+-- A row lock needs UPDATE on some column: if nothing else is written, it is the time of the row. What an agent is started with
 -- (custom_env, mcp_config and the like) is in no list.
--- A daemon deletes runtimes: a machine that registers under a new identity takes the place of its old ones.
+-- A daemon deletes runtimes: a machine that registers under a new identity replaces its old ones.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),

@@ -1,4 +1,4 @@
--- What says that the tables of schema $1 are of a generation that this version does not understand; $2 are the task
+-- What shows that the tables of schema $1 belong to a generation that this version does not understand; $2 are the task
 -- statuses that it does.
 SELECT format('column "%s" of table "%s" may be NULL', a.attname, c.relname),
     'On such a server, heartbeats reach the table only occasionally, so a runtime that is alive would look stale.'

@@ -1,5 +1,5 @@
--- What the tables $2 in schema $1 have beside columns, constraints and indexes, one row a part: whose table it is, the object, what
--- kind of part, its value, and what would make it so in schema $3. Two schemas whose parts have equal values are alike.
+-- What the tables $2 in schema $1 have beside columns, constraints and indexes, one row per part: its table, the object, the kind
+-- of part, its value, and the statement that would make it so in schema $3. Two schemas whose parts have equal values are alike.
 WITH tables AS (
     SELECT c.oid, c.relname FROM pg_class AS c WHERE c.relnamespace = $1 AND c.relname::text = ANY ($2) AND c.relkind IN ('r', 'p')
 ),

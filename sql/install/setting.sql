@@ -1,2 +1,2 @@
--- What setting $1 is, and whether nobody has set it.
+-- The value of setting $1, and whether it is the default.
 SELECT setting, source = 'default' FROM pg_settings WHERE name = $1

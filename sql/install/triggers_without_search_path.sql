@@ -1,4 +1,4 @@
--- Trigger functions on the tables $2 of schema $1 that look names up wherever the session that fires them does.
+-- Trigger functions on the tables $2 of schema $1 that look names up in the search_path of the session that fires them.
 SELECT string_agg(DISTINCT p.oid::regprocedure::text, ', ')
 FROM pg_trigger AS t
 JOIN pg_class AS c ON c.oid = t.tgrelid

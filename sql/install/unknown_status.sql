@@ -1,2 +1,2 @@
--- Run only where no validated CHECK answers it: it may read the whole table.
+-- Run only if no validated CHECK gives the answer: it may read the whole table.
 SELECT status FROM agent_task_queue WHERE status <> ALL ($1) LIMIT 1

@@ -1,4 +1,4 @@
--- Agent by agent, whatever the planner thinks of how many there are.
+-- Agent by agent, whatever the planner expects their number to be.
 SELECT COALESCE(sum(n.many), 0)::bigint
 FROM agent AS a
 CROSS JOIN LATERAL (SELECT count(*) AS many FROM agent_task_queue AS t WHERE t.agent_id = a.id) AS n

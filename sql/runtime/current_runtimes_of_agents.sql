@@ -1,4 +1,4 @@
--- The runtimes on which agents live now that left tasks on this one.
+-- The runtimes of agents that left tasks on this one.
 SELECT DISTINCT a.runtime_id
 FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id

@@ -1,5 +1,5 @@
--- Of what a daemon says it runs, what is no longer in flight on its runtime, in the order given. Apart from the beat: most
--- beats do not ask, and the plan of one that might would open the tasks each time.
+-- Of the tasks that a daemon runs, those that are no longer in flight on its runtime, in the order given. Apart from the
+-- heartbeat: most heartbeats do not ask, and the plan of one that might would open the tasks each time.
 SELECT COALESCE(pg_catalog.array_agg(g.id ORDER BY g.at), '{}')
 FROM pg_catalog.unnest($2) WITH ORDINALITY AS g (id, at)
 WHERE NOT EXISTS (

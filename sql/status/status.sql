@@ -1,6 +1,6 @@
--- What an operator asks, in one row. $2–$8 come from the library: they are in shared memory or are settings.
--- A prepared transaction has no session, and its virtual id is that of the session that prepared it: what tells which one it
--- is, also after a restart, is the lock on its own id.
+-- The state of the database in one row. $2–$8 come from the library: they are in shared memory or are settings.
+-- A prepared transaction has no session, and its virtual id is that of the session that prepared it: it is identified, also after
+-- a restart, by the lock on its own id.
 SELECT
     $2 AS preloaded,
     COALESCE((

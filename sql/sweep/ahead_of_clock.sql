@@ -1,5 +1,5 @@
--- Tasks that began later than now, in the order of the indexes of timed_out_candidates.sql: the clock was set back, and their time
--- would not count until it catches up. The minute is for what begins while this runs.
+-- Tasks that began later than now, in the order of the indexes of sweep/timed_out_candidates.sql: the clock was set back, and
+-- their time would not count until it catches up. The minute is for tasks that begin while this runs.
 WITH dispatched AS MATERIALIZED (
     SELECT t.id
     FROM agent_task_queue AS t

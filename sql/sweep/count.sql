@@ -1,5 +1,5 @@
--- Adds to the row $1, which the caller has locked; where every row is held by others, a new one counts. No row: the id drawn for
--- it is taken. $3: 0 where another transaction has counted the sweep.
+-- Adds to the row $1, which the caller has locked; if other sessions hold every row, it makes a new one. No row: the id drawn for
+-- it is taken. $3: 0 if another transaction has counted the sweep.
 WITH counted AS (
     UPDATE multica_sweep_total AS t
     SET sweeps = t.sweeps + $3,

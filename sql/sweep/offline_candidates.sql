@@ -1,8 +1,8 @@
--- Tasks of every offline runtime, oldest first, not only of those that this sweep set offline. The runtime is locked too,
--- and first, so that no task of one that somebody holds is written to: one whose beat is being written is passed over, one
--- that came back no longer matches. $2 NULL: no grace. $5: the moment to begin at, NULL for the oldest; given back is how
--- far the look went. Tasks without a moment come last. IS TRUE keeps each runtime from being looked for among all offline
--- ones instead of by its id.
+-- Tasks of every offline runtime, oldest first, not only of those that this sweep has set offline. The runtime is locked too, and
+-- first, so that no task is written of a runtime that another session holds: one whose heartbeat is being written is skipped, and
+-- one that is online again no longer matches. $2 NULL: no grace. $5: the time at which to begin, NULL for the oldest; the result
+-- says how far it went. Tasks without a time come last. IS TRUE keeps each runtime from being looked up among all offline ones
+-- instead of by its id.
 WITH dated AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t

@@ -1,5 +1,5 @@
--- Each kind in the order of its own index. $2 and $3: seconds that a task may be dispatched, and running. $6 and $7: the
--- moments to begin at, NULL for the oldest; given back is how far the look went.
+-- Each kind in the order of its own index. $2 and $3: seconds that a task may be dispatched, and running. $6 and $7: the times at
+-- which to begin, NULL for the oldest; the result says how far it went.
 WITH dispatched AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t

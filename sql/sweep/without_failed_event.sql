@@ -1,5 +1,5 @@
--- Of the tasks $1, in the workspaces $2 in the same order, those whose failure the log does not tell. Events of other workspaces
--- are not looked at: row-level security may hide them.
+-- Of the tasks $1, in the workspaces $2 in the same order, those without a failure event. Events of other workspaces are not
+-- read: row-level security may hide them.
 SELECT u.id
 FROM unnest($1, $2) AS u (id, workspace_id)
 WHERE NOT EXISTS (

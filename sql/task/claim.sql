@@ -1,7 +1,7 @@
--- Tasks in the order given, with what the daemon needs to resume: the row's own pair, else where the agent left the issue,
--- else the chat's pointer, else the chat's last task; always both fields from one source. What was cancelled while it
--- waited is no source: what it carries is older than what ran since. A session is resumed only where it was, the working
--- directory anywhere. A chat's pointer says not where it was set: the last turn does, if it left the pointer.
+-- Tasks in the order given, with what the daemon needs to resume: the pair of the row itself, else of the agent's last task of
+-- the issue, else the chat's pointer, else the chat's last task; always both fields from one source. A task that was cancelled
+-- while it waited is no source: its values are older than what ran since. A session is resumed only where it was, the working
+-- directory anywhere. A chat's pointer does not tell where it was set: the last turn does, if it set the pointer.
 WITH claimed AS (
     UPDATE agent_task_queue AS t
     SET status = 'dispatched', dispatched_at = $2

@@ -1,11 +1,11 @@
--- What a runtime may be handed now, best first: its own tasks that were dispatched and never started (kind 0, a lost
--- answer costs no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One in flight an
--- issue and agent, and a chat session; of a session's turns the first one. $5 NULL: of every agent, else of those given,
--- which the caller has locked. What is active has not completed: said twice, for the index of a chat's tasks. One row at
--- least, so that an unknown runtime is told from an idle one. Last, whether the task is void (of another workspace than the
--- runtime's, or marked because its chat or run was deleted), whether it is queued, and whether its agent has
--- yet to become 'working'. Each scan asks for the order of the one index that is to serve it, and agents are looked up one by
--- one: whatever the statistics say, no look reads the rest of a long queue, nor what is over.
+-- The tasks that a runtime may claim now, best first: its own tasks that were dispatched and never started (kind 0; an answer
+-- that was lost uses up no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One task per
+-- issue and agent, and one per chat session, is in flight; of a session's turns the first one is returned. $5 NULL: of every
+-- agent, else of those given, which the caller has locked. An active task has not completed: written twice, for the index of a
+-- chat's tasks. At least one row, to distinguish an unknown runtime from an idle one. The last columns: whether the task is void
+-- (of another workspace than the runtime's, or marked because its chat or run was deleted), whether it is queued, and whether its
+-- agent must become 'working'. Each scan asks for the order of the one index that is to serve it, and agents are looked up one by
+-- one: whatever the statistics are, the rest of a long queue and finished tasks are not read.
 WITH RECURSIVE queued_agent AS (
     (
         SELECT t.agent_id

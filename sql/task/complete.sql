@@ -1,4 +1,4 @@
--- Running to completed. A pinned session survives an empty argument. $6: the moment of the claim in microseconds.
+-- Running to completed. An empty argument keeps the pinned session. $6: the claim token in microseconds.
 UPDATE agent_task_queue AS asked
 SET status = 'completed', completed_at = $2, result = $3,
     session_id = COALESCE(NULLIF($4, ''), asked.session_id),

@@ -1,5 +1,5 @@
--- The last run of the agent on the issue that got as far as a session, cancelled ones included: what a user stopped is
--- where he wants to go on. Not those cancelled while they waited: what they carry is older than what ran since.
+-- The last task of the agent on the issue that has reached a session, cancelled ones included: a user who stops a task wants to
+-- continue there. Not those that were cancelled while they waited: their values are older than what ran since.
 SELECT t.session_id, t.work_dir
 FROM agent_task_queue AS t
 WHERE t.issue_id = $1

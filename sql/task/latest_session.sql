@@ -1,5 +1,5 @@
--- What the agent's most recent run on the issue pinned, whatever became of the run. What was cancelled while it waited
--- has not run. A session is resumed only where it was: not after the agent has moved to another runtime.
+-- What the agent's latest task of the issue has pinned, whatever became of the task. A task that was cancelled while it waited
+-- has not run. A session is resumed only where it was: not after the agent was bound to another runtime.
 SELECT
     CASE WHEN t.runtime_id = (SELECT a.runtime_id FROM agent AS a WHERE a.id = t.agent_id) THEN t.session_id END,
     t.work_dir

@@ -1,4 +1,4 @@
--- The chat remembers where its last turn ended, with what was pinned during the turn; an empty field keeps what it knows.
+-- Stores in the chat where its last turn ended, with what was pinned during the turn; an empty field keeps its value.
 UPDATE chat_session AS c
 SET session_id = COALESCE(t.session_id, c.session_id), work_dir = COALESCE(t.work_dir, c.work_dir), updated_at = $2
 FROM agent_task_queue AS t

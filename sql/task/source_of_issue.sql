@@ -1,4 +1,4 @@
--- What a task for an issue takes from it. $2 NULL: for the issue's assignee, else for that agent.
+-- What a task takes from its issue. $2 NULL: for the issue's assignee, else for that agent.
 SELECT
     i.workspace_id,
     CASE WHEN $2 IS NOT NULL THEN $2 ELSE i.assignee_id END,

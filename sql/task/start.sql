@@ -1,4 +1,4 @@
--- The one row, and nothing waited for after it. $3: the moment of the claim in microseconds.
+-- One row, and no wait after it. $3: the claim token in microseconds.
 UPDATE agent_task_queue AS t
 SET status = 'running', started_at = $2
 WHERE t.id = $1

@@ -1,5 +1,6 @@
--- Where the extension is, of which version, and whom the tables belong to, the partitions included: a trigger runs as
--- whoever the worker is. Catalogues only.
+-- Where the extension is, its version, and the owners of the tables, partitions included, because triggers run as the role of the
+-- worker.
+-- It reads catalogues only.
 WITH RECURSIVE extension AS (
     SELECT e.extversion, n.oid, n.nspname
     FROM pg_catalog.pg_extension AS e

@@ -1,5 +1,5 @@
--- What ALTER DATABASE … SET says about multica.sweep, one row per database that has the setting. Where a name is there in
--- several spellings, Postgres applies the last one.
+-- What ALTER DATABASE … SET has set for multica.sweep, one row per database that has the setting. If a name is there in several
+-- spellings, Postgres applies the last one.
 SELECT DISTINCT ON (s.setdatabase)
     s.setdatabase,
     pg_catalog.substr(setting.entry, pg_catalog.strpos(setting.entry, '=') + 1)

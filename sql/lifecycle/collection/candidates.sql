@@ -1,5 +1,5 @@
--- Offline for longer than $2 seconds, with no agent bound and nothing active. The workspace comes with it, as in every
--- call that deletes a runtime; nothing is waited for.
+-- Runtimes that were offline for longer than $2 seconds, with no agent and nothing active, and their workspaces. It waits for no
+-- lock.
 SELECT r.id
 FROM agent_runtime AS r
 JOIN workspace AS w ON w.id = r.workspace_id

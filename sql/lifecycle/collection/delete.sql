@@ -1,4 +1,4 @@
--- Only what no task refers to any more: the cascade of the foreign key never gets a row.
+-- Only runtimes to which no task refers any more: the cascade of the foreign key never deletes a row.
 DELETE FROM agent_runtime AS r
 WHERE r.id = ANY ($1) AND NOT EXISTS (SELECT FROM agent_task_queue AS t WHERE t.runtime_id = r.id)
 RETURNING r.id AS runtime_id, r.workspace_id

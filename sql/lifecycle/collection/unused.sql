@@ -1,4 +1,4 @@
--- Asked again under the lock, which keeps new agents and tasks away: what arrived before it is seen now.
+-- Checked again under the lock, which keeps new agents and tasks away: what arrived before the lock is seen now.
 SELECT r.id
 FROM agent_runtime AS r
 WHERE r.id = ANY ($1)

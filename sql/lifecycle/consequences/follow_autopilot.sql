@@ -1,4 +1,4 @@
--- A run follows its task to the end, and only once.
+-- An autopilot run ends with its task, and only once.
 UPDATE autopilot_run AS r
 SET status = 'failed', completed_at = $2, failure_reason = COALESCE(t.error, 'task ' || t.status)
 FROM agent_task_queue AS t

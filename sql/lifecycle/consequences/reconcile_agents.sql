@@ -1,5 +1,5 @@
--- The agents $1. Working while any task is neither queued nor over, idle otherwise; written only where that changes something.
--- The order is that of the index of what is in flight: none other may be read for it.
+-- The agents $1: working while a task is neither queued nor final, otherwise idle; written only if that changes something. The
+-- order is that of the index of tasks in flight, so that no other index is read for it.
 UPDATE agent AS a
 SET status = n.status, updated_at = $2
 FROM (

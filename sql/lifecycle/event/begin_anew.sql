@@ -1,6 +1,6 @@
--- Has the log begin anew: its next id is the number of microseconds since 1970, or beyond $3, the highest id known, by more than
--- all open transactions can have drawn meanwhile. Positions between $1, the last id that a reader can hold, and the next one are
--- of events that are lost here. $2 is what was trimmed, if nothing says so yet; $4 where this is.
+-- Restarts the log: its next id is the number of microseconds since 1970, or is beyond $3, the highest id known, by more than all
+-- open transactions can have drawn in the meantime. Positions between $1, the last id that a reader can hold, and the next id
+-- belong to events that are lost. $2 is what was trimmed, if that is not stored yet; $4 where the log is.
 WITH moved AS MATERIALIZED (
     SELECT setval(
         'multica_event_log_id_seq'::regclass,

@@ -1,10 +1,10 @@
--- The oldest events that are due, at most $4, locked; an event that somebody holds ends the list, and where nothing is due
--- nothing is locked. Kept longer where a named reader has not taken them, at most ten times as long. Only a prefix goes, none
--- beyond $5, below which no open transaction can still commit an event. It begins where the last one ended: before that the
--- index holds nothing but what vacuum has not removed yet, and events that could not be trimmed. Those are tried again once
--- their while is over; where there are too many, something of a user's keeps them all, and trimming waits until then. A table
--- that install has not brought up to date yet has no list of them. Events of the future are as old as the first one after them
--- that is not: the clock was set back between them.
+-- The oldest events that are due, at most $4, locked. An event that another session holds ends the list; if nothing is due,
+-- nothing is locked. Events are kept longer if a named reader has not taken them, at most ten times as long. Only a prefix is
+-- deleted, none beyond $5, below which no open transaction can still commit an event. The list begins where the last one ended:
+-- before that the index holds only what vacuum has not removed yet, and events that could not be trimmed. Those are tried again
+-- after a while; if there are too many, something of a user keeps them all, and trimming waits until then. A table that install
+-- has not updated yet has no list of them. Events of the future are as old as the first later event that is not: the clock was
+-- set back between them.
 WITH state AS MATERIALIZED (
     SELECT
         s.events_trimmed_to,

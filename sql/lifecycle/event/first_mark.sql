@@ -1,6 +1,6 @@
--- The row of the state is made at its first use, so that rows that are restored or replicated meet none. Never waited for: while
--- one session makes it the others do without it. Beside events that are older than a first use can be, only who has looked at the
--- log makes it, and knows where it is: $1.
+-- The row of the state is made at its first use, so that restored or replicated rows do not collide with it. Never waited for:
+-- while one session makes it, the others do without it. If there are events older than a first use can be, only a session that
+-- has looked at the log makes it, and stores where the log is: $1.
 INSERT INTO multica_sweep_state (events_home)
 SELECT $1
 WHERE pg_try_advisory_xact_lock('pg_class'::regclass::oid::bigint::integer, 'multica_sweep_state'::regclass::oid::bigint::integer)

@@ -1,6 +1,6 @@
--- Whether the next id of the event log lies beyond every id that anything remembers, and whether the log is where it was when its
--- ids were last looked at: what does not travel with rows (a sequence, a server) is compared with what does. The state is read as
--- an object, because its columns may be older than the library.
+-- Whether the next id of the event log is beyond every id that is stored anywhere, and whether the log is where it was when its
+-- ids were checked last: what is not copied with rows (a sequence, a server) is compared with what is. The state is read as an
+-- object, because its columns may be older than the library.
 SELECT
     CASE
         WHEN k.drawn < k.known THEN 'behind'

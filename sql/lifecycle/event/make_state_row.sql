@@ -1,4 +1,4 @@
--- The row of the state where there is no event log that could say more. Never waited for, as in lifecycle/event/first_mark.sql.
+-- The row of the state if there is no event log. Never waited for, as in lifecycle/event/first_mark.sql.
 INSERT INTO multica_sweep_state (only_row)
 SELECT true
 WHERE pg_try_advisory_xact_lock('pg_class'::regclass::oid::bigint::integer, 'multica_sweep_state'::regclass::oid::bigint::integer)

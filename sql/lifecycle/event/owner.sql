@@ -1,5 +1,5 @@
--- Whose the event log is, where it and what is kept about it are the tables of one schema: as their owner nothing is read that a
--- session could have put in their place.
+-- The owner of the event log, if it and the tables about it are in one schema: as their owner, nothing is read that a session
+-- could have put in their place.
 SELECT l.relowner
 FROM pg_class AS l
 WHERE l.oid = to_regclass('multica_event_log')

@@ -1,8 +1,7 @@
--- All events of a call in one insert, in the order given. $2 type, $3 the row it is about where that is looked up (an agent,
--- issue, autopilot run, a task that is handed out with a context, or for daemon:register a workspace), whose state is told as
--- it is now, at the end of the call. What the caller knows: $4 the workspace, $5 all else, a JSON object. The lists are gone
--- through side by side, of which no copy is made as one would be for a function in FROM, and what is looked up is looked up
--- one by one: so that the order is kept, without a sort of objects that may not fit into memory.
+-- All events of a call in one insert, in the order given. $2 type, $3 the row that is looked up (an agent, issue, autopilot run,
+-- a claimed task with a context, or a workspace for daemon:register), as it is now, at the end of the call. From the caller: $4
+-- the workspace, $5 the rest, a JSON object. The lists are read side by side without the copy that a function in FROM would make,
+-- and rows are looked up one by one: so the order is kept without a sort of objects that may not fit into memory.
 INSERT INTO multica_event_log (created_at, type, workspace_id, payload)
 SELECT
     $1,

@@ -1,5 +1,4 @@
--- Events that the caller has locked. How far it went is remembered in the same statement, so that no reader meets a gap
--- unawares.
+-- Deletes events that the caller has locked. How far is stored in the same statement, so that no reader meets a silent gap.
 WITH gone AS (
     DELETE FROM multica_event_log AS e WHERE e.id = ANY ($1) RETURNING e.id
 )

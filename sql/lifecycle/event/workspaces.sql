@@ -1,5 +1,5 @@
--- In which workspaces tasks are, one a row in the order given: $1 their issues, $2 chat sessions, $3 autopilot runs, $4 agents,
--- which say it where nothing else does.
+-- The workspaces of tasks, one row each in the order given: $1 their issues, $2 chat sessions, $3 autopilot runs, $4 agents,
+-- which are used if there is nothing else.
 SELECT COALESCE(
     (SELECT i.workspace_id FROM issue AS i WHERE i.id = u.issue_id),
     (SELECT c.workspace_id FROM chat_session AS c WHERE c.id = u.chat_session_id),

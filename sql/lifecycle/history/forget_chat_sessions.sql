@@ -1,4 +1,4 @@
--- Chats $1, locked by the caller, that would go on from a session on one of the runtimes $2, which are about to go.
+-- Chats $1, locked by the caller, that would resume a session on one of the runtimes $2, which are about to be deleted.
 UPDATE chat_session AS c
 SET session_id = NULL
 WHERE c.id = ANY ($1)

@@ -1,5 +1,5 @@
--- History that moves to where its agent lives now, at most $2 tasks, where that is, and its chat; rows that somebody holds are left
--- for the next pass. The write is another statement, which sees what was locked here as it is now.
+-- History that moves to the runtime of its agent, at most $2 tasks, with that runtime and the chat; rows that other sessions hold
+-- are left for the next sweep. The write is another statement, which sees the rows as they were locked here.
 SELECT t.id, a.runtime_id, t.chat_session_id
 FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id

@@ -1,7 +1,7 @@
--- A runtime whose beat is being written is passed over, and one whose beat arrived meanwhile no longer matches: who beats
--- first stays online. The registry is read whole; an index on last_seen_at would make every beat non-HOT. With them those of
--- any status that were seen later than now: the clock was set back, and their silence would not count until it catches up. The
--- minute is for beats that are written while this runs.
+-- A runtime whose heartbeat is being written is skipped, and one whose heartbeat has arrived no longer matches: the first one
+-- wins. The table is read whole, because with an index on last_seen_at no heartbeat could be a heap-only update. With them come
+-- runtimes of any status that were seen later than now: the clock was set back, and their silence would not count until it
+-- catches up. The minute is for heartbeats that are written while this runs.
 SELECT r.id, COALESCE(r.last_seen_at, r.updated_at) > $1 + interval '1 minute'
 FROM agent_runtime AS r
 WHERE (

@@ -1,4 +1,4 @@
--- What the end of a task's run writes beside the task. The issue only while it has not been executed.
+-- What the end of a task writes beside the task. The issue only while it has not been executed.
 SELECT
     asked.agent_id,
     (SELECT i.id FROM issue AS i WHERE i.id = asked.issue_id AND i.first_executed_at IS NULL),

@@ -1,4 +1,4 @@
--- The runtimes $1, and those on which the agents $2 live, which the caller has locked: a retry goes there.
+-- The runtimes $1, and those of the agents $2, which the caller has locked: a retry waits there.
 SELECT r.id
 FROM agent_runtime AS r
 WHERE r.id = ANY (ARRAY(

@@ -1,10 +1,9 @@
--- A sweep never waits for a row. Of the tasks given, already locked by the caller, those are kept of which every row
--- that the verdict writes or refers to could be locked at once, the runtime on which the agent lives now among them: its
--- retry goes there. The others are left for the next pass. The issue is
--- locked FOR UPDATE because an uncommitted task of the pair holds its key, and a retry would wait for it at the pending
--- slot. So it would for a task that is just leaving the slot.
--- The conditions are written so that each is a hashed subplan (IS TRUE and OR keep the planner from making a join of it):
--- it knows nothing of how many rows there are, and a join of these would be a nested loop, quadratic in the batch.
+-- A sweep never waits for a row. Of the tasks given, which the caller has locked, returns those for which every row that the
+-- verdict writes or refers to could be locked at once, the runtime to which the agent is bound now included: the retry waits
+-- there. The others are left for the next sweep. The issue is locked FOR UPDATE because an uncommitted task of the pair holds its
+-- key, and a retry would wait for it at the pending slot. It would also wait for a task that is just leaving the slot.
+-- The conditions are written so that each is a hashed subplan (IS TRUE and OR keep the planner from making a join of it): the
+-- planner does not know how many rows there are, and a join of these would be a nested loop, quadratic in the batch.
 WITH task AS MATERIALIZED (
     SELECT id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, trigger_comment_id
     FROM agent_task_queue

@@ -1,4 +1,4 @@
--- The earliest merge stays remembered, and of several at once the first given.
+-- The earliest merge stays stored, and of several at once the first given.
 UPDATE agent_runtime AS r SET legacy_daemon_id = m.daemon_id
 FROM (
     SELECT DISTINCT ON (u.id) u.id, u.daemon_id

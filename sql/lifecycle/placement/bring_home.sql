@@ -1,5 +1,5 @@
--- Tasks $1, as far as they still wait, move to the runtimes $2, where their agents live now. A session stays where it was;
--- the working directory goes along.
+-- Tasks $1, as far as they are still queued, move to the runtimes $2 of their agents. A session stays where it was; the working
+-- directory moves too.
 UPDATE agent_task_queue AS t
 SET runtime_id = m.runtime_id, session_id = NULL
 FROM unnest($1, $2) AS m (id, runtime_id)

@@ -1,6 +1,6 @@
--- Tasks that wait on an offline runtime although their agent lives on another one: nobody claims them there. At most $1,
--- $2 not among them. Goes from one pair of runtime and agent with queued work to the next, in the index of what is queued,
--- and past all others of a runtime that is not offline: it costs as much as there are such runtimes, however long the queue.
+-- Tasks that wait on an offline runtime although their agent is bound to another one, so that they are never claimed: at most $1,
+-- without those in $2. It goes from one pair of runtime and agent with queued tasks to the next, in the index of queued tasks,
+-- and skips the others of a runtime that is not offline: its cost grows with the number of such runtimes and not with the queue.
 WITH RECURSIVE pair AS (
     (
         SELECT t.runtime_id, t.agent_id

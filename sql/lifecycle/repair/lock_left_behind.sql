@@ -1,5 +1,5 @@
--- Of the tasks $1 those that still wait apart from their agents, and where these live; rows that somebody holds are left
--- for the next pass. The write is another statement, which sees what was locked here as it is now.
+-- Of the tasks $1 those that still wait apart from their agents, with the runtimes of these; rows that other sessions hold are
+-- left for the next sweep. The write is another statement, which sees the rows as they were locked here.
 SELECT t.id, a.runtime_id
 FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id

@@ -1,5 +1,5 @@
--- Agents shown as working that have nothing in flight: their tasks were deleted with the issue, or by hand. At most $1, $2
--- not among them, longest first. The condition is that of an index of all agents at work; without it nothing is looked for.
+-- Agents shown as working that have nothing in flight: their tasks were deleted with the issue, or by hand. At most $1, without
+-- those in $2, longest first. The condition is that of an index of all working agents; without the index nothing is looked for.
 SELECT a.id
 FROM agent AS a
 WHERE (SELECT to_regclass('multica_agent_working') IS NOT NULL)

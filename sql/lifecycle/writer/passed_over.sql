@@ -1,5 +1,5 @@
--- Rows that could not be written a moment ago, passed over until they are due again. A while that is longer than any ends at
--- once: the clock was set back meanwhile.
+-- Rows that could not be written, which are skipped until they are due again. A time that is further away than possible ends at
+-- once: the clock was set back.
 SELECT s.refused_ids
 FROM multica_sweep_state AS s
 WHERE s.refused_until > $1 AND s.refused_until < $1 + interval '6 minutes'

@@ -1,6 +1,6 @@
--- What went wrong, as much of it as an operator reads at once, and the rows that sweeps pass over for a while because of it. $3: whether rows are passed over, events
--- (lifecycle/writer/refuse_events.sql) included. All of them are tried again when the while of the first is over: a steady stream of refusals
--- puts off none for ever. The caller has locked the row.
+-- The error, as much of it as an operator reads at once, and the rows that sweeps skip for a while because of it. $3: whether
+-- rows are skipped, events (lifecycle/writer/refuse_events.sql) included. All of them are tried again when the time of the first
+-- is over: a steady stream of refusals delays none for ever. The caller has locked the row.
 UPDATE multica_sweep_state AS s
 SET last_error = pg_catalog.left($1, 2000),
     last_error_at = pg_catalog.clock_timestamp(),

@@ -121,7 +121,7 @@ fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
     })
 }
 
-/// A daemon's graceful good-bye: its runtimes go offline, with one event a workspace. Says how many were online and no longer
+/// A daemon's graceful good-bye: its runtimes go offline, with one event per workspace. Returns how many were online and no longer
 /// are; one that cannot be written is named in a WARNING.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]

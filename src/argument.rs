@@ -13,20 +13,12 @@ pub fn required<T>(argument: &'static str, value: Option<T>) -> Result<T> {
 
 /// An array without NULL elements, or 22004 naming the argument.
 pub fn elements<T>(argument: &'static str, value: Option<Vec<Option<T>>>) -> Result<Vec<T>> {
-    required(argument, value)?
-        .into_iter()
-        .map(|element| element.ok_or(Error::NullElement { argument }))
-        .collect()
+    required(argument, value)?.into_iter().map(|element| element.ok_or(Error::NullElement { argument })).collect()
 }
 
 /// As [`elements`], for an argument that may be NULL as a whole.
-pub fn optional_elements<T>(
-    argument: &'static str,
-    value: Option<Vec<Option<T>>>,
-) -> Result<Option<Vec<T>>> {
-    value
-        .map(|given| elements(argument, Some(given)))
-        .transpose()
+pub fn optional_elements<T>(argument: &'static str, value: Option<Vec<Option<T>>>) -> Result<Option<Vec<T>>> {
+    value.map(|given| elements(argument, Some(given))).transpose()
 }
 
 /// A finite number of seconds above zero.
@@ -44,21 +36,15 @@ pub fn seconds(argument: &'static str, value: Option<f64>) -> Result<f64> {
 
 /// A finite number of seconds, zero included: a grace may be none at all.
 pub fn grace(argument: &'static str, value: f64) -> Result<f64> {
-    if value == 0.0 {
-        Ok(0.0)
-    } else {
-        seconds(argument, Some(value))
-    }
+    if value == 0.0 { Ok(0.0) } else { seconds(argument, Some(value)) }
 }
 
 /// A bound on rows: NULL is no bound, a negative one is 22023.
 pub fn bound(argument: &'static str, value: Option<i32>) -> Result<Option<i64>> {
     match value {
-        Some(negative) if negative < 0 => Err(Error::invalid(
-            argument,
-            format!("{negative} is below 0"),
-            "Pass 0 or more, or NULL for no limit.",
-        )),
+        Some(negative) if negative < 0 => {
+            Err(Error::invalid(argument, format!("{negative} is below 0"), "Pass 0 or more, or NULL for no limit."))
+        }
         other => Ok(other.map(i64::from)),
     }
 }
@@ -77,16 +63,8 @@ pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<()> {
     if allowed.contains(&value) {
         return Ok(());
     }
-    let words = allowed
-        .iter()
-        .map(|word| format!("'{word}'"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    Err(Error::invalid(
-        argument,
-        format!("'{}' is not a valid value", excerpt(value)),
-        format!("Pass one of {words}."),
-    ))
+    let words = allowed.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+    Err(Error::invalid(argument, format!("'{}' is not a valid value", excerpt(value)), format!("Pass one of {words}.")))
 }
 
 /// Most bytes of a text that is part of an index's key. A key of two of them and an id still fits into a page of an index,
@@ -104,10 +82,7 @@ pub fn fits_key(argument: &str, value: &str) -> Result<()> {
     if value.len() > MOST_OF_KEY {
         return Err(Error::invalid(
             argument,
-            format!(
-                "must have at most {MOST_OF_KEY} bytes, but has {}",
-                value.len()
-            ),
+            format!("must have at most {MOST_OF_KEY} bytes, but has {}", value.len()),
             format!("Pass a text of at most {MOST_OF_KEY} bytes."),
         ));
     }
@@ -117,11 +92,7 @@ pub fn fits_key(argument: &str, value: &str) -> Result<()> {
 /// A text that is not blank.
 pub fn not_blank(argument: &str, value: &str) -> Result<()> {
     if value.trim().is_empty() {
-        return Err(Error::invalid(
-            argument,
-            "must not be blank",
-            "Pass a text that is not blank.",
-        ));
+        return Err(Error::invalid(argument, "must not be blank", "Pass a text that is not blank."));
     }
     Ok(())
 }
@@ -135,16 +106,7 @@ mod tests {
 
     #[pg_test]
     fn seconds_that_make_no_span_are_refused() {
-        for wrong in [
-            f64::NAN,
-            f64::INFINITY,
-            f64::NEG_INFINITY,
-            -1.0,
-            -0.0,
-            0.0,
-            1e300,
-            1.1e10,
-        ] {
+        for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -0.0, 0.0, 1e300, 1.1e10] {
             assert!(seconds("s", Some(wrong)).is_err(), "{wrong} is taken");
         }
         assert!(seconds("s", None).is_err());
@@ -179,9 +141,7 @@ mod tests {
     #[pg_test]
     fn word_outside_its_set_names_the_words_inside() {
         let error = one_of("mode", "Local", &["local", "cloud"]).unwrap_err();
-        let Error::Invalid { argument, hint, .. } = error else {
-            panic!("{error:?}")
-        };
+        let Error::Invalid { argument, hint, .. } = error else { panic!("{error:?}") };
         assert_eq!(argument, "mode");
         assert_eq!(hint, "Pass one of 'local', 'cloud'.");
         assert!(not_blank("n", " \t\n").is_err());

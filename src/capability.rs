@@ -61,14 +61,9 @@ pub fn functions(capability: &str) -> Option<&'static [&'static str]> {
 
 /// The capabilities of which each is enough for a function; an operator's is named where no other one is.
 fn enough_for(function: &str) -> Vec<&'static str> {
-    let named =
-        |capability: &&str| functions(capability).is_some_and(|all| all.contains(&function));
+    let named = |capability: &&str| functions(capability).is_some_and(|all| all.contains(&function));
     let found: Vec<&str> = CAPABILITIES.into_iter().filter(named).collect();
-    if found.is_empty() {
-        vec!["operator"]
-    } else {
-        found
-    }
+    if found.is_empty() { vec!["operator"] } else { found }
 }
 
 /// What to do about a privilege on a table that the caller of a function lacks.

@@ -17,11 +17,7 @@ static PRIVILEGES: Statement = Statement::volatile(sql!("grant/privileges.sql"))
 static HOLDERS: Statement = Statement::volatile(sql!("grant/holders.sql"));
 static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("install/one_at_a_time.sql"));
 
-extension_sql_file!(
-    "../sql/extension/comments/grant.sql",
-    name = "grant_comments",
-    requires = [multica_grant]
-);
+extension_sql_file!("../sql/extension/comments/grant.sql", name = "grant_comments", requires = [multica_grant]);
 
 /// What a role that holds a capability lacks on the tables.
 pub struct Lacking {
@@ -71,10 +67,7 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     let place = place.expect("a function of the extension runs in a database that has it");
     if !place.may_grant {
         return Err(Error::Privilege {
-            message: format!(
-                "{} is not allowed to grant privileges on the functions of multica",
-                place.caller
-            ),
+            message: format!("{} is not allowed to grant privileges on the functions of multica", place.caller),
             detail: format!("The functions belong to {}.", place.owner),
             hint: format!("Run the function as {} or as a superuser.", place.owner),
         });
@@ -93,10 +86,7 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
         let (grants, may_grant) = privileges(place.schema, role, capability, false);
         if !may_grant {
             return Err(Error::Privilege {
-                message: format!(
-                    "{} is not allowed to grant privileges on the tables of multica",
-                    place.caller
-                ),
+                message: format!("{} is not allowed to grant privileges on the tables of multica", place.caller),
                 detail: "The tables belong to another role.".into(),
                 hint: "Run the function as a superuser.".into(),
             });
@@ -110,16 +100,9 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
 /// The statements that give a role what a capability needs on the tables, and whether the caller may run them. With
 /// `lacking` only what the role does not have, on tables and columns that are still to be made too; else all on what
 /// there is, because what a role has through another one today it may lose.
-fn privileges(
-    schema: pg_sys::Oid,
-    role: pg_sys::Oid,
-    capability: &str,
-    lacking: bool,
-) -> (Option<String>, bool) {
+fn privileges(schema: pg_sys::Oid, role: pg_sys::Oid, capability: &str, lacking: bool) -> (Option<String>, bool) {
     let args = [arg(role), arg(capability), arg(schema), arg(lacking)];
-    PRIVILEGES
-        .row(&args, |row| (row.get(1), row.must(2)))
-        .expect("an aggregate gives a row")
+    PRIVILEGES.row(&args, |row| (row.get(1), row.must(2))).expect("an aggregate gives a row")
 }
 
 /// What the roles that hold a capability lack on the tables of `owner`, those included that install is going to make:
@@ -129,11 +112,7 @@ pub fn lacking(schema: pg_sys::Oid, owner: String) -> Vec<Lacking> {
         HOLDERS.rows(&[arg(owner)], |row| (row.must(1), row.must(2), row.must(3)));
     let lacks = |(role, capability, name): (pg_sys::Oid, String, String)| {
         let (grants, may_grant) = privileges(schema, role, &capability, true);
-        Some(Lacking {
-            object: format!("{capability} {name}"),
-            grants: grants?,
-            may_grant,
-        })
+        Some(Lacking { object: format!("{capability} {name}"), grants: grants?, may_grant })
     };
     holders.into_iter().filter_map(lacks).collect()
 }

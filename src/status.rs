@@ -45,10 +45,7 @@ fn totals() -> Vec<(&'static str, Arg)> {
     let decode = |row: &Row| {
         let since: Option<TimestampWithTimeZone> = row.column("totals_since");
         let counters = TOTAL.map(|name| (name, arg(row.column::<i64>(name))));
-        counters
-            .into_iter()
-            .chain([("totals_since", arg(since))])
-            .collect()
+        counters.into_iter().chain([("totals_since", arg(since))]).collect()
     };
     TOTALS.row(&[], decode).unwrap_or_default()
 }

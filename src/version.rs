@@ -11,11 +11,7 @@ const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 
 static OF_OBJECTS: Statement = Statement::stable(sql!("install/version_of_objects.sql"));
 
-extension_sql_file!(
-    "../sql/extension/comments/version.sql",
-    name = "version_comments",
-    requires = [multica_version]
-);
+extension_sql_file!("../sql/extension/comments/version.sql", name = "version_comments", requires = [multica_version]);
 
 /// Fails with 55000 where the SQL objects are of another version than the library.
 pub fn check() -> Result<()> {
@@ -26,9 +22,7 @@ pub fn check() -> Result<()> {
     let hint = if needs_update(&objects) {
         "Run ALTER EXTENSION multica UPDATE; then SELECT * FROM multica_install();".into()
     } else {
-        format!(
-            "Install the package of version {objects}, restart the server if it preloads multica, and reconnect."
-        )
+        format!("Install the package of version {objects}, restart the server if it preloads multica, and reconnect.")
     };
     Err(Error::state(
         Word::UpdateNeeded,

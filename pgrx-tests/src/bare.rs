@@ -22,21 +22,14 @@ const PACKAGES: &str = "gcc,libc6-dev,git,ca-certificates";
 const RUST: &str = "opt/rust";
 const CLONE: &str = "root/multica";
 /// How this machine reaches registries; copied where it exists.
-const SETTINGS: [&str; 4] = [
-    "etc/resolv.conf",
-    "etc/pip.conf",
-    "etc/ssl/certs/ca-certificates.crt",
-    "root/.cargo/config.toml",
-];
+const SETTINGS: [&str; 4] =
+    ["etc/resolv.conf", "etc/pip.conf", "etc/ssl/certs/ca-certificates.crt", "root/.cargo/config.toml"];
 /// Variables with one of these in their name are passed on: proxies and certificates.
 const PASSED_ON: [&str; 4] = ["_proxy", "_PROXY", "SSL_CERT_", "PIP_"];
 
 /// Makes the tree, and runs both commands in it. `arguments` are those of `cargo verify`.
 pub fn run(project: &Project, arguments: &[String]) -> Result<ExitCode> {
-    ensure!(
-        geteuid().is_root(),
-        "--bare makes a Debian tree and enters it, which only root may do"
-    );
+    ensure!(geteuid().is_root(), "--bare makes a Debian tree and enters it, which only root may do");
     let tree = Tree::make(project)?;
     let mut results = Vec::new();
     let verify = [&["verify".to_string()], arguments].concat();
@@ -67,22 +60,13 @@ struct Tree {
 impl Tree {
     fn make(project: &Project) -> Result<Tree> {
         let _lock = project.lock()?;
-        let debootstrap = extras::program(
-            project,
-            "debootstrap",
-            "debootstrap",
-            "it makes the bare Debian tree",
-        )?;
+        let debootstrap = extras::program(project, "debootstrap", "debootstrap", "it makes the bare Debian tree")?;
         let root = project.work.join("bare");
         if root.exists() {
             fs::remove_dir_all(&root)?;
         }
         let mut command = Command::new(debootstrap);
-        command
-            .arg("--variant=minbase")
-            .arg(format!("--include={PACKAGES}"))
-            .arg(RELEASE)
-            .arg(&root);
+        command.arg("--variant=minbase").arg(format!("--include={PACKAGES}")).arg(RELEASE).arg(&root);
         run_step("making a bare Debian tree", &mut command)?;
         for file in SETTINGS {
             let from = Path::new("/").join(file);
@@ -118,9 +102,7 @@ impl Tree {
     /// What is committed: that is what others get.
     fn add_clone(&self, project: &Project) -> Result<()> {
         let mut status = Command::new("git");
-        status
-            .args(["status", "--porcelain"])
-            .current_dir(&project.root);
+        status.args(["status", "--porcelain"]).current_dir(&project.root);
         if !output(&mut status)?.trim().is_empty() {
             println!("Changes that are not committed are not in the tree.");
         }

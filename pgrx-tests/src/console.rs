@@ -24,9 +24,7 @@ impl Step {
     pub fn start(name: &str) -> Step {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) =
-                ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
-            {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}") {
                 bar.set_style(style);
             }
             bar.set_prefix(name.to_string());
@@ -37,12 +35,7 @@ impl Step {
             eprintln!("{name} ...");
         }
         let now = Instant::now();
-        Step {
-            name: name.to_string(),
-            started: now,
-            last_line: now,
-            bar,
-        }
+        Step { name: name.to_string(), started: now, last_line: now, bar }
     }
 
     /// Shows what the step is at.
@@ -66,11 +59,7 @@ impl Step {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!(
-            "{}{verdict} ({:.1} s)",
-            self.name,
-            self.started.elapsed().as_secs_f64()
-        );
+        eprintln!("{}{verdict} ({:.1} s)", self.name, self.started.elapsed().as_secs_f64());
     }
 }
 
@@ -85,14 +74,8 @@ pub fn run_step(name: &str, command: &mut Command) -> Result<String> {
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     let (sender, lines) = mpsc::channel();
     let readers = [
-        child
-            .stdout
-            .take()
-            .map(|pipe| forward(pipe, sender.clone())),
-        child
-            .stderr
-            .take()
-            .map(|pipe| forward(pipe, sender.clone())),
+        child.stdout.take().map(|pipe| forward(pipe, sender.clone())),
+        child.stderr.take().map(|pipe| forward(pipe, sender.clone())),
     ];
     drop(sender);
     let mut output = String::new();
@@ -113,10 +96,7 @@ pub fn run_step(name: &str, command: &mut Command) -> Result<String> {
     Ok(output)
 }
 
-fn forward(
-    pipe: impl Read + Send + 'static,
-    sender: mpsc::Sender<String>,
-) -> std::thread::JoinHandle<()> {
+fn forward(pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
             let Ok(line) = line else { return };

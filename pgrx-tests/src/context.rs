@@ -28,13 +28,7 @@ pub struct Context {
 impl Context {
     /// Starts nothing yet.
     pub fn new(project: Project, copy: PostgresCopy) -> Context {
-        Context {
-            project,
-            copy,
-            backlog: BACKLOG,
-            shared: OnceLock::new(),
-            starting: Mutex::new(()),
-        }
+        Context { project, copy, backlog: BACKLOG, shared: OnceLock::new(), starting: Mutex::new(()) }
     }
 
     /// The shared cluster. Suites that stop, kill or configure a server make one of their own with `cluster`.

@@ -25,14 +25,8 @@ impl<'a> Database<'a> {
     /// A copy of `template` under a name of its own.
     pub fn create(cluster: &'a Cluster, template: &str, fixtures: &Path) -> Result<Database<'a>> {
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        cluster
-            .connect("postgres")?
-            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))?;
-        Ok(Database {
-            cluster,
-            fixtures: fixtures.to_path_buf(),
-            name,
-        })
+        cluster.connect("postgres")?.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))?;
+        Ok(Database { cluster, fixtures: fixtures.to_path_buf(), name })
     }
 
     /// The same, file by file: for templates of gigabytes, which would else all go through the log.
@@ -58,30 +52,22 @@ impl<'a> Database<'a> {
     /// Runs `fixtures/<name>.sql`.
     pub fn fixture(&self, name: &str) -> Result<()> {
         let file = self.fixtures.join(format!("{name}.sql"));
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read {}", file.display()))?;
-        self.connect()?
-            .batch_execute(&text)
-            .with_context(|| format!("fixture {name}"))
+        let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        self.connect()?.batch_execute(&text).with_context(|| format!("fixture {name}"))
     }
 }
 
 impl Drop for Database<'_> {
     fn drop(&mut self) {
         if let Ok(mut client) = self.cluster.connect("postgres") {
-            let _ = client.batch_execute(&format!(
-                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-                self.name
-            ));
+            let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         }
     }
 }
 
 /// Makes the template in a cluster: later databases are cheap copies of it.
 pub fn create_template(cluster: &Cluster) -> Result<()> {
-    cluster
-        .connect("postgres")?
-        .batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))?;
+    cluster.connect("postgres")?.batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))?;
     cluster
         .connect(TEMPLATE)?
         .batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install();")

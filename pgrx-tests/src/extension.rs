@@ -65,58 +65,26 @@ pub fn install(project: &Project, tools: &Tools, variant: Variant) -> Result<Pos
     if variant == Variant::Release {
         command.arg("--release");
     }
-    run_step(
-        &format!(
-            "building multica ({}) for Postgres {}",
-            variant.name(),
-            copy.major
-        ),
-        &mut command,
-    )?;
+    run_step(&format!("building multica ({}) for Postgres {}", variant.name(), copy.major), &mut command)?;
     fs::write(stamp, sources)?;
     Ok(copy)
 }
 
 /// Builds the variant and lays its files out below `tree`, at the paths that they have in the copy.
-pub fn package(
-    project: &Project,
-    tools: &Tools,
-    variant: Variant,
-    copy: &PostgresCopy,
-    tree: &Path,
-) -> Result<()> {
+pub fn package(project: &Project, tools: &Tools, variant: Variant, copy: &PostgresCopy, tree: &Path) -> Result<()> {
     let mut command = cargo_pgrx(project, tools, variant, copy, "package")?;
     command.arg("--out-dir").arg(tree);
     if variant != Variant::Release {
         command.arg("--debug");
     }
-    run_step(
-        &format!("packaging multica ({})", variant.name()),
-        &mut command,
-    )?;
+    run_step(&format!("packaging multica ({})", variant.name()), &mut command)?;
     Ok(())
 }
 
-fn cargo_pgrx(
-    project: &Project,
-    tools: &Tools,
-    variant: Variant,
-    copy: &PostgresCopy,
-    what: &str,
-) -> Result<Command> {
+fn cargo_pgrx(project: &Project, tools: &Tools, variant: Variant, copy: &PostgresCopy, what: &str) -> Result<Command> {
     let mut command = cargo_command(project, tools, &tools.cargo_pgrx)?;
-    command.args([
-        "pgrx",
-        what,
-        "--package",
-        "multica",
-        "--no-default-features",
-        "--features",
-    ]);
-    command
-        .arg(variant.features(copy.major))
-        .arg("--pg-config")
-        .arg(copy.pg_config());
+    command.args(["pgrx", what, "--package", "multica", "--no-default-features", "--features"]);
+    command.arg(variant.features(copy.major)).arg("--pg-config").arg(copy.pg_config());
     Ok(command)
 }
 
@@ -124,27 +92,12 @@ fn cargo_pgrx(
 pub fn lint(project: &Project, tools: &Tools) -> Result<()> {
     let major = tools.server.major;
     for (name, scope, features) in [
-        (
-            "extension as shipped",
-            ["--package", "multica"],
-            Variant::Dev.features(major),
-        ),
-        (
-            "all targets",
-            ["--workspace", "--all-targets"],
-            Variant::PgTest.features(major),
-        ),
+        ("extension as shipped", ["--package", "multica"], Variant::Dev.features(major)),
+        ("all targets", ["--workspace", "--all-targets"], Variant::PgTest.features(major)),
     ] {
         let mut command = cargo_command(project, tools, Path::new("cargo"))?;
         command.args(["--config", LINK, "clippy"]).args(scope);
-        command.args([
-            "--no-default-features",
-            "--features",
-            &features,
-            "--",
-            "-D",
-            "warnings",
-        ]);
+        command.args(["--no-default-features", "--features", &features, "--", "-D", "warnings"]);
         run_step(&format!("clippy, {name}"), &mut command)?;
     }
     Ok(())
@@ -159,10 +112,7 @@ pub fn check_bindings(project: &Project, major: u32) -> Result<()> {
         .env("DOCS_RS", "1")
         .env("RUSTC_WRAPPER", project.harness().join("rustc-docsrs"))
         .env("CARGO_TARGET_DIR", project.root.join("target/bindings"));
-    run_step(
-        &format!("checking multica for Postgres {major}"),
-        &mut command,
-    )?;
+    run_step(&format!("checking multica for Postgres {major}"), &mut command)?;
     Ok(())
 }
 
@@ -177,13 +127,7 @@ fn cargo_command(project: &Project, tools: &Tools, program: &Path) -> Result<Com
         let headers = PostgresCopy::prepare(project, &tools.server, Variant::Dev.name())?;
         fs::create_dir_all(&home)?;
         let mut init = without_ours(&tools.cargo_pgrx, project, &home);
-        init.args([
-            "pgrx",
-            "init",
-            "--no-run",
-            &format!("--pg{}", headers.major),
-        ])
-        .arg(headers.pg_config());
+        init.args(["pgrx", "init", "--no-run", &format!("--pg{}", headers.major)]).arg(headers.pg_config());
         run_step("preparing cargo-pgrx", &mut init)?;
     }
     Ok(without_ours(program, project, &home))
@@ -195,10 +139,7 @@ fn without_ours(program: &Path, project: &Project, home: &Path) -> Command {
     command.current_dir(&project.root);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().into_owned();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "PG"]
-            .iter()
-            .any(|prefix| text.starts_with(prefix))
-        {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "PG"].iter().any(|prefix| text.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
@@ -223,14 +164,7 @@ fn extension_files(copy: &PostgresCopy) -> Result<Vec<PathBuf>> {
 /// Sizes and times of everything that goes into the library and its script.
 fn fingerprint(root: &Path) -> Result<String> {
     let mut text = String::new();
-    for part in [
-        "Cargo.toml",
-        "Cargo.lock",
-        "multica.control",
-        ".cargo",
-        "src",
-        "sql",
-    ] {
+    for part in ["Cargo.toml", "Cargo.lock", "multica.control", ".cargo", "src", "sql"] {
         describe(&root.join(part), &mut text)?;
     }
     Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).to_string())
@@ -243,9 +177,7 @@ fn describe(path: &Path, text: &mut String) -> Result<()> {
     if path.is_dir() {
         let mut entries: Vec<_> = fs::read_dir(path)?.collect::<std::io::Result<Vec<_>>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
-        return entries
-            .iter()
-            .try_for_each(|entry| describe(&entry.path(), text));
+        return entries.iter().try_for_each(|entry| describe(&entry.path(), text));
     }
     let meta = path.metadata()?;
     let changed = meta.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();

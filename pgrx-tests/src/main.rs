@@ -7,10 +7,7 @@ use clap::{Parser, Subcommand};
 use multica_harness::{bench, chaos, demo, enter, mutations, package, release, tools, verify};
 
 #[derive(Parser)]
-#[command(
-    name = "multica-harness",
-    about = "Private clusters around the multica extension"
-)]
+#[command(name = "multica-harness", about = "Private clusters around the multica extension")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -52,11 +49,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             let project = enter()?;
             let _lock = project.lock()?;
             let tools = tools::ensure(&project, verify::MAJOR)?;
-            println!(
-                "{}, cargo-pgrx at {}",
-                tools.server.version,
-                tools.cargo_pgrx.display()
-            );
+            println!("{}, cargo-pgrx at {}", tools.server.version, tools.cargo_pgrx.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(arguments) => demo::run(&enter()?, &arguments),

@@ -79,28 +79,19 @@ struct Package {
 
 impl Package {
     fn libraries(&self) -> PathBuf {
-        self.root
-            .join(format!("usr/lib/postgresql/{}/lib", self.copy.major))
+        self.root.join(format!("usr/lib/postgresql/{}/lib", self.copy.major))
     }
 
     fn extensions(&self) -> PathBuf {
-        self.root.join(format!(
-            "usr/share/postgresql/{}/extension",
-            self.copy.major
-        ))
+        self.root.join(format!("usr/share/postgresql/{}/extension", self.copy.major))
     }
 
     /// cargo pgrx mirrors the folders of the private copy that it built for; Debian's are these.
     fn place_files(&self, tree: &Path) -> Result<()> {
-        for (from, to) in [
-            (self.copy.libraries(), self.libraries()),
-            (self.copy.extensions(), self.extensions()),
-        ] {
+        for (from, to) in [(self.copy.libraries(), self.libraries()), (self.copy.extensions(), self.extensions())] {
             let from = below(tree, &from);
             fs::create_dir_all(&to)?;
-            for entry in
-                fs::read_dir(&from).with_context(|| format!("no folder {}", from.display()))?
-            {
+            for entry in fs::read_dir(&from).with_context(|| format!("no folder {}", from.display()))? {
                 let entry = entry?;
                 let target = to.join(entry.file_name());
                 fs::copy(entry.path(), &target)?;
@@ -125,10 +116,7 @@ impl Package {
             .find_map(|line| line.strip_prefix("Copyright (c) "))
             .context("LICENSE-MIT names no owner")?;
         let indented: Vec<String> = licence.lines().map(indented).collect();
-        let text = self
-            .template("copyright")?
-            .replace("@COPYRIGHT@", copyright)
-            .replace("@MIT@", &indented.join("\n"));
+        let text = self.template("copyright")?.replace("@COPYRIGHT@", copyright).replace("@MIT@", &indented.join("\n"));
         fs::write(folder.join("copyright"), text)?;
         fs::copy(project.root.join("README.md"), folder.join("README.md"))?;
         for page in fs::read_dir(project.root.join("docs"))? {
@@ -147,11 +135,7 @@ impl Package {
         let version = self.version()?;
         let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
         let architecture = architecture.trim();
-        let size = output(
-            Command::new("du")
-                .args(["-ks", "--apparent-size"])
-                .arg(&self.root),
-        )?;
+        let size = output(Command::new("du").args(["-ks", "--apparent-size"]).arg(&self.root))?;
         let text = self
             .template("control")?
             .replace("@PACKAGE@", &self.name)
@@ -184,21 +168,12 @@ impl Package {
         fs::create_dir_all(work.join("debian"))?;
         fs::write(
             work.join("debian/control"),
-            format!(
-                "Source: multica\n\nPackage: {}\nArchitecture: any\n",
-                self.name
-            ),
+            format!("Source: multica\n\nPackage: {}\nArchitecture: any\n", self.name),
         )?;
         let mut command = Command::new("dpkg-shlibdeps");
-        command
-            .current_dir(work)
-            .arg("-O")
-            .arg(format!("-e{}", self.library().display()));
+        command.current_dir(work).arg("-O").arg(format!("-e{}", self.library().display()));
         let said = output(&mut command)?;
-        let libraries = said
-            .trim()
-            .strip_prefix("shlibs:Depends=")
-            .context("dpkg-shlibdeps names no library")?;
+        let libraries = said.trim().strip_prefix("shlibs:Depends=").context("dpkg-shlibdeps names no library")?;
         Ok(libraries.to_string())
     }
 
@@ -210,9 +185,5 @@ impl Package {
 
 /// A line of a longer text in a field of a Debian file.
 fn indented(line: &str) -> String {
-    if line.is_empty() {
-        " .".into()
-    } else {
-        format!(" {line}")
-    }
+    if line.is_empty() { " .".into() } else { format!(" {line}") }
 }

@@ -28,10 +28,7 @@ impl Pooler {
         let folder = cluster.socket_folder();
         let socket = folder.display();
         let (settings, known) = (folder.join("pgbouncer.ini"), folder.join("pgbouncer.users"));
-        let users: String = users
-            .iter()
-            .map(|user| format!("\"{user}\" \"\"\n"))
-            .collect();
+        let users: String = users.iter().map(|user| format!("\"{user}\" \"\"\n")).collect();
         fs::write(&known, users)?;
         fs::write(
             &settings,
@@ -45,12 +42,7 @@ impl Pooler {
         )?;
         let log = fs::File::create(folder.join("pgbouncer.log"))?;
         let mut command = Command::new(&tool.program);
-        command
-            .arg(&settings)
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        command.arg(&settings).current_dir(&folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         if let Some(libraries) = &tool.libraries {
             command.env("LD_LIBRARY_PATH", libraries);
         }
@@ -60,11 +52,9 @@ impl Pooler {
         cluster.user().apply(&mut command);
         let child = command.spawn().context("cannot start pgbouncer")?;
         let pooler = Pooler { folder, child };
-        Cluster::wait_until(
-            "PgBouncer takes connections",
-            Duration::from_secs(30),
-            || Ok(pooler.connect("pgbouncer", SUPERUSER).is_ok()),
-        )
+        Cluster::wait_until("PgBouncer takes connections", Duration::from_secs(30), || {
+            Ok(pooler.connect("pgbouncer", SUPERUSER).is_ok())
+        })
         .with_context(|| pooler.log())?;
         Ok(pooler)
     }

@@ -26,11 +26,7 @@ impl PostgresCopy {
     /// The copy for one variant of the extension; made anew when the installed Postgres has changed.
     pub fn prepare(project: &Project, files: &ServerFiles, variant: &str) -> Result<PostgresCopy> {
         let prefix = project.work.join(format!("pg{}-{variant}", files.major));
-        let copy = PostgresCopy {
-            major: files.major,
-            prefix,
-            files: files.clone(),
-        };
+        let copy = PostgresCopy { major: files.major, prefix, files: files.clone() };
         let stamp = copy.prefix.join("copied-from");
         // One that was built anew may have other modules at the same version.
         let made = fs::metadata(files.bindir.join("postgres"))?.modified()?;
@@ -42,12 +38,7 @@ impl PostgresCopy {
         if copy.prefix.exists() {
             fs::remove_dir_all(&copy.prefix)?;
         }
-        for folder in [
-            &files.bindir,
-            &files.pkglibdir,
-            &files.sharedir,
-            &files.includedir,
-        ] {
+        for folder in [&files.bindir, &files.pkglibdir, &files.sharedir, &files.includedir] {
             for root in [Path::new("/"), &files.unpacked] {
                 let from = below(root, folder);
                 if from.exists() {
@@ -87,19 +78,14 @@ impl PostgresCopy {
 
     /// A test program for extensions, as a path below `src/test`.
     pub fn test_program(&self, path: &str) -> PathBuf {
-        below(&self.prefix, &self.files.pgxs())
-            .join("src/test")
-            .join(path)
+        below(&self.prefix, &self.files.pgxs()).join("src/test").join(path)
     }
 
     /// A command for a program of the copy with nothing inherited: the caller's PG* variables would lead it to another
     /// server, and RUST_BACKTRACE would put a trace into every error.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("LC_ALL", "C.UTF-8");
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C.UTF-8");
         command.current_dir(&self.prefix);
         command
     }
@@ -121,8 +107,7 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
                 symlink(fs::read_link(entry.path())?, &target)?;
             }
         } else {
-            fs::copy(entry.path(), &target)
-                .with_context(|| format!("cannot copy {}", entry.path().display()))?;
+            fs::copy(entry.path(), &target).with_context(|| format!("cannot copy {}", entry.path().display()))?;
         }
     }
     Ok(())

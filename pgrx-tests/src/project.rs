@@ -39,19 +39,12 @@ impl Project {
         };
         prepare_work(&work)?;
         let work = work.canonicalize()?;
-        Ok(Project {
-            root,
-            work,
-            may_install: true,
-        })
+        Ok(Project { root, work, may_install: true })
     }
 
     /// The same, and nothing is installed if `no_install`.
     pub fn without_installing(&self, no_install: bool) -> Project {
-        Project {
-            may_install: self.may_install && !no_install,
-            ..self.clone()
-        }
+        Project { may_install: self.may_install && !no_install, ..self.clone() }
     }
 
     /// The folder of the harness package: golden files, isolation specs, fixtures.
@@ -61,11 +54,7 @@ impl Project {
 
     /// Waits until no other run of this checkout prepares tools, copies or builds.
     pub fn lock(&self) -> Result<Flock<fs::File>> {
-        let file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.work.join("lock"))?;
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.work.join("lock"))?;
         Flock::lock(file, FlockArg::LockExclusive)
             .map_err(|(_, errno)| anyhow::anyhow!("cannot lock the work directory: {errno}"))
     }
@@ -87,10 +76,7 @@ fn prepare_work(work: &Path) -> Result<()> {
     }
     let meta = fs::symlink_metadata(work)?;
     if !meta.is_dir() || meta.uid() != getuid().as_raw() {
-        bail!(
-            "{} is not a directory of this user; set MULTICA_WORK to another place",
-            work.display()
-        );
+        bail!("{} is not a directory of this user; set MULTICA_WORK to another place", work.display());
     }
     Ok(())
 }

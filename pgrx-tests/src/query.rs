@@ -14,12 +14,9 @@ pub fn rows(messages: &[SimpleQueryMessage]) -> Vec<String> {
     messages
         .iter()
         .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(
-                (0..row.len())
-                    .map(|at| row.get(at).unwrap_or_default())
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            ),
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|at| row.get(at).unwrap_or_default()).collect::<Vec<_>>().join(" "))
+            }
             _ => None,
         })
         .collect()

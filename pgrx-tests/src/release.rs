@@ -49,10 +49,7 @@ pub fn all(project: &Project) -> Result<Vec<Release>> {
     for entry in fs::read_dir(&folder).with_context(|| format!("no folder {}", folder.display()))? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            releases.push(Release {
-                version: entry.file_name().to_string_lossy().into_owned(),
-                folder: entry.path(),
-            });
+            releases.push(Release { version: entry.file_name().to_string_lossy().into_owned(), folder: entry.path() });
         }
     }
     releases.sort_by_key(|release| numbers(&release.version));
@@ -63,12 +60,9 @@ pub fn all(project: &Project) -> Result<Vec<Release>> {
 pub fn provide(project: &Project, copy: &PostgresCopy) -> Result<()> {
     for release in all(project)? {
         let script = release.script();
-        let target = copy
-            .extensions()
-            .join(script.file_name().unwrap_or_default());
+        let target = copy.extensions().join(script.file_name().unwrap_or_default());
         if !target.exists() {
-            fs::copy(&script, &target)
-                .with_context(|| format!("cannot copy {}", script.display()))?;
+            fs::copy(&script, &target).with_context(|| format!("cannot copy {}", script.display()))?;
         }
     }
     Ok(())
@@ -85,22 +79,10 @@ pub fn freeze(project: &Project) -> Result<ExitCode> {
     let context = Context::new(project.clone(), copy);
     let cluster = context.cluster(&Options::new("release"))?;
     let database = context.fresh_database_in(&cluster)?;
-    let version: String = database
-        .connect()?
-        .query_one(
-            "SELECT extversion FROM pg_extension WHERE extname = 'multica'",
-            &[],
-        )?
-        .get(0);
-    let release = Release {
-        folder: folder(project).join(&version),
-        version,
-    };
-    ensure!(
-        !release.folder.exists(),
-        "{} is released; give Cargo.toml the next version",
-        release.version
-    );
+    let version: String =
+        database.connect()?.query_one("SELECT extversion FROM pg_extension WHERE extname = 'multica'", &[])?.get(0);
+    let release = Release { folder: folder(project).join(&version), version };
+    ensure!(!release.folder.exists(), "{} is released; give Cargo.toml the next version", release.version);
     database.fixture("grant/world")?;
     database.fixture("releases/database")?;
     let dump = cluster.run("pg_dump", &[&database.name])?;
@@ -131,11 +113,7 @@ pub fn sums(project: &Project) -> Result<BTreeMap<String, String>> {
     }
     for (from, to, file) in updates(project)? {
         if releases.iter().any(|release| release.version == to) {
-            ensure!(
-                numbers(&from) < numbers(&to),
-                "{} leads back",
-                file.display()
-            );
+            ensure!(numbers(&from) < numbers(&to), "{} leads back", file.display());
             sums.insert(relative(project, &file), sum(&file)?);
         }
     }
@@ -149,9 +127,7 @@ pub fn recorded_sums(project: &Project) -> Result<BTreeMap<String, String>> {
         let (sum, path) = line.split_once("  ")?;
         Some((path.to_string(), sum.to_string()))
     };
-    text.lines()
-        .map(|line| pair(line).with_context(|| format!("no checksum: {line}")))
-        .collect()
+    text.lines().map(|line| pair(line).with_context(|| format!("no checksum: {line}"))).collect()
 }
 
 /// Every update script of the checkout: the version it starts from, the one it leads to, the file.
@@ -172,10 +148,7 @@ pub fn updates(project: &Project) -> Result<Vec<(String, String, PathBuf)>> {
 
 /// The parts of a version, to be compared.
 pub fn numbers(version: &str) -> Vec<u64> {
-    version
-        .split('.')
-        .map(|part| part.parse().unwrap_or_default())
-        .collect()
+    version.split('.').map(|part| part.parse().unwrap_or_default()).collect()
 }
 
 fn folder(project: &Project) -> PathBuf {
@@ -188,9 +161,7 @@ fn sums_file(project: &Project) -> PathBuf {
 
 /// In the form that sha256sum --check takes at the root of the checkout.
 fn listed(sums: &BTreeMap<String, String>) -> String {
-    sums.iter()
-        .map(|(path, sum)| format!("{sum}  {path}\n"))
-        .collect()
+    sums.iter().map(|(path, sum)| format!("{sum}  {path}\n")).collect()
 }
 
 fn sum(file: &Path) -> Result<String> {
@@ -199,10 +170,7 @@ fn sum(file: &Path) -> Result<String> {
 }
 
 fn relative(project: &Project, file: &Path) -> String {
-    file.strip_prefix(&project.root)
-        .unwrap_or(file)
-        .display()
-        .to_string()
+    file.strip_prefix(&project.root).unwrap_or(file).display().to_string()
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -220,14 +188,6 @@ fn pinned(dump: &str, version: &str) -> Result<String> {
     ensure!(dump.contains(CREATE), "the dump creates no extension");
     let pinned = format!("CREATE EXTENSION multica WITH SCHEMA public VERSION '{version}';");
     let text = dump.replace(CREATE, &pinned);
-    let keep = |line: &&str| {
-        !["\\restrict", "\\unrestrict", "-- Dumped "]
-            .iter()
-            .any(|start| line.starts_with(start))
-    };
-    Ok(text
-        .lines()
-        .filter(keep)
-        .map(|line| format!("{line}\n"))
-        .collect())
+    let keep = |line: &&str| !["\\restrict", "\\unrestrict", "-- Dumped "].iter().any(|start| line.starts_with(start));
+    Ok(text.lines().filter(keep).map(|line| format!("{line}\n")).collect())
 }

@@ -24,9 +24,7 @@ impl ServerUser {
         if !me.is_root() {
             let user = User::from_uid(me)?;
             return Ok(ServerUser {
-                name: user
-                    .as_ref()
-                    .map_or_else(|| me.to_string(), |user| user.name.clone()),
+                name: user.as_ref().map_or_else(|| me.to_string(), |user| user.name.clone()),
                 uid: me,
                 gid: nix::unistd::getegid(),
                 switch: false,
@@ -34,12 +32,7 @@ impl ServerUser {
         }
         for name in ["postgres", "nobody"] {
             if let Some(user) = User::from_name(name)? {
-                return Ok(ServerUser {
-                    name: user.name,
-                    uid: user.uid,
-                    gid: user.gid,
-                    switch: true,
-                });
+                return Ok(ServerUser { name: user.name, uid: user.uid, gid: user.gid, switch: true });
             }
         }
         anyhow::bail!("running as root, and neither user postgres nor user nobody exists")

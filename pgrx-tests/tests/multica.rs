@@ -5,10 +5,8 @@ use std::process::ExitCode;
 use multica_harness::{enter, verify};
 
 fn main() -> ExitCode {
-    enter()
-        .and_then(|project| verify::test(&project))
-        .unwrap_or_else(|error| {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        })
+    enter().and_then(|project| verify::test(&project)).unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -96,55 +96,23 @@ pub enum Error {
 
 impl Error {
     /// An argument whose value is out of range or outside its set.
-    pub fn invalid(
-        argument: impl Into<String>,
-        problem: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self::Invalid {
-            argument: argument.into(),
-            problem: problem.into(),
-            hint: hint.into(),
-        }
+    pub fn invalid(argument: impl Into<String>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Invalid { argument: argument.into(), problem: problem.into(), hint: hint.into() }
     }
 
     /// A row that does not exist at all.
     pub fn not_found(what: &'static str, id: impl ToString) -> Self {
-        Self::NotFound {
-            what,
-            id: id.to_string(),
-            place: String::new(),
-            detail: "",
-        }
+        Self::NotFound { what, id: id.to_string(), place: String::new(), detail: "" }
     }
 
     /// A row that does not exist where it was looked for, such as a workspace.
-    pub fn not_found_in(
-        what: &'static str,
-        id: impl ToString,
-        place: impl std::fmt::Display,
-    ) -> Self {
-        Self::NotFound {
-            what,
-            id: id.to_string(),
-            place: format!(" in {place}"),
-            detail: "",
-        }
+    pub fn not_found_in(what: &'static str, id: impl ToString, place: impl std::fmt::Display) -> Self {
+        Self::NotFound { what, id: id.to_string(), place: format!(" in {place}"), detail: "" }
     }
 
     /// The object is not in the state the call needs.
-    pub fn state(
-        word: Word,
-        message: impl Into<String>,
-        detail: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self::State {
-            word,
-            message: message.into(),
-            detail: detail.into(),
-            hint: hint.into(),
-        }
+    pub fn state(word: Word, message: impl Into<String>, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::State { word, message: message.into(), detail: detail.into(), hint: hint.into() }
     }
 
     /// A trigger of a user's own keeps a row out of a table, or as it is, without an error (55000).
@@ -164,19 +132,14 @@ impl Error {
             Self::State { word, .. } | Self::Unsupported { word, .. } => Some(*word),
             Self::NotFound { what, .. } => Word::of_missing(what),
             Self::InUse { .. } => Some(Word::InUse),
-            Self::Null { .. }
-            | Self::NullElement { .. }
-            | Self::Invalid { .. }
-            | Self::Privilege { .. } => None,
+            Self::Null { .. } | Self::NullElement { .. } | Self::Invalid { .. } | Self::Privilege { .. } => None,
         }
     }
 
     /// Its SQLSTATE.
     pub fn code(&self) -> PgSqlErrorCode {
         match self {
-            Self::Null { .. } | Self::NullElement { .. } => {
-                PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED
-            }
+            Self::Null { .. } | Self::NullElement { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Self::Invalid { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             Self::NotFound { .. } => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
             Self::State { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

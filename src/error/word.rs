@@ -131,7 +131,6 @@ impl Word {
     pub fn of_missing(what: &str) -> Option<Self> {
         let text = format!("no_{}", what.replace(' ', "_"));
         let mut all = Self::ALL.iter();
-        all.find(|word| word.text().to_bytes() == text.as_bytes())
-            .copied()
+        all.find(|word| word.text().to_bytes() == text.as_bytes()).copied()
     }
 }

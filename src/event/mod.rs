@@ -16,23 +16,15 @@ static BOUND: Statement = Statement::volatile(sql!("event/bound.sql"));
 static READ: Statement = Statement::volatile(sql!("event/read.sql")).of_visible_rows();
 static POSITION: Statement = Statement::volatile(sql!("event/position.sql")).of_visible_rows();
 static ADD_READER: Statement = Statement::volatile(sql!("event/add_reader.sql"));
-static LOCK_READER: Statement =
-    Statement::volatile(sql!("event/lock_reader.sql")).of_visible_rows();
-static MOVE_READER: Statement =
-    Statement::volatile(sql!("event/move_reader.sql")).of_visible_rows();
-static FORGET_READER: Statement =
-    Statement::volatile(sql!("event/forget_reader.sql")).of_visible_rows();
+static LOCK_READER: Statement = Statement::volatile(sql!("event/lock_reader.sql")).of_visible_rows();
+static MOVE_READER: Statement = Statement::volatile(sql!("event/move_reader.sql")).of_visible_rows();
+static FORGET_READER: Statement = Statement::volatile(sql!("event/forget_reader.sql")).of_visible_rows();
 static READERS: Statement = Statement::stable(sql!("event/readers.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/extension/comments/event.sql",
     name = "event_comments",
-    requires = [
-        multica_events,
-        multica_take_events,
-        multica_forget_reader,
-        multica_list_readers
-    ]
+    requires = [multica_events, multica_take_events, multica_forget_reader, multica_list_readers]
 );
 
 /// The events after `after_id` that no open transaction can still precede.
@@ -40,9 +32,7 @@ fn read(after: i64, limit: i64) -> Result<Vec<(i64, Composite<Event>)>> {
     let drawn: i64 = BOUND.row(&[], |row| row.must(1)).unwrap_or_default();
     ensure_next_id(drawn, Asker::Reader { after })?;
     let through = lowest_held().map_or(drawn, |held| held.min(drawn));
-    Ok(READ.rows(&[arg(after), arg(through), arg(limit)], |row| {
-        (row.must(1), Composite::from_row(row))
-    }))
+    Ok(READ.rows(&[arg(after), arg(through), arg(limit)], |row| (row.must(1), Composite::from_row(row))))
 }
 
 /// Reading in order needs a fresh snapshot between its steps and sight of every lock of the primary.
@@ -69,16 +59,13 @@ fn readable_here() -> Result<()> {
 /// Never a silent gap: what was trimmed unread is an error, and so is a position that this log cannot have given. Asked after the
 /// events were read, so that a trim in between is noticed too.
 fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
-    let (trimmed, is_lost): (i64, bool) = POSITION
-        .row(&[arg(after)], |row| (row.must(1), row.must(2)))
-        .unwrap_or_default();
+    let (trimmed, is_lost): (i64, bool) =
+        POSITION.row(&[arg(after)], |row| (row.must(1), row.must(2))).unwrap_or_default();
     if after < trimmed {
         return Err(Error::state(
             Word::EventsTrimmed,
             format!("events after {after} have been trimmed"),
-            format!(
-                "Events up to {trimmed} were trimmed after multica.event_retention, or were removed."
-            ),
+            format!("Events up to {trimmed} were trimmed after multica.event_retention, or were removed."),
             hint(trimmed),
         ));
     }
@@ -96,11 +83,7 @@ fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
 fn most_events(max_events: Option<i32>) -> Result<i64> {
     let limit = required("max_events", max_events)?;
     if limit < 1 {
-        return Err(Error::invalid(
-            "max_events",
-            format!("{limit} is below 1"),
-            "Pass 1 or more.",
-        ));
+        return Err(Error::invalid("max_events", format!("{limit} is below 1"), "Pass 1 or more."));
     }
     Ok(i64::from(limit))
 }
@@ -116,17 +99,14 @@ fn multica_events(
         let after = required("after_id", after_id)?;
         if after < 0 {
             let problem = format!("{after} is below 0");
-            let hint =
-                "Pass the id of the last event that you read, or 0 to read from the beginning.";
+            let hint = "Pass the id of the last event that you read, or 0 to read from the beginning.";
             return Err(Error::invalid("after_id", problem, hint));
         }
         let limit = most_events(max_events)?;
         readable_here()?;
         let events = read(after, limit)?;
         kept_since(after, |trimmed| {
-            format!(
-                "Rebuild your state from the tables, then continue with multica_events(after_id => {trimmed})."
-            )
+            format!("Rebuild your state from the tables, then continue with multica_events(after_id => {trimmed}).")
         })?;
         Ok(set(events.into_iter().map(|(_, event)| event).collect()))
     })
@@ -149,19 +129,14 @@ fn multica_take_events(
             Some(position) => position,
             None => {
                 ADD_READER.run(&[arg(reader), arg(now)]);
-                LOCK_READER
-                    .row(&[arg(reader)], |row| row.must(1))
-                    .ok_or_else(|| {
-                        Error::state(
-                            Word::TryAgain,
-                            format!(
-                                "reader \"{}\" was forgotten by another session in the meantime",
-                                excerpt(reader)
-                            ),
-                            "",
-                            "Repeat the call; the reader then starts with the oldest event that is kept.",
-                        )
-                    })?
+                LOCK_READER.row(&[arg(reader)], |row| row.must(1)).ok_or_else(|| {
+                    Error::state(
+                        Word::TryAgain,
+                        format!("reader \"{}\" was forgotten by another session in the meantime", excerpt(reader)),
+                        "",
+                        "Repeat the call; the reader then starts with the oldest event that is kept.",
+                    )
+                })?
             }
         };
         let events = read(position, limit)?;
@@ -175,10 +150,7 @@ fn multica_take_events(
             && MOVE_READER.run(&[arg(reader), arg(*last), arg(now)]) == 0
         {
             return Err(Error::kept_out(
-                format!(
-                    "the position of reader \"{}\" could not be moved",
-                    excerpt(reader)
-                ),
+                format!("the position of reader \"{}\" could not be moved", excerpt(reader)),
                 "A trigger on multica_event_reader keeps the position unchanged.",
             ));
         }
@@ -192,9 +164,8 @@ fn multica_take_events(
 fn multica_forget_reader(reader: Option<&str>) -> bool {
     entry(|| {
         let reader = required("reader", reader)?;
-        let forgotten = unless_referred_to(format!("reader \"{}\"", excerpt(reader)), || {
-            FORGET_READER.run(&[arg(reader)])
-        });
+        let forgotten =
+            unless_referred_to(format!("reader \"{}\"", excerpt(reader)), || FORGET_READER.run(&[arg(reader)]));
         Ok(forgotten > 0)
     })
 }

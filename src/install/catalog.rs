@@ -138,9 +138,7 @@ impl DeclaredSchema {
             for table in &TABLES {
                 ddl::run(&[table.shape]);
             }
-            let namespace = TEMPORARY
-                .row(&[], |row| row.must::<pg_sys::Oid>(1))
-                .unwrap_or(pg_sys::InvalidOid);
+            let namespace = TEMPORARY.row(&[], |row| row.must::<pg_sys::Oid>(1)).unwrap_or(pg_sys::InvalidOid);
             let with_table = Shape::read(namespace, schema).names();
             ddl::run(&REST);
             let servers = Shape::read(namespace, schema).names();
@@ -152,12 +150,7 @@ impl DeclaredSchema {
             ddl::run(&extras.collect::<Vec<_>>());
             all.parts = parts(namespace, schema);
             let statuses = statuses(namespace).into_iter().flatten().collect();
-            Self {
-                all,
-                with_table,
-                addable,
-                statuses,
-            }
+            Self { all, with_table, addable, statuses }
         })
     }
 }
@@ -239,12 +232,7 @@ fn column(row: &Row) -> Column {
 }
 
 fn constraint(row: &Row) -> Constraint {
-    Constraint {
-        table: row.must(1),
-        name: row.must(2),
-        signature: row.must(3),
-        add: row.must(4),
-    }
+    Constraint { table: row.must(1), name: row.must(2), signature: row.must(3), add: row.must(4) }
 }
 
 fn index(row: &Row) -> Index {

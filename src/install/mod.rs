@@ -65,9 +65,7 @@ struct Installation {
 /// Creates the tables that are missing and adopts those that are there; with `dry_run` it only returns what it would do.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_install(
-    dry_run: default!(Option<bool>, "false"),
-) -> SetOfIterator<'static, Composite<InstallStep>> {
+fn multica_install(dry_run: default!(Option<bool>, "false")) -> SetOfIterator<'static, Composite<InstallStep>> {
     entry(|| {
         version::check()?;
         let dry_run = required("dry_run", dry_run)?;
@@ -125,10 +123,7 @@ fn refuse_other_encodings() -> Result<()> {
 /// Bounds the wait for locks unless the caller has, and has the catalogue spell names plainly, since they are compared.
 /// Gives what to set back, since the rest of the caller's transaction is his.
 fn set_meanwhile() -> Vec<(&'static str, String)> {
-    let ours = [
-        ("lock_timeout", LONGEST_WAIT, true),
-        ("quote_all_identifiers", "off", false),
-    ];
+    let ours = [("lock_timeout", LONGEST_WAIT, true), ("quote_all_identifiers", "off", false)];
     let set = |(name, value, leaves_the_callers): (&'static str, &str, bool)| {
         let (before, is_default): (String, bool) =
             SETTING.row(&[arg(name.to_string())], |row| (row.must(1), row.must(2)))?;
@@ -155,8 +150,7 @@ fn place() -> Result<Installation> {
         };
         (place, row.must::<bool>(7), row.must::<String>(8))
     });
-    let (place, renamed, name) =
-        place.expect("a function of the extension runs in a database that has it");
+    let (place, renamed, name) = place.expect("a function of the extension runs in a database that has it");
     if renamed {
         return Err(Error::state(
             Word::SchemaRenamed,
@@ -175,13 +169,9 @@ fn may_create_temporary(place: &Installation) -> Result<()> {
         return Ok(());
     }
     Err(Error::Privilege {
-        message: format!(
-            "{} is not allowed to create temporary tables in this database",
-            place.caller
-        ),
-        detail:
-            "multica creates the tables that it needs as temporary tables, to compare them with the existing ones."
-                .into(),
+        message: format!("{} is not allowed to create temporary tables in this database", place.caller),
+        detail: "multica creates the tables that it needs as temporary tables, to compare them with the existing ones."
+            .into(),
         hint: format!("Run GRANT TEMPORARY ON DATABASE ... TO {};", place.caller),
     })
 }
@@ -195,10 +185,7 @@ fn may_create(place: &Installation, owner: &str, steps: &[Step]) -> Result<()> {
         return Ok(());
     };
     Err(Error::Privilege {
-        message: format!(
-            "{role} is not allowed to create objects in schema {}",
-            place.schema
-        ),
+        message: format!("{role} is not allowed to create objects in schema {}", place.schema),
         detail: "Tables or indexes are missing there; a dry run lists them.".into(),
         hint: format!("Run GRANT CREATE ON SCHEMA {} TO {role};", place.schema),
     })
@@ -207,14 +194,9 @@ fn may_create(place: &Installation, owner: &str, steps: &[Step]) -> Result<()> {
 /// Counters of issue numbers that are behind. In tables that install made they are moved; a server's own are reported.
 fn counters(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Option<Step> {
     let is_there = |name: &str| relations.iter().any(|it| it.name == name);
-    let are_behind = is_there("workspace")
-        && is_there("issue")
-        && COUNTERS.row(&[], |row| row.must(1)).unwrap_or(false);
-    let action = if is_made_by_install(wanted, found) {
-        Action::Altered
-    } else {
-        Action::Missing
-    };
+    let are_behind =
+        is_there("workspace") && is_there("issue") && COUNTERS.row(&[], |row| row.must(1)).unwrap_or(false);
+    let action = if is_made_by_install(wanted, found) { Action::Altered } else { Action::Missing };
     let ddl = MOVE_COUNTERS.trim_end();
     are_behind.then(|| Step::new("workspace.issue_counter", action, ddl))
 }
@@ -240,9 +222,7 @@ fn apply(steps: &[Step]) {
 
 /// The owner of the tasks owns everything; in an empty schema that is the caller.
 fn owner(place: &Installation, relations: &[Relation]) -> String {
-    relations
-        .first()
-        .map_or_else(|| place.caller.clone(), |relation| relation.owner.clone())
+    relations.first().map_or_else(|| place.caller.clone(), |relation| relation.owner.clone())
 }
 
 fn give_away(place: &Installation, owner: &str, steps: &[Step]) {
@@ -250,11 +230,8 @@ fn give_away(place: &Installation, owner: &str, steps: &[Step]) {
         let mut all = steps.iter();
         all.any(|step| step.object == name && step.action == Action::Created)
     };
-    let names: Vec<String> = TABLES
-        .iter()
-        .filter(|table| created(table.name))
-        .map(|table| table.name.to_string())
-        .collect();
+    let names: Vec<String> =
+        TABLES.iter().filter(|table| created(table.name)).map(|table| table.name.to_string()).collect();
     let names = [names, vec![TASKS.to_string()]].concat();
     let args = [arg(place.oid), arg(names), arg(owner.to_string())];
     let scripts = GIVE_AWAY.rows(&args, |row| row.must::<String>(1));
@@ -263,15 +240,9 @@ fn give_away(place: &Installation, owner: &str, steps: &[Step]) {
 
 /// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. A list that is not
 /// the server's is written to only where install alters the server's tasks.
-fn record_migration(
-    place: &Installation,
-    relations: &[Relation],
-    steps: &[Step],
-) -> Result<Option<Step>> {
+fn record_migration(place: &Installation, relations: &[Relation], steps: &[Step]) -> Result<Option<Step>> {
     let is_adopted = relations.iter().any(|relation| relation.name == TASKS);
-    let is_altered = steps
-        .iter()
-        .any(|step| step.object == TASKS && step.action == Action::Altered);
+    let is_altered = steps.iter().any(|step| step.object == TASKS && step.action == Action::Altered);
     let may_use: Option<bool> = MIGRATIONS.row(&[arg(place.oid)], |row| row.must(1));
     match may_use.filter(|_| is_adopted) {
         None => return Ok(None),
@@ -279,9 +250,8 @@ fn record_migration(
         Some(false) => return Ok(None),
         Some(true) => {}
     }
-    let (is_recorded, is_servers) = RECORDED
-        .row(&[], |row| (row.must::<bool>(1), row.must::<bool>(2)))
-        .unwrap_or_default();
+    let (is_recorded, is_servers) =
+        RECORDED.row(&[], |row| (row.must::<bool>(1), row.must::<bool>(2))).unwrap_or_default();
     let wanted = !is_recorded && (is_altered || is_servers);
     Ok(wanted.then(|| {
         let ddl = RECORD_MIGRATION.trim_end();
@@ -291,23 +261,16 @@ fn record_migration(
 
 fn list_is_closed(place: &Installation) -> Error {
     Error::Privilege {
-        message: format!(
-            "{} is not allowed to read and write schema_migrations",
-            place.caller
-        ),
+        message: format!("{} is not allowed to read and write schema_migrations", place.caller),
         detail: "The server's migrator must know of the columns that multica adds.".into(),
-        hint: format!(
-            "Run GRANT SELECT, INSERT ON schema_migrations TO {};",
-            place.caller
-        ),
+        hint: format!("Run GRANT SELECT, INSERT ON schema_migrations TO {};", place.caller),
     }
 }
 
 /// The owner of the tables may call every function: the background worker sweeps as that role.
 fn operator(owner: &str) -> Option<Step> {
     let args = [arg(owner.to_string())];
-    let (grants, may_grant): (Option<String>, Option<bool>) =
-        OPERATOR.row(&args, |row| (row.get(1), row.get(2)))?;
+    let (grants, may_grant): (Option<String>, Option<bool>) = OPERATOR.row(&args, |row| (row.get(1), row.get(2)))?;
     let action = match may_grant {
         Some(true) => Action::Altered,
         _ => Action::Missing,
@@ -318,11 +281,7 @@ fn operator(owner: &str) -> Option<Step> {
 /// A role that got a capability before there were tables, or before new ones were added, gets the rest.
 fn privileges(place: &Installation, owner: &str) -> Vec<Step> {
     let step = |lacking: grant::Lacking| {
-        let action = if lacking.may_grant {
-            Action::Altered
-        } else {
-            Action::Missing
-        };
+        let action = if lacking.may_grant { Action::Altered } else { Action::Missing };
         Step::new(lacking.object, action, lacking.grants)
     };
     let all = grant::lacking(place.oid, owner.to_string()).into_iter();

@@ -44,30 +44,17 @@ pub struct Step {
 impl Step {
     /// A step with a statement.
     pub fn new(object: impl Into<String>, action: Action, ddl: impl Into<String>) -> Self {
-        Self {
-            object: object.into(),
-            action,
-            ddl: Some(ddl.into()),
-        }
+        Self { object: object.into(), action, ddl: Some(ddl.into()) }
     }
 
     /// An object that stays as it is.
     pub fn adopted(object: impl Into<String>) -> Self {
-        Self {
-            object: object.into(),
-            action: Action::Adopted,
-            ddl: None,
-        }
+        Self { object: object.into(), action: Action::Adopted, ddl: None }
     }
 }
 
 /// The steps in the order in which they can run: tables, then what they get, then what only is reported.
-pub fn plan(
-    wanted: &DeclaredSchema,
-    relations: &[Relation],
-    found: &Shape,
-    schema: &str,
-) -> Result<Vec<Step>> {
+pub fn plan(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape, schema: &str) -> Result<Vec<Step>> {
     let planner = Planner {
         wanted,
         found,
@@ -138,11 +125,7 @@ impl<'a> Planner<'a> {
         };
         let mut steps = Vec::new();
         if column.not_null && !there.not_null {
-            steps.push(Step::new(
-                object.as_str(),
-                Action::Missing,
-                &column.set_not_null,
-            ));
+            steps.push(Step::new(object.as_str(), Action::Missing, &column.set_not_null));
         }
         if let Some(set_default) = &column.set_default
             && !there.has_default
@@ -210,8 +193,7 @@ impl<'a> Planner<'a> {
         let there = find_part(self.found, part);
         let is_as_it_was_made = there.is_some_and(|it| it.value == part.value);
         let is_somebodys = part.kind == "default" && there.is_some() && !is_own(table);
-        let comes_with_column =
-            matches!(part.kind.as_str(), "default" | "identity") && !self.has_column(&part.object);
+        let comes_with_column = matches!(part.kind.as_str(), "default" | "identity") && !self.has_column(&part.object);
         let of_function = |it: &Part| it.kind == "function" && it.object == part.object;
         let comes_with_function = part.kind == "comment"
             && self.wanted.all.parts.iter().any(of_function)
@@ -219,11 +201,7 @@ impl<'a> Planner<'a> {
         if is_as_it_was_made || is_somebodys || comes_with_column || comes_with_function {
             return None;
         }
-        let action = if is_addable && there.is_none() {
-            Action::Created
-        } else {
-            Action::Altered
-        };
+        let action = if is_addable && there.is_none() { Action::Created } else { Action::Altered };
         Some(Step::new(&part.object, action, &part.mend))
     }
 
@@ -276,11 +254,8 @@ fn is_in(set: &HashSet<(String, String)>, table: &str, name: &str) -> bool {
 fn serves(there: &Index, wanted: &Index) -> bool {
     let same_predicate = there.predicate == wanted.predicate;
     let same_slot = wanted.unique && there.name == wanted.name && !there.predicate.is_empty();
-    let enough_keys = if wanted.unique {
-        there.unique && there.keys == wanted.keys
-    } else {
-        there.keys.starts_with(&wanted.keys)
-    };
+    let enough_keys =
+        if wanted.unique { there.unique && there.keys == wanted.keys } else { there.keys.starts_with(&wanted.keys) };
     there.table == wanted.table && there.usable && enough_keys && (same_predicate || same_slot)
 }
 
@@ -294,9 +269,6 @@ fn name_taken(there: &Index, wanted: &Index) -> Error {
         Word::TableConflict,
         format!("index \"{}\" {problem}", there.name),
         format!("The required index is: {}", wanted.create),
-        format!(
-            "Drop or rename index \"{}\", then run SELECT * FROM multica_install();",
-            there.name
-        ),
+        format!("Drop or rename index \"{}\", then run SELECT * FROM multica_install();", there.name),
     )
 }

@@ -13,12 +13,7 @@ static GENERATION: Statement = Statement::volatile(sql!("install/generation.sql"
 static UNKNOWN_STATUS: Statement = Statement::volatile(sql!("install/unknown_status.sql"));
 
 /// Raises the first reason not to adopt what is there.
-pub fn refuse(
-    place: &Installation,
-    wanted: &DeclaredSchema,
-    relations: &[Relation],
-    found: &Shape,
-) -> Result<()> {
+pub fn refuse(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Result<()> {
     not_a_table(relations)?;
     not_multica(wanted, relations, found)?;
     other_type(wanted, found)?;
@@ -39,9 +34,11 @@ fn not_a_table(relations: &[Relation]) -> Result<()> {
 }
 
 fn not_multica(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Result<()> {
-    let required = wanted.all.columns.iter().filter(|column| {
-        is_required(wanted, column) && relations.iter().any(|it| it.name == column.table)
-    });
+    let required = wanted
+        .all
+        .columns
+        .iter()
+        .filter(|column| is_required(wanted, column) && relations.iter().any(|it| it.name == column.table));
     for column in required {
         if find_column(found, column).is_none() {
             return Err(Error::state(
@@ -75,16 +72,10 @@ fn other_type(wanted: &DeclaredSchema, found: &Shape) -> Result<()> {
     Ok(())
 }
 
-fn other_generation(
-    namespace: pg_sys::Oid,
-    wanted: &DeclaredSchema,
-    relations: &[Relation],
-) -> Result<()> {
+fn other_generation(namespace: pg_sys::Oid, wanted: &DeclaredSchema, relations: &[Relation]) -> Result<()> {
     let known = &wanted.statuses;
-    let reason: Option<(String, String)> = GENERATION
-        .row(&[arg(namespace), arg(known.clone())], |row| {
-            (row.must(1), row.must(2))
-        });
+    let reason: Option<(String, String)> =
+        GENERATION.row(&[arg(namespace), arg(known.clone())], |row| (row.must(1), row.must(2)));
     if let Some((message, detail)) = reason {
         return Err(unsupported(message, detail));
     }
@@ -108,10 +99,8 @@ fn other_owner(place: &Installation, relations: &[Relation]) -> Result<()> {
         return Ok(());
     };
     if relations.iter().any(|it| it.owner != first.owner) {
-        let owners: Vec<String> = relations
-            .iter()
-            .map(|it| format!("\"{}\" belongs to {}", it.name, it.owner))
-            .collect();
+        let owners: Vec<String> =
+            relations.iter().map(|it| format!("\"{}\" belongs to {}", it.name, it.owner)).collect();
         return Err(Error::Privilege {
             message: "the tables of multica belong to different roles".into(),
             detail: format!("{}.", owners.join(", ")),
@@ -133,7 +122,8 @@ fn unsupported(message: String, detail: String) -> Error {
         word: Word::UnknownSchema,
         message,
         detail,
-        hint: "Install a version of multica that understands this schema, or install multica in a schema of its own.".into(),
+        hint: "Install a version of multica that understands this schema, or install multica in a schema of its own."
+            .into(),
     }
 }
 

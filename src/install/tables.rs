@@ -13,18 +13,12 @@ pub struct Table {
 impl Table {
     /// What a created table gets on top, in a schema whose objects find each other by `path`; both are spelled as in SQL.
     pub fn extra(&self, schema: &str, path: &str) -> String {
-        self.extra
-            .replace("@schema@", schema)
-            .replace("@path@", path)
+        self.extra.replace("@schema@", schema).replace("@path@", path)
     }
 }
 
 const fn table(name: &'static str, shape: &'static str) -> Table {
-    Table {
-        name,
-        shape,
-        extra: "",
-    }
+    Table { name, shape, extra: "" }
 }
 
 /// Every table, referenced ones first.
@@ -33,16 +27,8 @@ pub static TABLES: [Table; 16] = [
     table("user", sql!("tables/user.sql")),
     table("member", sql!("tables/member.sql")),
     table("agent_runtime", sql!("tables/agent_runtime.sql")),
-    Table {
-        name: "agent",
-        shape: sql!("tables/agent.sql"),
-        extra: sql!("tables/fresh_only/agent.sql"),
-    },
-    Table {
-        name: "issue",
-        shape: sql!("tables/issue.sql"),
-        extra: sql!("tables/fresh_only/issue.sql"),
-    },
+    Table { name: "agent", shape: sql!("tables/agent.sql"), extra: sql!("tables/fresh_only/agent.sql") },
+    Table { name: "issue", shape: sql!("tables/issue.sql"), extra: sql!("tables/fresh_only/issue.sql") },
     table("comment", sql!("tables/comment.sql")),
     table("chat_session", sql!("tables/chat_session.sql")),
     table("chat_message", sql!("tables/chat_message.sql")),
@@ -54,28 +40,16 @@ pub static TABLES: [Table; 16] = [
     },
     table(TASKS, sql!("tables/agent_task_queue.sql")),
     table("multica_event_log", sql!("tables/multica_event_log.sql")),
-    table(
-        "multica_event_reader",
-        sql!("tables/multica_event_reader.sql"),
-    ),
-    table(
-        "multica_sweep_state",
-        sql!("tables/multica_sweep_state.sql"),
-    ),
-    table(
-        "multica_sweep_total",
-        sql!("tables/multica_sweep_total.sql"),
-    ),
+    table("multica_event_reader", sql!("tables/multica_event_reader.sql")),
+    table("multica_sweep_state", sql!("tables/multica_sweep_state.sql")),
+    table("multica_sweep_total", sql!("tables/multica_sweep_total.sql")),
 ];
 
 /// The table whose owner owns everything, and whose statuses say which generation a schema is of.
 pub const TASKS: &str = "agent_task_queue";
 
 /// What the server's tables have beyond their CREATE TABLE: looked for in an adopted table and reported when missing.
-pub static REST: [&str; 2] = [
-    sql!("tables/server_extras/foreign_keys.sql"),
-    sql!("tables/server_extras/indexes.sql"),
-];
+pub static REST: [&str; 2] = [sql!("tables/server_extras/foreign_keys.sql"), sql!("tables/server_extras/indexes.sql")];
 
 static ADDED: [&str; 4] = [
     sql!("tables/additions/lease_and_retry.sql"),

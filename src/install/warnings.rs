@@ -8,8 +8,7 @@ use super::Installation;
 use super::catalog::{DeclaredSchema, Relation};
 use crate::postgres::statement::{Statement, arg};
 
-static LOOSE_TRIGGERS: Statement =
-    Statement::volatile(sql!("install/triggers_without_search_path.sql"));
+static LOOSE_TRIGGERS: Statement = Statement::volatile(sql!("install/triggers_without_search_path.sql"));
 static UNFILLED_COLUMNS: Statement = Statement::volatile(sql!("install/unfilled_columns.sql"));
 
 static FORCED: Statement = Statement::stable(sql!("install/forced_row_security.sql"));
@@ -38,10 +37,7 @@ pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation
     warn_of_forced_row_security();
     let adopted: Vec<String> = relations.iter().map(|it| it.name.clone()).collect();
     let args = [arg(place.oid), arg(adopted.clone())];
-    if let Some(functions) = LOOSE_TRIGGERS
-        .row(&args, |row| row.get::<String>(1))
-        .flatten()
-    {
+    if let Some(functions) = LOOSE_TRIGGERS.row(&args, |row| row.get::<String>(1)).flatten() {
         warning(
             format!("trigger functions without a search_path of their own: {functions}"),
             "When a function of multica fires them, they run with the search_path of that function.",
@@ -49,19 +45,13 @@ pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation
         );
     }
     let known = wanted.all.columns.iter();
-    let known: Vec<String> = known
-        .map(|it| format!("{}.{}", it.table, it.name))
-        .collect();
+    let known: Vec<String> = known.map(|it| format!("{}.{}", it.table, it.name)).collect();
     let args = [arg(place.oid), arg(adopted), arg(known)];
-    if let Some(columns) = UNFILLED_COLUMNS
-        .row(&args, |row| row.get::<String>(1))
-        .flatten()
-    {
+    if let Some(columns) = UNFILLED_COLUMNS.row(&args, |row| row.get::<String>(1)).flatten() {
         warning(
             format!("unknown columns that are NOT NULL and have no default: {columns}"),
             "A function of multica that inserts a row into such a table fails, unless a trigger fills the column.",
-            "Set a default for each of them: ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...;"
-                .into(),
+            "Set a default for each of them: ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...;".into(),
         );
     }
 }

@@ -34,16 +34,10 @@ pub fn delete_expired<R>(
     let mut left_tasks = false;
     let (deleted, rows) = writer.runtimes(&unused, "runtime_gc", call, |piece| {
         left_tasks |= hit(move_free(piece, limit));
-        DELETE.rows(&[arg(piece.to_vec())], |row| {
-            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
-        })
+        DELETE.rows(&[arg(piece.to_vec())], |row| ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row)))
     });
     if deleted.len() < unused.len() {
-        let left: Vec<Uuid> = unused
-            .iter()
-            .copied()
-            .filter(|id| !deleted.contains(id))
-            .collect();
+        let left: Vec<Uuid> = unused.iter().copied().filter(|id| !deleted.contains(id)).collect();
         let kept: Vec<Uuid> = KEPT.rows(&[arg(left)], |row| row.must(1));
         writer.keep_out(&kept, []);
     }

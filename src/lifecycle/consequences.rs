@@ -13,12 +13,9 @@ use crate::postgres::statement::{Statement, arg};
 
 static FAIL: Statement = Statement::volatile(sql!("lifecycle/consequences/fail.sql")).by_id();
 static RETRY: Statement = Statement::volatile(sql!("lifecycle/consequences/retry.sql")).by_id();
-static RESET_ISSUES: Statement =
-    Statement::volatile(sql!("lifecycle/consequences/reset_issues.sql")).by_id();
-static FOLLOW_AUTOPILOT: Statement =
-    Statement::volatile(sql!("lifecycle/consequences/follow_autopilot.sql")).by_id();
-static POINT_CHATS: Statement =
-    Statement::volatile(sql!("lifecycle/consequences/point_chats.sql")).by_id();
+static RESET_ISSUES: Statement = Statement::volatile(sql!("lifecycle/consequences/reset_issues.sql")).by_id();
+static FOLLOW_AUTOPILOT: Statement = Statement::volatile(sql!("lifecycle/consequences/follow_autopilot.sql")).by_id();
+static POINT_CHATS: Statement = Statement::volatile(sql!("lifecycle/consequences/point_chats.sql")).by_id();
 static RECONCILE_AGENTS: Statement =
     Statement::volatile(sql!("lifecycle/consequences/reconcile_agents.sql")).in_index_order();
 
@@ -31,20 +28,12 @@ pub struct Reason {
 }
 
 /// The runtime is offline.
-pub const RUNTIME_OFFLINE: Reason = Reason {
-    error: "runtime went offline",
-    word: "runtime_offline",
-};
+pub const RUNTIME_OFFLINE: Reason = Reason { error: "runtime went offline", word: "runtime_offline" };
 /// The daemon restarted and no longer knows the task.
-pub const RUNTIME_RECOVERY: Reason = Reason {
-    error: "daemon restarted while task was in flight",
-    word: "runtime_recovery",
-};
+pub const RUNTIME_RECOVERY: Reason =
+    Reason { error: "daemon restarted while task was in flight", word: "runtime_recovery" };
 /// Dispatched or running for too long.
-pub const TIMEOUT: Reason = Reason {
-    error: "task timed out",
-    word: "timeout",
-};
+pub const TIMEOUT: Reason = Reason { error: "task timed out", word: "timeout" };
 
 /// How much followed from a set of failed tasks.
 #[derive(Default)]
@@ -75,10 +64,7 @@ impl std::ops::AddAssign for Consequences {
 /// Fails tasks in flight; returns those that it failed.
 pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Vec<TaskSnapshot> {
     rows_in_work::set(&tasks);
-    TaskSnapshot::read(
-        &FAIL,
-        &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)],
-    )
+    TaskSnapshot::read(&FAIL, &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)])
 }
 
 /// The four steps, in order, and their events. Retries come before resets for the whole set, so that the outcome does not depend on the
@@ -100,10 +86,8 @@ pub fn apply_consequences(
     point_chats(failed, now);
     let agents = reconcile(&agents_of(failed), now);
 
-    let mut by_parent: HashMap<Option<Uuid>, TaskSnapshot> = retries
-        .into_iter()
-        .map(|retry| (retry.parent(), retry))
-        .collect();
+    let mut by_parent: HashMap<Option<Uuid>, TaskSnapshot> =
+        retries.into_iter().map(|retry| (retry.parent(), retry)).collect();
     let mut retries = Vec::with_capacity(by_parent.len());
     for task in failed {
         let retry = by_parent.remove(&Some(task.id()));
@@ -126,11 +110,7 @@ pub fn apply_consequences(
     for agent in &agents {
         call.agent_status(*agent);
     }
-    Consequences {
-        retries,
-        issues_reset: issues.len() as i64,
-        agents_reconciled: agents.len() as i64,
-    }
+    Consequences { retries, issues_reset: issues.len() as i64, agents_reconciled: agents.len() as i64 }
 }
 
 /// Queues the retry of a failed task if it is eligible.

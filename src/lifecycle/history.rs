@@ -9,8 +9,7 @@ use crate::postgres::statement::{Statement, arg};
 static CHATS: Statement = Statement::volatile(sql!("lifecycle/history/chats_of_moving.sql"));
 static FORGET: Statement = Statement::volatile(sql!("lifecycle/history/forget_chat_sessions.sql"));
 static REPOINT: Statement = Statement::volatile(sql!("lifecycle/history/move_all.sql"));
-static LOCK_MOVING: Statement =
-    Statement::volatile(sql!("lifecycle/history/lock_moving.sql")).one_by_one();
+static LOCK_MOVING: Statement = Statement::volatile(sql!("lifecycle/history/lock_moving.sql")).one_by_one();
 static REPOINT_SOME: Statement = Statement::volatile(sql!("lifecycle/history/move_some.sql"));
 
 /// The chats whose history would move away from a runtime.
@@ -39,8 +38,7 @@ pub fn move_free(runtimes: &[Uuid], limit: Option<i64>) -> usize {
     if moving.is_empty() {
         return 0;
     }
-    let (tasks, homes): (Vec<_>, Vec<_>) =
-        moving.iter().map(|(task, home, _)| (*task, *home)).unzip();
+    let (tasks, homes): (Vec<_>, Vec<_>) = moving.iter().map(|(task, home, _)| (*task, *home)).unzip();
     REPOINT_SOME.run(&[arg(tasks), arg(homes)]);
     moving.len()
 }

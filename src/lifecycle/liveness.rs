@@ -11,10 +11,8 @@ use crate::postgres::statement::{Row, Statement, arg};
 
 static LOCK_FOR_STATUS: Statement =
     Statement::volatile(sql!("lifecycle/liveness/lock_for_status.sql")).of_visible_rows();
-static MARK_ONLINE: Statement =
-    Statement::volatile(sql!("lifecycle/liveness/mark_online.sql")).of_visible_rows();
-static STALE: Statement =
-    Statement::volatile(sql!("lifecycle/liveness/stale_candidates.sql")).of_whole_tables();
+static MARK_ONLINE: Statement = Statement::volatile(sql!("lifecycle/liveness/mark_online.sql")).of_visible_rows();
+static STALE: Statement = Statement::volatile(sql!("lifecycle/liveness/stale_candidates.sql")).of_whole_tables();
 static SEEN_NOW: Statement = Statement::volatile(sql!("lifecycle/liveness/seen_now.sql"));
 static MARK_OFFLINE: Statement = Statement::volatile(sql!("lifecycle/liveness/mark_offline.sql"));
 
@@ -22,15 +20,10 @@ static MARK_OFFLINE: Statement = Statement::volatile(sql!("lifecycle/liveness/ma
 pub fn mark_online(runtimes: Vec<Uuid>, call: &mut Call) -> i64 {
     let locked = lock_for_status(runtimes);
     let ids: Vec<Uuid> = locked.iter().map(|(id, _)| *id).collect();
-    let seen: Vec<(Uuid, Uuid)> = MARK_ONLINE.rows(&[arg(ids), arg(call.now())], |row| {
-        (row.must(2), row.must(1))
-    });
+    let seen: Vec<(Uuid, Uuid)> = MARK_ONLINE.rows(&[arg(ids), arg(call.now())], |row| (row.must(2), row.must(1)));
     let many = seen.len() as i64;
-    let was_away: HashSet<Uuid> = locked
-        .into_iter()
-        .filter(|(_, status)| status != "online")
-        .map(|(id, _)| id)
-        .collect();
+    let was_away: HashSet<Uuid> =
+        locked.into_iter().filter(|(_, status)| status != "online").map(|(id, _)| id).collect();
     let back = seen.into_iter().filter(|(_, id)| was_away.contains(id));
     call.runtimes("online", back);
     many
@@ -46,9 +39,8 @@ pub fn set_offline(runtimes: &[Uuid], call: &mut Call) -> i64 {
     let mut locked = lock_for_status(runtimes.to_vec());
     locked.retain(|(_, status)| status != "offline");
     let going: Vec<Uuid> = locked.into_iter().map(|(id, _)| id).collect();
-    let changed: Vec<(Uuid, Uuid)> = MARK_OFFLINE.rows(&[arg(going), arg(call.now())], |row| {
-        (row.must(2), row.must(1))
-    });
+    let changed: Vec<(Uuid, Uuid)> =
+        MARK_OFFLINE.rows(&[arg(going), arg(call.now())], |row| (row.must(2), row.must(1)));
     let many = changed.len() as i64;
     call.runtimes("deregister", changed);
     many
@@ -74,9 +66,8 @@ pub fn mark_stale<R>(
         SEEN_NOW.run(&[arg(piece.to_vec()), arg(now)])
     });
     let (written, rows) = writer.runtimes(&stale, "stale_sweep", call, |piece| {
-        MARK_OFFLINE.rows(&[arg(piece.to_vec()), arg(now)], |row| {
-            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
-        })
+        MARK_OFFLINE
+            .rows(&[arg(piece.to_vec()), arg(now)], |row| ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row)))
     });
     writer.keep_out(&stale, written);
     rows

@@ -13,29 +13,19 @@ use crate::postgres::subtransaction;
 static WORKSPACE_KEY_SHARE: Statement =
     Statement::volatile(sql!("lifecycle/lock_set/workspace_key_share.sql")).of_visible_rows();
 static WORKSPACES: Statement = Statement::volatile(sql!("lifecycle/lock_set/workspaces.sql"));
-static AGENTS: Statement =
-    Statement::volatile(sql!("lifecycle/lock_set/agents.sql")).of_visible_rows();
+static AGENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/agents.sql")).of_visible_rows();
 static ISSUES: Statement = Statement::volatile(sql!("lifecycle/lock_set/issues.sql"));
-static RUNTIMES_KEY_SHARE: Statement =
-    Statement::volatile(sql!("lifecycle/lock_set/runtimes_key_share.sql"));
+static RUNTIMES_KEY_SHARE: Statement = Statement::volatile(sql!("lifecycle/lock_set/runtimes_key_share.sql"));
 static RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/lock_set/runtimes.sql"));
-static RUNTIMES_NO_KEY_UPDATE: Statement =
-    Statement::volatile(sql!("lifecycle/lock_set/runtimes_no_key_update.sql"));
+static RUNTIMES_NO_KEY_UPDATE: Statement = Statement::volatile(sql!("lifecycle/lock_set/runtimes_no_key_update.sql"));
 static CHAT_SESSIONS: Statement = Statement::volatile(sql!("lifecycle/lock_set/chat_sessions.sql"));
-static AUTOPILOT_RUNS: Statement =
-    Statement::volatile(sql!("lifecycle/lock_set/autopilot_runs.sql"));
+static AUTOPILOT_RUNS: Statement = Statement::volatile(sql!("lifecycle/lock_set/autopilot_runs.sql"));
 static COMMENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/comments.sql"));
-static TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/tasks.sql"))
-    .of_visible_rows()
-    .by_id();
-static OF_TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/of_tasks.sql"))
-    .of_visible_rows()
-    .by_id();
-static OF_RUN: Statement =
-    Statement::volatile(sql!("lifecycle/lock_set/completion_targets.sql")).by_id();
+static TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/tasks.sql")).of_visible_rows().by_id();
+static OF_TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/of_tasks.sql")).of_visible_rows().by_id();
+static OF_RUN: Statement = Statement::volatile(sql!("lifecycle/lock_set/completion_targets.sql")).by_id();
 static TRY_AGENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_agents.sql"));
-static TRY_CHAT_SESSIONS: Statement =
-    Statement::volatile(sql!("lifecycle/lock_set/try_chat_sessions.sql"));
+static TRY_CHAT_SESSIONS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_chat_sessions.sql"));
 static TRY_TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_tasks.sql")).by_id();
 
 /// How strongly runtimes are locked.
@@ -111,16 +101,7 @@ impl LockSet {
             Runtimes::NoKeyUpdate => &RUNTIMES_NO_KEY_UPDATE,
             Runtimes::Update => &RUNTIMES,
         };
-        let statements = [
-            &WORKSPACES,
-            &AGENTS,
-            &ISSUES,
-            runtimes,
-            &CHAT_SESSIONS,
-            &AUTOPILOT_RUNS,
-            &COMMENTS,
-            &TASKS,
-        ];
+        let statements = [&WORKSPACES, &AGENTS, &ISSUES, runtimes, &CHAT_SESSIONS, &AUTOPILOT_RUNS, &COMMENTS, &TASKS];
         for (statement, ids) in statements.into_iter().zip(self.in_order()) {
             if ids.is_empty() {
                 continue;

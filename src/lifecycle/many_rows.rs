@@ -30,11 +30,7 @@ pub fn write<R>(rows: &[Uuid], checks_deferred: bool, mut work: impl FnMut(&[Uui
     });
     tell(&refused);
     let refused: HashSet<Uuid> = refused.into_iter().map(|(row, _)| row).collect();
-    let others: Vec<Uuid> = rows
-        .iter()
-        .copied()
-        .filter(|row| !refused.contains(row))
-        .collect();
+    let others: Vec<Uuid> = rows.iter().copied().filter(|row| !refused.contains(row)).collect();
     // An error now is none of a single row: it concerns several of them together.
     work(&others)
 }

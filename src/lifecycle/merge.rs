@@ -7,11 +7,9 @@ use super::writer;
 use crate::postgres::statement::{Statement, arg};
 
 static USERS_OF: Statement = Statement::volatile(sql!("lifecycle/merge/agents_using.sql"));
-static REASSIGN_AGENTS: Statement =
-    Statement::volatile(sql!("lifecycle/merge/reassign_agents.sql"));
+static REASSIGN_AGENTS: Statement = Statement::volatile(sql!("lifecycle/merge/reassign_agents.sql"));
 static REASSIGN_TASKS: Statement = Statement::volatile(sql!("lifecycle/merge/reassign_tasks.sql"));
-static RECORD_LEGACY: Statement =
-    Statement::volatile(sql!("lifecycle/merge/record_legacy_daemon_id.sql"));
+static RECORD_LEGACY: Statement = Statement::volatile(sql!("lifecycle/merge/record_legacy_daemon_id.sql"));
 static DELETE: Statement = Statement::volatile(sql!("lifecycle/merge/delete_runtimes.sql"));
 
 /// A runtime that becomes part of another one.
@@ -64,10 +62,7 @@ pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResul
         return MergeResult::default();
     }
     let mut carried = MergeResult::default();
-    let whole = writer::attempt(
-        || (move_users(moves), delete_runtimes(sources(moves))),
-        checks_deferred,
-    );
+    let whole = writer::attempt(|| (move_users(moves), delete_runtimes(sources(moves))), checks_deferred);
     if let Ok(((agents, tasks), deleted)) = whole {
         (carried.agents, carried.tasks) = (agents, tasks);
         for step in moves {
@@ -119,10 +114,7 @@ impl MergeResult {
 
     fn keep(&mut self, step: &RuntimeMerge, state: &str, reason: &str) {
         self.kept.push(step.from);
-        writer::warn(format!(
-            "multica could not merge runtime {} into {}: {state}: {}",
-            step.from, step.to, reason
-        ));
+        writer::warn(format!("multica could not merge runtime {} into {}: {state}: {}", step.from, step.to, reason));
     }
 }
 

@@ -20,17 +20,9 @@ pub fn no_agent(error: Error, id: Uuid) -> Error {
 
 fn said(error: Error, is_other: &Statement, id: Uuid, what_it_is: &'static str) -> Error {
     match error {
-        Error::NotFound {
-            what,
-            id: asked,
-            place,
-            ..
-        } if is_other.row(&[arg(id)], |_| ()).is_some() => Error::NotFound {
-            what,
-            id: asked,
-            place,
-            detail: what_it_is,
-        },
+        Error::NotFound { what, id: asked, place, .. } if is_other.row(&[arg(id)], |_| ()).is_some() => {
+            Error::NotFound { what, id: asked, place, detail: what_it_is }
+        }
         other => other,
     }
 }

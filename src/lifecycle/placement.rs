@@ -5,8 +5,7 @@ use pgrx::Uuid;
 use super::event::{Call, TaskSnapshot};
 use crate::postgres::statement::{Statement, arg};
 
-static BRING_HOME: Statement =
-    Statement::volatile(sql!("lifecycle/placement/bring_home.sql")).by_id();
+static BRING_HOME: Statement = Statement::volatile(sql!("lifecycle/placement/bring_home.sql")).by_id();
 
 /// Moves waiting tasks to the runtimes on which their agents live now, and announces them there. The caller holds the locks
 /// of agents and runtimes. Returns how many it moved.

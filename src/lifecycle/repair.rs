@@ -10,12 +10,9 @@ use super::rows_in_work;
 use super::writer::Writer;
 use crate::postgres::statement::{Statement, arg};
 
-static LEFT_BEHIND: Statement =
-    Statement::volatile(sql!("lifecycle/repair/left_behind.sql")).in_index_order();
-static LOCK_LEFT_BEHIND: Statement =
-    Statement::volatile(sql!("lifecycle/repair/lock_left_behind.sql")).by_id();
-static WITHOUT_WORK: Statement =
-    Statement::volatile(sql!("lifecycle/repair/without_work.sql")).in_index_order();
+static LEFT_BEHIND: Statement = Statement::volatile(sql!("lifecycle/repair/left_behind.sql")).in_index_order();
+static LOCK_LEFT_BEHIND: Statement = Statement::volatile(sql!("lifecycle/repair/lock_left_behind.sql")).by_id();
+static WITHOUT_WORK: Statement = Statement::volatile(sql!("lifecycle/repair/without_work.sql")).in_index_order();
 
 /// What was set right, and whether there may be more.
 #[derive(Default)]
@@ -29,22 +26,17 @@ pub struct Repaired {
 impl Repaired {
     /// `found` rows were looked at of at most `limit`.
     fn of(changed: usize, found: usize, limit: i64) -> Self {
-        Self {
-            changed: changed as i64,
-            more: changed > 0 && found as i64 >= limit,
-        }
+        Self { changed: changed as i64, more: changed > 0 && found as i64 >= limit }
     }
 }
 
 /// Moves at most `limit` tasks that wait on an offline runtime to the runtimes where their agents live now. Rows that others
 /// hold, or that cannot be written, are passed over. Events are recorded with each piece, of the sweep of `call`.
 pub fn tasks_left_behind(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
-    let found: Vec<Uuid> =
-        LEFT_BEHIND.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
+    let found: Vec<Uuid> = LEFT_BEHIND.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
     let moved = writer.rows(&found, |piece| {
         rows_in_work::set(piece);
-        let locked: Vec<(Uuid, Uuid)> =
-            LOCK_LEFT_BEHIND.rows(&[arg(piece.to_vec())], |row| (row.must(1), row.must(2)));
+        let locked: Vec<(Uuid, Uuid)> = LOCK_LEFT_BEHIND.rows(&[arg(piece.to_vec())], |row| (row.must(1), row.must(2)));
         let (tasks, homes): (Vec<_>, Vec<_>) = locked.into_iter().unzip();
         if tasks.is_empty() {
             return 0;
@@ -61,8 +53,7 @@ pub fn tasks_left_behind(limit: i64, writer: &mut Writer, call: &Call) -> Repair
 /// Sets at most `limit` agents to idle that are shown as working and have nothing in flight, otherwise as
 /// [`tasks_left_behind`].
 pub fn agents_without_work(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
-    let found: Vec<Uuid> =
-        WITHOUT_WORK.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
+    let found: Vec<Uuid> = WITHOUT_WORK.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
     let changed = writer.rows(&found, |piece| {
         rows_in_work::set(piece);
         let free = lock_set::try_agents(piece);

@@ -24,10 +24,7 @@ pub struct Verdict {
 /// Of the orphans that were locked, those that still are: one may have been moved to another runtime meanwhile.
 pub fn still_orphans(locked: Vec<Uuid>, runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
     let now: HashSet<Uuid> = orphans_of(runtimes, running).into_iter().collect();
-    locked
-        .into_iter()
-        .filter(|task| now.contains(task))
-        .collect()
+    locked.into_iter().filter(|task| now.contains(task)).collect()
 }
 
 /// Fails tasks whose locks are held, and lets the pipeline follow.
@@ -37,20 +34,12 @@ pub fn verdict(tasks: Vec<Uuid>, reason: &Reason, call: &mut Call) -> Verdict {
     }
     let failed = consequences::fail(tasks, reason, call.now());
     let consequences = consequences::apply_consequences(&failed, |_| true, call);
-    Verdict {
-        failed: failed.iter().map(TaskSnapshot::id).collect(),
-        consequences,
-    }
+    Verdict { failed: failed.iter().map(TaskSnapshot::id).collect(), consequences }
 }
 
 /// A verdict on tasks whose locks are held, passing over those that cannot be written. Each piece that `writer` makes has its
 /// events recorded with it; they are of the sweep of `events`.
-pub fn fail_with_consequences(
-    tasks: &[Uuid],
-    reason: &Reason,
-    writer: &mut Writer,
-    call: &Call,
-) -> Verdict {
+pub fn fail_with_consequences(tasks: &[Uuid], reason: &Reason, writer: &mut Writer, call: &Call) -> Verdict {
     let mut all = Verdict::default();
     let verdicts = writer.rows(tasks, |piece| {
         call.part(|part| {
@@ -81,7 +70,5 @@ pub fn recover(orphans: &[Uuid], call: &Call, checks_deferred: bool) -> Verdict 
 
 /// What is in flight on the runtimes and not in `running`: read without locks.
 pub fn orphans_of(runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
-    ORPHANS.rows(&[arg(runtimes.to_vec()), arg(running.to_vec())], |row| {
-        row.must(1)
-    })
+    ORPHANS.rows(&[arg(runtimes.to_vec()), arg(running.to_vec())], |row| row.must(1))
 }

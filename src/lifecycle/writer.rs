@@ -89,9 +89,7 @@ enum Mode<'a> {
 /// Runs `work` as a whole and, where a row refuses to be written, once more in pieces; what the first run did is rolled back
 /// then. Each row that is refused is named in a WARNING, recorded, and skipped for a while.
 pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) -> R) -> R {
-    let passed_over: Vec<Uuid> = PASSED_OVER
-        .row(&[arg(now)], |row| row.must(1))
-        .unwrap_or_default();
+    let passed_over: Vec<Uuid> = PASSED_OVER.row(&[arg(now)], |row| row.must(1)).unwrap_or_default();
     let checks_deferred = !deferred::is_pending_before();
     let whole = subtransaction::attempt(|later| {
         let mut writer = Writer::new(Mode::Whole(later), checks_deferred, &passed_over);
@@ -148,8 +146,7 @@ impl<'a> Writer<'a> {
 
     /// Whether nothing but refusals is to be expected of the rows that are left.
     pub fn has_given_up(&self) -> bool {
-        self.refused.len() >= MOST_REFUSED
-            && self.passed_over.len() + self.refused.len() >= MANY_PASSED_OVER
+        self.refused.len() >= MOST_REFUSED && self.passed_over.len() + self.refused.len() >= MANY_PASSED_OVER
     }
 
     /// Runtimes and tasks to look past: those that were refused a moment ago or by now.
@@ -179,11 +176,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Lets `work` write the rows: all at once, or those pieces of them of which no row is refused, in their order.
-    pub fn rows<T: Copy + Into<Row>, R>(
-        &mut self,
-        rows: &[T],
-        mut work: impl FnMut(&[T]) -> R,
-    ) -> Vec<R> {
+    pub fn rows<T: Copy + Into<Row>, R>(&mut self, rows: &[T], mut work: impl FnMut(&[T]) -> R) -> Vec<R> {
         if rows.is_empty() {
             return Vec::new();
         }
@@ -246,10 +239,7 @@ impl<'a> Writer<'a> {
             later.open();
             work();
         } else if let Err(refusal) = self.attempt(work) {
-            warn(format!(
-                "multica could not record what it did: {}",
-                refusal.text
-            ));
+            warn(format!("multica could not record what it did: {}", refusal.text));
         }
     }
 
@@ -275,10 +265,7 @@ impl<'a> Writer<'a> {
         };
         let text = match self.kept_out.len() {
             1 => format!("skips {first} for a while: a trigger keeps the row unchanged"),
-            many => format!(
-                "skips {first} and {} others for a while: a trigger keeps the rows unchanged",
-                many - 1
-            ),
+            many => format!("skips {first} and {} others for a while: a trigger keeps the rows unchanged", many - 1),
         };
         warn(format!("multica {text}"));
         let rows = self.kept_out.clone();
@@ -292,11 +279,7 @@ impl<'a> Writer<'a> {
         let Some((_, first)) = self.refused.first() else {
             return;
         };
-        let names: Vec<String> = self
-            .refused
-            .iter()
-            .map(|(row, _)| row.to_string())
-            .collect();
+        let names: Vec<String> = self.refused.iter().map(|(row, _)| row.to_string()).collect();
         let text = format!("skips {} for a while: {}", names.join(", "), first.text);
         let mut ids = Vec::new();
         let mut events = Vec::new();
@@ -330,6 +313,5 @@ pub fn attempt<R>(work: impl FnOnce() -> R, checks_deferred: bool) -> Result<R, 
 
 /// Tells the caller, and the server's log, what did not become an error.
 pub fn warn(message: String) {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "multica")
-        .report(PgLogLevel::WARNING);
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "multica").report(PgLogLevel::WARNING);
 }

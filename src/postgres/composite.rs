@@ -42,9 +42,7 @@ impl<K: Kind> Composite<K> {
     /// The row of a statement, with values that Rust holds for the attributes that the statement lacks.
     pub fn from_row_and(row: &Row, values: &[(&str, Arg)]) -> Self {
         let mut columns = row.columns();
-        row.in_caller_context(|| {
-            Self::form(|name| named(values, name).or_else(|| columns.named(name)))
-        })
+        row.in_caller_context(|| Self::form(|name| named(values, name).or_else(|| columns.named(name))))
     }
 
     /// A row made of values that Rust holds, by attribute name.
@@ -59,15 +57,12 @@ impl<K: Kind> Composite<K> {
             let mut datums = Vec::with_capacity((*desc).natts as usize);
             let mut nulls = Vec::with_capacity((*desc).natts as usize);
             for attribute in attributes(desc) {
-                let found = if attribute.attisdropped {
-                    None
-                } else {
-                    find(name_of(attribute))
-                };
+                let found = if attribute.attisdropped { None } else { find(name_of(attribute)) };
                 let value = found.and_then(|(datum, oid)| {
                     if oid != attribute.atttypid {
                         let name = String::from_utf8_lossy(name_of(attribute));
-                        Error::state(Word::TableConflict,
+                        Error::state(
+                            Word::TableConflict,
                             format!("column \"{name}\" has an unexpected type"),
                             format!("Type {} expects a different type.", K::NAME),
                             "Run SELECT * FROM multica_install(dry_run => true) to see which type it must have.",
@@ -82,10 +77,7 @@ impl<K: Kind> Composite<K> {
             let tuple = pg_sys::heap_form_tuple(desc, datums.as_mut_ptr(), nulls.as_mut_ptr());
             let datum = pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data);
             pg_sys::DecrTupleDescRefCount(desc);
-            Self {
-                datum,
-                kind: PhantomData,
-            }
+            Self { datum, kind: PhantomData }
         }
     }
 }
@@ -139,10 +131,8 @@ unsafe impl<K: Kind> BoxRet for Composite<K> {
 unsafe impl<K: Kind> SqlTranslatable for Composite<K> {
     const TYPE_IDENT: &'static str = K::NAME;
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> =
-        Err(ArgumentError::NotValidAsArgument(K::NAME));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
-        Ok(ReturnsRef::One(SqlMappingRef::As(K::NAME)));
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Err(ArgumentError::NotValidAsArgument(K::NAME));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::As(K::NAME)));
 }
 
 #[cfg(any(test, feature = "pg_test"))]
@@ -152,7 +142,8 @@ mod tests {
 
     /// A fleet with one runtime, and a session in which the type has already been used.
     fn list() -> String {
-        let listed = "SELECT to_jsonb(r) - 'metadata' - 'future' || jsonb_build_object('id', r.id) <> '{}' AND r.name = 'n'
+        let listed =
+            "SELECT to_jsonb(r) - 'metadata' - 'future' || jsonb_build_object('id', r.id) <> '{}' AND r.name = 'n'
                       FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1') AS r";
         format!("SELECT coalesce(bool_and(x), false) FROM ({listed}) AS g (x)")
     }
@@ -202,8 +193,7 @@ mod tests {
     #[pg_test]
     fn column_whose_name_only_begins_like_an_attribute_is_another() {
         one_runtime();
-        Spi::run("ALTER TABLE agent_runtime ADD COLUMN last_seen_at_home text DEFAULT 'never'")
-            .unwrap();
+        Spi::run("ALTER TABLE agent_runtime ADD COLUMN last_seen_at_home text DEFAULT 'never'").unwrap();
         Spi::run("UPDATE agent_runtime SET last_seen_at = '2020-02-02 UTC'").unwrap();
         let listed = "SELECT last_seen_at = '2020-02-02 UTC'
                       FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1')";

@@ -2,8 +2,7 @@
 
 use crate::postgres::statement::{self, Statement};
 
-static LOOSE_EVENT_TRIGGERS: Statement =
-    Statement::stable(sql!("postgres/ddl/event_triggers_without_search_path.sql"));
+static LOOSE_EVENT_TRIGGERS: Statement = Statement::stable(sql!("postgres/ddl/event_triggers_without_search_path.sql"));
 
 /// Runs scripts of DDL in their order. The event triggers that they fire run under the search_path of this extension, as
 /// Postgres sets it for the whole call; an error of a name that is not found there gets a hint about that.

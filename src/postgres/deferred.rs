@@ -7,8 +7,7 @@ use pgrx::prelude::*;
 use crate::postgres::statement::{self, Statement};
 use crate::postgres::subtransaction;
 
-static DEFERRABLE: Statement =
-    Statement::volatile(sql!("postgres/deferred/deferrable.sql")).of_whole_tables();
+static DEFERRABLE: Statement = Statement::volatile(sql!("postgres/deferred/deferrable.sql")).of_whole_tables();
 
 const CHECK: &str = sql!("postgres/deferred/check.sql");
 
@@ -30,8 +29,7 @@ pub fn check() {
 /// As [`check`] where nothing but this table, which is in the search path, was written: looking through the triggers of the
 /// whole database would take longer than the write.
 pub fn check_of(table: &CStr) {
-    let is_pending =
-        unsafe { pg_sys::AfterTriggerPendingOnRel(pg_sys::RelnameGetRelid(table.as_ptr())) };
+    let is_pending = unsafe { pg_sys::AfterTriggerPendingOnRel(pg_sys::RelnameGetRelid(table.as_ptr())) };
     if is_pending {
         check_all();
     }
@@ -43,7 +41,5 @@ fn check_all() {
 
 fn is_pending() -> bool {
     let tables: Vec<pg_sys::Oid> = DEFERRABLE.rows(&[], |row| row.must(1));
-    tables
-        .into_iter()
-        .any(|table| unsafe { pg_sys::AfterTriggerPendingOnRel(table) })
+    tables.into_iter().any(|table| unsafe { pg_sys::AfterTriggerPendingOnRel(table) })
 }

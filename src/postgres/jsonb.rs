@@ -17,27 +17,19 @@ impl Jsonb {
     /// The jsonb of a JSON text that the library wrote itself.
     pub fn read(text: &str) -> Self {
         let text = std::ffi::CString::new(text).expect("JSON text holds no NUL byte");
-        let datum = unsafe {
-            direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())])
-        };
+        let datum = unsafe { direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) };
         Self(datum.expect("jsonb_in returns a value"))
     }
 
     /// Its text, for reading it into a typed struct.
     pub fn text(&self) -> String {
-        let text: Option<&CStr> =
-            unsafe { direct_function_call(pg_sys::jsonb_out, &[Some(self.0)]) };
-        text.map(|text| text.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        let text: Option<&CStr> = unsafe { direct_function_call(pg_sys::jsonb_out, &[Some(self.0)]) };
+        text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
     }
 }
 
 impl FromDatum for Jsonb {
-    unsafe fn from_polymorphic_datum(
-        datum: pg_sys::Datum,
-        is_null: bool,
-        _type: pg_sys::Oid,
-    ) -> Option<Self> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _type: pg_sys::Oid) -> Option<Self> {
         (!is_null).then_some(Self(datum))
     }
 }
@@ -54,9 +46,6 @@ impl IntoDatum for Jsonb {
 
 unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        unsafe {
-            arg.unbox_arg_using_from_datum()
-                .expect("a NULL is an Option")
-        }
+        unsafe { arg.unbox_arg_using_from_datum().expect("a NULL is an Option") }
     }
 }

@@ -27,9 +27,7 @@ pub fn of(caught: Caught) -> Result<Refusal, Caught> {
 /// The SQLSTATE of an error, also where it is none that Postgres knows.
 pub fn sqlstate(caught: &Caught) -> String {
     // SAFETY: the text is static memory of this process, and there is one thread.
-    unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(caught.fields().code())) }
-        .to_string_lossy()
-        .into_owned()
+    unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(caught.fields().code())) }.to_string_lossy().into_owned()
 }
 
 /// An error in one line: message and SQLSTATE, with detail and hint where it has them.
@@ -86,9 +84,7 @@ fn is_user_defined(state: &str) -> bool {
     if NEVER.contains(&class) {
         return false;
     }
-    let code = state.bytes().rev().fold(0, |code, byte| {
-        (code << 6) | (c_int::from(byte - b'0') & 63)
-    });
+    let code = state.bytes().rev().fold(0, |code, byte| (code << 6) | (c_int::from(byte - b'0') & 63));
     PgSqlErrorCode::from(code) == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR
 }
 
@@ -101,15 +97,14 @@ mod tests {
 
     #[pg_test]
     fn only_errors_of_single_rows_are_passed_over() {
-        for state in [
-            "23503", "23001", "23514", "23505", "42501", "P0001", "54000", "55P03", "2BP01",
-            "MY001", "U0001", "99999",
-        ] {
+        for state in
+            ["23503", "23001", "23514", "23505", "42501", "P0001", "54000", "55P03", "2BP01", "MY001", "U0001", "99999"]
+        {
             assert!(may_be_passed_over(state), "{state} is passed over");
         }
         for state in [
-            "57014", "57P01", "57XYZ", "53100", "58030", "XX000", "XX001", "40001", "40P01",
-            "22012", "42703", "42P01", "54001", "55000", "P0002", "25006",
+            "57014", "57P01", "57XYZ", "53100", "58030", "XX000", "XX001", "40001", "40P01", "22012", "42703", "42P01",
+            "54001", "55000", "P0002", "25006",
         ] {
             assert!(!may_be_passed_over(state), "{state} is passed on");
         }

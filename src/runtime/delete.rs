@@ -18,8 +18,7 @@ use crate::postgres::statement::{Statement, arg};
 use crate::types::RuntimeDeleted;
 
 static IN_FLIGHT: Statement = Statement::volatile(sql!("runtime/in_flight_of.sql"));
-static IN_FLIGHT_OF_ARCHIVED: Statement =
-    Statement::volatile(sql!("runtime/in_flight_of_archived.sql"));
+static IN_FLIGHT_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/in_flight_of_archived.sql"));
 static QUEUED_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/queued_of_archived.sql"));
 static HOMES: Statement = Statement::volatile(sql!("runtime/current_runtimes_of_agents.sql"));
 static COUNT_TASKS: Statement = Statement::volatile(sql!("runtime/count_tasks_of_bound.sql"));
@@ -48,12 +47,7 @@ fn ids(statement: &Statement, runtime: Uuid) -> Vec<Uuid> {
 
 /// Locks everything that deleting touches, and that ending the work touches which goes with it: what waits for archived
 /// agents and what `in_flight` finds. `keeping` adds what tasks that will be kept move to.
-fn lock_with_work(
-    workspace: Uuid,
-    runtime: Uuid,
-    in_flight: &Statement,
-    keeping: impl Fn(&mut LockSet),
-) {
+fn lock_with_work(workspace: Uuid, runtime: Uuid, in_flight: &Statement, keeping: impl Fn(&mut LockSet)) {
     lock_with_users(workspace, &[runtime], || {
         let mut ending = ids(in_flight, runtime);
         ending.extend(ids(&QUEUED_OF_ARCHIVED, runtime));
@@ -93,15 +87,9 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
         let kept = history::move_all(runtime);
         // Recorded before the rows go: the events tell the tasks as they are in the tables.
         call.record();
-        let tasks: i64 = COUNT_TASKS
-            .row(&[arg(runtime)], |row| row.must(1))
-            .unwrap_or_default();
-        let agents = unless_referred_to("an archived agent of the runtime", || {
-            DELETE_ARCHIVED.run(&[arg(runtime)])
-        });
-        let deleted = unless_referred_to(format!("runtime {runtime}"), || {
-            delete_runtimes(vec![runtime])
-        });
+        let tasks: i64 = COUNT_TASKS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default();
+        let agents = unless_referred_to("an archived agent of the runtime", || DELETE_ARCHIVED.run(&[arg(runtime)]));
+        let deleted = unless_referred_to(format!("runtime {runtime}"), || delete_runtimes(vec![runtime]));
         if deleted.is_empty() {
             return Err(Error::kept_out(
                 format!("runtime {runtime} could not be deleted"),
@@ -127,8 +115,6 @@ fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
         let workspace = workspace_of(runtime)?;
         lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, |_| ());
         end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, call);
-        Ok(unless_referred_to("an archived agent of the runtime", || {
-            DELETE_ARCHIVED.run(&[arg(runtime)])
-        }) as i64)
+        Ok(unless_referred_to("an archived agent of the runtime", || DELETE_ARCHIVED.run(&[arg(runtime)])) as i64)
     })
 }

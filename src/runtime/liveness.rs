@@ -17,9 +17,8 @@ use crate::postgres::subtransaction::commit_if_not_refused;
 use crate::types::{Beat, RuntimeRef};
 
 static HEARTBEAT: Statement = Statement::volatile(sql!("runtime/heartbeat.sql")).of_visible_rows();
-static HEARTBEAT_MANY: Statement = Statement::volatile(sql!("runtime/heartbeat_many.sql"))
-    .of_visible_rows()
-    .in_id_order();
+static HEARTBEAT_MANY: Statement =
+    Statement::volatile(sql!("runtime/heartbeat_many.sql")).of_visible_rows().in_id_order();
 static COUNT: Statement = Statement::volatile(sql!("runtime/count.sql")).of_visible_rows();
 static STOP_TASKS: Statement = Statement::volatile(sql!("runtime/stop_tasks.sql"));
 
@@ -47,8 +46,8 @@ fn multica_heartbeat(
         let runtime = required("runtime_id", runtime_id)?;
         let running = optional_elements("running_task_ids", running_task_ids)?;
         let now = call.now();
-        let stop: Option<Vec<Uuid>> = running
-            .and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
+        let stop: Option<Vec<Uuid>> =
+            running.and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
         let beat = || {
             HEARTBEAT.row(&[arg(runtime), arg(now)], |row| {
                 Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))])
@@ -93,11 +92,7 @@ fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
 /// The ordinary heartbeats of runtimes that are all online, as far as they exist; returns how many do. None: one of them was not
 /// online, or was refused. All is taken back then, the locks too: that one was passed over, and to lock it now, after others, would not
 /// be the order of the ids.
-fn beat_of_online(
-    runtimes: &[Uuid],
-    now: TimestampWithTimeZone,
-    checks_deferred: bool,
-) -> Option<i64> {
+fn beat_of_online(runtimes: &[Uuid], now: TimestampWithTimeZone, checks_deferred: bool) -> Option<i64> {
     let args = [arg(runtimes.to_vec()), arg(now)];
     let mut seen = 0;
     let all = commit_if_not_refused(|| {
@@ -129,9 +124,7 @@ fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     call(|call| {
         let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
         let checks_deferred = !deferred::is_pending_before();
-        Ok(many_rows::write(&runtimes, checks_deferred, |runtimes| {
-            call.part(|part| set_offline(runtimes, part))
-        }))
+        Ok(many_rows::write(&runtimes, checks_deferred, |runtimes| call.part(|part| set_offline(runtimes, part))))
     })
 }
 

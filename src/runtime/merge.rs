@@ -8,9 +8,7 @@ use crate::argument::{excerpt, not_blank, required};
 use crate::error::{Error, Result};
 use crate::lifecycle::event::call;
 use crate::lifecycle::lock_set::{self, LockSet};
-use crate::lifecycle::merge::{
-    RuntimeMerge, apply_merges, lock_with_users, move_agents, move_tasks, remember,
-};
+use crate::lifecycle::merge::{RuntimeMerge, apply_merges, lock_with_users, move_agents, move_tasks, remember};
 use crate::lifecycle::other_kind::no_runtime;
 use crate::postgres::composite::Composite;
 use crate::postgres::deferred;
@@ -19,18 +17,12 @@ use crate::postgres::statement::{Statement, arg};
 use crate::types::Merged;
 
 static MATCHES: Statement = Statement::volatile(sql!("runtime/find_legacy.sql"));
-static GET_FOR_WORKSPACE: Statement =
-    Statement::volatile(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
+static GET_FOR_WORKSPACE: Statement = Statement::volatile(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/extension/comments/merge.sql",
     name = "merge_comments",
-    requires = [
-        multica_merge_legacy,
-        multica_reassign_agents,
-        multica_reassign_tasks,
-        multica_record_legacy_daemon_id
-    ]
+    requires = [multica_merge_legacy, multica_reassign_agents, multica_reassign_tasks, multica_record_legacy_daemon_id]
 );
 
 struct LegacyRuntime {
@@ -40,12 +32,10 @@ struct LegacyRuntime {
 }
 
 fn matches(workspace: Uuid, provider: &str, daemon_id: &str) -> Vec<LegacyRuntime> {
-    MATCHES.rows(&[arg(workspace), arg(provider), arg(daemon_id)], |row| {
-        LegacyRuntime {
-            id: row.column("id").expect("a runtime has an id"),
-            daemon_id: row.column("daemon_id").unwrap_or_default(),
-            last_seen_at: row.column("last_seen_at"),
-        }
+    MATCHES.rows(&[arg(workspace), arg(provider), arg(daemon_id)], |row| LegacyRuntime {
+        id: row.column("id").expect("a runtime has an id"),
+        daemon_id: row.column("daemon_id").unwrap_or_default(),
+        last_seen_at: row.column("last_seen_at"),
     })
 }
 
@@ -60,18 +50,12 @@ fn target(found: &[LegacyRuntime], into: Option<Uuid>, daemon_id: &str) -> Optio
 fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option<String>> {
     GET_FOR_WORKSPACE
         .row(&[arg(runtime), arg(workspace)], |row| {
-            (
-                row.column::<String>("provider"),
-                row.column::<String>("daemon_id"),
-            )
+            (row.column::<String>("provider"), row.column::<String>("daemon_id"))
         })
         .filter(|(of, _)| of.as_deref() == Some(provider))
         .map(|(_, daemon_id)| daemon_id)
         .ok_or_else(|| {
-            let place = format!(
-                "workspace {workspace} with provider \"{}\"",
-                excerpt(provider)
-            );
+            let place = format!("workspace {workspace} with provider \"{}\"", excerpt(provider));
             no_runtime(Error::not_found_in("runtime", runtime, place), runtime)
         })
 }
@@ -96,11 +80,7 @@ fn multica_merge_legacy(
         };
         known_as(into_runtime_id)?;
         let found = matches(workspace, provider, daemon_id);
-        let mut locked: Vec<Uuid> = found
-            .iter()
-            .map(|row| row.id)
-            .chain(into_runtime_id)
-            .collect();
+        let mut locked: Vec<Uuid> = found.iter().map(|row| row.id).chain(into_runtime_id).collect();
         locked.sort_unstable();
         locked.dedup();
         if locked.len() > 1 {
@@ -116,17 +96,12 @@ fn multica_merge_legacy(
             .map(|to| {
                 let old = found.into_iter().filter(|row| row.id != to);
                 old.map(|row| {
-                    let remember = if own.as_deref() == Some(daemon_id) || into_runtime_id.is_none()
-                    {
+                    let remember = if own.as_deref() == Some(daemon_id) || into_runtime_id.is_none() {
                         row.daemon_id
                     } else {
                         daemon_id.to_string()
                     };
-                    RuntimeMerge {
-                        from: row.id,
-                        to,
-                        remember,
-                    }
+                    RuntimeMerge { from: row.id, to, remember }
                 })
                 .collect()
             })
@@ -183,10 +158,7 @@ fn multica_reassign_tasks(old_runtime_id: Option<Uuid>, new_runtime_id: Option<U
 /// Remembers an earlier identity of a runtime; the first one stays (RecordRuntimeLegacyDaemonID). True: recorded.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_record_legacy_daemon_id(
-    runtime_id: Option<Uuid>,
-    legacy_daemon_id: Option<String>,
-) -> bool {
+fn multica_record_legacy_daemon_id(runtime_id: Option<Uuid>, legacy_daemon_id: Option<String>) -> bool {
     entry(|| {
         let runtime = required("runtime_id", runtime_id)?;
         let legacy = required("legacy_daemon_id", legacy_daemon_id)?;

@@ -35,11 +35,7 @@ struct ExistingRuntime {
     legacy: bool,
 }
 
-fn existing(
-    workspace: Uuid,
-    registration: &Registration,
-    providers: &[String],
-) -> Vec<ExistingRuntime> {
+fn existing(workspace: Uuid, registration: &Registration, providers: &[String]) -> Vec<ExistingRuntime> {
     let args = [
         arg(workspace),
         arg(registration.daemon_id.clone()),
@@ -57,10 +53,7 @@ fn existing(
 /// The identity to remember for a merged row: as the daemon sent it.
 fn as_sent(registration: &Registration, daemon_id: &str) -> String {
     let folded = daemon_id.to_ascii_lowercase();
-    let sent = registration
-        .legacy_daemon_ids
-        .iter()
-        .find(|id| id.to_ascii_lowercase() == folded);
+    let sent = registration.legacy_daemon_ids.iter().find(|id| id.to_ascii_lowercase() == folded);
     sent.cloned().unwrap_or_else(|| daemon_id.to_string())
 }
 
@@ -82,11 +75,7 @@ fn multica_register(
         let before = existing(workspace, &registration, &providers);
         let ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
         let running: Vec<Uuid> = registration.running().collect();
-        let orphans = if registration.recover {
-            orphans_of(&ids, &running)
-        } else {
-            Vec::new()
-        };
+        let orphans = if registration.recover { orphans_of(&ids, &running) } else { Vec::new() };
         let of_orphans = || LockSet::of_tasks(orphans.clone());
         if before.iter().any(|row| row.legacy) {
             lock_with_users(workspace, &ids, of_orphans);
@@ -109,28 +98,16 @@ fn multica_register(
             names: named.iter().map(|entry| entry.name.clone()).collect(),
             providers: providers.clone(),
             statuses: named.iter().map(|entry| entry.status.clone()).collect(),
-            device_infos: named
-                .iter()
-                .map(|entry| entry.device_info.clone())
-                .collect(),
-            metadata: named
-                .iter()
-                .map(|entry| Jsonb::read(&entry.metadata))
-                .collect(),
+            device_infos: named.iter().map(|entry| entry.device_info.clone()).collect(),
+            metadata: named.iter().map(|entry| Jsonb::read(&entry.metadata)).collect(),
             owner: owner_id,
         };
         let written: Vec<(String, Uuid, bool)> = upsert.write(now, |row| {
             let inserted = row.column("inserted").unwrap_or_default();
-            (
-                row.column("provider").unwrap_or_default(),
-                row.must(1),
-                inserted,
-            )
+            (row.column("provider").unwrap_or_default(), row.must(1), inserted)
         });
-        let by_provider: HashMap<&str, (Uuid, bool)> = written
-            .iter()
-            .map(|(provider, id, inserted)| (provider.as_str(), (*id, *inserted)))
-            .collect();
+        let by_provider: HashMap<&str, (Uuid, bool)> =
+            written.iter().map(|(provider, id, inserted)| (provider.as_str(), (*id, *inserted))).collect();
         let in_order = providers
             .iter()
             .map(|provider| {
@@ -152,19 +129,12 @@ fn multica_register(
         let kept = apply_merges(&moves, checks_deferred).kept;
 
         recover(&orphans, call, checks_deferred);
-        call.runtimes(
-            "register",
-            written.iter().map(|(_, id, _)| (workspace, *id)),
-        );
+        call.runtimes("register", written.iter().map(|(_, id, _)| (workspace, *id)));
 
         let mut merged: HashMap<Uuid, i64> = HashMap::new();
         let mut not_merged: HashMap<Uuid, i64> = HashMap::new();
         for step in &moves {
-            let counted = if kept.contains(&step.from) {
-                &mut not_merged
-            } else {
-                &mut merged
-            };
+            let counted = if kept.contains(&step.from) { &mut not_merged } else { &mut merged };
             *counted.entry(step.to).or_default() += 1;
         }
         let ids: Vec<Uuid> = in_order.iter().map(|(id, _)| *id).collect();
@@ -174,9 +144,6 @@ fn multica_register(
         };
         let (merged, not_merged) = (of_each(merged), of_each(not_merged));
         let inserted: Vec<bool> = in_order.iter().map(|(_, inserted)| *inserted).collect();
-        Ok(set(REGISTERED.rows(
-            &[arg(ids), arg(inserted), arg(merged), arg(not_merged)],
-            Composite::from_row,
-        )))
+        Ok(set(REGISTERED.rows(&[arg(ids), arg(inserted), arg(merged), arg(not_merged)], Composite::from_row)))
     })
 }

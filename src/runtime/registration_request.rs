@@ -13,15 +13,8 @@ use crate::argument::{excerpt, key, one_of};
 use crate::error::{Error, Result};
 
 /// The keys of a registration that are read.
-const KEYS: &[&str] = &[
-    "daemon_id",
-    "legacy_daemon_ids",
-    "device_name",
-    "cli_version",
-    "launched_by",
-    "recover",
-    "runtimes",
-];
+const KEYS: &[&str] =
+    &["daemon_id", "legacy_daemon_ids", "device_name", "cli_version", "launched_by", "recover", "runtimes"];
 
 /// The keys of each of its runtimes that are read.
 const RUNTIME_KEYS: &[&str] = &["name", "type", "provider", "version", "status", "running"];
@@ -96,25 +89,17 @@ impl Registration {
     pub fn read(text: &str) -> Result<Self> {
         let mut unknown = UnknownKeys::default();
         let mut ignored = |path: serde_ignored::Path| {
-            unknown.push(
-                &path,
-                if in_runtime(&path) {
-                    RUNTIME_KEYS
-                } else {
-                    KEYS
-                },
-            );
+            unknown.push(&path, if in_runtime(&path) { RUNTIME_KEYS } else { KEYS });
         };
         let mut reader = serde_json::Deserializer::from_str(text);
         let reader = serde_ignored::Deserializer::new(&mut reader, &mut ignored);
-        let Object(mut registration): Object<Self> = serde_path_to_error::deserialize(reader)
-            .map_err(|error| {
-                let path = match error.path().to_string().as_str() {
-                    "." => "registration".to_string(),
-                    path => format!("registration.{path}"),
-                };
-                malformed(path, &error.into_inner().to_string())
-            })?;
+        let Object(mut registration): Object<Self> = serde_path_to_error::deserialize(reader).map_err(|error| {
+            let path = match error.path().to_string().as_str() {
+                "." => "registration".to_string(),
+                path => format!("registration.{path}"),
+            };
+            malformed(path, &error.into_inner().to_string())
+        })?;
         registration.daemon_id = registration.daemon_id.trim().to_string();
         key("registration.daemon_id", &registration.daemon_id)?;
         registration.legacy_daemon_ids = registration
@@ -124,11 +109,7 @@ impl Registration {
             .filter(|id| !id.is_empty() && *id != registration.daemon_id)
             .collect();
         if registration.runtimes.is_empty() {
-            return Err(Error::invalid(
-                "registration.runtimes",
-                "must not be empty",
-                "Pass at least one runtime.",
-            ));
+            return Err(Error::invalid("registration.runtimes", "must not be empty", "Pass at least one runtime."));
         }
         unknown.warn("registration");
         Ok(registration)
@@ -155,11 +136,7 @@ impl Registration {
                     "" => "online",
                     status => status,
                 };
-                one_of(
-                    &format!("registration.runtimes[{at}].status"),
-                    status,
-                    &STATUSES,
-                )?;
+                one_of(&format!("registration.runtimes[{at}].status"), status, &STATUSES)?;
                 Ok(self.entry(entry, provider, status, device))
             })
             .collect()
@@ -172,10 +149,7 @@ impl Registration {
             ("", device) => format!("{provider} ({device})"),
             (name, _) => name.to_string(),
         };
-        let device_info = [device, version]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>();
+        let device_info = [device, version].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
         let metadata = serde_json::json!({
             "version": version,
             "cli_version": trimmed(&self.cli_version),
@@ -192,10 +166,7 @@ impl Registration {
 
     /// The tasks that the daemon still runs, of all its runtimes.
     pub fn running(&self) -> impl Iterator<Item = pgrx::Uuid> + '_ {
-        let ids = self
-            .runtimes
-            .iter()
-            .flat_map(|Object(entry)| &entry.running);
+        let ids = self.runtimes.iter().flat_map(|Object(entry)| &entry.running);
         ids.map(|id| pgrx::Uuid::from_bytes(*id.as_bytes()))
     }
 }
@@ -214,10 +185,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                map: A,
-            ) -> std::result::Result<Self::Value, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Self::Value, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Object)
             }
         }
@@ -239,11 +207,9 @@ fn provider_of(entry: &Entry, at: usize) -> Result<&str> {
         ("", "") => Err(wrong("must have a type or a provider".to_string())),
         ("", provider) => Ok(provider),
         (kind, provider) if provider.is_empty() || provider == kind => Ok(kind),
-        (kind, provider) => Err(wrong(format!(
-            "type \"{}\" and provider \"{}\" differ",
-            excerpt(kind),
-            excerpt(provider)
-        ))),
+        (kind, provider) => {
+            Err(wrong(format!("type \"{}\" and provider \"{}\" differ", excerpt(kind), excerpt(provider))))
+        }
     }
 }
 
@@ -294,45 +260,20 @@ mod tests {
         };
         for (device, runtime, name, info) in [
             ("", r#"{"provider": "claude"}"#, "claude", ""),
-            (
-                " box ",
-                r#"{"type": "claude", "provider": " claude "}"#,
-                "claude (box)",
-                "box",
-            ),
-            (
-                "box",
-                r#"{"type": " claude ", "version": " 2 "}"#,
-                "claude (box)",
-                "box - 2",
-            ),
+            (" box ", r#"{"type": "claude", "provider": " claude "}"#, "claude (box)", "box"),
+            ("box", r#"{"type": " claude ", "version": " 2 "}"#, "claude (box)", "box - 2"),
             ("", r#"{"type": "claude", "version": "2"}"#, "claude", "2"),
-            (
-                "box",
-                r#"{"type": "claude", "name": " mine "}"#,
-                "mine",
-                "box",
-            ),
-            (
-                "box",
-                r#"{"type": "claude", "name": "  "}"#,
-                "claude (box)",
-                "box",
-            ),
+            ("box", r#"{"type": "claude", "name": " mine "}"#, "mine", "box"),
+            ("box", r#"{"type": "claude", "name": "  "}"#, "claude (box)", "box"),
         ] {
             let found = named(&document(device, runtime));
-            assert_eq!(
-                (found[0].name.as_str(), found[0].device_info.as_str()),
-                (name, info)
-            );
+            assert_eq!((found[0].name.as_str(), found[0].device_info.as_str()), (name, info));
         }
     }
 
     #[pg_test]
     fn blank_status_is_online_and_an_unknown_one_refused() {
-        let status = |word: &str| {
-            format!(r#"{{"daemon_id": "d", "runtimes": [{{"type": "t", "status": {word}}}]}}"#)
-        };
+        let status = |word: &str| format!(r#"{{"daemon_id": "d", "runtimes": [{{"type": "t", "status": {word}}}]}}"#);
         assert_eq!(named(&status("null"))[0].status, "online");
         assert_eq!(named(&status(r#"" ""#))[0].status, "online");
         assert_eq!(named(&status(r#""offline""#))[0].status, "offline");
@@ -341,7 +282,8 @@ mod tests {
 
     #[pg_test]
     fn own_and_blank_identities_are_no_earlier_ones() {
-        let text = r#"{"daemon_id": " d ", "legacy_daemon_ids": ["", " d", " old ", "D"], "runtimes": [{"type": "t"}]}"#;
+        let text =
+            r#"{"daemon_id": " d ", "legacy_daemon_ids": ["", " d", " old ", "D"], "runtimes": [{"type": "t"}]}"#;
         let read = Registration::read(text).unwrap();
         assert_eq!(read.daemon_id, "d");
         assert_eq!(read.legacy_daemon_ids, ["old", "D"]);
@@ -349,29 +291,16 @@ mod tests {
 
     #[pg_test]
     fn arrays_are_not_read_as_objects() {
-        assert!(
-            wrong(r#"["d", [], null, null, null, false, [{}]]"#).contains("expected an object")
-        );
-        assert!(
-            wrong(r#"{"daemon_id": "d", "runtimes": [{}, ["n", "t"]]}"#)
-                .contains("registration.runtimes[1]")
-        );
+        assert!(wrong(r#"["d", [], null, null, null, false, [{}]]"#).contains("expected an object"));
+        assert!(wrong(r#"{"daemon_id": "d", "runtimes": [{}, ["n", "t"]]}"#).contains("registration.runtimes[1]"));
         assert!(wrong("{}").starts_with("argument \"registration\":"));
     }
 
     #[pg_test]
     fn a_runtime_without_one_provider_is_refused() {
-        for runtime in [
-            "{}",
-            r#"{"type": " "}"#,
-            r#"{"name": "claude"}"#,
-            r#"{"type": "a", "provider": "b"}"#,
-        ] {
+        for runtime in ["{}", r#"{"type": " "}"#, r#"{"name": "claude"}"#, r#"{"type": "a", "provider": "b"}"#] {
             let text = format!(r#"{{"daemon_id": "d", "runtimes": [{{"type": "t"}}, {runtime}]}}"#);
-            assert!(
-                wrong(&text).contains("registration.runtimes[1]\":"),
-                "{runtime}"
-            );
+            assert!(wrong(&text).contains("registration.runtimes[1]\":"), "{runtime}");
         }
     }
 

@@ -19,15 +19,12 @@ pub const STATUSES: [&str; 2] = ["online", "offline"];
 const MODES: [&str; 2] = ["local", "cloud"];
 
 static LIST: Statement = Statement::stable(sql!("runtime/list.sql")).of_visible_rows();
-static LIST_BY_OWNER: Statement =
-    Statement::stable(sql!("runtime/list_by_owner.sql")).of_visible_rows();
+static LIST_BY_OWNER: Statement = Statement::stable(sql!("runtime/list_by_owner.sql")).of_visible_rows();
 static GET: Statement = Statement::stable(sql!("runtime/get.sql")).of_visible_rows();
-static GET_FOR_WORKSPACE: Statement =
-    Statement::stable(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
+static GET_FOR_WORKSPACE: Statement = Statement::stable(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
 static FIND_LEGACY: Statement = Statement::stable(sql!("runtime/find_legacy.sql"));
 static UPSERT: Statement = Statement::volatile(sql!("runtime/upsert.sql"));
-static COUNT_ACTIVE_AGENTS: Statement =
-    Statement::volatile(sql!("runtime/count_active_agents.sql"));
+static COUNT_ACTIVE_AGENTS: Statement = Statement::volatile(sql!("runtime/count_active_agents.sql"));
 
 extension_sql_file!(
     "../../sql/extension/comments/registry.sql",
@@ -63,9 +60,7 @@ fn multica_list_runtimes_by_owner(
     entry(|| {
         let workspace = required("workspace_id", workspace_id)?;
         let owner = required("owner_id", owner_id)?;
-        Ok(set(
-            LIST_BY_OWNER.rows(&[arg(workspace), arg(owner)], Composite::from_row)
-        ))
+        Ok(set(LIST_BY_OWNER.rows(&[arg(workspace), arg(owner)], Composite::from_row)))
     })
 }
 
@@ -89,10 +84,7 @@ fn multica_get_runtime_for_workspace(
     entry(|| {
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = required("workspace_id", workspace_id)?;
-        Ok(set(GET_FOR_WORKSPACE.rows(
-            &[arg(runtime), arg(workspace)],
-            Composite::from_row,
-        )))
+        Ok(set(GET_FOR_WORKSPACE.rows(&[arg(runtime), arg(workspace)], Composite::from_row)))
     })
 }
 
@@ -127,15 +119,12 @@ fn multica_count_active_agents(runtime_id: Option<Uuid>) -> i64 {
 
 /// How many agents that are not archived are bound to a runtime, as of now and not of the caller's snapshot.
 pub fn count_active_agents(runtime: Uuid) -> i64 {
-    COUNT_ACTIVE_AGENTS
-        .row(&[arg(runtime)], |row| row.must(1))
-        .unwrap_or_default()
+    COUNT_ACTIVE_AGENTS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default()
 }
 
 /// Fails with P0002 where the runtime does not exist; otherwise returns its workspace.
 pub fn workspace_of(runtime: Uuid) -> Result<Uuid> {
-    static WORKSPACE: Statement =
-        Statement::volatile(sql!("runtime/workspace_of.sql")).of_visible_rows();
+    static WORKSPACE: Statement = Statement::volatile(sql!("runtime/workspace_of.sql")).of_visible_rows();
     WORKSPACE
         .row(&[arg(runtime)], |row| row.must(1))
         .ok_or_else(|| no_runtime(Error::not_found("runtime", runtime), runtime))
@@ -191,10 +180,7 @@ impl Upsert {
 /// A trigger can keep a row out of the table, or make another provider of it.
 pub fn kept_out(provider: &str) -> Error {
     Error::kept_out(
-        format!(
-            "the runtime of provider \"{}\" could not be written",
-            excerpt(provider)
-        ),
+        format!("the runtime of provider \"{}\" could not be written", excerpt(provider)),
         "A trigger on agent_runtime rejects the row, or changes its provider.",
     )
 }

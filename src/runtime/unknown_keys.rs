@@ -32,11 +32,7 @@ impl UnknownKeys {
             _ => "",
         };
         let nearest = nearest(key, known).map(|name| format!(" (did you mean \"{name}\"?)"));
-        self.found.push(format!(
-            "{}{}",
-            excerpt(&shown(path)),
-            nearest.unwrap_or_default()
-        ));
+        self.found.push(format!("{}{}", excerpt(&shown(path)), nearest.unwrap_or_default()));
     }
 
     /// Raises a WARNING that names them, if there are any.
@@ -67,9 +63,7 @@ fn shown(path: &Path) -> String {
             above if above.is_empty() => key.clone(),
             above => format!("{above}.{key}"),
         },
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => shown(parent),
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => shown(parent),
     }
 }
 

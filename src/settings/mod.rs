@@ -31,8 +31,7 @@ static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(true);
 static SWEEP_BUDGET: GucSetting<i32> = GucSetting::<i32>::new(0);
 static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30_000);
-static LAUNCHER_DATABASE: GucSetting<Option<CString>> =
-    GucSetting::<Option<CString>>::new(Some(c"postgres"));
+static LAUNCHER_DATABASE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"postgres"));
 static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
 
 /// Seconds without a sign of life after which a runtime counts as dead.
@@ -175,16 +174,7 @@ pub fn define() {
         ),
     ];
     for (name, short, long, setting, least, unit) in spans {
-        GucRegistry::define_int_guc(
-            name,
-            short,
-            long,
-            setting,
-            least,
-            i32::MAX,
-            GucContext::Userset,
-            unit,
-        );
+        GucRegistry::define_int_guc(name, short, long, setting, least, i32::MAX, GucContext::Userset, unit);
     }
     GucRegistry::define_int_guc(
         c"multica.batch_size",

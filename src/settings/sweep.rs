@@ -19,14 +19,10 @@ pub unsafe extern "C-unwind" fn check(
     // SAFETY: Postgres hands over the new value.
     let is_on = unsafe { *value } == Sweep::On as c_int;
     match source {
-        PGC_S_CLIENT | PGC_S_SESSION if unsafe { pg_sys::ParallelWorkerNumber } < 0 => {
-            say(PgLogLevel::NOTICE)
-        }
+        PGC_S_CLIENT | PGC_S_SESSION if unsafe { pg_sys::ParallelWorkerNumber } < 0 => say(PgLogLevel::NOTICE),
         PGC_S_TEST | PGC_S_FILE if command_is_for_another_scope() => say(PgLogLevel::NOTICE),
         // Every process reads the configuration file; one line is enough.
-        PGC_S_FILE | PGC_S_ARGV if is_on && unsafe { !pg_sys::IsUnderPostmaster } => {
-            say(PgLogLevel::LOG)
-        }
+        PGC_S_FILE | PGC_S_ARGV if is_on && unsafe { !pg_sys::IsUnderPostmaster } => say(PgLogLevel::LOG),
         _ => (),
     }
     true
@@ -44,10 +40,7 @@ fn command_is_for_another_scope() -> bool {
         let statement = pg_sys::list_nth((*portal).stmts, 0).cast::<pg_sys::PlannedStmt>();
         let utility = (*statement).utilityStmt;
         !utility.is_null()
-            && matches!(
-                (*utility).type_,
-                pg_sys::NodeTag::T_AlterRoleSetStmt | pg_sys::NodeTag::T_AlterSystemStmt
-            )
+            && matches!((*utility).type_, pg_sys::NodeTag::T_AlterRoleSetStmt | pg_sys::NodeTag::T_AlterSystemStmt)
     }
 }
 

@@ -34,10 +34,7 @@ struct Reached {
 
 impl Reached {
     const fn nowhere() -> Self {
-        Self {
-            committed: Cell::new(Cursor(None, None)),
-            at_commit: Cell::new(None),
-        }
+        Self { committed: Cell::new(Cursor(None, None)), at_commit: Cell::new(None) }
     }
 }
 
@@ -49,9 +46,7 @@ thread_local! {
 /// Tasks of offline runtimes.
 pub static OF_OFFLINE: Backlog = Backlog { reached: &OFFLINE };
 /// Tasks that took too long.
-pub static OF_TIMED_OUT: Backlog = Backlog {
-    reached: &TIMED_OUT,
-};
+pub static OF_TIMED_OUT: Backlog = Backlog { reached: &TIMED_OUT };
 
 /// A stage's backlog.
 pub struct Backlog {
@@ -89,23 +84,13 @@ fn look(candidates: &Statement, args: &[Arg]) -> Found {
 impl Backlog {
     /// At most `limit` tasks, `exclude` not among them. One look, so that no more rows than that are ever locked: those
     /// of which another session holds something are left for the next sweep, which begins behind them.
-    pub fn next(
-        &self,
-        candidates: &Statement,
-        exclude: &[Uuid],
-        limit: i64,
-        args: impl Arguments,
-    ) -> Taken {
+    pub fn next(&self, candidates: &Statement, exclude: &[Uuid], limit: i64, args: impl Arguments) -> Taken {
         let from = self.reached.with(|reached| reached.committed.get());
         let first = look(candidates, &args(exclude.to_vec(), Some(limit), from));
         let full = first.found.len() as i64 >= limit;
         let mut tasks = lock_set::try_tasks(&first.found);
         if full || from.is_start() {
-            self.reach(if full {
-                first.through
-            } else {
-                Cursor::default()
-            });
+            self.reach(if full { first.through } else { Cursor::default() });
             return Taken { tasks, more: full };
         }
         // The end: what was passed over on the way there, or came in behind, gets its turn.
@@ -114,11 +99,7 @@ impl Backlog {
         let again = look(candidates, &args(seen, Some(room), Cursor::default()));
         let passed_over = lock_set::try_tasks(&again.found);
         let more = again.found.len() as i64 >= room && !passed_over.is_empty();
-        self.reach(if more {
-            again.through
-        } else {
-            Cursor::default()
-        });
+        self.reach(if more { again.through } else { Cursor::default() });
         tasks.extend(passed_over);
         Taken { tasks, more }
     }
@@ -145,12 +126,7 @@ impl Backlog {
 
 /// The same from the start and without a bound on looking, for a call with a limit: the statement runs again
 /// while rows that other sessions hold leave room below `limit`. `exclude` are not among them.
-pub fn take(
-    candidates: &Statement,
-    exclude: &[Uuid],
-    limit: Option<i64>,
-    args: impl Arguments,
-) -> Vec<Uuid> {
+pub fn take(candidates: &Statement, exclude: &[Uuid], limit: Option<i64>, args: impl Arguments) -> Vec<Uuid> {
     let mut taken: Vec<Uuid> = Vec::new();
     let mut seen = exclude.to_vec();
     loop {

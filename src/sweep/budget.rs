@@ -20,10 +20,7 @@ impl Budget {
             0 => None,
             ms => Some(Duration::from_millis(ms)),
         };
-        Self {
-            began: Instant::now(),
-            limit,
-        }
+        Self { began: Instant::now(), limit }
     }
 
     /// How long the sweep has taken.

@@ -54,12 +54,7 @@ struct Done {
 
 impl Done {
     fn anything(&self) -> bool {
-        self.runtimes_offline
-            + self.tasks_failed
-            + self.tasks_timed_out
-            + self.runtimes_deleted
-            + self.repaired
-            > 0
+        self.runtimes_offline + self.tasks_failed + self.tasks_timed_out + self.runtimes_deleted + self.repaired > 0
     }
 }
 
@@ -81,10 +76,7 @@ fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> 
             ("tasks_timed_out", arg(done.tasks_timed_out)),
             ("tasks_retried", arg(done.consequences.retried())),
             ("issues_reset", arg(done.consequences.issues_reset)),
-            (
-                "agents_reconciled",
-                arg(done.consequences.agents_reconciled),
-            ),
+            ("agents_reconciled", arg(done.consequences.agents_reconciled)),
             ("runtimes_deleted", arg(done.runtimes_deleted)),
             ("more", arg(done.more)),
         ]))
@@ -167,14 +159,10 @@ impl Sweep {
                 more
             })
         });
-        let (dispatch, running) = (
-            settings::dispatch_timeout_secs(),
-            settings::running_timeout_secs(),
-        );
+        let (dispatch, running) = (settings::dispatch_timeout_secs(), settings::running_timeout_secs());
         self.stage(done, |done| {
             self.budget.spend(batch, |piece| {
-                let (verdict, more) =
-                    stages::fail_timed_out(dispatch, running, piece, writer, call);
+                let (verdict, more) = stages::fail_timed_out(dispatch, running, piece, writer, call);
                 done.tasks_timed_out += verdict.failed.len() as i64;
                 done.consequences += verdict.consequences;
                 more
@@ -197,8 +185,7 @@ impl Sweep {
         let Self { now, batch, .. } = *self;
         let ttl = settings::runtime_ttl_secs();
         self.stage(done, |done| {
-            let (deleted, more) =
-                collection::delete_expired(ttl, Some(batch), writer, call, |_| ());
+            let (deleted, more) = collection::delete_expired(ttl, Some(batch), writer, call, |_| ());
             done.runtimes_deleted = deleted.len() as i64;
             more
         });
@@ -217,9 +204,7 @@ impl Sweep {
         if event::lock_state() {
             match self.continues {
                 None => RECORD.run(&with_figures(vec![arg(self.now), arg(took)], done)),
-                Some(began) => {
-                    RECORD_DELETED.run(&[arg(began), arg(took), arg(done.runtimes_deleted)])
-                }
+                Some(began) => RECORD_DELETED.run(&[arg(began), arg(took), arg(done.runtimes_deleted)]),
             };
         }
         if is_counting() {

@@ -56,10 +56,7 @@ impl Part {
                             sweep.housekeeping(writer, &mut done, call);
                         }
                         sweep.finish(writer, &mut done, call);
-                        let begun = Begun {
-                            id: sweep.id,
-                            counted: done.anything().then_some(sweep.now),
-                        };
+                        let begun = Begun { id: sweep.id, counted: done.anything().then_some(sweep.now) };
                         (has_written.then_some(Self::Housekeeping(begun)), done.more)
                     })
                 });
@@ -92,10 +89,7 @@ thread_local! {
 /// One part of a sweep, for the procedure that commits between them.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_sweep_part(
-    part: Option<&str>,
-    stale_secs: default!(Option<f64>, "NULL"),
-) -> &'static str {
+fn multica_sweep_part(part: Option<&str>, stale_secs: default!(Option<f64>, "NULL")) -> &'static str {
     entry(|| {
         let part = required("part", part)?;
         one_of("part", part, &[VERDICTS, HOUSEKEEPING])?;

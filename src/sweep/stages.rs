@@ -11,9 +11,7 @@ use crate::lifecycle::consequences::{self};
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::lock_set::LockSet;
 use crate::lifecycle::rows_in_work;
-use crate::lifecycle::verdict::{
-    Verdict, fail_with_consequences, orphans_of, recover, still_orphans,
-};
+use crate::lifecycle::verdict::{Verdict, fail_with_consequences, orphans_of, recover, still_orphans};
 use crate::lifecycle::writer::{self, Writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
@@ -23,10 +21,8 @@ use crate::settings;
 use crate::task;
 use crate::types;
 
-static OFFLINE: Statement =
-    Statement::volatile(sql!("sweep/offline_candidates.sql")).in_index_order();
-static TIMED_OUT: Statement =
-    Statement::volatile(sql!("sweep/timed_out_candidates.sql")).in_index_order();
+static OFFLINE: Statement = Statement::volatile(sql!("sweep/offline_candidates.sql")).in_index_order();
+static TIMED_OUT: Statement = Statement::volatile(sql!("sweep/timed_out_candidates.sql")).in_index_order();
 static AHEAD: Statement = Statement::volatile(sql!("sweep/ahead_of_clock.sql")).in_index_order();
 static BEGINS_NOW: Statement = Statement::volatile(sql!("sweep/begins_now.sql")).by_id();
 static FAILED: Statement = Statement::volatile(sql!("sweep/failed.sql"));
@@ -52,25 +48,12 @@ fn of_offline(secs: f64, now: TimestampWithTimeZone) -> impl Arguments {
 /// Tasks that were dispatched or running for too long.
 fn timed_out(dispatch_secs: f64, running_secs: f64, now: TimestampWithTimeZone) -> impl Arguments {
     move |seen, limit, Cursor(dispatched, running)| {
-        vec![
-            arg(now),
-            arg(dispatch_secs),
-            arg(running_secs),
-            arg(seen),
-            arg(limit),
-            arg(dispatched),
-            arg(running),
-        ]
+        vec![arg(now), arg(dispatch_secs), arg(running_secs), arg(seen), arg(limit), arg(dispatched), arg(running)]
     }
 }
 
 /// A sweep's next tasks of offline runtimes, at most `limit`. The second value is whether there may be more.
-pub fn fail_of_offline(
-    grace_secs: f64,
-    limit: i64,
-    writer: &mut Writer,
-    call: &Call,
-) -> (Verdict, bool) {
+pub fn fail_of_offline(grace_secs: f64, limit: i64, writer: &mut Writer, call: &Call) -> (Verdict, bool) {
     let question = of_offline(grace_secs, call.now());
     let next = OF_OFFLINE.next(&OFFLINE, &writer.exclude(), limit, question);
     let verdict = fail_with_consequences(&next.tasks, &consequences::RUNTIME_OFFLINE, writer, call);
@@ -182,19 +165,15 @@ fn multica_recover_orphans(
 /// twice does nothing the second time.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_handle_failed_tasks(
-    task_ids: Option<Vec<Option<Uuid>>>,
-) -> Composite<types::Consequences> {
+fn multica_handle_failed_tasks(task_ids: Option<Vec<Option<Uuid>>>) -> Composite<types::Consequences> {
     call(|call| {
         let given = elements("task_ids", task_ids)?;
         LockSet::of_tasks(given.clone()).acquire();
         let failed = TaskSnapshot::read(&FAILED, &[arg(given)]);
         let ids: Vec<Uuid> = failed.iter().map(TaskSnapshot::id).collect();
         let workspaces: Vec<Option<Uuid>> = failed.iter().map(TaskSnapshot::workspace).collect();
-        let unlogged: HashSet<Uuid> = UNLOGGED
-            .rows(&[arg(ids), arg(workspaces)], |row| row.must(1))
-            .into_iter()
-            .collect();
+        let unlogged: HashSet<Uuid> =
+            UNLOGGED.rows(&[arg(ids), arg(workspaces)], |row| row.must(1)).into_iter().collect();
         let done = consequences::apply_consequences(&failed, |task| unlogged.contains(&task), call);
         Ok(Composite::of(&[
             ("retried", arg(done.retried())),

@@ -17,19 +17,13 @@ use crate::types::{Task, Transition};
 static ACTIVE_OF_ISSUE: Statement = Statement::volatile(sql!("task/active_of_issue.sql"));
 static ACTIVE_OF_AGENT: Statement = Statement::volatile(sql!("task/active_of_agent.sql"));
 static AGENTS_OF_ISSUE: Statement = Statement::volatile(sql!("task/agents_of_issue.sql"));
-static ISSUE_EXISTS: Statement =
-    Statement::volatile(sql!("task/issue_exists.sql")).of_visible_rows();
-static AGENT_EXISTS: Statement =
-    Statement::volatile(sql!("task/agent_exists.sql")).of_visible_rows();
+static ISSUE_EXISTS: Statement = Statement::volatile(sql!("task/issue_exists.sql")).of_visible_rows();
+static AGENT_EXISTS: Statement = Statement::volatile(sql!("task/agent_exists.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/extension/comments/cancel.sql",
     name = "cancel_comments",
-    requires = [
-        multica_cancel,
-        multica_cancel_issue_tasks,
-        multica_cancel_agent_tasks
-    ]
+    requires = [multica_cancel, multica_cancel_issue_tasks, multica_cancel_agent_tasks]
 );
 
 /// The active tasks of an issue and agent.
@@ -79,11 +73,7 @@ fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
             let allowed = ["queued", "dispatched", "running"];
             return Err(state.refuse(task, "cancelled", &allowed));
         }
-        Outcome {
-            applied: true,
-            ..Outcome::default()
-        }
-        .of(task)
+        Outcome { applied: true, ..Outcome::default() }.of(task)
     })
 }
 

@@ -25,11 +25,7 @@ static CHOOSE: Statement = Statement::volatile(sql!("task/claim_candidates.sql")
 static CLAIM: Statement = Statement::volatile(sql!("task/claim.sql")).by_id();
 static WAKE: Statement = Statement::volatile(sql!("task/wake_agents.sql")).by_id();
 
-extension_sql_file!(
-    "../../sql/extension/comments/claim.sql",
-    name = "claim_comments",
-    requires = [multica_claim]
-);
+extension_sql_file!("../../sql/extension/comments/claim.sql", name = "claim_comments", requires = [multica_claim]);
 
 /// Most tasks that one call hands out.
 const MAX_TASKS: i64 = 100;
@@ -56,12 +52,7 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn find(
-        runtime: Uuid,
-        agents: Option<Vec<Uuid>>,
-        limit: i64,
-        now: TimestampWithTimeZone,
-    ) -> Result<Self> {
+    fn find(runtime: Uuid, agents: Option<Vec<Uuid>>, limit: i64, now: TimestampWithTimeZone) -> Result<Self> {
         let ended = snapshot::ended_transactions();
         let args = [
             arg(runtime),
@@ -86,17 +77,8 @@ impl Candidates {
             .first()
             .map(|(workspace, sign, _)| (*workspace, *sign))
             .ok_or_else(|| no_runtime(Error::not_found("runtime", runtime), runtime))?;
-        let tasks = rows
-            .into_iter()
-            .filter_map(|(_, _, candidate)| candidate)
-            .collect();
-        Ok(Self {
-            ended,
-            limit,
-            workspace,
-            needs_sign_of_life,
-            tasks,
-        })
+        let tasks = rows.into_iter().filter_map(|(_, _, candidate)| candidate).collect();
+        Ok(Self { ended, limit, workspace, needs_sign_of_life, tasks })
     }
 
     /// Locks the agents chosen from, as far as they are free.
@@ -116,20 +98,15 @@ impl Candidates {
             }
         }
         let best: Vec<Uuid> = agents.into_iter().take(1).collect();
-        LockSet {
-            agents: best.clone(),
-            ..LockSet::default()
-        }
-        .acquire();
+        LockSet { agents: best.clone(), ..LockSet::default() }.acquire();
         best
     }
 
     /// What was seen without locks, where under them the same would be seen: all that was chosen from is locked, and no
     /// transaction that may have changed anything has ended since.
     fn if_current(self, agents: &[Uuid], limit: i64) -> Option<Self> {
-        let is_current = self.limit == limit
-            && self.agents().len() == agents.len()
-            && snapshot::ended_transactions() == self.ended;
+        let is_current =
+            self.limit == limit && self.agents().len() == agents.len() && snapshot::ended_transactions() == self.ended;
         is_current.then_some(self)
     }
 
@@ -149,11 +126,7 @@ impl Candidates {
         let tasks = self.tasks.iter();
         let of_agents = tasks.filter(|candidate| agents.contains(&candidate.agent));
         let chats: Vec<Uuid> = of_agents.filter_map(|candidate| candidate.chat).collect();
-        LockSet {
-            chat_sessions: chats.clone(),
-            ..LockSet::default()
-        }
-        .acquire();
+        LockSet { chat_sessions: chats.clone(), ..LockSet::default() }.acquire();
         chats
     }
 }
@@ -224,9 +197,7 @@ fn claim(
     let is_locked = |chat| chats.contains(&chat);
     let choose = |limit| -> Result<Candidates> {
         let mut candidates = Candidates::find(runtime, Some(agents.to_vec()), limit, now)?;
-        candidates
-            .tasks
-            .retain(|candidate| candidate.chat.is_none_or(is_locked));
+        candidates.tasks.retain(|candidate| candidate.chat.is_none_or(is_locked));
         Ok(candidates)
     };
     let mut candidates = match current {
@@ -235,17 +206,9 @@ fn claim(
     };
     if candidates.tasks.iter().any(|candidate| candidate.is_void) {
         let all = choose(MAX_TASKS)?.tasks.into_iter();
-        let void: Vec<Uuid> = all
-            .filter(|candidate| candidate.is_void)
-            .map(|candidate| candidate.task)
-            .collect();
+        let void: Vec<Uuid> = all.filter(|candidate| candidate.is_void).map(|candidate| candidate.task).collect();
         // Agents and chats are locked, and a cancel writes neither issue nor runtime.
-        LockSet {
-            runs: LockSet::of_tasks(void.clone()).runs,
-            tasks: void.clone(),
-            ..LockSet::default()
-        }
-        .acquire();
+        LockSet { runs: LockSet::of_tasks(void.clone()).runs, tasks: void.clone(), ..LockSet::default() }.acquire();
         cancel(void, call);
         candidates = choose(limit)?;
         candidates.tasks.retain(|candidate| !candidate.is_void);
@@ -253,17 +216,8 @@ fn claim(
     if candidates.tasks.is_empty() {
         return Ok(Vec::new());
     }
-    let chosen: Vec<Uuid> = candidates
-        .tasks
-        .iter()
-        .map(|candidate| candidate.task)
-        .collect();
-    let args = [
-        arg(chosen),
-        arg(now),
-        arg(runtime),
-        arg(candidates.workspace),
-    ];
+    let chosen: Vec<Uuid> = candidates.tasks.iter().map(|candidate| candidate.task).collect();
+    let args = [arg(chosen), arg(now), arg(runtime), arg(candidates.workspace)];
     let mut tell = TaskSnapshot::reader();
     let claimed = CLAIM.rows(&args, |row| {
         let told = tell(row).within(Some(candidates.workspace));
@@ -271,16 +225,8 @@ fn claim(
         (told, Composite::from_row(row))
     });
     let (told, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
-    let candidate_of = |task: Uuid| {
-        candidates
-            .tasks
-            .iter()
-            .find(|candidate| candidate.task == task)
-    };
-    let woken = told
-        .iter()
-        .filter_map(|task| candidate_of(task.id()))
-        .filter(|candidate| candidate.wakes_agent);
+    let candidate_of = |task: Uuid| candidates.tasks.iter().find(|candidate| candidate.task == task);
+    let woken = told.iter().filter_map(|task| candidate_of(task.id())).filter(|candidate| candidate.wakes_agent);
     let agents: Vec<Uuid> = woken.map(|candidate| candidate.agent).collect();
     if !agents.is_empty() {
         for agent in WAKE.rows(&[arg(agents), arg(now)], |row| row.must(1)) {

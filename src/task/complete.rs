@@ -33,14 +33,7 @@ fn multica_complete(
         let wanted = LockSet::of_run(task);
         wanted.acquire();
         let now = call.now();
-        let args = [
-            arg(task),
-            arg(now),
-            arg(result),
-            arg(session_id),
-            arg(work_dir),
-            arg(claim_token),
-        ];
+        let args = [arg(task), arg(now), arg(result), arg(session_id), arg(work_dir), arg(claim_token)];
         let mut tell = TaskSnapshot::reader();
         let done = COMPLETE.row(&args, |row| {
             let told = tell(row).within(row.column("workspace_id"));
@@ -70,11 +63,7 @@ fn multica_complete(
             }
         }
         if first_execution {
-            let outcome = Outcome {
-                applied: true,
-                first_execution,
-                ..Outcome::default()
-            };
+            let outcome = Outcome { applied: true, first_execution, ..Outcome::default() };
             return outcome.of(task);
         }
         Ok(completed)

@@ -54,19 +54,8 @@ pub struct EnqueueOptions {
 
 impl EnqueueOptions {
     /// The arguments that every enqueue has except that of an agent alone; the rest comes from the source.
-    fn new(
-        comment: Option<Uuid>,
-        priority: Option<i32>,
-        max_attempts: Option<i32>,
-        context: Option<Jsonb>,
-    ) -> Self {
-        Self {
-            comment,
-            priority,
-            max_attempts,
-            context,
-            ..Self::default()
-        }
+    fn new(comment: Option<Uuid>, priority: Option<i32>, max_attempts: Option<i32>, context: Option<Jsonb>) -> Self {
+        Self { comment, priority, max_attempts, context, ..Self::default() }
     }
 }
 
@@ -97,10 +86,8 @@ pub fn lock(
 /// The agent's workspace and runtime, read under the agent's lock: it is neither archived nor moved until the task is there.
 fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
     let agent = source.agent;
-    let found: Option<(Uuid, Uuid, bool)> =
-        AGENT.row(&[arg(agent)], |row| (row.must(1), row.must(2), row.must(3)));
-    let (workspace, runtime, archived) =
-        found.ok_or_else(|| no_agent(Error::not_found("agent", agent), agent))?;
+    let found: Option<(Uuid, Uuid, bool)> = AGENT.row(&[arg(agent)], |row| (row.must(1), row.must(2), row.must(3)));
+    let (workspace, runtime, archived) = found.ok_or_else(|| no_agent(Error::not_found("agent", agent), agent))?;
     if source.workspace.is_some_and(|of| of != workspace) {
         let place = format!("workspace {}", source.workspace.unwrap_or(workspace));
         return Err(no_agent(Error::not_found_in("agent", agent, place), agent));
@@ -120,11 +107,7 @@ fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
 /// caller holds the locks.
 pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Result<(Uuid, bool)> {
     let (workspace, runtime) = placement_of(source)?;
-    LockSet {
-        runtimes: vec![runtime],
-        ..LockSet::default()
-    }
-    .acquire();
+    LockSet { runtimes: vec![runtime], ..LockSet::default() }.acquire();
     let args = [
         arg(source.agent),
         arg(runtime),
@@ -156,14 +139,12 @@ pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Resul
         call.task_queued(&task);
         return Ok((task.id(), true));
     }
-    let (pending, is_away) = pending
-        .or_else(|| pending_of(source, runtime))
-        .ok_or_else(|| {
-            Error::kept_out(
-                "the task could not be inserted into agent_task_queue",
-                "A trigger on the table rejects the row.",
-            )
-        })?;
+    let (pending, is_away) = pending.or_else(|| pending_of(source, runtime)).ok_or_else(|| {
+        Error::kept_out(
+            "the task could not be inserted into agent_task_queue",
+            "A trigger on the table rejects the row.",
+        )
+    })?;
     if is_away {
         bring_home(vec![pending], vec![runtime], call);
     }
@@ -187,11 +168,7 @@ fn check(wishes: &EnqueueOptions) -> Result<()> {
     }
 }
 
-fn enqueue(
-    find: impl Fn() -> Result<Source>,
-    wishes: EnqueueOptions,
-    call: &mut Call,
-) -> Result<Composite<Enqueued>> {
+fn enqueue(find: impl Fn() -> Result<Source>, wishes: EnqueueOptions, call: &mut Call) -> Result<Composite<Enqueued>> {
     check(&wishes)?;
     let source = find()?;
     check_comment(wishes.comment, &source)?;
@@ -200,10 +177,7 @@ fn enqueue(
         Some(task) => (task, false),
         None => insert(&source, wishes, call)?,
     };
-    Ok(Composite::of(&[
-        ("task_id", arg(task)),
-        ("created", arg(created)),
-    ]))
+    Ok(Composite::of(&[("task_id", arg(task)), ("created", arg(created))]))
 }
 
 /// A task of an agent alone, for platforms without issues.

@@ -32,25 +32,13 @@ fn multica_fail(
             return Outcome::default().of(task);
         };
         let now = call.now();
-        let args = [
-            arg(task),
-            arg(now),
-            arg(error),
-            arg(failure_reason),
-            arg(session_id),
-            arg(work_dir),
-        ];
+        let args = [arg(task), arg(now), arg(error), arg(failure_reason), arg(session_id), arg(work_dir)];
         let failed = TaskSnapshot::read(&FAIL, &args);
         let Some(told) = failed.first() else {
             return Err(state.refuse(task, "failed", &["dispatched", "running"]));
         };
         transition::point_chat(told, now);
         let done = consequences::apply_consequences(&failed, |_| true, call);
-        Outcome {
-            applied: true,
-            retry: done.retries.first().copied(),
-            ..Outcome::default()
-        }
-        .of(task)
+        Outcome { applied: true, retry: done.retries.first().copied(), ..Outcome::default() }.of(task)
     })
 }

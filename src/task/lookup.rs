@@ -11,14 +11,10 @@ use crate::postgres::entry::entry;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::{Session, Task};
 
-static GET: Statement = Statement::stable(sql!("task/get.sql"))
-    .of_visible_rows()
-    .by_id();
+static GET: Statement = Statement::stable(sql!("task/get.sql")).of_visible_rows().by_id();
 static LIST_PENDING: Statement = Statement::stable(sql!("task/list_pending.sql")).of_visible_rows();
-static LIST_OF_ISSUE: Statement =
-    Statement::stable(sql!("task/list_of_issue.sql")).of_visible_rows();
-static LIST_OF_AGENT: Statement =
-    Statement::stable(sql!("task/list_of_agent.sql")).of_visible_rows();
+static LIST_OF_ISSUE: Statement = Statement::stable(sql!("task/list_of_issue.sql")).of_visible_rows();
+static LIST_OF_AGENT: Statement = Statement::stable(sql!("task/list_of_agent.sql")).of_visible_rows();
 static HAS_ACTIVE: Statement = Statement::stable(sql!("task/has_active.sql"));
 static HAS_PENDING: Statement = Statement::stable(sql!("task/has_pending.sql"));
 static COUNT_RUNNING: Statement = Statement::stable(sql!("task/count_running.sql"));
@@ -85,9 +81,7 @@ fn multica_list_issue_tasks(
     entry(|| {
         let issue = required("issue_id", issue_id)?;
         let limit = bound("max_tasks", max_tasks)?;
-        Ok(set(
-            LIST_OF_ISSUE.rows(&[arg(issue), arg(limit)], Composite::from_row)
-        ))
+        Ok(set(LIST_OF_ISSUE.rows(&[arg(issue), arg(limit)], Composite::from_row)))
     })
 }
 
@@ -101,9 +95,7 @@ fn multica_list_agent_tasks(
     entry(|| {
         let agent = required("agent_id", agent_id)?;
         let limit = bound("max_tasks", max_tasks)?;
-        Ok(set(
-            LIST_OF_AGENT.rows(&[arg(agent), arg(limit)], Composite::from_row)
-        ))
+        Ok(set(LIST_OF_AGENT.rows(&[arg(agent), arg(limit)], Composite::from_row)))
     })
 }
 
@@ -113,25 +105,18 @@ fn multica_list_agent_tasks(
 fn multica_has_active_task(issue_id: Option<Uuid>) -> bool {
     entry(|| {
         let issue = known_issue(issue_id)?;
-        Ok(HAS_ACTIVE
-            .row(&[arg(issue)], |row| row.must(1))
-            .unwrap_or_default())
+        Ok(HAS_ACTIVE.row(&[arg(issue)], |row| row.must(1)).unwrap_or_default())
     })
 }
 
 /// Whether a task of an issue, of one agent or any, waits or was handed out and not started.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_has_pending_task(
-    issue_id: Option<Uuid>,
-    agent_id: default!(Option<Uuid>, "NULL"),
-) -> bool {
+fn multica_has_pending_task(issue_id: Option<Uuid>, agent_id: default!(Option<Uuid>, "NULL")) -> bool {
     entry(|| {
         let issue = known_issue(issue_id)?;
         let agent = agent_id.map(|agent| known_agent(Some(agent))).transpose()?;
-        Ok(HAS_PENDING
-            .row(&[arg(issue), arg(agent)], |row| row.must(1))
-            .unwrap_or_default())
+        Ok(HAS_PENDING.row(&[arg(issue), arg(agent)], |row| row.must(1)).unwrap_or_default())
     })
 }
 
@@ -141,9 +126,7 @@ fn multica_has_pending_task(
 fn multica_count_running_tasks(agent_id: Option<Uuid>) -> i64 {
     entry(|| {
         let agent = known_agent(agent_id)?;
-        Ok(COUNT_RUNNING
-            .row(&[arg(agent)], |row| row.must(1))
-            .unwrap_or_default())
+        Ok(COUNT_RUNNING.row(&[arg(agent)], |row| row.must(1)).unwrap_or_default())
     })
 }
 
@@ -157,22 +140,16 @@ fn multica_last_task_session(
     entry(|| {
         let issue = required("issue_id", issue_id)?;
         let agent = required("agent_id", agent_id)?;
-        Ok(set(
-            LAST_TASK_SESSION.rows(&[arg(issue), arg(agent)], Composite::from_row)
-        ))
+        Ok(set(LAST_TASK_SESSION.rows(&[arg(issue), arg(agent)], Composite::from_row)))
     })
 }
 
 /// Where the last turn of a chat left off; no row when none got as far as a session.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
-fn multica_last_chat_session(
-    chat_session_id: Option<Uuid>,
-) -> SetOfIterator<'static, Composite<Session>> {
+fn multica_last_chat_session(chat_session_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Session>> {
     entry(|| {
         let chat = required("chat_session_id", chat_session_id)?;
-        Ok(set(
-            LAST_CHAT_SESSION.rows(&[arg(chat)], Composite::from_row)
-        ))
+        Ok(set(LAST_CHAT_SESSION.rows(&[arg(chat)], Composite::from_row)))
     })
 }

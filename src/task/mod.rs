@@ -19,9 +19,7 @@ use crate::postgres::composite::Composite;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::Task;
 
-static GET: Statement = Statement::volatile(sql!("task/get.sql"))
-    .of_visible_rows()
-    .by_id();
+static GET: Statement = Statement::volatile(sql!("task/get.sql")).of_visible_rows().by_id();
 static GET_MANY: Statement = Statement::volatile(sql!("task/get_many.sql")).by_id();
 
 /// The task as it is now.

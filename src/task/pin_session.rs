@@ -10,9 +10,7 @@ use crate::postgres::clock;
 use crate::postgres::entry::entry;
 use crate::postgres::statement::{Statement, arg};
 
-static PIN: Statement = Statement::volatile(sql!("task/pin_session.sql"))
-    .of_visible_rows()
-    .by_id();
+static PIN: Statement = Statement::volatile(sql!("task/pin_session.sql")).of_visible_rows().by_id();
 
 /// Remembers session and working directory of a run in flight; an empty one keeps what is known. False: the task is no
 /// longer in flight.
@@ -33,13 +31,7 @@ fn multica_pin_session(
                 "Pass the session, the working directory, or both.",
             ));
         }
-        let args = [
-            arg(task),
-            arg(session_id),
-            arg(work_dir),
-            arg(clock::now()),
-            arg(claim_token),
-        ];
+        let args = [arg(task), arg(session_id), arg(work_dir), arg(clock::now()), arg(claim_token)];
         if PIN.run(&args) > 0 {
             return Ok(true);
         }

@@ -17,45 +17,26 @@ use crate::types::Task;
 
 static LATEST_SESSION: Statement = Statement::volatile(sql!("task/latest_session.sql"));
 
-extension_sql_file!(
-    "../../sql/extension/comments/rerun.sql",
-    name = "rerun_comments",
-    requires = [multica_rerun]
-);
+extension_sql_file!("../../sql/extension/comments/rerun.sql", name = "rerun_comments", requires = [multica_rerun]);
 
 /// Cancels the active tasks of an issue's assignee and queues a fresh one, which begins a chain of its own and resumes
 /// where the agent left off, the run just cancelled included.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_rerun(
-    issue_id: Option<Uuid>,
-    trigger_comment_id: default!(Option<Uuid>, "NULL"),
-) -> Composite<Task> {
+fn multica_rerun(issue_id: Option<Uuid>, trigger_comment_id: default!(Option<Uuid>, "NULL")) -> Composite<Task> {
     call(|call| {
         let issue = required("issue_id", issue_id)?;
         let find = || Source::issue(issue, None);
         let source = find()?;
         check_comment(trigger_comment_id, &source)?;
         let active = || active_of(issue, source.agent);
-        lock(
-            &source,
-            trigger_comment_id,
-            LockSet::of_tasks(active()),
-            find,
-        )?;
+        lock(&source, trigger_comment_id, LockSet::of_tasks(active()), find)?;
 
         cancel(active(), call);
-        let latest: Option<(Option<String>, Option<String>)> = LATEST_SESSION
-            .row(&[arg(issue), arg(source.agent)], |row| {
-                (row.get(1), row.get(2))
-            });
+        let latest: Option<(Option<String>, Option<String>)> =
+            LATEST_SESSION.row(&[arg(issue), arg(source.agent)], |row| (row.get(1), row.get(2)));
         let (session_id, work_dir) = latest.unwrap_or_default();
-        let wishes = EnqueueOptions {
-            comment: trigger_comment_id,
-            session_id,
-            work_dir,
-            ..EnqueueOptions::default()
-        };
+        let wishes = EnqueueOptions { comment: trigger_comment_id, session_id, work_dir, ..EnqueueOptions::default() };
         let (task, _) = insert(&source, wishes, call)?;
         super::get(task).ok_or_else(|| Error::not_found("task", task))
     })

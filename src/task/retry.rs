@@ -44,11 +44,7 @@ fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task
 fn multica_reconcile_agent(agent_id: Option<Uuid>) -> String {
     call(|call| {
         let agent = required("agent_id", agent_id)?;
-        LockSet {
-            agents: vec![agent],
-            ..LockSet::default()
-        }
-        .acquire();
+        LockSet { agents: vec![agent], ..LockSet::default() }.acquire();
         for changed in consequences::reconcile(&[agent], call.now()) {
             call.agent_status(changed);
         }

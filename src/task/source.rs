@@ -5,8 +5,7 @@ use pgrx::Uuid;
 use crate::error::{Error, Result, Word};
 use crate::postgres::statement::{Statement, arg};
 
-static OF_ISSUE: Statement =
-    Statement::volatile(sql!("task/source_of_issue.sql")).of_visible_rows();
+static OF_ISSUE: Statement = Statement::volatile(sql!("task/source_of_issue.sql")).of_visible_rows();
 static OF_CHAT: Statement = Statement::volatile(sql!("task/source_of_chat.sql")).of_visible_rows();
 static OF_RUN: Statement = Statement::volatile(sql!("task/source_of_run.sql")).of_visible_rows();
 static COMMENT: Statement = Statement::volatile(sql!("task/comment_of.sql")).of_visible_rows();
@@ -36,25 +35,15 @@ pub struct Source {
 impl Source {
     /// An agent alone.
     pub fn agent(agent: Uuid) -> Self {
-        Self {
-            workspace: None,
-            agent,
-            issue: None,
-            chat: None,
-            run: None,
-            priority: 0,
-            existing: None,
-        }
+        Self { workspace: None, agent, issue: None, chat: None, run: None, priority: 0, existing: None }
     }
 
     /// The issue's assignee, 55000 where that is no agent; or the agent named, for a mention.
     pub fn issue(issue: Uuid, mentioned: Option<Uuid>) -> Result<Self> {
         type Found = (Uuid, Option<Uuid>, i32, Option<String>);
-        let found: Option<Found> = OF_ISSUE.row(&[arg(issue), arg(mentioned)], |row| {
-            (row.must(1), row.get(2), row.must(3), row.get(4))
-        });
-        let (workspace, agent, priority, assignee_type) =
-            found.ok_or_else(|| Error::not_found("issue", issue))?;
+        let found: Option<Found> =
+            OF_ISSUE.row(&[arg(issue), arg(mentioned)], |row| (row.must(1), row.get(2), row.must(3), row.get(4)));
+        let (workspace, agent, priority, assignee_type) = found.ok_or_else(|| Error::not_found("issue", issue))?;
         let is_agent = mentioned.is_some() || assignee_type.as_deref() == Some("agent");
         let agent = agent.filter(|_| is_agent).ok_or_else(|| {
             Error::state(
@@ -67,39 +56,21 @@ impl Source {
                 "Assign the issue to an agent, or name an agent with multica_enqueue_mention().",
             )
         })?;
-        Ok(Self {
-            workspace: Some(workspace),
-            issue: Some(issue),
-            priority,
-            ..Self::agent(agent)
-        })
+        Ok(Self { workspace: Some(workspace), issue: Some(issue), priority, ..Self::agent(agent) })
     }
 
     /// The session's agent.
     pub fn chat(chat: Uuid) -> Result<Self> {
-        let found: Option<(Uuid, Uuid)> =
-            OF_CHAT.row(&[arg(chat)], |row| (row.must(1), row.must(2)));
+        let found: Option<(Uuid, Uuid)> = OF_CHAT.row(&[arg(chat)], |row| (row.must(1), row.must(2)));
         let (workspace, agent) = found.ok_or_else(|| Error::not_found("chat session", chat))?;
-        Ok(Self {
-            workspace: Some(workspace),
-            chat: Some(chat),
-            priority: CHAT_PRIORITY,
-            ..Self::agent(agent)
-        })
+        Ok(Self { workspace: Some(workspace), chat: Some(chat), priority: CHAT_PRIORITY, ..Self::agent(agent) })
     }
 
     /// The autopilot's assignee; 55000 where the run is over.
     pub fn autopilot(run: Uuid) -> Result<Self> {
         type Found = (Uuid, Uuid, i32, String, Option<Uuid>);
-        let found: Option<Found> = OF_RUN.row(&[arg(run)], |row| {
-            (
-                row.must(1),
-                row.must(2),
-                row.must(3),
-                row.must(4),
-                row.get(5),
-            )
-        });
+        let found: Option<Found> =
+            OF_RUN.row(&[arg(run)], |row| (row.must(1), row.must(2), row.must(3), row.must(4), row.get(5)));
         let (workspace, agent, priority, status, existing) =
             found.ok_or_else(|| Error::not_found("autopilot run", run))?;
         if matches!(status.as_str(), "completed" | "failed") {
@@ -110,13 +81,7 @@ impl Source {
                 "Create a new run.",
             ));
         }
-        Ok(Self {
-            workspace: Some(workspace),
-            run: Some(run),
-            priority,
-            existing,
-            ..Self::agent(agent)
-        })
+        Ok(Self { workspace: Some(workspace), run: Some(run), priority, existing, ..Self::agent(agent) })
     }
 }
 

@@ -11,18 +11,13 @@ use crate::postgres::entry::entry;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::Transition;
 
-static START: Statement = Statement::volatile(sql!("task/start.sql"))
-    .of_visible_rows()
-    .by_id();
+static START: Statement = Statement::volatile(sql!("task/start.sql")).of_visible_rows().by_id();
 
 /// Dispatched to running. A daemon must not run a task that was failed or cancelled meanwhile: that is 55000. Repeated
 /// with the current claim token it answers that it was not applied again.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
-fn multica_start(
-    task_id: Option<Uuid>,
-    claim_token: default!(Option<i64>, "NULL"),
-) -> Composite<Transition> {
+fn multica_start(task_id: Option<Uuid>, claim_token: default!(Option<i64>, "NULL")) -> Composite<Transition> {
     entry(|| {
         let task = required("task_id", task_id)?;
         let args = [arg(task), arg(clock::now()), arg(claim_token)];

@@ -10,23 +10,14 @@ use crate::postgres::composite::Composite;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::Transition;
 
-static STATE: Statement = Statement::volatile(sql!("task/state.sql"))
-    .of_visible_rows()
-    .by_id();
-static TRANSITION: Statement = Statement::volatile(sql!("task/transition.sql"))
-    .of_visible_rows()
-    .by_id();
+static STATE: Statement = Statement::volatile(sql!("task/state.sql")).of_visible_rows().by_id();
+static TRANSITION: Statement = Statement::volatile(sql!("task/transition.sql")).of_visible_rows().by_id();
 static POINT_CHAT: Statement = Statement::volatile(sql!("task/point_chat.sql")).by_id();
 
 extension_sql_file!(
     "../../sql/extension/comments/transition.sql",
     name = "transition_comments",
-    requires = [
-        multica_start,
-        multica_complete,
-        multica_fail,
-        multica_pin_session
-    ]
+    requires = [multica_start, multica_complete, multica_fail, multica_pin_session]
 );
 
 /// What decides whether a transition is legal.
@@ -41,10 +32,7 @@ impl State {
     /// The state of a task; P0002 where it does not exist.
     pub fn of(task: Uuid) -> Result<Self> {
         STATE
-            .row(&[arg(task)], |row| Self {
-                status: row.must(1),
-                token: row.get(2),
-            })
+            .row(&[arg(task)], |row| Self { status: row.must(1), token: row.get(2) })
             .ok_or_else(|| Error::not_found("task", task))
     }
 
@@ -88,17 +76,9 @@ impl State {
             );
         }
         Error::state(
-            if self.is_final() {
-                Word::Final
-            } else {
-                Word::WrongState
-            },
+            if self.is_final() { Word::Final } else { Word::WrongState },
             format!("task {task} cannot be {verb}"),
-            format!(
-                "It is {}; only a task that is {} can be {verb}.",
-                self.status,
-                listed(allowed)
-            ),
+            format!("It is {}; only a task that is {} can be {verb}.", self.status, listed(allowed)),
             "Inspect it with multica_get_task().",
         )
     }
@@ -133,14 +113,7 @@ pub struct Outcome {
 impl Outcome {
     /// The row that the transition returns.
     pub fn of(self, task: Uuid) -> Result<Composite<Transition>> {
-        let args = [
-            arg(task),
-            arg(self.applied),
-            arg(self.retry),
-            arg(self.first_execution),
-        ];
-        TRANSITION
-            .row(&args, Composite::from_row)
-            .ok_or_else(|| Error::not_found("task", task))
+        let args = [arg(task), arg(self.applied), arg(self.retry), arg(self.first_execution)];
+        TRANSITION.row(&args, Composite::from_row).ok_or_else(|| Error::not_found("task", task))
     }
 }

@@ -61,10 +61,7 @@ impl Target {
     /// What follows from a worker's report, or from its lack.
     pub fn settle(&mut self, report: Option<Report>, now: Micros, interval: i64) {
         let report = report.unwrap_or_else(|| {
-            log!(
-                "multica launcher: the worker of database \"{}\" exited unexpectedly",
-                self.name
-            );
+            log!("multica launcher: the worker of database \"{}\" exited unexpectedly", self.name);
             Report::Failed
         });
         self.failures = match report {
@@ -77,11 +74,7 @@ impl Target {
             Report::Swept { .. } | Report::Deferred { .. } => None,
         };
         if let Some(obstacle) = obstacle.filter(|new| self.obstacle != Some(*new)) {
-            log!(
-                "multica launcher: database \"{}\" is not swept: {}",
-                self.name,
-                explain(obstacle)
-            );
+            log!("multica launcher: database \"{}\" is not swept: {}", self.name, explain(obstacle));
         }
         self.obstacle = obstacle;
         self.due = next_due(report, self.started, now, interval, self.failures);

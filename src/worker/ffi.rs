@@ -142,8 +142,7 @@ impl Started {
         let builder = builder.set_notify_pid(unsafe { pg_sys::MyProcPid });
         let mut worker = pg_sys::BackgroundWorker::from(&builder);
         let mut handle = std::ptr::null_mut();
-        let registered =
-            unsafe { pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle) };
+        let registered = unsafe { pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle) };
         registered.then(|| Self(handle))
     }
 

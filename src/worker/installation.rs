@@ -33,11 +33,9 @@ pub fn find() -> Result<Installation, Obstacle> {
             _ if version::is_ahead(&objects) => Err(Obstacle::OlderLibrary),
             Some(_) if installed && owners > 1 => Err(Obstacle::SeveralOwners),
             Some(_) if installed && !sees_schema => Err(Obstacle::HiddenSchema),
-            Some(owner) if installed => Ok(Installation {
-                path: search_path(&schema),
-                owner,
-                needs_update: version::needs_update(&objects),
-            }),
+            Some(owner) if installed => {
+                Ok(Installation { path: search_path(&schema), owner, needs_update: version::needs_update(&objects) })
+            }
             _ => Err(Obstacle::NoTables),
         }
     });

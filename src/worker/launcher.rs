@@ -75,9 +75,7 @@ impl Launcher {
         ffi::wait(Duration::from_micros(wait as u64 + 999));
         let now = ffi::now();
         if now - before > wait.saturating_add(STOOD_STILL) {
-            log!(
-                "multica launcher: the system was suspended; waiting for heartbeats before sweeping"
-            );
+            log!("multica launcher: the system was suspended; waiting for heartbeats before sweeping");
             shared::resumed_at(now);
         }
         if now < before {
@@ -94,11 +92,7 @@ impl Launcher {
     /// After the interval was shortened, no database waits for the old one.
     fn keep_to_the_interval(&mut self, now: Micros) {
         let latest = now.saturating_add(interval());
-        for target in self
-            .targets
-            .values_mut()
-            .filter(|target| target.failures == 0)
-        {
+        for target in self.targets.values_mut().filter(|target| target.failures == 0) {
             target.due = target.due.min(latest);
         }
     }
@@ -130,9 +124,10 @@ impl Launcher {
         let mut wanted = HashMap::new();
         let mut misspelt = HashMap::new();
         for setting in outcome.settings {
-            let database = outcome.databases.iter().find(|database| {
-                database.oid == setting.database && database.is_connectable && !database.is_template
-            });
+            let database = outcome
+                .databases
+                .iter()
+                .find(|database| database.oid == setting.database && database.is_connectable && !database.is_template);
             let Some(database) = database else { continue };
             match setting.value().to_ascii_lowercase().as_str() {
                 "on" => {
@@ -155,8 +150,7 @@ impl Launcher {
             }
         }
         self.misspelt = misspelt;
-        self.targets
-            .retain(|database, target| wanted.contains_key(database) || target.worker.is_some());
+        self.targets.retain(|database, target| wanted.contains_key(database) || target.worker.is_some());
         for (database, name) in wanted {
             self.targets
                 .entry(database)
@@ -205,16 +199,12 @@ impl Launcher {
     }
 
     fn wait_for_a_slot(&mut self, now: Micros) {
-        log!(
-            "multica launcher: no background worker could be started; max_worker_processes may be too low"
-        );
+        log!("multica launcher: no background worker could be started; max_worker_processes may be too low");
         self.held_until = now.saturating_add(interval());
     }
 
     fn start(&mut self, database: pg_sys::Oid, now: Micros) -> bool {
-        let (Some(target), Some(launch)) =
-            (self.targets.get_mut(&database), shared::prepare(database))
-        else {
+        let (Some(target), Some(launch)) = (self.targets.get_mut(&database), shared::prepare(database)) else {
             return true;
         };
         let builder = BackgroundWorkerBuilder::new("multica worker")
@@ -229,9 +219,7 @@ impl Launcher {
     }
 
     fn running_targets(&self) -> impl Iterator<Item = &Target> {
-        self.targets
-            .values()
-            .filter(|target| target.worker.is_some())
+        self.targets.values().filter(|target| target.worker.is_some())
     }
 
     /// How many more processes may be started now: a settings reader takes the place of a worker.
@@ -242,11 +230,7 @@ impl Launcher {
 
     /// When to look again at the latest; the end of a process that was started wakes the launcher by itself.
     fn next_moment(&self, now: Micros) -> Micros {
-        let overstay = self
-            .running_targets()
-            .map(|target| target.kill_at)
-            .min()
-            .unwrap_or(Micros::MAX);
+        let overstay = self.running_targets().map(|target| target.kill_at).min().unwrap_or(Micros::MAX);
         let reading = self.readings.next_moment(now, interval());
         if self.readings.is_underway() {
             let overstay = overstay.min(reading);
@@ -258,9 +242,7 @@ impl Launcher {
         if self.free() == 0 {
             return overstay;
         }
-        overstay
-            .min(reading.max(self.held_until))
-            .min(self.next_due())
+        overstay.min(reading.max(self.held_until)).min(self.next_due())
     }
 
     /// When the next worker can be started.

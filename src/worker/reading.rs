@@ -98,10 +98,7 @@ impl Readings {
     pub fn next_moment(&self, now: Micros, interval: i64) -> Micros {
         match &self.underway {
             Some(reader) => reader.ends_at,
-            None => self
-                .read_at
-                .map_or(now, |at| at.saturating_add(interval))
-                .max(self.held_until),
+            None => self.read_at.map_or(now, |at| at.saturating_add(interval)).max(self.held_until),
         }
     }
 
@@ -128,23 +125,12 @@ impl Readings {
         };
         let wanted = settings::launcher_database();
         let wanted = wanted.to_string_lossy();
-        let mut candidates: Vec<&Database> = databases
-            .iter()
-            .filter(|database| database.is_connectable)
-            .collect();
-        candidates.sort_by_key(|database| {
-            (
-                database.name != wanted,
-                database.is_template,
-                database.oid.to_u32(),
-            )
-        });
+        let mut candidates: Vec<&Database> = databases.iter().filter(|database| database.is_connectable).collect();
+        candidates.sort_by_key(|database| (database.name != wanted, database.is_template, database.oid.to_u32()));
         self.complain(&wanted, &databases, candidates.first().copied());
-        let chosen = candidates.iter().find(|database| {
-            self.failed
-                .get(&database.oid)
-                .is_none_or(|failures| failures.again_at <= now)
-        });
+        let chosen = candidates
+            .iter()
+            .find(|database| self.failed.get(&database.oid).is_none_or(|failures| failures.again_at <= now));
         let Some(database) = chosen.map(|database| database.oid) else {
             return self.hold(now, interval);
         };
@@ -157,14 +143,8 @@ impl Readings {
         let Some(process) = Started::start(builder) else {
             return Beginning::NoSlot;
         };
-        self.underway = Some(Reader {
-            process,
-            number,
-            database,
-            began: now,
-            ends_at: now.saturating_add(OVERSTAY),
-            databases,
-        });
+        self.underway =
+            Some(Reader { process, number, database, began: now, ends_at: now.saturating_add(OVERSTAY), databases });
         Beginning::Started
     }
 
@@ -177,9 +157,7 @@ impl Readings {
     fn complain(&mut self, wanted: &str, databases: &[Database], used: Option<&Database>) {
         let consequence = match used {
             Some(database) => format!("\"{}\" is used instead", database.name),
-            None => {
-                "no other database allows connections either, so no database is swept".to_owned()
-            }
+            None => "no other database allows connections either, so no database is swept".to_owned(),
         };
         let named = databases.iter().find(|database| database.name == wanted);
         let complaint = match named {
@@ -188,9 +166,7 @@ impl Readings {
                 "multica.launcher_database is \"{wanted}\", which does not allow connections; {consequence}"
             )),
             None if wanted.is_empty() && used.is_some() => None,
-            None => Some(format!(
-                "multica.launcher_database is \"{wanted}\", which does not exist; {consequence}"
-            )),
+            None => Some(format!("multica.launcher_database is \"{wanted}\", which does not exist; {consequence}")),
         };
         if let Some(text) = &complaint
             && self.complaint != complaint
@@ -217,19 +193,12 @@ impl Readings {
         };
         self.failed.remove(&reader.database);
         self.read_at = Some(now);
-        Some(Outcome {
-            settings,
-            omitted,
-            databases: reader.databases,
-        })
+        Some(Outcome { settings, omitted, databases: reader.databases })
     }
 
     /// Another database is read in until this one has had its pause. What was read before still counts.
     fn put_off(&mut self, reader: &Reader, now: Micros, interval: i64) {
-        let failures = self.failed.entry(reader.database).or_insert(Failures {
-            in_a_row: 0,
-            again_at: now,
-        });
+        let failures = self.failed.entry(reader.database).or_insert(Failures { in_a_row: 0, again_at: now });
         failures.in_a_row += 1;
         failures.again_at = now.saturating_add(back_off(interval, failures.in_a_row));
         let name = reader

@@ -10,19 +10,13 @@ const LONGEST_BACK_OFF: i64 = 600_000_000;
 
 /// The moment at which a database whose pass began at `started` and ended as `report` is due again; `failures` counts
 /// this pass too, if it failed.
-pub fn next_due(
-    report: Report,
-    started: Micros,
-    now: Micros,
-    interval: i64,
-    failures: u32,
-) -> Micros {
+pub fn next_due(report: Report, started: Micros, now: Micros, interval: i64, failures: u32) -> Micros {
     let ticker = now.max(started.saturating_add(interval));
     match report {
         Report::Swept { more: true, .. } => now,
-        Report::Swept { expiry, .. } => expiry.map_or(ticker, |expiry| {
-            ticker.min(expiry.max(now.saturating_add(LEAST_PAUSE)))
-        }),
+        Report::Swept { expiry, .. } => {
+            expiry.map_or(ticker, |expiry| ticker.min(expiry.max(now.saturating_add(LEAST_PAUSE))))
+        }
         Report::Deferred { until } => until,
         Report::Busy => now.saturating_add(interval.min(4 * LEAST_PAUSE)),
         Report::Impossible(_) => ticker,
@@ -33,7 +27,5 @@ pub fn next_due(
 /// Microseconds that something is left alone which has failed so many times in a row.
 pub fn back_off(interval: i64, failures: u32) -> i64 {
     let doublings = failures.saturating_sub(1).min(20);
-    interval
-        .saturating_mul(1 << doublings)
-        .min(LONGEST_BACK_OFF.max(interval))
+    interval.saturating_mul(1 << doublings).min(LONGEST_BACK_OFF.max(interval))
 }

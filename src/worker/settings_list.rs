@@ -24,11 +24,7 @@ impl Setting {
         let end = value.floor_char_boundary(VALUE);
         let mut kept = [0; VALUE];
         kept[..end].copy_from_slice(&value.as_bytes()[..end]);
-        Self {
-            database,
-            length: end as u8,
-            value: kept,
-        }
+        Self { database, length: end as u8, value: kept }
     }
 
     /// The value as it was written.
@@ -52,10 +48,7 @@ unsafe impl PGRXSharedMemory for List {}
 static LIST: PgLwLock<List> = unsafe { PgLwLock::new(c"multica settings") };
 
 /// Asks for the memory; only while the server preloads its libraries.
-#[expect(
-    unexpected_cfgs,
-    reason = "pgrx's macro asks for a Postgres that this crate has no feature for"
-)]
+#[expect(unexpected_cfgs, reason = "pgrx's macro asks for a Postgres that this crate has no feature for")]
 pub fn reserve() {
     pg_shmem_init!(
         LIST = List {
@@ -63,11 +56,7 @@ pub fn reserve() {
             is_complete: false,
             length: 0,
             omitted: 0,
-            settings: [Setting {
-                database: pg_sys::InvalidOid,
-                length: 0,
-                value: [0; VALUE],
-            }; MOST],
+            settings: [Setting { database: pg_sys::InvalidOid, length: 0, value: [0; VALUE] }; MOST],
         }
     );
 }
@@ -96,6 +85,5 @@ pub fn publish(reading: u32, settings: &[Setting]) {
 /// What a reading has published, and how many databases the list had no place for; None while there is no list of it.
 pub fn take(reading: u32) -> Option<(Vec<Setting>, usize)> {
     let list = LIST.share();
-    (list.reading == reading && list.is_complete)
-        .then(|| (list.settings[..list.length].to_vec(), list.omitted))
+    (list.reading == reading && list.is_complete).then(|| (list.settings[..list.length].to_vec(), list.omitted))
 }

@@ -103,12 +103,7 @@ const FREE: Slot = Slot {
     text_length: 0,
 };
 
-const EMPTY: Table = Table {
-    launcher_pid: 0,
-    serving_since: None,
-    launches: 0,
-    slots: [FREE; SLOTS],
-};
+const EMPTY: Table = Table { launcher_pid: 0, serving_since: None, launches: 0, slots: [FREE; SLOTS] };
 
 // SAFETY: the table owns all its bytes, holds no pointers and is only reached through the lock.
 unsafe impl PGRXSharedMemory for Table {}
@@ -117,10 +112,7 @@ static TABLE: PgLwLock<Table> = unsafe { PgLwLock::new(c"multica") };
 static RESERVED: AtomicBool = AtomicBool::new(false);
 
 /// Asks for the memory; only while the server preloads its libraries.
-#[expect(
-    unexpected_cfgs,
-    reason = "pgrx's macro asks for a Postgres that this crate has no feature for"
-)]
+#[expect(unexpected_cfgs, reason = "pgrx's macro asks for a Postgres that this crate has no feature for")]
 pub fn reserve() {
     pg_shmem_init!(TABLE = EMPTY);
     RESERVED.store(true, Ordering::Relaxed);
@@ -129,8 +121,7 @@ pub fn reserve() {
 impl Slot {
     /// The text of the last error.
     pub fn error(&self) -> Option<String> {
-        (self.text_length > 0)
-            .then(|| String::from_utf8_lossy(&self.text[..self.text_length]).into_owned())
+        (self.text_length > 0).then(|| String::from_utf8_lossy(&self.text[..self.text_length]).into_owned())
     }
 
     fn set_error(&mut self, text: &str, at: Micros) {
@@ -217,10 +208,7 @@ pub fn began(database: pg_sys::Oid, needs_update: bool, now: Micros) -> WorkerSt
     slot.last_start = Some(now);
     slot.needs_update = needs_update;
     let spare_since = serving_since.filter(|since| slot.spared_since != Some(*since));
-    let orders = WorkerStart {
-        batch: slot.batch,
-        spare_since: spare_since.map(|since| since.min(now)),
-    };
+    let orders = WorkerStart { batch: slot.batch, spare_since: spare_since.map(|since| since.min(now)) };
     if spare_since.is_some_and(|since| since > now) {
         // The clock was set back since.
         table.serving_since = Some(now);
@@ -274,11 +262,7 @@ pub fn scheduled(database: pg_sys::Oid, next_due: Micros, failures: u32) {
 pub fn of(database: pg_sys::Oid) -> Option<Slot> {
     preloaded().then(|| {
         let table = TABLE.share();
-        table
-            .slots
-            .iter()
-            .copied()
-            .find(|slot| slot.database == database)
+        table.slots.iter().copied().find(|slot| slot.database == database)
     })?
 }
 

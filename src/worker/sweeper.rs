@@ -78,9 +78,7 @@ struct Sweeper {
 impl Sweeper {
     fn run(&mut self) -> Report {
         let found = transaction::run("looking for the tables", || {
-            let (free, name): (bool, String) = TRY_LOCK
-                .row(&[], |row| (row.must(1), row.must(2)))
-                .expect("one row");
+            let (free, name): (bool, String) = TRY_LOCK.row(&[], |row| (row.must(1), row.must(2))).expect("one row");
             (format!("\"{name}\""), free.then(installation::find))
         });
         match found {
@@ -127,9 +125,7 @@ impl Sweeper {
             }
             let is_housekeeping = Cell::new(false);
             let outcome = ffi::within(left, || {
-                transaction::run_as(self.owner, "sweeping", || {
-                    sweep(size, part, &is_housekeeping)
-                })
+                transaction::run_as(self.owner, "sweeping", || sweep(size, part, &is_housekeeping))
             });
             let next = outcome.as_ref().ok().copied().flatten();
             part = next.unwrap_or(Part::Verdicts);
@@ -156,10 +152,7 @@ impl Sweeper {
                 return report;
             }
             if self.began.elapsed() >= LAST_SWEEP_START {
-                return Report::Swept {
-                    more: true,
-                    expiry: None,
-                };
+                return Report::Swept { more: true, expiry: None };
             }
         }
     }
@@ -170,16 +163,11 @@ impl Sweeper {
         let looked_at = TimestampWithTimeZone::try_from(looked_at).ok();
         let expiry = ffi::within(HOUSEKEEPING_TIMEOUT, || {
             transaction::run_as(self.owner, "looking for the next expiry", || {
-                NEXT_EXPIRY.row(&[arg(stale_after), arg(looked_at)], |row| {
-                    row.get::<TimestampWithTimeZone>(1)
-                })
+                NEXT_EXPIRY.row(&[arg(stale_after), arg(looked_at)], |row| row.get::<TimestampWithTimeZone>(1))
             })
         });
         match expiry {
-            Ok(expiry) => Report::Swept {
-                more: false,
-                expiry: expiry.flatten().map(Micros::from),
-            },
+            Ok(expiry) => Report::Swept { more: false, expiry: expiry.flatten().map(Micros::from) },
             Err(failure) => self.give_up(&failure),
         }
     }
@@ -195,17 +183,9 @@ impl Sweeper {
             return Some(self.give_up(&failure));
         }
         // Being out of time before a row was taken means that the batch is too large, too.
-        let tried = if in_work.is_empty() {
-            usize::MAX
-        } else {
-            in_work.len()
-        };
+        let tried = if in_work.is_empty() { usize::MAX } else { in_work.len() };
         if self.batch.shrink(tried) {
-            debug1!(
-                "multica worker: retrying with batches of {}: {}",
-                self.batch.size(),
-                failure.text
-            );
+            debug1!("multica worker: retrying with batches of {}: {}", self.batch.size(), failure.text);
             return None;
         }
         if late && self.attempts > 1 {
@@ -220,21 +200,14 @@ impl Sweeper {
     }
 
     fn refuse(&mut self, rows: Vec<Uuid>, failure: &Failure) -> Option<Report> {
-        let names = rows
-            .iter()
-            .map(Uuid::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let names = rows.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ");
         let text = format!("skips {names} for a while: {}", failure.text);
         self.say(&text);
         self.refused += 1;
         if !self.record(&text, rows) || self.refused >= MOST_REFUSED && !self.swept {
             return Some(Report::Failed);
         }
-        (self.refused >= MOST_REFUSED).then_some(Report::Swept {
-            more: true,
-            expiry: None,
-        })
+        (self.refused >= MOST_REFUSED).then_some(Report::Swept { more: true, expiry: None })
     }
 
     fn give_up(&mut self, failure: &Failure) -> Report {
@@ -260,10 +233,7 @@ impl Sweeper {
         match recorded {
             Ok(is_recorded) => is_recorded,
             Err(failure) => {
-                log!(
-                    "multica worker: could not record an error: {}",
-                    failure.text
-                );
+                log!("multica worker: could not record an error: {}", failure.text);
                 false
             }
         }

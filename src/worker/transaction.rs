@@ -20,11 +20,7 @@ pub fn run<R>(activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
 }
 
 /// As [`run`]; with an `owner`, no statement and no trigger of the transaction has another user.
-pub fn run_as<R>(
-    owner: Option<pg_sys::Oid>,
-    activity: &str,
-    body: impl FnOnce() -> R,
-) -> Result<R, Failure> {
+pub fn run_as<R>(owner: Option<pg_sys::Oid>, activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
     let activity = std::ffi::CString::new(activity).expect("activities hold no NUL byte");
     let outcome = entry::catch(|| unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
@@ -42,10 +38,7 @@ pub fn run_as<R>(
     });
     let outcome = outcome.map_err(|caught| {
         unsafe { pg_sys::AbortCurrentTransaction() };
-        Failure {
-            state: refusal::sqlstate(&caught),
-            text: refusal::describe(&caught),
-        }
+        Failure { state: refusal::sqlstate(&caught), text: refusal::describe(&caught) }
     });
     unsafe {
         pg_sys::pgstat_report_stat(true);

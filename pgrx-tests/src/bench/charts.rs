@@ -33,12 +33,8 @@ pub fn draw(folder: &Path) -> Result<()> {
             continue;
         }
         let mut svg = String::new();
-        view.draw(
-            &SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(),
-            &lines,
-            &results,
-        )
-        .map_err(|error| anyhow!("cannot draw {}: {error}", view.file))?;
+        view.draw(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), &lines, &results)
+            .map_err(|error| anyhow!("cannot draw {}: {error}", view.file))?;
         fs::write(folder.join(format!("{}.svg", view.file)), svg)?;
     }
     Ok(())
@@ -68,20 +64,10 @@ impl View {
             points().map(|(at, _)| place(*at)).fold(f64::MAX, f64::min),
             points().map(|(at, _)| place(*at)).fold(f64::MIN, f64::max),
         );
-        let top = points()
-            .map(|(_, figure)| figure.spread.most)
-            .fold(0.0, f64::max)
-            * 1.15;
-        let bottom = points()
-            .map(|(_, figure)| figure.spread.least)
-            .fold(f64::MAX, f64::min)
-            * 0.7;
+        let top = points().map(|(_, figure)| figure.spread.most).fold(0.0, f64::max) * 1.15;
+        let bottom = points().map(|(_, figure)| figure.spread.least).fold(f64::MAX, f64::min) * 0.7;
         let mut builder = ChartBuilder::on(&area);
-        builder
-            .caption(self.title, ("sans-serif", 18))
-            .margin(8)
-            .x_label_area_size(38)
-            .y_label_area_size(80);
+        builder.caption(self.title, ("sans-serif", 18)).margin(8).x_label_area_size(38).y_label_area_size(80);
         let across = (least..most).log_scale();
         if self.log {
             let mut context = builder.build_cartesian_2d(across, (bottom..top).log_scale())?;
@@ -109,21 +95,14 @@ macro_rules! plot {
             .draw()?;
         for ((what, points), colour) in $lines.iter().zip(COLOURS.iter().cycle()) {
             let width = if what.starts_with("multica") { 3 } else { 2 };
-            let medians = points
-                .iter()
-                .map(|(at, figure)| (place(*at), figure.spread.median));
+            let medians = points.iter().map(|(at, figure)| (place(*at), figure.spread.median));
             $context
                 .draw_series(LineSeries::new(medians.clone(), colour.stroke_width(width)))?
                 .label(*what)
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(width))
-                });
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(width)));
             $context.draw_series(medians.map(|at| Circle::new(at, 3, colour.filled())))?;
             $context.draw_series(points.iter().map(|(at, figure)| {
-                let spread = [
-                    (place(*at), figure.spread.least),
-                    (place(*at), figure.spread.most),
-                ];
+                let spread = [(place(*at), figure.spread.least), (place(*at), figure.spread.most)];
                 PathElement::new(spread, colour.stroke_width(1))
             }))?;
         }

@@ -91,15 +91,8 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         load.seconds
     );
     let mut results = bench.results("cycle", &about, &["finished", "batch", "connections"]);
-    let sides: Vec<&Side> = SIDES
-        .iter()
-        .filter(|side| side.name.contains(&load.only))
-        .collect();
-    let steps: usize = load
-        .histories
-        .iter()
-        .map(|history| load.grid(*history).len() * load.repetitions + 1)
-        .sum();
+    let sides: Vec<&Side> = SIDES.iter().filter(|side| side.name.contains(&load.only)).collect();
+    let steps: usize = load.histories.iter().map(|history| load.grid(*history).len() * load.repetitions + 1).sum();
     let progress = Progress::new("cycle", steps);
     for history in &load.histories {
         progress.step(format!("loading {history} finished tasks"));
@@ -121,10 +114,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                     load.repetitions
                 ));
                 for (place, one) in prepared.iter().enumerate() {
-                    if *history > 0
-                        && !is_own(one.side.name)
-                        && connections != load.most_before_history()
-                    {
+                    if *history > 0 && !is_own(one.side.name) && connections != load.most_before_history() {
                         continue;
                     }
                     bench.settle()?;
@@ -174,24 +164,13 @@ pub fn is_own(side: &str) -> bool {
 impl Load {
     /// Connections at which the others meet a history.
     fn most_before_history(&self) -> usize {
-        self.before_history
-            .iter()
-            .copied()
-            .max()
-            .unwrap_or_default()
+        self.before_history.iter().copied().max().unwrap_or_default()
     }
 
     /// Batches and connections to measure at a history.
     fn grid(&self, history: i64) -> Vec<(usize, usize)> {
-        let connections = if history == 0 {
-            self.connections.clone()
-        } else {
-            self.before_history.clone()
-        };
-        [1, self.batch]
-            .into_iter()
-            .flat_map(|batch| connections.iter().map(move |many| (batch, *many)))
-            .collect()
+        let connections = if history == 0 { self.connections.clone() } else { self.before_history.clone() };
+        [1, self.batch].into_iter().flat_map(|batch| connections.iter().map(move |many| (batch, *many))).collect()
     }
 }
 
@@ -217,31 +196,15 @@ fn prepare<'a>(
         let Some(load) = load else { return Ok(None) };
         history::load(&mut client, &load, history).with_context(|| side.name)?;
     }
-    let mut text = |name: &str| {
-        texts
-            .remove(name)
-            .with_context(|| format!("{} has no {name}", side.name))
-    };
-    client
-        .execute(&text("backlog")?, &[&BACKLOG])
-        .with_context(|| side.name)?;
-    let workers = client
-        .query(&text("workers")?, &[])
-        .with_context(|| side.name)?;
+    let mut text = |name: &str| texts.remove(name).with_context(|| format!("{} has no {name}", side.name));
+    client.execute(&text("backlog")?, &[&BACKLOG]).with_context(|| side.name)?;
+    let workers = client.query(&text("workers")?, &[]).with_context(|| side.name)?;
     client.batch_execute("VACUUM (ANALYZE)")?;
-    Ok(Some(Prepared {
-        side,
-        database,
-        texts,
-        workers: workers.iter().map(|row| row.get(0)).collect(),
-    }))
+    Ok(Some(Prepared { side, database, texts, workers: workers.iter().map(|row| row.get(0)).collect() }))
 }
 
 fn drive(side: &Prepared, connections: usize, batch: usize, seconds: f64) -> Result<(f64, Steps)> {
-    ensure!(
-        connections <= side.workers.len(),
-        "more connections than workers"
-    );
+    ensure!(connections <= side.workers.len(), "more connections than workers");
     let limit = Duration::from_secs_f64(seconds);
     let mut sessions = side.workers[..connections]
         .iter()
@@ -250,8 +213,7 @@ fn drive(side: &Prepared, connections: usize, batch: usize, seconds: f64) -> Res
         .with_context(|| side.side.name)?;
     together(&mut sessions, |session| session.warm_up(batch)).with_context(|| side.side.name)?;
     let began = Instant::now();
-    let all = together(&mut sessions, |session| session.work(batch, limit))
-        .with_context(|| side.side.name)?;
+    let all = together(&mut sessions, |session| session.work(batch, limit)).with_context(|| side.side.name)?;
     let elapsed = began.elapsed().as_secs_f64();
     let mut steps = Steps::new();
     for (step, times) in all.iter().flat_map(|done| &done.steps) {

@@ -47,27 +47,18 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let progress = Progress::new("detection", 3);
     let database = bench.context.fresh_database_in(bench.cluster)?;
     let mut client = database.connect()?;
-    let workspace: Uuid = client
-        .query_one(
-            "INSERT INTO workspace (name, slug) VALUES ('w', 'w') RETURNING id",
-            &[],
-        )?
-        .get(0);
+    let workspace: Uuid =
+        client.query_one("INSERT INTO workspace (name, slug) VALUES ('w', 'w') RETURNING id", &[])?.get(0);
     progress.step("starting daemons");
-    let mut daemons = (0..load.daemons)
-        .map(|number| start(bench, &database, workspace, number))
-        .collect::<Result<Vec<_>>>()?;
+    let mut daemons =
+        (0..load.daemons).map(|number| start(bench, &database, workspace, number)).collect::<Result<Vec<_>>>()?;
     client.execute(&bench.text("detection/work.sql")?, &[])?;
     for issue in client.query("SELECT id FROM issue", &[])? {
         let issue: Uuid = issue.get(0);
-        client.query_one(
-            "SELECT task_id FROM multica_enqueue_issue($1, context => '{\"steps\": 1000000}')",
-            &[&issue],
-        )?;
+        client
+            .query_one("SELECT task_id FROM multica_enqueue_issue($1, context => '{\"steps\": 1000000}')", &[&issue])?;
     }
-    Cluster::wait_until("every daemon works", LIMIT, || {
-        all_work(&mut client, load.daemons)
-    })?;
+    Cluster::wait_until("every daemon works", LIMIT, || all_work(&mut client, load.daemons))?;
     client.batch_execute(&format!(
         "ALTER DATABASE {0} SET multica.stale_after = '{1}s'; ALTER DATABASE {0} SET multica.sweep = on",
         database.name, load.stale_after
@@ -98,9 +89,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         for row in client.query(&retries, &[])? {
             let name: String = row.get(0);
             if let Entry::Vacant(place) = seen.entry(name) {
-                let when = killed
-                    .get(place.key())
-                    .context("a daemon that lives was failed")?;
+                let when = killed.get(place.key()).context("a daemon that lives was failed")?;
                 place.insert((when.elapsed().as_secs_f64(), row.get(1)));
             }
         }
@@ -109,10 +98,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let at = [i64::try_from(load.daemons)?, i64::from(load.stale_after)];
     let stale = f64::from(load.stale_after);
     let after_kill: Vec<f64> = seen.values().map(|(kill, _)| *kill).collect();
-    let late: Vec<f64> = seen
-        .values()
-        .map(|(_, beat)| (beat - stale) * 1000.0)
-        .collect();
+    let late: Vec<f64> = seen.values().map(|(_, beat)| (beat - stale) * 1000.0).collect();
     results.add("from SIGKILL to the retry", &at, "s", after_kill);
     results.add(LATE, &at, "ms", late);
     Ok(results)

@@ -69,15 +69,12 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     for most in CALLS {
         progress.step(format!("reading {most} a call"));
         let at = [1, i64::from(most)];
-        for (way, file) in [
-            ("multica_events()", "read"),
-            ("multica_take_events()", "take"),
-            ("SELECT … WHERE id > $1", "plain"),
-        ] {
+        for (way, file) in
+            [("multica_events()", "read"), ("multica_take_events()", "take"), ("SELECT … WHERE id > $1", "plain")]
+        {
             let text = bench.text(&format!("events/{file}.sql"))?;
-            let rates = (0..load.repetitions)
-                .map(|_| read(&mut client, &text, most, load.events))
-                .collect::<Result<_>>()?;
+            let rates =
+                (0..load.repetitions).map(|_| read(&mut client, &text, most, load.events)).collect::<Result<_>>()?;
             results.add(way, &at, "events/s", rates);
         }
         results.compare(&at, "events/s", "SELECT … WHERE id > $1");
@@ -88,22 +85,14 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
 fn texts(bench: &Bench) -> Result<Texts> {
     ["enqueue", "claim", "start", "complete"]
         .iter()
-        .map(|name| {
-            Ok((
-                name.to_string(),
-                bench.text(&format!("multica/{name}.sql"))?,
-            ))
-        })
+        .map(|name| Ok((name.to_string(), bench.text(&format!("multica/{name}.sql"))?)))
         .collect()
 }
 
 fn write(bench: &Bench, load: &Load, database: &Database, texts: &Texts, way: &str) -> Result<f64> {
     let notify = if way == OFF { "off" } else { "on" };
     let mut client = database.connect()?;
-    client.batch_execute(&format!(
-        "ALTER DATABASE {} SET multica.notify = {notify}",
-        database.name
-    ))?;
+    client.batch_execute(&format!("ALTER DATABASE {} SET multica.notify = {notify}", database.name))?;
     let heard = if way == HEARD { LISTENERS } else { 0 };
     let listeners = (0..heard)
         .map(|_| {
@@ -131,10 +120,7 @@ fn write(bench: &Bench, load: &Load, database: &Database, texts: &Texts, way: &s
 /// All events, from the first to the last.
 fn read(client: &mut Client, text: &str, most: i32, events: i64) -> Result<f64> {
     client.query("SELECT multica_forget_reader('bench')", &[])?;
-    let statement = client.prepare_typed(
-        text,
-        &[postgres::types::Type::INT8, postgres::types::Type::INT4],
-    )?;
+    let statement = client.prepare_typed(text, &[postgres::types::Type::INT8, postgres::types::Type::INT4])?;
     let (mut last, mut count) = (0_i64, 0);
     let began = Instant::now();
     loop {

@@ -61,19 +61,14 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     );
     let mut results = bench.results("fire", &about, &["orphans"]);
     let progress = Progress::new("fire", 3 * load.repetitions);
-    let repeated = (0..load.repetitions)
-        .map(|_| once(bench, load, &progress))
-        .collect::<Result<Vec<_>>>()?;
+    let repeated = (0..load.repetitions).map(|_| once(bench, load, &progress)).collect::<Result<Vec<_>>>()?;
     for (at, (what, orphans, unit, _)) in repeated.first().into_iter().flatten().enumerate() {
         let values = repeated.iter().map(|measured| measured[at].3).collect();
         results.add(what, &[*orphans], unit, values);
     }
     for name in ["claim", "heartbeat"] {
         for unit in [MEDIAN, P99] {
-            let (busy, quiet) = (
-                format!("{name}, beside the sweep"),
-                format!("{name}, nothing to sweep"),
-            );
+            let (busy, quiet) = (format!("{name}, beside the sweep"), format!("{name}, nothing to sweep"));
             results.relate(&busy, &quiet, unit);
         }
     }
@@ -109,10 +104,7 @@ fn once(bench: &Bench, load: &Load, progress: &Progress) -> Result<Vec<Measured>
         thread::sleep(Duration::from_secs(load.seconds));
         let quiet = quiet..Instant::now();
         progress.step("beside the sweep");
-        watcher.batch_execute(&format!(
-            "ALTER DATABASE {} SET multica.sweep = on",
-            database.name
-        ))?;
+        watcher.batch_execute(&format!("ALTER DATABASE {} SET multica.sweep = on", database.name))?;
         let mut state = |at: usize| -> Result<bool> { Ok(watcher.query_one(&swept, &[])?.get(at)) };
         Cluster::wait_until("the sweep begins", LIMIT, || state(0))?;
         let busy = Instant::now();
@@ -124,18 +116,17 @@ fn once(bench: &Bench, load: &Load, progress: &Progress) -> Result<Vec<Measured>
             for thread in threads {
                 calls.extend(thread.join().expect("a worker does not panic")?);
             }
-            let mut summary =
-                |what: &str, orphans: i64, span: &std::ops::Range<Instant>| -> Result<()> {
-                    let within = calls.iter().filter(|(end, _)| span.contains(end));
-                    let mut times: Vec<f64> = within.map(|(_, took)| *took).collect();
-                    ensure!(!times.is_empty(), "no {name} was made {what}");
-                    times.sort_by(f64::total_cmp);
-                    for (share, unit) in [(0.5, MEDIAN), (0.99, P99)] {
-                        let value = percentile(&times, share);
-                        measured.push((format!("{name}, {what}"), orphans, unit, value));
-                    }
-                    Ok(())
-                };
+            let mut summary = |what: &str, orphans: i64, span: &std::ops::Range<Instant>| -> Result<()> {
+                let within = calls.iter().filter(|(end, _)| span.contains(end));
+                let mut times: Vec<f64> = within.map(|(_, took)| *took).collect();
+                ensure!(!times.is_empty(), "no {name} was made {what}");
+                times.sort_by(f64::total_cmp);
+                for (share, unit) in [(0.5, MEDIAN), (0.99, P99)] {
+                    let value = percentile(&times, share);
+                    measured.push((format!("{name}, {what}"), orphans, unit, value));
+                }
+                Ok(())
+            };
             summary("nothing to sweep", 0, &quiet)?;
             summary("beside the sweep", load.orphans, &busy)?;
         }
@@ -164,10 +155,7 @@ fn prepare<'a>(bench: &'a Bench, load: &Load) -> Result<Database<'a>> {
     client.execute(&text("verdict/load.sql")?, &[&load.orphans, &200_i64])?;
     client.batch_execute(&text("multica/fleet.sql")?)?;
     client.batch_execute("VACUUM (ANALYZE)")?;
-    client.batch_execute(&format!(
-        "ALTER DATABASE {} SET multica.stale_after = '10s'",
-        database.name
-    ))?;
+    client.batch_execute(&format!("ALTER DATABASE {} SET multica.stale_after = '10s'", database.name))?;
     bench.settle()?;
     Ok(database)
 }
@@ -175,19 +163,10 @@ fn prepare<'a>(bench: &'a Bench, load: &Load) -> Result<Database<'a>> {
 /// The runtimes that are alive.
 fn live(client: &mut Client) -> Result<Vec<Uuid>> {
     let query = "SELECT id FROM agent_runtime WHERE last_seen_at > now() - interval '5 minutes' ORDER BY id";
-    Ok(client
-        .query(query, &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect())
+    Ok(client.query(query, &[])?.iter().map(|row| row.get(0)).collect())
 }
 
-fn claims(
-    client: &mut Client,
-    runtime: Uuid,
-    pause: Duration,
-    stop: &AtomicBool,
-) -> Result<Vec<Call>> {
+fn claims(client: &mut Client, runtime: Uuid, pause: Duration, stop: &AtomicBool) -> Result<Vec<Call>> {
     let enqueue = client.prepare("SELECT task_id FROM multica_enqueue($1)")?;
     let claim = client.prepare("SELECT id, claim_token FROM multica_claim($1)")?;
     let start = client.prepare("SELECT applied FROM multica_start($1, $2)")?;
@@ -208,12 +187,7 @@ fn claims(
     Ok(calls)
 }
 
-fn beats(
-    client: &mut Client,
-    runtime: Uuid,
-    pause: Duration,
-    stop: &AtomicBool,
-) -> Result<Vec<Call>> {
+fn beats(client: &mut Client, runtime: Uuid, pause: Duration, stop: &AtomicBool) -> Result<Vec<Call>> {
     let beat = client.prepare("SELECT status FROM multica_heartbeat($1)")?;
     let mut calls = Vec::new();
     while !stop.load(Ordering::Relaxed) {

@@ -22,211 +22,86 @@ struct Goal {
 }
 
 const GOALS: [Goal; 17] = [
-    goal(
-        "claim, heartbeat, enqueue, sweep, status: time, × that with jit = off",
-        Bound::AtMost(1.3),
-        "jit",
-        |all| {
-            jit::CALLS
-                .iter()
-                .filter_map(|(call, _)| {
-                    let figure = all.figures.iter().find(|figure| figure.what == *call)?;
-                    Some(figure.ratio.as_ref()?.times)
-                })
-                .collect()
-        },
-    ),
-    goal(
-        "verdict: time, × set-based SQL by hand",
-        Bound::AtMost(1.2),
-        "verdict",
-        |all| ratios(all, "ms", verdict::OURS, |what| what == verdict::FLOOR),
-    ),
-    goal(
-        "verdict: statement after statement, × its time",
-        Bound::AtLeast(6.0),
-        "verdict",
-        |all| {
-            inverse(ratios(all, "ms", verdict::OURS, |what| {
-                what == verdict::SERVER
-            }))
-        },
-    ),
-    goal(
-        "verdict: statement after statement, 0.5 ms away, × its time",
-        Bound::AtLeast(30.0),
-        "verdict",
-        |all| {
-            inverse(ratios(all, "ms", verdict::OURS, |what| {
-                what == verdict::DISTANT
-            }))
-        },
-    ),
+    goal("claim, heartbeat, enqueue, sweep, status: time, × that with jit = off", Bound::AtMost(1.3), "jit", |all| {
+        jit::CALLS
+            .iter()
+            .filter_map(|(call, _)| {
+                let figure = all.figures.iter().find(|figure| figure.what == *call)?;
+                Some(figure.ratio.as_ref()?.times)
+            })
+            .collect()
+    }),
+    goal("verdict: time, × set-based SQL by hand", Bound::AtMost(1.2), "verdict", |all| {
+        ratios(all, "ms", verdict::OURS, |what| what == verdict::FLOOR)
+    }),
+    goal("verdict: statement after statement, × its time", Bound::AtLeast(6.0), "verdict", |all| {
+        inverse(ratios(all, "ms", verdict::OURS, |what| what == verdict::SERVER))
+    }),
+    goal("verdict: statement after statement, 0.5 ms away, × its time", Bound::AtLeast(30.0), "verdict", |all| {
+        inverse(ratios(all, "ms", verdict::OURS, |what| what == verdict::DISTANT))
+    }),
     goal(
         "idle sweep, 100,000 runtimes: time at most finished tasks, × that at 100,000",
         Bound::AtMost(1.2),
         "idle",
-        |all| {
-            along(
-                all,
-                "ms",
-                idle::OURS,
-                ("runtimes", 100_000),
-                "finished",
-                100_000,
-            )
-        },
+        |all| along(all, "ms", idle::OURS, ("runtimes", 100_000), "finished", 100_000),
     ),
-    goal(
-        "idle sweep, 100,000 runtimes: milliseconds",
-        Bound::AtMost(50.0),
-        "idle",
-        |all| medians(all, "ms", |figure| figure.at["runtimes"] == 100_000),
-    ),
-    goal(
-        "heartbeat: rate, × the prepared UPDATE … RETURNING *",
-        Bound::AtLeast(0.9),
-        "heartbeat",
-        |all| {
-            ratios(all, "beats/s", heartbeat::OURS, |what| {
-                what == heartbeat::RETURNING
-            })
-        },
-    ),
-    goal(
-        "heartbeat: heap-only updates, per cent",
-        Bound::AtLeast(95.0),
-        "heartbeat",
-        |all| medians(all, "% heap-only", |figure| figure.what == heartbeat::OURS),
-    ),
-    goal(
-        "beats in batches of 100: rate, × single",
-        Bound::AtLeast(10.0),
-        "heartbeat",
-        |all| {
-            ratios(all, "beats/s", heartbeat::MANY, |what| {
-                what == heartbeat::OURS
-            })
-        },
-    ),
-    goal(
-        "claim cycle, one by one: rate, × the fastest peer's",
-        Bound::AtLeast(1.0),
-        "cycle",
-        |all| {
-            ratios(&of_batch(all, true), "tasks/s", cycle::OURS, |what| {
-                !cycle::is_own(what)
-            })
-        },
-    ),
-    goal(
-        "claim cycle, in batches: rate, × the fastest peer's",
-        Bound::AtLeast(1.0),
-        "cycle",
-        |all| {
-            ratios(&of_batch(all, false), "tasks/s", cycle::OURS, |what| {
-                !cycle::is_own(what)
-            })
-        },
-    ),
-    goal(
-        "claim cycle, one by one: rate, × the bare table's",
-        Bound::AtLeast(0.7),
-        "cycle",
-        |all| {
-            ratios(&of_batch(all, true), "tasks/s", cycle::OURS, |what| {
-                what == cycle::FLOOR
-            })
-        },
-    ),
-    goal(
-        "claim cycle, in batches: rate, × the bare table's",
-        Bound::AtLeast(0.7),
-        "cycle",
-        |all| {
-            ratios(&of_batch(all, false), "tasks/s", cycle::OURS, |what| {
-                what == cycle::FLOOR
-            })
-        },
-    ),
-    goal(
-        "claim cycle: rate past finished tasks, × that without any",
-        Bound::AtLeast(0.8),
-        "cycle",
-        |all| {
-            [1, cycle::BATCH]
-                .iter()
-                .flat_map(|batch| {
-                    along(
-                        all,
-                        "tasks/s",
-                        cycle::OURS,
-                        ("batch", *batch),
-                        "finished",
-                        0,
-                    )
-                })
-                .collect()
-        },
-    ),
-    goal(
-        "idle claim: rate, × its own lookup as a prepared statement",
-        Bound::AtLeast(0.5),
-        "idle-claim",
-        |all| {
-            ratios(all, "calls/s", idle_claim::OURS, |what| {
-                what == idle_claim::LOOKUP
-            })
-        },
-    ),
-    goal(
-        "claim beside a sweep: 99th percentile, × that with nothing to sweep",
-        Bound::AtMost(2.0),
-        "fire",
-        |all| {
-            let claims =
-                |figure: &&Figure| figure.what == fire::CLAIM_BUSY && figure.unit == fire::P99;
-            all.figures
-                .iter()
-                .filter(claims)
-                .filter_map(|figure| Some(figure.ratio.as_ref()?.times))
-                .collect()
-        },
-    ),
+    goal("idle sweep, 100,000 runtimes: milliseconds", Bound::AtMost(50.0), "idle", |all| {
+        medians(all, "ms", |figure| figure.at["runtimes"] == 100_000)
+    }),
+    goal("heartbeat: rate, × the prepared UPDATE … RETURNING *", Bound::AtLeast(0.9), "heartbeat", |all| {
+        ratios(all, "beats/s", heartbeat::OURS, |what| what == heartbeat::RETURNING)
+    }),
+    goal("heartbeat: heap-only updates, per cent", Bound::AtLeast(95.0), "heartbeat", |all| {
+        medians(all, "% heap-only", |figure| figure.what == heartbeat::OURS)
+    }),
+    goal("beats in batches of 100: rate, × single", Bound::AtLeast(10.0), "heartbeat", |all| {
+        ratios(all, "beats/s", heartbeat::MANY, |what| what == heartbeat::OURS)
+    }),
+    goal("claim cycle, one by one: rate, × the fastest peer's", Bound::AtLeast(1.0), "cycle", |all| {
+        ratios(&of_batch(all, true), "tasks/s", cycle::OURS, |what| !cycle::is_own(what))
+    }),
+    goal("claim cycle, in batches: rate, × the fastest peer's", Bound::AtLeast(1.0), "cycle", |all| {
+        ratios(&of_batch(all, false), "tasks/s", cycle::OURS, |what| !cycle::is_own(what))
+    }),
+    goal("claim cycle, one by one: rate, × the bare table's", Bound::AtLeast(0.7), "cycle", |all| {
+        ratios(&of_batch(all, true), "tasks/s", cycle::OURS, |what| what == cycle::FLOOR)
+    }),
+    goal("claim cycle, in batches: rate, × the bare table's", Bound::AtLeast(0.7), "cycle", |all| {
+        ratios(&of_batch(all, false), "tasks/s", cycle::OURS, |what| what == cycle::FLOOR)
+    }),
+    goal("claim cycle: rate past finished tasks, × that without any", Bound::AtLeast(0.8), "cycle", |all| {
+        [1, cycle::BATCH]
+            .iter()
+            .flat_map(|batch| along(all, "tasks/s", cycle::OURS, ("batch", *batch), "finished", 0))
+            .collect()
+    }),
+    goal("idle claim: rate, × its own lookup as a prepared statement", Bound::AtLeast(0.5), "idle-claim", |all| {
+        ratios(all, "calls/s", idle_claim::OURS, |what| what == idle_claim::LOOKUP)
+    }),
+    goal("claim beside a sweep: 99th percentile, × that with nothing to sweep", Bound::AtMost(2.0), "fire", |all| {
+        let claims = |figure: &&Figure| figure.what == fire::CLAIM_BUSY && figure.unit == fire::P99;
+        all.figures.iter().filter(claims).filter_map(|figure| Some(figure.ratio.as_ref()?.times)).collect()
+    }),
     goal(
         "detection: slowest retry after the end of stale_after, milliseconds",
         Bound::AtMost(1000.0),
         "detection",
         |all| {
             let late = |figure: &&Figure| figure.what == detection::LATE;
-            all.figures
-                .iter()
-                .filter(late)
-                .map(|figure| figure.spread.most)
-                .collect()
+            all.figures.iter().filter(late).map(|figure| figure.spread.most).collect()
         },
     ),
 ];
 
-const fn goal(
-    what: &'static str,
-    bound: Bound,
-    cell: &'static str,
-    of: fn(&Results) -> Vec<f64>,
-) -> Goal {
-    Goal {
-        what,
-        bound,
-        cell,
-        of,
-    }
+const fn goal(what: &'static str, bound: Bound, cell: &'static str, of: fn(&Results) -> Vec<f64>) -> Goal {
+    Goal { what, bound, cell, of }
 }
 
 /// Every goal, its bound, the worst and the best that was measured, and whether the worst reaches it.
 pub fn table(folder: &Path) -> Result<String> {
     let mut text =
-        "| goal | bound | worst | best | places | server | reached |\n|---|---:|---:|---:|---:|---|---|\n"
-            .to_string();
+        "| goal | bound | worst | best | places | server | reached |\n|---|---:|---:|---:|---:|---|---|\n".to_string();
     for goal in &GOALS {
         text += &match Results::read_any(folder, goal.cell)? {
             Some(results) => goal.row(&(goal.of)(&results), results.server),
@@ -283,21 +158,11 @@ fn inverse(ratios: Vec<f64>) -> Vec<f64> {
 
 fn medians(all: &Results, unit: &str, wanted: impl Fn(&Figure) -> bool) -> Vec<f64> {
     let figures = all.figures.iter().filter(|figure| figure.unit == unit);
-    figures
-        .filter(|figure| wanted(figure))
-        .map(|figure| figure.spread.median)
-        .collect()
+    figures.filter(|figure| wanted(figure)).map(|figure| figure.spread.median).collect()
 }
 
 /// A way's medians beyond one value of a coordinate, over that at this value, all else equal.
-fn along(
-    all: &Results,
-    unit: &str,
-    what: &str,
-    held: (&str, i64),
-    over: &str,
-    from: i64,
-) -> Vec<f64> {
+fn along(all: &Results, unit: &str, what: &str, held: (&str, i64), over: &str, from: i64) -> Vec<f64> {
     let ours: Vec<&Figure> = all
         .figures
         .iter()
@@ -306,9 +171,7 @@ fn along(
     let first = |figure: &Figure| {
         let mut at = figure.at.clone();
         at.insert(over.to_string(), from);
-        ours.iter()
-            .find(|other| other.at == at)
-            .map(|other| other.spread.median)
+        ours.iter().find(|other| other.at == at).map(|other| other.spread.median)
     };
     ours.iter()
         .filter(|figure| figure.at[over] > from)
@@ -319,7 +182,6 @@ fn along(
 /// The claim cycle one by one, or in batches.
 fn of_batch(all: &Results, single: bool) -> Results {
     let mut part = all.clone();
-    part.figures
-        .retain(|figure| (figure.at["batch"] == 1) == single);
+    part.figures.retain(|figure| (figure.at["batch"] == 1) == single);
     part
 }

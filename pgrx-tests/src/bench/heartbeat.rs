@@ -68,27 +68,15 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let mut results = bench.results("heartbeat", &about, &["runtimes", "old snapshot"]);
     let progress = Progress::new("heartbeat", load.runtimes.len() * (load.repetitions + 2));
     for runtimes in &load.runtimes {
-        let mut measured: Vec<(Vec<f64>, Vec<f64>, Vec<f64>)> =
-            vec![Default::default(); WAYS.len()];
+        let mut measured: Vec<(Vec<f64>, Vec<f64>, Vec<f64>)> = vec![Default::default(); WAYS.len()];
         let database = load_runtimes(bench, *runtimes)?;
         for repetition in 0..load.repetitions {
-            progress.step(format!(
-                "{runtimes} runtimes, {} of {}",
-                repetition + 1,
-                load.repetitions
-            ));
+            progress.step(format!("{runtimes} runtimes, {} of {}", repetition + 1, load.repetitions));
             for ((_, script, beats), (rates, shares, bytes)) in WAYS.iter().zip(&mut measured) {
                 bench.settle()?;
                 let before = counters(bench, &database)?;
                 let limit = format!("--time={}", load.seconds);
-                let rate = beat(
-                    bench,
-                    &database,
-                    script,
-                    *runtimes,
-                    load.connections,
-                    &limit,
-                )?;
+                let rate = beat(bench, &database, script, *runtimes, load.connections, &limit)?;
                 let after = counters(bench, &database)?;
                 let updates = (after.updates - before.updates) as f64;
                 rates.push(rate * *beats as f64);
@@ -126,13 +114,7 @@ fn load_runtimes<'a>(bench: &'a Bench, runtimes: i64) -> Result<Database<'a>> {
 }
 
 /// The table before and after, with and without a session whose snapshot is older than all the beats.
-fn watch(
-    bench: &Bench,
-    load: &Load,
-    runtimes: i64,
-    held: bool,
-    results: &mut Results,
-) -> Result<()> {
+fn watch(bench: &Bench, load: &Load, runtimes: i64, held: bool, results: &mut Results) -> Result<()> {
     let database = load_runtimes(bench, runtimes)?;
     let mut holder = database.connect()?;
     if held {
@@ -141,31 +123,14 @@ fn watch(
     let before = counters(bench, &database)?;
     let each = (runtimes * TEN_MINUTES / i64::from(load.connections)).max(1);
     let limit = format!("--transactions={each}");
-    let rate = beat(
-        bench,
-        &database,
-        "function",
-        runtimes,
-        load.connections,
-        &limit,
-    )?;
+    let rate = beat(bench, &database, "function", runtimes, load.connections, &limit)?;
     let after = counters(bench, &database)?;
     let updates = (after.updates - before.updates) as f64;
     let at = [runtimes, i64::from(held)];
     let megabytes = |size: i64| size as f64 / f64::from(1 << 20);
     let heap_only = (after.heap_only - before.heap_only) as f64;
-    results.add(
-        "10 minutes of beats",
-        &at,
-        "beats/s, all of them",
-        vec![rate],
-    );
-    results.add(
-        "10 minutes of beats",
-        &at,
-        "% heap-only, all of them",
-        vec![100.0 * heap_only / updates],
-    );
+    results.add("10 minutes of beats", &at, "beats/s, all of them", vec![rate]);
+    results.add("10 minutes of beats", &at, "% heap-only, all of them", vec![100.0 * heap_only / updates]);
     results.add("table before", &at, "MB", vec![megabytes(before.size)]);
     results.add("table after", &at, "MB", vec![megabytes(after.size)]);
     results.compare(&at, "MB", "table before");
@@ -173,25 +138,11 @@ fn watch(
 }
 
 fn counters(bench: &Bench, database: &Database) -> Result<Counters> {
-    let row = database
-        .connect()?
-        .query_one(&bench.text("heartbeat/counters.sql")?, &[])?;
-    Ok(Counters {
-        updates: row.get(0),
-        heap_only: row.get(1),
-        log: row.get(2),
-        size: row.get(3),
-    })
+    let row = database.connect()?.query_one(&bench.text("heartbeat/counters.sql")?, &[])?;
+    Ok(Counters { updates: row.get(0), heap_only: row.get(1), log: row.get(2), size: row.get(3) })
 }
 
-fn beat(
-    bench: &Bench,
-    database: &Database,
-    way: &str,
-    runtimes: i64,
-    connections: u32,
-    limit: &str,
-) -> Result<f64> {
+fn beat(bench: &Bench, database: &Database, way: &str, runtimes: i64, connections: u32, limit: &str) -> Result<f64> {
     // The server's user may not be allowed to read the checkout.
     let script = bench.cluster.socket_folder().join(format!("{way}.pgbench"));
     std::fs::write(&script, bench.text(&format!("heartbeat/{way}.pgbench"))?)?;

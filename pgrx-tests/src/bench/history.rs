@@ -20,11 +20,7 @@ pub struct Histories<'a> {
 impl<'a> Histories<'a> {
     /// Loads nothing yet.
     pub fn new(context: &'a Context, cluster: &'a Cluster) -> Histories<'a> {
-        Histories {
-            context,
-            cluster,
-            loaded: RefCell::default(),
-        }
+        Histories { context, cluster, loaded: RefCell::default() }
     }
 
     /// A copy of the database with that many finished tasks.
@@ -40,8 +36,7 @@ impl<'a> Histories<'a> {
     fn load(&self, tasks: i64) -> Result<Database<'a>> {
         let database = self.context.fresh_database_in(self.cluster)?;
         let mut client = database.connect()?;
-        let text =
-            |name: &str| super::read(&self.context.project.harness().join("bench").join(name));
+        let text = |name: &str| super::read(&self.context.project.harness().join("bench").join(name));
         client.batch_execute(&text("multica/fleet.sql")?)?;
         if tasks > 0 {
             self::load(&mut client, &text("multica/history.sql")?, tasks)?;

@@ -37,9 +37,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     for history in &load.histories {
         let database = bench.histories.copy(*history)?;
         let mut client = database.connect()?;
-        let mut there: i64 = client
-            .query_one("SELECT count(*) FROM agent_runtime", &[])?
-            .get(0);
+        let mut there: i64 = client.query_one("SELECT count(*) FROM agent_runtime", &[])?.get(0);
         for runtimes in &load.runtimes {
             progress.step(format!("{runtimes} runtimes, {history} finished tasks"));
             client.execute(&bench.text("idle/runtimes.sql")?, &[&(there + 1), runtimes])?;

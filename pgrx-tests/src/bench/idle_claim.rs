@@ -34,34 +34,19 @@ pub const OURS: &str = "multica_claim()";
 pub const LOOKUP: &str = "its lookup, prepared";
 
 /// Types of the lookup's parameters.
-const PARAMETERS: [Type; 6] = [
-    Type::UUID,
-    Type::TIMESTAMPTZ,
-    Type::FLOAT8,
-    Type::FLOAT8,
-    Type::UUID_ARRAY,
-    Type::INT8,
-];
+const PARAMETERS: [Type; 6] = [Type::UUID, Type::TIMESTAMPTZ, Type::FLOAT8, Type::FLOAT8, Type::UUID_ARRAY, Type::INT8];
 
 /// Both in turn, one connection; and that a claim leaves no trace.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = "claims a second that find nothing, one connection; ids and log are the whole server's, so that a trace of its own work may be among them";
     let mut results = bench.results("idle-claim", about, &["finished"]);
     let progress = Progress::new("idle-claim", load.histories.len() * load.repetitions);
-    let lookup = read(
-        &bench
-            .context
-            .project
-            .root
-            .join("sql/task/claim_candidates.sql"),
-    )?;
+    let lookup = read(&bench.context.project.root.join("sql/task/claim_candidates.sql"))?;
     for history in &load.histories {
         let database = bench.histories.copy(*history)?;
         let mut client = database.connect()?;
         client.batch_execute(&bench.text("idle_claim/ready.sql")?)?;
-        let runtime: Uuid = client
-            .query_one("SELECT id FROM agent_runtime LIMIT 1", &[])?
-            .get(0);
+        let runtime: Uuid = client.query_one("SELECT id FROM agent_runtime LIMIT 1", &[])?.get(0);
         let claim = client.prepare("SELECT * FROM multica_claim($1)")?;
         // The lookup alone would be compiled at every call: it is planned with scans switched off, which looks expensive.
         client.batch_execute("SET enable_seqscan = off; SET enable_sort = off; SET jit = off")?;
@@ -71,23 +56,16 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         let mut lookups = Vec::new();
         let (mut ids, mut bytes) = (Vec::new(), Vec::new());
         for repetition in 0..load.repetitions {
-            progress.step(format!(
-                "{history} finished tasks, {} of {}",
-                repetition + 1,
-                load.repetitions
-            ));
+            progress.step(format!("{history} finished tasks, {} of {}", repetition + 1, load.repetitions));
             bench.settle()?;
             let before = trace(bench, &mut client)?;
-            claims.push(rate(load.calls, || {
-                Ok(client.query(&claim, &[&runtime]).map(drop)?)
-            })?);
+            claims.push(rate(load.calls, || Ok(client.query(&claim, &[&runtime]).map(drop)?))?);
             let after = trace(bench, &mut client)?;
             let calls = f64::from(load.calls);
             ids.push((after.0 - before.0) / calls);
             bytes.push((after.1 - before.1) / calls);
             lookups.push(rate(load.calls, || {
-                let arguments: [&(dyn ToSql + Sync); 6] =
-                    [&runtime, &now, &15f64, &15f64, &nobody, &1i64];
+                let arguments: [&(dyn ToSql + Sync); 6] = [&runtime, &now, &15f64, &15f64, &nobody, &1i64];
                 Ok(client.query(&lookup, &arguments).map(drop)?)
             })?);
         }

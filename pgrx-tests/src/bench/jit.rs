@@ -32,18 +32,9 @@ pub const QUICK: &[&str] = &["--history=1000", "--calls=50", "--repetitions=3"];
 pub const CALLS: [(&str, &str); 5] = [
     ("claim", "SELECT * FROM multica_claim($1)"),
     ("heartbeat", "SELECT * FROM multica_heartbeat($1)"),
-    (
-        "enqueue",
-        "SELECT * FROM multica_enqueue($1, '{\"prompt\": \"hello\"}')",
-    ),
-    (
-        "sweep",
-        "SELECT * FROM multica_sweep() WHERE $1::uuid IS NOT NULL",
-    ),
-    (
-        "status",
-        "SELECT * FROM multica_status() WHERE $1::uuid IS NOT NULL",
-    ),
+    ("enqueue", "SELECT * FROM multica_enqueue($1, '{\"prompt\": \"hello\"}')"),
+    ("sweep", "SELECT * FROM multica_sweep() WHERE $1::uuid IS NOT NULL"),
+    ("status", "SELECT * FROM multica_status() WHERE $1::uuid IS NOT NULL"),
 ];
 
 /// Unit of the figures.
@@ -62,10 +53,8 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let id_of = |call: &str| -> Uuid { ids[usize::from(call == "enqueue")].get(0) };
     let mut prepared = Vec::new();
     for client in &mut sessions {
-        let statements: Vec<Statement> = CALLS
-            .iter()
-            .map(|(_, sql)| Ok(client.prepare(sql)?))
-            .collect::<Result<_>>()?;
+        let statements: Vec<Statement> =
+            CALLS.iter().map(|(_, sql)| Ok(client.prepare(sql)?)).collect::<Result<_>>()?;
         // Plans are made before the clock starts.
         for (statement, (call, _)) in statements.iter().zip(CALLS) {
             client.query(statement, &[&id_of(call)])?;

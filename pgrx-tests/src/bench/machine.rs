@@ -48,24 +48,14 @@ impl Machine {
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = field(&processors, "model name").unwrap_or("unknown processor");
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let kilobytes: u64 = field(&memory, "MemTotal")
-            .and_then(|text| text.split(' ').next()?.parse().ok())
-            .unwrap_or_default();
+        let kilobytes: u64 =
+            field(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or_default();
         let mut client = cluster.connect("postgres")?;
-        let mut setting = |name: &str| -> Result<String> {
-            Ok(client
-                .query_one("SELECT current_setting($1)", &[&name])?
-                .get(0))
-        };
-        let settings = SETTINGS
-            .iter()
-            .map(|name| Ok((name.to_string(), setting(name)?)))
-            .collect::<Result<_>>()?;
+        let mut setting =
+            |name: &str| -> Result<String> { Ok(client.query_one("SELECT current_setting($1)", &[&name])?.get(0)) };
+        let settings = SETTINGS.iter().map(|name| Ok((name.to_string(), setting(name)?))).collect::<Result<_>>()?;
         let postgres = setting("server_version")?;
-        let multica = cluster
-            .connect(TEMPLATE)?
-            .query_one("SELECT multica_version()", &[])?
-            .get(0);
+        let multica = cluster.connect(TEMPLATE)?.query_one("SELECT multica_version()", &[])?.get(0);
         let date = client.query_one("SELECT current_date::text", &[])?.get(0);
         Ok(Machine {
             date,
@@ -97,7 +87,5 @@ impl Machine {
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.split_once(':'))
-        .map(|(_, value)| value.trim())
+    text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':')).map(|(_, value)| value.trim())
 }

@@ -134,11 +134,7 @@ struct Bench<'a> {
 
 /// Measures what was asked for, and shows it.
 pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
-    let folder = if arguments.publish {
-        page::published(project)
-    } else {
-        project.work.join("speed")
-    };
+    let folder = if arguments.publish { page::published(project) } else { project.work.join("speed") };
     let cells = match arguments.cell.clone() {
         Some(Cell::Page) => Vec::new(),
         Some(Cell::All { quick }) => Cell::all(quick),
@@ -148,22 +144,14 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let failed = if cells.is_empty() {
         false
     } else {
-        let server = if arguments.tuned {
-            Server::Tuned
-        } else {
-            Server::Stock
-        };
+        let server = if arguments.tuned { Server::Tuned } else { Server::Stock };
         measure(project, server, cells, &folder)?
     };
     charts::draw(&folder)?;
     page::fill(project, &folder)?;
     println!("\n{}", goals::table(&folder)?);
     println!("Kept in {}", folder.display());
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Measures one cell after the other, and says whether one has failed: the others' figures are none the worse for it.
@@ -208,9 +196,7 @@ fn options(server: Server) -> Options {
     let stock = Options::new("bench").set("fsync", "on");
     match server {
         Server::Stock => stock,
-        Server::Tuned => TUNED
-            .iter()
-            .fold(stock, |options, (name, value, _)| options.set(name, value)),
+        Server::Tuned => TUNED.iter().fold(stock, |options, (name, value, _)| options.set(name, value)),
     }
 }
 
@@ -218,21 +204,9 @@ fn options(server: Server) -> Options {
 const TUNED: [(&str, &str, &str); 5] = [
     ("fsync", "off", "a flush takes longer than a statement"),
     ("shared_buffers", "2GB", "every table fits"),
-    (
-        "max_wal_size",
-        "16GB",
-        "no checkpoint begins in a repetition",
-    ),
-    (
-        "checkpoint_timeout",
-        "30min",
-        "no checkpoint begins in a repetition",
-    ),
-    (
-        "maintenance_work_mem",
-        "512MB",
-        "histories are built faster",
-    ),
+    ("max_wal_size", "16GB", "no checkpoint begins in a repetition"),
+    ("checkpoint_timeout", "30min", "no checkpoint begins in a repetition"),
+    ("maintenance_work_mem", "512MB", "histories are built faster"),
 ];
 
 impl Bench<'_> {
@@ -248,10 +222,7 @@ impl Bench<'_> {
 
     /// Everything is on its way to the disk before a clock starts.
     fn settle(&self) -> Result<()> {
-        Ok(self
-            .cluster
-            .connect("postgres")?
-            .batch_execute("CHECKPOINT")?)
+        Ok(self.cluster.connect("postgres")?.batch_execute("CHECKPOINT")?)
     }
 }
 

@@ -15,10 +15,7 @@ const END: &str = "<!-- end -->";
 
 /// Fills the page from the results of the folder, and writes it beside that folder.
 pub fn fill(project: &Project, folder: &Path) -> Result<()> {
-    fs::write(
-        folder.with_extension("md"),
-        filled(&read(project)?, folder)?,
-    )?;
+    fs::write(folder.with_extension("md"), filled(&read(project)?, folder)?)?;
     Ok(())
 }
 
@@ -47,9 +44,7 @@ fn filled(page: &str, folder: &Path) -> Result<String> {
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         writeln!(text, "{line}")?;
-        let mark = line
-            .strip_prefix("<!-- figures: ")
-            .and_then(|rest| rest.strip_suffix(" -->"));
+        let mark = line.strip_prefix("<!-- figures: ").and_then(|rest| rest.strip_suffix(" -->"));
         let Some(name) = mark else { continue };
         if !lines.any(|line| line == END) {
             bail!("the figures of {name} have no end on the page");
@@ -75,11 +70,8 @@ fn figures(name: &str, folder: &Path) -> Result<String> {
         .find(|view| view.file == name)
         .with_context(|| format!("the page asks for {name}, which is no view"))?;
     let chart = format!("{}.svg", view.file);
-    let chart = if folder.join(&chart).exists() {
-        format!("![{}](speed/{chart})\n\n", view.title)
-    } else {
-        String::new()
-    };
+    let chart =
+        if folder.join(&chart).exists() { format!("![{}](speed/{chart})\n\n", view.title) } else { String::new() };
     Ok(chart + &both(folder, view.cell, |results| shown(view, results))?)
 }
 
@@ -99,11 +91,7 @@ fn both(folder: &Path, cell: &str, text: impl Fn(&Results) -> String) -> Result<
 
 fn machine(results: &Results) -> String {
     let machine = &results.machine;
-    let settings: Vec<String> = machine
-        .settings
-        .iter()
-        .map(|(name, value)| format!("`{name} = {value}`"))
-        .collect();
+    let settings: Vec<String> = machine.settings.iter().map(|(name, value)| format!("`{name} = {value}`")).collect();
     format!("{}. Settings: {}.\n", machine.line(), settings.join(", "))
 }
 
@@ -111,16 +99,10 @@ fn machine(results: &Results) -> String {
 fn shown(view: &View, results: &Results) -> String {
     let mut text = String::new();
     let lines = view.lines(results);
-    let mut places: Vec<i64> = lines
-        .iter()
-        .flat_map(|(_, points)| points.iter().map(|(at, _)| *at))
-        .collect();
+    let mut places: Vec<i64> = lines.iter().flat_map(|(_, points)| points.iter().map(|(at, _)| *at)).collect();
     places.sort_unstable();
     places.dedup();
-    let heads: Vec<String> = places
-        .iter()
-        .map(|at| format!("{} {}", grouped(*at), view.over))
-        .collect();
+    let heads: Vec<String> = places.iter().map(|at| format!("{} {}", grouped(*at), view.over)).collect();
     text += &format!("| {} | {} |\n", view.unit, heads.join(" | "));
     text += &format!("|---|{}\n", "---:|".repeat(places.len()));
     for (what, points) in &lines {
@@ -160,12 +142,7 @@ fn all(results: &Results) -> String {
         let at: Vec<String> = results
             .columns
             .iter()
-            .map(|column| {
-                figure
-                    .at
-                    .get(column)
-                    .map_or_else(String::new, |at| grouped(*at))
-            })
+            .map(|column| figure.at.get(column).map_or_else(String::new, |at| grouped(*at)))
             .collect();
         text += &format!(
             "| {} | {} | {} | {} | {} |\n",

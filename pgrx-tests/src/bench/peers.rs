@@ -46,28 +46,16 @@ pub const SIDES: [Side; 8] = [
     side(cycle::FLOOR, "bare", Origin::Own),
     side("graphile-worker", "peers/graphile-worker", Origin::Node),
     side("pg-boss", "peers/pg-boss", Origin::Node),
-    side(
-        "procrastinate",
-        "peers/procrastinate",
-        Origin::File("procrastinate/sql/schema.sql"),
-    ),
+    side("procrastinate", "peers/procrastinate", Origin::File("procrastinate/sql/schema.sql")),
     side("pgmq", "peers/pgmq", Origin::File("pgmq/sql/pgmq.sql")),
-    side(
-        "absurd",
-        "peers/absurd",
-        Origin::Program("import absurdctl; print(absurdctl.BUNDLED_SCHEMA_SQL)"),
-    ),
+    side("absurd", "peers/absurd", Origin::Program("import absurdctl; print(absurdctl.BUNDLED_SCHEMA_SQL)")),
 ];
 
 /// The folder of ours.
 const OURS: &str = "multica";
 
 const fn side(name: &'static str, folder: &'static str, origin: Origin) -> Side {
-    Side {
-        name,
-        folder,
-        origin,
-    }
+    Side { name, folder, origin }
 }
 
 /// The packages of the others, installed into the work directory.
@@ -81,38 +69,22 @@ impl Packages {
     pub fn install(project: &Project) -> Result<Packages> {
         let lists = project.harness().join("bench/peers");
         let home = project.work.join("peers");
-        let packages = Packages {
-            node: home.join("node"),
-            python: home.join("python"),
-        };
+        let packages = Packages { node: home.join("node"), python: home.join("python") };
         fs::create_dir_all(&packages.node)?;
         once(&lists.join("package.json"), &packages.node, |wanted| {
             fs::copy(wanted, packages.node.join("package.json"))?;
             let mut npm = Command::new("npm");
-            npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
-                .current_dir(&packages.node);
+            npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&packages.node);
             run_step("installing queues from npm", &mut npm)
         })?;
-        once(
-            &lists.join("requirements.txt"),
-            &packages.python,
-            |wanted| {
-                let mut pip = Command::new("python3");
-                pip.args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--upgrade",
-                    "--no-deps",
-                    "--target",
-                ])
+        once(&lists.join("requirements.txt"), &packages.python, |wanted| {
+            let mut pip = Command::new("python3");
+            pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--no-deps", "--target"])
                 .arg(&packages.python)
                 .arg("--requirement")
                 .arg(wanted);
-                run_step("installing queues from PyPI", &mut pip)
-            },
-        )?;
+            run_step("installing queues from PyPI", &mut pip)
+        })?;
         Ok(packages)
     }
 }
@@ -130,13 +102,7 @@ fn once(wanted: &Path, home: &Path, install: impl FnOnce(&Path) -> Result<String
 impl Side {
     /// Makes the objects of the side in an empty database, and gives its statements. `batch` is what a program is told
     /// that writes a batch's size into a statement.
-    pub fn prepare(
-        &self,
-        project: &Project,
-        packages: &Packages,
-        database: &Database,
-        batch: usize,
-    ) -> Result<Texts> {
+    pub fn prepare(&self, project: &Project, packages: &Packages, database: &Database, batch: usize) -> Result<Texts> {
         let folder = |name: &str| project.harness().join("bench").join(name);
         let mut client = database.connect()?;
         let printed = match self.origin {
@@ -147,24 +113,18 @@ impl Side {
             }
             Origin::Program(program) => {
                 let mut python = Command::new("python3");
-                python
-                    .args(["-c", program])
-                    .env("PYTHONPATH", &packages.python);
+                python.args(["-c", program]).env("PYTHONPATH", &packages.python);
                 client.batch_execute(&output(&mut python)?)?;
                 BTreeMap::new()
             }
             Origin::Node => {
                 let mut node = Command::new("node");
                 node.arg(folder(self.folder).join("peer.mjs"))
-                    .args([
-                        address(database.cluster(), &database.name),
-                        batch.to_string(),
-                    ])
+                    .args([address(database.cluster(), &database.name), batch.to_string()])
                     .current_dir(&packages.node);
                 let printed = output(&mut node)?;
                 let line = printed.lines().last().unwrap_or_default();
-                serde_json::from_str(line)
-                    .with_context(|| format!("{} printed {printed}", self.name))?
+                serde_json::from_str(line).with_context(|| format!("{} printed {printed}", self.name))?
             }
         };
         let mut texts: Texts = printed;
@@ -199,22 +159,13 @@ fn statements(folder: &Path) -> Result<Texts> {
 
 fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {name}"))?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{name} failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = command.output().with_context(|| format!("cannot run {name}"))?;
+    anyhow::ensure!(output.status.success(), "{name} failed:\n{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A connection string that the clients of all languages understand.
 fn address(cluster: &Cluster, database: &str) -> String {
     let folder = cluster.socket_folder();
-    format!(
-        "postgres://{SUPERUSER}@/{database}?host={}&port={PORT}",
-        folder.display()
-    )
+    format!("postgres://{SUPERUSER}@/{database}?host={}&port={PORT}", folder.display())
 }

@@ -108,9 +108,7 @@ fn explained(bench: &Bench, database: &Database) -> Result<(Client, Receiver<Str
 }
 
 fn cycle(bench: &Bench, client: &mut Client, tasks: i64) -> Result<()> {
-    let runtime: Uuid = client
-        .query_one("SELECT id FROM agent_runtime LIMIT 1", &[])?
-        .get(0);
+    let runtime: Uuid = client.query_one("SELECT id FROM agent_runtime LIMIT 1", &[])?.get(0);
     let enqueue = client.prepare("SELECT task_id FROM multica_enqueue($1)")?;
     let claim = client.prepare("SELECT id, claim_token FROM multica_claim($1)")?;
     let start = client.prepare(&bench.text("profile/start.sql")?)?;
@@ -129,16 +127,13 @@ fn cycle(bench: &Bench, client: &mut Client, tasks: i64) -> Result<()> {
 fn sum(told: &Receiver<String>, names: &BTreeMap<String, String>) -> Result<Times> {
     let mut times = Times::new();
     for message in told.try_iter() {
-        let Some((duration, plan)) = message
-            .strip_prefix("duration: ")
-            .and_then(|rest| rest.split_once(" ms  plan:\n"))
+        let Some((duration, plan)) =
+            message.strip_prefix("duration: ").and_then(|rest| rest.split_once(" ms  plan:\n"))
         else {
             continue;
         };
         let plan: serde_json::Value = serde_json::from_str(plan)?;
-        let text = plan["Query Text"]
-            .as_str()
-            .context("a plan does not tell its query")?;
+        let text = plan["Query Text"].as_str().context("a plan does not tell its query")?;
         let name = if let Some(name) = names.get(text.trim()) {
             name.clone()
         } else if text.contains("multica_") && !text.contains("multica_event_log") {

@@ -17,24 +17,15 @@ impl Progress {
     /// A cell of that many steps.
     pub fn new(cell: &'static str, steps: usize) -> Progress {
         let terminal = std::io::stderr().is_terminal();
-        let bar = if terminal {
-            ProgressBar::new(steps as u64)
-        } else {
-            ProgressBar::hidden()
-        };
+        let bar = if terminal { ProgressBar::new(steps as u64) } else { ProgressBar::hidden() };
         bar.set_length(steps as u64);
-        if let Ok(style) = ProgressStyle::with_template(
-            "{spinner} {prefix} {bar:30} {pos}/{len} {elapsed} {wide_msg}",
-        ) {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {bar:30} {pos}/{len} {elapsed} {wide_msg}")
+        {
             bar.set_style(style);
         }
         bar.set_prefix(cell);
         bar.enable_steady_tick(Duration::from_millis(120));
-        Progress {
-            bar,
-            cell,
-            terminal,
-        }
+        Progress { bar, cell, terminal }
     }
 
     /// The next step begins.

@@ -44,12 +44,8 @@ fn join(client: TcpStream, socket: &Path, delay: Duration) -> Result<()> {
     client.set_nodelay(true)?;
     let server = UnixStream::connect(socket)?;
     let (to_client, to_server) = (client.try_clone()?, server.try_clone()?);
-    hand_on(client, to_server, delay, |server| {
-        server.shutdown(Shutdown::Write)
-    });
-    hand_on(server, to_client, delay, |client| {
-        client.shutdown(Shutdown::Write)
-    });
+    hand_on(client, to_server, delay, |server| server.shutdown(Shutdown::Write));
+    hand_on(server, to_client, delay, |client| client.shutdown(Shutdown::Write));
     Ok(())
 }
 
@@ -67,10 +63,7 @@ fn hand_on<R, W>(
     thread::spawn(move || {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
-            if sender
-                .send((Instant::now() + delay, buffer[..read].to_vec()))
-                .is_err()
-            {
+            if sender.send((Instant::now() + delay, buffer[..read].to_vec())).is_err() {
                 return;
             }
         }

@@ -45,11 +45,7 @@ impl<'a> FromSql<'a> for Key {
 }
 
 impl ToSql for Key {
-    fn to_sql(
-        &self,
-        kind: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Key::Number(number) if *kind == Type::INT4 => i32::try_from(*number)?.to_sql(kind, out),
             Key::Number(number) => number.to_sql(kind, out),
@@ -83,10 +79,7 @@ impl Call {
     fn prepare(client: &mut Client, text: &str) -> Result<Call> {
         let (text, parameters) = numbered(text);
         let statement = client.prepare(&text).with_context(|| text)?;
-        Ok(Call {
-            statement,
-            parameters,
-        })
+        Ok(Call { statement, parameters })
     }
 
     fn run(&self, client: &mut Client, values: &Values) -> Result<Vec<Row>> {
@@ -115,9 +108,7 @@ fn numbered(text: &str) -> (String, Vec<&'static str>) {
     let mut rest = text;
     while let Some(at) = rest.find(':') {
         let (before, after) = (&rest[..at], &rest[at + 1..]);
-        let end = after
-            .find(|letter: char| !letter.is_ascii_alphabetic())
-            .unwrap_or(after.len());
+        let end = after.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(after.len());
         let known = PARAMETERS.iter().find(|name| **name == &after[..end]);
         numbered.push_str(before);
         match known {
@@ -170,15 +161,8 @@ impl Session {
             .iter()
             .map(|(name, text)| Ok((name.clone(), Call::prepare(&mut client, text)?)))
             .collect::<Result<_>>()?;
-        let has_tokens = calls
-            .values()
-            .any(|call| call.parameters.contains(&"token"));
-        Ok(Session {
-            client,
-            worker,
-            calls,
-            has_tokens,
-        })
+        let has_tokens = calls.values().any(|call| call.parameters.contains(&"token"));
+        Ok(Session { client, worker, calls, has_tokens })
     }
 
     /// Lets the server plan what it will plan but once a session: daemons keep theirs for days.
@@ -192,10 +176,7 @@ impl Session {
     /// Takes tasks through their life for some time, `batch` of them at once.
     pub fn work(&mut self, batch: usize, limit: Duration) -> Result<Done> {
         let began = Instant::now();
-        let mut done = Done {
-            tasks: 0,
-            steps: BTreeMap::new(),
-        };
+        let mut done = Done { tasks: 0, steps: BTreeMap::new() };
         while began.elapsed() < limit {
             done.tasks += self.round(batch, &mut |step, took| {
                 let each = took.as_secs_f64() * 1e6 / batch as f64;
@@ -206,11 +187,7 @@ impl Session {
     }
 
     /// Every step once, for a batch; how many tasks were claimed.
-    fn round(
-        &mut self,
-        batch: usize,
-        note: &mut dyn FnMut(&'static str, Duration),
-    ) -> Result<usize> {
+    fn round(&mut self, batch: usize, note: &mut dyn FnMut(&'static str, Duration)) -> Result<usize> {
         let (mut ids, mut tokens) = (Vec::new(), Vec::new());
         for step in STEPS {
             let asked = Instant::now();
@@ -239,11 +216,7 @@ impl Session {
     /// Takes up to `count` tasks; their ids, and what their claims are told by.
     pub fn claim(&mut self, count: usize) -> Result<(Vec<Key>, Vec<Key>)> {
         let many = count > 1 && self.calls.contains_key("claim_many");
-        let (name, calls) = if many {
-            ("claim_many", 1)
-        } else {
-            ("claim", count)
-        };
+        let (name, calls) = if many { ("claim_many", 1) } else { ("claim", count) };
         let mut claimed = (Vec::new(), Vec::new());
         for _ in 0..calls {
             for row in self.call(name, count, &[], &[])? {
@@ -270,32 +243,16 @@ impl Session {
     }
 
     fn call(&mut self, name: &str, count: usize, ids: &[Key], tokens: &[Key]) -> Result<Vec<Row>> {
-        let values = Values {
-            worker: &self.worker,
-            count: Key::Number(i64::try_from(count)?),
-            ids,
-            tokens,
-        };
-        self.calls[name]
-            .run(&mut self.client, &values)
-            .with_context(|| format!("{name} of {count}"))
+        let values = Values { worker: &self.worker, count: Key::Number(i64::try_from(count)?), ids, tokens };
+        self.calls[name].run(&mut self.client, &values).with_context(|| format!("{name} of {count}"))
     }
 }
 
 /// Lets every session do the same at the same time.
-pub fn together<T: Send>(
-    sessions: &mut [Session],
-    job: impl Fn(&mut Session) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
+pub fn together<T: Send>(sessions: &mut [Session], job: impl Fn(&mut Session) -> Result<T> + Sync) -> Result<Vec<T>> {
     thread::scope(|scope| {
         let job = &job;
-        let threads: Vec<_> = sessions
-            .iter_mut()
-            .map(|session| scope.spawn(move || job(session)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a worker does not panic"))
-            .collect()
+        let threads: Vec<_> = sessions.iter_mut().map(|session| scope.spawn(move || job(session))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect()
     })
 }

@@ -103,13 +103,7 @@ pub fn percentile(sorted: &[f64], share: f64) -> f64 {
 
 impl Results {
     /// Nothing measured yet.
-    pub fn new(
-        cell: &str,
-        server: Server,
-        about: &str,
-        machine: &Machine,
-        columns: &[&str],
-    ) -> Results {
+    pub fn new(cell: &str, server: Server, about: &str, machine: &Machine, columns: &[&str]) -> Results {
         Results {
             cell: cell.to_string(),
             server,
@@ -125,12 +119,7 @@ impl Results {
         let spread = Spread::of(figures);
         self.figures.push(Figure {
             what: what.to_string(),
-            at: self
-                .columns
-                .iter()
-                .cloned()
-                .zip(at.iter().copied())
-                .collect(),
+            at: self.columns.iter().cloned().zip(at.iter().copied()).collect(),
             unit: unit.to_string(),
             spread,
             ratio: None,
@@ -140,12 +129,7 @@ impl Results {
 
     /// Adds to every figure of the unit at this place, the reference aside, its ratio to the reference.
     pub fn compare(&mut self, at: &[i64], unit: &str, reference: &str) {
-        let place: BTreeMap<String, i64> = self
-            .columns
-            .iter()
-            .cloned()
-            .zip(at.iter().copied())
-            .collect();
+        let place: BTreeMap<String, i64> = self.columns.iter().cloned().zip(at.iter().copied()).collect();
         let here = |figure: &Figure| figure.at == place && figure.unit == unit;
         let Some(against) = self
             .figures
@@ -157,10 +141,7 @@ impl Results {
         };
         for figure in &mut self.figures {
             if here(figure) && figure.what != reference {
-                figure.ratio = Some(Ratio {
-                    times: figure.spread.median / against,
-                    of: reference.to_string(),
-                });
+                figure.ratio = Some(Ratio { times: figure.spread.median / against, of: reference.to_string() });
             }
         }
     }
@@ -204,9 +185,7 @@ impl Results {
             return Ok(None);
         }
         let text = fs::read_to_string(&file)?;
-        serde_json::from_str(&text)
-            .map(Some)
-            .with_context(|| format!("cannot understand {}", file.display()))
+        serde_json::from_str(&text).map(Some).with_context(|| format!("cannot understand {}", file.display()))
     }
 
     fn print(&self) {
@@ -217,12 +196,7 @@ impl Results {
             let mut row: Vec<String> = self
                 .columns
                 .iter()
-                .map(|column| {
-                    figure
-                        .at
-                        .get(column)
-                        .map_or_else(String::new, |at| grouped(*at))
-                })
+                .map(|column| figure.at.get(column).map_or_else(String::new, |at| grouped(*at)))
                 .collect();
             let spread = &figure.spread;
             row.push(figure.what.clone());
@@ -230,9 +204,12 @@ impl Results {
             row.push(figure.unit.clone());
             row.extend([short(spread.least), short(spread.most)]);
             row.push(spread.repetitions.to_string());
-            row.push(figure.ratio.as_ref().map_or_else(String::new, |ratio| {
-                format!("{} × {}", short(ratio.times), ratio.of)
-            }));
+            row.push(
+                figure
+                    .ratio
+                    .as_ref()
+                    .map_or_else(String::new, |ratio| format!("{} × {}", short(ratio.times), ratio.of)),
+            );
             rows.push(row);
         }
         let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max();
@@ -246,11 +223,7 @@ impl Results {
                 .map(|(at, (text, width))| {
                     let gap = " ".repeat(width - text.chars().count());
                     let left = at == way || at == way + 2 || at == row.len() - 1;
-                    if left {
-                        format!("{text}{gap}")
-                    } else {
-                        format!("{gap}{text}")
-                    }
+                    if left { format!("{text}{gap}") } else { format!("{gap}{text}") }
                 })
                 .collect();
             println!("  {}", cells.join("  ").trim_end());

@@ -50,15 +50,7 @@ pub const VIEWS: [View; 13] = [
         &[("runtimes", 100_000)],
         false,
     ),
-    view(
-        "heartbeat",
-        "heartbeat",
-        "Heartbeats a second",
-        "beats/s",
-        "runtimes",
-        &[("old snapshot", 0)],
-        true,
-    ),
+    view("heartbeat", "heartbeat", "Heartbeats a second", "beats/s", "runtimes", &[("old snapshot", 0)], true),
     view(
         "heartbeat-hot",
         "heartbeat",
@@ -131,15 +123,7 @@ pub const VIEWS: [View; 13] = [
         &[("batch", 1), ("connections", 16)],
         true,
     ),
-    view(
-        "events-read",
-        "events",
-        "Events read a second",
-        "events/s",
-        "events a call",
-        &[("connections", 1)],
-        false,
-    ),
+    view("events-read", "events", "Events read a second", "events/s", "events a call", &[("connections", 1)], false),
 ];
 
 const fn view(
@@ -151,15 +135,7 @@ const fn view(
     held: &'static [(&'static str, i64)],
     log: bool,
 ) -> View {
-    View {
-        file,
-        cell,
-        title,
-        unit,
-        over,
-        held,
-        log,
-    }
+    View { file, cell, title, unit, over, held, log }
 }
 
 /// A way and its figures by the coordinate.
@@ -170,10 +146,7 @@ impl View {
     pub fn lines<'a>(&self, results: &'a Results) -> Vec<Line<'a>> {
         let mut lines: Vec<Line<'a>> = Vec::new();
         for figure in &results.figures {
-            let held = self
-                .held
-                .iter()
-                .all(|(name, value)| figure.at.get(*name) == Some(value));
+            let held = self.held.iter().all(|(name, value)| figure.at.get(*name) == Some(value));
             if figure.unit != self.unit || !held {
                 continue;
             }

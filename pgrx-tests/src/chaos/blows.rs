@@ -29,13 +29,7 @@ const ANYBODY: &str = "SELECT pid FROM pg_stat_activity
      ORDER BY backend_type <> 'client backend' DESC, pid";
 
 /// Strikes, and has the servers up again afterwards. False: this cannot be done here.
-pub fn strike(
-    blow: Blow,
-    pair: &mut Pair,
-    storm: &Storm,
-    database: &str,
-    rng: &mut Rng,
-) -> Result<bool> {
+pub fn strike(blow: Blow, pair: &mut Pair, storm: &Storm, database: &str, rng: &mut Rng) -> Result<bool> {
     match blow {
         Blow::KillServer => {
             pair.primary.kill()?;
@@ -96,9 +90,7 @@ fn kill_backend(cluster: &Cluster, database: &str, rng: &mut Rng) -> Result<()> 
         return Ok(());
     };
     kill(Pid::from_raw(victim), Signal::SIGKILL)?;
-    Cluster::wait_until("the server ends all sessions", LIMIT, || {
-        Ok(witness.batch_execute("SELECT").is_err())
-    })?;
+    Cluster::wait_until("the server ends all sessions", LIMIT, || Ok(witness.batch_execute("SELECT").is_err()))?;
     patiently(cluster, database).map(drop)
 }
 

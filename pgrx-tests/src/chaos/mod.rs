@@ -42,11 +42,7 @@ pub struct Arguments {
 impl Arguments {
     /// So many kills.
     pub fn new(kills: usize, seed: Option<u64>) -> Arguments {
-        Arguments {
-            kills,
-            seed,
-            seconds: None,
-        }
+        Arguments { kills, seed, seconds: None }
     }
 }
 
@@ -103,10 +99,7 @@ pub fn let_loose(context: &Context, arguments: &Arguments) -> Result<String> {
     let outcome = outcome.and_then(|()| ensure_it_was_chaos(&report));
     if let Err(error) = outcome {
         let kept = keep_logs(context, seed, &pair)?;
-        bail!(
-            "{}\nFound, seed {seed}: {error:#}\n\nThe servers' logs are in {kept}",
-            report.text()
-        );
+        bail!("{}\nFound, seed {seed}: {error:#}\n\nThe servers' logs are in {kept}", report.text());
     }
     Ok(report.text())
 }
@@ -124,8 +117,7 @@ struct Run<'a, 'b> {
 
 impl Run<'_, '_> {
     fn is_out_of_time(&self) -> bool {
-        self.limit
-            .is_some_and(|limit| self.report.elapsed() > limit)
+        self.limit.is_some_and(|limit| self.report.elapsed() > limit)
     }
 
     /// Some rounds in a database that is new and ends with them.
@@ -137,9 +129,7 @@ impl Run<'_, '_> {
         self.create(&database)?;
         let config = self.pair.primary.config(&database);
         let blowing = Storm::begin(config, &mut self.rng, Weather::Rough)?;
-        let outcome = rounds
-            .iter()
-            .try_for_each(|round| self.round(round, &blowing, &database));
+        let outcome = rounds.iter().try_for_each(|round| self.round(round, &blowing, &database));
         self.report.add(&blowing.storm);
         // A client that has given up says more than whatever failed because of it.
         let ended = blowing.end();
@@ -147,11 +137,7 @@ impl Run<'_, '_> {
         quiet::examine(self.pair, &database)?;
         quiet::read_logs(&self.pair.logs()?)?;
         let drop = format!("DROP DATABASE {database} WITH (FORCE)");
-        Ok(self
-            .pair
-            .primary
-            .connect("postgres")?
-            .batch_execute(&drop)?)
+        Ok(self.pair.primary.connect("postgres")?.batch_execute(&drop)?)
     }
 
     fn create(&self, database: &str) -> Result<()> {
@@ -161,11 +147,7 @@ impl Run<'_, '_> {
             client.batch_execute(&format!("ALTER DATABASE {database} SET multica.{setting}"))?;
         }
         let fixture = std::fs::read_to_string(self.context.fixtures().join("storm.sql"))?;
-        Ok(self
-            .pair
-            .primary
-            .connect(database)?
-            .batch_execute(&fixture)?)
+        Ok(self.pair.primary.connect(database)?.batch_execute(&fixture)?)
     }
 
     fn round(&mut self, round: &Round, blowing: &Blowing, database: &str) -> Result<()> {
@@ -174,12 +156,7 @@ impl Run<'_, '_> {
         }
         self.number += 1;
         for (pause, blow) in &round.blows {
-            self.step.say(&format!(
-                "kill {} of {}: {}",
-                self.number,
-                self.total,
-                blow.name()
-            ));
+            self.step.say(&format!("kill {} of {}: {}", self.number, self.total, blow.name()));
             blowing.blow_for(*pause);
             ensure!(!blowing.is_broken(), "a client of the storm has given up");
             let storm = &blowing.storm;
@@ -187,14 +164,8 @@ impl Run<'_, '_> {
                 .with_context(|| format!("round {}: {blow:?}", self.number))?;
             self.report.count(*blow, done);
         }
-        quiet::look(
-            self.context,
-            self.pair,
-            &blowing.storm,
-            database,
-            round.settle,
-        )
-        .with_context(|| format!("after round {}: {:?}", self.number, round.blows))?;
+        quiet::look(self.context, self.pair, &blowing.storm, database, round.settle)
+            .with_context(|| format!("after round {}: {:?}", self.number, round.blows))?;
         self.report.looked();
         Ok(())
     }
@@ -203,26 +174,16 @@ impl Run<'_, '_> {
 /// A blow that nobody feels is none.
 fn ensure_it_was_chaos(report: &Report) -> Result<()> {
     let tally = report.tally();
-    for (blow, felt) in [
-        (Blow::KillServer, &tally.lost),
-        (Blow::HoldLocks, &tally.timed_out),
-        (Blow::FillDisk, &tally.no_room),
-    ] {
-        ensure!(
-            report.times(blow) == 0 || felt.load(Ordering::Relaxed) > 0,
-            "no client has noticed: {}",
-            blow.name()
-        );
+    for (blow, felt) in
+        [(Blow::KillServer, &tally.lost), (Blow::HoldLocks, &tally.timed_out), (Blow::FillDisk, &tally.no_room)]
+    {
+        ensure!(report.times(blow) == 0 || felt.load(Ordering::Relaxed) > 0, "no client has noticed: {}", blow.name());
     }
     Ok(())
 }
 
 fn keep_logs(context: &Context, seed: u64, pair: &Pair) -> Result<String> {
-    let folder = context
-        .project
-        .work
-        .join("output/chaos")
-        .join(seed.to_string());
+    let folder = context.project.work.join("output/chaos").join(seed.to_string());
     std::fs::create_dir_all(&folder)?;
     for (number, log) in pair.logs()?.iter().enumerate() {
         std::fs::write(folder.join(format!("{number}.log")), log)?;

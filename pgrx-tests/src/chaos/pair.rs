@@ -55,24 +55,13 @@ impl<'a> Pair<'a> {
         let standby = primary.standby(&context.project, &synchronous())?;
         primary.configure(&synchronous())?;
         primary.reload()?;
-        let pair = Pair {
-            context,
-            primary,
-            standby,
-            gone: Vec::new(),
-        };
+        let pair = Pair { context, primary, standby, gone: Vec::new() };
         pair.wait_until_followed()?;
         Ok(pair)
     }
 
     /// The standby takes over, and the old primary becomes its standby or makes room for a new one.
-    pub fn fail_over(
-        &mut self,
-        storm: &Storm,
-        database: &str,
-        late_fence: bool,
-        rewind: bool,
-    ) -> Result<()> {
+    pub fn fail_over(&mut self, storm: &Storm, database: &str, late_fence: bool, rewind: bool) -> Result<()> {
         if !late_fence {
             self.primary.kill()?;
         }
@@ -86,14 +75,10 @@ impl<'a> Pair<'a> {
         }
         if rewind {
             // Before a checkpoint the new primary's control file does not yet say that it has a timeline of its own.
-            self.primary
-                .connect("postgres")?
-                .batch_execute("CHECKPOINT")?;
+            self.primary.connect("postgres")?.batch_execute("CHECKPOINT")?;
             self.standby.follow(&self.primary, &synchronous())?;
         } else {
-            let next = self
-                .primary
-                .standby(&self.context.project, &synchronous())?;
+            let next = self.primary.standby(&self.context.project, &synchronous())?;
             let old = std::mem::replace(&mut self.standby, next);
             self.gone.push(old.log()?);
         }
@@ -102,16 +87,13 @@ impl<'a> Pair<'a> {
 
     /// Waits until commits wait for the standby.
     pub fn wait_until_followed(&self) -> Result<()> {
-        let following = format!(
-            "SELECT FROM pg_stat_replication WHERE application_name = '{TWIN}' AND sync_state = 'sync'"
-        );
+        let following =
+            format!("SELECT FROM pg_stat_replication WHERE application_name = '{TWIN}' AND sync_state = 'sync'");
         Cluster::wait_until("the standby follows the primary", LIMIT, || {
             let Ok(mut client) = self.primary.connect("postgres") else {
                 return Ok(false);
             };
-            Ok(client
-                .query_opt(&following, &[])
-                .is_ok_and(|row| row.is_some()))
+            Ok(client.query_opt(&following, &[]).is_ok_and(|row| row.is_some()))
         })
         .with_context(|| tail(&self.standby))
     }
@@ -121,9 +103,7 @@ impl<'a> Pair<'a> {
         let now = values(primary, "SELECT pg_current_wal_flush_lsn()")?.remove(0);
         let reached = format!("SELECT pg_last_wal_replay_lsn() >= '{now}'");
         let mut there = self.standby.connect("postgres")?;
-        Cluster::wait_until("the standby has caught up", LIMIT, || {
-            Ok(values(&mut there, &reached)? == ["t"])
-        })?;
+        Cluster::wait_until("the standby has caught up", LIMIT, || Ok(values(&mut there, &reached)? == ["t"]))?;
         self.standby.connect(database)
     }
 

@@ -42,12 +42,8 @@ impl Blow {
         match self {
             Blow::KillServer => "server killed",
             Blow::KillPostmaster => "postmaster alone killed",
-            Blow::Failover {
-                late_fence: false, ..
-            } => "server killed, standby promoted",
-            Blow::Failover {
-                late_fence: true, ..
-            } => "standby promoted, then old primary killed",
+            Blow::Failover { late_fence: false, .. } => "server killed, standby promoted",
+            Blow::Failover { late_fence: true, .. } => "standby promoted, then old primary killed",
             Blow::StopImmediately => "server stopped without a checkpoint",
             Blow::KillBackend => "backend killed, crash restart",
             Blow::Terminate => "backend terminated",
@@ -81,10 +77,7 @@ pub fn rounds(rng: &mut Rng, kills: usize) -> Vec<Round> {
             }
             blows.push((rng.u64(100..800), ends.draw(rng, every_end)));
             Round {
-                blows: blows
-                    .into_iter()
-                    .map(|(pause, blow)| (Duration::from_millis(pause), blow))
-                    .collect(),
+                blows: blows.into_iter().map(|(pause, blow)| (Duration::from_millis(pause), blow)).collect(),
                 settle: number % 3 == 0 || number == kills,
             }
         })
@@ -96,10 +89,7 @@ fn every_end(rng: &mut Rng) -> Vec<Blow> {
     let rewind = rng.bool();
     let mut all = vec![Blow::KillServer; 5];
     all.extend([Blow::KillPostmaster; 3]);
-    all.extend([false, true].map(|late_fence| Blow::Failover {
-        late_fence,
-        rewind: late_fence == rewind,
-    }));
+    all.extend([false, true].map(|late_fence| Blow::Failover { late_fence, rewind: late_fence == rewind }));
     all
 }
 

@@ -21,16 +21,11 @@ const WORK_OF_THE_DEAD: &str = "SELECT 'runtime ' || id FROM agent_runtime WHERE
      UNION ALL SELECT 'task ' || id FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
 
 /// Tables of the storm's fixture.
-const OWN_TABLES: &str = "SELECT (SELECT count(*) FROM returned), (SELECT count(*) FROM taken), (SELECT count(*) FROM history)";
+const OWN_TABLES: &str =
+    "SELECT (SELECT count(*) FROM returned), (SELECT count(*) FROM taken), (SELECT count(*) FROM history)";
 
 /// Pauses the clients and looks; with `settle` everybody is found dead first. The clients go on only if all is well.
-pub fn look(
-    context: &Context,
-    pair: &Pair,
-    storm: &Storm,
-    database: &str,
-    settle: bool,
-) -> Result<()> {
+pub fn look(context: &Context, pair: &Pair, storm: &Storm, database: &str, settle: bool) -> Result<()> {
     storm.pause(LIMIT)?;
     pair.wait_until_followed()?;
     storm.expect_full_disk(false);
@@ -53,14 +48,12 @@ pub fn look(
 
 /// By the background worker: nobody else sweeps while the clients pause.
 fn wait_until_swept(client: &mut Client) -> Result<()> {
-    Cluster::wait_until("the worker finds everybody dead", LIMIT, || {
-        Ok(values(client, WORK_OF_THE_DEAD)?.is_empty())
-    })
-    .or_else(|error| {
-        let left = values(client, WORK_OF_THE_DEAD)?;
-        let status = values(client, "SELECT s FROM multica_status() AS s")?;
-        Err(error.context(format!("{left:?}, {status:?}")))
-    })
+    Cluster::wait_until("the worker finds everybody dead", LIMIT, || Ok(values(client, WORK_OF_THE_DEAD)?.is_empty()))
+        .or_else(|error| {
+            let left = values(client, WORK_OF_THE_DEAD)?;
+            let status = values(client, "SELECT s FROM multica_status() AS s")?;
+            Err(error.context(format!("{left:?}, {status:?}")))
+        })
 }
 
 /// The standby has every row of every table, no launcher, and tells how things stand.
@@ -72,29 +65,20 @@ fn compare(context: &Context, pair: &Pair, client: &mut Client, database: &str) 
         let (here, there) = (values(client, query)?, values(&mut standby, query)?);
         ensure!(here == there, "primary {here:#?}, standby {there:#?}");
     }
-    let launcher =
-        |client: &mut Client| values(client, "SELECT launcher_pid FROM multica_status()");
+    let launcher = |client: &mut Client| values(client, "SELECT launcher_pid FROM multica_status()");
     let (here, there) = (launcher(client)?, launcher(&mut standby)?);
-    ensure!(
-        there == [""],
-        "a launcher runs on the standby: process {there:?}"
-    );
+    ensure!(there == [""], "a launcher runs on the standby: process {there:?}");
     ensure!(here != [""], "no launcher runs on the primary");
     Ok(())
 }
 
 /// Errors that the logs may show: refusals, and what was done to the servers.
-const EXPECTED: [&str; 7] = [
-    "55000", "P0002", "22004", "23503", "55P03", "53100", "57P01",
-];
+const EXPECTED: [&str; 7] = ["55000", "P0002", "22004", "23503", "55P03", "53100", "57P01"];
 
 /// Fails if a log shows a deadlock, an internal error, or a process that crashed of its own accord.
 pub fn read_logs(logs: &[String]) -> Result<()> {
     for line in logs.iter().flat_map(|log| log.lines()) {
-        let state = line
-            .split_once("] ")
-            .and_then(|(_, rest)| rest.get(..5))
-            .unwrap_or_default();
+        let state = line.split_once("] ").and_then(|(_, rest)| rest.get(..5)).unwrap_or_default();
         let bad = line.contains("PANIC:")
             || line.contains("TRAP:")
             || state.starts_with("XX")
@@ -108,15 +92,7 @@ pub fn read_logs(logs: &[String]) -> Result<()> {
 /// Fails if an index or a table is damaged.
 pub fn examine(pair: &Pair, database: &str) -> Result<()> {
     pair.primary
-        .run(
-            "pg_amcheck",
-            &[
-                "--install-missing",
-                "--heapallindexed",
-                "--database",
-                database,
-            ],
-        )
+        .run("pg_amcheck", &["--install-missing", "--heapallindexed", "--database", database])
         .map(drop)
         .context("pg_amcheck")
 }

@@ -34,11 +34,7 @@ impl Report {
 
     /// Counts a blow, or that it could not be dealt here.
     pub fn count(&mut self, blow: Blow, done: bool) {
-        let counts = if done {
-            &mut self.blows
-        } else {
-            &mut self.not_possible
-        };
+        let counts = if done { &mut self.blows } else { &mut self.not_possible };
         *counts.entry(blow).or_default() += 1;
     }
 
@@ -73,11 +69,7 @@ impl Report {
     /// For people.
     pub fn text(&self) -> String {
         let figure = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
-        let mut text = format!(
-            "Chaos of seed {}, {:.0} s\n\nDone\n",
-            self.seed,
-            self.elapsed().as_secs_f64()
-        );
+        let mut text = format!("Chaos of seed {}, {:.0} s\n\nDone\n", self.seed, self.elapsed().as_secs_f64());
         for (blow, times) in &self.blows {
             text += &format!("{times:>9}  {}\n", name(*blow));
         }
@@ -88,24 +80,15 @@ impl Report {
         let tally = &self.tally;
         for (count, what) in [
             (figure(&tally.calls), "calls"),
-            (
-                figure(&tally.refused),
-                "refused for the state that things were in",
-            ),
+            (figure(&tally.refused), "refused for the state that things were in"),
             (figure(&tally.lost), "sessions lost"),
             (figure(&tally.timed_out), "lock timeouts"),
             (figure(&tally.no_room), "calls that found the disk full"),
-            (
-                self.kept_promises as u64,
-                "commits acknowledged: tasks, ends of tasks, events taken",
-            ),
+            (self.kept_promises as u64, "commits acknowledged: tasks, ends of tasks, events taken"),
         ] {
             text += &format!("{count:>9}  {what}\n");
         }
-        text + &format!(
-            "\nLooked {} times: invariants, acknowledged commits, the standby's rows.\n",
-            self.looks
-        )
+        text + &format!("\nLooked {} times: invariants, acknowledged commits, the standby's rows.\n", self.looks)
     }
 }
 

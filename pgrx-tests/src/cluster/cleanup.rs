@@ -30,8 +30,7 @@ pub(super) fn forget(base: &Path) {
 }
 
 fn open() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
-    OPEN.lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    OPEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Takes all clusters down when the run is interrupted, then exits as the signal would have it.
@@ -60,20 +59,14 @@ pub fn remove_leftovers(project: &Project) -> Result<()> {
 
 /// Removes the clusters that a run was asked to keep. Returns how many.
 pub fn remove_kept(project: &Project) -> Result<usize> {
-    let kept: Vec<PathBuf> = clusters(project)
-        .into_iter()
-        .map(|(base, _)| base)
-        .filter(|base| base.join(KEPT).exists())
-        .collect();
+    let kept: Vec<PathBuf> =
+        clusters(project).into_iter().map(|(base, _)| base).filter(|base| base.join(KEPT).exists()).collect();
     kept.iter().try_for_each(|base| remove(base))?;
     Ok(kept.len())
 }
 
 fn clusters(project: &Project) -> Vec<(PathBuf, i32)> {
-    let entries = fs::read_dir(project.work.join("clusters"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let entries = fs::read_dir(project.work.join("clusters")).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -85,10 +78,7 @@ fn clusters(project: &Project) -> Vec<(PathBuf, i32)> {
 /// Kills the server of a cluster's folder, if one runs, and deletes the folder.
 fn remove(base: &Path) -> Result<()> {
     if let Ok(text) = fs::read_to_string(base.join("data/postmaster.pid"))
-        && let Some(pid) = text
-            .lines()
-            .next()
-            .and_then(|line| line.trim().parse().ok())
+        && let Some(pid) = text.lines().next().and_then(|line| line.trim().parse().ok())
     {
         let postmaster = Pid::from_raw(pid);
         // The number may long belong to another process: only one that was started on this data directory is ended.

@@ -74,12 +74,7 @@ impl Cluster {
     pub fn standby(&self, project: &Project, options: &Options) -> Result<Cluster> {
         let cluster = Cluster::reserve(project, &self.copy, &options.name)?;
         let mut backup = self.tool("pg_basebackup");
-        backup.arg("-D").arg(cluster.data()).args([
-            "--checkpoint",
-            "fast",
-            "--no-sync",
-            "--write-recovery-conf",
-        ]);
+        backup.arg("-D").arg(cluster.data()).args(["--checkpoint", "fast", "--no-sync", "--write-recovery-conf"]);
         process::output(&mut backup)?;
         cluster.configure(options)?;
         if let Some(megabytes) = options.disk {
@@ -92,17 +87,9 @@ impl Cluster {
     /// Makes a server that was promoted over a follower of the one that took its place: what it alone has written is
     /// undone. It has to be stopped, or killed, and is started.
     pub fn follow(&self, primary: &Cluster, options: &Options) -> Result<()> {
-        let source = format!(
-            "host={} port={PORT} user={SUPERUSER} dbname=postgres",
-            primary.socket_folder().display()
-        );
+        let source = format!("host={} port={PORT} user={SUPERUSER} dbname=postgres", primary.socket_folder().display());
         let mut rewind = self.tool("pg_rewind");
-        rewind.arg("-D").arg(self.data()).args([
-            "--source-server",
-            &source,
-            "--no-sync",
-            "--write-recovery-conf",
-        ]);
+        rewind.arg("-D").arg(self.data()).args(["--source-server", &source, "--no-sync", "--write-recovery-conf"]);
         process::output(&mut rewind)?;
         self.configure(options)?;
         self.start()
@@ -128,29 +115,16 @@ impl Cluster {
         let user = ServerUser::choose()?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         // The process id tells a later run whose cluster this was, should this one be killed.
-        let base = project
-            .work
-            .join("clusters")
-            .join(format!("{name}-{}-{number}", std::process::id()));
+        let base = project.work.join("clusters").join(format!("{name}-{}-{number}", std::process::id()));
         if base.join(format!(".s.PGSQL.{PORT}")).as_os_str().len() > SOCKET_PATH_LIMIT {
-            bail!(
-                "{} is too long for a socket; set MULTICA_WORK to a shorter path",
-                base.display()
-            );
+            bail!("{} is too long for a socket; set MULTICA_WORK to a shorter path", base.display());
         }
         fs::create_dir_all(&base)?;
         // Whoever reaches the socket is trusted, so nobody else may.
         fs::set_permissions(&base, fs::Permissions::from_mode(0o700))?;
         user.own(&base)?;
         cleanup::register(&base);
-        Ok(Cluster {
-            copy: copy.clone(),
-            user,
-            base,
-            keep: false,
-            environment: Vec::new(),
-            server: Mutex::new(None),
-        })
+        Ok(Cluster { copy: copy.clone(), user, base, keep: false, environment: Vec::new(), server: Mutex::new(None) })
     }
 
     /// The copy of Postgres it runs from.
@@ -194,10 +168,7 @@ impl Cluster {
     /// A program of the copy, run as the server's user and aimed at this cluster.
     pub fn tool(&self, name: &str) -> Command {
         let mut command = self.copy.command(&self.copy.program(name));
-        command
-            .env("PGHOST", self.socket_folder())
-            .env("PGPORT", PORT.to_string())
-            .env("PGUSER", SUPERUSER);
+        command.env("PGHOST", self.socket_folder()).env("PGPORT", PORT.to_string()).env("PGUSER", SUPERUSER);
         command.current_dir(&self.base);
         self.user.apply(&mut command);
         command
@@ -211,22 +182,14 @@ impl Cluster {
     /// Connection parameters of the superuser.
     pub fn config(&self, database: &str) -> postgres::Config {
         let mut config = postgres::Config::new();
-        config
-            .host_path(self.socket_folder())
-            .port(PORT)
-            .user(SUPERUSER)
-            .dbname(database);
-        config
-            .application_name("multica-harness")
-            .connect_timeout(Duration::from_secs(10));
+        config.host_path(self.socket_folder()).port(PORT).user(SUPERUSER).dbname(database);
+        config.application_name("multica-harness").connect_timeout(Duration::from_secs(10));
         config
     }
 
     /// A superuser's session.
     pub fn connect(&self, database: &str) -> Result<Client> {
-        self.config(database)
-            .connect(NoTls)
-            .with_context(|| format!("cannot connect to {database}"))
+        self.config(database).connect(NoTls).with_context(|| format!("cannot connect to {database}"))
     }
 
     /// Another role's session.
@@ -238,11 +201,7 @@ impl Cluster {
     }
 
     /// Waits until `condition` holds, and says what it was about when it does not within `limit`.
-    pub fn wait_until(
-        what: &str,
-        limit: Duration,
-        mut condition: impl FnMut() -> Result<bool>,
-    ) -> Result<()> {
+    pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
         let started = Instant::now();
         loop {
             if condition()? {

@@ -5,38 +5,14 @@ use std::path::Path;
 /// Every setting in which clusters of tests, benches and the demo differ from a freshly initialized one, and the reason. None
 /// of them changes how a statement is planned. Port and socket folder come with each cluster.
 const DEVIATIONS: [(&str, &str, &str); 8] = [
-    (
-        "listen_addresses",
-        "",
-        "no cluster is reachable from the network",
-    ),
-    (
-        "shared_preload_libraries",
-        "multica",
-        "the background worker needs it",
-    ),
-    (
-        "fsync",
-        "off",
-        "killed processes lose nothing that the kernel has, and no test crashes the machine",
-    ),
+    ("listen_addresses", "", "no cluster is reachable from the network"),
+    ("shared_preload_libraries", "multica", "the background worker needs it"),
+    ("fsync", "off", "killed processes lose nothing that the kernel has, and no test crashes the machine"),
     ("timezone", "UTC", "expected output has times in it"),
-    (
-        "log_timezone",
-        "UTC",
-        "lines of the log are compared with times of the database",
-    ),
+    ("log_timezone", "UTC", "lines of the log are compared with times of the database"),
     ("lc_messages", "C", "tests compare messages"),
-    (
-        "log_line_prefix",
-        "%m [%p] %q%u@%d %a ",
-        "tests look for lines of one database or application",
-    ),
-    (
-        "max_prepared_transactions",
-        "10",
-        "prepared transactions are tested, and none are allowed otherwise",
-    ),
+    ("log_line_prefix", "%m [%p] %q%u@%d %a ", "tests look for lines of one database or application"),
+    ("max_prepared_transactions", "10", "prepared transactions are tested, and none are allowed otherwise"),
 ];
 
 /// Name and settings of a cluster.
@@ -53,17 +29,8 @@ pub struct Options {
 impl Options {
     /// A cluster with the library preloaded, which differs from a freshly initialized one in [`DEVIATIONS`] alone.
     pub fn new(name: &str) -> Options {
-        let settings = DEVIATIONS
-            .iter()
-            .map(|(name, value, _)| (name.to_string(), value.to_string()))
-            .collect();
-        Options {
-            name: name.to_string(),
-            initdb: Vec::new(),
-            disk: None,
-            environment: Vec::new(),
-            settings,
-        }
+        let settings = DEVIATIONS.iter().map(|(name, value, _)| (name.to_string(), value.to_string())).collect();
+        Options { name: name.to_string(), initdb: Vec::new(), disk: None, environment: Vec::new(), settings }
     }
 
     /// Sets or replaces one setting.
@@ -93,11 +60,7 @@ impl Options {
 
     /// The settings as a file that postgresql.conf includes.
     pub(super) fn file(&self, socket_folder: &Path) -> String {
-        let mut text = format!(
-            "port = {}\nunix_socket_directories = '{}'\n",
-            super::PORT,
-            socket_folder.display()
-        );
+        let mut text = format!("port = {}\nunix_socket_directories = '{}'\n", super::PORT, socket_folder.display());
         for (name, value) in &self.settings {
             text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }

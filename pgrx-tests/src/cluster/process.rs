@@ -26,19 +26,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 impl Cluster {
     /// Starts the server and waits until it takes connections.
     pub fn start(&self) -> Result<()> {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log_file())?;
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file())?;
         let mut command = self.copy.command(&self.copy.program("postgres"));
         command.arg("-D").arg(self.data()).current_dir(&self.base);
         command.envs(self.environment.iter().cloned());
         // Out of the terminal's process group: an interrupt is for the harness, which then takes the cluster down.
-        command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.user.apply(&mut command);
         let child = command.spawn().context("cannot start postgres")?;
         *self.slot() = Some(child);
@@ -50,10 +43,7 @@ impl Cluster {
             if let Some(child) = self.slot().as_mut()
                 && let Some(status) = child.try_wait()?
             {
-                bail!(
-                    "the server ended while starting ({status}):\n{}",
-                    self.log()?
-                );
+                bail!("the server ended while starting ({status}):\n{}", self.log()?);
             }
             if started.elapsed() > START_LIMIT {
                 bail!("the server does not come up:\n{}", self.log()?);
@@ -124,11 +114,9 @@ impl Cluster {
         let orphans = children(postmaster)?;
         kill(postmaster, Signal::SIGKILL)?;
         child.wait()?;
-        Cluster::wait_until(
-            "every process has noticed that its postmaster is gone",
-            STOP_LIMIT,
-            || Ok(!orphans.iter().any(|pid| alive(*pid))),
-        )
+        Cluster::wait_until("every process has noticed that its postmaster is gone", STOP_LIMIT, || {
+            Ok(!orphans.iter().any(|pid| alive(*pid)))
+        })
         .inspect_err(|_| {
             for pid in orphans.iter().filter(|pid| alive(**pid)) {
                 eprintln!("{} has not noticed", command_line(*pid));
@@ -145,15 +133,8 @@ impl Cluster {
 
     /// Promotes a standby and waits until it takes writes.
     pub fn promote(&self) -> Result<()> {
-        let promoted: bool = self
-            .connect("postgres")?
-            .query_one("SELECT pg_promote()", &[])?
-            .get(0);
-        if promoted {
-            Ok(())
-        } else {
-            bail!("the standby was not promoted:\n{}", self.log()?)
-        }
+        let promoted: bool = self.connect("postgres")?.query_one("SELECT pg_promote()", &[])?.get(0);
+        if promoted { Ok(()) } else { bail!("the standby was not promoted:\n{}", self.log()?) }
     }
 
     /// The postmaster.
@@ -164,9 +145,7 @@ impl Cluster {
     }
 
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<std::process::Child>> {
-        self.server
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.server.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The postmaster writes its state into the eighth line of its pid file, whose first line is its process id; a file
@@ -176,10 +155,7 @@ impl Cluster {
             return false;
         };
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let ours = self
-            .slot()
-            .as_ref()
-            .is_some_and(|child| lines.first() == Some(&child.id().to_string().as_str()));
+        let ours = self.slot().as_ref().is_some_and(|child| lines.first() == Some(&child.id().to_string().as_str()));
         ours && matches!(lines.get(7), Some(&"ready" | &"standby"))
     }
 }
@@ -187,29 +163,18 @@ impl Cluster {
 /// Runs a command to its end; its output, or an error that shows it.
 pub fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {program}"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
-        bail!(
-            "{program} failed ({}):\n{stdout}{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("{program} failed ({}):\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     Ok(stdout)
 }
 
 /// The processes whose parent is `parent`.
 pub(super) fn children(parent: Pid) -> Result<Vec<Pid>> {
-    let listing = output(
-        Command::new("ps")
-            .args(["-A", "-o", "pid=,ppid="])
-            .env_remove("PS_FORMAT"),
-    )
-    .or_else(|_| from_proc())?;
+    let listing =
+        output(Command::new("ps").args(["-A", "-o", "pid=,ppid="]).env_remove("PS_FORMAT")).or_else(|_| from_proc())?;
     Ok(listing
         .lines()
         .filter_map(|line| {
@@ -233,14 +198,9 @@ fn from_proc() -> Result<String> {
             continue;
         };
         // The name is in parentheses and may hold anything; the parent is the second field behind it.
-        let parent = stat
-            .rsplit_once(')')
-            .and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
         if let Some(parent) = parent {
-            listing.push_str(&format!(
-                "{} {parent}\n",
-                entry.file_name().to_string_lossy()
-            ));
+            listing.push_str(&format!("{} {parent}\n", entry.file_name().to_string_lossy()));
         }
     }
     Ok(listing)
@@ -253,9 +213,6 @@ pub(super) fn alive(pid: Pid) -> bool {
     }
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .ok()
-        .and_then(|stat| {
-            stat.rsplit_once(')')
-                .map(|(_, rest)| !rest.trim_start().starts_with('Z'))
-        })
+        .and_then(|stat| stat.rsplit_once(')').map(|(_, rest)| !rest.trim_start().starts_with('Z')))
         .unwrap_or(true)
 }

@@ -38,12 +38,7 @@ impl Cluster {
         }
         fs::set_permissions(&relations, fs::Permissions::from_mode(0o700))?;
         self.user.own(&relations)?;
-        output(
-            Command::new("cp")
-                .arg("-a")
-                .arg(moved.join("."))
-                .arg(&relations),
-        )?;
+        output(Command::new("cp").arg("-a").arg(moved.join(".")).arg(&relations))?;
         Ok(fs::remove_dir_all(moved)?)
     }
 
@@ -71,10 +66,7 @@ impl Drop for Ballast {
 /// Takes the small filesystem of a cluster's folder away again, if there is one.
 pub(super) fn unmount(base: &Path) {
     if is_mounted(base) {
-        let _ = Command::new("umount")
-            .arg("--lazy")
-            .arg(base.join("data/base"))
-            .output();
+        let _ = Command::new("umount").arg("--lazy").arg(base.join("data/base")).output();
     }
 }
 

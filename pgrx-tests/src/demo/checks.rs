@@ -9,9 +9,7 @@ use super::desk::Desk;
 use super::story::Fleet;
 use crate::project::Project;
 
-const HEADINGS: [&str; 7] = [
-    "issue", "issue is", "attempt", "status", "why", "session", "agent",
-];
+const HEADINGS: [&str; 7] = ["issue", "issue is", "attempt", "status", "why", "session", "agent"];
 
 /// What must be so in the end, whatever happened on the way; what a query gives is what speaks against it.
 const CLAIMS: [(&str, &str); 7] = [
@@ -43,10 +41,7 @@ const CLAIMS: [(&str, &str); 7] = [
          WHERE (SELECT count(*) FROM comment AS c WHERE c.issue_id = i.id)
             <> (SELECT count(*) FROM agent_task_queue AS t WHERE t.issue_id = i.id AND t.status = 'completed')",
     ),
-    (
-        "every agent is idle",
-        "SELECT name || ' is ' || status FROM agent WHERE status <> 'idle'",
-    ),
+    ("every agent is idle", "SELECT name || ' is ' || status FROM agent WHERE status <> 'idle'"),
     (
         "every machine is online once, whatever names it had",
         "SELECT string_agg(daemon_id || ' ' || status, ', ') FROM agent_runtime
@@ -57,24 +52,17 @@ const CLAIMS: [(&str, &str); 7] = [
         "SELECT t.id::text FROM agent_task_queue AS t JOIN agent AS a ON a.id = t.agent_id WHERE a.runtime_id <> t.runtime_id",
     ),
 ];
-const DESKS: &str = "SELECT session_id, work_dir, (context ->> 'steps')::int FROM agent_task_queue WHERE status = 'completed'";
-const OUTCOME: &str = "SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'todo') FROM issue";
+const DESKS: &str =
+    "SELECT session_id, work_dir, (context ->> 'steps')::int FROM agent_task_queue WHERE status = 'completed'";
+const OUTCOME: &str =
+    "SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'todo') FROM issue";
 const ENDED: &str = "SELECT count(*) FROM agent_task_queue WHERE 'task:' || status = $1";
 
 /// Prints the task chains, then compares everything that was told with what is so.
-pub fn run(
-    project: &Project,
-    client: &mut Client,
-    told: &[String],
-    fleet: &mut Fleet,
-) -> Result<()> {
+pub fn run(project: &Project, client: &mut Client, told: &[String], fleet: &mut Fleet) -> Result<()> {
     let chains = project.harness().join("fixtures/demo_chains.sql");
     let cells = |row: &postgres::Row| (0..HEADINGS.len()).map(|column| row.get(column)).collect();
-    let chains: Vec<Vec<String>> = client
-        .query(&std::fs::read_to_string(chains)?, &[])?
-        .iter()
-        .map(cells)
-        .collect();
+    let chains: Vec<Vec<String>> = client.query(&std::fs::read_to_string(chains)?, &[])?.iter().map(cells).collect();
     print(&chains);
 
     println!("\nChecked:");
@@ -133,11 +121,7 @@ fn print(chains: &[Vec<String>]) {
     let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
     println!();
     for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         println!("  {}", cells.join("  ").trim_end());
     }
 }

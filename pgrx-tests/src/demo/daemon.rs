@@ -64,11 +64,7 @@ impl Identity {
 
     fn connect(&self) -> Result<Client> {
         let mut config = postgres::Config::new();
-        config
-            .host_path(&self.host)
-            .port(PORT)
-            .user(SUPERUSER)
-            .dbname(&self.database);
+        config.host_path(&self.host).port(PORT).user(SUPERUSER).dbname(&self.database);
         config.application_name(&format!("daemon {}", self.daemon_id));
         Ok(config.connect(NoTls)?)
     }
@@ -101,11 +97,7 @@ impl Run {
         let done = self.desk.steps_done();
         if done > 0 {
             let (issue, next, steps) = (&self.issue, done + 1, self.steps);
-            println!(
-                "goes on with {issue}: {}, step {} of {steps}",
-                self.desk.session(),
-                next.min(steps)
-            );
+            println!("goes on with {issue}: {}, step {} of {steps}", self.desk.session(), next.min(steps));
         }
     }
 }
@@ -123,16 +115,9 @@ pub fn live(identity: &Identity) -> Result<Infallible> {
     die_with_the_demo()?;
     let mut client = identity.connect()?;
     let register = "SELECT id FROM multica_register($1, $2)";
-    let runtime: Uuid = client
-        .query_one(register, &[&identity.workspace, &identity.registration()])?
-        .get(0);
+    let runtime: Uuid = client.query_one(register, &[&identity.workspace, &identity.registration()])?.get(0);
     println!("{runtime}");
-    let mut daemon = Daemon {
-        client,
-        disk: identity.disk.clone(),
-        runtime,
-        runs: Vec::new(),
-    };
+    let mut daemon = Daemon { client, disk: identity.disk.clone(), runtime, runs: Vec::new() };
     for task in &identity.running {
         daemon.adopt(*task)?;
     }
@@ -171,10 +156,7 @@ impl Daemon {
     fn beat(&mut self) -> Result<()> {
         let running: Vec<Uuid> = self.runs.iter().map(|run| run.task).collect();
         let beat = "SELECT stop_task_ids FROM multica_heartbeat($1, $2)";
-        let stop: Vec<Uuid> = self
-            .client
-            .query_one(beat, &[&self.runtime, &running])?
-            .get(0);
+        let stop: Vec<Uuid> = self.client.query_one(beat, &[&self.runtime, &running])?.get(0);
         for run in self.runs.extract_if(.., |run| stop.contains(&run.task)) {
             println!("is told to stop {}", run.issue);
         }
@@ -200,15 +182,13 @@ impl Daemon {
     fn complete(&mut self, run: &Run) -> Result<()> {
         let result = json!({ "steps": run.steps });
         let mut transaction = self.client.transaction()?;
-        let complete =
-            "SELECT issue_id FROM multica_complete($1, $2, claim_token => $3) WHERE applied";
+        let complete = "SELECT issue_id FROM multica_complete($1, $2, claim_token => $3) WHERE applied";
         let done = transaction.query_opt(complete, &[&run.task, &result, &run.token]);
         if let Some(row) = unless_taken_away(done)?.flatten() {
             let issue: Uuid = row.get(0);
             let close = "UPDATE issue SET status = 'done' WHERE id = $1";
             transaction.execute(close, &[&issue])?;
-            let say =
-                "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content)
+            let say = "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content)
                        SELECT id, workspace_id, 'agent', assignee_id, $2 FROM issue WHERE id = $1";
             let content = format!("Done, in session {}.", run.desk.session());
             transaction.execute(say, &[&issue, &content])?;
@@ -235,9 +215,7 @@ impl Daemon {
             let desk = Desk::of(&self.disk, &session)?;
             let pin = "SELECT multica_pin_session($1, $2, $3, $4)";
             let place = desk.folder().to_string_lossy();
-            let pinned = self
-                .client
-                .query_one(pin, &[&task, &session, &place, &token]);
+            let pinned = self.client.query_one(pin, &[&task, &session, &place, &token]);
             if unless_taken_away(pinned)?.is_some_and(|row| row.get(0)) {
                 let run = Run::new(task, Some(token), &row.get(3), desk);
                 run.say_where_it_goes_on();

@@ -33,10 +33,7 @@ impl Desk {
     /// Does the next step. What was done before is not done again: that is what resuming is for.
     pub fn step(&mut self) -> Result<()> {
         let line = format!("step {}\n", self.steps_done() + 1);
-        let mut log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log())?;
+        let mut log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         log.write_all(line.as_bytes())?;
         Ok(())
     }

@@ -22,11 +22,7 @@ impl Machine {
     /// Starts its daemon and waits until that has registered.
     pub fn start(identity: Identity) -> Result<Machine> {
         let daemon = spawn(&identity)?;
-        Ok(Machine {
-            identity,
-            daemon,
-            away: false,
-        })
+        Ok(Machine { identity, daemon, away: false })
     }
 
     /// What it is called now.
@@ -48,10 +44,7 @@ impl Machine {
     pub fn check(&mut self) -> Result<()> {
         match self.daemon.try_wait()? {
             Some(status) if !self.away => {
-                bail!(
-                    "the daemon of {} has ended by itself: {status}",
-                    self.name()
-                )
+                bail!("the daemon of {} has ended by itself: {status}", self.name())
             }
             _ => Ok(()),
         }
@@ -125,11 +118,7 @@ fn spawn(identity: &Identity) -> Result<Child> {
     for task in &identity.running {
         command.args(["--running", &task.to_string()]);
     }
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start a daemon")?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start a daemon")?;
     let mut output = BufReader::new(child.stdout.take().context("it prints nothing")?);
     let mut line = String::new();
     output.read_line(&mut line)?;

@@ -57,22 +57,14 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     };
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let started = Instant::now();
-    let options = Options::new("demo")
-        .set("multica.sweep_interval", "1s")
-        .set("multica.redeliver_after", "3s");
+    let options = Options::new("demo").set("multica.sweep_interval", "1s").set("multica.redeliver_after", "3s");
     let mut cluster = Cluster::create(project, &copy, &options)?;
     println!("A private cluster is up, with the library preloaded and a sweep every second.");
     let mut client = prepare(&cluster)?;
     let mut timeline = Timeline::new(cluster.connect(DATABASE)?);
     println!("\nWhat happens is seed {seed}; --seed {seed} throws the same dice again.");
-    let told = story::tell(
-        project,
-        &cluster,
-        &mut client,
-        &mut timeline,
-        &mut Rng::with_seed(seed),
-    )
-    .and_then(|mut fleet| checks::run(project, &mut client, &timeline.told, &mut fleet));
+    let told = story::tell(project, &cluster, &mut client, &mut timeline, &mut Rng::with_seed(seed))
+        .and_then(|mut fleet| checks::run(project, &mut client, &timeline.told, &mut fleet));
     if let Err(error) = &told {
         println!("\nThe story is not true: {error:#}");
         println!("\nThe end of the server's log:\n{}", tail(&cluster.log()?));
@@ -88,11 +80,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
         println!("End it:\n  cargo demo --stop");
         cluster.keep()?;
     }
-    Ok(if told.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// From an empty database to one that is swept, in the statements a user would type.
@@ -107,10 +95,7 @@ fn prepare(cluster: &Cluster) -> Result<Client> {
     statement(&mut client, "CREATE EXTENSION multica")?;
     statement(&mut client, "SELECT * FROM multica_install()")?;
     statement(&mut server, "ALTER DATABASE fleet SET multica.sweep = on")?;
-    statement(
-        &mut server,
-        "ALTER DATABASE fleet SET multica.stale_after = '3s'",
-    )?;
+    statement(&mut server, "ALTER DATABASE fleet SET multica.stale_after = '3s'")?;
     cluster.connect(DATABASE)
 }
 

@@ -18,12 +18,8 @@ use crate::project::Project;
 const LIMIT: Duration = Duration::from_secs(60);
 const WORKSPACE: Uuid = Uuid::from_u128(0x00000000_0000_4000_8000_00000000000a);
 /// The machines and what they offer. Their agents come with the issues.
-const MACHINES: [(&str, &str); 4] = [
-    ("anna-laptop", "claude"),
-    ("build-box", "codex"),
-    ("eva.local", "claude"),
-    ("rack-7", "claude"),
-];
+const MACHINES: [(&str, &str); 4] =
+    [("anna-laptop", "claude"), ("build-box", "codex"), ("eva.local", "claude"), ("rack-7", "claude")];
 /// The work that a daemon, given a new name, can go on with: it got as far as a session.
 const AT_WORK: &str = "SELECT t.id, t.context ->> 'issue'
                        FROM agent_task_queue AS t JOIN agent_runtime AS r ON r.id = t.runtime_id
@@ -49,9 +45,7 @@ enum Misfortune {
 use Misfortune::{Crash, Death, Rename, Sleep};
 
 /// What is dealt out in the course of a story, in an order that the dice choose.
-const MISFORTUNES: [Misfortune; 9] = [
-    Death, Death, Crash, Crash, Crash, Sleep, Sleep, Rename, Rename,
-];
+const MISFORTUNES: [Misfortune; 9] = [Death, Death, Crash, Crash, Crash, Sleep, Sleep, Rename, Rename];
 
 /// The machines, and those among them that are to come back at a time of their own.
 pub struct Fleet {
@@ -90,10 +84,7 @@ pub fn tell(
         if is_quiet && tasks + missed == 0 && events == timeline.told.len() as i64 {
             return Ok(fleet);
         }
-        ensure!(
-            started.elapsed() < LIMIT,
-            "after {LIMIT:?} {tasks} tasks are not over, and {missed} machines missed"
-        );
+        ensure!(started.elapsed() < LIMIT, "after {LIMIT:?} {tasks} tasks are not over, and {missed} machines missed");
         if Instant::now() >= next
             && let Some(victim) = fleet.victim(rng)
             && let Some(misfortune) = misfortunes.next()
@@ -124,10 +115,7 @@ impl Fleet {
                 running: Vec::new(),
             })
         };
-        Ok(Fleet {
-            machines: MACHINES.into_iter().map(start).collect::<Result<_>>()?,
-            absent: Vec::new(),
-        })
+        Ok(Fleet { machines: MACHINES.into_iter().map(start).collect::<Result<_>>()?, absent: Vec::new() })
     }
 
     /// Brings back whose time has come, and sees to it that no daemon has ended by itself.
@@ -138,11 +126,8 @@ impl Fleet {
         let due = |(when, _): &mut (Instant, usize)| *when <= Instant::now();
         for (_, at) in self.absent.extract_if(.., due) {
             let machine = &mut self.machines[at];
-            let how = if machine.is_asleep()? {
-                "wakes up and goes on as if nothing had been"
-            } else {
-                "is started again"
-            };
+            let how =
+                if machine.is_asleep()? { "wakes up and goes on as if nothing had been" } else { "is started again" };
             timeline.act(&format!("{} {how}.", machine.name()));
             machine.come_back()?;
         }
@@ -169,23 +154,17 @@ impl Fleet {
         let missed = Instant::now() + Duration::from_millis(rng.u64(4500..5500));
         match misfortune {
             Death => {
-                timeline.act(&format!(
-                    "{name} dies: SIGKILL to process {pid}. Nobody says goodbye."
-                ));
+                timeline.act(&format!("{name} dies: SIGKILL to process {pid}. Nobody says goodbye."));
                 machine.kill()?;
                 self.absent.push((missed, victim));
             }
             Crash => {
-                timeline.act(&format!(
-                    "{name} crashes (process {pid}) and restarts before anybody could miss it."
-                ));
+                timeline.act(&format!("{name} crashes (process {pid}) and restarts before anybody could miss it."));
                 machine.kill()?;
                 machine.come_back()?;
             }
             Sleep => {
-                timeline.act(&format!(
-                    "{name} falls asleep: process {pid} stops where it is."
-                ));
+                timeline.act(&format!("{name} falls asleep: process {pid} stops where it is."));
                 machine.sleep()?;
                 self.absent.push((missed, victim));
             }

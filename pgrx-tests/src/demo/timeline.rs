@@ -9,8 +9,7 @@ use uuid::Uuid;
 
 /// The name under which the demo reads events.
 const READER: &str = "demo";
-const TAKE: &str =
-    "SELECT to_char(created_at, 'HH24:MI:SS.MS'), type, payload FROM multica_take_events($1)";
+const TAKE: &str = "SELECT to_char(created_at, 'HH24:MI:SS.MS'), type, payload FROM multica_take_events($1)";
 const NAMES: &str = "SELECT id, daemon_id FROM agent_runtime \
                      UNION ALL SELECT id, name FROM agent \
                      UNION ALL SELECT id, 'ACME-' || number FROM issue";
@@ -33,12 +32,7 @@ pub struct Timeline {
 impl Timeline {
     /// A reader that begins with the oldest event.
     pub fn new(client: Client) -> Timeline {
-        Timeline {
-            client,
-            names: HashMap::new(),
-            renamed: HashSet::new(),
-            told: Vec::new(),
-        }
+        Timeline { client, names: HashMap::new(), renamed: HashSet::new(), told: Vec::new() }
     }
 
     /// Prints what the demo itself does.
@@ -54,10 +48,7 @@ impl Timeline {
         }
         // Names of rows that are gone meanwhile are kept: a merged runtime is still spoken of.
         for row in self.client.query(NAMES, &[])? {
-            self.names.insert(
-                row.get(0),
-                row.get::<_, Option<String>>(1).unwrap_or_default(),
-            );
+            self.names.insert(row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default());
         }
         for row in rows {
             let (at, kind, payload): (String, String, Value) = (row.get(0), row.get(1), row.get(2));
@@ -78,11 +69,7 @@ impl Timeline {
         let name = |key: &str| self.name(&payload[key]);
         match kind {
             "task:failed" => {
-                let retry = if payload["retry_task_id"].is_null() {
-                    "no attempt is left"
-                } else {
-                    "a retry is queued"
-                };
+                let retry = if payload["retry_task_id"].is_null() { "no attempt is left" } else { "a retry is queued" };
                 format!(
                     "{} on {}: attempt {} failed ({}), {retry}",
                     name("issue_id"),
@@ -98,18 +85,12 @@ impl Timeline {
                 payload["attempt"],
                 payload["max_attempts"]
             ),
-            "task:dispatch" => format!(
-                "{} goes to {}: attempt {}",
-                name("issue_id"),
-                name("runtime_id"),
-                payload["attempt"]
-            ),
-            "task:completed" => format!(
-                "{} is done by {}, at attempt {}",
-                name("issue_id"),
-                name("agent_id"),
-                payload["attempt"]
-            ),
+            "task:dispatch" => {
+                format!("{} goes to {}: attempt {}", name("issue_id"), name("runtime_id"), payload["attempt"])
+            }
+            "task:completed" => {
+                format!("{} is done by {}, at attempt {}", name("issue_id"), name("agent_id"), payload["attempt"])
+            }
             "issue:updated" => format!(
                 "{} is {} again, it was {}",
                 self.name(&payload["issue"]["id"]),
@@ -125,39 +106,23 @@ impl Timeline {
         let runtime = &payload["runtimes"][0];
         let before = runtime["legacy_daemon_id"].as_str();
         let before = before.filter(|_| self.renamed.insert(runtime["id"].to_string()));
-        let before = before.map_or_else(String::new, |before| {
-            format!(", with the agents and tasks of {before}")
-        });
+        let before = before.map_or_else(String::new, |before| format!(", with the agents and tasks of {before}"));
         let action = action(payload["action"].as_str().unwrap_or_default());
         format!("{} {action}{before}", self.machines(payload))
     }
 
     fn machines(&self, payload: &Value) -> String {
         let listed = |key: &str| payload[key].as_array().cloned().unwrap_or_default();
-        let mut machines: Vec<String> = listed("runtime_ids")
-            .iter()
-            .map(|id| self.name(id))
-            .collect();
+        let mut machines: Vec<String> = listed("runtime_ids").iter().map(|id| self.name(id)).collect();
         if machines.is_empty() {
-            machines = listed("runtimes")
-                .iter()
-                .map(|runtime| self.name(&runtime["id"]))
-                .collect();
+            machines = listed("runtimes").iter().map(|runtime| self.name(&runtime["id"])).collect();
         }
-        if machines.is_empty() {
-            "a machine".into()
-        } else {
-            machines.join(", ")
-        }
+        if machines.is_empty() { "a machine".into() } else { machines.join(", ") }
     }
 
     fn name(&self, id: &Value) -> String {
         let id = id.as_str().unwrap_or_default();
-        id.parse()
-            .ok()
-            .and_then(|id: Uuid| self.names.get(&id))
-            .cloned()
-            .unwrap_or_else(|| id.to_string())
+        id.parse().ok().and_then(|id: Uuid| self.names.get(&id)).cloned().unwrap_or_else(|| id.to_string())
     }
 }
 

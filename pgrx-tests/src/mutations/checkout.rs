@@ -18,11 +18,7 @@ pub fn project(original: &Project) -> Result<Project> {
     let work = original.work.join("mutations");
     let root = work.join("checkout");
     fs::create_dir_all(&root)?;
-    Ok(Project {
-        root,
-        work,
-        may_install: original.may_install,
-    })
+    Ok(Project { root, work, may_install: original.may_install })
 }
 
 /// Makes the copy equal to the checkout, uncommitted changes included. What is equal already is not touched, so that it

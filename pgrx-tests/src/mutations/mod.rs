@@ -46,11 +46,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
         let _lock = project.lock()?;
         tools::ensure(project, MAJOR)?
     };
-    let bench = Bench {
-        project,
-        copy: checkout::project(project)?,
-        tools,
-    };
+    let bench = Bench { project, copy: checkout::project(project)?, tools };
     let _lock = bench.copy.lock()?;
     remove_leftovers(&bench.copy)?;
     bench.unbroken(&mutations)?;
@@ -59,9 +55,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     for (at, mutation) in mutations.iter().enumerate() {
         println!("{}/{} {}", at + 1, mutations.len(), mutation.name);
         let began = Instant::now();
-        let verdict = bench
-            .judge(mutation)
-            .unwrap_or_else(|error| Verdict::Unusable(format!("{error:#}")));
+        let verdict = bench.judge(mutation).unwrap_or_else(|error| Verdict::Unusable(format!("{error:#}")));
         let row = Row::new(mutation, &verdict, began.elapsed().as_secs_f64());
         println!("  {}", row.verdict);
         if let Verdict::Unusable(why) = &verdict {
@@ -74,11 +68,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let caught = rows.iter().filter(|row| row.is_caught).count();
     println!("\n{:.0} s in all", started.elapsed().as_secs_f64());
     println!("{caught} caught, {} not", rows.len() - caught);
-    Ok(if caught == rows.len() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if caught == rows.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn wanted(project: &Project, only: Option<&str>) -> Result<Vec<Mutation>> {
@@ -104,10 +94,8 @@ impl Bench<'_> {
     /// A test that fails anyway catches nothing: all that are named have to pass on the unchanged copy.
     fn unbroken(&self, mutations: &[Mutation]) -> Result<()> {
         checkout::restore(self.project, &self.copy)?;
-        let mut names: Vec<&str> = mutations
-            .iter()
-            .flat_map(|mutation| mutation.tests.iter().map(String::as_str))
-            .collect();
+        let mut names: Vec<&str> =
+            mutations.iter().flat_map(|mutation| mutation.tests.iter().map(String::as_str)).collect();
         names.sort_unstable();
         names.dedup();
         println!("{} tests on the code as it is", names.len());
@@ -138,11 +126,7 @@ impl Bench<'_> {
                 }
             }
         }
-        Ok(if passed.is_empty() {
-            Verdict::Caught
-        } else {
-            Verdict::Survived(passed)
-        })
+        Ok(if passed.is_empty() { Verdict::Caught } else { Verdict::Survived(passed) })
     }
 
     /// The copy as it is now, on a running server with a database that has the extension.
@@ -167,9 +151,7 @@ impl Bench<'_> {
 fn outcome(test: impl FnOnce() -> Result<()>) -> Result<()> {
     catch_unwind(AssertUnwindSafe(test)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("without a message");
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
         Err(anyhow::anyhow!("panicked: {text}"))
     })
 }
@@ -180,10 +162,7 @@ fn telling(said: &str) -> &str {
         let sign = line.starts_with('+') || line.starts_with('-');
         sign && !line.starts_with("+++") && !line.starts_with("---")
     };
-    said.lines()
-        .find(differs)
-        .or_else(|| said.lines().find(|line| !line.trim().is_empty()))
-        .unwrap_or_default()
+    said.lines().find(differs).or_else(|| said.lines().find(|line| !line.trim().is_empty())).unwrap_or_default()
 }
 
 /// A line of the table.
@@ -215,9 +194,6 @@ fn print(rows: &[Row]) {
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     println!();
     for row in rows {
-        println!(
-            "{:<width$}  {:>4.0} s  {}",
-            row.name, row.seconds, row.verdict
-        );
+        println!("{:<width$}  {:>4.0} s  {}", row.name, row.seconds, row.verdict);
     }
 }

@@ -31,9 +31,7 @@ impl Mutation {
     pub fn list(project: &Project) -> Result<Vec<Mutation>> {
         let folder = project.harness().join("mutations");
         let mut files = Vec::new();
-        for entry in
-            fs::read_dir(&folder).with_context(|| format!("no folder {}", folder.display()))?
-        {
+        for entry in fs::read_dir(&folder).with_context(|| format!("no folder {}", folder.display()))? {
             files.push(entry?.path());
         }
         files.retain(|file| file.extension().is_some_and(|found| found == "patch"));
@@ -43,13 +41,8 @@ impl Mutation {
 
     fn read(file: &Path) -> Result<Mutation> {
         let text = fs::read_to_string(file)?;
-        let header: Vec<&str> = text
-            .lines()
-            .take_while(|line| !line.starts_with("--- "))
-            .collect();
-        let (tests, breaks): (Vec<&str>, Vec<&str>) = header
-            .into_iter()
-            .partition(|line| line.starts_with(CAUGHT_BY));
+        let header: Vec<&str> = text.lines().take_while(|line| !line.starts_with("--- ")).collect();
+        let (tests, breaks): (Vec<&str>, Vec<&str>) = header.into_iter().partition(|line| line.starts_with(CAUGHT_BY));
         let tests: Vec<String> = tests
             .iter()
             .flat_map(|line| line[CAUGHT_BY.len()..].split(','))
@@ -57,24 +50,13 @@ impl Mutation {
             .collect();
         let breaks = breaks.join(" ").trim().to_string();
         if tests.is_empty() || breaks.is_empty() {
-            bail!(
-                "{} begins neither with what it breaks nor with {CAUGHT_BY:?} and a test",
-                file.display()
-            );
+            bail!("{} begins neither with what it breaks nor with {CAUGHT_BY:?} and a test", file.display());
         }
         Ok(Mutation {
-            name: file
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             breaks,
             tests,
-            changes: text
-                .lines()
-                .filter_map(|line| line.strip_prefix("+++ b/"))
-                .map(str::to_string)
-                .collect(),
+            changes: text.lines().filter_map(|line| line.strip_prefix("+++ b/")).map(str::to_string).collect(),
             file: file.to_path_buf(),
         })
     }
@@ -101,8 +83,6 @@ impl Mutation {
             command.env("GIT_CEILING_DIRECTORIES", outside);
         }
         command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE");
-        output(&mut command)
-            .map(|_| ())
-            .with_context(|| format!("{} does not apply", self.name))
+        output(&mut command).map(|_| ()).with_context(|| format!("{} does not apply", self.name))
     }
 }

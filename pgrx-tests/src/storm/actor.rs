@@ -43,12 +43,7 @@ impl Actor {
     /// Connects; in rough weather some are too impatient to wait for a lock.
     pub fn new(storm: &Arc<Storm>, rng: Rng, impatient: bool) -> Result<Actor> {
         let impatient = impatient && storm.weather == Weather::Rough;
-        Ok(Actor {
-            client: connect(storm, impatient)?,
-            storm: storm.clone(),
-            rng,
-            impatient,
-        })
+        Ok(Actor { client: connect(storm, impatient)?, storm: storm.clone(), rng, impatient })
     }
 
     /// Steps until the storm is over.
@@ -57,12 +52,8 @@ impl Actor {
         while !self.storm.is_over() {
             let storm = self.storm.clone();
             let turn = storm.gate.enter();
-            let mut stepped = if std::mem::take(&mut new) {
-                life.connected(&mut self)
-            } else {
-                Ok(())
-            }
-            .and_then(|()| life.step(&mut self));
+            let mut stepped = if std::mem::take(&mut new) { life.connected(&mut self) } else { Ok(()) }
+                .and_then(|()| life.step(&mut self));
             drop(turn);
             if let Err(error) = stepped {
                 new = self.survive(error)?;
@@ -92,10 +83,8 @@ impl Actor {
             Err(error) => {
                 let state = error.code().map_or("", |code| code.code()).to_string();
                 // A statement of the application's own may name a runtime that has just been merged away.
-                let own =
-                    sql.starts_with("UPDATE") || sql.starts_with("INSERT INTO agent_task_queue");
-                let refused = matches!(state.as_str(), "55000" | "P0002" | "22004")
-                    || own && state == "23503";
+                let own = sql.starts_with("UPDATE") || sql.starts_with("INSERT INTO agent_task_queue");
+                let refused = matches!(state.as_str(), "55000" | "P0002" | "22004") || own && state == "23503";
                 if !refused {
                     return Err(anyhow::Error::new(error).context(sql.to_string()));
                 }
@@ -124,9 +113,7 @@ impl Actor {
     /// Goes on after an error that the weather brings, in a new session where the old one is gone (true). Any other is a
     /// defect.
     fn survive(&mut self, error: anyhow::Error) -> Result<bool> {
-        let Some(cause) = error
-            .downcast_ref::<postgres::Error>()
-            .filter(|_| self.storm.weather == Weather::Rough)
+        let Some(cause) = error.downcast_ref::<postgres::Error>().filter(|_| self.storm.weather == Weather::Rough)
         else {
             return Err(error);
         };
@@ -159,10 +146,7 @@ impl Actor {
 
 /// Whether an error without a SQLSTATE says that there is nobody at the other end.
 fn is_gone(error: &postgres::Error) -> bool {
-    error.is_closed()
-        || error
-            .source()
-            .is_some_and(|cause| cause.is::<std::io::Error>())
+    error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
 fn connect(storm: &Storm, impatient: bool) -> Result<Client> {

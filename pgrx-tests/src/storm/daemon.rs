@@ -73,7 +73,8 @@ impl Machine {
             "daemon_id": self.name(), "legacy_daemon_ids": self.legacy, "recover": actor.chance(80),
             "runtimes": [{"type": "claude", "running": running}],
         });
-        let sql = "SELECT r.id, r.workspace_id FROM workspace AS w, multica_register(w.id, $1) AS r WHERE w.slug = 'fleet'";
+        let sql =
+            "SELECT r.id, r.workspace_id FROM workspace AS w, multica_register(w.id, $1) AS r WHERE w.slug = 'fleet'";
         let row = actor.client.query_one(sql, &[&registration])?;
         (self.runtime, self.workspace) = (row.get(0), row.get(1));
         self.legacy.clear();
@@ -108,10 +109,7 @@ impl Machine {
     fn beat(&mut self, actor: &mut Actor) -> Result<()> {
         let running: Vec<Uuid> = self.runs.iter().map(|run| run.task).collect();
         let beat = "SELECT stop_task_ids FROM multica_heartbeat($1, $2)";
-        let stop: Option<Vec<Uuid>> = actor
-            .client
-            .query_one(beat, &[&self.runtime, &running])?
-            .get(0);
+        let stop: Option<Vec<Uuid>> = actor.client.query_one(beat, &[&self.runtime, &running])?.get(0);
         let stop = stop.unwrap_or_default();
         self.runs.retain(|run| !stop.contains(&run.task));
         Ok(())
@@ -121,27 +119,15 @@ impl Machine {
         let most = actor.rng.i32(1..4);
         let claim = "SELECT id, issue_id, claim_token, runtime_id, workspace_id, status FROM multica_claim($1, $2)";
         let rows: Vec<Row> = actor.client.query(claim, &[&self.runtime, &most])?;
-        ensure!(
-            rows.len() <= most as usize,
-            "{} tasks for a claim of {most}",
-            rows.len()
-        );
+        ensure!(rows.len() <= most as usize, "{} tasks for a claim of {most}", rows.len());
         let lost = actor.chance(10);
         for row in rows {
             ensure!(
                 row.get::<_, Uuid>(3) == self.runtime && row.get::<_, Uuid>(4) == self.workspace,
                 "a claim gives a task of another machine or workspace"
             );
-            ensure!(
-                row.get::<_, &str>(5) == "dispatched",
-                "a claim gives a task that is not dispatched"
-            );
-            let run = Run {
-                task: row.get(0),
-                issue: row.get(1),
-                token: row.get(2),
-                started: false,
-            };
+            ensure!(row.get::<_, &str>(5) == "dispatched", "a claim gives a task that is not dispatched");
+            let run = Run { task: row.get(0), issue: row.get(1), token: row.get(2), started: false };
             self.runs.retain(|known| known.task != run.task);
             if !lost {
                 self.runs.push(run);
@@ -151,18 +137,11 @@ impl Machine {
     }
 
     fn work(&mut self, actor: &mut Actor, at: usize) -> Result<()> {
-        let Run {
-            task,
-            issue,
-            token,
-            started,
-        } = self.runs[at];
+        let Run { task, issue, token, started } = self.runs[at];
         if !started {
             // The application's half goes first: issues are locked before tasks.
             let issue = issue
-                .map(|issue| {
-                    format!("UPDATE issue SET status = 'in_progress' WHERE id = '{issue}';")
-                })
+                .map(|issue| format!("UPDATE issue SET status = 'in_progress' WHERE id = '{issue}';"))
                 .unwrap_or_default();
             let start = format!("{issue} SELECT FROM multica_start('{task}', {token})");
             self.runs[at].started = actor.run(&start, Promise::Nothing)?.is_some();
@@ -174,8 +153,7 @@ impl Machine {
         let session = format!("session {}", actor.rng.u32(..));
         let end = match actor.rng.u32(0..10) {
             0..=2 => {
-                let pin =
-                    format!("SELECT multica_pin_session('{task}', '{session}', '/work', {token})");
+                let pin = format!("SELECT multica_pin_session('{task}', '{session}', '/work', {token})");
                 actor.run(&pin, Promise::Nothing)?;
                 return Ok(());
             }
@@ -185,20 +163,12 @@ impl Machine {
             7 => format!("multica_complete('{task}', NULL, '{session}', '/work')"),
             8 => format!("multica_fail('{task}', 'no luck', claim_token => {token})"),
             _ => {
-                let reason = [
-                    "timeout",
-                    "runtime_offline",
-                    "runtime_recovery",
-                    "agent_error",
-                ][actor.rng.usize(0..4)];
+                let reason = ["timeout", "runtime_offline", "runtime_recovery", "agent_error"][actor.rng.usize(0..4)];
                 format!("multica_fail('{task}', 'no luck', '{reason}', '{session}')")
             }
         };
         // An end whose answer got lost is reported again.
-        actor.run(
-            &format!("SELECT e.id, e.status FROM {end} AS e WHERE e.applied"),
-            Promise::Ended,
-        )?;
+        actor.run(&format!("SELECT e.id, e.status FROM {end} AS e WHERE e.applied"), Promise::Ended)?;
         self.runs.remove(at);
         Ok(())
     }

@@ -22,10 +22,8 @@ pub struct Inside<'a>(&'a Gate);
 impl Gate {
     /// Begins a step, as soon as the gate is open.
     pub fn enter(&self) -> Inside<'_> {
-        let mut state = self
-            .changed
-            .wait_while(self.lock(), |state| state.closed)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state =
+            self.changed.wait_while(self.lock(), |state| state.closed).unwrap_or_else(PoisonError::into_inner);
         state.inside += 1;
         Inside(self)
     }

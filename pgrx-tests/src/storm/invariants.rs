@@ -17,10 +17,7 @@ pub fn files(project: &Project) -> Result<Vec<PathBuf>> {
     }
     files.retain(|file| file.extension().is_some_and(|found| found == "sql"));
     files.sort();
-    ensure!(
-        files.len() > 12,
-        "I1 to I12 have a file each, and there are more"
-    );
+    ensure!(files.len() > 12, "I1 to I12 have a file each, and there are more");
     Ok(files)
 }
 
@@ -30,11 +27,7 @@ pub fn check(project: &Project, client: &mut Client) -> Result<()> {
     for file in files(project)? {
         let rows = values(client, &std::fs::read_to_string(&file)?)?;
         if !rows.is_empty() {
-            let name = file
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let first = rows[..rows.len().min(5)].join("\n    ");
             broken.push(format!("{name} ({} rows)\n    {first}", rows.len()));
         }

@@ -30,7 +30,8 @@ const MISSING: &str = "SELECT p.id::text FROM unnest($1::uuid[]) AS p (id) LEFT 
 const CHANGED: &str = "SELECT p.id || ': ' || p.status || ' became ' || COALESCE(t.status, 'nothing')
      FROM unnest($1::uuid[], $2::text[]) AS p (id, status) LEFT JOIN agent_task_queue AS t ON t.id = p.id
      WHERE t.status IS DISTINCT FROM p.status";
-const NOT_TAKEN: &str = "SELECT p.id::text FROM unnest($1::bigint[]) AS p (id) LEFT JOIN taken AS t ON t.id = p.id WHERE t.id IS NULL";
+const NOT_TAKEN: &str =
+    "SELECT p.id::text FROM unnest($1::bigint[]) AS p (id) LEFT JOIN taken AS t ON t.id = p.id WHERE t.id IS NULL";
 
 impl Ledger {
     /// Writes an answer down.
@@ -72,35 +73,18 @@ impl Ledger {
     /// Fails if a promise was not kept.
     pub fn check(&self, client: &mut Client) -> Result<()> {
         let there: Vec<Uuid> = self.there.iter().copied().collect();
-        let (ended, statuses): (Vec<Uuid>, Vec<&str>) = self
-            .ended
-            .iter()
-            .map(|(id, status)| (*id, status.as_str()))
-            .unzip();
+        let (ended, statuses): (Vec<Uuid>, Vec<&str>) =
+            self.ended.iter().map(|(id, status)| (*id, status.as_str())).unzip();
         let taken: Vec<i64> = self.taken.iter().copied().collect();
         for (what, rows) in [
             ("tasks are lost", client.query(MISSING, &[&there])?),
-            (
-                "ends are undone",
-                client.query(CHANGED, &[&ended, &statuses])?,
-            ),
-            (
-                "events were taken and are not",
-                client.query(NOT_TAKEN, &[&taken])?,
-            ),
+            ("ends are undone", client.query(CHANGED, &[&ended, &statuses])?),
+            ("events were taken and are not", client.query(NOT_TAKEN, &[&taken])?),
         ] {
             let found: Vec<String> = rows.iter().take(5).map(|row| row.get(0)).collect();
-            ensure!(
-                rows.is_empty(),
-                "{} acknowledged {what}: {found:?}",
-                rows.len()
-            );
+            ensure!(rows.is_empty(), "{} acknowledged {what}: {found:?}", rows.len());
         }
-        ensure!(
-            self.taken_twice.is_empty(),
-            "events were taken twice: {:?}",
-            self.taken_twice
-        );
+        ensure!(self.taken_twice.is_empty(), "events were taken twice: {:?}", self.taken_twice);
         Ok(())
     }
 }

@@ -69,13 +69,7 @@ pub struct Tally {
 impl Tally {
     /// Every count, always in the same order.
     pub fn all(&self) -> [&AtomicU64; 5] {
-        [
-            &self.calls,
-            &self.refused,
-            &self.lost,
-            &self.timed_out,
-            &self.no_room,
-        ]
+        [&self.calls, &self.refused, &self.lost, &self.timed_out, &self.no_room]
     }
 }
 
@@ -108,15 +102,10 @@ impl Storm {
         for _ in 0..READERS {
             lives.push(Box::new(reader::Reader));
         }
-        let mut blowing = Blowing {
-            storm: storm.clone(),
-            clients: Vec::new(),
-        };
+        let mut blowing = Blowing { storm: storm.clone(), clients: Vec::new() };
         for (number, life) in lives.into_iter().enumerate() {
             let actor = Actor::new(&storm, rng.fork(), number % 2 == 1)?;
-            blowing
-                .clients
-                .push(std::thread::spawn(move || actor.live(life)));
+            blowing.clients.push(std::thread::spawn(move || actor.live(life)));
         }
         Ok(blowing)
     }
@@ -138,10 +127,7 @@ impl Storm {
 
     /// Lets no client begin another step; fails if one is still in the middle of one after `limit`.
     pub fn pause(&self, limit: Duration) -> Result<()> {
-        ensure!(
-            self.gate.close(limit),
-            "after {limit:?} a client still waits for an answer"
-        );
+        ensure!(self.gate.close(limit), "after {limit:?} a client still waits for an answer");
         Ok(())
     }
 
@@ -160,10 +146,7 @@ impl Storm {
     }
 
     fn server(&self) -> Config {
-        self.server
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.server.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -185,9 +168,7 @@ impl Blowing {
     pub fn end(mut self) -> Result<Arc<Storm>> {
         self.storm.call_it_a_day();
         for client in self.clients.drain(..) {
-            client
-                .join()
-                .expect("a client of the storm does not panic")?;
+            client.join().expect("a client of the storm does not panic")?;
         }
         Ok(self.storm.clone())
     }

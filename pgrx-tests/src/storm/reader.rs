@@ -7,8 +7,7 @@ use postgres::Client;
 
 use super::actor::{Actor, Life};
 
-const TAKE: &str =
-    "INSERT INTO taken SELECT id FROM multica_take_events('forwarder', 500) RETURNING id";
+const TAKE: &str = "INSERT INTO taken SELECT id FROM multica_take_events('forwarder', 500) RETURNING id";
 
 /// Takes, and now and then loses what it took before it could commit.
 pub struct Reader;

@@ -36,9 +36,7 @@ impl User {
 impl Life for User {
     fn connected(&mut self, actor: &mut Actor) -> Result<()> {
         let seed = actor.rng.f64();
-        Ok(actor
-            .client
-            .batch_execute(&format!("SELECT setseed({seed})"))?)
+        Ok(actor.client.batch_execute(&format!("SELECT setseed({seed})"))?)
     }
 
     fn step(&mut self, actor: &mut Actor) -> Result<Duration> {
@@ -66,9 +64,8 @@ pub fn wish(rng: &mut Rng) -> (String, Promise) {
 fn statements(dice: u32) -> String {
     let (issue, agent, chat) = (any("issue"), any("agent"), any("chat_session"));
     // The id that an enqueue returns is written down in its own transaction: both commit, or neither.
-    let returned = |column: &str, call: String| {
-        format!("INSERT INTO returned SELECT r.{column} FROM {call} AS r RETURNING task")
-    };
+    let returned =
+        |column: &str, call: String| format!("INSERT INTO returned SELECT r.{column} FROM {call} AS r RETURNING task");
     let cancelled = |call: String| format!("SELECT c.id, c.status FROM {call} AS c");
     match dice {
         0..=24 => returned("task_id", format!("multica_enqueue_issue({issue})")),

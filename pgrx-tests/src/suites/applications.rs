@@ -16,11 +16,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 ];
 
 /// An application's transaction, killed after each of its statements and at last let through.
-fn killed_at_every_statement(
-    context: &Context,
-    database: &Database,
-    statements: &[String],
-) -> Result<()> {
+fn killed_at_every_statement(context: &Context, database: &Database, statements: &[String]) -> Result<()> {
     let mut observer = database.connect()?;
     let before = digest(context, database)?;
     for upto in 1..=statements.len() {
@@ -41,10 +37,7 @@ fn killed_at_every_statement(
 }
 
 fn w9_end_and_reply_commit_together(context: &Context) -> Result<()> {
-    for (end, kind) in [
-        ("complete({}, '{\"output\": \"done\"}')", "comment"),
-        ("fail({}, 'no luck')", "system"),
-    ] {
+    for (end, kind) in [("complete({}, '{\"output\": \"done\"}')", "comment"), ("fail({}, 'no luck')", "system")] {
         let (database, mut client) = team(context)?;
         client.batch_execute(&format!(
             "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working';
@@ -56,7 +49,9 @@ fn w9_end_and_reply_commit_together(context: &Context) -> Result<()> {
             format!(
                 "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content, type)
                  VALUES ({}, {}, 'agent', {}, 'reply', '{kind}')",
-                id("d1"), id("a1"), id("c1")
+                id("d1"),
+                id("a1"),
+                id("c1")
             ),
         ];
         killed_at_every_statement(context, &database, &statements)?;
@@ -84,23 +79,14 @@ fn w10_chat_message_and_turn_commit_together(context: &Context) -> Result<()> {
             id("e1")
         )
     };
-    let complete = format!(
-        "SELECT FROM multica_complete({}, '{{}}', 'turn', '/turn')",
-        id("e1")
-    );
+    let complete = format!("SELECT FROM multica_complete({}, '{{}}', 'turn', '/turn')", id("e1"));
     // A message that cannot be written takes the end of the turn along.
     let before = digest(context, &database)?;
-    expect_state(
-        &mut client,
-        &format!("BEGIN; {complete}; {}; COMMIT", reply("nobody")),
-        "23514",
-    )?;
+    expect_state(&mut client, &format!("BEGIN; {complete}; {}; COMMIT", reply("nobody")), "23514")?;
     client.batch_execute("ROLLBACK")?;
     ensure!(digest(context, &database)? == before, "nothing was done");
-    let unread = format!(
-        "UPDATE chat_session SET unread_since = now() WHERE id = {} AND unread_since IS NULL",
-        id("51")
-    );
+    let unread =
+        format!("UPDATE chat_session SET unread_since = now() WHERE id = {} AND unread_since IS NULL", id("51"));
     killed_at_every_statement(context, &database, &[complete, reply("assistant"), unread])?;
     expect(
         &mut client,
@@ -115,13 +101,11 @@ fn w16_reassignment_commits_as_a_whole(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working' WHERE name = 'Ada';
-         UPDATE agent_task_queue SET issue_id = {}", id("d1")))?;
+         UPDATE agent_task_queue SET issue_id = {}",
+        id("d1")
+    ))?;
     let statements = [
-        format!(
-            "UPDATE issue SET assignee_id = {} WHERE id = {}",
-            id("c2"),
-            id("d1")
-        ),
+        format!("UPDATE issue SET assignee_id = {} WHERE id = {}", id("c2"), id("d1")),
         format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1")),
         format!("SELECT FROM multica_enqueue_issue({})", id("d1")),
     ];

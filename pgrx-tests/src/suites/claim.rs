@@ -21,18 +21,12 @@ pub const ALL: &[(&str, Suite)] = suite![
 
 /// Labels of the tasks that a claim hands out, in its order.
 fn claims(client: &mut Client, arguments: &str) -> Result<String> {
-    value(
-        client,
-        &format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({arguments})"),
-    )
+    value(client, &format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({arguments})"))
 }
 
 fn expect_claim(client: &mut Client, arguments: &str, expected: &str) -> Result<()> {
     let found = claims(client, arguments)?;
-    ensure!(
-        found == expected,
-        "a claim of {arguments} gives {found:?}, not {expected:?}"
-    );
+    ensure!(found == expected, "a claim of {arguments} gives {found:?}, not {expected:?}");
     Ok(())
 }
 
@@ -42,11 +36,7 @@ fn never_another_runtimes_task(context: &Context) -> Result<()> {
     // Bo's agent row is on machine-1, Ada's too: what counts is where the task is.
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "e2")?;
     expect_claim(&mut client, &format!("{}, 10", id("b9")), "")?;
-    expect(
-        &mut client,
-        "SELECT status FROM agent_task_queue WHERE right(id::text, 2) = 'e1'",
-        "queued",
-    )?;
+    expect(&mut client, "SELECT status FROM agent_task_queue WHERE right(id::text, 2) = 'e1'", "queued")?;
     expect_claim(&mut client, &format!("{}, 10", id("b2")), "e1")
 }
 
@@ -151,9 +141,7 @@ fn no_more_than_the_agents_room(context: &Context) -> Result<()> {
 
 fn lost_answer_is_given_again(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    client.batch_execute(
-        "SELECT task('e1'), task('e2'), task('e3'), task('e4', 'b1', 'c1', 'running')",
-    )?;
+    client.batch_execute("SELECT task('e1'), task('e2'), task('e3'), task('e4', 'b1', 'c1', 'running')")?;
     let ages = "UPDATE agent_task_queue SET dispatched_at = now() - CASE right(id::text, 2)
                 WHEN 'e1' THEN interval '91 seconds' WHEN 'e2' THEN interval '95 seconds' ELSE interval '2 hours' END
                 WHERE status IN ('dispatched', 'running')";
@@ -176,7 +164,9 @@ fn lost_answer_is_given_again(context: &Context) -> Result<()> {
     )?;
     // Not before its time, which is a setting; and never to another runtime.
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
-    client.batch_execute("UPDATE agent_task_queue SET dispatched_at = now() - interval '89 seconds' WHERE status = 'dispatched'")?;
+    client.batch_execute(
+        "UPDATE agent_task_queue SET dispatched_at = now() - interval '89 seconds' WHERE status = 'dispatched'",
+    )?;
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
     client.batch_execute("SET multica.redeliver_after = '60s'")?;
     expect_claim(&mut client, &format!("{}, 10", id("b2")), "")?;
@@ -189,18 +179,11 @@ fn old_token_is_refused_after_a_second_answer(context: &Context) -> Result<()> {
     let claim = format!("SELECT claim_token FROM multica_claim({})", id("b1"));
     let task = id("e1");
     let old = value(&mut client, &claim)?;
-    client.batch_execute(
-        "UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'",
-    )?;
-    let between = value(
-        &mut client,
-        "SELECT (extract(epoch FROM dispatched_at) * 1000000)::bigint FROM agent_task_queue",
-    )?;
+    client.batch_execute("UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'")?;
+    let between =
+        value(&mut client, "SELECT (extract(epoch FROM dispatched_at) * 1000000)::bigint FROM agent_task_queue")?;
     let new = value(&mut client, &claim)?;
-    ensure!(
-        new != old && new != between,
-        "the second answer has a token of its own"
-    );
+    ensure!(new != old && new != between, "the second answer has a token of its own");
     for token in [&old, &between] {
         for call in [
             format!("SELECT FROM multica_start({task}, {token})"),
@@ -211,39 +194,11 @@ fn old_token_is_refused_after_a_second_answer(context: &Context) -> Result<()> {
             expect_state(&mut client, &call, "55000")?;
         }
     }
-    expect(
-        &mut client,
-        &format!("SELECT applied FROM multica_start({task}, {new})"),
-        "t",
-    )?;
-    expect(
-        &mut client,
-        &format!("SELECT applied FROM multica_start({task}, {new})"),
-        "f",
-    )?;
-    expect_state(
-        &mut client,
-        &format!("SELECT FROM multica_start({task}, {old})"),
-        "55000",
-    )?;
-    expect_state(
-        &mut client,
-        &format!("SELECT FROM multica_start({task})"),
-        "55000",
-    )?;
-    expect_state(
-        &mut client,
-        &format!("SELECT FROM multica_complete({task}, claim_token => {old})"),
-        "55000",
-    )?;
-    expect(
-        &mut client,
-        &format!("SELECT multica_pin_session({task}, 's', claim_token => {new})"),
-        "t",
-    )?;
-    expect(
-        &mut client,
-        &format!("SELECT applied FROM multica_complete({task}, claim_token => {new})"),
-        "t",
-    )
+    expect(&mut client, &format!("SELECT applied FROM multica_start({task}, {new})"), "t")?;
+    expect(&mut client, &format!("SELECT applied FROM multica_start({task}, {new})"), "f")?;
+    expect_state(&mut client, &format!("SELECT FROM multica_start({task}, {old})"), "55000")?;
+    expect_state(&mut client, &format!("SELECT FROM multica_start({task})"), "55000")?;
+    expect_state(&mut client, &format!("SELECT FROM multica_complete({task}, claim_token => {old})"), "55000")?;
+    expect(&mut client, &format!("SELECT multica_pin_session({task}, 's', claim_token => {new})"), "t")?;
+    expect(&mut client, &format!("SELECT applied FROM multica_complete({task}, claim_token => {new})"), "t")
 }

@@ -18,15 +18,10 @@ pub const ALL: &[(&str, Suite)] = suite![
 
 /// What EXPLAIN (ANALYZE, BUFFERS, WAL) says of a claim, under this key.
 fn explained(client: &mut Client, key: &str) -> Result<i64> {
-    let sql = format!(
-        "EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) SELECT * FROM multica_claim({})",
-        id("b1")
-    );
+    let sql = format!("EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) SELECT * FROM multica_claim({})", id("b1"));
     let row = client.query_one(&sql, &[])?;
     let plan: serde_json::Value = row.get(0);
-    plan[0]["Plan"][key]
-        .as_i64()
-        .with_context(|| format!("no {key} in {plan}"))
+    plan[0]["Plan"][key].as_i64().with_context(|| format!("no {key} in {plan}"))
 }
 
 /// Blocks that a claim reads in a session that has its plans: of an idle queue, of one with a task of an agent alone, with
@@ -39,8 +34,7 @@ fn blocks(client: &mut Client) -> Result<[i64; 3]> {
         for _ in 0..8 {
             client.batch_execute("DELETE FROM agent_task_queue WHERE status <> 'completed'")?;
             client.batch_execute(before)?;
-            found[at] =
-                explained(client, "Shared Hit Blocks")? + explained(client, "Shared Read Blocks")?;
+            found[at] = explained(client, "Shared Hit Blocks")? + explained(client, "Shared Read Blocks")?;
         }
     }
     Ok(found)
@@ -54,9 +48,7 @@ fn is_a_sign_of_life(context: &Context) -> Result<()> {
         id("b1")
     );
     let silent = |client: &mut Client, secs: i32| {
-        client.batch_execute(&format!(
-            "UPDATE agent_runtime SET last_seen_at = now() - interval '{secs} seconds'"
-        ))
+        client.batch_execute(&format!("UPDATE agent_runtime SET last_seen_at = now() - interval '{secs} seconds'"))
     };
     // A third of 45 seconds.
     silent(&mut client, 13)?;
@@ -87,21 +79,10 @@ fn at_most_max_tasks(context: &Context) -> Result<()> {
          SELECT a.id, a.runtime_id, '{}' FROM agent AS a, generate_series(1, 70) WHERE a.name IN ('Ada', 'Bo')",
     )?;
     let many = |client: &mut Client, most: &str| {
-        value(
-            client,
-            &format!("SELECT count(*) FROM multica_claim({}, {most})", id("b1")),
-        )
+        value(client, &format!("SELECT count(*) FROM multica_claim({}, {most})", id("b1")))
     };
-    expect_state(
-        &mut client,
-        &format!("SELECT FROM multica_claim({}, -1)", id("b1")),
-        "22023",
-    )?;
-    expect_state(
-        &mut client,
-        &format!("SELECT FROM multica_claim({}, NULL)", id("b1")),
-        "22004",
-    )?;
+    expect_state(&mut client, &format!("SELECT FROM multica_claim({}, -1)", id("b1")), "22023")?;
+    expect_state(&mut client, &format!("SELECT FROM multica_claim({}, NULL)", id("b1")), "22004")?;
     for (most, expected) in [("0", "0"), ("7", "7"), ("2147483647", "100"), ("101", "33")] {
         let found = many(&mut client, most)?;
         ensure!(found == expected, "max_tasks {most} gives {found}");
@@ -122,13 +103,8 @@ fn that_finds_nothing_writes_nothing(context: &Context) -> Result<()> {
     ensure!(records == 0, "an idle claim writes {records} WAL records");
     let mut transaction = client.transaction()?;
     transaction.batch_execute(&format!("SELECT FROM multica_claim({}, 10)", id("b1")))?;
-    let assigned: Option<String> = transaction
-        .query_one("SELECT pg_current_xact_id_if_assigned()::text", &[])?
-        .get(0);
-    ensure!(
-        assigned.is_none(),
-        "an idle claim assigns transaction id {assigned:?}"
-    );
+    let assigned: Option<String> = transaction.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[])?.get(0);
+    ensure!(assigned.is_none(), "an idle claim assigns transaction id {assigned:?}");
     Ok(())
 }
 
@@ -148,10 +124,7 @@ fn cost_does_not_grow_with_history(context: &Context) -> Result<()> {
         found.push(blocks(&mut client)?);
     }
     // An index may be a level higher; a scan of the history would read hundreds.
-    let grew = found[0]
-        .iter()
-        .zip(found[1])
-        .any(|(young, old)| old > young + 60);
+    let grew = found[0].iter().zip(found[1]).any(|(young, old)| old > young + 60);
     ensure!(
         !grew,
         "blocks read, idle, with a task, with a turn: {:?} after 3,000 tasks, {:?} after 63,000",
@@ -175,9 +148,6 @@ fn long_queue_is_not_read_whole(context: &Context) -> Result<()> {
     )?;
     explained(&mut client, "Shared Hit Blocks")?;
     let read = explained(&mut client, "Shared Hit Blocks")?;
-    ensure!(
-        read < 300,
-        "a claim from a queue of 20,000 reads {read} blocks"
-    );
+    ensure!(read < 300, "a claim from a queue of 20,000 reads {read} blocks");
     Ok(())
 }

@@ -13,9 +13,8 @@ pub const ALL: &[(&str, Suite)] = suite![
 ];
 
 fn sees_what_its_own_transaction_did(context: &Context) -> Result<()> {
-    let claimed = |arguments: &str| {
-        format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({arguments})")
-    };
+    let claimed =
+        |arguments: &str| format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({arguments})");
     let claim = claimed(&id("b1"));
     let many = claimed(&format!("{}, 100", id("b1")));
     for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
@@ -63,10 +62,7 @@ fn sees_what_its_sign_of_life_sets_off(context: &Context) -> Result<()> {
          WHEN (OLD.status = 'offline' AND NEW.status = 'online') EXECUTE FUNCTION pause_ada();
          UPDATE agent_runtime SET status = 'offline'",
     )?;
-    let claim = format!(
-        "SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({}, 2)",
-        id("b1")
-    );
+    let claim = format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({}, 2)", id("b1"));
     expect(&mut client, &claim, "e2")?;
     expect(
         &mut client,

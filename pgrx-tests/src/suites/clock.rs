@@ -36,11 +36,7 @@ fn a_machine_seen_in_the_future_dies_after_its_silence(context: &Context) -> Res
             "UPDATE agent_runtime SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = {b1};
              SELECT FROM multica_sweep()"
         ))?;
-        expect(
-            &mut client,
-            &format!("SELECT status FROM agent_runtime WHERE id = {b1}"),
-            "offline",
-        )?;
+        expect(&mut client, &format!("SELECT status FROM agent_runtime WHERE id = {b1}"), "offline")?;
     }
     Ok(())
 }
@@ -52,11 +48,7 @@ fn a_machine_seen_in_the_future_lives_while_it_beats(context: &Context) -> Resul
         "UPDATE agent_runtime SET last_seen_at = now() + interval '1 day' WHERE id = {b1};
          SELECT FROM multica_heartbeat({b1}); SELECT FROM multica_sweep()"
     ))?;
-    expect(
-        &mut client,
-        &format!("SELECT status FROM agent_runtime WHERE id = {b1}"),
-        "online",
-    )
+    expect(&mut client, &format!("SELECT status FROM agent_runtime WHERE id = {b1}"), "online")
 }
 
 fn an_offline_machine_of_the_future_is_collected(context: &Context) -> Result<()> {
@@ -68,11 +60,7 @@ fn an_offline_machine_of_the_future_is_collected(context: &Context) -> Result<()
          UPDATE agent_runtime SET last_seen_at = last_seen_at - interval '1 year' WHERE id = {b2};
          SELECT FROM multica_sweep()"
     ))?;
-    expect(
-        &mut client,
-        &format!("SELECT count(*) FROM agent_runtime WHERE id = {b2}"),
-        "0",
-    )
+    expect(&mut client, &format!("SELECT count(*) FROM agent_runtime WHERE id = {b2}"), "0")
 }
 
 fn a_task_begun_in_the_future_times_out(context: &Context) -> Result<()> {
@@ -87,7 +75,8 @@ fn a_task_begun_in_the_future_times_out(context: &Context) -> Result<()> {
          UPDATE agent_runtime SET last_seen_at = clock_timestamp();
          SELECT FROM multica_sweep()",
     )?;
-    let failed = "SELECT string_agg(right(id::text, 2) || ' ' || failure_reason, ' ' ORDER BY id) FROM agent_task_queue";
+    let failed =
+        "SELECT string_agg(right(id::text, 2) || ' ' || failure_reason, ' ' ORDER BY id) FROM agent_task_queue";
     expect(&mut client, failed, "e1 timeout e2 timeout")
 }
 
@@ -98,20 +87,11 @@ fn a_running_task_keeps_its_claim(context: &Context) -> Result<()> {
         "SELECT task('e1', status => 'running');
          UPDATE agent_task_queue SET dispatched_at = dispatched_at + interval '1 day', started_at = started_at + interval '1 day'",
     )?;
-    let token = value(
-        &mut client,
-        "SELECT (extract(epoch FROM dispatched_at) * 1000000)::bigint FROM agent_task_queue",
-    )?;
+    let token =
+        value(&mut client, "SELECT (extract(epoch FROM dispatched_at) * 1000000)::bigint FROM agent_task_queue")?;
     client.batch_execute("SELECT FROM multica_sweep()")?;
-    expect(
-        &mut client,
-        "SELECT started_at <= clock_timestamp() FROM agent_task_queue",
-        "t",
-    )?;
-    let complete = format!(
-        "SELECT applied FROM multica_complete({}, claim_token => {token})",
-        id("e1")
-    );
+    expect(&mut client, "SELECT started_at <= clock_timestamp() FROM agent_task_queue", "t")?;
+    let complete = format!("SELECT applied FROM multica_complete({}, claim_token => {token})", id("e1"));
     expect(&mut client, &complete, "t")
 }
 
@@ -122,16 +102,8 @@ fn rows_refused_in_the_future_are_tried_again(context: &Context) -> Result<()> {
          UPDATE agent_runtime SET last_seen_at = '2020-01-01' WHERE id = {b1}",
         b1 = id("b1")
     ))?;
-    expect(
-        &mut client,
-        "SELECT refused_ids FROM multica_status()",
-        "{}",
-    )?;
-    expect(
-        &mut client,
-        "SELECT runtimes_offline FROM multica_sweep()",
-        "1",
-    )
+    expect(&mut client, "SELECT refused_ids FROM multica_status()", "{}")?;
+    expect(&mut client, "SELECT runtimes_offline FROM multica_sweep()", "1")
 }
 
 fn events_of_the_future_are_trimmed(context: &Context) -> Result<()> {
@@ -144,17 +116,9 @@ fn events_of_the_future_are_trimmed(context: &Context) -> Result<()> {
                (interval '-1 second')) AS g (age);
          SELECT FROM multica_sweep()",
     )?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM multica_event_log WHERE type = 'test'",
-        "5",
-    )?;
+    expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'test'", "5")?;
     client.batch_execute("SELECT FROM multica_sweep()")?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM multica_event_log WHERE type = 'test'",
-        "2",
-    )
+    expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'test'", "2")
 }
 
 fn an_idle_sweep_corrects_nothing(context: &Context) -> Result<()> {
@@ -164,14 +128,8 @@ fn an_idle_sweep_corrects_nothing(context: &Context) -> Result<()> {
          UPDATE agent_runtime SET last_seen_at = clock_timestamp() + interval '20 seconds'",
     )?;
     let seen = value(&mut client, "SELECT max(last_seen_at) FROM agent_runtime")?;
-    let id = value(
-        &mut client,
-        "SELECT COALESCE(pg_current_xact_id_if_assigned()::text, 'none') FROM multica_sweep()",
-    )?;
+    let id =
+        value(&mut client, "SELECT COALESCE(pg_current_xact_id_if_assigned()::text, 'none') FROM multica_sweep()")?;
     ensure!(id == "none", "a sweep draws {id}");
-    expect(
-        &mut client,
-        "SELECT max(last_seen_at) FROM agent_runtime",
-        &seen,
-    )
+    expect(&mut client, "SELECT max(last_seen_at) FROM agent_runtime", &seen)
 }

@@ -7,26 +7,18 @@ use crate::cluster::Options;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    fresh_databases_do_not_see_each_other,
-    kill_keeps_what_was_committed,
-    standby_takes_writes_after_promotion,
-];
+pub const ALL: &[(&str, Suite)] =
+    suite![fresh_databases_do_not_see_each_other, kill_keeps_what_was_committed, standby_takes_writes_after_promotion,];
 
 /// Two databases made from the template share nothing.
 pub fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
     let (one, other) = (context.fresh_database()?, context.fresh_database()?);
     one.fixture("fleet")?;
     let count = |client: &mut postgres::Client| -> Result<i64> {
-        Ok(client
-            .query_one("SELECT count(*) FROM agent_task_queue", &[])?
-            .get(0))
+        Ok(client.query_one("SELECT count(*) FROM agent_task_queue", &[])?.get(0))
     };
     ensure!(count(&mut one.connect()?)? > 0, "the fixture brings tasks");
-    ensure!(
-        count(&mut other.connect()?)? == 0,
-        "the other database has none"
-    );
+    ensure!(count(&mut other.connect()?)? == 0, "the other database has none");
     Ok(())
 }
 
@@ -38,38 +30,23 @@ pub fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
     let mut transaction = client.transaction()?;
     transaction.batch_execute("INSERT INTO kept VALUES (2)")?;
     cluster.kill()?;
-    ensure!(
-        transaction.batch_execute("SELECT 1").is_err(),
-        "the session is gone"
-    );
+    ensure!(transaction.batch_execute("SELECT 1").is_err(), "the session is gone");
     drop(transaction);
     cluster.start()?;
-    let kept: Vec<i32> = cluster
-        .connect("postgres")?
-        .query("SELECT id FROM kept", &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let kept: Vec<i32> =
+        cluster.connect("postgres")?.query("SELECT id FROM kept", &[])?.iter().map(|row| row.get(0)).collect();
     ensure!(kept == [1], "found {kept:?}");
-    ensure!(
-        cluster.log()?.contains("automatic recovery in progress"),
-        "the start was a recovery"
-    );
+    ensure!(cluster.log()?.contains("automatic recovery in progress"), "the start was a recovery");
     Ok(())
 }
 
 /// A standby follows its primary, refuses writes, and takes them once promoted.
 pub fn standby_takes_writes_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
-    primary
-        .connect("postgres")?
-        .batch_execute("CREATE TABLE followed (id int)")?;
+    primary.connect("postgres")?.batch_execute("CREATE TABLE followed (id int)")?;
     let standby = primary.standby(&context.project, &Options::new("standby"))?;
     let write = "INSERT INTO followed VALUES (1)";
-    ensure!(
-        standby.connect("postgres")?.batch_execute(write).is_err(),
-        "a standby refuses writes"
-    );
+    ensure!(standby.connect("postgres")?.batch_execute(write).is_err(), "a standby refuses writes");
     standby.promote()?;
     standby.connect("postgres")?.batch_execute(write)?;
     Ok(())

@@ -26,16 +26,11 @@ fn a_turkish_locale_tells_no_hosts_apart(context: &Context) -> Result<()> {
          SELECT FROM multica_upsert_runtime({a1}, 'BUILD-I', 'x', 'local', 'claude', 'online')",
         a1 = id("a1")
     ))?;
-    let found = format!(
-        "SELECT count(*) FROM multica_find_legacy_runtimes({}, 'claude', 'build-i')",
-        id("a1")
-    );
+    let found = format!("SELECT count(*) FROM multica_find_legacy_runtimes({}, 'claude', 'build-i')", id("a1"));
     expect(&mut client, &found, "1")?;
-    let registration = r#"{"daemon_id": "build-i", "legacy_daemon_ids": ["BUILD-I"], "runtimes": [{"type": "claude"}]}"#;
-    let register = format!(
-        "SELECT merged FROM multica_register({}, '{registration}')",
-        id("a1")
-    );
+    let registration =
+        r#"{"daemon_id": "build-i", "legacy_daemon_ids": ["BUILD-I"], "runtimes": [{"type": "claude"}]}"#;
+    let register = format!("SELECT merged FROM multica_register({}, '{registration}')", id("a1"));
     expect(&mut client, &register, "1")?;
     drop(client);
     postgres.batch_execute(&format!("DROP DATABASE {name}"))?;

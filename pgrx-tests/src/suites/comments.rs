@@ -10,10 +10,8 @@ use crate::context::Context;
 pub const ALL: &[(&str, Suite)] = suite![name_every_argument_and_error, say_what_null_raises,];
 
 /// What a function may raise; a comment that names another code is wrong or this list is short.
-const SQLSTATES: [&str; 12] = [
-    "22004", "22023", "P0002", "55000", "55006", "0A000", "42501", "23503", "2D000", "55P03",
-    "40001", "40P01",
-];
+const SQLSTATES: [&str; 12] =
+    ["22004", "22023", "P0002", "55000", "55006", "0A000", "42501", "23503", "2D000", "55P03", "40001", "40P01"];
 
 /// A member of the extension as \df+ or \dT+ shows it.
 pub struct Member {
@@ -71,17 +69,12 @@ pub fn members(client: &mut Client) -> Result<Vec<Member>> {
 fn name_every_argument_and_error(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let members = members(&mut database.connect()?)?;
-    ensure!(
-        members.iter().filter(|member| member.is_routine).count() > 25,
-        "the extension has functions"
-    );
+    ensure!(members.iter().filter(|member| member.is_routine).count() > 25, "the extension has functions");
     let wrong: Vec<String> = members
         .iter()
         .flat_map(|member| {
             let name = &member.name;
-            problems(member)
-                .into_iter()
-                .map(move |problem| format!("{name}: {problem}"))
+            problems(member).into_iter().map(move |problem| format!("{name}: {problem}"))
         })
         .collect();
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -94,11 +87,7 @@ fn say_what_null_raises(context: &Context) -> Result<()> {
     let mut client = database.connect()?;
     let mut wrong = Vec::new();
     for member in members(&mut client)?.iter().filter(|it| it.is_routine) {
-        let nulls: Vec<String> = member
-            .types
-            .iter()
-            .map(|it| format!("NULL::{it}"))
-            .collect();
+        let nulls: Vec<String> = member.types.iter().map(|it| format!("NULL::{it}")).collect();
         let call = member.call(&nulls);
         let raised = match client.batch_execute(&call) {
             Ok(()) => None,
@@ -110,9 +99,7 @@ fn say_what_null_raises(context: &Context) -> Result<()> {
             None => !said.iter().any(|code| code == "22004"),
         };
         if !fits {
-            wrong.push(format!(
-                "{call} raises {raised:?}, its comment says {said:?}"
-            ));
+            wrong.push(format!("{call} raises {raised:?}, its comment says {said:?}"));
         }
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -142,9 +129,7 @@ fn problems(member: &Member) -> Vec<String> {
     if codes.is_empty() && !begins("Errors: none.") {
         problems.push("its comment names no SQLSTATE".into());
     }
-    let unknown = codes
-        .iter()
-        .filter(|code| !SQLSTATES.contains(&code.as_str()));
+    let unknown = codes.iter().filter(|code| !SQLSTATES.contains(&code.as_str()));
     problems.extend(unknown.map(|code| format!("its comment names {code}, which nothing raises")));
     problems
 }
@@ -153,8 +138,5 @@ fn problems(member: &Member) -> Vec<String> {
 pub fn codes(comment: &str) -> Vec<String> {
     let errors = comment.split("Errors: ").nth(1).unwrap_or_default();
     let words = errors.split(|letter: char| !letter.is_ascii_alphanumeric());
-    words
-        .filter(|word| word.len() == 5 && word.bytes().any(|byte| byte.is_ascii_digit()))
-        .map(str::to_string)
-        .collect()
+    words.filter(|word| word.len() == 5 && word.bytes().any(|byte| byte.is_ascii_digit())).map(str::to_string).collect()
 }

@@ -16,14 +16,11 @@ pub const ALL: &[(&str, Suite)] = suite![
 ];
 
 /// The one task in flight or waiting.
-const ACTIVE: &str =
-    "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
+const ACTIVE: &str = "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
 
 /// An issue's and a chat's work, in a fixture's columns.
-const SUBJECTS: [&str; 2] = [
-    "issue_id = '00000000-0000-4000-8000-0000000000d1'",
-    "chat_session_id = '00000000-0000-4000-8000-000000000051'",
-];
+const SUBJECTS: [&str; 2] =
+    ["issue_id = '00000000-0000-4000-8000-0000000000d1'", "chat_session_id = '00000000-0000-4000-8000-000000000051'"];
 
 fn first_execution_is_stamped_once(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
@@ -32,15 +29,9 @@ fn first_execution_is_stamped_once(context: &Context) -> Result<()> {
         id("d1"),
         id("b1")
     );
-    let stamp = format!(
-        "SELECT first_executed_at FROM issue WHERE id = {}",
-        id("d1")
-    );
+    let stamp = format!("SELECT first_executed_at FROM issue WHERE id = {}", id("d1"));
     client.batch_execute(&round)?;
-    ensure!(
-        value(&mut client, &stamp)?.is_empty(),
-        "starting is not having executed"
-    );
+    ensure!(value(&mut client, &stamp)?.is_empty(), "starting is not having executed");
     let task = value(&mut client, ACTIVE)?;
     let complete = format!("SELECT applied, first_execution FROM multica_complete('{task}')");
     expect(&mut client, &complete, "t t")?;
@@ -48,29 +39,16 @@ fn first_execution_is_stamped_once(context: &Context) -> Result<()> {
     ensure!(!first.is_empty(), "stamped");
     expect(&mut client, &complete, "f f")?;
     client.batch_execute(&round)?;
-    expect(
-        &mut client,
-        &format!("SELECT applied, first_execution FROM multica_complete(({ACTIVE}))"),
-        "t f",
-    )?;
+    expect(&mut client, &format!("SELECT applied, first_execution FROM multica_complete(({ACTIVE}))"), "t f")?;
     expect(&mut client, &stamp, &first)
 }
 
 fn chat_points_to_its_last_turn(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    let pointer = format!(
-        "SELECT session_id, work_dir FROM chat_session WHERE id = {}",
-        id("51")
-    );
+    let pointer = format!("SELECT session_id, work_dir FROM chat_session WHERE id = {}", id("51"));
     for (end, expected) in [
-        (
-            "multica_complete(({}), session_id => 'one', work_dir => '/one')",
-            "one /one",
-        ),
-        (
-            "multica_complete(({}), session_id => '', work_dir => '')",
-            "one /one",
-        ),
+        ("multica_complete(({}), session_id => 'one', work_dir => '/one')", "one /one"),
+        ("multica_complete(({}), session_id => '', work_dir => '')", "one /one"),
         ("multica_fail(({}), 'x', session_id => 'two')", "two /one"),
         ("multica_fail(({}), 'x', work_dir => '/two')", "two /two"),
         ("multica_complete(({}))", "two /two"),
@@ -103,15 +81,9 @@ fn autopilot_run_follows_its_task(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let run = "SELECT status, result, failure_reason, completed_at IS NOT NULL FROM autopilot_run";
     for (end, expected) in [
-        (
-            "multica_complete(({}), '{\"n\": 1}')",
-            "completed {\"n\": 1}  t",
-        ),
+        ("multica_complete(({}), '{\"n\": 1}')", "completed {\"n\": 1}  t"),
         ("multica_fail(({}), 'no luck')", "failed  no luck t"),
-        (
-            "multica_fail(({}), 'gone', 'runtime_offline')",
-            "failed  gone t",
-        ),
+        ("multica_fail(({}), 'gone', 'runtime_offline')", "failed  gone t"),
         ("multica_cancel(({}))", "failed  task cancelled t"),
     ] {
         client.batch_execute(&format!(
@@ -120,27 +92,16 @@ fn autopilot_run_follows_its_task(context: &Context) -> Result<()> {
             id("71"),
             id("b1")
         ))?;
+        expect(&mut client, &format!("SELECT task_id = ({ACTIVE}) FROM autopilot_run"), "t")?;
         expect(
             &mut client,
-            &format!("SELECT task_id = ({ACTIVE}) FROM autopilot_run"),
-            "t",
-        )?;
-        expect(
-            &mut client,
-            &format!(
-                "SELECT task_id = ({ACTIVE}), created FROM multica_enqueue_autopilot({})",
-                id("71")
-            ),
+            &format!("SELECT task_id = ({ACTIVE}), created FROM multica_enqueue_autopilot({})", id("71")),
             "t f",
         )?;
         client.batch_execute(&format!("SELECT FROM {}", end.replace("{}", ACTIVE)))?;
         expect(&mut client, run, expected)?;
         // The work of a run is never retried.
-        expect(
-            &mut client,
-            &format!("SELECT count(*) FROM ({ACTIVE}) AS a"),
-            "0",
-        )?;
+        expect(&mut client, &format!("SELECT count(*) FROM ({ACTIVE}) AS a"), "0")?;
     }
     Ok(())
 }
@@ -160,16 +121,9 @@ fn late_failure_makes_no_retry_beside_a_later_run(context: &Context) -> Result<(
         // The later run goes on, and is over: either way the work is done by now, or being done.
         for step in ["start", "complete"] {
             client.batch_execute(&format!("SELECT FROM multica_{step}({})", id("e2")))?;
-            let hand_in = format!(
-                "SELECT retried FROM multica_handle_failed_tasks(ARRAY[{}::uuid])",
-                id("e1")
-            );
+            let hand_in = format!("SELECT retried FROM multica_handle_failed_tasks(ARRAY[{}::uuid])", id("e1"));
             expect(&mut client, &hand_in, "0")?;
-            expect(
-                &mut client,
-                &format!("SELECT count(*) FROM multica_retry({})", id("e1")),
-                "0",
-            )?;
+            expect(&mut client, &format!("SELECT count(*) FROM multica_retry({})", id("e1")), "0")?;
         }
     }
     Ok(())
@@ -185,10 +139,7 @@ fn retry_is_not_lost_to_a_task_that_never_ran(context: &Context) -> Result<()> {
              UPDATE agent_task_queue SET completed_at = now() + interval '1 second' WHERE status = 'cancelled'",
             id("e2")
         ))?;
-        let fail = format!(
-            "SELECT retry_task_id IS NOT NULL FROM multica_fail({}, 'x', 'timeout')",
-            id("e1")
-        );
+        let fail = format!("SELECT retry_task_id IS NOT NULL FROM multica_fail({}, 'x', 'timeout')", id("e1"));
         expect(&mut client, &fail, "t")?;
     }
     Ok(())

@@ -5,20 +5,15 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use super::Suite;
-use super::support::{
-    LIMIT, Running, digest, expect, expect_story, hold_stop, start, terminate, value,
-};
+use super::support::{LIMIT, Running, digest, expect, expect_story, hold_stop, start, terminate, value};
 use super::worker::{switch_on, ticking};
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
 /// Processes that the server starts, stops and recovers in its own way.
-pub const ALL: &[(&str, Suite)] = suite![
-    worker_terminated_at_each_table,
-    server_killed_at_each_table,
-    sweep_all_keeps_the_batches_before_the_kill,
-];
+pub const ALL: &[(&str, Suite)] =
+    suite![worker_terminated_at_each_table, server_killed_at_each_table, sweep_all_keeps_the_batches_before_the_kill,];
 
 /// A transaction that ends with its session.
 pub const AT_HOME: &[(&str, Suite)] = suite![
@@ -90,11 +85,7 @@ pub static SWEEP: Call = Call {
 };
 
 /// All passes.
-pub static SWEEP_ALL: Call = Call {
-    sql: "CALL multica_sweep_all()",
-    stops: SWEEP.stops,
-    story: SWEEP.story,
-};
+pub static SWEEP_ALL: Call = Call { sql: "CALL multica_sweep_all()", stops: SWEEP.stops, story: SWEEP.story };
 
 /// A daemon that restarted on machine-1.
 pub static RECOVER: Call = Call {
@@ -126,25 +117,14 @@ pub static REGISTER: Call = Call {
 pub static MERGE: Call = Call {
     sql: "SELECT * FROM multica_merge_legacy('00000000-0000-4000-8000-0000000000a1', 'claude', 'Old-Name', \
           '00000000-0000-4000-8000-0000000000b1')",
-    stops: &[
-        AGENT,
-        FAIL,
-        ("agent_runtime", "UPDATE"),
-        ("agent_runtime", "DELETE"),
-        EVENT,
-    ],
+    stops: &[AGENT, FAIL, ("agent_runtime", "UPDATE"), ("agent_runtime", "DELETE"), EVENT],
     story: include_str!("../../fixtures/story_merged.txt"),
 };
 
 /// Its active agents are archived first, and one of them moves elsewhere.
 pub static DELETE: Call = Call {
     sql: "SELECT * FROM multica_delete_runtime('00000000-0000-4000-8000-0000000000b3')",
-    stops: &[
-        FAIL,
-        ("agent", "DELETE"),
-        ("agent_runtime", "DELETE"),
-        EVENT,
-    ],
+    stops: &[FAIL, ("agent", "DELETE"), ("agent_runtime", "DELETE"), EVENT],
     story: include_str!("../../fixtures/story_deleted.txt"),
 };
 
@@ -157,9 +137,7 @@ pub fn fleet<'a>(database: Database<'a>, call: &Call) -> Result<Database<'a>> {
         "UPDATE agent_runtime SET last_seen_at = now() + interval '1 day' WHERE daemon_id = 'machine-2'",
     )?;
     if std::ptr::eq(call, &DELETE) {
-        database
-            .connect()?
-            .batch_execute("UPDATE agent SET archived_at = now() WHERE name = 'Cy'")?;
+        database.connect()?.batch_execute("UPDATE agent SET archived_at = now() WHERE name = 'Cy'")?;
     }
     Ok(database)
 }
@@ -173,9 +151,7 @@ pub fn stopped(database: &Database, call: &Call, stop: (&str, &str)) -> Result<(
         stop.1, stop.0
     ))?;
     let running = start(database, call.sql)?;
-    running
-        .wait_until_blocked(&mut observer)
-        .with_context(|| format!("at {} of {}", stop.1, stop.0))?;
+    running.wait_until_blocked(&mut observer).with_context(|| format!("at {} of {}", stop.1, stop.0))?;
     Ok((holder, running))
 }
 
@@ -287,10 +263,7 @@ fn sweep_all_keeps_the_batches_before_the_kill(context: &Context) -> Result<()> 
     terminate(&mut observer, running.pid)?;
     drop(holder);
     let failed = "SELECT count(*) FROM agent_task_queue WHERE status = 'failed'";
-    ensure!(
-        value(&mut observer, failed)? != "0",
-        "earlier batches are kept"
-    );
+    ensure!(value(&mut observer, failed)? != "0", "earlier batches are kept");
     expect(
         &mut observer,
         "SELECT t.id FROM agent_task_queue AS t

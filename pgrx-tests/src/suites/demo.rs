@@ -8,16 +8,11 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    its_story_is_true_whatever_the_dice_say,
-    no_install_names_what_is_missing,
-];
+pub const ALL: &[(&str, Suite)] = suite![its_story_is_true_whatever_the_dice_say, no_install_names_what_is_missing,];
 
 fn its_story_is_true_whatever_the_dice_say(context: &Context) -> Result<()> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg("demo")
-        .env("MULTICA_WORK", &context.project.work)
-        .output()?;
+    let output =
+        Command::new(std::env::current_exe()?).arg("demo").env("MULTICA_WORK", &context.project.work).output()?;
     ensure!(
         output.status.success(),
         "{}{}",
@@ -35,11 +30,7 @@ fn no_install_names_what_is_missing(context: &Context) -> Result<()> {
         .env("PATH", context.fixtures())
         .output()?;
     let printed = String::from_utf8_lossy(&output.stderr);
-    let line =
-        "a C compiler: the library is linked with it (Debian and Ubuntu: package build-essential)";
-    ensure!(
-        !output.status.success() && printed.contains(line) && !printed.contains("apt-get"),
-        "{printed}"
-    );
+    let line = "a C compiler: the library is linked with it (Debian and Ubuntu: package build-essential)";
+    ensure!(!output.status.success() && printed.contains(line) && !printed.contains("apt-get"), "{printed}");
     Ok(())
 }

@@ -23,31 +23,16 @@ pub const ALL: &[(&str, Suite)] = suite![
 /// The tasks of a machine that said good-bye are failed although nothing goes stale any more (W1).
 fn sweep_that_flips_no_runtime_fails_tasks(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    client.batch_execute(&format!(
-        "SELECT multica_deregister(ARRAY[{}]::uuid[])",
-        id("b1")
-    ))?;
-    expect(
-        &mut client,
-        "SELECT runtimes_offline, tasks_failed, more FROM multica_sweep()",
-        "0 10 f",
-    )
+    client.batch_execute(&format!("SELECT multica_deregister(ARRAY[{}]::uuid[])", id("b1")))?;
+    expect(&mut client, "SELECT runtimes_offline, tasks_failed, more FROM multica_sweep()", "0 10 f")
 }
 
 /// Counted from the last sign of life, and from the last change where there never was one.
 fn grace_spares_tasks_of_runtimes_just_gone(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SET multica.offline_grace = '30min'")?;
-    expect(
-        &mut client,
-        "SELECT runtimes_offline, tasks_failed FROM multica_sweep()",
-        "1 1",
-    )?;
-    expect(
-        &mut client,
-        "SELECT right(id::text, 2) FROM agent_task_queue WHERE status = 'failed'",
-        "e8",
-    )?;
+    expect(&mut client, "SELECT runtimes_offline, tasks_failed FROM multica_sweep()", "1 1")?;
+    expect(&mut client, "SELECT right(id::text, 2) FROM agent_task_queue WHERE status = 'failed'", "e8")?;
     let count = "SELECT count(*) FROM multica_fail_tasks_for_offline_runtimes";
     client.batch_execute(&format!(
         "UPDATE agent_runtime SET last_seen_at = NULL, updated_at = now() WHERE id = {}",
@@ -140,16 +125,8 @@ fn history_survives_garbage_collection(context: &Context) -> Result<()> {
 /// there is failed with all consequences.
 fn history_survives_delete_of_a_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    client.batch_execute(&format!(
-        "UPDATE agent SET runtime_id = {} WHERE runtime_id = {}",
-        id("b2"),
-        id("b3")
-    ))?;
-    expect(
-        &mut client,
-        &format!("SELECT * FROM multica_delete_runtime({})", id("b3")),
-        "0 0 2",
-    )?;
+    client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE runtime_id = {}", id("b2"), id("b3")))?;
+    expect(&mut client, &format!("SELECT * FROM multica_delete_runtime({})", id("b3")), "0 0 2")?;
     expect(
         &mut client,
         &format!(

@@ -78,10 +78,7 @@ pub fn blocks(context: &Context, page: &str, heading: &str) -> Result<Vec<String
         .with_context(|| format!("{} has no heading {heading:?}", page.display()))?;
     let section = rest.split("\n## ").next().unwrap_or(rest);
     let blocks = section.split("```sql\n").skip(1);
-    Ok(blocks
-        .filter_map(|block| block.split("```").next())
-        .map(str::to_string)
-        .collect())
+    Ok(blocks.filter_map(|block| block.split("```").next()).map(str::to_string).collect())
 }
 
 /// The lines of output that a page shows: comments that have a rule of dashes among them.
@@ -139,17 +136,9 @@ fn psql(database: &Database, script: &str) -> Result<String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot run psql")?;
-    child
-        .stdin
-        .take()
-        .context("psql takes no script")?
-        .write_all(script.as_bytes())?;
+    child.stdin.take().context("psql takes no script")?.write_all(script.as_bytes())?;
     let output = child.wait_with_output()?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -158,19 +147,11 @@ fn links_lead_somewhere(context: &Context) -> Result<()> {
     for page in pages(context)? {
         let text = fs::read_to_string(&page)?;
         let folder = page.parent().unwrap_or(Path::new("/"));
-        for link in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (file, heading) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() {
-                page.clone()
-            } else {
-                folder.join(file)
-            };
-            let leads = target.exists()
-                && (heading.is_empty() || anchors(&fs::read_to_string(&target)?).contains(heading));
+            let target = if file.is_empty() { page.clone() } else { folder.join(file) };
+            let leads =
+                target.exists() && (heading.is_empty() || anchors(&fs::read_to_string(&target)?).contains(heading));
             ensure!(leads, "{} links to {link}", page.display());
         }
     }
@@ -183,9 +164,7 @@ fn anchors(page: &str) -> HashSet<String> {
     headings
         .map(|line| {
             let words = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = words
-                .chars()
-                .filter(|it| it.is_alphanumeric() || " -_".contains(*it));
+            let kept = words.chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it));
             kept.collect::<String>().replace(' ', "-")
         })
         .collect()
@@ -221,30 +200,17 @@ fn settings_are_listed_with_their_defaults(context: &Context) -> Result<()> {
     let mut client = database.connect()?;
     client.batch_execute("SELECT multica_version()")?;
     let names: Vec<String> = client
-        .query(
-            "SELECT name FROM pg_settings WHERE name LIKE 'multica.%' ORDER BY name",
-            &[],
-        )?
+        .query("SELECT name FROM pg_settings WHERE name LIKE 'multica.%' ORDER BY name", &[])?
         .iter()
         .map(|row| row.get(0))
         .collect();
-    ensure!(
-        names.len() > 10,
-        "the library defines its settings: {names:?}"
-    );
+    ensure!(names.len() > 10, "the library defines its settings: {names:?}");
     for name in &names {
         let value: String = client.query_one(&format!("SHOW {name}"), &[])?.get(0);
         let row = format!("| `{name}` | `{value}` |");
-        ensure!(
-            page.contains(&row),
-            "docs/settings.md lacks a line that begins with {row}"
-        );
+        ensure!(page.contains(&row), "docs/settings.md lacks a line that begins with {row}");
     }
     let listed = page.matches("| `multica.").count();
-    ensure!(
-        listed == names.len(),
-        "docs/settings.md lists {listed} settings of {}",
-        names.len()
-    );
+    ensure!(listed == names.len(), "docs/settings.md lists {listed} settings of {}", names.len());
     Ok(())
 }

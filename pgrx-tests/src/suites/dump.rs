@@ -35,32 +35,14 @@ fn events_go_on_in_a_new_cluster(context: &Context) -> Result<()> {
     let copy = copy.display().to_string();
     new.run(
         "psql",
-        &[
-            "--no-psqlrc",
-            "--quiet",
-            "--set",
-            "ON_ERROR_STOP=1",
-            "--dbname",
-            &restored.name,
-            "--file",
-            &copy,
-        ],
+        &["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", &restored.name, "--file", &copy],
     )?;
-    ensure!(
-        before == digest(context, &restored)?,
-        "the restored rows are others"
-    );
+    ensure!(before == digest(context, &restored)?, "the restored rows are others");
 
     let mut client = restored.connect()?;
-    ensure!(
-        values(&mut client, "SELECT id FROM multica_events(3)")? == kept,
-        "read before anything new is written"
-    );
+    ensure!(values(&mut client, "SELECT id FROM multica_events(3)")? == kept, "read before anything new is written");
     let rest = values(&mut client, "SELECT id FROM multica_take_events('mirror')")?;
-    ensure!(
-        rest == kept[2..],
-        "the named reader goes on where it was: {rest:?}"
-    );
+    ensure!(rest == kept[2..], "the named reader goes on where it was: {rest:?}");
     let last = value(&mut client, "SELECT max(id) FROM multica_event_log")?;
     client.batch_execute(&format!("SELECT multica_set_runtime_offline({})", id("b2")))?;
     expect(
@@ -69,9 +51,5 @@ fn events_go_on_in_a_new_cluster(context: &Context) -> Result<()> {
         "t deregister",
     )?;
     client.batch_execute("SELECT * FROM multica_install()")?;
-    expect(
-        &mut client,
-        "SELECT tasks_failed, more FROM multica_sweep()",
-        "0 f",
-    )
+    expect(&mut client, "SELECT tasks_failed, more FROM multica_sweep()", "0 f")
 }

@@ -38,8 +38,7 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "task_ids" | "running_task_ids" => format!("ARRAY[{}]", id("e1")),
         "daemon_id" | "legacy_daemon_id" => "'machine-1'".into(),
         "provider" => "'claude'".into(),
-        "name" | "device_info" | "error" | "failure_reason" | "session_id" | "work_dir"
-        | "reader" => "'word'".into(),
+        "name" | "device_info" | "error" | "failure_reason" | "session_id" | "work_dir" | "reader" => "'word'".into(),
         "runtime_mode" => "'local'".into(),
         "status" => "'online'".into(),
         "capability" => "'reader'".into(),
@@ -70,10 +69,7 @@ fn bad(kind: &str) -> Vec<String> {
         "regrole" => &["NULL", "'4711'"],
         _ => &["NULL"],
     };
-    values
-        .iter()
-        .map(|value| format!("{value}::{kind}"))
-        .collect()
+    values.iter().map(|value| format!("{value}::{kind}")).collect()
 }
 
 /// Good arguments with one of them spoilt, and with all of a type.
@@ -85,10 +81,7 @@ pub fn spoilt(good: &[String], types: &[String]) -> Vec<Vec<String>> {
             one[at].clone_from(&value);
             all.push(one);
             let each = good.iter().zip(types);
-            all.push(
-                each.map(|(good, of)| if of == kind { &value } else { good }.clone())
-                    .collect(),
-            );
+            all.push(each.map(|(good, of)| if of == kind { &value } else { good }.clone()).collect());
         }
     }
     all
@@ -99,13 +92,7 @@ fn raised(client: &mut Client, call: &str) -> Result<Option<String>> {
     client.batch_execute("BEGIN")?;
     let code = match client.batch_execute(call) {
         Ok(()) => None,
-        Err(error) => Some(
-            error
-                .code()
-                .with_context(|| format!("{call}: {error}"))?
-                .code()
-                .to_string(),
-        ),
+        Err(error) => Some(error.code().with_context(|| format!("{call}: {error}"))?.code().to_string()),
     };
     client.batch_execute("ROLLBACK")?;
     Ok(code)
@@ -114,10 +101,7 @@ fn raised(client: &mut Client, call: &str) -> Result<Option<String>> {
 /// Arguments with which a call makes sense.
 pub fn good_arguments(member: &Member) -> Result<Vec<String>> {
     let arguments = member.arguments.iter().zip(&member.types);
-    arguments
-        .map(|(name, kind)| good(name, kind))
-        .collect::<Result<_>>()
-        .with_context(|| member.name.clone())
+    arguments.map(|(name, kind)| good(name, kind)).collect::<Result<_>>().with_context(|| member.name.clone())
 }
 
 /// The routines of the extension.
@@ -140,17 +124,11 @@ fn of_arguments_are_the_ones_that_comments_name(context: &Context) -> Result<()>
         }
         let said = BTreeSet::from_iter(codes(&member.comment));
         for code in seen.difference(&said) {
-            wrong.push(format!(
-                "{} raises {code}, of which its comment is silent",
-                member.name
-            ));
+            wrong.push(format!("{} raises {code}, of which its comment is silent", member.name));
         }
         for code in said.difference(&seen) {
             if OF_ARGUMENTS.contains(&code.as_str()) {
-                wrong.push(format!(
-                    "{} says {code}, which no argument brings about",
-                    member.name
-                ));
+                wrong.push(format!("{} says {code}, which no argument brings about", member.name));
             }
         }
     }
@@ -168,11 +146,7 @@ fn raise_as_said(client: &mut Client, code: &str, says: impl Fn(&Member) -> bool
             wrong.push(format!("{call} raises {found:?}"));
         }
     }
-    ensure!(
-        wrong.is_empty(),
-        "not as their comments say of {code}:\n{}",
-        wrong.join("\n")
-    );
+    ensure!(wrong.is_empty(), "not as their comments say of {code}:\n{}", wrong.join("\n"));
     Ok(())
 }
 
@@ -195,11 +169,7 @@ fn without_privileges_are_said_in_comments(context: &Context) -> Result<()> {
          GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO {role};
          SET ROLE {role}"
     ))?;
-    raise_as_said(&mut client, "42501", |member| {
-        codes(&member.comment).iter().any(|code| code == "42501")
-    })?;
-    client.batch_execute(&format!(
-        "RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"
-    ))?;
+    raise_as_said(&mut client, "42501", |member| codes(&member.comment).iter().any(|code| code == "42501"))?;
+    client.batch_execute(&format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"))?;
     Ok(())
 }

@@ -28,10 +28,7 @@ fn no_event_is_skipped_or_read_twice(context: &Context) -> Result<()> {
         WRITERS * 3
     ))?;
     let runtimes: Vec<Uuid> = client
-        .query(
-            "SELECT id FROM agent_runtime WHERE name = 'storm' ORDER BY daemon_id",
-            &[],
-        )?
+        .query("SELECT id FROM agent_runtime WHERE name = 'storm' ORDER BY daemon_id", &[])?
         .iter()
         .map(|row| row.get(0))
         .collect();
@@ -48,36 +45,21 @@ fn no_event_is_skipped_or_read_twice(context: &Context) -> Result<()> {
             .map(|(number, (session, own))| scope.spawn(move || write(session, &own, number)))
             .collect();
         let ended = &ended;
-        let reader = scope.spawn(move || {
-            follow(ended, |last| {
-                by_position.query("SELECT id FROM multica_events($1, 500)", &[&last])
-            })
-        });
-        let taker = scope.spawn(move || {
-            follow(ended, |_| {
-                by_name.query("SELECT id FROM multica_take_events('storm', 500)", &[])
-            })
-        });
-        let written: Result<Vec<()>> = writers
-            .into_iter()
-            .map(|writer| writer.join().expect("a writer does not panic"))
-            .collect();
+        let reader = scope
+            .spawn(move || follow(ended, |last| by_position.query("SELECT id FROM multica_events($1, 500)", &[&last])));
+        let taker = scope
+            .spawn(move || follow(ended, |_| by_name.query("SELECT id FROM multica_take_events('storm', 500)", &[])));
+        let written: Result<Vec<()>> =
+            writers.into_iter().map(|writer| writer.join().expect("a writer does not panic")).collect();
         ended.store(true, Ordering::SeqCst);
         let read = reader.join().expect("the reader does not panic")?;
         let taken = taker.join().expect("the reader does not panic")?;
         written?;
         Ok((read, taken))
     })?;
-    let committed: Vec<i64> = client
-        .query("SELECT id FROM multica_event_log ORDER BY id", &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
-    ensure!(
-        committed.len() > 100,
-        "only {} events in the storm",
-        committed.len()
-    );
+    let committed: Vec<i64> =
+        client.query("SELECT id FROM multica_event_log ORDER BY id", &[])?.iter().map(|row| row.get(0)).collect();
+    ensure!(committed.len() > 100, "only {} events in the storm", committed.len());
     for (who, got) in [("by position", read), ("by name", taken)] {
         let distinct: BTreeSet<i64> = got.iter().copied().collect();
         let skipped = committed.iter().filter(|id| !distinct.contains(id)).count();
@@ -129,10 +111,7 @@ fn follow(
     let mut seen: Vec<i64> = Vec::new();
     let started = Instant::now();
     loop {
-        ensure!(
-            started.elapsed() < LENGTH + LIMIT,
-            "the reader never comes to an end"
-        );
+        ensure!(started.elapsed() < LENGTH + LIMIT, "the reader never comes to an end");
         let over = ended.load(Ordering::SeqCst);
         let last = seen.last().copied().unwrap_or_default();
         let rows = next(last)?;

@@ -40,10 +40,7 @@ fn audited<'a>(context: &'a Context, settings: &str) -> Result<(Database<'a>, Cl
 }
 
 fn calls(database: &Database) -> [String; 2] {
-    [
-        "SELECT FROM multica_install()".to_string(),
-        format!("SELECT multica_grant('{}_reader', 'reader')", database.name),
-    ]
+    ["SELECT FROM multica_install()".to_string(), format!("SELECT multica_grant('{}_reader', 'reader')", database.name)]
 }
 
 fn an_event_trigger_without_a_path_is_named(context: &Context) -> Result<()> {
@@ -53,10 +50,7 @@ fn an_event_trigger_without_a_path_is_named(context: &Context) -> Result<()> {
         let error = error.as_db_error().context("no error of the server")?;
         let hint = error.hint().unwrap_or_default();
         ensure!(error.code().code() == "42883", "{call}: {error:?}");
-        ensure!(
-            hint.contains("on_ddl()") && hint.contains("SET search_path"),
-            "{call}: {error:?}"
-        );
+        ensure!(hint.contains("on_ddl()") && hint.contains("SET search_path"), "{call}: {error:?}");
     }
     Ok(())
 }
@@ -81,14 +75,9 @@ fn a_default_or_domain_without_a_path_is_named(context: &Context) -> Result<()> 
              SET search_path = public, audit;
              {own_column}"
         ))?;
-        let error = client
-            .batch_execute(&enqueue)
-            .err()
-            .context("it succeeds")?;
+        let error = client.batch_execute(&enqueue).err().context("it succeeds")?;
         let error = error.as_db_error().context("no error of the server")?;
-        let names_it = error
-            .where_()
-            .is_some_and(|it| it.contains("audit.ticket()"));
+        let names_it = error.where_().is_some_and(|it| it.contains("audit.ticket()"));
         ensure!(error.code().code() == "42883" && names_it, "{error:?}");
         client.batch_execute("ALTER FUNCTION audit.ticket() SET search_path = audit")?;
         client.batch_execute(&enqueue)?;

@@ -11,10 +11,8 @@ use crate::cluster::Options;
 use crate::context::Context;
 
 /// What depends on the locks of Postgres: of savepoints, of prepared transactions, of a server that was killed.
-pub const ALL: &[(&str, Suite)] = suite![
-    rolled_back_savepoint_leaves_the_hold_in_place,
-    committed_events_survive_a_kill_of_the_server,
-];
+pub const ALL: &[(&str, Suite)] =
+    suite![rolled_back_savepoint_leaves_the_hold_in_place, committed_events_survive_a_kill_of_the_server,];
 
 /// What the positions of readers and the log decide.
 pub const AT_HOME: &[(&str, Suite)] = suite![
@@ -30,11 +28,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 
 /// A call that records one event: a runtime says good-bye or comes back.
 fn event(runtime: &str, back: bool) -> String {
-    let call = if back {
-        "heartbeat"
-    } else {
-        "set_runtime_offline"
-    };
+    let call = if back { "heartbeat" } else { "set_runtime_offline" };
     format!("SELECT multica_{call}({})", id(runtime))
 }
 
@@ -52,28 +46,16 @@ fn one_notification_a_transaction_and_none_after_a_rollback(context: &Context) -
         let mut pending = listener.notifications();
         let mut pending = pending.iter();
         while let Some(notification) = pending.next()? {
-            payloads.push(format!(
-                "{}:{}",
-                notification.channel(),
-                notification.payload()
-            ));
+            payloads.push(format!("{}:{}", notification.channel(), notification.payload()));
         }
         Ok(payloads)
     };
-    let three = [
-        event("b1", false),
-        event("b2", false),
-        "SELECT * FROM multica_sweep()".to_string(),
-    ]
-    .join(";");
+    let three = [event("b1", false), event("b2", false), "SELECT * FROM multica_sweep()".to_string()].join(";");
     client.batch_execute(&format!("BEGIN; {three}; ROLLBACK"))?;
     ensure!(heard()?.is_empty(), "a rolled back transaction notifies");
     client.batch_execute(&format!("BEGIN; {three}; COMMIT"))?;
     let payloads = heard()?;
-    ensure!(
-        payloads == ["multica_events:"],
-        "three calls in a transaction: {payloads:?}"
-    );
+    ensure!(payloads == ["multica_events:"], "three calls in a transaction: {payloads:?}");
     client.batch_execute("SELECT * FROM multica_sweep()")?;
     ensure!(heard()?.is_empty(), "a sweep that did nothing notifies");
     client.batch_execute(&format!("SET multica.notify = off; {}", event("b1", true)))?;
@@ -102,18 +84,10 @@ fn late_commit_of_a_lower_id_is_not_skipped(context: &Context) -> Result<()> {
     early.batch_execute(&format!("BEGIN; {}", event("b1", false)))?;
     late.batch_execute(&event("b2", false))?;
     expect(&mut reader, SEEN, "1")?;
-    expect(
-        &mut reader,
-        "SELECT id FROM multica_take_events('mirror')",
-        "1",
-    )?;
+    expect(&mut reader, "SELECT id FROM multica_take_events('mirror')", "1")?;
     early.batch_execute("COMMIT")?;
     expect(&mut reader, SEEN, "1\n2\n3")?;
-    expect(
-        &mut reader,
-        "SELECT id FROM multica_take_events('mirror')",
-        "2\n3",
-    )
+    expect(&mut reader, "SELECT id FROM multica_take_events('mirror')", "2\n3")
 }
 
 /// The lock taken inside a savepoint goes with it; the next event of the transaction takes it anew. A prepared
@@ -151,10 +125,7 @@ fn two_readers_each_get_everything_once(context: &Context) -> Result<()> {
         let take = "SELECT id FROM multica_take_events('mirror', 4)";
         let undone = values(&mut client, &format!("BEGIN; {take}; ROLLBACK"))?;
         let next = values(&mut client, take)?;
-        ensure!(
-            undone == next,
-            "a rolled back take gave {undone:?}, then came {next:?}"
-        );
+        ensure!(undone == next, "a rolled back take gave {undone:?}, then came {next:?}");
         ensure!(next.len() <= 4, "max_events bounds a take");
         if next.is_empty() {
             break;
@@ -165,26 +136,15 @@ fn two_readers_each_get_everything_once(context: &Context) -> Result<()> {
     let mut read: Vec<String> = Vec::new();
     while read.len() <= all.len() {
         let after = read.last().map_or("0", String::as_str);
-        let next = values(
-            &mut client,
-            &format!("SELECT id FROM multica_events({after}, 7)"),
-        )?;
+        let next = values(&mut client, &format!("SELECT id FROM multica_events({after}, 7)"))?;
         if next.is_empty() {
             break;
         }
         read.extend(next);
     }
     ensure!(read == all, "read {read:?} of {all:?}");
-    expect(
-        &mut client,
-        "SELECT multica_forget_reader('mirror'), multica_forget_reader('mirror')",
-        "t f",
-    )?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM multica_take_events('mirror')",
-        &all.len().to_string(),
-    )
+    expect(&mut client, "SELECT multica_forget_reader('mirror'), multica_forget_reader('mirror')", "t f")?;
+    expect(&mut client, "SELECT count(*) FROM multica_take_events('mirror')", &all.len().to_string())
 }
 
 fn two_sessions_as_one_reader_never_share_an_event(context: &Context) -> Result<()> {
@@ -209,10 +169,7 @@ fn two_sessions_as_one_reader_never_share_an_event(context: &Context) -> Result<
             _ => None,
         })
         .collect();
-    ensure!(
-        first.len() == 5 && first.len() + rest.len() == all.len(),
-        "{first:?} and {rest:?} of {all:?}"
-    );
+    ensure!(first.len() == 5 && first.len() + rest.len() == all.len(), "{first:?} and {rest:?} of {all:?}");
     let together: BTreeSet<String> = first.into_iter().chain(rest).collect();
     ensure!(together == all, "{together:?} of {all:?}");
     Ok(())
@@ -230,24 +187,12 @@ fn trimming_is_never_a_silent_gap(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT min(id) FROM multica_event_log", "5")?;
     expect(&mut client, "SELECT more FROM multica_sweep()", "f")?;
     // A younger one stands before the ninth: only a prefix goes.
-    expect(
-        &mut client,
-        "SELECT min(id), max(id) FROM multica_event_log",
-        &format!("7 {last}"),
-    )?;
+    expect(&mut client, "SELECT min(id), max(id) FROM multica_event_log", &format!("7 {last}"))?;
     for after in ["0", "5"] {
-        expect_state(
-            &mut client,
-            &format!("SELECT * FROM multica_events({after})"),
-            "55000",
-        )?;
+        expect_state(&mut client, &format!("SELECT * FROM multica_events({after})"), "55000")?;
     }
     expect(&mut client, "SELECT min(id) FROM multica_events(6)", "7")?;
-    expect(
-        &mut client,
-        "SELECT min(id) FROM multica_take_events('newcomer')",
-        "7",
-    )
+    expect(&mut client, "SELECT min(id) FROM multica_take_events('newcomer')", "7")
 }
 
 fn named_reader_keeps_events_at_most_ten_times_as_long(context: &Context) -> Result<()> {
@@ -259,27 +204,15 @@ fn named_reader_keeps_events_at_most_ten_times_as_long(context: &Context) -> Res
          SELECT * FROM multica_sweep()",
     )?;
     expect(&mut client, "SELECT min(id) FROM multica_event_log", "4")?;
-    expect(
-        &mut client,
-        "SELECT id FROM multica_take_events('slow', 1)",
-        "4",
-    )?;
+    expect(&mut client, "SELECT id FROM multica_take_events('slow', 1)", "4")?;
     client.batch_execute(
         "UPDATE multica_event_log SET created_at = now() - interval '71 days' WHERE id <= 8;
          SELECT * FROM multica_sweep()",
     )?;
     expect(&mut client, "SELECT min(id) FROM multica_event_log", "9")?;
-    expect_state(
-        &mut client,
-        "SELECT * FROM multica_take_events('slow', 1)",
-        "55000",
-    )?;
+    expect_state(&mut client, "SELECT * FROM multica_take_events('slow', 1)", "55000")?;
     client.batch_execute("SELECT multica_forget_reader('slow')")?;
-    expect(
-        &mut client,
-        "SELECT id FROM multica_take_events('slow', 1)",
-        "9",
-    )?;
+    expect(&mut client, "SELECT id FROM multica_take_events('slow', 1)", "9")?;
     client.batch_execute("SELECT multica_forget_reader('slow'); SELECT * FROM multica_sweep()")?;
     expect(&mut client, "SELECT count(*) FROM multica_event_log", "0")
 }
@@ -317,9 +250,5 @@ fn committed_events_survive_a_kill_of_the_server(context: &Context) -> Result<()
     cluster.start()?;
     let mut client = database.connect()?;
     expect(&mut client, recorded, &before)?;
-    expect(
-        &mut client,
-        "SELECT count(*) || ' 1' FROM multica_take_events('late')",
-        &before,
-    )
+    expect(&mut client, "SELECT count(*) || ' 1' FROM multica_take_events('late')", &before)
 }

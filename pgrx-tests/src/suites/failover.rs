@@ -69,12 +69,8 @@ fn argument(function: &str, name: &str) -> Result<String> {
         "runtime_mode" => "'local'".into(),
         "provider" => "'claude'".into(),
         "status" => "'online'".into(),
-        "registration" => {
-            r#"'{"daemon_id": "machine-1", "runtimes": [{"type": "claude"}]}'"#.into()
-        }
-        "stale_secs" | "ttl_secs" | "dispatch_timeout_secs" | "running_timeout_secs" => {
-            "0.001".into()
-        }
+        "registration" => r#"'{"daemon_id": "machine-1", "runtimes": [{"type": "claude"}]}'"#.into(),
+        "stale_secs" | "ttl_secs" | "dispatch_timeout_secs" | "running_timeout_secs" => "0.001".into(),
         "grantee" => "'postgres'".into(),
         "capability" => "'operator'".into(),
         "part" => "'verdicts'".into(),
@@ -94,8 +90,7 @@ fn a_standby_looks_up_and_refuses_to_write(context: &Context) -> Result<()> {
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
     for row in there.query(FUNCTIONS, &[])? {
-        let (function, volatile, procedure): (String, bool, bool) =
-            (row.get(0), row.get(1), row.get(2));
+        let (function, volatile, procedure): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
         let mut names: Vec<String> = row.get::<_, Option<_>>(3).unwrap_or_default();
         if function == "multica_pin_session" {
             // One of two optional arguments is needed.
@@ -106,11 +101,7 @@ fn a_standby_looks_up_and_refuses_to_write(context: &Context) -> Result<()> {
             .map(|name| Ok(format!("{name} => {}", argument(&function, name)?)))
             .collect::<Result<Vec<_>>>()?;
         let call = format!("{function}({})", arguments.join(", "));
-        let sql = if procedure {
-            format!("CALL {call}")
-        } else {
-            format!("SELECT * FROM {call}")
-        };
+        let sql = if procedure { format!("CALL {call}") } else { format!("SELECT * FROM {call}") };
         let expected = if NOT_THERE.contains(&function.as_str()) {
             "55000"
         } else if volatile && function != LOOKS_AFRESH {
@@ -119,28 +110,17 @@ fn a_standby_looks_up_and_refuses_to_write(context: &Context) -> Result<()> {
             ""
         };
         let found = there.simple_query(&sql).err();
-        let found = found.map_or(String::new(), |error| {
-            error.code().map_or("?", |code| code.code()).to_string()
-        });
+        let found = found.map_or(String::new(), |error| error.code().map_or("?", |code| code.code()).to_string());
         if found != expected {
             wrong.push(format!("{sql} gives {found:?}, not {expected:?}"));
         }
         seen.insert(function);
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    for expected in [
-        "multica_claim",
-        "multica_sweep_all",
-        "multica_status",
-        "multica_metrics",
-    ] {
+    for expected in ["multica_claim", "multica_sweep_all", "multica_status", "multica_metrics"] {
         ensure!(seen.contains(expected), "{expected} was not called");
     }
-    expect(
-        &mut there,
-        "SELECT preloaded, launcher_pid, tasks_queued FROM multica_status()",
-        "t  1",
-    )?;
+    expect(&mut there, "SELECT preloaded, launcher_pid, tasks_queued FROM multica_status()", "t  1")?;
     let way = "-- word: on_standby\nSELECT multica_events(0)";
     read_by_both(context, &standby, &database.name, way)
 }
@@ -226,10 +206,7 @@ fn prepared_events_hold_readers_back_after_promotion(context: &Context) -> Resul
     enqueue(&mut client, "d3")?;
     let read = "SELECT count(*) FROM multica_events()";
     expect(&mut client, read, "0")?;
-    let held = value(
-        &mut client,
-        "SELECT events_held_since IS NOT NULL FROM multica_status()",
-    )?;
+    let held = value(&mut client, "SELECT events_held_since IS NOT NULL FROM multica_status()")?;
     ensure!(held == "t", "multica_status() does not say so");
     client.batch_execute("COMMIT PREPARED 'half'")?;
     expect(&mut client, read, "3")
@@ -256,14 +233,9 @@ fn ids_of_lost_events_are_given_again_after_promotion(context: &Context) -> Resu
     standby.promote()?;
     let mut client = standby.connect(&database.name)?;
     enqueue(&mut client, "d3")?;
-    let after = |id: &str| {
-        format!("SELECT string_agg(payload ->> 'issue_id', ' ') FROM multica_events({id})")
-    };
+    let after = |id: &str| format!("SELECT string_agg(payload ->> 'issue_id', ' ') FROM multica_events({id})");
     expect(&mut client, &after(&kept), id("d3").trim_matches('\''))?;
-    let error = client
-        .simple_query(&after(&lost))
-        .err()
-        .context("it succeeds")?;
+    let error = client.simple_query(&after(&lost)).err().context("it succeeds")?;
     let word = error.as_db_error().and_then(|it| it.constraint());
     ensure!(word == Some("log_restarted"), "{error:?}");
     Ok(())

@@ -23,18 +23,14 @@ pub const ALL: &[(&str, Suite)] = suite![
 
 /// So many bytes that do not compress to much less.
 fn letters(bytes: usize) -> String {
-    format!(
-        "(SELECT left(string_agg(md5(g::text), ''), {bytes}) FROM generate_series(1, 100) AS g)"
-    )
+    format!("(SELECT left(string_agg(md5(g::text), ''), {bytes}) FROM generate_series(1, 100) AS g)")
 }
 
 /// Calls that write this text into a key of an index, and the argument each has it in.
 fn calls(text: &str) -> Vec<(String, &'static str)> {
     let workspace = id("a1");
     let upsert = |daemon: &str, provider: &str| {
-        format!(
-            "SELECT multica_upsert_runtime({workspace}, {daemon}, 'n', 'local', {provider}, 'online')"
-        )
+        format!("SELECT multica_upsert_runtime({workspace}, {daemon}, 'n', 'local', {provider}, 'online')")
     };
     let register = |daemon: &str, kind: &str| {
         format!(
@@ -56,12 +52,8 @@ fn name_too_long_for_an_index_is_refused_by_argument(context: &Context) -> Resul
     for (call, argument) in calls(&letters(1001)) {
         let error = client.batch_execute(&call).err().context(call.clone())?;
         let error = error.as_db_error().context("an error of the server")?;
-        let expected =
-            format!("argument \"{argument}\": must have at most 1000 bytes, but has 1001");
-        ensure!(
-            error.code().code() == "22023" && error.message() == expected,
-            "{call}\nraises {error:?}"
-        );
+        let expected = format!("argument \"{argument}\": must have at most 1000 bytes, but has 1001");
+        ensure!(error.code().code() == "22023" && error.message() == expected, "{call}\nraises {error:?}");
     }
     // What is only looked for may have any length.
     client.batch_execute(&format!(
@@ -91,16 +83,9 @@ fn comments_name_the_longest(context: &Context) -> Result<()> {
     let limited = calls("''");
     for member in members(&mut client)?.iter().filter(|it| it.is_routine) {
         let begins = format!("SELECT {}(", member.name);
-        let expected = limited
-            .iter()
-            .filter(|(call, _)| call.starts_with(&begins))
-            .count();
+        let expected = limited.iter().filter(|(call, _)| call.starts_with(&begins)).count();
         let found = member.comment.matches("at most 1000 bytes").count();
-        ensure!(
-            found == expected,
-            "{}: its comment names {found} limits, not {expected}",
-            member.name
-        );
+        ensure!(found == expected, "{}: its comment names {found} limits, not {expected}", member.name);
     }
     Ok(())
 }
@@ -109,49 +94,19 @@ fn id_of_another_kind_is_told(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let (agent, runtime) = (id("c1"), id("b1"));
     for (call, detail) in [
-        (
-            format!("SELECT multica_heartbeat({agent})"),
-            "This is the id of an agent.",
-        ),
-        (
-            format!("SELECT multica_claim({agent})"),
-            "This is the id of an agent.",
-        ),
-        (
-            format!("SELECT multica_delete_runtime({agent})"),
-            "This is the id of an agent.",
-        ),
-        (
-            format!("SELECT multica_reassign_agents({agent}, {runtime})"),
-            "This is the id of an agent.",
-        ),
-        (
-            format!("SELECT multica_reassign_agents({runtime}, {agent})"),
-            "This is the id of an agent.",
-        ),
-        (
-            format!("SELECT multica_enqueue({runtime}, '{{}}')"),
-            "This is the id of a runtime.",
-        ),
-        (
-            format!("SELECT multica_count_running_tasks({runtime})"),
-            "This is the id of a runtime.",
-        ),
-        (
-            format!("SELECT multica_cancel_agent_tasks({runtime})"),
-            "This is the id of a runtime.",
-        ),
-        (
-            format!("SELECT multica_reconcile_agent({runtime})"),
-            "This is the id of a runtime.",
-        ),
+        (format!("SELECT multica_heartbeat({agent})"), "This is the id of an agent."),
+        (format!("SELECT multica_claim({agent})"), "This is the id of an agent."),
+        (format!("SELECT multica_delete_runtime({agent})"), "This is the id of an agent."),
+        (format!("SELECT multica_reassign_agents({agent}, {runtime})"), "This is the id of an agent."),
+        (format!("SELECT multica_reassign_agents({runtime}, {agent})"), "This is the id of an agent."),
+        (format!("SELECT multica_enqueue({runtime}, '{{}}')"), "This is the id of a runtime."),
+        (format!("SELECT multica_count_running_tasks({runtime})"), "This is the id of a runtime."),
+        (format!("SELECT multica_cancel_agent_tasks({runtime})"), "This is the id of a runtime."),
+        (format!("SELECT multica_reconcile_agent({runtime})"), "This is the id of a runtime."),
     ] {
         let error = client.batch_execute(&call).err().context(call.clone())?;
         let error = error.as_db_error().context("an error of the server")?;
-        ensure!(
-            error.code().code() == "P0002" && error.detail() == Some(detail),
-            "{call}\nraises {error:?}"
-        );
+        ensure!(error.code().code() == "P0002" && error.detail() == Some(detail), "{call}\nraises {error:?}");
     }
     Ok(())
 }
@@ -165,17 +120,13 @@ fn text_that_we_add_can_be_read_in_every_encoding(context: &Context) -> Result<(
                    "runtimes": [{{"type": "claude", "version": "2"}}]}}')"#,
             id("a1")
         ))?;
-        let device =
-            format!("SELECT device_info FROM agent_runtime WHERE daemon_id = '{encoding}'");
+        let device = format!("SELECT device_info FROM agent_runtime WHERE daemon_id = '{encoding}'");
         expect(&mut client, &device, "box - 2")?;
         let error = client
             .batch_execute("SELECT multica_grant('postgres', repeat('x', 1000))")
             .err()
             .context("no such capability")?;
-        ensure!(
-            error.code().is_some_and(|code| code.code() == "22023"),
-            "{error:?}"
-        );
+        ensure!(error.code().is_some_and(|code| code.code() == "22023"), "{error:?}");
     }
     Ok(())
 }

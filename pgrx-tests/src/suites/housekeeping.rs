@@ -43,11 +43,7 @@ fn expired(client: &mut Client) -> Result<()> {
 
 /// A trigger, deferred or not, that does this where a runtime is deleted.
 fn on_deletion(client: &mut Client, deferred: bool, what: &str) -> Result<()> {
-    let (constraint, how) = if deferred {
-        ("CONSTRAINT", "DEFERRABLE INITIALLY DEFERRED")
-    } else {
-        ("", "")
-    };
+    let (constraint, how) = if deferred { ("CONSTRAINT", "DEFERRABLE INITIALLY DEFERRED") } else { ("", "") };
     client.batch_execute(&format!(
         "CREATE SEQUENCE firings;
          CREATE FUNCTION on_deletion() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what} RETURN NULL; END $$;
@@ -63,13 +59,7 @@ fn raise(state: &str) -> String {
 
 /// Errors that no sweep passes over: of the server, of the transaction, of a cancel.
 fn an_error_of_housekeeping_costs_no_verdict(context: &Context) -> Result<()> {
-    for (state, deferred) in [
-        ("53100", false),
-        ("57014", false),
-        ("XX001", false),
-        ("40001", false),
-        ("58030", true),
-    ] {
+    for (state, deferred) in [("53100", false), ("57014", false), ("XX001", false), ("40001", false), ("58030", true)] {
         let (_database, mut client) = dead_machine(context)?;
         expired(&mut client)?;
         on_deletion(&mut client, deferred, &raise(state))?;
@@ -83,11 +73,7 @@ fn an_error_of_housekeeping_costs_no_verdict(context: &Context) -> Result<()> {
 fn a_constraint_that_fails_at_commit_costs_no_verdict(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     expired(&mut client)?;
-    on_deletion(
-        &mut client,
-        true,
-        "IF nextval('firings') > 1 THEN RAISE EXCEPTION 'the second time'; END IF;",
-    )?;
+    on_deletion(&mut client, true, "IF nextval('firings') > 1 THEN RAISE EXCEPTION 'the second time'; END IF;")?;
     expect_state(&mut client, "CALL multica_sweep_all()", "P0001")?;
     expect(&mut client, FIGURES, "0 1 t 0 t 0")?;
     expect(&mut client, "SELECT last_value FROM firings", "2")
@@ -100,11 +86,7 @@ fn verdicts_of_all_batches_come_before_housekeeping(context: &Context) -> Result
     on_deletion(&mut client, false, &raise("53100"))?;
     client.batch_execute("SET multica.batch_size = 1")?;
     expect_state(&mut client, "CALL multica_sweep_all()", "53100")?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')",
-        "0",
-    )
+    expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')", "0")
 }
 
 /// The server dies while a runtime is being deleted: the verdicts are there, with their figures, and the next sweep does the
@@ -114,9 +96,8 @@ fn a_kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> 
     let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
     let mut observer = database.connect()?;
     expired(&mut observer)?;
-    observer.batch_execute(
-        "CREATE TRIGGER stop AFTER DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION stop_here()",
-    )?;
+    observer
+        .batch_execute("CREATE TRIGGER stop AFTER DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION stop_here()")?;
     let holder = hold_stop(&database)?;
     let running = start(&database, SWEEP_ALL.sql)?;
     running.wait_until_blocked(&mut observer)?;
@@ -177,9 +158,8 @@ fn verdicts_of_the_worker_are_seen_while_it_keeps_house(context: &Context) -> Re
     let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
     let mut observer = database.connect()?;
     expired(&mut observer)?;
-    observer.batch_execute(
-        "CREATE TRIGGER stop AFTER DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION stop_here()",
-    )?;
+    observer
+        .batch_execute("CREATE TRIGGER stop AFTER DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION stop_here()")?;
     let holder = hold_stop(&database)?;
     switch_on(&database)?;
     let waits = "SELECT count(*) > 0 FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
@@ -211,11 +191,7 @@ fn the_worker_does_not_back_off_because_of_housekeeping(context: &Context) -> Re
     }
     silence(&database)?;
     wait_until_swept(&database)?;
-    expect(
-        &mut client,
-        "SELECT last_error LIKE 'trouble (SQLSTATE 53100)%' FROM multica_status()",
-        "t",
-    )
+    expect(&mut client, "SELECT last_error LIKE 'trouble (SQLSTATE 53100)%' FROM multica_status()", "t")
 }
 
 /// Monitoring alerts on what housekeeping cannot delete, runtimes and events apart.
@@ -229,18 +205,9 @@ fn what_is_refused_is_a_metric(context: &Context) -> Result<()> {
          INSERT INTO audit (event_id) SELECT id FROM multica_event_log WHERE type = 'old' ORDER BY id LIMIT 2;
          INSERT INTO audit (runtime_id) SELECT id FROM agent_runtime WHERE name = 'gone'",
     )?;
-    let metrics =
-        "SELECT string_agg(name || ' ' || value, ', ' ORDER BY name) FROM multica_metrics()
+    let metrics = "SELECT string_agg(name || ' ' || value, ', ' ORDER BY name) FROM multica_metrics()
                    WHERE name IN ('multica_rows_refused', 'multica_events_refused')";
-    expect(
-        &mut client,
-        metrics,
-        "multica_events_refused 0, multica_rows_refused 0",
-    )?;
+    expect(&mut client, metrics, "multica_events_refused 0, multica_rows_refused 0")?;
     client.batch_execute("CALL multica_sweep_all()")?;
-    expect(
-        &mut client,
-        metrics,
-        "multica_events_refused 2, multica_rows_refused 1",
-    )
+    expect(&mut client, metrics, "multica_events_refused 2, multica_rows_refused 1")
 }

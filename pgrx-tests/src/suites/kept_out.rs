@@ -29,9 +29,7 @@ fn keep(client: &mut Client, when: &str, table: &str, condition: &str) -> Result
 
 /// Fails unless a call says that a row was kept.
 fn expect_kept(client: &mut Client, call: &str) -> Result<()> {
-    let error = client
-        .batch_execute(&format!("SELECT FROM {call}"))
-        .expect_err("a trigger keeps the row");
+    let error = client.batch_execute(&format!("SELECT FROM {call}")).expect_err("a trigger keeps the row");
     let word = error.as_db_error().and_then(|it| it.constraint());
     ensure!(word == Some("row_kept_out"), "{call}: {error:?}");
     Ok(())
@@ -46,12 +44,7 @@ fn machines_and_tasks_hide_no_other_from_a_sweep(context: &Context) -> Result<()
          FROM generate_series(1, 5) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
          SET multica.batch_size = 2",
     )?;
-    keep(
-        &mut client,
-        "UPDATE",
-        "agent_runtime",
-        "WHEN (OLD.name = 'kept')",
-    )?;
+    keep(&mut client, "UPDATE", "agent_runtime", "WHEN (OLD.name = 'kept')")?;
     let task = format!("WHEN (OLD.id = {})", id("e1"));
     keep(&mut client, "UPDATE", "agent_task_queue", &task)?;
     client.batch_execute("CALL multica_sweep_all()")?;
@@ -80,12 +73,7 @@ fn runtimes_hide_no_other_from_collection(context: &Context) -> Result<()> {
          FROM generate_series(1, 8) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
          SET multica.batch_size = 2",
     )?;
-    keep(
-        &mut client,
-        "DELETE",
-        "agent_runtime",
-        "WHEN (OLD.name = 'kept')",
-    )?;
+    keep(&mut client, "DELETE", "agent_runtime", "WHEN (OLD.name = 'kept')")?;
     client.batch_execute("CALL multica_sweep_all()")?;
     expect(
         &mut client,
@@ -97,11 +85,7 @@ fn runtimes_hide_no_other_from_collection(context: &Context) -> Result<()> {
 /// A heartbeat and a deletion.
 fn runtime_is_told_to_its_caller(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    client.batch_execute(&format!(
-        "UPDATE agent SET runtime_id = {} WHERE runtime_id = {}",
-        id("b2"),
-        id("b3"),
-    ))?;
+    client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE runtime_id = {}", id("b2"), id("b3"),))?;
     keep(&mut client, "UPDATE OR DELETE", "agent_runtime", "")?;
     for call in ["multica_heartbeat", "multica_delete_runtime"] {
         expect_kept(&mut client, &format!("{call}({})", id("b3")))?;
@@ -113,11 +97,7 @@ fn runtime_is_told_to_its_caller(context: &Context) -> Result<()> {
 fn new_task_is_repeated_for_ever(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     keep(&mut client, "INSERT", "agent_task_queue", "")?;
-    for (call, of) in [
-        ("multica_enqueue", "c1"),
-        ("multica_enqueue_issue", "d1"),
-        ("multica_enqueue_chat", "51"),
-    ] {
+    for (call, of) in [("multica_enqueue", "c1"), ("multica_enqueue_issue", "d1"), ("multica_enqueue_chat", "51")] {
         expect_kept(&mut client, &format!("{call}({})", id(of)))?;
     }
     Ok(())

@@ -8,8 +8,7 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] =
-    suite![no_import_points_to_a_higher_layer, sql_functions_are_on_top];
+pub const ALL: &[(&str, Suite)] = suite![no_import_points_to_a_higher_layer, sql_functions_are_on_top];
 
 /// Modules of the lowest layer; whatever is not named here or below is in the highest.
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];
@@ -59,10 +58,7 @@ fn no_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
         for path in paths {
             let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_'));
             let module = &path[..end.unwrap_or(path.len())];
-            ensure!(
-                layer(module) <= layer(own),
-                "{file} uses {module}, which is in a higher layer"
-            );
+            ensure!(layer(module) <= layer(own), "{file} uses {module}, which is in a higher layer");
         }
     }
     Ok(())

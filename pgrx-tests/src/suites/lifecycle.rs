@@ -19,35 +19,25 @@ pub const ALL: &[(&str, Suite)] = suite![
 fn recorded(client: &mut Client, sql: &str) -> Result<String> {
     let before = value(client, "SELECT COALESCE(max(id), 0) FROM multica_event_log")?;
     client.batch_execute(sql).with_context(|| sql.to_string())?;
-    let types = format!(
-        "SELECT string_agg(type, ' ' ORDER BY id) FROM multica_event_log WHERE id > {before}"
-    );
+    let types = format!("SELECT string_agg(type, ' ' ORDER BY id) FROM multica_event_log WHERE id > {before}");
     value(client, &types)
 }
 
 fn expect_events(client: &mut Client, sql: &str, expected: &str) -> Result<()> {
     let found = recorded(client, sql)?;
-    ensure!(
-        found == expected,
-        "{sql}\nrecords {found:?}, not {expected:?}"
-    );
+    ensure!(found == expected, "{sql}\nrecords {found:?}, not {expected:?}");
     Ok(())
 }
 
 /// The one task in flight or waiting.
-const ACTIVE: &str =
-    "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
+const ACTIVE: &str = "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
 
 fn events_of_every_step_in_order(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));
     let call = |name: &str| format!("SELECT FROM multica_{name}(({ACTIVE}))");
     for (enqueue, completed, failed) in [
-        (
-            format!("multica_enqueue({})", id("c1")),
-            "agent:status task:completed",
-            "task:failed agent:status",
-        ),
+        (format!("multica_enqueue({})", id("c1")), "agent:status task:completed", "task:failed agent:status"),
         (
             format!("multica_enqueue_issue({})", id("d1")),
             "agent:status task:completed",
@@ -71,16 +61,14 @@ fn events_of_every_step_in_order(context: &Context) -> Result<()> {
     ] {
         let enqueue = format!("SELECT FROM {enqueue}");
         let settle = |client: &mut Client| {
-            client.batch_execute("UPDATE autopilot_run SET status = 'running', task_id = NULL; UPDATE issue SET status = 'in_progress'")
+            client.batch_execute(
+                "UPDATE autopilot_run SET status = 'running', task_id = NULL; UPDATE issue SET status = 'in_progress'",
+            )
         };
         expect_events(&mut client, &enqueue, "task:queued")?;
         expect_events(&mut client, &claim, "agent:status task:dispatch")?;
         expect_events(&mut client, &call("start"), "")?;
-        expect_events(
-            &mut client,
-            &format!("SELECT multica_pin_session(({ACTIVE}), 's')"),
-            "",
-        )?;
+        expect_events(&mut client, &format!("SELECT multica_pin_session(({ACTIVE}), 's')"), "")?;
         expect_events(&mut client, &call("complete"), completed)?;
         settle(&mut client)?;
 
@@ -92,16 +80,8 @@ fn events_of_every_step_in_order(context: &Context) -> Result<()> {
 
         client.batch_execute(&enqueue)?;
         client.batch_execute(&claim)?;
-        let run_done = if enqueue.contains("autopilot") {
-            " autopilot:run_done"
-        } else {
-            ""
-        };
-        expect_events(
-            &mut client,
-            &call("cancel"),
-            &format!("agent:status task:cancelled{run_done}"),
-        )?;
+        let run_done = if enqueue.contains("autopilot") { " autopilot:run_done" } else { "" };
+        expect_events(&mut client, &call("cancel"), &format!("agent:status task:cancelled{run_done}"))?;
         settle(&mut client)?;
     }
 
@@ -112,11 +92,7 @@ fn events_of_every_step_in_order(context: &Context) -> Result<()> {
     expect_events(&mut client, &fail, "task:queued task:failed agent:status")?;
     client.batch_execute(&claim)?;
     let rerun = format!("SELECT FROM multica_rerun({})", id("d1"));
-    expect_events(
-        &mut client,
-        &rerun,
-        "agent:status task:cancelled task:queued",
-    )?;
+    expect_events(&mut client, &rerun, "agent:status task:cancelled task:queued")?;
     let bulk = format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1"));
     expect_events(&mut client, &bulk, "task:cancelled")?;
     expect_events(&mut client, &bulk, "")
@@ -167,21 +143,14 @@ fn rolled_back_leaves_nothing(context: &Context) -> Result<()> {
         format!("multica_enqueue_issue({})", id("d2")),
         format!("multica_claim({}, 5)", id("b1")),
         "agent_task_queue AS t, multica_start(t.id) WHERE t.status = 'dispatched'".to_string(),
-        "agent_task_queue AS t, multica_fail(t.id, 'x', 'timeout') WHERE t.status = 'dispatched'"
-            .to_string(),
+        "agent_task_queue AS t, multica_fail(t.id, 'x', 'timeout') WHERE t.status = 'dispatched'".to_string(),
         format!("multica_cancel_agent_tasks({})", id("c1")),
         format!("multica_rerun({})", id("d1")),
     ] {
         client.batch_execute(&format!("BEGIN; SELECT FROM {call}"))?;
-        ensure!(
-            !value(&mut client, "SELECT txid_current_if_assigned()")?.is_empty(),
-            "{call} writes"
-        );
+        ensure!(!value(&mut client, "SELECT txid_current_if_assigned()")?.is_empty(), "{call} writes");
         client.batch_execute("ROLLBACK")?;
-        ensure!(
-            digest(context, &database)? == before,
-            "{call} left something behind"
-        );
+        ensure!(digest(context, &database)? == before, "{call} left something behind");
     }
     Ok(())
 }
@@ -191,48 +160,16 @@ fn agent_is_reconciled_only_by_a_change(context: &Context) -> Result<()> {
     client.batch_execute("SELECT task('e1'), task('e2'), task('e3')")?;
     let statuses = |client: &mut Client, sql: &str| -> Result<String> {
         let types = recorded(client, sql)?;
-        Ok(types
-            .split(' ')
-            .filter(|kind| *kind == "agent:status")
-            .count()
-            .to_string())
+        Ok(types.split(' ').filter(|kind| *kind == "agent:status").count().to_string())
     };
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));
     ensure!(statuses(&mut client, &claim)? == "1", "idle to working");
     ensure!(statuses(&mut client, &claim)? == "0", "working already");
-    ensure!(
-        statuses(
-            &mut client,
-            &format!("SELECT FROM multica_cancel({})", id("e1"))
-        )? == "0",
-        "works on"
-    );
-    ensure!(
-        statuses(
-            &mut client,
-            &format!("SELECT FROM multica_cancel({})", id("e3"))
-        )? == "0",
-        "works on"
-    );
-    ensure!(
-        statuses(
-            &mut client,
-            &format!("SELECT FROM multica_cancel({})", id("e2"))
-        )? == "1",
-        "nothing left"
-    );
+    ensure!(statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e1")))? == "0", "works on");
+    ensure!(statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e3")))? == "0", "works on");
+    ensure!(statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e2")))? == "1", "nothing left");
     client.batch_execute("UPDATE agent SET status = 'error'")?;
-    expect(
-        &mut client,
-        &format!("SELECT multica_reconcile_agent({})", id("c1")),
-        "idle",
-    )?;
-    ensure!(
-        statuses(
-            &mut client,
-            &format!("SELECT multica_reconcile_agent({})", id("c1"))
-        )? == "0",
-        "idle already"
-    );
+    expect(&mut client, &format!("SELECT multica_reconcile_agent({})", id("c1")), "idle")?;
+    ensure!(statuses(&mut client, &format!("SELECT multica_reconcile_agent({})", id("c1")))? == "0", "idle already");
     Ok(())
 }

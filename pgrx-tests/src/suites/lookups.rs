@@ -36,10 +36,7 @@ fn lists_give_the_newest_first(context: &Context) -> Result<()> {
     expect(&mut client, &of_agent(", 2"), "e2 e5")?;
     expect(&mut client, &of_agent(", NULL"), "e2 e5 e4")?;
     expect(&mut client, &of_agent(", 0"), "")?;
-    client.batch_execute(&format!(
-        "UPDATE agent_task_queue SET status = 'completed', issue_id = {}",
-        id("d1")
-    ))?;
+    client.batch_execute(&format!("UPDATE agent_task_queue SET status = 'completed', issue_id = {}", id("d1")))?;
     let of_issue = labels(format!("multica_list_issue_tasks({}, 4)", id("d1")));
     expect(&mut client, &of_issue, "e2 e1 e3 e5")
 }
@@ -47,10 +44,7 @@ fn lists_give_the_newest_first(context: &Context) -> Result<()> {
 /// Active is what is not over, pending what was not started, running what was handed out; each of one issue, of one agent.
 fn active_pending_and_running_are_not_confused(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    client.batch_execute(&format!(
-        "SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}",
-        id("d1")
-    ))?;
+    client.batch_execute(&format!("SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}", id("d1")))?;
     let answers = format!(
         "SELECT multica_has_active_task({d1}), multica_has_pending_task({d1}), multica_has_pending_task({d1}, {c1}),
              multica_has_pending_task({d1}, {c2}), multica_count_running_tasks({c1})",
@@ -70,11 +64,7 @@ fn active_pending_and_running_are_not_confused(context: &Context) -> Result<()> 
         expect(&mut client, &answers, expected)?;
     }
     client.batch_execute("UPDATE agent_task_queue SET status = 'running'")?;
-    let others = format!(
-        "SELECT multica_has_active_task({}), multica_count_running_tasks({})",
-        id("d2"),
-        id("c2")
-    );
+    let others = format!("SELECT multica_has_active_task({}), multica_count_running_tasks({})", id("d2"), id("c2"));
     expect(&mut client, &others, "f 0")
 }
 

@@ -59,8 +59,7 @@ fn many(context: &Context) -> Result<(Database<'_>, Warned)> {
     Ok((database, warned))
 }
 
-const ALL_OF_THEM: &str =
-    "ARRAY(SELECT r.id FROM agent_runtime AS r WHERE r.name ~ '^r[0-9]+$' ORDER BY r.id)";
+const ALL_OF_THEM: &str = "ARRAY(SELECT r.id FROM agent_runtime AS r WHERE r.name ~ '^r[0-9]+$' ORDER BY r.id)";
 
 /// A trigger on runtimes, or tasks, that raises this error where the condition holds.
 fn refuse(client: &mut Client, table: &str, when: &str, state: &str) -> Result<()> {
@@ -96,13 +95,7 @@ fn a_refused_beat_costs_no_other_machine_its_beat(context: &Context) -> Result<(
     )?;
     let r17 = value(client, "SELECT md5('r17')::uuid")?;
     let warnings = warned.taken();
-    ensure!(
-        warnings
-            == [format!(
-                "multica skips {r17}: not this one (SQLSTATE P0001)"
-            )],
-        "{warnings:?}"
-    );
+    ensure!(warnings == [format!("multica skips {r17}: not this one (SQLSTATE P0001)")], "{warnings:?}");
     // A single runtime is told in the same way.
     let client = &mut warned.client;
     let sql = "SELECT multica_heartbeat_many(ARRAY[md5('r17')::uuid])";
@@ -125,10 +118,7 @@ fn any_number_of_refused_beats_cost_no_other(context: &Context) -> Result<()> {
         "1",
     )?;
     let warnings = warned.taken();
-    ensure!(
-        warnings.len() == 11 && warnings[10] == "multica skips 20 more rows",
-        "{warnings:?}"
-    );
+    ensure!(warnings.len() == 11 && warnings[10] == "multica skips 20 more rows", "{warnings:?}");
     Ok(())
 }
 
@@ -207,11 +197,7 @@ fn any_number_of_refused_orphans_leave_no_other_behind(context: &Context) -> Res
     let sql = format!("SELECT orphaned FROM multica_recover_orphans({})", id("b2"));
     expect(client, &sql, &before)?;
     expect(client, &orphans, "0")?;
-    expect(
-        client,
-        "SELECT count(*) FROM agent_task_queue WHERE priority = 1 AND status = 'running'",
-        "20",
-    )?;
+    expect(client, "SELECT count(*) FROM agent_task_queue WHERE priority = 1 AND status = 'running'", "20")?;
     expect(
         client,
         "SELECT count(*) FROM agent_task_queue AS t WHERE t.status = 'failed' AND NOT EXISTS (

@@ -7,11 +7,8 @@ use super::support::{dead_machine, expect, expect_state, id, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    remembers_the_right_identity,
-    of_spellings_keeps_the_exact_one,
-    across_workspaces_or_providers_is_refused,
-];
+pub const ALL: &[(&str, Suite)] =
+    suite![remembers_the_right_identity, of_spellings_keeps_the_exact_one, across_workspaces_or_providers_is_refused,];
 
 /// The id that was passed is remembered, unless it is the target's own; and the first one stays.
 fn remembers_the_right_identity(context: &Context) -> Result<()> {
@@ -24,10 +21,7 @@ fn remembers_the_right_identity(context: &Context) -> Result<()> {
             id("b1")
         )
     };
-    let remembered = format!(
-        "SELECT legacy_daemon_id FROM agent_runtime WHERE id = {}",
-        id("b1")
-    );
+    let remembered = format!("SELECT legacy_daemon_id FROM agent_runtime WHERE id = {}", id("b1"));
     expect(&mut client, &merge("nobody"), "b1 0 0 0")?;
     expect(&mut client, &remembered, "")?;
     expect(&mut client, &merge("OLD-name"), "b1 1 1 2")?;
@@ -58,17 +52,10 @@ fn of_spellings_keeps_the_exact_one(context: &Context) -> Result<()> {
         ))?;
         expect(
             &mut client,
-            &format!(
-                "SELECT merged FROM multica_merge_legacy({}, 'claude', '{given}')",
-                id("a1")
-            ),
+            &format!("SELECT merged FROM multica_merge_legacy({}, 'claude', '{given}')", id("a1")),
             "2",
         )?;
-        expect(
-            &mut client,
-            "SELECT daemon_id FROM agent_runtime WHERE lower(daemon_id) = 'box'",
-            kept,
-        )?;
+        expect(&mut client, "SELECT daemon_id FROM agent_runtime WHERE lower(daemon_id) = 'box'", kept)?;
     }
     Ok(())
 }
@@ -83,26 +70,15 @@ fn across_workspaces_or_providers_is_refused(context: &Context) -> Result<()> {
         foreign = id("b9"),
     ))?;
     for into in ["b9", "b2"] {
-        let sql = format!(
-            "SELECT multica_merge_legacy({}, 'claude', 'old-name', {})",
-            id("a1"),
-            id(into)
-        );
+        let sql = format!("SELECT multica_merge_legacy({}, 'claude', 'old-name', {})", id("a1"), id(into));
         expect_state(&mut client, &sql, "P0002")?;
     }
     for call in ["multica_reassign_agents", "multica_reassign_tasks"] {
-        expect_state(
-            &mut client,
-            &format!("SELECT {call}({}, {})", id("b3"), id("b9")),
-            "P0002",
-        )?;
+        expect_state(&mut client, &format!("SELECT {call}({}, {})", id("b3"), id("b9")), "P0002")?;
     }
     let found = value(
         &mut client,
-        &format!(
-            "SELECT count(*) FROM multica_find_legacy_runtimes({}, 'claude', 'OLD-NAME')",
-            id("a1")
-        ),
+        &format!("SELECT count(*) FROM multica_find_legacy_runtimes({}, 'claude', 'OLD-NAME')", id("a1")),
     )?;
     ensure!(found == "1", "found {found}");
     Ok(())

@@ -10,19 +10,13 @@ use super::support::{expect, id, team, values};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    what_an_exporter_scrapes_is_in_its_format,
-    every_alert_has_its_moment,
-];
+pub const ALL: &[(&str, Suite)] = suite![what_an_exporter_scrapes_is_in_its_format, every_alert_has_its_moment,];
 
 /// Every line is a name, labels in braces where there are some, and a number; the lines of a name stand together.
 fn what_an_exporter_scrapes_is_in_its_format(context: &Context) -> Result<()> {
     let readme = fs::read_to_string(context.project.root.join("README.md"))?;
     let on_page = blocks(context, "monitoring.md", "For an exporter")?.concat();
-    ensure!(
-        readme.contains(&on_page),
-        "README.md and monitoring.md differ"
-    );
+    ensure!(readme.contains(&on_page), "README.md and monitoring.md differ");
     let (_database, mut client) = team(context)?;
     client.batch_execute(r#"SELECT multica_take_events('the "first" \ reader')"#)?;
     let lines = values(&mut client, &on_page)?;
@@ -71,10 +65,7 @@ fn every_alert_has_its_moment(context: &Context) -> Result<()> {
         b1 = id("b1"),
     ))?;
     let mut writer = database.connect()?;
-    writer.batch_execute(&format!(
-        "BEGIN; SELECT FROM multica_heartbeat({})",
-        id("b1")
-    ))?;
+    writer.batch_execute(&format!("BEGIN; SELECT FROM multica_heartbeat({})", id("b1")))?;
     let mut told = values(&mut client, &soon)?;
     told.sort();
     let expected = [
@@ -84,11 +75,8 @@ fn every_alert_has_its_moment(context: &Context) -> Result<()> {
         "tasks wait for nobody 2 of 2",
         "the queue stands the oldest task waits since ",
     ];
-    let as_expected = told.len() == expected.len()
-        && told
-            .iter()
-            .zip(expected)
-            .all(|(line, begins)| line.starts_with(begins));
+    let as_expected =
+        told.len() == expected.len() && told.iter().zip(expected).all(|(line, begins)| line.starts_with(begins));
     ensure!(as_expected, "it says {told:#?}");
     Ok(())
 }

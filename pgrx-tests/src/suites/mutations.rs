@@ -13,10 +13,7 @@ use crate::verify::{MAJOR, tests};
 pub const ALL: &[(&str, Suite)] = suite![patch_that_breaks_nothing_any_more,];
 
 fn patch_that_breaks_nothing_any_more(context: &Context) -> Result<()> {
-    let known: BTreeSet<String> = tests(&context.project, MAJOR)?
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
+    let known: BTreeSet<String> = tests(&context.project, MAJOR)?.into_iter().map(|(name, _)| name).collect();
     let mut wrong = Vec::new();
     for mutation in Mutation::list(&context.project)? {
         if let Err(error) = mutation.check(&context.project.root) {

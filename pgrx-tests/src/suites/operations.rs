@@ -21,10 +21,8 @@ pub const ALL: &[(&str, Suite)] = suite![
 ];
 
 /// Rows that an old server left.
-pub const AT_HOME: &[(&str, Suite)] = suite![
-    wreckage_of_an_old_server_is_set_right,
-    what_an_old_server_finished_is_no_wreckage,
-];
+pub const AT_HOME: &[(&str, Suite)] =
+    suite![wreckage_of_an_old_server_is_set_right, what_an_old_server_finished_is_no_wreckage,];
 
 /// What the page says of wreckage: the query that lists it, and the two statements that set it right.
 fn wreckage(context: &Context) -> Result<(String, String)> {
@@ -33,10 +31,7 @@ fn wreckage(context: &Context) -> Result<(String, String)> {
     let [list, hand_in, ..] = tasks.as_slice() else {
         bail!("the page lists failed tasks and hands them in");
     };
-    ensure!(
-        hand_in.contains("multica_handle_failed_tasks"),
-        "the page hands in something else: {hand_in}"
-    );
+    ensure!(hand_in.contains("multica_handle_failed_tasks"), "the page hands in something else: {hand_in}");
     Ok((list.clone(), format!("{hand_in}{}", agents.concat())))
 }
 
@@ -51,27 +46,16 @@ fn wreckage_of_an_old_server_is_set_right(context: &Context) -> Result<()> {
     let (list, repair) = wreckage(context)?;
     let failed = "SELECT count(*) FROM agent_task_queue WHERE status = 'failed'";
     let found = values(&mut client, &list)?.len();
-    ensure!(
-        value(&mut client, failed)? == found.to_string(),
-        "the page lists {found} tasks"
-    );
+    ensure!(value(&mut client, failed)? == found.to_string(), "the page lists {found} tasks");
     client.batch_execute(&repair)?;
-    let expected: Vec<&str> = include_str!("../../fixtures/story_swept.txt")
-        .lines()
-        .filter(|line| !line.contains("stale_sweep"))
-        .collect();
+    let expected: Vec<&str> =
+        include_str!("../../fixtures/story_swept.txt").lines().filter(|line| !line.contains("stale_sweep")).collect();
     let told = lines(context, &database, "story")?;
     ensure!(told == expected, "{told:#?}\ninstead of\n{expected:#?}");
     let before = digest(context, &database)?;
     client.batch_execute(&repair)?;
-    ensure!(
-        digest(context, &database)? == before,
-        "the second run did something"
-    );
-    ensure!(
-        values(&mut client, &list)?.is_empty(),
-        "what was handed in is still listed"
-    );
+    ensure!(digest(context, &database)? == before, "the second run did something");
+    ensure!(values(&mut client, &list)?.is_empty(), "what was handed in is still listed");
     Ok(())
 }
 
@@ -97,16 +81,10 @@ fn what_an_old_server_finished_is_no_wreckage(context: &Context) -> Result<()> {
         d2 = id("d2"),
     ))?;
     let (list, repair) = wreckage(context)?;
-    ensure!(
-        values(&mut client, &list)?.is_empty(),
-        "what was finished is listed"
-    );
+    ensure!(values(&mut client, &list)?.is_empty(), "what was finished is listed");
     let before = digest(context, &database)?;
     client.batch_execute(&repair)?;
-    ensure!(
-        digest(context, &database)? == before,
-        "what was finished was touched"
-    );
+    ensure!(digest(context, &database)? == before, "what was finished was touched");
     Ok(())
 }
 
@@ -114,9 +92,7 @@ fn what_an_old_server_finished_is_no_wreckage(context: &Context) -> Result<()> {
 fn settings_again(context: &Context) -> Result<String> {
     let found = blocks(context, "backup.md", "What a dump carries")?;
     let block = found.first().context("the page has a statement for it")?;
-    let (_, query) = block
-        .split_once(";\n")
-        .context("a setting to have one, and the query")?;
+    let (_, query) = block.split_once(";\n").context("a setting to have one, and the query")?;
     Ok(query.to_string())
 }
 
@@ -143,10 +119,7 @@ fn settings_that_a_dump_loses_are_said_again(context: &Context) -> Result<()> {
     let file = new.socket_folder().join("dump.sql");
     fs::write(&file, script)?;
     let file = file.display().to_string();
-    new.run(
-        "psql",
-        &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", name, "-f", &file],
-    )?;
+    new.run("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", name, "-f", &file])?;
     let says = "SELECT sweep, stale_after FROM multica_status()";
     expect(&mut new.connect(name)?, says, "off 00:00:45")?;
     server.batch_execute(&again.join("\n"))?;
@@ -200,28 +173,12 @@ fn removal_leaves_what_was_there_before(context: &Context) -> Result<()> {
         "SELECT FROM multica_sweep(); CREATE ROLE fleet_screen; SELECT multica_grant('fleet_screen', 'operator')",
     )?;
     let mut script = blocks(context, "uninstalling.md", "Taking it out")?;
-    script.extend(blocks(
-        context,
-        "uninstalling.md",
-        "Leaving nothing behind",
-    )?);
+    script.extend(blocks(context, "uninstalling.md", "Leaving nothing behind")?);
     let script = script.concat();
     let file = database.cluster().socket_folder().join("removal.sql");
     fs::write(&file, script)?;
     let file = file.display().to_string();
-    database.cluster().run(
-        "psql",
-        &[
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            &database.name,
-            "-f",
-            &file,
-        ],
-    )?;
+    database.cluster().run("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &database.name, "-f", &file])?;
     let after = lines(context, &database, "catalogue")?;
     let before = without_xmin(&before);
     let after = without_xmin(&after);

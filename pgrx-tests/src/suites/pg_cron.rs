@@ -41,13 +41,8 @@ pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
         "UPDATE agent_runtime SET last_seen_at = now() + CASE daemon_id WHEN 'machine' THEN interval '-1 hour' ELSE interval '1 hour' END",
     )?;
     let mut owner = database.connect_as("owner")?;
-    let job = value(
-        &mut owner,
-        "SELECT cron.schedule('multica sweep', '* * * * *', 'CALL multica_sweep_all()')",
-    )?;
-    let run = format!(
-        "SELECT status FROM cron.job_run_details WHERE jobid = {job} ORDER BY runid LIMIT 1"
-    );
+    let job = value(&mut owner, "SELECT cron.schedule('multica sweep', '* * * * *', 'CALL multica_sweep_all()')")?;
+    let run = format!("SELECT status FROM cron.job_run_details WHERE jobid = {job} ORDER BY runid LIMIT 1");
     Cluster::wait_until("pg_cron has run the sweep", TWO_MINUTES, || {
         let status = value(&mut superuser, &run)?;
         Ok(status == "succeeded" || status == "failed")
@@ -72,10 +67,7 @@ pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
          WHERE t.status = 'failed' AND t.failure_reason = 'runtime_offline'",
         "3 2 2",
     )?;
-    let swept = value(
-        &mut superuser,
-        "SELECT last_tasks_failed FROM multica_status()",
-    )?;
+    let swept = value(&mut superuser, "SELECT last_tasks_failed FROM multica_status()")?;
     ensure!(swept == "3", "the sweep says it failed {swept} tasks");
     Ok(())
 }
@@ -85,26 +77,17 @@ fn needs_usage_and_a_schedule_that_its_version_knows(database: &Database) -> Res
     let mut superuser = database.connect()?;
     let mut owner = database.connect_as("owner")?;
     let schedule = |client: &mut Client, schedule: &str| -> Result<(), Option<SqlState>> {
-        let sql =
-            format!("SELECT cron.schedule('probe', '{schedule}', 'CALL multica_sweep_all()')");
+        let sql = format!("SELECT cron.schedule('probe', '{schedule}', 'CALL multica_sweep_all()')");
         let scheduled = client.batch_execute(&sql);
         scheduled.map_err(|error| error.code().cloned())
     };
     let refused = schedule(&mut owner, "* * * * *");
-    ensure!(
-        refused == Err(Some(SqlState::INSUFFICIENT_PRIVILEGE)),
-        "without USAGE: {refused:?}"
-    );
+    ensure!(refused == Err(Some(SqlState::INSUFFICIENT_PRIVILEGE)), "without USAGE: {refused:?}");
     superuser.batch_execute("GRANT USAGE ON SCHEMA cron TO owner")?;
-    let knows_seconds = value(
-        &mut superuser,
-        "SELECT extversion >= '1.5' FROM pg_extension WHERE extname = 'pg_cron'",
-    )? == "t";
+    let knows_seconds =
+        value(&mut superuser, "SELECT extversion >= '1.5' FROM pg_extension WHERE extname = 'pg_cron'")? == "t";
     let taken = schedule(&mut owner, "30 seconds").is_ok();
-    ensure!(
-        taken == knows_seconds,
-        "'30 seconds' is taken: {taken}, since 1.5: {knows_seconds}"
-    );
+    ensure!(taken == knows_seconds, "'30 seconds' is taken: {taken}, since 1.5: {knows_seconds}");
     schedule(&mut owner, "* * * * *").map_err(|code| anyhow::anyhow!("{code:?}"))?;
     owner.batch_execute("SELECT cron.unschedule('probe')")?;
     superuser.batch_execute(&format!(

@@ -18,11 +18,8 @@ const WITH_CHECKSUMS: u32 = 18;
 
 /// Settings of a database that must come along. The workers of these clusters sleep for an hour between two sweeps
 /// until they are told otherwise, so that nothing changes while rows are compared.
-const SETTINGS: &[(&str, &str)] = &[
-    ("multica.sweep", "on"),
-    ("multica.stale_after", "2s"),
-    ("multica.offline_grace", "1s"),
-];
+const SETTINGS: &[(&str, &str)] =
+    &[("multica.sweep", "on"), ("multica.stale_after", "2s"), ("multica.offline_grace", "1s")];
 
 /// The name of the test that upgrades from one version to another.
 pub fn name(old: u32, new: u32) -> String {
@@ -49,9 +46,7 @@ pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     created.fixture("dead_machine")?;
     let adopted = context.empty_database_in(&old)?;
     adopted.fixture("server_055")?;
-    adopted
-        .connect()?
-        .batch_execute("CREATE EXTENSION multica")?;
+    adopted.connect()?.batch_execute("CREATE EXTENSION multica")?;
     install(&mut adopted.connect()?)?;
     let mut before = Vec::new();
     for database in [&created, &adopted] {
@@ -90,10 +85,7 @@ pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
 
 /// The new cluster has another system identifier, so the log is on another server than where it was written. All else is there.
 fn only_begins_anew(steps: &[Step]) -> Result<()> {
-    let (anew, others): (Vec<Step>, Vec<Step>) = steps
-        .iter()
-        .cloned()
-        .partition(|step| step.object == BEGINS_ANEW);
+    let (anew, others): (Vec<Step>, Vec<Step>) = steps.iter().cloned().partition(|step| step.object == BEGINS_ANEW);
     ensure!(
         anew.iter().map(|step| step.action.as_str()).eq(["altered"]),
         "install says of the ids of the log {anew:?}"
@@ -115,10 +107,7 @@ fn read(client: &mut Client, after: i64) -> Result<Vec<i64>> {
 }
 
 fn take(client: &mut Client, at_most: i32) -> Result<Vec<i64>> {
-    ids(
-        client,
-        &format!("SELECT id FROM multica_take_events('mirror', {at_most})"),
-    )
+    ids(client, &format!("SELECT id FROM multica_take_events('mirror', {at_most})"))
 }
 
 fn ids(client: &mut Client, sql: &str) -> Result<Vec<i64>> {
@@ -132,11 +121,7 @@ impl Readers {
         let all = read(client, 0)?;
         ensure!(all.len() > 4, "there are only the events {all:?}");
         ensure!(take(client, 2)? == all[..2], "the log begins elsewhere");
-        Ok(Readers {
-            position: all[2],
-            at_the_end: all[all.len() - 1],
-            all,
-        })
+        Ok(Readers { position: all[2], at_the_end: all[all.len() - 1], all })
     }
 
     /// Each reads what it had not read, and nothing else.
@@ -154,15 +139,9 @@ impl Readers {
     fn meet_new_events(&self, client: &mut Client) -> Result<()> {
         let new = read(client, self.at_the_end)?;
         ensure!(new.len() > 2, "new events are {new:?}");
-        ensure!(
-            take(client, 1000)? == new,
-            "the named reader missed some of {new:?}"
-        );
+        ensure!(take(client, 1000)? == new, "the named reader missed some of {new:?}");
         let found = read(client, self.position)?;
-        ensure!(
-            found == [&self.all[3..], &new].concat(),
-            "the other one read {found:?}"
-        );
+        ensure!(found == [&self.all[3..], &new].concat(), "the other one read {found:?}");
         Ok(())
     }
 }
@@ -207,12 +186,7 @@ fn upgrade(project: &Project, old: &Cluster, copy: &PostgresCopy) -> Result<Clus
     ] {
         command.arg(option).arg(value);
     }
-    output(
-        command
-            .arg("--no-sync")
-            .env_remove("PGHOST")
-            .env_remove("PGPORT"),
-    )?;
+    output(command.arg("--no-sync").env_remove("PGHOST").env_remove("PGPORT"))?;
     new.start()?;
     Ok(new)
 }
@@ -224,10 +198,7 @@ fn programs(copy: &PostgresCopy) -> std::path::PathBuf {
 
 /// A daemon's calls work, and its death is noticed by the worker, which has found the database's settings.
 fn goes_on(client: &mut Client) -> Result<()> {
-    let settings: Vec<String> = SETTINGS
-        .iter()
-        .map(|(setting, value)| format!("{setting}={value}"))
-        .collect();
+    let settings: Vec<String> = SETTINGS.iter().map(|(setting, value)| format!("{setting}={value}")).collect();
     expect(
         client,
         "SELECT unnest(setconfig) FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
@@ -245,30 +216,16 @@ fn goes_on(client: &mut Client) -> Result<()> {
              SELECT workspace_id, 'Survivor', 'local', id FROM agent_runtime WHERE id = '{runtime}' RETURNING id"
         ),
     )?;
-    let task = value(
-        client,
-        &format!("SELECT task_id FROM multica_enqueue('{agent}')"),
-    )?;
-    expect(
-        client,
-        &format!("SELECT id FROM multica_claim('{runtime}')"),
-        &task,
-    )?;
+    let task = value(client, &format!("SELECT task_id FROM multica_enqueue('{agent}')"))?;
+    expect(client, &format!("SELECT id FROM multica_claim('{runtime}')"), &task)?;
     client.batch_execute(&format!(
         "SELECT FROM multica_start('{task}');
          UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour' WHERE id = '{runtime}'"
     ))?;
-    Cluster::wait_until(
-        "the worker has noticed the death",
-        LIMIT + Duration::from_secs(10),
-        || {
-            let status = value(
-                client,
-                &format!("SELECT status FROM agent_runtime WHERE id = '{runtime}'"),
-            )?;
-            Ok(status == "offline")
-        },
-    )?;
+    Cluster::wait_until("the worker has noticed the death", LIMIT + Duration::from_secs(10), || {
+        let status = value(client, &format!("SELECT status FROM agent_runtime WHERE id = '{runtime}'"))?;
+        Ok(status == "offline")
+    })?;
     expect(
         client,
         &format!("SELECT status, failure_reason FROM agent_task_queue WHERE id = '{task}'"),

@@ -13,27 +13,20 @@ use crate::context::Context;
 use crate::pooler::Pooler;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    every_call_works_for_two_clients_on_one_connection,
-    open_transaction_of_one_client_makes_the_other_wait,
-];
+pub const ALL: &[(&str, Suite)] =
+    suite![every_call_works_for_two_clients_on_one_connection, open_transaction_of_one_client_makes_the_other_wait,];
 
 /// Two clients take turns on one server connection, statement by statement, each in a world of its own: each comes to
 /// the end that it comes to alone.
 pub fn every_call_works_for_two_clients_on_one_connection(context: &Context) -> Result<()> {
     let calls = text(context, "pooled")?;
-    let calls: Vec<&str> = calls
-        .lines()
-        .filter(|line| !line.starts_with("--"))
-        .collect();
+    let calls: Vec<&str> = calls.lines().filter(|line| !line.starts_with("--")).collect();
     let database = context.fresh_database()?;
     let mut direct = database.connect()?;
     direct.batch_execute("DROP ROLE IF EXISTS pooled_reader; CREATE ROLE pooled_reader")?;
     for routine in super::grant::routines(&mut direct)? {
         ensure!(
-            calls
-                .iter()
-                .any(|call| call.contains(&format!("{}(", routine.name))),
+            calls.iter().any(|call| call.contains(&format!("{}(", routine.name))),
             "{} is not called",
             routine.name
         );
@@ -49,9 +42,7 @@ pub fn every_call_works_for_two_clients_on_one_connection(context: &Context) -> 
     direct.batch_execute("UPDATE multica_event_log SET created_at = now()")?;
     for call in calls {
         for (client, own) in &mut clients {
-            client
-                .simple_query(&of(call, own))
-                .with_context(|| of(call, own))?;
+            client.simple_query(&of(call, own)).with_context(|| of(call, own))?;
         }
     }
     let left = |own: &str| {
@@ -95,9 +86,7 @@ pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) ->
     let before = value(&mut first, take)?;
     ensure!(before != "0", "the world has events");
     first.simple_query("BEGIN")?;
-    first.simple_query(
-        "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')",
-    )?;
+    first.simple_query("SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')")?;
     let (done, waiting) = mpsc::channel();
     std::thread::scope(|scope| -> Result<()> {
         scope.spawn(|| {
@@ -113,12 +102,9 @@ pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) ->
     })?;
     // The same server connection has recorded events before: it must hold back readers anew in every transaction.
     first.simple_query("BEGIN")?;
-    first.simple_query(
-        "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')",
-    )?;
+    first.simple_query("SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')")?;
     let mut direct = database.connect()?;
-    direct
-        .batch_execute("SELECT FROM multica_heartbeat('00000000-0000-4000-8000-0000000000b2')")?;
+    direct.batch_execute("SELECT FROM multica_heartbeat('00000000-0000-4000-8000-0000000000b2')")?;
     expect(&mut direct, take, "0")?;
     first.simple_query("COMMIT")?;
     expect(&mut direct, take, "2")

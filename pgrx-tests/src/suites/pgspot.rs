@@ -28,28 +28,17 @@ fn scripts_are_no_way_in(context: &Context) -> Result<()> {
     });
     // Another suite may have put released scripts beside them: what those create has been replaced since.
     let released = release::all(&context.project)?;
-    scripts.retain(|file| {
-        !released
-            .iter()
-            .any(|it| it.script().file_name() == file.file_name())
-    });
+    scripts.retain(|file| !released.iter().any(|it| it.script().file_name() == file.file_name()));
     ensure!(!scripts.is_empty(), "no script is installed");
     let mut found = BTreeSet::new();
     for script in &scripts {
         found.extend(findings(context, script)?);
     }
     let allowed = fs::read_to_string(folder(context).join("allowed.txt"))?;
-    let allowed: BTreeSet<String> = allowed
-        .lines()
-        .filter(|line| line.starts_with("PS"))
-        .map(str::to_string)
-        .collect();
+    let allowed: BTreeSet<String> = allowed.lines().filter(|line| line.starts_with("PS")).map(str::to_string).collect();
     let news: Vec<&String> = found.difference(&allowed).collect();
     let gone: Vec<&String> = allowed.difference(&found).collect();
-    ensure!(
-        news.is_empty() && gone.is_empty(),
-        "{scripts:#?}\nhave {news:#?}\nand no longer {gone:#?}"
-    );
+    ensure!(news.is_empty() && gone.is_empty(), "{scripts:#?}\nhave {news:#?}\nand no longer {gone:#?}");
     Ok(())
 }
 
@@ -64,10 +53,7 @@ fn finds_what_is_put_before_it(context: &Context) -> Result<()> {
     )?;
     let found = findings(context, &script)?;
     for code in ["PS001", "PS005", "PS016", "PS017"] {
-        ensure!(
-            found.iter().any(|line| line.starts_with(code)),
-            "{code} is not among {found:#?}"
-        );
+        ensure!(found.iter().any(|line| line.starts_with(code)), "{code} is not among {found:#?}");
     }
     Ok(())
 }
@@ -77,18 +63,12 @@ fn findings(context: &Context, script: &Path) -> Result<BTreeSet<String>> {
     let requirements = folder(context).join("requirements.txt");
     let python = extras::python(&context.project, "pgspot", &requirements)?;
     let program = python.with_file_name("pgspot");
-    let output = Command::new(&program)
-        .arg(script)
-        .output()
-        .with_context(|| format!("cannot run {}", program.display()))?;
+    let output =
+        Command::new(&program).arg(script).output().with_context(|| format!("cannot run {}", program.display()))?;
     let said = String::from_utf8_lossy(&output.stdout);
     // The last line counts: without it the script was not read to its end, or not understood.
     if !said.contains("Errors:") || !said.contains("Unknown: 0") {
-        bail!(
-            "pgspot could not read {}:\n{said}{}",
-            script.display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("pgspot could not read {}:\n{said}{}", script.display(), String::from_utf8_lossy(&output.stderr));
     }
     Ok(said
         .lines()

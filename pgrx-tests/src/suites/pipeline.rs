@@ -84,15 +84,11 @@ fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> 
         "UPDATE agent_task_queue SET status = 'failed', completed_at = now(), failure_reason = 'timeout', error = 'mine'
          WHERE status IN ('dispatched', 'running')",
     )?;
-    let handle =
-        "SELECT * FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue))";
+    let handle = "SELECT * FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue))";
     expect(&mut client, handle, "4 2 3")?;
     let done = digest(context, &database)?;
     expect(&mut client, handle, "0 0 0")?;
-    ensure!(
-        done == digest(context, &database)?,
-        "the second call wrote something"
-    );
+    ensure!(done == digest(context, &database)?, "the second call wrote something");
     // The same for tasks that a call of the extension has dealt with.
     client.batch_execute(
         "UPDATE agent_task_queue SET status = 'running', started_at = now() - interval '1 day' WHERE status = 'queued';
@@ -100,10 +96,7 @@ fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> 
     )?;
     let done = digest(context, &database)?;
     expect(&mut client, handle, "0 0 0")?;
-    ensure!(
-        done == digest(context, &database)?,
-        "the call after the sweep wrote something"
-    );
+    ensure!(done == digest(context, &database)?, "the call after the sweep wrote something");
     Ok(())
 }
 
@@ -124,11 +117,7 @@ fn unknown_task_status_counts_as_active(context: &Context) -> Result<()> {
         docs = id("d2"),
         workspace = id("a1"),
     ))?;
-    expect(
-        &mut client,
-        "SELECT tasks_failed, runtimes_deleted FROM multica_sweep()",
-        "10 0",
-    )?;
+    expect(&mut client, "SELECT tasks_failed, runtimes_deleted FROM multica_sweep()", "10 0")?;
     expect(
         &mut client,
         "SELECT i.status, a.status, count(*) FILTER (WHERE t.status = 'paused')
@@ -149,23 +138,13 @@ fn timed_out_tasks_are_failed_and_younger_ones_not(context: &Context) -> Result<
         id("e1"),
         id("e4"),
     ))?;
-    expect(
-        &mut client,
-        "SELECT tasks_failed, tasks_timed_out, tasks_retried FROM multica_sweep()",
-        "0 2 1",
-    )?;
+    expect(&mut client, "SELECT tasks_failed, tasks_timed_out, tasks_retried FROM multica_sweep()", "0 2 1")?;
     expect(
         &mut client,
         "SELECT right(id::text, 2), error, failure_reason FROM agent_task_queue WHERE status = 'failed' ORDER BY 1",
         "e1 task timed out timeout\ne2 task timed out timeout",
     )?;
-    let left = value(
-        &mut client,
-        "SELECT count(*) FROM multica_fail_stale_tasks(1, 1, 3)",
-    )?;
-    ensure!(
-        left == "3",
-        "max_tasks bounds both kinds together, not {left}"
-    );
+    let left = value(&mut client, "SELECT count(*) FROM multica_fail_stale_tasks(1, 1, 3)")?;
+    ensure!(left == "3", "max_tasks bounds both kinds together, not {left}");
     Ok(())
 }

@@ -31,10 +31,7 @@ const CHAT: &str = "multica_enqueue_chat('00000000-0000-4000-8000-000000000051')
 /// Queues work, has machine-1 run it, and pins where it runs.
 fn run(client: &mut Client, enqueue: &str) -> Result<String> {
     client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
-    let task = value(
-        client,
-        &format!("SELECT id FROM multica_claim({})", id("b1")),
-    )?;
+    let task = value(client, &format!("SELECT id FROM multica_claim({})", id("b1")))?;
     client.batch_execute(&format!(
         "SELECT FROM multica_start('{task}'); SELECT multica_pin_session('{task}', 's1', '/dir')"
     ))?;
@@ -43,11 +40,7 @@ fn run(client: &mut Client, enqueue: &str) -> Result<String> {
 
 /// The agent Ada moves to machine-2.
 fn move_away(client: &mut Client) -> Result<()> {
-    client.batch_execute(&format!(
-        "UPDATE agent SET runtime_id = {} WHERE id = {}",
-        id("b2"),
-        id("c1")
-    ))?;
+    client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE id = {}", id("b2"), id("c1")))?;
     Ok(())
 }
 
@@ -62,10 +55,7 @@ fn silence(client: &mut Client) -> Result<()> {
 
 /// What machine-2 is handed: the attempt, and where it is to resume.
 fn expect_elsewhere(client: &mut Client, expected: &str) -> Result<()> {
-    let claim = format!(
-        "SELECT attempt, prior_session_id IS NULL, prior_work_dir FROM multica_claim({})",
-        id("b2")
-    );
+    let claim = format!("SELECT attempt, prior_session_id IS NULL, prior_work_dir FROM multica_claim({})", id("b2"));
     expect(client, &claim, expected)
 }
 
@@ -76,11 +66,7 @@ pub fn retry_goes_where_the_agent_lives_now(context: &Context) -> Result<()> {
         run(&mut client, enqueue)?;
         move_away(&mut client)?;
         silence(&mut client)?;
-        expect(
-            &mut client,
-            "SELECT tasks_failed, tasks_retried FROM multica_sweep()",
-            "1 1",
-        )?;
+        expect(&mut client, "SELECT tasks_failed, tasks_retried FROM multica_sweep()", "1 1")?;
         // Nor does new work coalesce into one that nobody claims.
         if enqueue == ISSUE {
             expect(
@@ -101,14 +87,7 @@ pub fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let task = run(&mut client, CHAT)?;
     client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
-    expect(
-        &mut client,
-        &format!(
-            "SELECT session_id FROM chat_session WHERE id = {}",
-            id("51")
-        ),
-        "s1",
-    )?;
+    expect(&mut client, &format!("SELECT session_id FROM chat_session WHERE id = {}", id("51")), "s1")?;
     move_away(&mut client)?;
     client.batch_execute(&format!("SELECT FROM {CHAT}"))?;
     expect_elsewhere(&mut client, "1 t /dir")
@@ -118,13 +97,9 @@ pub fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
 /// user, and by collection, which leaves what belongs to a chat that somebody holds for the next pass.
 pub fn session_of_a_deleted_machine_is_resumed(context: &Context) -> Result<()> {
     let delete = format!("SELECT FROM multica_delete_runtime({})", id("b1"));
-    for (delete, collects) in [
-        (delete.as_str(), false),
-        (
-            "SELECT FROM multica_delete_stale_offline_runtimes(60)",
-            true,
-        ),
-    ] {
+    for (delete, collects) in
+        [(delete.as_str(), false), ("SELECT FROM multica_delete_stale_offline_runtimes(60)", true)]
+    {
         for enqueue in [ISSUE, CHAT] {
             let (database, mut client) = team(context)?;
             let task = run(&mut client, enqueue)?;
@@ -158,10 +133,7 @@ pub fn rerun_resumes_no_session_of_another_machine(context: &Context) -> Result<
     move_away(&mut client)?;
     expect(
         &mut client,
-        &format!(
-            "SELECT right(runtime_id::text, 2), session_id IS NULL, work_dir FROM multica_rerun({})",
-            id("d1")
-        ),
+        &format!("SELECT right(runtime_id::text, 2), session_id IS NULL, work_dir FROM multica_rerun({})", id("d1")),
         "b2 t /dir",
     )?;
     expect_elsewhere(&mut client, "1 t /dir")
@@ -179,11 +151,7 @@ pub fn new_work_brings_a_waiting_task_along(context: &Context) -> Result<()> {
         "b1\nb2",
     )?;
     expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "f")?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM multica_event_log WHERE type = 'task:queued'",
-        "2",
-    )?;
+    expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'task:queued'", "2")?;
     expect_elsewhere(&mut client, "1 t ")
 }
 
@@ -193,8 +161,7 @@ pub fn waiting_task_follows_its_agent_off_a_dead_machine(context: &Context) -> R
         "SELECT FROM {ISSUE}; SELECT task('e1'); SELECT task('e2', 'b1', 'c2'); SELECT task('e9', 'b9', 'c9')"
     ))?;
     move_away(&mut client)?;
-    let places =
-        "SELECT right(runtime_id::text, 2), count(*) FROM agent_task_queue GROUP BY 1 ORDER BY 1";
+    let places = "SELECT right(runtime_id::text, 2), count(*) FROM agent_task_queue GROUP BY 1 ORDER BY 1";
     // While the machine is there, it claims what waits on it.
     client.batch_execute("SELECT FROM multica_sweep()")?;
     expect(&mut client, places, "b1 3\nb9 1")?;
@@ -208,11 +175,7 @@ pub fn waiting_task_follows_its_agent_off_a_dead_machine(context: &Context) -> R
         "SELECT count(*) FROM multica_event_log WHERE type = 'task:queued' AND payload ? 'sweep_id'",
         "2",
     )?;
-    expect(
-        &mut client,
-        &format!("SELECT count(*) FROM multica_claim({}, 10)", id("b2")),
-        "2",
-    )
+    expect(&mut client, &format!("SELECT count(*) FROM multica_claim({}, 10)", id("b2")), "2")
 }
 
 pub fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
@@ -226,11 +189,7 @@ pub fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
     ))?;
     let agents = "SELECT name, status FROM agent WHERE name IN ('Ada', 'Bo') ORDER BY name";
     expect(&mut client, agents, "Ada working\nBo working")?;
-    expect(
-        &mut client,
-        "SELECT agents_reconciled, more FROM multica_sweep()",
-        "1 f",
-    )?;
+    expect(&mut client, "SELECT agents_reconciled, more FROM multica_sweep()", "1 f")?;
     expect(&mut client, agents, "Ada idle\nBo working")?;
     expect(
         &mut client,
@@ -256,20 +215,13 @@ pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<
                 id("b1")
             ))?;
         }
-        let other = value(
-            &mut client,
-            &format!("SELECT task_id FROM multica_enqueue({})", id("c1")),
-        )?;
+        let other = value(&mut client, &format!("SELECT task_id FROM multica_enqueue({})", id("c1")))?;
         client.batch_execute(&format!(
             "DELETE FROM {table} WHERE id IN (
                  SELECT unnest(ARRAY[chat_session_id, autopilot_run_id]) FROM agent_task_queue WHERE id = '{task}'
              )"
         ))?;
-        expect(
-            &mut client,
-            &format!("SELECT id FROM multica_claim({}, 10)", id("b1")),
-            &other,
-        )?;
+        expect(&mut client, &format!("SELECT id FROM multica_claim({}, 10)", id("b1")), &other)?;
         expect(
             &mut client,
             &format!(
@@ -281,9 +233,8 @@ pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<
             ),
             "cancelled source_deleted 1",
         )?;
-        client.batch_execute(&format!(
-            "SELECT FROM multica_start('{other}'); SELECT FROM multica_complete('{other}')"
-        ))?;
+        client
+            .batch_execute(&format!("SELECT FROM multica_start('{other}'); SELECT FROM multica_complete('{other}')"))?;
     }
     Ok(())
 }
@@ -304,32 +255,16 @@ pub fn task_of_its_agent_alone_is_cancelled(context: &Context) -> Result<()> {
         id("52"),
         id("e1"),
     ))?;
-    expect(
-        &mut client,
-        "SELECT count(*), count(failure_reason) FROM agent_task_queue",
-        "2 0",
-    )?;
-    expect(
-        &mut client,
-        &format!(
-            "SELECT right(id::text, 2) FROM multica_claim({}, 10)",
-            id("b1")
-        ),
-        "e1",
-    )
+    expect(&mut client, "SELECT count(*), count(failure_reason) FROM agent_task_queue", "2 0")?;
+    expect(&mut client, &format!("SELECT right(id::text, 2) FROM multica_claim({}, 10)", id("b1")), "e1")
 }
 
 /// A conflict with an index of the user's own is no pending task of the pair.
 pub fn users_unique_index_is_named(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    client.batch_execute(
-        "CREATE UNIQUE INDEX one_priority ON agent_task_queue (agent_id, priority)",
-    )?;
+    client.batch_execute("CREATE UNIQUE INDEX one_priority ON agent_task_queue (agent_id, priority)")?;
     client.batch_execute(&format!("SELECT FROM {ISSUE}"))?;
-    let other = format!(
-        "SELECT FROM multica_enqueue_issue({}, priority => 0)",
-        id("d2")
-    );
+    let other = format!("SELECT FROM multica_enqueue_issue({}, priority => 0)", id("d2"));
     expect_state(&mut client, &other, "23505")?;
     expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "f")
 }
@@ -337,15 +272,10 @@ pub fn users_unique_index_is_named(context: &Context) -> Result<()> {
 pub fn missing_slot_names_install(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("DROP INDEX idx_one_pending_task_per_issue_agent")?;
-    let error = client
-        .batch_execute(&format!("SELECT FROM {ISSUE}"))
-        .expect_err("there is no slot");
+    let error = client.batch_execute(&format!("SELECT FROM {ISSUE}")).expect_err("there is no slot");
     let error = error.as_db_error().expect("the server's error");
     ensure!(
-        error.code().code() == "55000"
-            && error
-                .hint()
-                .is_some_and(|it| it.contains("multica_install()")),
+        error.code().code() == "55000" && error.hint().is_some_and(|it| it.contains("multica_install()")),
         "{error:?}"
     );
     client.batch_execute("SELECT FROM multica_install()")?;
@@ -359,21 +289,11 @@ pub fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
     collect(&context.project.root.join("sql"), &mut statements)?;
     ensure!(statements.len() > 100, "the statements are found");
     for (name, text) in statements {
-        let code: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("--"))
-            .collect();
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
         let code = code.join("\n");
-        let locks = ["FOR UPDATE", "FOR NO KEY UPDATE"]
-            .iter()
-            .any(|lock| code.contains(lock));
-        let writes = ["INSERT INTO ", "DELETE FROM ", "SET "]
-            .iter()
-            .any(|write| code.contains(write));
-        ensure!(
-            !(locks && writes),
-            "{name} locks rows and writes in one statement"
-        );
+        let locks = ["FOR UPDATE", "FOR NO KEY UPDATE"].iter().any(|lock| code.contains(lock));
+        let writes = ["INSERT INTO ", "DELETE FROM ", "SET "].iter().any(|write| code.contains(write));
+        ensure!(!(locks && writes), "{name} locks rows and writes in one statement");
     }
     Ok(())
 }

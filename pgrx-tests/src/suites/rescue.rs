@@ -27,8 +27,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     a_deletion_says_what_refers_to_the_row,
 ];
 
-const SWEEP: &str =
-    "SELECT runtimes_offline > 0, tasks_failed > 0, runtimes_deleted FROM multica_sweep()";
+const SWEEP: &str = "SELECT runtimes_offline > 0, tasks_failed > 0, runtimes_deleted FROM multica_sweep()";
 
 /// What a sweep of the dead machine comes to, with nothing collected.
 const VERDICTS: &str = "t t 0";
@@ -87,11 +86,7 @@ fn a_deferred_foreign_key_stops_no_verdict(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     old_events(&mut client, "DEFERRABLE INITIALLY DEFERRED")?;
     expect(&mut client, SWEEP, VERDICTS)?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM multica_event_log WHERE type = 'old'",
-        "1",
-    )?;
+    expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'old'", "1")?;
     in_flight(&mut client, "")
 }
 
@@ -104,13 +99,8 @@ fn deferred_work_of_the_caller_is_left_alone(context: &Context) -> Result<()> {
     )?;
     client.batch_execute("BEGIN; INSERT INTO item VALUES (1)")?;
     expect(&mut client, SWEEP, VERDICTS)?;
-    client
-        .batch_execute("INSERT INTO item VALUES (2); INSERT INTO bill VALUES (1), (2); COMMIT")?;
-    expect(
-        &mut client,
-        "SELECT last_error IS NULL FROM multica_status()",
-        "t",
-    )?;
+    client.batch_execute("INSERT INTO item VALUES (2); INSERT INTO bill VALUES (1), (2); COMMIT")?;
+    expect(&mut client, "SELECT last_error IS NULL FROM multica_status()", "t")?;
     in_flight(&mut client, "")?;
     client.batch_execute(
         "BEGIN; SELECT FROM multica_sweep(); INSERT INTO item VALUES (3); INSERT INTO bill VALUES (3); COMMIT",
@@ -122,20 +112,14 @@ fn deferred_work_of_the_caller_is_left_alone(context: &Context) -> Result<()> {
 fn an_event_that_is_free_again_goes(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     old_events(&mut client, "")?;
-    client.batch_execute(
-        "SELECT FROM multica_sweep(); DROP TABLE audit; SELECT FROM multica_sweep()",
-    )?;
+    client.batch_execute("SELECT FROM multica_sweep(); DROP TABLE audit; SELECT FROM multica_sweep()")?;
     let old = "SELECT count(*) FROM multica_event_log WHERE type = 'old'";
     expect(&mut client, old, "1")?;
     client.batch_execute(
         "UPDATE multica_sweep_state SET refused_until = now() - interval '1 s'; SELECT FROM multica_sweep()",
     )?;
     expect(&mut client, old, "0")?;
-    expect(
-        &mut client,
-        "SELECT refused_event_ids FROM multica_status()",
-        "{}",
-    )
+    expect(&mut client, "SELECT refused_event_ids FROM multica_status()", "{}")
 }
 
 fn a_runtime_that_is_referred_to_is_passed_over(context: &Context) -> Result<()> {
@@ -153,22 +137,9 @@ fn a_runtime_that_is_referred_to_is_passed_over(context: &Context) -> Result<()>
     ))?;
     expect(&mut client, SWEEP, "t t 3")?;
     in_flight(&mut client, "")?;
-    expect(
-        &mut client,
-        &format!(
-            "SELECT refused_ids = ARRAY[{}::uuid] FROM multica_status()",
-            id("b5")
-        ),
-        "t",
-    )?;
-    client.batch_execute(
-        "TRUNCATE squad; UPDATE multica_sweep_state SET refused_until = now() - interval '1 s'",
-    )?;
-    expect(
-        &mut client,
-        "SELECT runtimes_deleted FROM multica_sweep()",
-        "1",
-    )
+    expect(&mut client, &format!("SELECT refused_ids = ARRAY[{}::uuid] FROM multica_status()", id("b5")), "t")?;
+    client.batch_execute("TRUNCATE squad; UPDATE multica_sweep_state SET refused_until = now() - interval '1 s'")?;
+    expect(&mut client, "SELECT runtimes_deleted FROM multica_sweep()", "1")
 }
 
 fn a_task_that_a_trigger_refuses_delays_only_itself(context: &Context) -> Result<()> {
@@ -202,33 +173,19 @@ fn a_task_that_a_trigger_refuses_delays_only_itself(context: &Context) -> Result
 /// A SQLSTATE that Postgres does not define comes from a user's trigger.
 fn a_code_of_the_users_own_is_passed_over(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    refuse_e1(
-        &mut client,
-        "RAISE EXCEPTION 'own' USING ERRCODE = 'MY001';",
-    )?;
+    refuse_e1(&mut client, "RAISE EXCEPTION 'own' USING ERRCODE = 'MY001';")?;
     expect(&mut client, SWEEP, VERDICTS)?;
     in_flight(&mut client, "e1")?;
-    expect(
-        &mut client,
-        "SELECT last_error LIKE '%own (SQLSTATE MY001)%' FROM multica_status()",
-        "t",
-    )
+    expect(&mut client, "SELECT last_error LIKE '%own (SQLSTATE MY001)%' FROM multica_status()", "t")
 }
 
 /// Neither a full disk nor a cancel nor a serialization failure is one row's: the call fails as it is.
 fn a_server_in_trouble_is_no_rows_fault(context: &Context) -> Result<()> {
     for state in ["53100", "57014", "40001", "XX000", "58030"] {
         let (_database, mut client) = dead_machine(context)?;
-        refuse_e1(
-            &mut client,
-            &format!("RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}';"),
-        )?;
+        refuse_e1(&mut client, &format!("RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}';"))?;
         expect_state(&mut client, "SELECT FROM multica_sweep()", state)?;
-        expect(
-            &mut client,
-            "SELECT refused_ids FROM multica_status()",
-            "{}",
-        )?;
+        expect(&mut client, "SELECT refused_ids FROM multica_status()", "{}")?;
     }
     Ok(())
 }
@@ -286,11 +243,7 @@ fn where_all_are_refused_few_subtransactions_are_kept(context: &Context) -> Resu
     .context("a number")?;
     ensure!((1..=32).contains(&kept), "{kept} subtransactions are kept");
     client.batch_execute("COMMIT")?;
-    expect(
-        &mut client,
-        "SELECT cardinality(refused_ids) FROM multica_status()",
-        "10",
-    )
+    expect(&mut client, "SELECT cardinality(refused_ids) FROM multica_status()", "10")
 }
 
 fn a_check_refuses_only_its_row(context: &Context) -> Result<()> {
@@ -376,11 +329,7 @@ fn a_machine_registers_beside_an_orphan_that_is_refused(context: &Context) -> Re
     );
     expect(&mut client, &register, "f")?;
     in_flight(&mut client, "e1 e8")?;
-    expect(
-        &mut client,
-        &format!("SELECT orphaned FROM multica_recover_orphans({})", id("b1")),
-        "0",
-    )
+    expect(&mut client, &format!("SELECT orphaned FROM multica_recover_orphans({})", id("b1")), "0")
 }
 
 fn a_deletion_says_what_refers_to_the_row(context: &Context) -> Result<()> {
@@ -406,12 +355,8 @@ fn a_deletion_says_what_refers_to_the_row(context: &Context) -> Result<()> {
         let error = refused.as_db_error().context("an error of the server")?;
         ensure!(
             error.code().code() == "55006"
-                && error
-                    .message()
-                    .ends_with("cannot be deleted: other rows refer to it")
-                && error
-                    .detail()
-                    .is_some_and(|text| text.contains("\"squad\"")),
+                && error.message().ends_with("cannot be deleted: other rows refer to it")
+                && error.detail().is_some_and(|text| text.contains("\"squad\"")),
             "{call}: {error:?}"
         );
     }
@@ -431,9 +376,5 @@ fn many_refused_machines_hide_no_other_from_a_sweep(context: &Context) -> Result
                   WHERE status = 'online' AND name <> '' AND last_seen_at < now() - interval '10 minutes'";
     client.batch_execute("CALL multica_sweep_all()")?;
     expect(&mut client, others, "0")?;
-    expect(
-        &mut client,
-        "SELECT cardinality(refused_ids) FROM multica_status()",
-        "60",
-    )
+    expect(&mut client, "SELECT cardinality(refused_ids) FROM multica_status()", "60")
 }

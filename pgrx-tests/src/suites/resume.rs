@@ -44,10 +44,7 @@ fn run(client: &mut Client, enqueue: &str, session: &str) -> Result<String> {
 
 /// Claims and starts what is there, and pins.
 fn resume(client: &mut Client, session: &str) -> Result<String> {
-    let task = value(
-        client,
-        &format!("SELECT id FROM multica_claim({})", id("b1")),
-    )?;
+    let task = value(client, &format!("SELECT id FROM multica_claim({})", id("b1")))?;
     ensure!(!task.is_empty(), "there is something to claim");
     client.batch_execute(&format!(
         "SELECT FROM multica_start('{task}');
@@ -59,10 +56,7 @@ fn resume(client: &mut Client, session: &str) -> Result<String> {
 }
 
 fn expect_prior(client: &mut Client, runtime: &str, session: &str) -> Result<()> {
-    let sql = format!(
-        "SELECT prior_session_id, prior_work_dir FROM multica_claim({})",
-        id(runtime)
-    );
+    let sql = format!("SELECT prior_session_id, prior_work_dir FROM multica_claim({})", id(runtime));
     expect(client, &sql, &format!("{session} /{session}"))
 }
 
@@ -92,11 +86,7 @@ fn after_two_kills(context: &Context) -> Result<()> {
         resume(&mut client, "second")?;
         kill(&mut client)?;
         // The attempts are spent: what is asked for now is new work on the same subject.
-        expect(
-            &mut client,
-            "SELECT count(*) FROM agent_task_queue WHERE status = 'queued'",
-            "0",
-        )?;
+        expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status = 'queued'", "0")?;
         client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
         expect_prior(&mut client, "b1", "second")?;
         // And killed before it pinned anything, it still knows.
@@ -122,16 +112,9 @@ fn after_a_timeout(context: &Context) -> Result<()> {
 fn after_a_rerun_while_running(context: &Context) -> Result<()> {
     let (_database, mut client) = stale_team(context)?;
     let task = run(&mut client, KINDS[0], "first")?;
-    let rerun = format!(
-        "SELECT session_id, work_dir, attempt, parent_task_id FROM multica_rerun({})",
-        id("d1")
-    );
+    let rerun = format!("SELECT session_id, work_dir, attempt, parent_task_id FROM multica_rerun({})", id("d1"));
     expect(&mut client, &rerun, "first /first 1 ")?;
-    expect(
-        &mut client,
-        &format!("SELECT status FROM agent_task_queue WHERE id = '{task}'"),
-        "cancelled",
-    )?;
+    expect(&mut client, &format!("SELECT status FROM agent_task_queue WHERE id = '{task}'"), "cancelled")?;
     expect_prior(&mut client, "b1", "first")?;
     // Once more, before the new run pinned anything.
     expect(&mut client, &rerun, "first /first 1 ")?;
@@ -139,11 +122,7 @@ fn after_a_rerun_while_running(context: &Context) -> Result<()> {
 }
 
 fn after_a_rerun_of_what_was_cancelled(context: &Context) -> Result<()> {
-    for cancel in [
-        "multica_cancel",
-        "multica_cancel_issue_tasks",
-        "multica_cancel_agent_tasks",
-    ] {
+    for cancel in ["multica_cancel", "multica_cancel_issue_tasks", "multica_cancel_agent_tasks"] {
         let (_database, mut client) = stale_team(context)?;
         run(&mut client, KINDS[0], "first")?;
         client.batch_execute("SELECT FROM agent_task_queue AS t, multica_complete(t.id)")?;
@@ -159,10 +138,7 @@ fn after_a_rerun_of_what_was_cancelled(context: &Context) -> Result<()> {
     }
     let (_database, mut client) = stale_team(context)?;
     let task = run(&mut client, KINDS[1], "first")?;
-    client.batch_execute(&format!(
-        "SELECT FROM multica_cancel('{task}'); SELECT FROM {}",
-        KINDS[1]
-    ))?;
+    client.batch_execute(&format!("SELECT FROM multica_cancel('{task}'); SELECT FROM {}", KINDS[1]))?;
     expect_prior(&mut client, "b1", "first")
 }
 
@@ -179,9 +155,7 @@ fn after_a_merge_of_the_runtime(context: &Context) -> Result<()> {
         };
         // The agent outlived the change of name, then the daemon that knew it is replaced.
         client.batch_execute(&register(&format!("\"{task}\"")))?;
-        client.batch_execute(&format!(
-            "SELECT multica_pin_session('{task}', 'second', '/second')"
-        ))?;
+        client.batch_execute(&format!("SELECT multica_pin_session('{task}', 'second', '/second')"))?;
         client.batch_execute(&register(""))?;
         let claim = "SELECT prior_session_id, prior_work_dir FROM agent_runtime AS r, multica_claim(r.id) WHERE r.daemon_id = 'new-name'";
         expect(&mut client, claim, "second /second")?;
@@ -194,11 +168,11 @@ fn after_complete_without_a_session(context: &Context) -> Result<()> {
         for arguments in ["", ", session_id => '', work_dir => ''"] {
             let (_database, mut client) = stale_team(context)?;
             let task = run(&mut client, enqueue, "first")?;
-            client.batch_execute(&format!("SELECT FROM multica_complete('{task}', session_id => 'first', work_dir => '/first')"))?;
-            let task = run(&mut client, enqueue, "second")?;
             client.batch_execute(&format!(
-                "SELECT FROM multica_complete('{task}'{arguments})"
+                "SELECT FROM multica_complete('{task}', session_id => 'first', work_dir => '/first')"
             ))?;
+            let task = run(&mut client, enqueue, "second")?;
+            client.batch_execute(&format!("SELECT FROM multica_complete('{task}'{arguments})"))?;
             client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
             expect_prior(&mut client, "b1", "second")?;
         }
@@ -214,9 +188,7 @@ fn after_fail_without_a_session(context: &Context) -> Result<()> {
             "SELECT FROM multica_complete('{task}', session_id => 'first', work_dir => '/first')"
         ))?;
         let task = run(&mut client, enqueue, "second")?;
-        client.batch_execute(&format!(
-            "SELECT FROM multica_fail('{task}', 'no idea', session_id => '')"
-        ))?;
+        client.batch_execute(&format!("SELECT FROM multica_fail('{task}', 'no idea', session_id => '')"))?;
         client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
         expect_prior(&mut client, "b1", "second")?;
     }
@@ -228,29 +200,19 @@ fn not_at_a_retry_that_never_ran(context: &Context) -> Result<()> {
     let (_database, mut client) = stale_team(context)?;
     run(&mut client, KINDS[0], "first")?;
     kill(&mut client)?;
-    let retry = value(
-        &mut client,
-        "SELECT id FROM agent_task_queue WHERE status = 'queued'",
-    )?;
+    let retry = value(&mut client, "SELECT id FROM agent_task_queue WHERE status = 'queued'")?;
     client.batch_execute(&format!(
         "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id, status, dispatched_at, started_at, session_id, work_dir)
          SELECT agent_id, runtime_id, issue_id, 'running', now(), now(), 'second', '/second'
          FROM agent_task_queue WHERE id = '{retry}'"
     ))?;
-    let last = format!(
-        "SELECT session_id FROM multica_last_task_session({}, {})",
-        id("d1"),
-        id("c1")
-    );
+    let last = format!("SELECT session_id FROM multica_last_task_session({}, {})", id("d1"), id("c1"));
     // Both cancelled in one call, at the same moment; then the retry alone, after the run has ended.
     let end_then_cancel = format!(
         "SELECT FROM agent_task_queue AS t, multica_complete(t.id) WHERE t.status = 'running';
          SELECT FROM multica_cancel('{retry}')"
     );
-    for cancel in [
-        format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1")),
-        end_then_cancel,
-    ] {
+    for cancel in [format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1")), end_then_cancel] {
         client.batch_execute(&format!("BEGIN; {cancel}"))?;
         expect(&mut client, &last, "second")?;
         client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
@@ -266,14 +228,10 @@ fn both_fields_from_one_source(context: &Context) -> Result<()> {
     let task = run(&mut client, KINDS[0], "first")?;
     client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
     client.batch_execute(&format!("SELECT FROM {}", KINDS[0]))?;
-    client
-        .batch_execute("UPDATE agent_task_queue SET session_id = 'own' WHERE status = 'queued'")?;
+    client.batch_execute("UPDATE agent_task_queue SET session_id = 'own' WHERE status = 'queued'")?;
     expect(
         &mut client,
-        &format!(
-            "SELECT prior_session_id, prior_work_dir IS NULL FROM multica_claim({})",
-            id("b1")
-        ),
+        &format!("SELECT prior_session_id, prior_work_dir IS NULL FROM multica_claim({})", id("b1")),
         "own t",
     )
 }
@@ -291,27 +249,20 @@ fn sources_in_their_order(context: &Context) -> Result<()> {
         id("51"),
     ))?;
     for (session, next) in [
-        (
-            "own",
-            "UPDATE agent_task_queue SET session_id = NULL WHERE right(id::text, 2) = 'e1'",
-        ),
-        (
-            "issue",
-            "UPDATE agent_task_queue SET session_id = NULL WHERE right(id::text, 2) = 'e2'",
-        ),
+        ("own", "UPDATE agent_task_queue SET session_id = NULL WHERE right(id::text, 2) = 'e1'"),
+        ("issue", "UPDATE agent_task_queue SET session_id = NULL WHERE right(id::text, 2) = 'e2'"),
         ("chat", "UPDATE chat_session SET session_id = NULL"),
         ("task", "UPDATE agent_task_queue SET session_id = NULL"),
     ] {
         expect_prior(&mut client, "b1", session)?;
-        client.batch_execute("UPDATE agent_task_queue SET status = 'queued', dispatched_at = NULL WHERE right(id::text, 2) = 'e1'")?;
+        client.batch_execute(
+            "UPDATE agent_task_queue SET status = 'queued', dispatched_at = NULL WHERE right(id::text, 2) = 'e1'",
+        )?;
         client.batch_execute(next)?;
     }
     expect(
         &mut client,
-        &format!(
-            "SELECT prior_session_id IS NULL, prior_work_dir IS NULL FROM multica_claim({})",
-            id("b1")
-        ),
+        &format!("SELECT prior_session_id IS NULL, prior_work_dir IS NULL FROM multica_claim({})", id("b1")),
         "t t",
     )
 }

@@ -37,11 +37,7 @@ fn one_retry_a_parent_and_no_attempt_too_many(context: &Context) -> Result<()> {
          WHERE first.parent_task_id IS NULL GROUP BY 1, 2, 3, 4 ORDER BY 1",
         "e1 1 2 3 1\ne4 2 3  1\ne6 1 2 3 1\ne8 1 2 3 1\ne9 1 2 3 1",
     )?;
-    expect(
-        &mut client,
-        "SELECT max(attempt) FROM agent_task_queue",
-        "3",
-    )
+    expect(&mut client, "SELECT max(attempt) FROM agent_task_queue", "3")
 }
 
 /// Runs of an autopilot, what a user cancelled, what is done, and what the agent itself failed at get no retry (I8).
@@ -55,16 +51,11 @@ fn nothing_but_failures_of_the_machine_is_retried(context: &Context) -> Result<(
              ELSE status END
          WHERE right(id::text, 2) IN ('e1', 'e6', 'e8', 'e9')",
     )?;
-    let all =
-        "SELECT retried FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue))";
+    let all = "SELECT retried FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue))";
     expect(&mut client, all, "0")?;
     client.batch_execute("SELECT * FROM multica_sweep()")?;
     expect(&mut client, all, "0")?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM agent_task_queue WHERE parent_task_id IS NOT NULL",
-        "0",
-    )?;
+    expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE parent_task_id IS NOT NULL", "0")?;
     expect(
         &mut client,
         "SELECT status, failure_reason FROM agent_task_queue WHERE autopilot_run_id IS NOT NULL",
@@ -92,11 +83,7 @@ fn retry_yields_to_a_pending_task_of_the_pair(context: &Context) -> Result<()> {
         "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id)
          SELECT a.id, a.runtime_id, i.id FROM agent AS a, issue AS i WHERE a.name = 'Ada' AND i.title = 'login'",
     )?;
-    expect(
-        &mut client,
-        "SELECT tasks_failed, tasks_retried FROM multica_sweep()",
-        "10 3",
-    )?;
+    expect(&mut client, "SELECT tasks_failed, tasks_retried FROM multica_sweep()", "10 3")?;
     expect(
         &mut client,
         "SELECT i.status, t.status, t.attempt, t.parent_task_id IS NULL

@@ -74,12 +74,7 @@ fn prepared(context: &Context) -> Result<(Database<'_>, Client, String)> {
 }
 
 /// What a call of the role comes to, and how things stand then; all of it is taken back.
-fn told(
-    client: &mut Client,
-    role: &str,
-    call: &str,
-    state: &str,
-) -> Result<(Outcome, Vec<String>)> {
+fn told(client: &mut Client, role: &str, call: &str, state: &str) -> Result<(Outcome, Vec<String>)> {
     let script = format!(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = clock_timestamp() WHERE status = 'online';
          SET LOCAL ROLE {role}; {call}; RESET ROLE; {state}; ROLLBACK"
@@ -102,9 +97,7 @@ fn told(
 fn hidden_table(client: &mut Client, role: &str, call: &str) -> Result<String> {
     let outcome = client.batch_execute(&format!("BEGIN; SET LOCAL ROLE {role}; {call}"));
     client.batch_execute("ROLLBACK")?;
-    let detail = outcome
-        .err()
-        .and_then(|error| error.as_db_error()?.detail().map(str::to_string));
+    let detail = outcome.err().and_then(|error| error.as_db_error()?.detail().map(str::to_string));
     Ok(detail.unwrap_or_default())
 }
 
@@ -148,10 +141,8 @@ fn no_call_decides_on_hidden_rows(context: &Context) -> Result<()> {
     let state = text(context, "model_state")?;
     let functions = functions(context, &mut client)?;
     let expected = unhindered(&mut client, &role, &functions, &state)?;
-    let tables = values(
-        &mut client,
-        "SELECT quote_ident(c.relname) FROM pg_class AS c WHERE c.relrowsecurity ORDER BY 1",
-    )?;
+    let tables =
+        values(&mut client, "SELECT quote_ident(c.relname) FROM pg_class AS c WHERE c.relrowsecurity ORDER BY 1")?;
     ensure!(tables.len() == 16, "{tables:?}");
     let mut refused = 0;
     for table in &tables {
@@ -207,11 +198,7 @@ fn a_role_per_tenant_is_refused_nothing_of_its_own(context: &Context) -> Result<
     }
     ensure!(wrong.is_empty(), "{wrong}");
     let mut tenant = database.connect_as(&role)?;
-    for call in [
-        "SELECT FROM multica_sweep()",
-        "SELECT FROM multica_status()",
-        "CALL multica_sweep_all()",
-    ] {
+    for call in ["SELECT FROM multica_sweep()", "SELECT FROM multica_status()", "CALL multica_sweep_all()"] {
         expect_state(&mut tenant, call, "55000")?;
     }
     Ok(())
@@ -260,10 +247,7 @@ fn a_hidden_task_counts_against_the_capacity(context: &Context) -> Result<()> {
     let role = holder(&database, "daemon")?;
     hide_task(&mut client, &role, "e1")?;
     let mut daemon = database.connect_as(&role)?;
-    let claim = format!(
-        "SELECT right(id::text, 2) FROM multica_claim({}, 2)",
-        id("b1")
-    );
+    let claim = format!("SELECT right(id::text, 2) FROM multica_claim({}, 2)", id("b1"));
     expect_state(&mut daemon, &claim, "55000")?;
     client.batch_execute("DROP POLICY hidden ON agent_task_queue")?;
     expect(&mut daemon, &claim, "e3")
@@ -316,9 +300,7 @@ fn forced(database: &Database, client: &mut Client) -> Result<()> {
     for table in tables {
         client.batch_execute(&format!("ALTER TABLE {table} OWNER TO {owner}"))?;
     }
-    client.batch_execute(
-        "ALTER TABLE agent_runtime ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
-    )?;
+    client.batch_execute("ALTER TABLE agent_runtime ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")?;
     Ok(())
 }
 
@@ -334,9 +316,7 @@ fn the_worker_says_that_rows_are_hidden_from_it(context: &Context) -> Result<()>
         database.name
     ))?;
     Cluster::wait_until("the worker reports hidden rows", SOON, || {
-        let noted = format!(
-            "SELECT last_error LIKE '%{HIDDEN}%' AND refused_ids = '{{}}' FROM multica_status()"
-        );
+        let noted = format!("SELECT last_error LIKE '%{HIDDEN}%' AND refused_ids = '{{}}' FROM multica_status()");
         Ok(value(&mut client, &noted)? == "t")
     })
 }
@@ -360,10 +340,7 @@ fn install_and_status_warn_of_forced_row_security(context: &Context) -> Result<(
     forced(&database, &mut client)?;
     for call in ["multica_install()", "multica_status()"] {
         let said = warnings(&database, &format!("SELECT FROM {call}"))?;
-        ensure!(
-            said.contains("row-level security is forced on the owner of agent_runtime"),
-            "{call}: {said}"
-        );
+        ensure!(said.contains("row-level security is forced on the owner of agent_runtime"), "{call}: {said}");
     }
     client.batch_execute("ALTER TABLE agent_runtime NO FORCE ROW LEVEL SECURITY")?;
     let said = warnings(&database, "SELECT FROM multica_status()")?;

@@ -22,11 +22,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 fn beat_late_in_a_long_transaction_is_fresh(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     for beat in ["* FROM multica_heartbeat(", "multica_heartbeat_many(ARRAY["] {
-        let close = if beat.contains("ARRAY") {
-            "]::uuid[])"
-        } else {
-            ")"
-        };
+        let close = if beat.contains("ARRAY") { "]::uuid[])" } else { ")" };
         expect(
             &mut client,
             &format!(
@@ -55,14 +51,8 @@ fn daemon_is_told_which_tasks_to_stop(context: &Context) -> Result<()> {
             tasks.join(",")
         )
     };
-    expect(
-        &mut client,
-        &ask(&["e3", "e1", "ff", "e2", "ec", "e8"]),
-        "e3 ff ec e8",
-    )?;
-    client.batch_execute(
-        "UPDATE agent_task_queue SET status = 'cancelled' WHERE right(id::text, 2) = 'e1'",
-    )?;
+    expect(&mut client, &ask(&["e3", "e1", "ff", "e2", "ec", "e8"]), "e3 ff ec e8")?;
+    client.batch_execute("UPDATE agent_task_queue SET status = 'cancelled' WHERE right(id::text, 2) = 'e1'")?;
     expect(&mut client, &ask(&["e1", "e2"]), "e1")?;
     expect(&mut client, &ask(&[]), "")?;
     // Brought back by the very beat that asks.
@@ -101,11 +91,7 @@ fn used_runtime_is_not_collected(context: &Context) -> Result<()> {
         bo = id("c2"),
         queued = id("22"),
     ))?;
-    expect(
-        &mut client,
-        "SELECT right(runtime_id::text, 2) FROM multica_delete_stale_offline_runtimes(604800)",
-        "23",
-    )?;
+    expect(&mut client, "SELECT right(runtime_id::text, 2) FROM multica_delete_stale_offline_runtimes(604800)", "23")?;
     expect(
         &mut client,
         "SELECT payload ->> 'action', payload ->> 'runtime_ids' FROM multica_event_log",
@@ -120,22 +106,14 @@ fn batches_are_bounded_and_oldest_first(context: &Context) -> Result<()> {
         "SET multica.batch_size = 2;
          UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour' WHERE right(id::text, 2) IN ('e9', 'e4')",
     )?;
-    expect(
-        &mut client,
-        "SELECT tasks_failed, more FROM multica_sweep()",
-        "2 t",
-    )?;
+    expect(&mut client, "SELECT tasks_failed, more FROM multica_sweep()", "2 t")?;
     expect(
         &mut client,
         "SELECT right(id::text, 2) FROM agent_task_queue WHERE status = 'failed' ORDER BY 1",
         "e4\ne9",
     )?;
     client.batch_execute("CALL multica_sweep_all()")?;
-    expect(
-        &mut client,
-        "SELECT tasks_failed, more FROM multica_sweep()",
-        "0 f",
-    )?;
+    expect(&mut client, "SELECT tasks_failed, more FROM multica_sweep()", "0 f")?;
     expect(
         &mut client,
         "SELECT right(runtime_id::text, 2) FROM multica_mark_stale_runtimes_offline(0.001, 0)
@@ -147,9 +125,7 @@ fn batches_are_bounded_and_oldest_first(context: &Context) -> Result<()> {
 /// A registration overwrites what it says and keeps owner, creation and earlier identity.
 fn second_registration_keeps_what_it_does_not_say(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    client.batch_execute(
-        "UPDATE agent_runtime SET legacy_daemon_id = 'first', created_at = '2020-01-01'",
-    )?;
+    client.batch_execute("UPDATE agent_runtime SET legacy_daemon_id = 'first', created_at = '2020-01-01'")?;
     let register = |owner: &str| {
         format!(
             "SELECT inserted, merged, name, device_info, status, metadata ->> 'version', right(owner_id::text, 2),
@@ -190,11 +166,7 @@ fn what_a_daemon_still_runs_is_no_orphan(context: &Context) -> Result<()> {
     expect(&mut client, left, "e1 running\ne6 running")?;
     expect(
         &mut client,
-        &format!(
-            "SELECT orphaned, retried FROM multica_recover_orphans({}, ARRAY[{}]::uuid[])",
-            id("b1"),
-            id("e6")
-        ),
+        &format!("SELECT orphaned, retried FROM multica_recover_orphans({}, ARRAY[{}]::uuid[])", id("b1"), id("e6")),
         "1 1",
     )?;
     expect(&mut client, left, "e6 running")
@@ -211,29 +183,14 @@ fn good_bye_is_one_event_a_workspace(context: &Context) -> Result<()> {
         foreign = id("b9"),
     ))?;
     let all = "ARRAY(SELECT id FROM agent_runtime) || gen_random_uuid()";
-    let seen = value(
-        &mut client,
-        "SELECT string_agg(last_seen_at::text, ' ' ORDER BY id) FROM agent_runtime",
-    )?;
-    expect(
-        &mut client,
-        &format!("SELECT multica_deregister({all})"),
-        "3",
-    )?;
-    expect(
-        &mut client,
-        &format!("SELECT multica_deregister({all})"),
-        "0",
-    )?;
+    let seen = value(&mut client, "SELECT string_agg(last_seen_at::text, ' ' ORDER BY id) FROM agent_runtime")?;
+    expect(&mut client, &format!("SELECT multica_deregister({all})"), "3")?;
+    expect(&mut client, &format!("SELECT multica_deregister({all})"), "0")?;
     expect(
         &mut client,
         "SELECT right(workspace_id::text, 2), payload ->> 'action', jsonb_array_length(payload -> 'runtime_ids')
          FROM multica_event_log ORDER BY 1",
         "a1 deregister 2\na2 deregister 1",
     )?;
-    expect(
-        &mut client,
-        "SELECT string_agg(last_seen_at::text, ' ' ORDER BY id) FROM agent_runtime",
-        &seen,
-    )
+    expect(&mut client, "SELECT string_agg(last_seen_at::text, ' ' ORDER BY id) FROM agent_runtime", &seen)
 }

@@ -10,10 +10,7 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// What Postgres writes.
-pub const ALL: &[(&str, Suite)] = suite![
-    idle_calls_assign_no_transaction_id,
-    heartbeats_stay_heap_only,
-];
+pub const ALL: &[(&str, Suite)] = suite![idle_calls_assign_no_transaction_id, heartbeats_stay_heap_only,];
 
 /// How many statements a call makes.
 pub const AT_HOME: &[(&str, Suite)] = suite![as_many_for_ten_tasks_as_for_ten_thousand];
@@ -61,10 +58,7 @@ fn count(
     client.batch_execute("SET multica.batch_size = 10000; SELECT pg_stat_statements_reset()")?;
     expect(&mut client, call, says)?;
     let calls = value(&mut client, CALLS)?;
-    ensure!(
-        calls.parse::<i64>()? > 5,
-        "{call} is counted whole: {calls}"
-    );
+    ensure!(calls.parse::<i64>()? > 5, "{call} is counted whole: {calls}");
     Ok(calls)
 }
 
@@ -73,10 +67,7 @@ fn as_many_for_ten_tasks_as_for_ten_thousand(context: &Context) -> Result<()> {
         .set("shared_preload_libraries", "multica,pg_stat_statements")
         .set("pg_stat_statements.track", "all");
     let cluster = context.cluster(&options)?;
-    let recover = format!(
-        "SELECT orphaned, retried FROM multica_recover_orphans({})",
-        id("b1")
-    );
+    let recover = format!("SELECT orphaned, retried FROM multica_recover_orphans({})", id("b1"));
     let merge = format!(
         "SELECT merged, tasks_reassigned FROM multica_merge_legacy({}, 'claude', 'dead', {})",
         id("a1"),
@@ -84,18 +75,8 @@ fn as_many_for_ten_tasks_as_for_ten_thousand(context: &Context) -> Result<()> {
     );
     for (before, call, few, many) in [
         ("", recover.as_str(), "10 9", "10000 9000"),
-        (
-            "",
-            "SELECT tasks_failed, tasks_retried, issues_reset FROM multica_sweep()",
-            "10 9 1",
-            "10000 9000 1000",
-        ),
-        (
-            "",
-            "SELECT count(*) FROM multica_fail_stale_tasks(1e-6, 1e-6)",
-            "10",
-            "10000",
-        ),
+        ("", "SELECT tasks_failed, tasks_retried, issues_reset FROM multica_sweep()", "10 9 1", "10000 9000 1000"),
+        ("", "SELECT count(*) FROM multica_fail_stale_tasks(1e-6, 1e-6)", "10", "10000"),
         (
             "UPDATE agent_task_queue SET status = 'failed', completed_at = now(), failure_reason = 'timeout'",
             "SELECT retried, issues_reset FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue))",
@@ -106,10 +87,7 @@ fn as_many_for_ten_tasks_as_for_ten_thousand(context: &Context) -> Result<()> {
     ] {
         let of_few = count(context, &cluster, 10, (before, call, few))?;
         let of_many = count(context, &cluster, 10_000, (before, call, many))?;
-        ensure!(
-            of_few == of_many,
-            "{call}: {of_few} statements for 10 tasks, {of_many} for 10,000"
-        );
+        ensure!(of_few == of_many, "{call}: {of_few} statements for 10 tasks, {of_many} for 10,000");
     }
     Ok(())
 }
@@ -124,10 +102,8 @@ fn idle_calls_assign_no_transaction_id(context: &Context) -> Result<()> {
     client.batch_execute("UPDATE agent_runtime SET last_seen_at = now()")?;
     client.batch_execute("SELECT * FROM multica_take_events('mirror')")?;
     client.batch_execute("VACUUM")?;
-    let recover = format!(
-        "SELECT * FROM multica_recover_orphans({}, ARRAY(SELECT id FROM agent_task_queue))",
-        id("b1")
-    );
+    let recover =
+        format!("SELECT * FROM multica_recover_orphans({}, ARRAY(SELECT id FROM agent_task_queue))", id("b1"));
     for call in [
         "SELECT * FROM multica_sweep()",
         "CALL multica_sweep_all()",
@@ -161,8 +137,7 @@ fn heartbeats_stay_heap_only(context: &Context) -> Result<()> {
     ))?;
     for _beat in 0..20 {
         client.batch_execute("SELECT multica_heartbeat(id) FROM agent_runtime")?;
-        client
-            .batch_execute("SELECT multica_heartbeat_many(ARRAY(SELECT id FROM agent_runtime))")?;
+        client.batch_execute("SELECT multica_heartbeat_many(ARRAY(SELECT id FROM agent_runtime))")?;
     }
     client.batch_execute("SELECT pg_stat_force_next_flush()")?;
     expect(

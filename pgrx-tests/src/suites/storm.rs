@@ -14,20 +14,15 @@ use crate::context::Context;
 use crate::storm::{Storm, Weather, invariants, take_the_rest};
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    every_invariant_notices_when_it_is_broken,
-    invariants_hold_after_everybody_at_once,
-];
+pub const ALL: &[(&str, Suite)] =
+    suite![every_invariant_notices_when_it_is_broken, invariants_hold_after_everybody_at_once,];
 
 /// How long it blows.
 const LENGTH: Duration = Duration::from_secs(30);
 
 /// `MULTICA_SEED`, to repeat the dice of an earlier run.
 pub fn given_seed() -> Result<Option<u64>> {
-    std::env::var("MULTICA_SEED")
-        .ok()
-        .map(|given| given.parse().context("MULTICA_SEED is a number"))
-        .transpose()
+    std::env::var("MULTICA_SEED").ok().map(|given| given.parse().context("MULTICA_SEED is a number")).transpose()
 }
 
 fn invariants_hold_after_everybody_at_once(context: &Context) -> Result<()> {
@@ -44,28 +39,15 @@ fn storm(context: &Context, seed: u64) -> Result<()> {
     let database = context.fresh_database_in(&cluster)?;
     database.fixture("storm")?;
     let mut client = database.connect()?;
-    for setting in [
-        "stale_after = '1s'",
-        "redeliver_after = '500ms'",
-        "dispatch_timeout = '2s'",
-        "running_timeout = '3s'",
-    ] {
-        client.batch_execute(&format!(
-            "ALTER DATABASE {} SET multica.{setting}",
-            database.name
-        ))?;
+    for setting in
+        ["stale_after = '1s'", "redeliver_after = '500ms'", "dispatch_timeout = '2s'", "running_timeout = '3s'"]
+    {
+        client.batch_execute(&format!("ALTER DATABASE {} SET multica.{setting}", database.name))?;
     }
-    let blowing = Storm::begin(
-        cluster.config(&database.name),
-        &mut Rng::with_seed(seed),
-        Weather::Calm,
-    )?;
+    let blowing = Storm::begin(cluster.config(&database.name), &mut Rng::with_seed(seed), Weather::Calm)?;
     blowing.blow_for(LENGTH);
     let storm = blowing.end()?;
-    let (calls, refused) = (
-        storm.tally.calls.load(Ordering::Relaxed),
-        storm.tally.refused.load(Ordering::Relaxed),
-    );
+    let (calls, refused) = (storm.tally.calls.load(Ordering::Relaxed), storm.tally.refused.load(Ordering::Relaxed));
     println!("      {calls} calls, {refused} of them refused");
     ensure!(calls > 1000, "only {calls} calls: this was no storm");
 
@@ -77,30 +59,16 @@ fn storm(context: &Context, seed: u64) -> Result<()> {
     client.batch_execute("CALL multica_sweep_all()")?;
     take_the_rest(&mut client)?;
     invariants::check(&context.project, &mut client).context("after the last sweep")?;
-    let in_flight = values(
-        &mut client,
-        "SELECT id FROM agent_task_queue WHERE status IN ('dispatched', 'running')",
-    )?;
-    ensure!(
-        in_flight.is_empty(),
-        "in flight on dead machines: {in_flight:?}"
-    );
+    let in_flight = values(&mut client, "SELECT id FROM agent_task_queue WHERE status IN ('dispatched', 'running')")?;
+    ensure!(in_flight.is_empty(), "in flight on dead machines: {in_flight:?}");
     let went_through = values(
         &mut client,
         "SELECT s FROM unnest(ARRAY['queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled']) AS s
          WHERE s NOT IN (SELECT before FROM history UNION SELECT after FROM history)",
     )?;
-    ensure!(
-        went_through.is_empty(),
-        "no task was ever {went_through:?}: this was no storm"
-    );
+    ensure!(went_through.is_empty(), "no task was ever {went_through:?}: this was no storm");
     let log = cluster.log()?;
-    for trouble in [
-        "deadlock detected",
-        "was terminated by signal",
-        "PANIC",
-        "TRAP",
-    ] {
+    for trouble in ["deadlock detected", "was terminated by signal", "PANIC", "TRAP"] {
         ensure!(!log.contains(trouble), "the server's log has {trouble:?}");
     }
     Ok(())
@@ -116,9 +84,7 @@ fn every_invariant_notices_when_it_is_broken(context: &Context) -> Result<()> {
         let name = file.file_name().unwrap_or_default();
         let breaks = std::fs::read_to_string(file.with_file_name("broken").join(name))?;
         client.batch_execute("BEGIN")?;
-        client
-            .batch_execute(&breaks)
-            .with_context(|| format!("broken/{}", name.display()))?;
+        client.batch_execute(&breaks).with_context(|| format!("broken/{}", name.display()))?;
         let rows = values(&mut client, &std::fs::read_to_string(&file)?)?;
         ensure!(!rows.is_empty(), "{} notices nothing", name.display());
         client.batch_execute("ROLLBACK")?;

@@ -27,9 +27,7 @@ pub fn text(context: &Context, name: &str) -> Result<String> {
 /// A number that the environment may give: a seed, or how much to draw.
 pub fn number(variable: &str, otherwise: u64) -> Result<u64> {
     match std::env::var(variable) {
-        Ok(given) => given
-            .parse()
-            .with_context(|| format!("{variable} is a number")),
+        Ok(given) => given.parse().with_context(|| format!("{variable} is a number")),
         Err(_) => Ok(otherwise),
     }
 }
@@ -53,23 +51,10 @@ pub fn digest(context: &Context, database: &Database) -> Result<Vec<String>> {
 /// What has become of the fleet, compared with what should have.
 pub fn expect_story(context: &Context, database: &Database, expected: &str) -> Result<()> {
     let told = lines(context, database, "story")?;
-    let expected: Vec<&str> = expected
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let missing: Vec<&&str> = expected
-        .iter()
-        .filter(|line| !told.contains(&line.to_string()))
-        .collect();
-    let surplus: Vec<&String> = told
-        .iter()
-        .filter(|line| !expected.contains(&line.as_str()))
-        .collect();
-    ensure!(
-        missing.is_empty() && surplus.is_empty(),
-        "missing {missing:#?}, found instead {surplus:#?}"
-    );
+    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let missing: Vec<&&str> = expected.iter().filter(|line| !told.contains(&line.to_string())).collect();
+    let surplus: Vec<&String> = told.iter().filter(|line| !expected.contains(&line.as_str())).collect();
+    ensure!(missing.is_empty() && surplus.is_empty(), "missing {missing:#?}, found instead {surplus:#?}");
     Ok(())
 }
 
@@ -81,10 +66,7 @@ pub fn value(client: &mut Client, sql: &str) -> Result<String> {
 /// Fails unless a query gives this text.
 pub fn expect(client: &mut Client, sql: &str, expected: &str) -> Result<()> {
     let found = values(client, sql)?.join("\n");
-    ensure!(
-        found == expected,
-        "{sql}\ngives {found:?}, not {expected:?}"
-    );
+    ensure!(found == expected, "{sql}\ngives {found:?}, not {expected:?}");
     Ok(())
 }
 
@@ -94,10 +76,7 @@ pub fn expect_state(client: &mut Client, sql: &str, state: &str) -> Result<()> {
         Ok(()) => bail!("{sql}\nsucceeds, but should fail with {state}"),
         Err(error) => {
             let found = error.code().map_or("none", |code| code.code());
-            ensure!(
-                found == state,
-                "{sql}\nfails with {found}, not {state}: {error:?}"
-            );
+            ensure!(found == state, "{sql}\nfails with {found}, not {state}: {error:?}");
             Ok(())
         }
     }
@@ -133,9 +112,7 @@ impl Running {
 
     /// Waits for the end of the statement.
     pub fn finish(self) -> std::result::Result<Vec<SimpleQueryMessage>, postgres::Error> {
-        self.thread
-            .join()
-            .expect("the session's thread does not panic")
+        self.thread.join().expect("the session's thread does not panic")
     }
 
     /// Waits for the end of the statement, which has to be an error with this SQLSTATE.

@@ -8,10 +8,7 @@ use super::support::{dead_machine, id, values};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    sweeps_at_once_are_all_counted,
-    counters_of_metrics_never_fall,
-];
+pub const ALL: &[(&str, Suite)] = suite![sweeps_at_once_are_all_counted, counters_of_metrics_never_fall,];
 
 const COUNTERS: &str = "runtimes_offline, tasks_failed, tasks_timed_out, tasks_retried, issues_reset, agents_reconciled, \
                         runtimes_deleted";
@@ -50,10 +47,7 @@ fn sweeps_at_once_are_all_counted(context: &Context) -> Result<()> {
     silence(&mut second, "b2")?;
     second.batch_execute("SET statement_timeout = '20s'")?;
     let beside = sweep(&mut second)?;
-    ensure!(
-        expected[1] == 1 && beside[0] == 1,
-        "each sweep finds one runtime: {expected:?} and {beside:?}"
-    );
+    ensure!(expected[1] == 1 && beside[0] == 1, "each sweep finds one runtime: {expected:?} and {beside:?}");
     first.batch_execute("COMMIT")?;
     for (total, more) in expected[1..].iter_mut().zip(beside) {
         *total += more;
@@ -66,10 +60,7 @@ fn sweeps_at_once_are_all_counted(context: &Context) -> Result<()> {
     ensure!(sweep(&mut first)?[0] == 1, "there is something to sweep");
     first.batch_execute("ROLLBACK")?;
     let after = totals(&mut first)?;
-    ensure!(
-        after == expected,
-        "a sweep that never was is counted: {after:?}"
-    );
+    ensure!(after == expected, "a sweep that never was is counted: {after:?}");
     sweep(&mut first)?;
     let slots = values(&mut first, "SELECT count(*) FROM multica_sweep_total")?;
     ensure!(slots == ["2"], "two at once need {slots:?} rows");
@@ -79,20 +70,17 @@ fn sweeps_at_once_are_all_counted(context: &Context) -> Result<()> {
 /// A counter that falls is a restart to whoever computes rates. The last sweep's figures fall, the totals never.
 fn counters_of_metrics_never_fall(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    let counters = "SELECT value::bigint FROM multica_metrics() WHERE name IN ('multica_sweeps_total', 'multica_swept_total')
+    let counters =
+        "SELECT value::bigint FROM multica_metrics() WHERE name IN ('multica_sweeps_total', 'multica_swept_total')
                     ORDER BY name, labels";
     let mut before: Vec<i64> = vec![0; 8];
     for runtime in ["b1", "b2", "b1"] {
         silence(&mut client, runtime)?;
         sweep(&mut client)?;
-        let now: Vec<i64> = values(&mut client, counters)?
-            .iter()
-            .map(|value| value.parse())
-            .collect::<Result<_, _>>()?;
+        let now: Vec<i64> =
+            values(&mut client, counters)?.iter().map(|value| value.parse()).collect::<Result<_, _>>()?;
         ensure!(
-            now.len() == 8
-                && now != before
-                && now.iter().zip(&before).all(|(now, before)| now >= before),
+            now.len() == 8 && now != before && now.iter().zip(&before).all(|(now, before)| now >= before),
             "{before:?} became {now:?}"
         );
         before = now;

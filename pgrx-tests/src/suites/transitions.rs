@@ -16,56 +16,21 @@ pub const ALL: &[(&str, Suite)] = suite![
 
 fn enqueue_takes_what_the_source_says(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    client.batch_execute(&format!(
-        "UPDATE issue SET priority = 'medium' WHERE id = {}",
-        id("d2")
-    ))?;
+    client.batch_execute(&format!("UPDATE issue SET priority = 'medium' WHERE id = {}", id("d2")))?;
     for (call, expected) in [
-        (
-            format!("multica_enqueue({}, '{{\"a\": 1}}', 7, 5)", id("c2")),
-            "c2 b1     7 5 {\"a\": 1}",
-        ),
+        (format!("multica_enqueue({}, '{{\"a\": 1}}', 7, 5)", id("c2")), "c2 b1     7 5 {\"a\": 1}"),
         (format!("multica_enqueue({})", id("c2")), "c2 b1     0 2 {}"),
+        (format!("multica_enqueue_issue({}, {})", id("d1"), id("81")), "c1 b1 d1   81 0 2 "),
+        (format!("multica_enqueue_issue({})", id("d2")), "c1 b1 d2    2 2 "),
         (
-            format!("multica_enqueue_issue({}, {})", id("d1"), id("81")),
-            "c1 b1 d1   81 0 2 ",
-        ),
-        (
-            format!("multica_enqueue_issue({})", id("d2")),
-            "c1 b1 d2    2 2 ",
-        ),
-        (
-            format!(
-                "multica_enqueue_issue({}, priority => -3, max_attempts => 1, context => '[]')",
-                id("d3")
-            ),
+            format!("multica_enqueue_issue({}, priority => -3, max_attempts => 1, context => '[]')", id("d3")),
             "c1 b1 d3    -3 1 []",
         ),
-        (
-            format!("multica_enqueue_mention({}, {})", id("d3"), id("c2")),
-            "c2 b1 d3    3 2 ",
-        ),
-        (
-            format!(
-                "multica_enqueue_mention({}, {}, {})",
-                id("d1"),
-                id("c2"),
-                id("81")
-            ),
-            "c2 b1 d1   81 0 2 ",
-        ),
-        (
-            format!("multica_enqueue_issue({})", id("d4")),
-            "c1 b1 d4    4 2 ",
-        ),
-        (
-            format!("multica_enqueue_chat({})", id("51")),
-            "c1 b1  51   2 2 ",
-        ),
-        (
-            format!("multica_enqueue_autopilot({})", id("71")),
-            "c1 b1   71  2 2 ",
-        ),
+        (format!("multica_enqueue_mention({}, {})", id("d3"), id("c2")), "c2 b1 d3    3 2 "),
+        (format!("multica_enqueue_mention({}, {}, {})", id("d1"), id("c2"), id("81")), "c2 b1 d1   81 0 2 "),
+        (format!("multica_enqueue_issue({})", id("d4")), "c1 b1 d4    4 2 "),
+        (format!("multica_enqueue_chat({})", id("51")), "c1 b1  51   2 2 "),
+        (format!("multica_enqueue_autopilot({})", id("71")), "c1 b1   71  2 2 "),
     ] {
         let enqueued = value(&mut client, &format!("SELECT task_id FROM {call}"))?;
         let sql = format!(
@@ -81,30 +46,13 @@ fn enqueue_takes_what_the_source_says(context: &Context) -> Result<()> {
 
 fn pending_task_coalesces(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    let first = value(
-        &mut client,
-        &format!(
-            "SELECT task_id FROM multica_enqueue_issue({}, {})",
-            id("d1"),
-            id("81")
-        ),
-    )?;
-    let again = format!(
-        "SELECT task_id = '{first}', created FROM multica_enqueue_issue({}, priority => 9)",
-        id("d1")
-    );
+    let first = value(&mut client, &format!("SELECT task_id FROM multica_enqueue_issue({}, {})", id("d1"), id("81")))?;
+    let again = format!("SELECT task_id = '{first}', created FROM multica_enqueue_issue({}, priority => 9)", id("d1"));
     expect(&mut client, &again, "t f")?;
-    let mention = format!(
-        "SELECT task_id = '{first}', created FROM multica_enqueue_mention({}, {})",
-        id("d1"),
-        id("c1")
-    );
+    let mention =
+        format!("SELECT task_id = '{first}', created FROM multica_enqueue_mention({}, {})", id("d1"), id("c1"));
     expect(&mut client, &mention, "t f")?;
-    expect(
-        &mut client,
-        "SELECT right(trigger_comment_id::text, 2), priority FROM agent_task_queue",
-        "81 0",
-    )?;
+    expect(&mut client, "SELECT right(trigger_comment_id::text, 2), priority FROM agent_task_queue", "81 0")?;
     expect(&mut client, "SELECT count(*) FROM multica_event_log", "1")?;
     client.batch_execute(&format!("SELECT FROM multica_claim({})", id("b1")))?;
     expect(&mut client, &again, "t f")?;
@@ -131,16 +79,12 @@ fn illegal_transitions_name_the_state(context: &Context) -> Result<()> {
     ] {
         let more = if call == "fail" { ", 'x'" } else { "" };
         let sql = format!("SELECT FROM multica_{call}({}{more})", id(label));
-        let error = client
-            .batch_execute(&sql)
-            .err()
-            .with_context(|| format!("{sql} succeeds"))?;
+        let error = client.batch_execute(&sql).err().with_context(|| format!("{sql} succeeds"))?;
         let error = error.as_db_error().context("an error of the server")?;
         ensure!(error.code().code() == "55000", "{sql}: {error:?}");
         let detail = error.detail().unwrap_or_default();
         ensure!(
-            detail.contains(&format!("It is {state};"))
-                && detail.contains(&format!("a task that is {allowed} can be")),
+            detail.contains(&format!("It is {state};")) && detail.contains(&format!("a task that is {allowed} can be")),
             "{sql}: {detail}"
         );
         ensure!(error.hint().is_some(), "{sql} says what to do");
@@ -163,20 +107,11 @@ fn finalized_tasks_answer_and_do_not_change(context: &Context) -> Result<()> {
             format!("multica_fail({task}, 'x', 'timeout', 'other', '/other')"),
             format!("multica_cancel({task})"),
         ] {
-            let sql = format!(
-                "SELECT status, applied, retry_task_id, first_execution, session_id, result FROM {call}"
-            );
+            let sql = format!("SELECT status, applied, retry_task_id, first_execution, session_id, result FROM {call}");
             expect(&mut client, &sql, &format!("{status} f  f s 1"))?;
         }
-        expect(
-            &mut client,
-            &format!("SELECT multica_pin_session({task}, 'other')"),
-            "f",
-        )?;
+        expect(&mut client, &format!("SELECT multica_pin_session({task}, 'other')"), "f")?;
     }
-    ensure!(
-        digest(context, &database)? == before,
-        "a task that is over was changed"
-    );
+    ensure!(digest(context, &database)? == before, "a task that is over was changed");
     Ok(())
 }

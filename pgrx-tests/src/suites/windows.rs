@@ -22,9 +22,7 @@ fn cancelled_recovery_does_nothing(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &RECOVER)?;
     let before = digest(context, &database)?;
     let (holder, running) = stopped(&database, &RECOVER, ISSUE)?;
-    database
-        .connect()?
-        .query("SELECT pg_cancel_backend($1)", &[&running.pid])?;
+    database.connect()?.query("SELECT pg_cancel_backend($1)", &[&running.pid])?;
     running.finish_with_state("57014")?;
     drop(holder);
     nothing_and_then_all(context, &database, &RECOVER, ISSUE, &before)
@@ -54,10 +52,7 @@ fn refused_retry_fails_no_task(context: &Context) -> Result<()> {
         client.batch_execute("BEGIN")?;
         client.batch_execute(sql)?;
         let lost: i64 = client
-            .query_one(
-                "SELECT count(*) FROM agent_task_queue WHERE id = ANY ($1) AND status = 'failed'",
-                &[&tasks],
-            )?
+            .query_one("SELECT count(*) FROM agent_task_queue WHERE id = ANY ($1) AND status = 'failed'", &[&tasks])?
             .get(0);
         client.batch_execute("ROLLBACK")?;
         ensure!(lost == 0, "{sql} failed {lost} tasks without their retries");
@@ -82,10 +77,7 @@ fn refused_runtime_registers_none(context: &Context) -> Result<()> {
             '{"daemon_id": "new", "runtimes": [{"type": "claude"}, {"type": "codex"}, {"type": "gemini"}]}')"#,
         "23514",
     )?;
-    ensure!(
-        before == digest(context, &database)?,
-        "something was registered"
-    );
+    ensure!(before == digest(context, &database)?, "something was registered");
     Ok(())
 }
 
@@ -125,8 +117,7 @@ fn agent_bound_while_its_runtime_is_deleted(context: &Context) -> Result<()> {
 fn users_status_change_during_a_verdict_stays(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &SWEEP)?;
     let (mut user, mut observer) = (database.connect()?, database.connect()?);
-    let of_docs =
-        "SELECT i.status, t.status FROM issue AS i JOIN agent_task_queue AS t ON t.issue_id = i.id
+    let of_docs = "SELECT i.status, t.status FROM issue AS i JOIN agent_task_queue AS t ON t.issue_id = i.id
                    WHERE i.title = 'docs'";
     user.batch_execute("BEGIN; UPDATE issue SET status = 'in_review' WHERE title = 'docs'")?;
     let mut sweeper = database.connect()?;

@@ -32,11 +32,7 @@ pub fn install(project: &Project, major: u32, packages: &[String]) -> Result<()>
         unpack(project, &[&headers], &target)?;
         packages.retain(|package| *package != headers);
     }
-    if packages.is_empty() {
-        Ok(())
-    } else {
-        root.install(&packages)
-    }
+    if packages.is_empty() { Ok(()) } else { root.install(&packages) }
 }
 
 /// Downloads packages and unpacks them below `target`: nothing is installed and no service is started. Rights are used
@@ -60,13 +56,7 @@ pub fn unpack(project: &Project, packages: &[&str], target: &Path) -> Result<()>
     for file in std::fs::read_dir(&folder)?.flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
         if packages.iter().any(|package| name.starts_with(package)) {
-            run_step(
-                &format!("unpacking {name}"),
-                Command::new("dpkg-deb")
-                    .arg("-x")
-                    .arg(file.path())
-                    .arg(target),
-            )?;
+            run_step(&format!("unpacking {name}"), Command::new("dpkg-deb").arg("-x").arg(file.path()).arg(target))?;
         }
     }
     std::fs::remove_dir_all(&folder)?;
@@ -103,30 +93,22 @@ impl Root {
 
     fn apt(&self, arguments: &[&str]) -> Command {
         let mut command = self.command("apt-get");
-        command
-            .args(["-o", "DPkg::Lock::Timeout=120", "-q"])
-            .args(arguments);
+        command.args(["-o", "DPkg::Lock::Timeout=120", "-q"]).args(arguments);
         command
     }
 
     fn install(&self, packages: &[String]) -> Result<()> {
         let mut command = self.apt(&["install", "-y", "--no-install-recommends", "--no-upgrade"]);
-        run_step(
-            &format!("installing {}", packages.join(", ")),
-            command.args(packages),
-        )?;
+        run_step(&format!("installing {}", packages.join(", ")), command.args(packages))?;
         Ok(())
     }
 
     /// apt announces an upgrade with the installed version in brackets.
     fn would_upgrade(&self, server: &str, package: &str) -> Result<bool> {
-        let output = Command::new("apt-get")
-            .args(["-s", "-q", "install", "--no-install-recommends", package])
-            .output()?;
+        let output =
+            Command::new("apt-get").args(["-s", "-q", "install", "--no-install-recommends", package]).output()?;
         let plan = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(plan
-            .lines()
-            .any(|line| line.starts_with(&format!("Inst {server} ["))))
+        Ok(plan.lines().any(|line| line.starts_with(&format!("Inst {server} ["))))
     }
 }
 
@@ -139,27 +121,17 @@ impl NoCluster<'_> {
     fn arrange(root: &Root) -> Result<NoCluster<'_>> {
         let common = vec!["postgresql-common".to_string()];
         root.install(&common)?;
-        let source: PathBuf =
-            std::env::temp_dir().join(format!("multica-createcluster-{}", std::process::id()));
+        let source: PathBuf = std::env::temp_dir().join(format!("multica-createcluster-{}", std::process::id()));
         std::fs::write(&source, "create_main_cluster = false\n")?;
         let copied = run_step(
             "keeping the server package from creating a cluster",
-            root.command("install")
-                .args(["-D", "-m", "644"])
-                .arg(&source)
-                .arg(DROP_IN),
+            root.command("install").args(["-D", "-m", "644"]).arg(&source).arg(DROP_IN),
         );
         std::fs::remove_file(&source)?;
         copied?;
         let guard = NoCluster { root };
         let heeded = Command::new("pg_conftool")
-            .args([
-                "/etc/postgresql-common/createcluster.conf",
-                "show",
-                "-b",
-                "-s",
-                "create_main_cluster",
-            ])
+            .args(["/etc/postgresql-common/createcluster.conf", "show", "-b", "-s", "create_main_cluster"])
             .output()?;
         if String::from_utf8_lossy(&heeded.stdout).trim() != "off" {
             bail!(

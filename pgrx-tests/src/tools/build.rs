@@ -11,13 +11,7 @@ use crate::console::run_step;
 use crate::project::Project;
 
 /// What is left out is neither tested here nor needed by a test, and would want more packages.
-const CONFIGURE: &[&str] = &[
-    "--disable-rpath",
-    "--without-icu",
-    "--without-readline",
-    "--without-zlib",
-    "CFLAGS=-O1",
-];
+const CONFIGURE: &[&str] = &["--disable-rpath", "--without-icu", "--without-readline", "--without-zlib", "CFLAGS=-O1"];
 
 /// The newest version also checks its own assertions, those on how an extension uses it among them.
 const ASSERTING: u32 = 18;
@@ -45,27 +39,20 @@ pub fn pg_config(project: &Project, major: u32) -> Option<PathBuf> {
 /// Compiles an unpacked source. Only what is finished gets the name that is looked for.
 pub fn build(project: &Project, major: u32, source: &Path) -> Result<()> {
     let mut configure = command(source, "./configure");
-    configure
-        .arg(format!("--prefix={PREFIX}"))
-        .args(options(major));
+    configure.arg(format!("--prefix={PREFIX}")).args(options(major));
     run_step(&format!("configuring Postgres {major}"), &mut configure)?;
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    run_step(
-        &format!("building Postgres {major} (once, some minutes)"),
-        make(source).arg(format!("--jobs={jobs}")),
-    )?;
+    run_step(&format!("building Postgres {major} (once, some minutes)"), make(source).arg(format!("--jobs={jobs}")))?;
     let root = home(project, major).with_extension("unfinished");
     if root.exists() {
         fs::remove_dir_all(&root)?;
     }
-    let folders = std::iter::once(source.to_path_buf())
-        .chain(CONTRIB.iter().map(|name| source.join("contrib").join(name)));
+    let folders =
+        std::iter::once(source.to_path_buf()).chain(CONTRIB.iter().map(|name| source.join("contrib").join(name)));
     for folder in folders {
         run_step(
             &format!("installing {}", folder.display()),
-            make(&folder)
-                .arg(format!("DESTDIR={}", root.display()))
-                .arg("install"),
+            make(&folder).arg(format!("DESTDIR={}", root.display())).arg("install"),
         )?;
     }
     let built = below(&root, Path::new(PREFIX));
@@ -102,14 +89,7 @@ fn make(folder: &Path) -> Command {
 fn command(folder: &Path, program: &str) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env("LD_RUN_PATH", LIBRARIES);
-    for inherited in [
-        "MAKEFLAGS",
-        "MAKELEVEL",
-        "CFLAGS",
-        "CPPFLAGS",
-        "LDFLAGS",
-        "DESTDIR",
-    ] {
+    for inherited in ["MAKEFLAGS", "MAKELEVEL", "CFLAGS", "CPPFLAGS", "LDFLAGS", "DESTDIR"] {
         command.env_remove(inherited);
     }
     command

@@ -28,10 +28,7 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     };
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(&project.work);
-    run_step(
-        &format!("installing cargo-pgrx {VERSION} (once, some minutes)"),
-        &mut command,
-    )?;
+    run_step(&format!("installing cargo-pgrx {VERSION} (once, some minutes)"), &mut command)?;
     if version(&installed).is_some() {
         return Ok(installed);
     }
@@ -63,16 +60,10 @@ fn private(project: &Project) -> PathBuf {
 
 /// Its default features only serve downloads of Postgres, and want OpenSSL's headers and pkg-config.
 fn arguments(project: &Project) -> Vec<String> {
-    let mut arguments: Vec<String> = [
-        "install",
-        "cargo-pgrx",
-        "--locked",
-        "--version",
-        VERSION,
-        "--no-default-features",
-    ]
-    .map(str::to_string)
-    .to_vec();
+    let mut arguments: Vec<String> =
+        ["install", "cargo-pgrx", "--locked", "--version", VERSION, "--no-default-features"]
+            .map(str::to_string)
+            .to_vec();
     if version(Path::new("cargo-pgrx")).is_some() {
         arguments.push("--root".into());
         arguments.push(private(project).display().to_string());
@@ -81,10 +72,7 @@ fn arguments(project: &Project) -> Vec<String> {
 }
 
 fn version(binary: &Path) -> Option<String> {
-    let output = Command::new(binary)
-        .args(["pgrx", "--version"])
-        .output()
-        .ok()?;
+    let output = Command::new(binary).args(["pgrx", "--version"]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.split_whitespace().last().map(str::to_string)
 }

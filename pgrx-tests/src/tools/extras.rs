@@ -14,17 +14,11 @@ use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 
 /// A program of a Debian package, which is installed where it is missing. `why` is what it is for.
-pub fn program(
-    project: &Project,
-    program: &'static str,
-    package: &str,
-    why: &'static str,
-) -> Result<&'static str> {
+pub fn program(project: &Project, program: &'static str, package: &str, why: &'static str) -> Result<&'static str> {
     if !answers(Command::new(program).arg("--version")) {
         announce(project, &[Missing::of_package(program, why, package)])?;
-        apt::install(project, 0, &[package.to_string()]).with_context(|| {
-            format!("{program} is needed (Debian and Ubuntu: package {package})")
-        })?;
+        apt::install(project, 0, &[package.to_string()])
+            .with_context(|| format!("{program} is needed (Debian and Ubuntu: package {package})"))?;
     }
     Ok(program)
 }
@@ -73,21 +67,14 @@ pub struct PgBouncer {
 pub fn pgbouncer(project: &Project) -> Result<PgBouncer> {
     for known in ["pgbouncer", "/usr/sbin/pgbouncer"] {
         if answers(Command::new(known).arg("--version")) {
-            return Ok(PgBouncer {
-                program: known.into(),
-                libraries: None,
-            });
+            return Ok(PgBouncer { program: known.into(), libraries: None });
         }
     }
     let packages = ["pgbouncer", "libc-ares2", "libevent-2.1-7"];
     let files = unpacked(project, "pgbouncer", &packages)?;
-    let libraries = entries(&files.join("usr/lib"))
-        .into_iter()
-        .find(|folder| folder.to_string_lossy().contains("linux-gnu"));
-    Ok(PgBouncer {
-        program: files.join("usr/sbin/pgbouncer"),
-        libraries,
-    })
+    let libraries =
+        entries(&files.join("usr/lib")).into_iter().find(|folder| folder.to_string_lossy().contains("linux-gnu"));
+    Ok(PgBouncer { program: files.join("usr/sbin/pgbouncer"), libraries })
 }
 
 /// A Python that has what `requirements` names, one for each `purpose`.
@@ -119,29 +106,16 @@ pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<P
         let why = "the Python environment is made with it";
         let venv = Missing::of_package("Python's module venv", why, package);
         announce(project, &[venv])?;
-        apt::install(project, 0, &[package.into()]).context(
-            "Python with its venv module is needed (Debian and Ubuntu: package python3-venv)",
-        )?;
+        apt::install(project, 0, &[package.into()])
+            .context("Python with its venv module is needed (Debian and Ubuntu: package python3-venv)")?;
         prepare()?;
     }
     let mut pip = Command::new(&program);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ])
-    .args(["--prefer-binary", "--retries", "5", "--requirement"])
-    .arg(requirements);
-    run_step(
-        &format!("installing Python packages for {purpose}"),
-        &mut pip,
-    )
-    .with_context(|| {
-        format!(
-            "{packages} cannot be had from the Python package index: is there a way to it from here?"
-        )
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(["--prefer-binary", "--retries", "5", "--requirement"])
+        .arg(requirements);
+    run_step(&format!("installing Python packages for {purpose}"), &mut pip).with_context(|| {
+        format!("{packages} cannot be had from the Python package index: is there a way to it from here?")
     })?;
     fs::write(stamp, wanted)?;
     Ok(program)
@@ -155,10 +129,7 @@ fn unpacked(project: &Project, name: &str, packages: &[&str]) -> Result<PathBuf>
         let unfinished = target.with_extension("unfinished");
         fs::create_dir_all(&unfinished)?;
         apt::unpack(project, packages, &unfinished).with_context(|| {
-            format!(
-                "{name} is needed; on Debian and Ubuntu run apt-get update, or install {}",
-                packages[0]
-            )
+            format!("{name} is needed; on Debian and Ubuntu run apt-get update, or install {}", packages[0])
         })?;
         fs::rename(unfinished, &target)?;
     }

@@ -17,11 +17,7 @@ pub struct Missing {
 
 impl Missing {
     /// Something that a Debian package has.
-    pub fn of_package(
-        what: impl Into<String>,
-        why: &'static str,
-        package: impl Into<String>,
-    ) -> Missing {
+    pub fn of_package(what: impl Into<String>, why: &'static str, package: impl Into<String>) -> Missing {
         let package = package.into();
         Missing {
             by_hand: format!("Debian and Ubuntu: package {package}"),
@@ -31,17 +27,8 @@ impl Missing {
     }
 
     /// Something that comes from elsewhere; `by_hand` is what a person types or does who installs it themselves.
-    pub fn by_hand(
-        what: impl Into<String>,
-        why: &'static str,
-        by_hand: impl Into<String>,
-    ) -> Missing {
-        Missing {
-            what: what.into(),
-            why,
-            by_hand: by_hand.into(),
-            package: None,
-        }
+    pub fn by_hand(what: impl Into<String>, why: &'static str, by_hand: impl Into<String>) -> Missing {
+        Missing { what: what.into(), why, by_hand: by_hand.into(), package: None }
     }
 }
 
@@ -57,21 +44,9 @@ pub fn announce(project: &Project, missing: &[Missing]) -> Result<()> {
         return Ok(());
     }
     if !project.may_install {
-        bail!(
-            "{}",
-            list(
-                "Missing on this machine, and --no-install is set. Please install and repeat:",
-                missing
-            )
-        );
+        bail!("{}", list("Missing on this machine, and --no-install is set. Please install and repeat:", missing));
     }
-    eprintln!(
-        "{}",
-        list(
-            "Missing on this machine, and installed now (--no-install refuses instead):",
-            missing
-        )
-    );
+    eprintln!("{}", list("Missing on this machine, and installed now (--no-install refuses instead):", missing));
     Ok(())
 }
 

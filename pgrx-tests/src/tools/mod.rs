@@ -87,18 +87,10 @@ fn missing(project: &Project, major: u32) -> Vec<Missing> {
         ));
     }
     if !has_libclang() {
-        list.push(Missing::of_package(
-            "libclang",
-            "pgrx reads the headers with it",
-            "libclang-dev",
-        ));
+        list.push(Missing::of_package("libclang", "pgrx reads the headers with it", "libclang-dev"));
     }
     if !answers(Command::new("cc").arg("--version")) {
-        list.push(Missing::of_package(
-            "a C compiler",
-            "the library is linked with it",
-            "build-essential",
-        ));
+        list.push(Missing::of_package("a C compiler", "the library is linked with it", "build-essential"));
     }
     list
 }
@@ -122,13 +114,8 @@ fn missing_to_build() -> impl Iterator<Item = Missing> {
 }
 
 fn advice(missing: &[Missing]) -> String {
-    let list = missing::list(
-        "Missing on this machine. Please install and repeat:",
-        missing,
-    );
-    format!(
-        "{list}\nA server in an unusual place is found through MULTICA_PG_CONFIG=/path/to/pg_config."
-    )
+    let list = missing::list("Missing on this machine. Please install and repeat:", missing);
+    format!("{list}\nA server in an unusual place is found through MULTICA_PG_CONFIG=/path/to/pg_config.")
 }
 
 /// Whether a probe runs and succeeds.
@@ -159,33 +146,18 @@ fn has_libclang() -> bool {
     .map(PathBuf::from)
     .collect();
     for versioned in entries(Path::new("/usr/lib")) {
-        if versioned
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("llvm"))
-        {
+        if versioned.file_name().is_some_and(|name| name.to_string_lossy().starts_with("llvm")) {
             folders.push(versioned.join("lib"));
         }
     }
-    folders
-        .iter()
-        .flat_map(|folder| entries(folder))
-        .any(|file| {
-            let name = file
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            (name.starts_with("libclang.") || name.starts_with("libclang-"))
-                && (name.contains(".so") || name.ends_with(".dylib"))
-                && !name.contains("cpp")
-        })
+    folders.iter().flat_map(|folder| entries(folder)).any(|file| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (name.starts_with("libclang.") || name.starts_with("libclang-"))
+            && (name.contains(".so") || name.ends_with(".dylib"))
+            && !name.contains("cpp")
+    })
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect()
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

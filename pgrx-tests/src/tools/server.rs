@@ -30,16 +30,12 @@ pub struct ServerFiles {
 impl ServerFiles {
     /// The installation to copy, from `MULTICA_PG_CONFIG`, the usual places, or built here.
     pub fn find(project: &Project, major: u32) -> Option<ServerFiles> {
-        let mut candidates: Vec<PathBuf> = std::env::var_os("MULTICA_PG_CONFIG")
-            .map(PathBuf::from)
-            .into_iter()
-            .collect();
+        let mut candidates: Vec<PathBuf> =
+            std::env::var_os("MULTICA_PG_CONFIG").map(PathBuf::from).into_iter().collect();
         candidates.extend([
             PathBuf::from(format!("/usr/lib/postgresql/{major}/bin/pg_config")),
             PathBuf::from(format!("/usr/pgsql-{major}/bin/pg_config")),
-            PathBuf::from(format!(
-                "/opt/homebrew/opt/postgresql@{major}/bin/pg_config"
-            )),
+            PathBuf::from(format!("/opt/homebrew/opt/postgresql@{major}/bin/pg_config")),
             PathBuf::from("pg_config"),
         ]);
         candidates.extend(build::pg_config(project, major));
@@ -69,15 +65,8 @@ impl ServerFiles {
             Ok(String::from_utf8(output.stdout)?.trim().to_string())
         };
         let version = ask("--version")?;
-        let number = version
-            .split_whitespace()
-            .nth(1)
-            .context("pg_config reports no version")?;
-        let major = number
-            .split(|c: char| !c.is_ascii_digit())
-            .next()
-            .unwrap_or_default()
-            .parse()?;
+        let number = version.split_whitespace().nth(1).context("pg_config reports no version")?;
+        let major = number.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().parse()?;
         Ok(ServerFiles {
             major,
             bindir: ask("--bindir")?.into(),

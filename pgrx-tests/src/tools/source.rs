@@ -38,9 +38,7 @@ pub fn missing(major: u32) -> Missing {
 /// Downloads and builds this major version.
 pub fn provide(project: &Project, major: u32) -> Result<()> {
     let Some((_, release)) = RELEASES.iter().find(|(known, _)| *known == major) else {
-        bail!(
-            "Postgres {major} is not on this machine, and no release of Debian to take it from is known"
-        );
+        bail!("Postgres {major} is not on this machine, and no release of Debian to take it from is known");
     };
     let folder = project.work.join(format!("source-{major}"));
     if folder.exists() {
@@ -63,19 +61,14 @@ struct Archive<'a> {
 impl Archive<'_> {
     fn describe<'a>(folder: &'a Path, release: &str) -> Result<Archive<'a>> {
         let list = folder.join("debian.sources");
-        let text = format!(
-            "Types: deb-src\nURIs: {}\nSuites: {release}\nComponents: main\nSigned-By: {KEYRING}\n",
-            mirror()?
-        );
+        let text =
+            format!("Types: deb-src\nURIs: {}\nSuites: {release}\nComponents: main\nSigned-By: {KEYRING}\n", mirror()?);
         fs::write(&list, text)?;
         for name in ["lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(name))?;
         }
         let archive = Archive { folder, list };
-        run_step(
-            &format!("looking what {release} has"),
-            archive.apt().arg("update"),
-        )?;
+        run_step(&format!("looking what {release} has"), archive.apt().arg("update"))?;
         Ok(archive)
     }
 
@@ -88,9 +81,7 @@ impl Archive<'_> {
             ("Dir::Etc::sourcelist", self.list.clone()),
             ("Dir::Etc::sourceparts", PathBuf::from("/dev/null")),
         ] {
-            command
-                .arg("-o")
-                .arg(format!("{option}={}", path.display()));
+            command.arg("-o").arg(format!("{option}={}", path.display()));
         }
         command.arg("-q").current_dir(self.folder);
         command
@@ -99,10 +90,7 @@ impl Archive<'_> {
     /// The unpacked source of a package. A mirror may list a release before it has its files; then it is the release
     /// before that one, which no list vouches for any more but its maintainer's signature.
     fn source(&self, project: &Project, package: &str) -> Result<PathBuf> {
-        let listed = self
-            .apt()
-            .args(["--print-uris", "source", package])
-            .output()?;
+        let listed = self.apt().args(["--print-uris", "source", package]).output()?;
         let files = Files::parse(&String::from_utf8_lossy(&listed.stdout))
             .with_context(|| format!("no source of {package} is listed"))?;
         let whole = run_step(
@@ -120,11 +108,7 @@ impl Archive<'_> {
         }
         for older in (1..=STEPS_BACK).filter_map(|back| files.earlier(back)) {
             let name = format!("downloading {package} {} instead", older.version());
-            if older
-                .uris
-                .iter()
-                .all(|uri| self.download(&name, uri).is_ok())
-            {
+            if older.uris.iter().all(|uri| self.download(&name, uri).is_ok()) {
                 return self.unpack(&["--require-valid-signature"]);
             }
         }
@@ -134,9 +118,7 @@ impl Archive<'_> {
     fn download(&self, name: &str, uri: &str) -> Result<()> {
         let file = uri.rsplit('/').next().unwrap_or(uri).replace("%2b", "+");
         let mut command = Command::new("/usr/lib/apt/apt-helper");
-        command
-            .args(["download-file", uri, &file])
-            .current_dir(self.folder);
+        command.args(["download-file", uri, &file]).current_dir(self.folder);
         run_step(&format!("{name}: {file}"), &mut command)?;
         Ok(())
     }
@@ -170,19 +152,13 @@ struct Files {
 impl Files {
     /// From the lines of `apt-get --print-uris`: the address in quotes, then name, size and checksum.
     fn parse(printed: &str) -> Option<Files> {
-        let uris: Vec<String> = printed
-            .lines()
-            .filter_map(|line| Some(line.strip_prefix('\'')?.split_once('\'')?.0.to_string()))
-            .collect();
+        let uris: Vec<String> =
+            printed.lines().filter_map(|line| Some(line.strip_prefix('\'')?.split_once('\'')?.0.to_string())).collect();
         let original = uris.iter().find(|uri| uri.contains(".orig.tar"))?;
         let (_, version) = original.rsplit_once('_')?;
         let (major, rest) = version.split_once('.')?;
         let (minor, _) = rest.split_once('.')?;
-        Some(Files {
-            major: major.parse().ok()?,
-            minor: minor.parse().ok()?,
-            uris,
-        })
+        Some(Files { major: major.parse().ok()?, minor: minor.parse().ok()?, uris })
     }
 
     fn version(&self) -> String {
@@ -191,16 +167,9 @@ impl Files {
 
     fn earlier(&self, back: u32) -> Option<Files> {
         let minor = self.minor.checked_sub(back)?;
-        let (ours, theirs) = (
-            format!("_{}", self.version()),
-            format!("_{}.{minor}", self.major),
-        );
+        let (ours, theirs) = (format!("_{}", self.version()), format!("_{}.{minor}", self.major));
         Some(Files {
-            uris: self
-                .uris
-                .iter()
-                .map(|uri| uri.replace(&ours, &theirs))
-                .collect(),
+            uris: self.uris.iter().map(|uri| uri.replace(&ours, &theirs)).collect(),
             major: self.major,
             minor,
         })
@@ -210,14 +179,7 @@ impl Files {
 /// The mirror that this machine takes Debian's packages from.
 fn mirror() -> Result<String> {
     let output = Command::new("apt-get")
-        .args([
-            "indextargets",
-            "--format",
-            "$(REPO_URI)",
-            "Created-By: Packages",
-            "Origin: Debian",
-            "Label: Debian",
-        ])
+        .args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian", "Label: Debian"])
         .output()
         .context("apt-get is not there")?;
     String::from_utf8_lossy(&output.stdout)

@@ -90,58 +90,26 @@ pub fn one(context: &Context, kind: Kind, file: &Path, accept: bool) -> Result<(
     let expected = folder.join("expected").join(format!("{name}.out"));
     if !expected.exists() {
         if !accept {
-            bail!(
-                "{} is missing; look at the output, then cargo verify --only {name} --accept",
-                expected.display()
-            );
+            bail!("{} is missing; look at the output, then cargo verify --only {name} --accept", expected.display());
         }
         fs::create_dir_all(folder.join("expected"))?;
         fs::write(&expected, "")?;
     }
-    let target = context
-        .project
-        .work
-        .join("output")
-        .join(kind.name())
-        .join(name);
+    let target = context.project.work.join("output").join(kind.name()).join(name);
     if target.exists() {
         fs::remove_dir_all(&target)?;
     }
     fs::create_dir_all(&target)?;
-    let mut command = context
-        .copy
-        .command(&context.copy.test_program(kind.program()));
-    command
-        .arg("--use-existing")
-        .arg(format!("--dbname={}", database.name));
-    command
-        .arg(format!("--host={}", cluster.socket_folder().display()))
-        .arg(format!("--port={PORT}"));
+    let mut command = context.copy.command(&context.copy.test_program(kind.program()));
+    command.arg("--use-existing").arg(format!("--dbname={}", database.name));
+    command.arg(format!("--host={}", cluster.socket_folder().display())).arg(format!("--port={PORT}"));
     command.arg(format!("--user={SUPERUSER}"));
-    command.arg(format!(
-        "--bindir={}",
-        context
-            .copy
-            .program("psql")
-            .parent()
-            .unwrap_or(folder)
-            .display()
-    ));
-    command
-        .arg(format!("--inputdir={}", folder.display()))
-        .arg(format!("--outputdir={}", target.display()));
-    command
-        .arg(name)
-        .env("PGISOLATIONTIMEOUT", "60")
-        .stdin(Stdio::null());
-    let output = command
-        .output()
-        .context("cannot run the server's test program")?;
+    command.arg(format!("--bindir={}", context.copy.program("psql").parent().unwrap_or(folder).display()));
+    command.arg(format!("--inputdir={}", folder.display())).arg(format!("--outputdir={}", target.display()));
+    command.arg(name).env("PGISOLATIONTIMEOUT", "60").stdin(Stdio::null());
+    let output = command.output().context("cannot run the server's test program")?;
     if accept {
-        fs::copy(
-            target.join("results").join(format!("{name}.out")),
-            &expected,
-        )?;
+        fs::copy(target.join("results").join(format!("{name}.out")), &expected)?;
         return Ok(());
     }
     if !output.status.success() {

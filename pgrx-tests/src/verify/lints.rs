@@ -35,15 +35,9 @@ pub fn add(trials: &mut Trials, project: &Project, major: u32) {
 }
 
 fn format(project: &Project) -> Result<()> {
-    let output = Command::new("cargo")
-        .args(["fmt", "--all", "--", "--check"])
-        .current_dir(&project.root)
-        .output()?;
+    let output = Command::new("cargo").args(["fmt", "--all", "--", "--check"]).current_dir(&project.root).output()?;
     if !output.status.success() {
-        bail!(
-            "run cargo fmt:\n{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+        bail!("run cargo fmt:\n{}", String::from_utf8_lossy(&output.stdout));
     }
     Ok(())
 }

@@ -74,9 +74,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     majors.sort_unstable();
     majors.dedup();
     if options.accept && majors != [MAJOR] {
-        bail!(
-            "--accept is for version {MAJOR}; what another one prints goes into a file NAME_1.out"
-        );
+        bail!("--accept is for version {MAJOR}; what another one prints goes into a file NAME_1.out");
     }
     let mut arguments = Arguments::default();
     arguments.filter.clone_from(&options.only);
@@ -84,23 +82,13 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     arguments.test_threads = Some(1);
     let mut trials = Trials::default();
     lints::add(&mut trials, project, majors[0]);
-    add_tests(
-        &mut trials,
-        project,
-        &majors,
-        options.backlog,
-        options.accept,
-    )?;
+    add_tests(&mut trials, project, &majors, options.backlog, options.accept)?;
     let conclusion = trials.run(&arguments);
     if !options.list {
         close(options, started, &conclusion);
     }
     let ran = options.list || conclusion.num_passed > 0;
-    Ok(if ran && !conclusion.has_failed() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if ran && !conclusion.has_failed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the tests of the home version, with the arguments that every Rust test takes.
@@ -113,16 +101,8 @@ pub fn test(project: &Project) -> Result<ExitCode> {
 }
 
 /// Every test of each version, and an upgrade from each version to the next.
-fn add_tests(
-    trials: &mut Trials,
-    project: &Project,
-    majors: &[u32],
-    backlog: usize,
-    accept: bool,
-) -> Result<()> {
-    let setups = majors
-        .iter()
-        .map(|major| Arc::new(Setup::new(project, *major, backlog)));
+fn add_tests(trials: &mut Trials, project: &Project, majors: &[u32], backlog: usize, accept: bool) -> Result<()> {
+    let setups = majors.iter().map(|major| Arc::new(Setup::new(project, *major, backlog)));
     let setups: Vec<Arc<Setup>> = setups.collect();
     for setup in &setups {
         let prefix = match setup.major {
@@ -170,8 +150,5 @@ fn close(options: &Options, started: Instant, conclusion: &Conclusion) {
         println!("\nNo test has {only:?} in its name.");
     }
     println!("\n{:.0} s in all", started.elapsed().as_secs_f64());
-    println!(
-        "{} passed, {} failed",
-        conclusion.num_passed, conclusion.num_failed
-    );
+    println!("{} passed, {} failed", conclusion.num_passed, conclusion.num_failed);
 }

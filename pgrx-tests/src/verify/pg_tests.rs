@@ -30,9 +30,8 @@ fn collect(folder: &Path, names: &mut Vec<String>) -> Result<()> {
         }
         let text = fs::read_to_string(&path)?;
         for rest in text.split("#[pg_test]").skip(1) {
-            let (_, rest) = rest
-                .split_once("fn ")
-                .with_context(|| format!("{} has a test that is no function", path.display()))?;
+            let (_, rest) =
+                rest.split_once("fn ").with_context(|| format!("{} has a test that is no function", path.display()))?;
             names.push(rest.split('(').next().unwrap_or(rest).to_string());
         }
     }
@@ -53,10 +52,7 @@ impl TestFunctions {
         let rows = client.query(LIST, &[])?;
         let built: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let listed = list(project)?;
-        ensure!(
-            built == listed,
-            "the sources list other test functions than the build has: {listed:?}, {built:?}"
-        );
+        ensure!(built == listed, "the sources list other test functions than the build has: {listed:?}, {built:?}");
         Ok(TestFunctions { cluster })
     }
 

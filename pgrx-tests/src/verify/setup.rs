@@ -26,13 +26,7 @@ pub struct Setup {
 impl Setup {
     /// Sets nothing up yet.
     pub fn new(project: &Project, major: u32, backlog: usize) -> Setup {
-        Setup {
-            major,
-            project: project.clone(),
-            backlog,
-            context: Once::default(),
-            functions: Once::default(),
-        }
+        Setup { major, project: project.clone(), backlog, context: Once::default(), functions: Once::default() }
     }
 
     /// Builds the extension as it is shipped.
@@ -46,8 +40,7 @@ impl Setup {
 
     /// Builds the extension with its test functions, and starts a cluster for them.
     pub fn make_functions(&self) -> Result<Ready> {
-        self.functions
-            .make(|| TestFunctions::install(&self.project, &self.install(Variant::PgTest)?))
+        self.functions.make(|| TestFunctions::install(&self.project, &self.install(Variant::PgTest)?))
     }
 
     /// What suites are given.
@@ -77,10 +70,7 @@ struct Once<T> {
 
 impl<T> Default for Once<T> {
     fn default() -> Once<T> {
-        Once {
-            making: Mutex::new(()),
-            value: OnceLock::new(),
-        }
+        Once { making: Mutex::new(()), value: OnceLock::new() }
     }
 }
 
@@ -89,9 +79,7 @@ impl<T> Once<T> {
     fn make(&self, make: impl FnOnce() -> Result<T>) -> Result<Ready> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let mut failure = None;
-        let value = self
-            .value
-            .get_or_init(|| make().map_err(|error| failure = Some(error)).ok());
+        let value = self.value.get_or_init(|| make().map_err(|error| failure = Some(error)).ok());
         match (value, failure) {
             (Some(_), _) => Ok(Ready::Yes),
             (None, None) => Ok(Ready::Failed),
@@ -100,9 +88,6 @@ impl<T> Once<T> {
     }
 
     fn get(&self) -> Result<&T> {
-        self.value
-            .get()
-            .and_then(Option::as_ref)
-            .context("what this test needs has not been set up")
+        self.value.get().and_then(Option::as_ref).context("what this test needs has not been set up")
     }
 }

@@ -45,8 +45,7 @@ impl Trials {
             result.map(|()| Completion::Completed)
         };
         // The alternate form prints all causes; the debug form would add a backtrace of the harness.
-        let outcome =
-            move || timed_test().map_err(|error: anyhow::Error| format!("{error:#}").into());
+        let outcome = move || timed_test().map_err(|error: anyhow::Error| format!("{error:#}").into());
         self.all.push(Trial::ignorable_test(name, outcome));
     }
 

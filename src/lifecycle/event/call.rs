@@ -25,10 +25,7 @@ pub struct Call {
 /// records none.
 pub fn call<T, F: FnOnce(&mut Call) -> Result<T>>(work: F) -> T {
     entry_named(std::any::type_name::<F>(), || {
-        let mut call = Call {
-            now: OnceCell::new(),
-            events: Events::new(None),
-        };
+        let mut call = Call { now: OnceCell::new(), events: Events::new(None) };
         let value = work(&mut call)?;
         call.record();
         Ok(value)
@@ -37,10 +34,7 @@ pub fn call<T, F: FnOnce(&mut Call) -> Result<T>>(work: F) -> T {
 
 /// Runs a sweep that began at `now`. Its events carry its id.
 pub fn sweep<R>(id: Uuid, now: TimestampWithTimeZone, work: impl FnOnce(&mut Call) -> R) -> R {
-    let call = Call {
-        now: OnceCell::from(now),
-        events: Events::new(Some(id)),
-    };
+    let call = Call { now: OnceCell::from(now), events: Events::new(Some(id)) };
     call.finish(work)
 }
 
@@ -60,10 +54,7 @@ impl Call {
     /// Runs a part of the call that records its own events, before what the call has announced: rows that are written in a
     /// subtransaction are rolled back together with their events.
     pub fn part<R>(&self, work: impl FnOnce(&mut Self) -> R) -> R {
-        let part = Self {
-            now: OnceCell::from(self.now()),
-            events: self.events.none_yet(),
-        };
+        let part = Self { now: OnceCell::from(self.now()), events: self.events.none_yet() };
         part.finish(work)
     }
 
@@ -120,15 +111,13 @@ impl Call {
     /// A task has failed; `retry` repeats it.
     pub fn task_failed(&mut self, task: &TaskSnapshot, retry: Option<Uuid>) {
         let detail = task.failure(retry);
-        self.events
-            .describe(EventType::TaskFailed, task, Some(detail));
+        self.events.describe(EventType::TaskFailed, task, Some(detail));
     }
 
     /// A turn of a chat has ended. Its text is the application's to add.
     pub fn turn_done(&mut self, task: &TaskSnapshot) {
         let detail = EventDetail::Content { content: "" };
-        self.events
-            .describe(EventType::TurnDone, task, Some(detail));
+        self.events.describe(EventType::TurnDone, task, Some(detail));
     }
 
     /// Something happened to runtimes, given as workspace and runtime: one event per workspace.

@@ -24,7 +24,8 @@ static LOCK_STATE: Statement = Statement::volatile(sql!("lifecycle/event/lock_st
 static MARK: Statement = Statement::volatile(sql!("lifecycle/event/mark.sql"));
 
 /// The statement by which the log restarts, for the list that install returns.
-const BEGIN_ANEW_SHORTLY: &str = "SELECT setval('multica_event_log_id_seq', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
+const BEGIN_ANEW_SHORTLY: &str =
+    "SELECT setval('multica_event_log_id_seq', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
 
 /// More ids than this are not drawn between two looks: the log has restarted, which may have been rolled back.
 const LEAP: i64 = 1 << 32;
@@ -115,10 +116,7 @@ impl Log {
         let problem = self.problem.filter(|problem| problem.is_break())?;
         Some(match &self.subscriptions {
             None => problem.says().into(),
-            Some(names) => format!(
-                "{}, and subscription {names} writes into it",
-                problem.says()
-            ),
+            Some(names) => format!("{}, and subscription {names} writes into it", problem.says()),
         })
     }
 
@@ -190,10 +188,7 @@ fn refuse_where_fed(log: &Log) -> Result<()> {
     Err(Error::state(
         Word::LogReplicated,
         format!("subscription {names} writes into the event log"),
-        format!(
-            "The publisher would generate the same ids again: {}.",
-            problem.says()
-        ),
+        format!("The publisher would generate the same ids again: {}.", problem.says()),
         format!(
             "Record and read events on the publisher. Once this server takes the publisher's place, run ALTER SUBSCRIPTION {names} DISABLE;"
         ),
@@ -237,9 +232,7 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
         return Ok(None);
     }
     if let Some(names) = log.subscriptions {
-        return Ok(Some(Repair::IsFed(format!(
-            "ALTER SUBSCRIPTION {names} DISABLE"
-        ))));
+        return Ok(Some(Repair::IsFed(format!("ALTER SUBSCRIPTION {names} DISABLE"))));
     }
     if !dry_run {
         begin_anew()?;
@@ -258,12 +251,7 @@ fn begin_anew() -> Result<()> {
     }
     refuse_where_fed(&log)?;
     refuse_at_the_end(&log)?;
-    BEGIN_ANEW.run(&[
-        arg(log.last_id),
-        arg(log.trimmed_to),
-        arg(log.highest_id),
-        arg(log.here),
-    ]);
+    BEGIN_ANEW.run(&[arg(log.last_id), arg(log.trimmed_to), arg(log.highest_id), arg(log.here)]);
     MET.set(None);
     // SAFETY: something was written just now, so that the transaction has a number.
     MENDED_IN.set(unsafe { pg_sys::GetTopTransactionIdIfAny() });

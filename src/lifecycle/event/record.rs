@@ -80,10 +80,7 @@ struct Entry {
 impl Events {
     /// None yet; all will carry the id of the sweep that made them, if there is one.
     pub fn new(sweep: Option<Uuid>) -> Self {
-        Self {
-            sweep,
-            all: Vec::new(),
-        }
+        Self { sweep, all: Vec::new() }
     }
 
     /// None yet, of the same sweep.
@@ -125,10 +122,7 @@ impl Events {
     pub fn runtimes(&mut self, action: &str, runtimes: impl IntoIterator<Item = (Uuid, Uuid)>) {
         let mut by_workspace: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
         for (workspace, runtime) in runtimes {
-            by_workspace
-                .entry(workspace)
-                .or_default()
-                .push(runtime.to_string());
+            by_workspace.entry(workspace).or_default().push(runtime.to_string());
         }
         for (workspace, ids) in by_workspace {
             let detail = json!({ "action": action, "runtime_ids": ids });
@@ -146,15 +140,8 @@ impl Events {
         let kinds: Vec<&str> = events.iter().map(|event| event.kind.text()).collect();
         let subjects: Vec<Option<Uuid>> = events.iter().map(|event| event.subject).collect();
         let workspaces: Vec<Option<Uuid>> = events.iter().map(|event| event.workspace).collect();
-        let details: Vec<Option<&str>> =
-            events.iter().map(|event| event.detail.as_deref()).collect();
-        RECORD.run(&[
-            arg(now),
-            arg(kinds),
-            arg(subjects),
-            arg(workspaces),
-            arg(details),
-        ]);
+        let details: Vec<Option<&str>> = events.iter().map(|event| event.detail.as_deref()).collect();
+        RECORD.run(&[arg(now), arg(kinds), arg(subjects), arg(workspaces), arg(details)]);
     }
 }
 

@@ -84,11 +84,7 @@ impl TaskSnapshot {
             arg(of(|task| task.agent_id)),
         ];
         let workspaces = WORKSPACES.rows(&places, |row| row.get(1));
-        tasks
-            .into_iter()
-            .zip(workspaces)
-            .map(|(task, workspace)| task.within(workspace))
-            .collect()
+        tasks.into_iter().zip(workspaces).map(|(task, workspace)| task.within(workspace)).collect()
     }
 
     /// Reads the rows of a statement that returns tasks; the columns are found once, at its first row.
@@ -140,10 +136,7 @@ impl TaskSnapshot {
     /// The same task, whose events contain its context if it has one, which is looked up then: as text it may be larger than a list
     /// of texts can be, or too deep to be read again.
     pub fn with_context(self, has_context: bool) -> Self {
-        Self {
-            has_context,
-            ..self
-        }
+        Self { has_context, ..self }
     }
 
     /// Id of the task.
@@ -197,11 +190,7 @@ impl TaskSnapshot {
 
     /// The object that an event of it carries.
     pub(super) fn payload(&self, more: Option<EventDetail>, sweep: Option<Uuid>) -> String {
-        let payload = Payload {
-            task: self,
-            more,
-            sweep_id: sweep.map(as_id),
-        };
+        let payload = Payload { task: self, more, sweep_id: sweep.map(as_id) };
         serde_json::to_string(&payload).expect("text, numbers and ids are JSON")
     }
 }

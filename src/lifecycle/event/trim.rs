@@ -9,8 +9,7 @@ use crate::lifecycle::writer::Writer;
 use crate::postgres::statement::{Statement, arg};
 use crate::settings;
 
-static CAN_LEAVE_BEHIND: Statement =
-    Statement::stable(sql!("lifecycle/event/can_leave_behind.sql"));
+static CAN_LEAVE_BEHIND: Statement = Statement::stable(sql!("lifecycle/event/can_leave_behind.sql"));
 static DUE: Statement = Statement::volatile(sql!("lifecycle/event/due.sql"));
 static TRIM: Statement = Statement::volatile(sql!("lifecycle/event/trim.sql"));
 static FORGET_REFUSED: Statement = Statement::volatile(sql!("lifecycle/event/forget_refused.sql"));
@@ -42,9 +41,7 @@ pub fn trim(now: TimestampWithTimeZone, limit: i64, writer: &mut Writer) -> bool
         .rows(&ids, |piece| {
             // From here on no runtime or task is to blame for an error.
             rows_in_work::clear();
-            let gone: i64 = TRIM
-                .row(&[arg(piece.to_vec())], |row| row.must(1))
-                .unwrap_or_default();
+            let gone: i64 = TRIM.row(&[arg(piece.to_vec())], |row| row.must(1)).unwrap_or_default();
             if was_refused {
                 FORGET_REFUSED.run(&[]);
             }

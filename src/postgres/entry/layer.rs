@@ -44,10 +44,7 @@ impl Layer {
     pub fn of(body: &'static str) -> Self {
         // SAFETY: only looks.
         let user = unsafe { pg_sys::GetUserId() };
-        Self {
-            call: Some(Call { body, user }),
-            ..Self::default()
-        }
+        Self { call: Some(Call { body, user }), ..Self::default() }
     }
 
     /// Runs `work` below this layer.
@@ -77,8 +74,7 @@ impl Layer {
         newest_first.into_iter().find(|slot| {
             let fields = slot.take();
             let found = fields.as_ref().is_some_and(|fields| {
-                fields.message() == caught.message()
-                    && fields.detail().as_deref() == caught.detail()
+                fields.message() == caught.message() && fields.detail().as_deref() == caught.detail()
             });
             slot.set(fields);
             found
@@ -89,14 +85,10 @@ impl Layer {
     fn all() -> impl Iterator<Item = &'static Self> {
         // SAFETY: whatever is on the stack of contexts is alive, and only this module pushes contexts that call `see`.
         unsafe {
-            let contexts = std::iter::successors(pg_sys::error_context_stack.as_ref(), |context| {
-                context.previous.as_ref()
-            });
+            let contexts =
+                std::iter::successors(pg_sys::error_context_stack.as_ref(), |context| context.previous.as_ref());
             contexts
-                .filter(|it| {
-                    it.callback
-                        .is_some_and(|it| it as usize == see as *const () as usize)
-                })
+                .filter(|it| it.callback.is_some_and(|it| it as usize == see as *const () as usize))
                 .map(|it| &*it.arg.cast::<Self>())
         }
     }
@@ -159,25 +151,17 @@ impl Drop for Fields {
 
 impl Fields {
     /// The fields of an error of our own; `name` goes where Postgres puts the name of a constraint.
-    pub fn new(
-        code: i32,
-        message: &str,
-        detail: Option<&str>,
-        hint: Option<&str>,
-        name: Option<&CStr>,
-    ) -> Self {
+    pub fn new(code: i32, message: &str, detail: Option<&str>, hint: Option<&str>, name: Option<&CStr>) -> Self {
         // SAFETY: zero is a value of every field.
         unsafe {
             let size = size_of::<pg_sys::ErrorData>();
-            let data: *mut pg_sys::ErrorData =
-                pg_sys::MemoryContextAllocZero(pg_sys::TopMemoryContext, size).cast();
+            let data: *mut pg_sys::ErrorData = pg_sys::MemoryContextAllocZero(pg_sys::TopMemoryContext, size).cast();
             (*data).sqlerrcode = code;
             (*data).message = copy(message);
             (*data).detail = detail.map_or(null_mut(), copy);
             (*data).hint = hint.map_or(null_mut(), copy);
-            (*data).constraint_name = name.map_or(null_mut(), |name| {
-                pg_sys::MemoryContextStrdup(pg_sys::TopMemoryContext, name.as_ptr())
-            });
+            (*data).constraint_name =
+                name.map_or(null_mut(), |name| pg_sys::MemoryContextStrdup(pg_sys::TopMemoryContext, name.as_ptr()));
             Self(data)
         }
     }

@@ -44,9 +44,7 @@ pub fn catch<R>(work: impl FnOnce() -> R) -> std::result::Result<R, Caught> {
 }
 
 fn caught_in<R>(layer: &Layer, work: impl FnOnce() -> R) -> std::result::Result<R, Caught> {
-    layer
-        .around(work)
-        .map_err(|payload| Caught::new(payload, layer))
+    layer.around(work).map_err(|payload| Caught::new(payload, layer))
 }
 
 /// An error on its way out of Rust code, with all its fields.
@@ -61,10 +59,7 @@ unsafe impl Send for Caught {}
 
 impl From<Error> for Caught {
     fn from(error: Error) -> Self {
-        Self {
-            fields: error.into(),
-            reported: None,
-        }
+        Self { fields: error.into(), reported: None }
     }
 }
 
@@ -79,20 +74,15 @@ impl Caught {
             Err(other) => other,
         };
         // pgrx names the kinds of payload in its own handlers only.
-        let caught = PgTryBuilder::new(AssertUnwindSafe(|| -> CaughtError {
-            resume_unwind(payload)
-        }))
-        .catch_others(|caught| caught)
-        .execute();
+        let caught = PgTryBuilder::new(AssertUnwindSafe(|| -> CaughtError { resume_unwind(payload) }))
+            .catch_others(|caught| caught)
+            .execute();
         match caught {
             CaughtError::PostgresError(report) => Self {
                 fields: layer.take(&report).unwrap_or_else(|| reported(&report)),
                 reported: Some(Box::new(CaughtError::PostgresError(report))),
             },
-            CaughtError::ErrorReport(report) => Self {
-                fields: reported(&report),
-                reported: None,
-            },
+            CaughtError::ErrorReport(report) => Self { fields: reported(&report), reported: None },
             CaughtError::RustPanic { ereport, payload } => {
                 if payload.is::<Error>() || payload.is::<Self>() {
                     return Self::new(payload, layer);
@@ -102,10 +92,7 @@ impl Caught {
                 let place = format!("{}:{}", ereport.file(), ereport.line_number());
                 let backtrace = ereport.backtrace().map(ToString::to_string);
                 fields.set_detail_log(&format!("{place}\n{}", backtrace.unwrap_or_default()));
-                Self {
-                    fields,
-                    reported: None,
-                }
+                Self { fields, reported: None }
             }
         }
     }
@@ -125,11 +112,7 @@ impl Caught {
     fn report(self) -> ! {
         let payload: Box<dyn std::any::Any + Send> = match self.reported {
             Some(caught) => caught,
-            None => Box::new(ErrorReport::new(
-                self.fields.code().into(),
-                self.fields.message(),
-                "multica",
-            )),
+            None => Box::new(ErrorReport::new(self.fields.code().into(), self.fields.message(), "multica")),
         };
         raise::put_back_later(self.fields);
         resume_unwind(payload)
@@ -137,13 +120,7 @@ impl Caught {
 }
 
 fn reported(report: &ErrorReportWithLevel) -> Fields {
-    Fields::new(
-        report.sql_error_code() as i32,
-        report.message(),
-        report.detail(),
-        report.hint(),
-        None,
-    )
+    Fields::new(report.sql_error_code() as i32, report.message(), report.detail(), report.hint(), None)
 }
 
 /// An error that unwinds is none for the panic hook: pgrx's keeps a backtrace of it, and puts that before the client. To be
@@ -162,12 +139,6 @@ impl From<Error> for Fields {
     fn from(error: Error) -> Self {
         let (detail, hint) = error.detail_and_hint();
         let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        Self::new(
-            error.code() as i32,
-            &error.to_string(),
-            given(detail),
-            given(hint),
-            error.word().map(Word::text),
-        )
+        Self::new(error.code() as i32, &error.to_string(), given(detail), given(hint), error.word().map(Word::text))
     }
 }

@@ -11,9 +11,7 @@ use crate::postgres::entry::{PRIVILEGES, add_hint, function_of_caller};
 /// Adds what a user can do about two errors of Postgres that have a remedy here: missing tables, and a privilege that the
 /// statement itself lacks. All others pass unchanged, those that a trigger raises included.
 pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
-    let CaughtError::PostgresError(ref error) = caught else {
-        caught.rethrow()
-    };
+    let CaughtError::PostgresError(ref error) = caught else { caught.rethrow() };
     if let Some(hidden) = hidden::error_of(error) {
         hidden.raise();
     }
@@ -35,8 +33,7 @@ pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
             if error.hint().is_none() && error.file().ends_with(PRIVILEGES) =>
         {
-            let hint = function_of_caller()
-                .map_or_else(|| capability::HINT_FOR_OWNER.into(), capability::hint);
+            let hint = function_of_caller().map_or_else(|| capability::HINT_FOR_OWNER.into(), capability::hint);
             add_hint(error, Some(statement), &hint);
             caught.rethrow()
         }
@@ -46,9 +43,7 @@ pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
 
 /// Adds a hint to an error of a name that is not found; all others pass unchanged.
 pub fn name_not_found(caught: CaughtError, hint: Option<&str>) -> ! {
-    let CaughtError::PostgresError(ref error) = caught else {
-        caught.rethrow()
-    };
+    let CaughtError::PostgresError(ref error) = caught else { caught.rethrow() };
     let is_name = matches!(
         error.sql_error_code(),
         PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION
@@ -56,9 +51,7 @@ pub fn name_not_found(caught: CaughtError, hint: Option<&str>) -> ! {
             | PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT
             | PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME
     );
-    let Some(hint) = hint.filter(|_| is_name) else {
-        caught.rethrow()
-    };
+    let Some(hint) = hint.filter(|_| is_name) else { caught.rethrow() };
     let hints: Vec<&str> = error.hint().into_iter().chain([hint]).collect();
     add_hint(error, None, &hints.join(" "));
     caught.rethrow()

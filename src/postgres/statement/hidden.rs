@@ -31,29 +31,12 @@ type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> boo
 
 // Postgres' own, which call nothing that can raise an error; the bindings lack those of 14 and 15.
 unsafe extern "C-unwind" {
-    #[cfg_attr(
-        any(feature = "pg14", feature = "pg15"),
-        link_name = "query_tree_walker"
-    )]
-    #[cfg_attr(
-        not(any(feature = "pg14", feature = "pg15")),
-        link_name = "query_tree_walker_impl"
-    )]
-    fn walk_query(
-        query: *mut pg_sys::Query,
-        walker: Walker,
-        found: *mut c_void,
-        flags: c_int,
-    ) -> bool;
+    #[cfg_attr(any(feature = "pg14", feature = "pg15"), link_name = "query_tree_walker")]
+    #[cfg_attr(not(any(feature = "pg14", feature = "pg15")), link_name = "query_tree_walker_impl")]
+    fn walk_query(query: *mut pg_sys::Query, walker: Walker, found: *mut c_void, flags: c_int) -> bool;
 
-    #[cfg_attr(
-        any(feature = "pg14", feature = "pg15"),
-        link_name = "expression_tree_walker"
-    )]
-    #[cfg_attr(
-        not(any(feature = "pg14", feature = "pg15")),
-        link_name = "expression_tree_walker_impl"
-    )]
+    #[cfg_attr(any(feature = "pg14", feature = "pg15"), link_name = "expression_tree_walker")]
+    #[cfg_attr(not(any(feature = "pg14", feature = "pg15")), link_name = "expression_tree_walker_impl")]
     fn walk_expression(node: *mut pg_sys::Node, walker: Walker, found: *mut c_void) -> bool;
 }
 
@@ -77,11 +60,8 @@ pub unsafe fn refuse(query: *mut pg_sys::Query) {
         for filtered in found {
             let entry = &mut *filtered.entry;
             let is_asked = CStr::from_ptr((*entry.eref).aliasname).to_bytes() == ASKED;
-            entry.securityQuals = if is_asked {
-                filtered.policies
-            } else {
-                with_alternative(entry, filtered.number, filtered.policies)
-            };
+            entry.securityQuals =
+                if is_asked { filtered.policies } else { with_alternative(entry, filtered.number, filtered.policies) };
         }
     }
 }
@@ -101,11 +81,7 @@ unsafe extern "C-unwind" fn take(node: *mut pg_sys::Node, found: *mut c_void) ->
         for (entry, number) in entries.iter_ptr().zip(1..) {
             let policies = std::mem::replace(&mut (*entry).securityQuals, std::ptr::null_mut());
             if !policies.is_null() {
-                all.push(Filtered {
-                    entry,
-                    number,
-                    policies,
-                });
+                all.push(Filtered { entry, number, policies });
             }
         }
         // Rows that are written are checked against policies too.

@@ -30,10 +30,7 @@ pub struct Arg {
 
 /// Binds a value; `Option::None` binds NULL of the value's type.
 pub fn arg<T: IntoDatum>(value: T) -> Arg {
-    Arg {
-        oid: T::type_oid(),
-        datum: value.into_datum(),
-    }
+    Arg { oid: T::type_oid(), datum: value.into_datum() }
 }
 
 impl Arg {
@@ -68,9 +65,7 @@ pub fn script(sql: &str, hint: Option<&str>) {
         }
         pg_sys::SPI_finish();
     });
-    PgTryBuilder::new(work)
-        .catch_others(|caught| explain::name_not_found(caught, hint))
-        .execute();
+    PgTryBuilder::new(work).catch_others(|caught| explain::name_not_found(caught, hint)).execute();
 }
 
 impl Statement {
@@ -79,11 +74,7 @@ impl Statement {
         Self {
             sql: text::statement(file),
             is_stable: true,
-            rules: Rules {
-                settings: &Settings::NO_WHOLE_TABLE,
-                indexes: IndexFilter::All,
-                of_visible_rows: false,
-            },
+            rules: Rules { settings: &Settings::NO_WHOLE_TABLE, indexes: IndexFilter::All, of_visible_rows: false },
         }
     }
 
@@ -92,11 +83,7 @@ impl Statement {
         Self {
             sql: text::statement(file),
             is_stable: false,
-            rules: Rules {
-                settings: &Settings::NO_WHOLE_TABLE,
-                indexes: IndexFilter::All,
-                of_visible_rows: false,
-            },
+            rules: Rules { settings: &Settings::NO_WHOLE_TABLE, indexes: IndexFilter::All, of_visible_rows: false },
         }
     }
 
@@ -126,33 +113,23 @@ impl Statement {
     /// The same statement where it writes rows of one table whose ids are given: each is locked when its turn comes, and the
     /// turn is that of its id.
     pub const fn in_id_order(self) -> Self {
-        self.with_settings(&Settings::INDEX_SCAN)
-            .with_indexes(IndexFilter::PrimaryKeyFirst)
+        self.with_settings(&Settings::INDEX_SCAN).with_indexes(IndexFilter::PrimaryKeyFirst)
     }
 
     /// The same statement where it is about the rows that are asked for, each for itself: one that row-level security hides
     /// from the caller is unknown to them. Any other statement raises 55000 when it meets a hidden row.
     pub const fn of_visible_rows(self) -> Self {
-        let rules = Rules {
-            of_visible_rows: true,
-            ..self.rules
-        };
+        let rules = Rules { of_visible_rows: true, ..self.rules };
         Self { rules, ..self }
     }
 
     const fn with_settings(self, settings: &'static Settings) -> Self {
-        let rules = Rules {
-            settings,
-            ..self.rules
-        };
+        let rules = Rules { settings, ..self.rules };
         Self { rules, ..self }
     }
 
     const fn with_indexes(self, indexes: IndexFilter) -> Self {
-        let rules = Rules {
-            indexes,
-            ..self.rules
-        };
+        let rules = Rules { indexes, ..self.rules };
         Self { rules, ..self }
     }
 
@@ -173,22 +150,13 @@ impl Statement {
             (0..processed as usize)
                 .map(|at| unsafe {
                     let tuple = *(*table).vals.add(at);
-                    decode(&Row {
-                        tuple,
-                        desc: (*table).tupdesc,
-                        caller_context,
-                        table: PhantomData,
-                    })
+                    decode(&Row { tuple, desc: (*table).tupdesc, caller_context, table: PhantomData })
                 })
                 .collect()
         })
     }
 
-    fn execute<R>(
-        &self,
-        args: &[Arg],
-        mut finish: impl FnMut(u64, *mut pg_sys::SPITupleTable) -> R,
-    ) -> R {
+    fn execute<R>(&self, args: &[Arg], mut finish: impl FnMut(u64, *mut pg_sys::SPITupleTable) -> R) -> R {
         // Only a parse shows that a table is missing; later the same error comes from a trigger of a user.
         let parses = AtomicBool::new(true);
         let work = AssertUnwindSafe(|| unsafe {
@@ -198,17 +166,11 @@ impl Statement {
             let _run = Run::of(self.sql, self.rules);
             let plan = plan::of(self, args);
             parses.store(false, Ordering::Relaxed);
-            let mut values: Vec<pg_sys::Datum> = args
-                .iter()
-                .map(|arg| arg.datum.unwrap_or(pg_sys::Datum::null()))
-                .collect();
-            let nulls: Vec<std::ffi::c_char> = args
-                .iter()
-                .map(|arg| if arg.datum.is_some() { b' ' } else { b'n' } as std::ffi::c_char)
-                .collect();
-            let code = plan::with_kept_plans(|| {
-                self.execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr())
-            });
+            let mut values: Vec<pg_sys::Datum> =
+                args.iter().map(|arg| arg.datum.unwrap_or(pg_sys::Datum::null())).collect();
+            let nulls: Vec<std::ffi::c_char> =
+                args.iter().map(|arg| if arg.datum.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
+            let code = plan::with_kept_plans(|| self.execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr()));
             plan::assert_pinned(plan);
             if code < 0 {
                 error!("SPI could not run a statement: code {code}");
@@ -235,9 +197,7 @@ impl Statement {
             if !self.is_stable && pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 {
                 let latest = pg_sys::GetLatestSnapshot();
                 let crosscheck = pg_sys::GetTransactionSnapshot();
-                return pg_sys::SPI_execute_snapshot(
-                    plan, values, nulls, latest, crosscheck, false, true, 0,
-                );
+                return pg_sys::SPI_execute_snapshot(plan, values, nulls, latest, crosscheck, false, true, 0);
             }
             pg_sys::SPI_execute_plan(plan, values, nulls, self.is_stable, 0)
         }

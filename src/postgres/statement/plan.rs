@@ -82,14 +82,10 @@ pub unsafe fn assert_pinned(plan: pg_sys::SPIPlanPtr) {
         return;
     }
     unsafe {
-        let sources =
-            PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
+        let sources = PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
         for source in sources.iter_ptr() {
             let text = std::ffi::CStr::from_ptr((*source).query_string);
-            assert!(
-                (*source).num_custom_plans == 0 && !(*source).gplan.is_null(),
-                "a plan was not kept: {text:?}"
-            );
+            assert!((*source).num_custom_plans == 0 && !(*source).gplan.is_null(), "a plan was not kept: {text:?}");
             let statements = PgList::<pg_sys::PlannedStmt>::from_pg((*(*source).gplan).stmt_list);
             for statement in statements.iter_ptr() {
                 assert!(
@@ -127,14 +123,7 @@ unsafe fn kept(statement: &Statement, args: &[Arg]) -> (pg_sys::SPIPlanPtr, bool
             error!("SPI could not prepare a statement: code {code}");
         }
         let is_planned = false;
-        all.insert(
-            key(statement),
-            Kept {
-                plan,
-                oids,
-                is_planned,
-            },
-        );
+        all.insert(key(statement), Kept { plan, oids, is_planned });
         (plan, is_planned)
     })
 }

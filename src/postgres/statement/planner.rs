@@ -97,24 +97,13 @@ impl Settings {
     };
 
     /// The same, and no order but that of an index.
-    pub const NO_SORT: Self = Self {
-        enable_sort: false,
-        enable_incremental_sort: false,
-        ..Self::NO_WHOLE_TABLE
-    };
+    pub const NO_SORT: Self = Self { enable_sort: false, enable_incremental_sort: false, ..Self::NO_WHOLE_TABLE };
 
     /// The same, and rows come from an index one by one.
-    pub const ONE_BY_ONE: Self = Self {
-        enable_bitmapscan: false,
-        ..Self::NO_WHOLE_TABLE
-    };
+    pub const ONE_BY_ONE: Self = Self { enable_bitmapscan: false, ..Self::NO_WHOLE_TABLE };
 
     /// Rows come from an index scan, in the order of the index.
-    pub const INDEX_SCAN: Self = Self {
-        enable_seqscan: false,
-        enable_bitmapscan: false,
-        ..Self::SHIPPED
-    };
+    pub const INDEX_SCAN: Self = Self { enable_seqscan: false, enable_bitmapscan: false, ..Self::SHIPPED };
 
     /// The column that is searched has no index.
     pub const WHOLE_TABLE: Self = Self::SHIPPED;
@@ -188,11 +177,7 @@ impl InForce {
         let settings = rules.settings.exchange();
         let of_session = OF_SESSION.get();
         OF_SESSION.set(of_session.or(Some(settings)));
-        Self {
-            settings,
-            of_session,
-            indexes,
-        }
+        Self { settings, of_session, indexes }
     }
 
     /// For a statement of a user's function that the planner evaluates while it plans a statement of this library.

@@ -19,14 +19,7 @@ impl Row<'_> {
     /// Column number `position`, counted from 1; None for NULL. The value is copied out of SPI's memory.
     pub fn get<T: FromDatum>(&self, position: usize) -> Option<T> {
         let (datum, oid) = self.raw(position)?;
-        unsafe {
-            T::from_datum_in_memory_context(
-                PgMemoryContexts::For(self.caller_context),
-                datum,
-                false,
-                oid,
-            )
-        }
+        unsafe { T::from_datum_in_memory_context(PgMemoryContexts::For(self.caller_context), datum, false, oid) }
     }
 
     /// As [`Row::get`], for a column that is never NULL unless an adopted table lacks what keeps it from being so: 55000.
@@ -73,19 +66,9 @@ impl Row<'_> {
         let mut nulls = vec![true; attributes.len()];
         // SAFETY: the tuple is of this descriptor, and both arrays have room for each of its attributes.
         unsafe {
-            pg_sys::heap_deform_tuple(
-                self.tuple,
-                self.desc,
-                datums.as_mut_ptr(),
-                nulls.as_mut_ptr(),
-            );
+            pg_sys::heap_deform_tuple(self.tuple, self.desc, datums.as_mut_ptr(), nulls.as_mut_ptr());
         }
-        Columns {
-            attributes,
-            datums,
-            nulls,
-            next: 0,
-        }
+        Columns { attributes, datums, nulls, next: 0 }
     }
 
     /// Runs `form` in the memory the caller was in before SPI: what it makes outlives the statement.

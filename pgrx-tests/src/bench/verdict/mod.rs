@@ -32,12 +32,7 @@ pub struct Load {
 }
 
 /// Of a quick run.
-pub const QUICK: &[&str] = &[
-    "--orphans=1000,10000",
-    "--runtimes=200",
-    "--distant=1000",
-    "--repetitions=3",
-];
+pub const QUICK: &[&str] = &["--orphans=1000,10000", "--runtimes=200", "--distant=1000", "--repetitions=3"];
 
 /// A round trip to a server in the same building.
 const ROUND_TRIP: Duration = Duration::from_micros(500);
@@ -82,15 +77,10 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                     continue;
                 }
                 let slow = way != OURS && way != FLOOR;
-                let repetitions = if slow && *orphans > 1000 {
-                    1
-                } else {
-                    load.repetitions
-                };
+                let repetitions = if slow && *orphans > 1000 { 1 } else { load.repetitions };
                 let mut times = Vec::new();
                 for _ in 0..repetitions {
-                    let database =
-                        Database::copy(bench.cluster, &loaded.name, &bench.context.fixtures())?;
+                    let database = Database::copy(bench.cluster, &loaded.name, &bench.context.fixtures())?;
                     let (time, outcome) = once(bench, &database, &proxy, way)?;
                     times.push(time);
                     outcomes.insert(outcome);
@@ -98,10 +88,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                 results.add(way, &at, "ms", times);
             }
             let rows: HashSet<_> = outcomes.iter().map(|outcome| &outcome.rows).collect();
-            let events: HashSet<_> = outcomes
-                .iter()
-                .filter_map(|outcome| outcome.events.as_ref())
-                .collect();
+            let events: HashSet<_> = outcomes.iter().filter_map(|outcome| outcome.events.as_ref()).collect();
             ensure!(rows.len() == 1, "the ways leave different rows behind");
             ensure!(events.len() == 1, "the ways record different events");
             results.compare(&at, "ms", OURS);
@@ -110,21 +97,14 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     Ok(results)
 }
 
-fn once(
-    bench: &Bench,
-    database: &Database,
-    proxy: &Proxy,
-    way: &'static str,
-) -> Result<(f64, Outcome)> {
+fn once(bench: &Bench, database: &Database, proxy: &Proxy, way: &'static str) -> Result<(f64, Outcome)> {
     bench.settle()?;
     let mut client = database.connect()?;
     let mut distant = proxy.connect(&database.name)?;
     let took = timed(|| match way {
         OURS => {
             client.batch_execute("SET multica.batch_size = 1000000")?;
-            Ok(client
-                .query_one("SELECT * FROM multica_sweep()", &[])
-                .map(drop)?)
+            Ok(client.query_one("SELECT * FROM multica_sweep()", &[]).map(drop)?)
         }
         BATCHES => Ok(client.batch_execute("CALL multica_sweep_all()")?),
         FLOOR => ways::floor(bench, &mut client),
@@ -134,9 +114,7 @@ fn once(
     let events = [OURS, FLOOR].contains(&way);
     let outcome = Outcome {
         rows: digest(bench, &mut client, "outcome")?,
-        events: events
-            .then(|| digest(bench, &mut client, "events"))
-            .transpose()?,
+        events: events.then(|| digest(bench, &mut client, "events")).transpose()?,
     };
     Ok((took, outcome))
 }

@@ -11,9 +11,7 @@ use super::super::{Bench, read};
 /// What somebody would write who knows these tables: one transaction, a statement a step.
 pub fn floor(bench: &Bench, client: &mut Client) -> Result<()> {
     let folder = bench.context.project.harness().join("bench/floor");
-    let mut files: Vec<_> = std::fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
+    let mut files: Vec<_> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.sort();
     let mut transaction = client.transaction()?;
     for file in files {

@@ -19,9 +19,7 @@ const MOST_MEMORY: u64 = 200 << 20;
 /// Bytes of anonymous memory that a process has resident; None where the system does not say.
 fn memory(pid: i32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kilobytes << 10)
 }
@@ -73,10 +71,7 @@ fn live(database: &Database, name: &str, ended: &AtomicBool) -> Result<Vec<Durat
 /// One CALL works off a backlog with all that follows: in transactions of a batch each and in little memory, and nobody
 /// else's work waits for it to end.
 pub fn a_backlog_is_worked_off_beside_live_work(context: &Context) -> Result<()> {
-    let options = Options::new("backlog")
-        .set("fsync", "on")
-        .set("shared_buffers", "256MB")
-        .set("max_wal_size", "8GB");
+    let options = Options::new("backlog").set("fsync", "on").set("shared_buffers", "256MB").set("max_wal_size", "8GB");
     let cluster = context.cluster(&options)?;
     let many = context.backlog;
     let database = orphans(context, &cluster, many)?;
@@ -106,10 +101,7 @@ pub fn a_backlog_is_worked_off_beside_live_work(context: &Context) -> Result<()>
     ensure!(most < MOST_MEMORY, "the backend had {} MB", most >> 20);
     for rounds in &rounds {
         let slowest = rounds.last().context("no round was done beside it")?;
-        ensure!(
-            *slowest < drain / 4,
-            "others waited for {slowest:?} of {drain:?}"
-        );
+        ensure!(*slowest < drain / 4, "others waited for {slowest:?} of {drain:?}");
     }
     expect(&mut client, LEFT, "0")?;
     expect(
@@ -125,13 +117,7 @@ pub fn a_backlog_is_worked_off_beside_live_work(context: &Context) -> Result<()>
 }
 
 /// Prints how it went: what a batch took from its look to that of the next one, and what was done in each tenth of the time.
-fn tell(
-    client: &mut Client,
-    many: usize,
-    drain: Duration,
-    most: u64,
-    rounds: &[Vec<Duration>],
-) -> Result<()> {
+fn tell(client: &mut Client, many: usize, drain: Duration, most: u64, rounds: &[Vec<Duration>]) -> Result<()> {
     let batches = "
         SELECT payload ->> 'sweep_id' AS sweep, created_at AS began, count(*) AS many,
             lead(created_at) OVER (ORDER BY created_at) - created_at AS took
@@ -178,9 +164,7 @@ fn tell(
 fn entries(client: &mut Client, index: &str) -> Result<i64> {
     let mut transaction = client.transaction()?;
     let asked = format!("SELECT pg_stat_get_xact_tuples_returned('{index}'::regclass)");
-    let read = |transaction: &mut Transaction| -> Result<i64> {
-        Ok(transaction.query_one(&asked, &[])?.get(0))
-    };
+    let read = |transaction: &mut Transaction| -> Result<i64> { Ok(transaction.query_one(&asked, &[])?.get(0)) };
     let before = read(&mut transaction)?;
     transaction.batch_execute("SELECT * FROM multica_sweep()")?;
     let after = read(&mut transaction)?;

@@ -30,8 +30,7 @@ const HALF_DONE: &str = "
         OR t.attempt < t.max_attempts AND NOT EXISTS (SELECT FROM agent_task_queue AS c WHERE c.parent_task_id = t.id)
     )";
 
-const LEFT: &str =
-    "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
+const LEFT: &str = "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
 
 /// A database with so many orphans.
 fn orphans<'a>(context: &Context, cluster: &'a Cluster, many: usize) -> Result<Database<'a>> {

@@ -89,10 +89,7 @@ pub fn a_budget_below_a_batch_gets_on(context: &Context) -> Result<()> {
     )?;
     let mut sweeps = 0;
     loop {
-        let told = value(
-            &mut client,
-            "SELECT tasks_failed, more FROM multica_sweep()",
-        )?;
+        let told = value(&mut client, "SELECT tasks_failed, more FROM multica_sweep()")?;
         let (failed, more) = told.split_once(' ').context("two columns")?;
         let failed: i64 = failed.parse()?;
         ensure!(failed < 1000, "the budget stopped nothing: {failed} tasks");

@@ -78,26 +78,13 @@ struct State {
 
 /// Starts the server, kills it, and starts it again; the last one is left alone. Between two kills a task gets done,
 /// however long that takes: otherwise a slow machine would see nothing but a server that starts.
-fn kill_and_start(
-    context: &Context,
-    database: &Database,
-    role: &str,
-    state: &State,
-) -> Result<Program> {
+fn kill_and_start(context: &Context, database: &Database, role: &str, state: &State) -> Result<Program> {
     let url = |port: u16| {
         let folder = database.cluster().socket_folder();
-        format!(
-            "host={} port={port} user={role} dbname={}",
-            folder.display(),
-            database.name
-        )
+        format!("host={} port={port} user={role} dbname={}", folder.display(), database.name)
     };
     let (pooled, direct) = (url(POOLED_PORT), url(PORT));
-    let environment = [
-        ("DATABASE_URL", pooled.as_str()),
-        ("DIRECT_URL", direct.as_str()),
-        ("PORT", "0"),
-    ];
+    let environment = [("DATABASE_URL", pooled.as_str()), ("DIRECT_URL", direct.as_str()), ("PORT", "0")];
     let example = Example::copy(context, "app_server.py")?;
     let start = || -> Result<Program> {
         let mut server = example.start(&[], &environment)?;
@@ -132,16 +119,8 @@ pub fn app_server_answers_bad_requests(context: &Context) -> Result<()> {
     let grant = format!("GRANT CREATE ON SCHEMA public TO {role}");
     database.connect()?.batch_execute(&grant)?;
     let folder = database.cluster().socket_folder();
-    let url = format!(
-        "host={} port={PORT} user={role} dbname={}",
-        folder.display(),
-        database.name
-    );
-    let environment = [
-        ("DATABASE_URL", url.as_str()),
-        ("DIRECT_URL", url.as_str()),
-        ("PORT", "0"),
-    ];
+    let url = format!("host={} port={PORT} user={role} dbname={}", folder.display(), database.name);
+    let environment = [("DATABASE_URL", url.as_str()), ("DIRECT_URL", url.as_str()), ("PORT", "0")];
     let example = Example::copy(context, "app_server.py")?;
     let mut server = example.start(&[], &environment)?;
     let port = port_of(&mut server)?;
@@ -163,8 +142,7 @@ pub fn app_server_answers_bad_requests(context: &Context) -> Result<()> {
     ] {
         let answer = post(port, path, body)?;
         ensure!(
-            answer.starts_with(&format!("HTTP/1.0 {expected} "))
-                && answer.contains("\"error\": \""),
+            answer.starts_with(&format!("HTTP/1.0 {expected} ")) && answer.contains("\"error\": \""),
             "{path} {body}: {answer:?}"
         );
     }
@@ -181,25 +159,15 @@ fn work_until(database: &Database, state: &State) -> Result<()> {
         }
         until_answered(&state.port, &format!("/enqueue/{issue}"), "")?;
         let task = claim(&mut machine)?;
-        until_answered(
-            &state.port,
-            &format!("/complete/{task}"),
-            r#"{"output": "Done."}"#,
-        )?;
+        until_answered(&state.port, &format!("/complete/{task}"), r#"{"output": "Done."}"#)?;
         state.done.fetch_add(1, Ordering::Release);
     }
     Ok(())
 }
 
 fn claim(machine: &mut Client) -> Result<String> {
-    let task = value(
-        machine,
-        "SELECT c.id FROM agent_runtime AS r, multica_claim(r.id) AS c",
-    )?;
-    ensure!(
-        !task.is_empty(),
-        "an answered enqueue left nothing to claim"
-    );
+    let task = value(machine, "SELECT c.id FROM agent_runtime AS r, multica_claim(r.id) AS c")?;
+    ensure!(!task.is_empty(), "an answered enqueue left nothing to claim");
     machine.batch_execute(&format!("SELECT FROM multica_start('{task}')"))?;
     Ok(task)
 }
@@ -220,11 +188,7 @@ fn until_answered(port: &AtomicU16, path: &str, body: &str) -> Result<()> {
 fn post(port: u16, path: &str, body: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(LIMIT))?;
-    write!(
-        stream,
-        "POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
+    write!(stream, "POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
@@ -232,8 +196,6 @@ fn post(port: u16, path: &str, body: &str) -> std::io::Result<String> {
 
 /// A number below `limit`.
 fn random(limit: u64) -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos()) / 1000 % limit
 }

@@ -24,10 +24,7 @@ pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "daemon")?;
     let mut client = database.connect()?;
-    let workspace = value(
-        &mut client,
-        "INSERT INTO workspace (name, slug) VALUES ('Acme', 'acme') RETURNING id",
-    )?;
+    let workspace = value(&mut client, "INSERT INTO workspace (name, slug) VALUES ('Acme', 'acme') RETURNING id")?;
     let url = format!(
         "host={} port={PORT} user={role} dbname={}",
         database.cluster().socket_folder().display(),
@@ -43,11 +40,7 @@ pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
     };
 
     let mut daemon = start()?;
-    await_value(
-        &mut client,
-        "SELECT count(*) FROM agent_runtime WHERE status = 'online'",
-        "1",
-    )?;
+    await_value(&mut client, "SELECT count(*) FROM agent_runtime WHERE status = 'online'", "1")?;
     client.batch_execute(
         "INSERT INTO agent (workspace_id, name, runtime_id) SELECT workspace_id, 'Ada', id FROM agent_runtime;
          INSERT INTO issue (workspace_id, title, status, assignee_type, assignee_id, creator_type, creator_id)
@@ -73,14 +66,10 @@ pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
 
     client.batch_execute("SELECT FROM agent, multica_enqueue(agent.id)")?;
     let pid = agent_of(&mut client, "issue_id IS NULL AND status = 'running'")?;
-    client.batch_execute(
-        "SELECT FROM agent_task_queue AS t, multica_cancel(t.id) WHERE t.status = 'running'",
-    )?;
+    client.batch_execute("SELECT FROM agent_task_queue AS t, multica_cancel(t.id) WHERE t.status = 'running'")?;
     await_end(&pid)?;
 
-    client.batch_execute(
-        "SELECT FROM agent, multica_enqueue(agent.id, '{\"wish\": \"impossible\"}')",
-    )?;
+    client.batch_execute("SELECT FROM agent, multica_enqueue(agent.id, '{\"wish\": \"impossible\"}')")?;
     await_value(
         &mut client,
         "SELECT rtrim(error, E'\\n') FROM agent_task_queue WHERE context ? 'wish' AND status = 'failed'",
@@ -127,10 +116,7 @@ fn agent_of(client: &mut Client, which: &str) -> Result<String> {
     Cluster::wait_until("an agent works", LIMIT, || {
         let place = value(client, &sql)?;
         let place = Path::new(&place);
-        pid = std::fs::read_to_string(place.join("pid"))
-            .unwrap_or_default()
-            .trim()
-            .to_string();
+        pid = std::fs::read_to_string(place.join("pid")).unwrap_or_default().trim().to_string();
         Ok(place.join("before").exists() && !pid.is_empty())
     })?;
     Ok(pid)
@@ -138,12 +124,8 @@ fn agent_of(client: &mut Client, which: &str) -> Result<String> {
 
 /// Waits until a process is gone, or only waits to be collected.
 fn await_end(pid: &str) -> Result<()> {
-    Cluster::wait_until(
-        &format!("the agent, process {pid}, has ended"),
-        LIMIT,
-        || {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            Ok(stat.is_empty() || stat.contains(") Z "))
-        },
-    )
+    Cluster::wait_until(&format!("the agent, process {pid}, has ended"), LIMIT, || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        Ok(stat.is_empty() || stat.contains(") Z "))
+    })
 }

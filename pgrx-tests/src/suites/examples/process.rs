@@ -23,30 +23,17 @@ impl Example {
     /// Copies `docs/examples/<name>`, and readies a Python with the packages that it asks for.
     pub fn copy(context: &Context, name: &str) -> Result<Example> {
         let shipped = context.project.root.join("docs/examples");
-        let python = extras::python(
-            &context.project,
-            "examples",
-            &shipped.join("requirements.txt"),
-        )?;
+        let python = extras::python(&context.project, "examples", &shipped.join("requirements.txt"))?;
         let output = context.project.work.join("output");
         let folder = output.join(format!("example-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        std::fs::copy(shipped.join(name), folder.join(name))
-            .with_context(|| format!("cannot copy {name}"))?;
-        Ok(Example {
-            name: name.to_string(),
-            python,
-            log: output.join(name).with_extension("log"),
-            folder,
-        })
+        std::fs::copy(shipped.join(name), folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
+        Ok(Example { name: name.to_string(), python, log: output.join(name).with_extension("log"), folder })
     }
 
     /// Starts it; its stderr is in `output` of the work directory.
     pub fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Program> {
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.log)?;
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.python);
         command
             .arg(&self.name)
@@ -58,9 +45,7 @@ impl Example {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot run {}", self.name))?;
+        let child = command.spawn().with_context(|| format!("cannot run {}", self.name))?;
         Ok(Program(child))
     }
 }
@@ -94,10 +79,7 @@ impl Program {
 
     /// SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        Ok(kill(
-            Pid::from_raw(self.0.id().cast_signed()),
-            Signal::SIGTERM,
-        )?)
+        Ok(kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM)?)
     }
 
     /// How it ended.

@@ -13,13 +13,7 @@ fn claim_at_once(database: &Database, client: &mut Client, runtimes: &[&str]) ->
     client.batch_execute("BEGIN; SELECT FROM agent FOR UPDATE")?;
     let mut claims = Vec::new();
     for at in 0..16 {
-        claims.push(start(
-            database,
-            &format!(
-                "SELECT FROM multica_claim({}, 3)",
-                id(runtimes[at % runtimes.len()])
-            ),
-        )?);
+        claims.push(start(database, &format!("SELECT FROM multica_claim({}, 3)", id(runtimes[at % runtimes.len()])))?);
     }
     let mut observer = database.connect()?;
     for claim in &claims {
@@ -42,11 +36,7 @@ pub fn w11_many_claims_keep_to_the_agents_room(context: &Context) -> Result<()> 
          WHERE a.name = 'Ada' AND r.daemon_id IN ('machine-1', 'machine-2')",
     )?;
     claim_at_once(&database, &mut client, &["b1", "b2"])?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM agent_task_queue WHERE status = 'dispatched'",
-        "4",
-    )
+    expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status = 'dispatched'", "4")
 }
 
 /// Of a chat one turn at a time, the first one first.
@@ -78,40 +68,18 @@ pub fn w13_lost_answer_costs_no_attempt(context: &Context) -> Result<()> {
     drop(daemon);
     let claim = format!("SELECT attempt, status FROM multica_claim({})", id("b1"));
     expect(&mut client, &claim, "")?;
-    client.batch_execute(
-        "UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'",
-    )?;
+    client.batch_execute("UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'")?;
     expect(&mut client, &claim, "1 dispatched")?;
     // What was given again is not timed out from the first answer on.
-    expect(
-        &mut client,
-        "SELECT tasks_timed_out FROM multica_sweep()",
-        "0",
-    )
+    expect(&mut client, "SELECT tasks_timed_out FROM multica_sweep()", "0")
 }
 
 /// The claim and the cancelling of what must not be handed out are one.
 pub fn w14_foreign_task_is_cancelled_by_the_claim_itself(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
-    client.batch_execute(&format!(
-        "SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}",
-        id("d9")
-    ))?;
+    client.batch_execute(&format!("SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}", id("d9")))?;
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));
-    killed_at_every_table(
-        context,
-        &database,
-        &claim,
-        &["agent_task_queue", "multica_event_log"],
-    )?;
-    expect(
-        &mut client,
-        "SELECT status, dispatched_at IS NULL FROM agent_task_queue",
-        "cancelled t",
-    )?;
-    expect(
-        &mut client,
-        "SELECT status FROM agent WHERE name = 'Ada'",
-        "idle",
-    )
+    killed_at_every_table(context, &database, &claim, &["agent_task_queue", "multica_event_log"])?;
+    expect(&mut client, "SELECT status, dispatched_at IS NULL FROM agent_task_queue", "cancelled t")?;
+    expect(&mut client, "SELECT status FROM agent WHERE name = 'Ada'", "idle")
 }

@@ -26,12 +26,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 ];
 
 /// Holds a call at every table that it writes and kills it there: it is as if it had never been made.
-fn killed_at_every_table(
-    context: &Context,
-    database: &Database,
-    call: &str,
-    tables: &[&str],
-) -> Result<()> {
+fn killed_at_every_table(context: &Context, database: &Database, call: &str, tables: &[&str]) -> Result<()> {
     let mut client = database.connect()?;
     database.fixture("stop")?;
     let before = digest(context, database)?;
@@ -46,44 +41,30 @@ fn killed_at_every_table(
         ensure!(running.finish().is_err(), "{call} was killed at {table}");
         drop(holder);
         client.batch_execute(&format!("DROP TRIGGER stop ON {table}"))?;
-        ensure!(
-            digest(context, database)? == before,
-            "{call}, killed at {table}, left something behind"
-        );
+        ensure!(digest(context, database)? == before, "{call}, killed at {table}, left something behind");
     }
     client.batch_execute(call)?;
-    ensure!(
-        digest(context, database)? != before,
-        "{call} does something"
-    );
+    ensure!(digest(context, database)? != before, "{call} does something");
     Ok(())
 }
 
 fn w7_agent_status_is_never_left_behind(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let status = "SELECT status FROM agent WHERE name = 'Ada'";
-    client.batch_execute(
-        "SELECT task('e1'), task('e2', status => 'running'), task('e3', status => 'running')",
-    )?;
+    client.batch_execute("SELECT task('e1'), task('e2', status => 'running'), task('e3', status => 'running')")?;
     // Two runs end at once: whoever is second sees that the first has ended.
     client.batch_execute(&format!(
         "UPDATE agent SET status = 'working'; BEGIN; SELECT FROM multica_complete({})",
         id("e2")
     ))?;
-    let other = start(
-        &database,
-        &format!("SELECT FROM multica_complete({})", id("e3")),
-    )?;
+    let other = start(&database, &format!("SELECT FROM multica_complete({})", id("e3")))?;
     other.wait_until_blocked(&mut database.connect()?)?;
     client.batch_execute("COMMIT")?;
     other.finish()?;
     expect(&mut client, status, "idle")?;
     // A claim is cancelled before its own transaction was told of it.
     client.batch_execute(&format!("BEGIN; SELECT FROM multica_claim({})", id("b1")))?;
-    let cancel = start(
-        &database,
-        &format!("SELECT FROM multica_cancel({})", id("e1")),
-    )?;
+    let cancel = start(&database, &format!("SELECT FROM multica_cancel({})", id("e1")))?;
     cancel.wait_until_blocked(&mut database.connect()?)?;
     client.batch_execute("COMMIT")?;
     cancel.finish()?;
@@ -98,17 +79,8 @@ fn w8_failure_and_retry_are_one(context: &Context) -> Result<()> {
         id("d1")
     ))?;
     let fail = format!("SELECT FROM multica_fail({}, 'x', 'timeout')", id("e1"));
-    killed_at_every_table(
-        context,
-        &database,
-        &fail,
-        &["agent_task_queue", "agent", "multica_event_log"],
-    )?;
-    expect(
-        &mut client,
-        "SELECT status, attempt FROM agent_task_queue ORDER BY attempt",
-        "failed 1\nqueued 2",
-    )
+    killed_at_every_table(context, &database, &fail, &["agent_task_queue", "agent", "multica_event_log"])?;
+    expect(&mut client, "SELECT status, attempt FROM agent_task_queue ORDER BY attempt", "failed 1\nqueued 2")
 }
 
 fn w8_retry_of_a_chat_turn_goes_first(context: &Context) -> Result<()> {
@@ -118,7 +90,9 @@ fn w8_retry_of_a_chat_turn_goes_first(context: &Context) -> Result<()> {
     let claim = format!("SELECT attempt FROM multica_claim({}, 5)", id("b1"));
     expect(&mut client, &claim, "1")?;
     client.batch_execute(&chat)?;
-    client.batch_execute("SELECT FROM agent_task_queue AS t, multica_fail(t.id, 'x', 'timeout') WHERE t.status = 'dispatched'")?;
+    client.batch_execute(
+        "SELECT FROM agent_task_queue AS t, multica_fail(t.id, 'x', 'timeout') WHERE t.status = 'dispatched'",
+    )?;
     expect(&mut client, &claim, "2")
 }
 
@@ -132,24 +106,10 @@ fn w15_refused_rerun_leaves_the_old_run(context: &Context) -> Result<()> {
     client.batch_execute("UPDATE agent SET archived_at = now()")?;
     let before = digest(context, &database)?;
     expect_state(&mut client, &rerun, "55000")?;
-    ensure!(
-        digest(context, &database)? == before,
-        "a rerun that was refused did something"
-    );
-    client.batch_execute(
-        "UPDATE agent SET archived_at = NULL; UPDATE agent SET status = 'working'",
-    )?;
-    killed_at_every_table(
-        context,
-        &database,
-        &rerun,
-        &["agent_task_queue", "agent", "multica_event_log"],
-    )?;
-    expect(
-        &mut client,
-        "SELECT status FROM agent_task_queue ORDER BY created_at",
-        "cancelled\nqueued",
-    )
+    ensure!(digest(context, &database)? == before, "a rerun that was refused did something");
+    client.batch_execute("UPDATE agent SET archived_at = NULL; UPDATE agent SET status = 'working'")?;
+    killed_at_every_table(context, &database, &rerun, &["agent_task_queue", "agent", "multica_event_log"])?;
+    expect(&mut client, "SELECT status FROM agent_task_queue ORDER BY created_at", "cancelled\nqueued")
 }
 
 fn w17_archived_agent_gets_no_work(context: &Context) -> Result<()> {
@@ -158,10 +118,7 @@ fn w17_archived_agent_gets_no_work(context: &Context) -> Result<()> {
     client.batch_execute("BEGIN; UPDATE agent SET archived_at = now() WHERE name = 'Ada'")?;
     let late = start(&database, &enqueue)?;
     late.wait_until_blocked(&mut database.connect()?)?;
-    client.batch_execute(&format!(
-        "SELECT FROM multica_cancel_agent_tasks({}); COMMIT",
-        id("c1")
-    ))?;
+    client.batch_execute(&format!("SELECT FROM multica_cancel_agent_tasks({}); COMMIT", id("c1")))?;
     late.finish_with_state("55000")?;
     for call in [
         format!("multica_enqueue({})", id("c1")),
@@ -174,19 +131,12 @@ fn w17_archived_agent_gets_no_work(context: &Context) -> Result<()> {
     }
     // Whatever got there with statements of others is handed to nobody.
     client.batch_execute("SELECT task('e1')")?;
-    expect(
-        &mut client,
-        &format!("SELECT count(*) FROM multica_claim({})", id("b1")),
-        "0",
-    )
+    expect(&mut client, &format!("SELECT count(*) FROM multica_claim({})", id("b1")), "0")
 }
 
 fn w18_task_goes_where_the_agent_went(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
-    client.batch_execute(&format!(
-        "BEGIN; UPDATE agent SET runtime_id = {} WHERE name = 'Ada'",
-        id("b2")
-    ))?;
+    client.batch_execute(&format!("BEGIN; UPDATE agent SET runtime_id = {} WHERE name = 'Ada'", id("b2")))?;
     let calls = [
         format!("multica_enqueue_issue({})", id("d1")),
         format!("multica_enqueue_chat({})", id("51")),
@@ -216,12 +166,7 @@ fn w18_task_goes_where_the_agent_went(context: &Context) -> Result<()> {
 fn w19_autopilot_run_has_its_task(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let enqueue = format!("SELECT FROM multica_enqueue_autopilot({})", id("71"));
-    killed_at_every_table(
-        context,
-        &database,
-        &enqueue,
-        &["agent_task_queue", "autopilot_run", "multica_event_log"],
-    )?;
+    killed_at_every_table(context, &database, &enqueue, &["agent_task_queue", "autopilot_run", "multica_event_log"])?;
     client.batch_execute(&enqueue)?;
     expect(
         &mut client,

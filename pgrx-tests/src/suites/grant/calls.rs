@@ -49,9 +49,7 @@ pub fn each_capability_is_enough_for_its_story(context: &Context) -> Result<()> 
         let refused = attempt(&mut operator, &story(context, other)?)?;
         ensure!(refused.is_none(), "operator as {other}: {refused:?}");
     }
-    operator
-        .batch_execute("CALL multica_sweep_all()")
-        .context("an operator sweeps")
+    operator.batch_execute("CALL multica_sweep_all()").context("an operator sweeps")
 }
 
 /// Called with NULLs a function answers 42501 to whoever may not call it, and something else to whoever may.
@@ -67,9 +65,9 @@ pub fn nobody_may_call_what_others_are_for(context: &Context) -> Result<()> {
         for routine in &all {
             let meant = story.contains(&format!("{}(", routine.name));
             let outcome = attempt(&mut client, &routine.call)?;
-            let refused = outcome.as_ref().is_some_and(|(code, message)| {
-                code == "42501" && message.contains("permission denied for")
-            });
+            let refused = outcome
+                .as_ref()
+                .is_some_and(|(code, message)| code == "42501" && message.contains("permission denied for"));
             ensure!(refused != meant, "{role}, {}: {outcome:?}", routine.call);
         }
     }
@@ -86,11 +84,7 @@ pub fn no_privilege_on_a_table_is_for_nothing(context: &Context) -> Result<()> {
         let role = holder(&database, capability)?;
         let story = story(context, capability)?;
         let mut client = database.connect_as(&role)?;
-        let given: Vec<String> = superuser
-            .query(GIVEN, &[&role])?
-            .iter()
-            .map(|row| row.get(0))
-            .collect();
+        let given: Vec<String> = superuser.query(GIVEN, &[&role])?.iter().map(|row| row.get(0)).collect();
         ensure!(given.len() > 10, "a {capability} was given {given:?}");
         let refused = attempt(&mut client, &story)?;
         ensure!(refused.is_none(), "{capability}: {refused:?}");
@@ -126,10 +120,7 @@ pub fn secrets_of_agents_stay_secret(context: &Context) -> Result<()> {
             "TRUNCATE multica_event_log",
         ] {
             let outcome = attempt(&mut client, sql)?;
-            ensure!(
-                outcome.as_ref().is_some_and(|(code, _)| code == "42501"),
-                "{capability}, {sql}: {outcome:?}"
-            );
+            ensure!(outcome.as_ref().is_some_and(|(code, _)| code == "42501"), "{capability}, {sql}: {outcome:?}");
         }
     }
     Ok(())

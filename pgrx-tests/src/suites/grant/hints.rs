@@ -19,12 +19,7 @@ fn called_as(client: &mut Client, role: &str, before: &str, call: &str) -> Resul
     client.batch_execute(&format!("BEGIN; {before}; SET LOCAL ROLE {role}"))?;
     let error = client.batch_execute(call).err();
     client.batch_execute("ROLLBACK")?;
-    let error = error.map(|error| {
-        error
-            .as_db_error()
-            .cloned()
-            .context("no error of the server")
-    });
+    let error = error.map(|error| error.as_db_error().cloned().context("no error of the server"));
     error.transpose()
 }
 
@@ -59,8 +54,7 @@ pub fn each_names_the_capability_that_mends_it(context: &Context) -> Result<()> 
             continue;
         }
         let capabilities = named(hint).unwrap_or_default();
-        let begins =
-            hint.starts_with(&routine.name) || CALLING_OTHERS.contains(&routine.name.as_str());
+        let begins = hint.starts_with(&routine.name) || CALLING_OTHERS.contains(&routine.name.as_str());
         if capabilities.is_empty() || !begins {
             wrong.push(format!("{}: {hint:?}", routine.name));
         }
@@ -81,13 +75,8 @@ pub fn each_names_the_capability_that_mends_it(context: &Context) -> Result<()> 
 
 /// Runs what a hint says after its colon, for this role and schema.
 fn do_as_told(client: &mut Client, hint: &str, role: &str) -> Result<()> {
-    let (_, statements) = hint
-        .split_once(": ")
-        .context("a hint without a statement")?;
-    let statements = statements
-        .replace("the_role", role)
-        .replace("the_owner", role)
-        .replace("the_schema", "public");
+    let (_, statements) = hint.split_once(": ").context("a hint without a statement")?;
+    let statements = statements.replace("the_role", role).replace("the_owner", role).replace("the_schema", "public");
     Ok(client.batch_execute(&statements)?)
 }
 
@@ -95,8 +84,7 @@ fn do_as_told(client: &mut Client, hint: &str, role: &str) -> Result<()> {
 /// told what their owner lacks.
 pub fn after_reassign_owned_each_says_what_mends(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
-    let [former, owner, daemon] =
-        ["former", "owner", "daemon"].map(|it| format!("{}_{it}", database.name));
+    let [former, owner, daemon] = ["former", "owner", "daemon"].map(|it| format!("{}_{it}", database.name));
     client.batch_execute(&format!(
         "CREATE ROLE {former}; CREATE ROLE {owner}; CREATE ROLE {daemon};
          SELECT multica_grant('{daemon}', 'daemon');
@@ -109,24 +97,16 @@ pub fn after_reassign_owned_each_says_what_mends(context: &Context) -> Result<()
          REASSIGN OWNED BY {former} TO {owner}"
     ))?;
     let sweep = "SELECT FROM multica_sweep()";
-    let error =
-        called_as(&mut client, &former, "", sweep)?.context("who owned the tables may sweep")?;
+    let error = called_as(&mut client, &former, "", sweep)?.context("who owned the tables may sweep")?;
     let hint = error.hint().unwrap_or_default();
     ensure!(named(hint) == Some(vec!["operator"]), "{error:?}");
-    let error = called_as(&mut client, &owner, "", sweep)?
-        .context("nobody gave the owner the functions")?;
-    ensure!(
-        error.message() == "permission denied for function multica_sweep",
-        "{error:?}"
-    );
+    let error = called_as(&mut client, &owner, "", sweep)?.context("nobody gave the owner the functions")?;
+    ensure!(error.message() == "permission denied for function multica_sweep", "{error:?}");
     let error = called_as(&mut client, &owner, "SELECT FROM multica_install()", sweep)?;
     ensure!(error.is_none(), "after install: {error:?}");
-    client.batch_execute(&format!(
-        "REVOKE SELECT ON multica_event_reader FROM {owner}"
-    ))?;
+    client.batch_execute(&format!("REVOKE SELECT ON multica_event_reader FROM {owner}"))?;
     let beat = format!("SELECT multica_set_runtime_offline({})", id("b1"));
-    let lost =
-        called_as(&mut client, &daemon, "", &beat)?.context("the owner has lost a privilege")?;
+    let lost = called_as(&mut client, &daemon, "", &beat)?.context("the owner has lost a privilege")?;
     let told = lost.hint().unwrap_or_default();
     ensure!(told.contains("owner of the tables"), "{lost:?}");
     do_as_told(&mut client, told, &owner)?;

@@ -34,20 +34,11 @@ pub fn given_before_install_is_completed_by_it(context: &Context) -> Result<()> 
         let refused = attempt(&mut client, &story(context, capability)?)?;
         ensure!(refused.is_none(), "{capability}: {refused:?}");
         let foreign = attempt(&mut client, "SELECT FROM public.agent")?;
-        ensure!(
-            foreign.is_some(),
-            "{role} may read a table of somebody else"
-        );
+        ensure!(foreign.is_some(), "{role} may read a table of somebody else");
     }
-    superuser.batch_execute(&format!(
-        "REVOKE ALL ON agent_task_queue FROM {}",
-        roles[1].1
-    ))?;
+    superuser.batch_execute(&format!("REVOKE ALL ON agent_task_queue FROM {}", roles[1].1))?;
     let repaired = altered(&mut superuser, false)?;
-    ensure!(
-        repaired == [format!("daemon {}", roles[1].1)],
-        "install repaired {repaired:?}"
-    );
+    ensure!(repaired == [format!("daemon {}", roles[1].1)], "install repaired {repaired:?}");
     Ok(())
 }
 
@@ -68,16 +59,11 @@ pub fn dump_carries_what_was_given(context: &Context) -> Result<()> {
         roles.push((capability, holder(&database, capability)?));
     }
     let cluster = database.cluster();
-    let dump = cluster
-        .socket_folder()
-        .join(format!("{}.dump", database.name));
+    let dump = cluster.socket_folder().join(format!("{}.dump", database.name));
     let file = dump.to_string_lossy();
     cluster.run("pg_dump", &["-Fc", "-f", &file, &database.name])?;
     let restored = Database::create(cluster, "template0", &context.fixtures())?;
-    cluster.run(
-        "pg_restore",
-        &["--exit-on-error", "-d", &restored.name, &file],
-    )?;
+    cluster.run("pg_restore", &["--exit-on-error", "-d", &restored.name, &file])?;
     std::fs::remove_file(&dump)?;
     for (capability, role) in roles {
         let mut client = restored.connect_as(&role)?;

@@ -15,20 +15,13 @@ pub fn bad_arguments_are_refused(context: &Context) -> Result<()> {
         (format!("'{one}', NULL"), "22004", "capability"),
         (format!("'{one}', 'admin'"), "22023", "'admin'"),
         (format!("'{one}', 'Reader'"), "22023", "'Reader'"),
-        (
-            "'no_such_role', 'reader'".to_string(),
-            "42704",
-            "no_such_role",
-        ),
+        ("'no_such_role', 'reader'".to_string(), "42704", "no_such_role"),
         ("'4294967290', 'reader'".to_string(), "P0002", "4294967290"),
         ("'-', 'reader'".to_string(), "P0002", "role"),
     ] {
         let (found, message) = attempt(&mut client, &format!("SELECT multica_grant({call})"))?
             .with_context(|| format!("({call}) was not refused"))?;
-        ensure!(
-            found == code && message.contains(names),
-            "({call}): {found} {message}"
-        );
+        ensure!(found == code && message.contains(names), "({call}): {found} {message}");
     }
     Ok(())
 }
@@ -44,10 +37,7 @@ pub fn only_owner_and_superuser_grant(context: &Context) -> Result<()> {
     let error = error.as_db_error().context("no error of the server")?;
     ensure!(error.code().code() == "42501", "{error:?}");
     ensure!(error.message().contains(&operator), "{error:?}");
-    ensure!(
-        error.detail().is_some_and(|text| text.contains("postgres")),
-        "{error:?}"
-    );
+    ensure!(error.detail().is_some_and(|text| text.contains("postgres")), "{error:?}");
     Ok(())
 }
 
@@ -58,10 +48,7 @@ pub fn any_name_of_a_role_will_do(context: &Context) -> Result<()> {
     let name = format!("O'Hara's \"{}\"; --", database.name);
     let quoted = format!("\"{}\"", name.replace('"', "\"\""));
     superuser.batch_execute(&format!("CREATE ROLE {quoted} LOGIN"))?;
-    superuser.execute(
-        "SELECT multica_grant($1::text::regrole, 'daemon')",
-        &[&quoted],
-    )?;
+    superuser.execute("SELECT multica_grant($1::text::regrole, 'daemon')", &[&quoted])?;
     superuser.batch_execute(&format!("REVOKE ALL ON agent_task_queue FROM {quoted}"))?;
     superuser.batch_execute("SELECT FROM multica_install()")?;
     let mut client = database.connect_as(&name)?;
@@ -91,11 +78,7 @@ pub fn two_at_once_both_succeed(context: &Context) -> Result<()> {
             .collect();
         sessions
             .into_iter()
-            .map(|session| {
-                session
-                    .join()
-                    .unwrap_or_else(|_| anyhow::bail!("a session panicked"))
-            })
+            .map(|session| session.join().unwrap_or_else(|_| anyhow::bail!("a session panicked")))
             .collect()
     });
     outcomes.into_iter().collect()

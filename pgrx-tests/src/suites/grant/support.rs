@@ -19,9 +19,7 @@ pub fn world(context: &Context) -> Result<Database<'_>> {
 /// A login role of this database that has been given nothing.
 pub fn role(database: &Database, name: &str) -> Result<String> {
     let role = format!("{}_{name}", database.name);
-    database
-        .connect()?
-        .batch_execute(&format!("CREATE ROLE {role} LOGIN"))?;
+    database.connect()?.batch_execute(&format!("CREATE ROLE {role} LOGIN"))?;
     Ok(role)
 }
 
@@ -84,15 +82,8 @@ pub fn routines(client: &mut Client) -> Result<Vec<Routine>> {
             &[],
         )?
         .iter()
-        .map(|row| Routine {
-            name: row.get(0),
-            call: row.get(1),
-        })
+        .map(|row| Routine { name: row.get(0), call: row.get(1) })
         .collect();
-    ensure!(
-        found.len() > 50,
-        "the extension has {} routines",
-        found.len()
-    );
+    ensure!(found.len() > 50, "the extension has {} routines", found.len());
     Ok(found)
 }

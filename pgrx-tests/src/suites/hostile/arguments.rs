@@ -40,12 +40,10 @@ pub fn no_argument_is_an_internal_error(context: &Context) -> Result<()> {
     for routine in &routines {
         for argument in &routine.arguments {
             for value in of_argument(argument, &hostile)? {
-                let choose =
-                    |of: &Argument| (of.name == argument.name).then(|| value.expression.clone());
+                let choose = |of: &Argument| (of.name == argument.name).then(|| value.expression.clone());
                 let call = routine.call(choose);
-                let outcome = attempt(&mut client, routine, &call, &order).with_context(|| {
-                    format!("{}, {} is {}", routine.name, argument.name, value.word)
-                })?;
+                let outcome = attempt(&mut client, routine, &call, &order)
+                    .with_context(|| format!("{}, {} is {}", routine.name, argument.name, value.word))?;
                 names_the_argument(&call, argument, &outcome)?;
             }
         }
@@ -53,8 +51,7 @@ pub fn no_argument_is_an_internal_error(context: &Context) -> Result<()> {
         let some = (routine.arguments.len() > 1).then_some(combinations);
         for _ in 0..some.unwrap_or_default() {
             let call = combination(routine, &hostile, &mut rng);
-            attempt(&mut client, routine, &call, &order)
-                .with_context(|| format!("MULTICA_SEED={seed} repeats it"))?;
+            attempt(&mut client, routine, &call, &order).with_context(|| format!("MULTICA_SEED={seed} repeats it"))?;
         }
     }
     Ok(())
@@ -62,14 +59,7 @@ pub fn no_argument_is_an_internal_error(context: &Context) -> Result<()> {
 
 fn hostile(context: &Context, client: &mut Client) -> Result<Vec<Hostile>> {
     let rows = client.query(&text(context, "hostile/values")?, &[])?;
-    Ok(rows
-        .iter()
-        .map(|row| Hostile {
-            kind: row.get(0),
-            word: row.get(1),
-            expression: row.get(2),
-        })
-        .collect())
+    Ok(rows.iter().map(|row| Hostile { kind: row.get(0), word: row.get(1), expression: row.get(2) }).collect())
 }
 
 /// The values for an argument's type; for a document also what becomes of a sensible one when any part of it is another.
@@ -83,11 +73,7 @@ fn of_argument(argument: &Argument, hostile: &[Hostile]) -> Result<Vec<Hostile>>
             expression: value.expression.clone(),
         })
         .collect();
-    ensure!(
-        !values.is_empty(),
-        "say in fixtures/hostile/values.sql what there is of type {}",
-        argument.kind
-    );
+    ensure!(!values.is_empty(), "say in fixtures/hostile/values.sql what there is of type {}", argument.kind);
     if argument.kind == "jsonb" {
         let document = argument.valid.trim_matches('\'').replace("''", "'");
         for (path, document) in mutations(&serde_json::from_str(&document)?) {
@@ -160,12 +146,8 @@ fn combination(routine: &Routine, hostile: &[Hostile], rng: &mut Rng) -> String 
         .arguments
         .iter()
         .map(|argument| {
-            let fitting: Vec<&Hostile> = hostile
-                .iter()
-                .filter(|value| value.kind == argument.kind)
-                .collect();
-            let value = (rng.u8(0..3) > 0)
-                .then(|| rng.choice(fitting).map(|value| value.expression.clone()));
+            let fitting: Vec<&Hostile> = hostile.iter().filter(|value| value.kind == argument.kind).collect();
+            let value = (rng.u8(0..3) > 0).then(|| rng.choice(fitting).map(|value| value.expression.clone()));
             (argument.name.clone(), value.flatten())
         })
         .collect();
@@ -188,9 +170,7 @@ fn attempt(client: &mut Client, routine: &Routine, call: &str, order: &str) -> R
         let (outcome, messages) = answer(client, &script)?;
         let messages = match outcome {
             Outcome::Rows(..) => messages,
-            Outcome::Raised(..) => {
-                client.simple_query(&format!("ROLLBACK TO before; {order}; ROLLBACK"))?
-            }
+            Outcome::Raised(..) => client.simple_query(&format!("ROLLBACK TO before; {order}; ROLLBACK"))?,
         };
         (outcome, messages)
     };
@@ -205,16 +185,10 @@ fn attempt(client: &mut Client, routine: &Routine, call: &str, order: &str) -> R
 
 /// One query for everything that is to be in order, with a row for what is not; and the server still answers.
 fn order(context: &Context) -> Result<String> {
-    let mut parts =
-        vec!["SELECT 'no status' WHERE (SELECT count(*) FROM multica_status()) <> 1".to_string()];
+    let mut parts = vec!["SELECT 'no status' WHERE (SELECT count(*) FROM multica_status()) <> 1".to_string()];
     for name in INVARIANTS {
-        let file = context
-            .project
-            .harness()
-            .join("invariants")
-            .join(format!("{name}.sql"));
-        let query = std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read {}", file.display()))?;
+        let file = context.project.harness().join("invariants").join(format!("{name}.sql"));
+        let query = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let query = query.trim_end().trim_end_matches(';');
         parts.push(format!("SELECT '{name}' WHERE EXISTS (\n{query}\n)"));
     }
@@ -228,15 +202,8 @@ fn names_the_argument(call: &str, argument: &Argument, outcome: &Outcome) -> Res
         && message.starts_with("argument")
     {
         let name = &argument.name;
-        let named = [
-            format!("\"{name}\""),
-            format!("\"{name}."),
-            format!("{name},"),
-        ];
-        ensure!(
-            named.iter().any(|name| message.contains(name)),
-            "{call}\ndoes not name {name}: {message}"
-        );
+        let named = [format!("\"{name}\""), format!("\"{name}."), format!("{name},")];
+        ensure!(named.iter().any(|name| message.contains(name)), "{call}\ndoes not name {name}: {message}");
     }
     Ok(())
 }

@@ -25,16 +25,13 @@ const ALL_CALLS: &str = "
 pub fn no_name_of_others_is_ever_used(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
     let routines = routines(context, &mut client)?;
-    let (functions, procedures): (Vec<Routine>, Vec<Routine>) = routines
-        .into_iter()
-        .partition(|routine| !routine.is_procedure);
+    let (functions, procedures): (Vec<Routine>, Vec<Routine>) =
+        routines.into_iter().partition(|routine| !routine.is_procedure);
     let before = functions
         .iter()
         .map(|routine| {
             let call = routine.sensible();
-            undone(&mut client, |transaction| {
-                routine.outcome(transaction, &call)
-            })
+            undone(&mut client, |transaction| routine.outcome(transaction, &call))
         })
         .collect::<Result<Vec<Outcome>>>()?;
     database.fixture("hostile/names")?;
@@ -63,9 +60,7 @@ pub fn no_name_of_others_is_ever_used(context: &Context) -> Result<()> {
         let call = routine.sensible();
         let outcome = routine.outcome(&mut client, &call)?;
         ensure!(matches!(outcome, Outcome::Rows(..)), "{call}\n{outcome:?}");
-        client.batch_execute(
-            "SET search_path = pg_catalog, pg_temp; SELECT pg_stat_force_next_flush()",
-        )?;
+        client.batch_execute("SET search_path = pg_catalog, pg_temp; SELECT pg_stat_force_next_flush()")?;
         was_called(&mut client, ALL_CALLS, routine)?;
     }
     Ok(())
@@ -83,15 +78,10 @@ fn attacked(context: &Context, database: &Database) -> Result<Client> {
         "SELECT FROM multica_status()",
     ] {
         let sql = format!("BEGIN; {PATH}; {caught}");
-        let error = client
-            .batch_execute(&sql)
-            .expect_err("the trap catches nobody");
+        let error = client.batch_execute(&sql).expect_err("the trap catches nobody");
         client.batch_execute("ROLLBACK")?;
         let message = error.as_db_error().context("no error of the server")?;
-        ensure!(
-            message.message().starts_with("sprung"),
-            "{caught}: {message}"
-        );
+        ensure!(message.message().starts_with("sprung"), "{caught}: {message}");
     }
     Ok(client)
 }
@@ -102,10 +92,6 @@ fn was_called(client: &mut impl GenericClient, calls: &str, routine: &Routine) -
     let row = client.query_one(calls, &[&routine.name])?;
     let (of_routine, of_trap): (i64, i64) = (row.get(0), row.get(1));
     ensure!(of_routine > 0, "{} was not called", routine.name);
-    ensure!(
-        of_trap == 0,
-        "{}: {of_trap} calls of the trap",
-        routine.name
-    );
+    ensure!(of_trap == 0, "{}: {of_trap} calls of the trap", routine.name);
     Ok(())
 }

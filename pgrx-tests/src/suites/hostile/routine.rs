@@ -10,15 +10,11 @@ use crate::database::Database;
 use crate::suites::support;
 
 /// The SQLSTATEs of the extension's own errors.
-pub const OWN: [&str; 7] = [
-    "22004", "22023", "P0002", "55000", "55006", "0A000", "42501",
-];
+pub const OWN: [&str; 7] = ["22004", "22023", "P0002", "55000", "55006", "0A000", "42501"];
 /// Those that Postgres raises by itself for what was given: out of range, no such role, malformed JSON, a key that
 /// refers to nothing or is there already, an index entry or a nesting that is too large.
-pub const OF_POSTGRES: [&str; 12] = [
-    "22003", "22008", "22P02", "22P05", "23502", "23503", "23505", "23514", "42602", "42704",
-    "54000", "54001",
-];
+pub const OF_POSTGRES: [&str; 12] =
+    ["22003", "22008", "22P02", "22P05", "23502", "23503", "23505", "23514", "42602", "42704", "54000", "54001"];
 
 /// One routine.
 pub struct Routine {
@@ -90,19 +86,10 @@ pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> 
                     .with_context(|| {
                         format!("{name}: say in fixtures/hostile/valid.sql what makes sense for {argument} {kind}")
                     })?;
-                Ok(Argument {
-                    name: argument,
-                    kind,
-                    valid: format!("'{}'", valid.replace('\'', "''")),
-                })
+                Ok(Argument { name: argument, kind, valid: format!("'{}'", valid.replace('\'', "''")) })
             })
             .collect::<Result<_>>()?;
-        Ok(Routine {
-            name,
-            is_procedure: row.get(1),
-            gives_nothing: row.get(2),
-            arguments,
-        })
+        Ok(Routine { name, is_procedure: row.get(1), gives_nothing: row.get(2), arguments })
     };
     rows.iter().map(routine).collect()
 }
@@ -114,10 +101,7 @@ impl Routine {
             .arguments
             .iter()
             .map(|argument| match choose(argument) {
-                Some(expression) => format!(
-                    "{} => CAST({expression} AS {})",
-                    argument.name, argument.kind
-                ),
+                Some(expression) => format!("{} => CAST({expression} AS {})", argument.name, argument.kind),
                 None => format!("{} => {}", argument.name, argument.valid),
             })
             .collect();
@@ -125,9 +109,7 @@ impl Routine {
         if self.is_procedure {
             format!("CALL {call}")
         } else {
-            format!(
-                "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE x IS NULL) FROM {call} AS x"
-            )
+            format!("SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE x IS NULL) FROM {call} AS x")
         }
     }
 
@@ -159,24 +141,17 @@ impl Routine {
 }
 
 /// Sends a script with one call in it. An error that is not the server's means that the server is gone.
-pub fn answer(
-    client: &mut impl GenericClient,
-    script: &str,
-) -> Result<(Outcome, Vec<SimpleQueryMessage>)> {
+pub fn answer(client: &mut impl GenericClient, script: &str) -> Result<(Outcome, Vec<SimpleQueryMessage>)> {
     let messages = match client.simple_query(script) {
         Ok(messages) => messages,
         Err(error) => {
-            let error = error
-                .as_db_error()
-                .with_context(|| format!("{script}\nended the session: {error:?}"))?;
+            let error = error.as_db_error().with_context(|| format!("{script}\nended the session: {error:?}"))?;
             let (code, message) = (error.code().code(), error.message());
             let outcome = Outcome::Raised(code.to_string(), message.to_string());
             return Ok((outcome, Vec::new()));
         }
     };
-    let count = |row: &SimpleQueryRow, at: usize| -> Result<i64> {
-        Ok(row.get(at).unwrap_or_default().parse()?)
-    };
+    let count = |row: &SimpleQueryRow, at: usize| -> Result<i64> { Ok(row.get(at).unwrap_or_default().parse()?) };
     let outcome = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) if row.len() == 2 => {
             Some(count(row, 0).and_then(|rows| Ok(Outcome::Rows(rows, count(row, 1)?))))
@@ -187,10 +162,7 @@ pub fn answer(
 }
 
 /// Runs `work` in a transaction that is rolled back.
-pub fn undone<R>(
-    client: &mut Client,
-    work: impl FnOnce(&mut postgres::Transaction) -> Result<R>,
-) -> Result<R> {
+pub fn undone<R>(client: &mut Client, work: impl FnOnce(&mut postgres::Transaction) -> Result<R>) -> Result<R> {
     let mut transaction = client.transaction()?;
     let result = work(&mut transaction);
     transaction.rollback()?;

@@ -33,8 +33,7 @@ pub fn no_row_is_an_internal_error(context: &Context) -> Result<()> {
             Ok(transaction.query(attempts, &[&calls])?)
         })?;
         for attempt in attempts {
-            let (call, state, message): (String, String, String) =
-                (attempt.get(0), attempt.get(1), attempt.get(2));
+            let (call, state, message): (String, String, String) = (attempt.get(0), attempt.get(1), attempt.get(2));
             let known = [&OWN[..], &OF_POSTGRES, &[TAKEN_BACK]].concat();
             if !known.contains(&state.as_str()) {
                 wrong.push(format!("where {what}, {call}\nraises {state}: {message}"));
@@ -58,41 +57,15 @@ pub fn rows_of_an_infinite_time_can_be_worked_off(context: &Context) -> Result<(
              UPDATE agent_task_queue SET started_at = '{time}' WHERE started_at IS NOT NULL;
              UPDATE agent_runtime SET last_seen_at = '{time}'"
         ))?;
-        expect(
-            &mut client,
-            "SELECT tasks_queued, tasks_dispatched, tasks_running FROM multica_status()",
-            "2 1 1",
-        )?;
+        expect(&mut client, "SELECT tasks_queued, tasks_dispatched, tasks_running FROM multica_status()", "2 1 1")?;
         ensure!(values(&mut client, "SELECT FROM multica_metrics()")?.len() > 10);
         let answers = [
-            (
-                format!("SELECT applied FROM multica_start({})", id("e2")),
-                "t",
-            ),
-            (
-                format!("SELECT multica_pin_session({}, 's')", id("e3")),
-                "t",
-            ),
-            (
-                format!("SELECT applied FROM multica_complete({})", id("e3")),
-                "t",
-            ),
-            (
-                format!("SELECT applied FROM multica_fail({}, 'x')", id("e2")),
-                "t",
-            ),
-            (
-                format!(
-                    "SELECT id = {0} FROM multica_claim({1})",
-                    id("e1"),
-                    id("b1")
-                ),
-                "t",
-            ),
-            (
-                format!("SELECT applied FROM multica_cancel({})", id("e1")),
-                "t",
-            ),
+            (format!("SELECT applied FROM multica_start({})", id("e2")), "t"),
+            (format!("SELECT multica_pin_session({}, 's')", id("e3")), "t"),
+            (format!("SELECT applied FROM multica_complete({})", id("e3")), "t"),
+            (format!("SELECT applied FROM multica_fail({}, 'x')", id("e2")), "t"),
+            (format!("SELECT id = {0} FROM multica_claim({1})", id("e1"), id("b1")), "t"),
+            (format!("SELECT applied FROM multica_cancel({})", id("e1")), "t"),
             ("SELECT count(*) FROM multica_sweep()".to_string(), "1"),
         ];
         for (sql, answer) in answers {

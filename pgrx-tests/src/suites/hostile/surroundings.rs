@@ -15,8 +15,7 @@ const TRANSACTIONS: [&str; 4] = [
     "ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
 ];
 /// Nobody's runtime falls silent while a test takes its time.
-const SEEN: &str =
-    "UPDATE public.agent_runtime SET last_seen_at = clock_timestamp() WHERE status = 'online'";
+const SEEN: &str = "UPDATE public.agent_runtime SET last_seen_at = clock_timestamp() WHERE status = 'online'";
 /// Times that a call is cancelled, wherever it may be by then.
 const CANCELLED: usize = 3;
 
@@ -38,21 +37,13 @@ pub fn no_setting_changes_what_a_call_does(context: &Context) -> Result<()> {
     for routine in &functions {
         let expected = told(&mut client, routine, "SELECT", &state)?;
         for round in 1..=rounds.unwrap_or_default() {
-            let all: Vec<&str> = settings
-                .iter()
-                .filter(|(_, of)| *of == round)
-                .map(|(set, _)| set.as_str())
-                .collect();
+            let all: Vec<&str> = settings.iter().filter(|(_, of)| *of == round).map(|(set, _)| set.as_str()).collect();
             if told(&mut client, routine, &all.join("; "), &state)? == expected {
                 continue;
             }
             for set in &all {
                 let found = told(&mut client, routine, set, &state)?;
-                ensure!(
-                    found == expected,
-                    "{set}: {}\ncomes to {found:#?}, not {expected:#?}",
-                    routine.name
-                );
+                ensure!(found == expected, "{set}: {}\ncomes to {found:#?}, not {expected:#?}", routine.name);
             }
             bail!("{}\ncomes to something else after {all:#?}", routine.name);
         }
@@ -71,8 +62,7 @@ pub fn no_kind_of_transaction_changes_what_a_call_does(context: &Context) -> Res
                 open.batch_execute(&format!("SET TRANSACTION {kind}"))?;
                 routine.outcome(open, &call)
             })?;
-            let is_refused =
-                |code: &str| matches!(&found, Outcome::Raised(raised, _) if raised == code);
+            let is_refused = |code: &str| matches!(&found, Outcome::Raised(raised, _) if raised == code);
             let of_events = kind.contains("ISOLATION") && routine.name.ends_with("_events");
             ensure!(
                 found == expected
@@ -149,9 +139,7 @@ pub fn renamed_schema_is_no_internal_error(context: &Context) -> Result<()> {
     for routine in routines
         .iter()
         // These two look at no table.
-        .filter(|routine| {
-            !["multica_version", "multica_can_commit"].contains(&routine.name.as_str())
-        })
+        .filter(|routine| !["multica_version", "multica_can_commit"].contains(&routine.name.as_str()))
     {
         let call = routine.sensible().replace("public.", "elsewhere.");
         let outcome = routine.outcome(&mut client, &call)?;
@@ -159,23 +147,14 @@ pub fn renamed_schema_is_no_internal_error(context: &Context) -> Result<()> {
             ensure!(routine.name == "multica_grant", "{call}\n{outcome:?}");
             continue;
         };
-        ensure!(
-            ["55000", "3F000"].contains(&code.as_str()),
-            "{call}\n{code}: {message}"
-        );
+        ensure!(["55000", "3F000"].contains(&code.as_str()), "{call}\n{code}: {message}");
         if routine.name == "multica_install" {
             ensure!(message.contains("elsewhere"), "{message}");
         }
     }
-    let temporary: i64 = client
-        .query_one(
-            "SELECT count(*) FROM pg_class WHERE relpersistence = 't'",
-            &[],
-        )?
-        .get(0);
+    let temporary: i64 = client.query_one("SELECT count(*) FROM pg_class WHERE relpersistence = 't'", &[])?.get(0);
     ensure!(temporary == 0, "{temporary} temporary tables");
-    client
-        .batch_execute("ALTER SCHEMA elsewhere RENAME TO public; SELECT FROM multica_status()")?;
+    client.batch_execute("ALTER SCHEMA elsewhere RENAME TO public; SELECT FROM multica_status()")?;
     Ok(())
 }
 
@@ -186,18 +165,10 @@ fn functions(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
 }
 
 /// What a call comes to after `before`, and how things stand then; all of it is taken back.
-fn told(
-    client: &mut Client,
-    routine: &Routine,
-    before: &str,
-    state: &str,
-) -> Result<(Outcome, Vec<String>)> {
-    let script = format!(
-        "BEGIN; {SEEN}; {before}; {}; SET LOCAL search_path = public; {state}; ROLLBACK",
-        routine.sensible()
-    );
-    let (outcome, messages) =
-        answer(client, &script).with_context(|| format!("{}, after {before}", routine.name))?;
+fn told(client: &mut Client, routine: &Routine, before: &str, state: &str) -> Result<(Outcome, Vec<String>)> {
+    let script =
+        format!("BEGIN; {SEEN}; {before}; {}; SET LOCAL search_path = public; {state}; ROLLBACK", routine.sensible());
+    let (outcome, messages) = answer(client, &script).with_context(|| format!("{}, after {before}", routine.name))?;
     if let Outcome::Raised(..) = outcome {
         client.batch_execute("ROLLBACK")?;
     }

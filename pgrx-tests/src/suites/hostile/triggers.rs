@@ -11,9 +11,7 @@ use crate::suites::support::{expect_state, id};
 pub fn trigger_that_keeps_rows_out_is_no_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let workspace = id("a1");
-    let upsert = format!(
-        "SELECT multica_upsert_runtime({workspace}, 'd', 'n', 'local', 'Claude', 'online')"
-    );
+    let upsert = format!("SELECT multica_upsert_runtime({workspace}, 'd', 'n', 'local', 'Claude', 'online')");
     let register = format!(
         r#"SELECT multica_register({workspace}, '{{"daemon_id": "D", "legacy_daemon_ids": ["machine-1"], "runtimes": [{{"type": "claude"}}]}}')"#
     );

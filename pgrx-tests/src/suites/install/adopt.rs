@@ -2,9 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::support::{
-    BEFORE_055, all_adopted, dry_run, install, rows, same, server, value, with_action,
-};
+use super::support::{BEFORE_055, all_adopted, dry_run, install, rows, same, server, value, with_action};
 use crate::context::Context;
 
 /// Adoption writes indexes and tables of its own and touches no row.
@@ -16,22 +14,14 @@ pub fn server_database_keeps_every_row(context: &Context) -> Result<()> {
     let steps = install(&mut client)?;
     let created = with_action(&steps, "created");
     ensure!(
-        created
-            .iter()
-            .all(|object| object.starts_with("multica_") || object.contains(".multica_")),
+        created.iter().all(|object| object.starts_with("multica_") || object.contains(".multica_")),
         "only objects of its own are created: {created:?}"
     );
-    ensure!(
-        with_action(&steps, "missing").is_empty(),
-        "nothing is missing: {steps:?}"
-    );
+    ensure!(with_action(&steps, "missing").is_empty(), "nothing is missing: {steps:?}");
     same("the rows", &rows(&mut client)?, &before)?;
     all_adopted(&install(&mut client)?)?;
     let swept: i64 = value(&mut client, "SELECT tasks_failed FROM multica_sweep()")?;
-    ensure!(
-        swept == 18,
-        "the sweep finds the tasks of dead daemons, {swept} of them"
-    );
+    ensure!(swept == 18, "the sweep finds the tasks of dead daemons, {swept} of them");
     Ok(())
 }
 
@@ -41,43 +31,20 @@ pub fn migrator_passes_over_what_was_added(context: &Context) -> Result<()> {
     let mut client = database.connect()?;
     let before: i64 = value(&mut client, "SELECT count(*) FROM agent_task_queue")?;
     let steps = install(&mut client)?;
-    ensure!(
-        with_action(&steps, "altered") == ["agent_task_queue", "schema_migrations"],
-        "{steps:?}"
-    );
-    for column in [
-        "attempt",
-        "max_attempts",
-        "parent_task_id",
-        "failure_reason",
-        "last_heartbeat_at",
-    ] {
+    ensure!(with_action(&steps, "altered") == ["agent_task_queue", "schema_migrations"], "{steps:?}");
+    for column in ["attempt", "max_attempts", "parent_task_id", "failure_reason", "last_heartbeat_at"] {
         let object = format!("agent_task_queue.{column}");
-        ensure!(
-            with_action(&steps, "created").contains(&object.as_str()),
-            "{object} is added"
-        );
+        ensure!(with_action(&steps, "created").contains(&object.as_str()), "{object} is added");
     }
-    ensure!(
-        with_action(&steps, "created").contains(&"idx_agent_task_queue_parent"),
-        "the migration's index is added"
-    );
+    ensure!(with_action(&steps, "created").contains(&"idx_agent_task_queue_parent"), "the migration's index is added");
     let filled: i64 = value(
         &mut client,
         "SELECT count(*) FROM agent_task_queue WHERE attempt = 1 AND max_attempts = 2 AND parent_task_id IS NULL",
     )?;
-    ensure!(
-        filled == before,
-        "{filled} of {before} rows have the migration's defaults"
-    );
+    ensure!(filled == before, "{filled} of {before} rows have the migration's defaults");
     let server_way = "ALTER TABLE agent_task_queue ADD COLUMN attempt INT NOT NULL DEFAULT 1";
-    let error = client
-        .batch_execute(server_way)
-        .expect_err("the column is there");
-    ensure!(
-        error.code().is_some_and(|code| code.code() == "42701"),
-        "{error}"
-    );
+    let error = client.batch_execute(server_way).expect_err("the column is there");
+    ensure!(error.code().is_some_and(|code| code.code() == "42701"), "{error}");
     client.batch_execute(&format!(
         "DO $$ BEGIN
              IF NOT EXISTS (SELECT FROM schema_migrations WHERE version = '055_task_lease_and_retry') THEN
@@ -89,10 +56,7 @@ pub fn migrator_passes_over_what_was_added(context: &Context) -> Result<()> {
         &mut client,
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'agent_task_queue_parent_task_id_fkey'",
     )?;
-    ensure!(
-        key.ends_with("REFERENCES agent_task_queue(id) ON DELETE SET NULL"),
-        "{key}"
-    );
+    ensure!(key.ends_with("REFERENCES agent_task_queue(id) ON DELETE SET NULL"), "{key}");
     all_adopted(&install(&mut client)?)
 }
 
@@ -118,10 +82,7 @@ pub fn unknown_extras_are_left_alone(context: &Context) -> Result<()> {
     let steps = install(&mut client)?;
     ensure!(with_action(&steps, "missing").is_empty(), "{steps:?}");
     same("the rows", &rows(&mut client)?, &before)?;
-    ensure!(
-        value::<i64>(&mut client, objects)? == triggers,
-        "triggers stay as they were"
-    );
+    ensure!(value::<i64>(&mut client, objects)? == triggers, "triggers stay as they were");
     client.execute("SELECT wakes_at, squad FROM agent_task_queue", &[])?;
     client.execute("SELECT FROM multica_sweep()", &[])?;
     all_adopted(&install(&mut client)?)
@@ -147,10 +108,7 @@ pub fn index_built_by_hand_serves(context: &Context) -> Result<()> {
                  WHERE c.relname IN ('agent', 'agent_task_queue')";
     let before: i64 = value(&mut client, count)?;
     let steps = install(&mut client)?;
-    ensure!(
-        value::<i64>(&mut client, count)? == before,
-        "an index was built twice"
-    );
+    ensure!(value::<i64>(&mut client, count)? == before, "an index was built twice");
     let serving = with_action(&steps, "adopted");
     for at in 0..indexes.len() {
         let name = format!("by_hand_{at}");
@@ -168,10 +126,7 @@ pub fn wider_index_serves_and_one_with_history_does_not(context: &Context) -> Re
          CREATE INDEX with_history ON agent_task_queue (started_at, id)",
     )?;
     let steps = install(&mut database.connect()?)?;
-    let (adopted, created) = (
-        with_action(&steps, "adopted"),
-        with_action(&steps, "created"),
-    );
+    let (adopted, created) = (with_action(&steps, "adopted"), with_action(&steps, "created"));
     ensure!(adopted.contains(&"wider"), "{steps:?}");
     ensure!(!created.contains(&"multica_task_runtime"), "{steps:?}");
     ensure!(!adopted.contains(&"with_history"), "{steps:?}");
@@ -194,10 +149,7 @@ pub fn table_owner_needs_no_superuser(context: &Context) -> Result<()> {
     install(&mut client)?;
     all_adopted(&install(&mut client)?)?;
     client.execute("SELECT FROM multica_sweep()", &[])?;
-    ensure!(
-        owner.owns_everything(&mut superuser)?,
-        "everything is the owner's"
-    );
+    ensure!(owner.owns_everything(&mut superuser)?, "everything is the owner's");
     drop((client, superuser));
     owner.drop_with(database)
 }
@@ -205,21 +157,12 @@ pub fn table_owner_needs_no_superuser(context: &Context) -> Result<()> {
 /// Who runs the background worker is the owner of the tables: what a superuser's install makes must be his, and so must
 /// the right to call.
 pub fn what_a_superuser_creates_belongs_to_the_owner(context: &Context) -> Result<()> {
-    let database = server(
-        context,
-        "DROP TABLE chat_message; DROP TABLE issue_subscriber",
-    )?;
+    let database = server(context, "DROP TABLE chat_message; DROP TABLE issue_subscriber")?;
     let mut superuser = database.connect()?;
     let owner = Owner::of(&mut superuser, &database.name)?;
     let steps = install(&mut superuser)?;
-    ensure!(
-        with_action(&steps, "altered") == [format!("operator {}", owner.name)],
-        "{steps:?}"
-    );
-    ensure!(
-        owner.owns_everything(&mut superuser)?,
-        "everything is the owner's"
-    );
+    ensure!(with_action(&steps, "altered") == [format!("operator {}", owner.name)], "{steps:?}");
+    ensure!(owner.owns_everything(&mut superuser)?, "everything is the owner's");
     all_adopted(&install(&mut superuser)?)?;
     let mut client = database.connect_as(&owner.name)?;
     client.execute("SELECT FROM multica_sweep()", &[])?;
@@ -231,16 +174,11 @@ pub fn what_a_superuser_creates_belongs_to_the_owner(context: &Context) -> Resul
 pub fn other_migration_lists_are_not_touched(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
-    client.batch_execute(
-        "CREATE TABLE schema_migrations (version varchar PRIMARY KEY); CREATE EXTENSION multica",
-    )?;
+    client.batch_execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY); CREATE EXTENSION multica")?;
     install(&mut client)?;
     install(&mut client)?;
     let versions: i64 = value(&mut client, "SELECT count(*) FROM schema_migrations")?;
-    ensure!(
-        versions == 0,
-        "somebody else's list of migrations was written to"
-    );
+    ensure!(versions == 0, "somebody else's list of migrations was written to");
     Ok(())
 }
 
@@ -278,9 +216,7 @@ impl Owner {
     fn drop_with(self, database: crate::database::Database<'_>) -> Result<()> {
         let cluster = database.cluster();
         drop(database);
-        cluster
-            .connect("postgres")?
-            .batch_execute(&format!("DROP ROLE {}", self.name))?;
+        cluster.connect("postgres")?.batch_execute(&format!("DROP ROLE {}", self.name))?;
         Ok(())
     }
 }

@@ -2,9 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::support::{
-    all_adopted, catalogue, dry_run, install, lines, same, server, value, with_action,
-};
+use super::support::{all_adopted, catalogue, dry_run, install, lines, same, server, value, with_action};
 use crate::context::Context;
 
 /// Columns, constraints and indexes of the server's tables, in a form in which two databases compare. Left out is what
@@ -35,11 +33,7 @@ pub fn created_tables_have_the_shape_of_the_servers(context: &Context) -> Result
     let created = context.fresh_database()?;
     let servers = server(context, "")?;
     let (mut created, mut servers) = (created.connect()?, servers.connect()?);
-    for (what, query) in [
-        ("columns", COLUMNS),
-        ("constraints", CONSTRAINTS),
-        ("indexes", INDEXES),
-    ] {
+    for (what, query) in [("columns", COLUMNS), ("constraints", CONSTRAINTS), ("indexes", INDEXES)] {
         let query = query.replace("$TABLES", TABLES);
         let expected = lines(&mut servers, &query)?;
         ensure!(expected.len() > 12, "the query finds {what}");
@@ -54,16 +48,11 @@ pub fn second_call_writes_nothing(context: &Context) -> Result<()> {
     let before = catalogue(&mut database.connect()?)?;
     for isolation in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
         let mut client = database.connect()?;
-        client.batch_execute(&format!(
-            "SET default_transaction_isolation = '{isolation}'"
-        ))?;
+        client.batch_execute(&format!("SET default_transaction_isolation = '{isolation}'"))?;
         all_adopted(&install(&mut client)?)?;
         same("the catalogues", &catalogue(&mut client)?, &before)?;
     }
-    let leftover: i64 = value(
-        &mut database.connect()?,
-        "SELECT count(*) FROM pg_class WHERE relpersistence = 't'",
-    )?;
+    let leftover: i64 = value(&mut database.connect()?, "SELECT count(*) FROM pg_class WHERE relpersistence = 't'")?;
     ensure!(leftover == 0, "{leftover} temporary relations are left");
     Ok(())
 }
@@ -76,10 +65,7 @@ pub fn dry_run_lists_all_and_changes_nothing(context: &Context) -> Result<()> {
     let before = catalogue(&mut client)?;
     let planned = dry_run(&mut client)?;
     same("the catalogues", &catalogue(&mut client)?, &before)?;
-    ensure!(
-        with_action(&planned, "created").len() == planned.len(),
-        "all is missing: {planned:?}"
-    );
+    ensure!(with_action(&planned, "created").len() == planned.len(), "all is missing: {planned:?}");
     for step in &planned {
         client.batch_execute(step.ddl.as_deref().unwrap_or_default())?;
     }
@@ -104,10 +90,7 @@ pub fn newcomer_needs_no_number_mode_or_status(context: &Context) -> Result<()> 
         .iter()
         .map(|row| row.get(0))
         .collect();
-    ensure!(
-        numbers == [4, 5],
-        "numbers go on after the third: {numbers:?}"
-    );
+    ensure!(numbers == [4, 5], "numbers go on after the third: {numbers:?}");
     let given: i32 = value(
         &mut client,
         "INSERT INTO public.issue (workspace_id, title, creator_type, creator_id, number)

@@ -57,10 +57,7 @@ pub fn some_columns_of_055_get_the_others(context: &Context) -> Result<()> {
     ] {
         ensure!(created.contains(&object), "{object} is not in {created:?}");
     }
-    ensure!(
-        !created.contains(&"agent_task_queue.max_attempts"),
-        "{created:?}"
-    );
+    ensure!(!created.contains(&"agent_task_queue.max_attempts"), "{created:?}");
     all_adopted(&install(&mut client)?)
 }
 
@@ -111,20 +108,14 @@ pub fn missing_pending_slot_is_added(context: &Context) -> Result<()> {
     let database = server(context, "DROP INDEX idx_one_pending_task_per_issue_agent")?;
     let mut client = database.connect()?;
     let steps = install(&mut client)?;
-    ensure!(
-        with_action(&steps, "created").contains(&"idx_one_pending_task_per_issue_agent"),
-        "{steps:?}"
-    );
+    ensure!(with_action(&steps, "created").contains(&"idx_one_pending_task_per_issue_agent"), "{steps:?}");
     let error = client
         .batch_execute(
             "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id)
              SELECT agent_id, runtime_id, issue_id FROM agent_task_queue WHERE status = 'queued'",
         )
         .expect_err("the slot is taken");
-    ensure!(
-        error.code().is_some_and(|code| code.code() == "23505"),
-        "{error}"
-    );
+    ensure!(error.code().is_some_and(|code| code.code() == "23505"), "{error}");
     Ok(())
 }
 
@@ -139,10 +130,7 @@ pub fn invalid_index_is_named(context: &Context) -> Result<()> {
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "55000", "{error}");
     ensure!(error.message().contains("multica_task_runtime"), "{error}");
-    ensure!(
-        error.hint().is_some_and(|hint| hint.contains("Drop")),
-        "{error:?}"
-    );
+    ensure!(error.hint().is_some_and(|hint| hint.contains("Drop")), "{error:?}");
     client.batch_execute("DROP INDEX multica_task_runtime")?;
     install(&mut client)?;
     Ok(())
@@ -157,30 +145,16 @@ pub fn busy_table_is_not_waited_for_for_ever(context: &Context) -> Result<()> {
     let started = Instant::now();
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "55P03", "{error}");
-    ensure!(
-        started.elapsed() < Duration::from_secs(20),
-        "waited {:?}",
-        started.elapsed()
-    );
+    ensure!(started.elapsed() < Duration::from_secs(20), "waited {:?}", started.elapsed());
     client.batch_execute("SET lock_timeout = '50ms'")?;
     let started = Instant::now();
-    ensure!(
-        refusal(&mut client)?.code().code() == "55P03",
-        "the caller's own bound"
-    );
-    ensure!(
-        started.elapsed() < Duration::from_secs(4),
-        "waited {:?}",
-        started.elapsed()
-    );
+    ensure!(refusal(&mut client)?.code().code() == "55P03", "the caller's own bound");
+    ensure!(started.elapsed() < Duration::from_secs(4), "waited {:?}", started.elapsed());
     writer.commit()?;
     client.batch_execute("RESET lock_timeout; BEGIN")?;
     install(&mut client)?;
     let left: String = value(&mut client, "SHOW lock_timeout")?;
-    ensure!(
-        left == "0",
-        "the rest of the caller's transaction is bound to {left}"
-    );
+    ensure!(left == "0", "the rest of the caller's transaction is bound to {left}");
     Ok(())
 }
 
@@ -228,14 +202,8 @@ pub fn warns_of_what_runs_under_its_search_path(context: &Context) -> Result<()>
     let warnings = said.lock().unwrap().join("; ");
     ensure!(warnings.contains("loose()"), "{warnings}");
     ensure!(!warnings.contains("tight()"), "{warnings}");
-    ensure!(
-        warnings.contains("every role may create objects in schema public"),
-        "{warnings}"
-    );
-    ensure!(
-        warnings.contains("no default: agent_task_queue.squad"),
-        "{warnings}"
-    );
+    ensure!(warnings.contains("every role may create objects in schema public"), "{warnings}");
+    ensure!(warnings.contains("no default: agent_task_queue.squad"), "{warnings}");
     ensure!(!warnings.contains("lane"), "{warnings}");
     Ok(())
 }

@@ -42,7 +42,5 @@ pub const ALL: &[(&str, Suite)] = suite![
 ];
 
 /// What install waits for and what it refuses: our own checks.
-pub const AT_HOME: &[(&str, Suite)] = suite![
-    half::busy_table_is_not_waited_for_for_ever,
-    refuse::refusals_name_the_reason_and_touch_nothing,
-];
+pub const AT_HOME: &[(&str, Suite)] =
+    suite![half::busy_table_is_not_waited_for_for_ever, refuse::refusals_name_the_reason_and_touch_nothing,];

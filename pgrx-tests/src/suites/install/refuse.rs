@@ -19,11 +19,7 @@ const CASES: &[Case] = &[
         state: "55000",
         said: &["\"member\"", "\"workspace_id\""],
     },
-    Case {
-        change: "ALTER TABLE issue DROP COLUMN origin_id",
-        state: "55000",
-        said: &["\"issue\"", "\"origin_id\""],
-    },
+    Case { change: "ALTER TABLE issue DROP COLUMN origin_id", state: "55000", said: &["\"issue\"", "\"origin_id\""] },
     Case {
         change: "ALTER TABLE agent_task_queue ALTER COLUMN error TYPE jsonb USING to_jsonb(error)",
         state: "55000",
@@ -95,22 +91,14 @@ pub fn refusals_name_the_reason_and_touch_nothing(context: &Context) -> Result<(
         let mut client = database.connect()?;
         let before = (catalogue(&mut client)?, rows(&mut client)?);
         let error = refusal(&mut client).with_context(|| case.change.to_string())?;
-        ensure!(
-            error.code().code() == case.state,
-            "{}: {error:?}",
-            case.change
-        );
+        ensure!(error.code().code() == case.state, "{}: {error:?}", case.change);
         let text = format!("{} {}", error.message(), error.detail().unwrap_or_default());
         for word in case.said {
             ensure!(text.contains(word), "{word} is not in: {text}");
         }
         ensure!(error.hint().is_some(), "no hint: {error:?}");
         let dry = client.query("SELECT * FROM multica_install(true)", &[]);
-        ensure!(
-            dry.is_err(),
-            "a dry run is refused as well: {}",
-            case.change
-        );
+        ensure!(dry.is_err(), "a dry run is refused as well: {}", case.change);
         same("the catalogues", &catalogue(&mut client)?, &before.0)?;
         same("the rows", &rows(&mut client)?, &before.1)?;
     }
@@ -128,10 +116,7 @@ pub fn other_encodings_are_refused_by_name(context: &Context) -> Result<()> {
         let error = refusal(&mut client)?;
         ensure!(error.code().code() == "0A000", "{encoding}: {error:?}");
         ensure!(error.message().contains(encoding), "{error:?}");
-        ensure!(
-            error.hint().is_some_and(|hint| hint.contains("UTF8")),
-            "{error:?}"
-        );
+        ensure!(error.hint().is_some_and(|hint| hint.contains("UTF8")), "{error:?}");
         let dry = client.query("SELECT * FROM multica_install(true)", &[]);
         ensure!(dry.is_err(), "a dry run is refused as well: {encoding}");
         same("the catalogues", &catalogue(&mut client)?, &before)?;
@@ -144,16 +129,12 @@ pub fn several_owners_are_named(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
     let role = format!("other_of_{}", database.name);
-    client.batch_execute(&format!(
-        "CREATE ROLE {role}; ALTER TABLE comment OWNER TO {role}"
-    ))?;
+    client.batch_execute(&format!("CREATE ROLE {role}; ALTER TABLE comment OWNER TO {role}"))?;
     let before = catalogue(&mut client)?;
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "42501", "{error:?}");
     ensure!(
-        error
-            .detail()
-            .is_some_and(|detail| detail.contains(&format!("\"comment\" belongs to {role}"))),
+        error.detail().is_some_and(|detail| detail.contains(&format!("\"comment\" belongs to {role}"))),
         "{error:?}"
     );
     same("the catalogues", &catalogue(&mut client)?, &before)?;
@@ -170,9 +151,7 @@ pub fn strangers_are_refused(context: &Context) -> Result<()> {
     let mut client = database.connect_as(&role)?;
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "42501", "without EXECUTE: {error:?}");
-    superuser.batch_execute(&format!(
-        "GRANT EXECUTE ON FUNCTION multica_install TO {role}"
-    ))?;
+    superuser.batch_execute(&format!("GRANT EXECUTE ON FUNCTION multica_install TO {role}"))?;
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "42501", "{error:?}");
     ensure!(error.message().contains("belong to"), "{error:?}");
@@ -185,37 +164,19 @@ pub fn strangers_are_refused(context: &Context) -> Result<()> {
     ))?;
     let error = refusal(&mut client)?;
     ensure!(error.code().code() == "42501", "{error:?}");
-    ensure!(
-        error
-            .hint()
-            .is_some_and(|hint| hint.contains("GRANT CREATE ON SCHEMA public")),
-        "{error:?}"
-    );
+    ensure!(error.hint().is_some_and(|hint| hint.contains("GRANT CREATE ON SCHEMA public")), "{error:?}");
     superuser.batch_execute(&format!(
         "GRANT CREATE ON SCHEMA public TO {role}; ALTER TABLE schema_migrations OWNER TO CURRENT_USER;
          ALTER TABLE agent_task_queue DROP COLUMN attempt; DELETE FROM schema_migrations"
     ))?;
     let error = refusal(&mut client)?;
-    ensure!(
-        error.message().contains("schema_migrations"),
-        "a column that the migrator is not told of: {error:?}"
-    );
+    ensure!(error.message().contains("schema_migrations"), "a column that the migrator is not told of: {error:?}");
     let closed = format!("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC", database.name);
     superuser.batch_execute(&closed)?;
     let error = refusal(&mut client)?;
-    ensure!(
-        error
-            .hint()
-            .is_some_and(|hint| hint.contains("GRANT TEMPORARY")),
-        "{error:?}"
-    );
-    let null = superuser
-        .query("SELECT * FROM multica_install(NULL)", &[])
-        .expect_err("NULL is neither");
-    ensure!(
-        null.code().is_some_and(|code| code.code() == "22004"),
-        "{null}"
-    );
+    ensure!(error.hint().is_some_and(|hint| hint.contains("GRANT TEMPORARY")), "{error:?}");
+    let null = superuser.query("SELECT * FROM multica_install(NULL)", &[]).expect_err("NULL is neither");
+    ensure!(null.code().is_some_and(|code| code.code() == "22004"), "{null}");
     superuser.batch_execute(&format!("DROP OWNED BY {role} CASCADE"))?;
     drop(client);
     superuser.batch_execute(&format!("DROP ROLE {role}"))?;

@@ -31,9 +31,7 @@ fn carried(context: &Context, database: &Database<'_>) -> Result<()> {
     let mut client = database.connect()?;
     client.execute("SELECT FROM multica_sweep()", &[])?;
     let cluster = context.cluster(&Options::new("restored"))?;
-    cluster
-        .connect("postgres")?
-        .batch_execute("CREATE DATABASE restored TEMPLATE template0")?;
+    cluster.connect("postgres")?.batch_execute("CREATE DATABASE restored TEMPLATE template0")?;
     let mut dump = database
         .cluster()
         .tool("pg_dump")
@@ -43,42 +41,23 @@ fn carried(context: &Context, database: &Database<'_>) -> Result<()> {
         .context("cannot start pg_dump")?;
     let restored = cluster
         .tool("psql")
-        .args([
-            "--no-psqlrc",
-            "--quiet",
-            "--set",
-            "ON_ERROR_STOP=1",
-            "--dbname",
-            "restored",
-        ])
+        .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", "restored"])
         .stdin(dump.stdout.take().context("pg_dump has an output")?)
         .output()?;
     ensure!(dump.wait()?.success(), "pg_dump failed");
-    ensure!(
-        restored.status.success(),
-        "psql: {}",
-        String::from_utf8_lossy(&restored.stderr)
-    );
+    ensure!(restored.status.success(), "psql: {}", String::from_utf8_lossy(&restored.stderr));
     let mut other = cluster.connect("restored")?;
     same("the rows", &rows(&mut other)?, &rows(&mut client)?)?;
     let events = "SELECT to_jsonb(e)::text FROM multica_events() AS e ORDER BY id";
     let before = lines(&mut client, events)?;
-    ensure!(
-        !before.is_empty(),
-        "the sweep before the dump recorded events"
-    );
+    ensure!(!before.is_empty(), "the sweep before the dump recorded events");
     same("the events", &lines(&mut other, events)?, &before)?;
     all_adopted(&install(&mut other)?)?;
-    other.batch_execute(
-        "UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 day'",
-    )?;
+    other.batch_execute("UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 day'")?;
     let flipped: i64 = value(&mut other, "SELECT runtimes_offline FROM multica_sweep()")?;
     ensure!(flipped > 0, "the sweep goes on");
     let after = lines(&mut other, events)?;
-    ensure!(
-        after.len() > before.len() && after.starts_with(&before),
-        "new events follow the old ones"
-    );
+    ensure!(after.len() > before.len() && after.starts_with(&before), "new events follow the old ones");
     Ok(())
 }
 
@@ -99,10 +78,7 @@ pub fn drop_extension_leaves_every_row(context: &Context) -> Result<()> {
                  AND objid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'S', 'i'))
                  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'multica')",
         )?;
-        ensure!(
-            members == 0,
-            "{members} tables are members of the extension"
-        );
+        ensure!(members == 0, "{members} tables are members of the extension");
         client.batch_execute("DROP EXTENSION multica")?;
         same("the rows", &rows(&mut client)?, &before.0)?;
         same("the events", &lines(&mut client, log)?, &before.1)?;

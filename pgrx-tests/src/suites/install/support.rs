@@ -46,21 +46,13 @@ pub fn dry_run(client: &mut Client) -> Result<Vec<Step>> {
 }
 
 fn steps(client: &mut Client, sql: &str) -> Result<Vec<Step>> {
-    let step = |row: &postgres::Row| Step {
-        object: row.get("object"),
-        action: row.get("action"),
-        ddl: row.get("ddl"),
-    };
+    let step = |row: &postgres::Row| Step { object: row.get("object"), action: row.get("action"), ddl: row.get("ddl") };
     Ok(client.query(sql, &[])?.iter().map(step).collect())
 }
 
 /// The objects that came out with an action.
 pub fn with_action<'a>(steps: &'a [Step], action: &str) -> Vec<&'a str> {
-    steps
-        .iter()
-        .filter(|step| step.action == action)
-        .map(|step| step.object.as_str())
-        .collect()
+    steps.iter().filter(|step| step.action == action).map(|step| step.object.as_str()).collect()
 }
 
 /// Fails unless everything was there already.
@@ -77,10 +69,7 @@ pub fn refusal(client: &mut Client) -> Result<DbError> {
         Ok(rows) => anyhow::bail!("install was not refused and gave {} rows", rows.len()),
         Err(error) => error,
     };
-    Ok(error
-        .as_db_error()
-        .context("no error of the server")?
-        .clone())
+    Ok(error.as_db_error().context("no error of the server")?.clone())
 }
 
 /// Every row of the catalogue about schema public, with the transaction that wrote it.
@@ -105,11 +94,7 @@ pub fn rows(client: &mut Client) -> Result<Vec<String>> {
 
 /// The first column of a query.
 pub fn lines(client: &mut Client, sql: &str) -> Result<Vec<String>> {
-    Ok(client
-        .query(sql, &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect())
+    Ok(client.query(sql, &[])?.iter().map(|row| row.get(0)).collect())
 }
 
 /// One value.
@@ -120,16 +105,8 @@ pub fn value<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, sql: 
 /// Fails with what only one side has.
 pub fn same(what: &str, left: &[String], right: &[String]) -> Result<()> {
     let only = |one: &[String], other: &[String]| -> Vec<String> {
-        one.iter()
-            .filter(|it| !other.contains(it))
-            .cloned()
-            .collect()
+        one.iter().filter(|it| !other.contains(it)).cloned().collect()
     };
-    ensure!(
-        left == right,
-        "{what} differ: only left {:#?}, only right {:#?}",
-        only(left, right),
-        only(right, left)
-    );
+    ensure!(left == right, "{what} differ: only left {:#?}, only right {:#?}", only(left, right), only(right, left));
     Ok(())
 }

@@ -49,30 +49,20 @@ impl Model {
                 self.event("task:failed");
             }
         }
-        Followed {
-            retries,
-            issues,
-            agents,
-        }
+        Followed { retries, issues, agents }
     }
 
     /// Queues the retries of those that are to have one.
     pub fn retry(&mut self, failed: &[usize]) -> Vec<(usize, usize)> {
-        let mut eligible: Vec<usize> = failed
-            .iter()
-            .copied()
-            .filter(|at| self.may_be_retried(*at))
-            .collect();
+        let mut eligible: Vec<usize> = failed.iter().copied().filter(|at| self.may_be_retried(*at)).collect();
         eligible.sort_by_key(|at| self.tasks[*at].turn());
         let mut retries = Vec::new();
         for (place, at) in eligible.into_iter().enumerate() {
             let mut task = self.tasks[at].again(at, self.now + 1 + place as i64);
             task.runtime = self.agents[task.agent].runtime;
             if let Some(chat) = task.chat {
-                let waiting = self
-                    .tasks
-                    .iter()
-                    .filter(|other| other.chat == Some(chat) && other.status == Status::Queued);
+                let waiting =
+                    self.tasks.iter().filter(|other| other.chat == Some(chat) && other.status == Status::Queued);
                 let highest = waiting.map(|other| other.priority).max().unwrap_or(3);
                 task.priority = task.priority.max(3).max(highest);
             }
@@ -87,12 +77,10 @@ impl Model {
     fn may_be_retried(&self, at: usize) -> bool {
         let parent = &self.tasks[at];
         let ran_later = |other: &Task| {
-            other.completed > parent.completed
-                && (other.status != Status::Cancelled || other.dispatched.is_some())
+            other.completed > parent.completed && (other.status != Status::Cancelled || other.dispatched.is_some())
         };
         let in_the_way = |other: &Task| {
-            (parent.same_pair(other) || parent.same_chat(other))
-                && (other.in_flight() || ran_later(other))
+            (parent.same_pair(other) || parent.same_chat(other)) && (other.in_flight() || ran_later(other))
         };
         parent.status == Status::Failed
             && parent.reason.is_some_and(|reason| reason != "agent_error")

@@ -22,8 +22,7 @@ use step::{Step, steps};
 use world::Model;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] =
-    suite![calls_do_what_the_model_says, mistake_is_found_and_shrunk,];
+pub const ALL: &[(&str, Suite)] = suite![calls_do_what_the_model_says, mistake_is_found_and_shrunk,];
 
 /// Sequences of the test as it stands; MULTICA_CASES asks for more of them, MULTICA_SEED for others.
 const CASES: u64 = 250;
@@ -34,19 +33,13 @@ const MOST_CASES: u32 = 2000;
 
 /// Nothing that the model does not say, in any order of calls.
 fn calls_do_what_the_model_says(context: &Context) -> Result<()> {
-    let (seed, cases) = (
-        support::number("MULTICA_SEED", SEED)?,
-        support::number("MULTICA_CASES", CASES)?,
-    );
+    let (seed, cases) = (support::number("MULTICA_SEED", SEED)?, support::number("MULTICA_CASES", CASES)?);
     let (_database, table) = table(context)?;
     if let Some((shrunk, reason)) = table.find(&mut runner(seed, u32::try_from(cases)?), false)? {
         bail!("MULTICA_SEED={seed} repeats it: {reason}\nafter {shrunk:#?}");
     }
     let played = table.played.get();
-    ensure!(
-        played as u64 > 10 * cases,
-        "only {played} steps were played"
-    );
+    ensure!(played as u64 > 10 * cases, "only {played} steps were played");
     println!("      {played} steps in {cases} sequences of seed {seed}");
     Ok(())
 }
@@ -56,20 +49,12 @@ fn mistake_is_found_and_shrunk(context: &Context) -> Result<()> {
     let (_database, table) = table(context)?;
     let found = table.find(&mut runner(1, MOST_CASES), true)?;
     let (shrunk, reason) = found.context("nobody noticed the mistake")?;
-    ensure!(
-        shrunk.len() <= 4,
-        "not shrunk enough: {reason}\nafter {shrunk:#?}"
-    );
+    ensure!(shrunk.len() <= 4, "not shrunk enough: {reason}\nafter {shrunk:#?}");
     Ok(())
 }
 
 fn runner(seed: u64, cases: u32) -> TestRunner {
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 3000,
-        ..Config::default()
-    };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 3000, ..Config::default() };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -86,11 +71,7 @@ struct Table {
 fn table(context: &Context) -> Result<(Database<'_>, Table)> {
     let (database, client) = support::team(context)?;
     database.fixture("model")?;
-    let table = Table {
-        client: RefCell::new(client),
-        state: text(context, "model_state")?,
-        played: Cell::new(0),
-    };
+    let table = Table { client: RefCell::new(client), state: text(context, "model_state")?, played: Cell::new(0) };
     Ok((database, table))
 }
 
@@ -112,10 +93,7 @@ impl Table {
     fn play(&self, steps: &[Step], mistaken: bool) -> Result<()> {
         let mut client = self.client.borrow_mut();
         let mut transaction = client.transaction()?;
-        transaction.execute(
-            "UPDATE agent_runtime SET last_seen_at = clock_timestamp()",
-            &[],
-        )?;
+        transaction.execute("UPDATE agent_runtime SET last_seen_at = clock_timestamp()", &[])?;
         let mut model = Model::new(mistaken);
         for (number, step) in steps.iter().enumerate() {
             let Some(sql) = session::statement(&model, *step)? else {

@@ -47,11 +47,7 @@ impl Model {
                 enqueued(self.enqueue(task))
             }
             Step::Chat(chat, most) => {
-                let task = Task {
-                    chat: Some(chat),
-                    priority: 2,
-                    ..self.task(chat, most)
-                };
+                let task = Task { chat: Some(chat), priority: 2, ..self.task(chat, most) };
                 enqueued(self.enqueue(task))
             }
             Step::Alone(agent, most) => {
@@ -61,9 +57,7 @@ impl Model {
             Step::Claim(runtime, most) => numbers(self.claim(runtime, most as usize)),
             Step::Rerun(issue) => self.rerun(issue),
             Step::CancelIssue(issue, agent) => {
-                let mine = |task: &Task| {
-                    task.issue == Some(issue) && agent.is_none_or(|agent| task.agent == agent)
-                };
+                let mine = |task: &Task| task.issue == Some(issue) && agent.is_none_or(|agent| task.agent == agent);
                 rows(&[&self.cancel(mine).len()])
             }
             Step::CancelAgent(agent) => rows(&[&self.cancel(|task| task.agent == agent).len()]),
@@ -91,11 +85,7 @@ impl Model {
             }
             Step::Reconcile(agent) => {
                 self.reconcile(agent);
-                rows(&[&if self.agents[agent].working {
-                    "working"
-                } else {
-                    "idle"
-                }])
+                rows(&[&if self.agents[agent].working { "working" } else { "idle" }])
             }
             Step::Silence(runtime, secs) => {
                 self.runtimes[runtime].seen = self.ago(secs);

@@ -39,14 +39,8 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
         model.meant(task).map(of).transpose()
     };
     let all = || -> Result<String> {
-        let ids = model
-            .tasks
-            .iter()
-            .map(|task| Ok(format!("'{}'", known(task)?)));
-        Ok(format!(
-            "ARRAY[{}]::uuid[]",
-            ids.collect::<Result<Vec<_>>>()?.join(", ")
-        ))
+        let ids = model.tasks.iter().map(|task| Ok(format!("'{}'", known(task)?)));
+        Ok(format!("ARRAY[{}]::uuid[]", ids.collect::<Result<Vec<_>>>()?.join(", ")))
     };
     let token = |task: &str, token: Token| match token {
         Token::None => "NULL".to_string(),
@@ -92,10 +86,7 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
         }
         Step::Complete(task, shown) => {
             let task = of_task!(task);
-            format!(
-                "SELECT applied::text FROM multica_complete({task}, claim_token => {})",
-                token(&task, shown)
-            )
+            format!("SELECT applied::text FROM multica_complete({task}, claim_token => {})", token(&task, shown))
         }
         Step::Fail(task, again, shown) => {
             let task = of_task!(task);
@@ -118,13 +109,12 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
             format!("SELECT count(*)::text FROM multica_cancel_agent_tasks({})", agent(at))
         }
         Step::Retry(task) => format!("SELECT id::text FROM multica_retry({})", of_task!(task)),
-        Step::Rerun(at) => format!(
-            "SELECT unnest(ARRAY[id::text, attempt::text]) FROM multica_rerun({})",
-            issue(at)
-        ),
-        Step::Sweep => "SELECT unnest(ARRAY[runtimes_offline, tasks_failed, tasks_timed_out, tasks_retried, issues_reset, \
+        Step::Rerun(at) => format!("SELECT unnest(ARRAY[id::text, attempt::text]) FROM multica_rerun({})", issue(at)),
+        Step::Sweep => {
+            "SELECT unnest(ARRAY[runtimes_offline, tasks_failed, tasks_timed_out, tasks_retried, issues_reset, \
                         agents_reconciled])::text FROM multica_sweep()"
-            .to_string(),
+                .to_string()
+        }
         Step::Recover(at, keep) => format!(
             "SELECT unnest(ARRAY[orphaned, retried])::text FROM multica_recover_orphans({}, {})",
             runtime(at),
@@ -157,15 +147,8 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
             if archived { "now()" } else { "NULL" },
             agent(at)
         ),
-        Step::Move(at, to) => format!(
-            "UPDATE agent SET runtime_id = {} WHERE id = {}",
-            runtime(to),
-            agent(at)
-        ),
-        Step::Room(at, room) => format!(
-            "UPDATE agent SET max_concurrent_tasks = {room} WHERE id = {}",
-            agent(at)
-        ),
+        Step::Move(at, to) => format!("UPDATE agent SET runtime_id = {} WHERE id = {}", runtime(to), agent(at)),
+        Step::Room(at, room) => format!("UPDATE agent SET max_concurrent_tasks = {room} WHERE id = {}", agent(at)),
         Step::IssueStatus(at, status) => {
             format!("UPDATE issue SET status = '{status}' WHERE id = {}", issue(at))
         }
@@ -200,13 +183,8 @@ pub fn tell(transaction: &mut Transaction, sql: &str, state: &str) -> Result<Tol
         _ => None,
     });
     let (words, state): (Vec<_>, Vec<_>) = rows.partition(|row| row.len() == 1);
-    let words = words
-        .iter()
-        .map(|row| row.get(0).unwrap_or_default().to_string());
-    Ok(Told {
-        answer: answer.map(|()| words.collect()),
-        state,
-    })
+    let words = words.iter().map(|row| row.get(0).unwrap_or_default().to_string());
+    Ok(Told { answer: answer.map(|()| words.collect()), state })
 }
 
 /// Compares how things stand; tasks that are new to the model get to know their ids.
@@ -234,18 +212,9 @@ pub fn compare(told: &Told, model: &mut Model) -> Result<()> {
         found.push(format!("#{at} {line}"));
     }
     let expected = lines(model);
-    let lacking: Vec<&String> = expected
-        .iter()
-        .filter(|line| !found.contains(line))
-        .collect();
-    let surplus: Vec<&String> = found
-        .iter()
-        .filter(|line| !expected.contains(line))
-        .collect();
-    ensure!(
-        lacking.is_empty() && surplus.is_empty(),
-        "expected {lacking:?}, found {surplus:?}"
-    );
+    let lacking: Vec<&String> = expected.iter().filter(|line| !found.contains(line)).collect();
+    let surplus: Vec<&String> = found.iter().filter(|line| !expected.contains(line)).collect();
+    ensure!(lacking.is_empty() && surplus.is_empty(), "expected {lacking:?}, found {surplus:?}");
     Ok(())
 }
 
@@ -266,9 +235,7 @@ pub fn numbered(model: &Model, words: Vec<String>) -> Result<Vec<String>> {
 
 fn lines(model: &Model) -> Vec<String> {
     let tasks = model.tasks.iter().enumerate();
-    let mut lines: Vec<String> = tasks
-        .map(|(at, task)| format!("#{at} {}", task.line()))
-        .collect();
+    let mut lines: Vec<String> = tasks.map(|(at, task)| format!("#{at} {}", task.line())).collect();
     for (at, runtime) in model.runtimes.iter().enumerate() {
         let status = if runtime.online { "online" } else { "offline" };
         lines.push(format!("b{} {status}", at + 1));
@@ -280,11 +247,6 @@ fn lines(model: &Model) -> Vec<String> {
     for (at, status) in model.issues.iter().enumerate() {
         lines.push(format!("d{} {status}", at + 1));
     }
-    lines.extend(
-        model
-            .events
-            .iter()
-            .map(|(kind, many)| format!("{kind} {many}")),
-    );
+    lines.extend(model.events.iter().map(|(kind, many)| format!("{kind} {many}")));
     lines
 }

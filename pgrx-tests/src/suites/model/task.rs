@@ -103,11 +103,7 @@ impl Task {
             priority: self.priority,
             attempt: self.attempt + 1,
             parent: Some(at),
-            created: if self.chat.is_some() {
-                self.created
-            } else {
-                created
-            },
+            created: if self.chat.is_some() { self.created } else { created },
             ..Task::new(self.agent, self.runtime, self.max_attempts, created)
         }
     }

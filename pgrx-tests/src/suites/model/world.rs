@@ -56,16 +56,8 @@ pub fn assignee(issue: usize) -> usize {
 impl Model {
     /// The world as the fixture leaves it.
     pub fn new(mistaken: bool) -> Model {
-        let runtime = || Runtime {
-            online: true,
-            seen: 0,
-        };
-        let agent = |runtime: usize, room: i32| Agent {
-            runtime,
-            room,
-            archived: false,
-            working: false,
-        };
+        let runtime = || Runtime { online: true, seen: 0 };
+        let agent = |runtime: usize, room: i32| Agent { runtime, room, archived: false, working: false };
         Model {
             runtimes: [runtime(), runtime()],
             agents: [agent(0, 1), agent(1, 2)],
@@ -112,9 +104,7 @@ impl Model {
 
     /// The task that holds the pending slot of a task's issue and agent.
     pub fn slot(&self, task: &Task) -> Option<usize> {
-        let taken = |other: &Task| {
-            task.same_pair(other) && matches!(other.status, Status::Queued | Status::Dispatched)
-        };
+        let taken = |other: &Task| task.same_pair(other) && matches!(other.status, Status::Queued | Status::Dispatched);
         self.tasks.iter().position(taken)
     }
 
@@ -131,11 +121,7 @@ impl Model {
 
     /// A task for an issue.
     pub fn for_issue(&self, issue: usize, agent: usize, max_attempts: i32) -> Task {
-        Task {
-            issue: Some(issue),
-            priority: PRIORITIES[issue],
-            ..self.task(agent, max_attempts)
-        }
+        Task { issue: Some(issue), priority: PRIORITIES[issue], ..self.task(agent, max_attempts) }
     }
 
     /// Hands out tasks of a runtime, and takes it as a sign of life.
@@ -156,24 +142,17 @@ impl Model {
     }
 
     fn choose(&self, runtime: usize, most: usize) -> Vec<usize> {
-        let here = |task: &Task| {
-            task.runtime == runtime && (self.mistaken || !self.agents[task.agent].archived)
-        };
+        let here = |task: &Task| task.runtime == runtime && (self.mistaken || !self.agents[task.agent].archived);
         let indexes = || 0..self.tasks.len();
         let lost = |at: &usize| {
             let task = &self.tasks[*at];
-            here(task)
-                && task.status == Status::Dispatched
-                && task.dispatched.is_some_and(|at| at < self.ago(90))
+            here(task) && task.status == Status::Dispatched && task.dispatched.is_some_and(|at| at < self.ago(90))
         };
         let mut again: Vec<usize> = indexes().filter(lost).collect();
         again.sort_by_key(|at| self.tasks[*at].dispatched);
         let mut fresh: Vec<usize> = Vec::new();
         for (agent, row) in self.agents.iter().enumerate() {
-            let busy = self
-                .tasks
-                .iter()
-                .filter(|task| task.agent == agent && task.in_flight());
+            let busy = self.tasks.iter().filter(|task| task.agent == agent && task.in_flight());
             let room = usize::try_from(row.room - busy.count() as i32).unwrap_or_default();
             let waits = |at: &usize| {
                 let task = &self.tasks[*at];
@@ -191,9 +170,7 @@ impl Model {
         let task = &self.tasks[at];
         let before = |other: &Task| {
             other.in_flight()
-                || (other.status == Status::Queued
-                    && other.runtime == task.runtime
-                    && other.turn() < task.turn())
+                || (other.status == Status::Queued && other.runtime == task.runtime && other.turn() < task.turn())
         };
         task.status == Status::Queued
             && !self.any(|other| task.same_pair(other) && other.in_flight())
@@ -202,10 +179,7 @@ impl Model {
 
     /// A sign of life.
     pub fn beat(&mut self, runtime: usize) {
-        self.runtimes[runtime] = Runtime {
-            online: true,
-            seen: self.now,
-        };
+        self.runtimes[runtime] = Runtime { online: true, seen: self.now };
     }
 
     /// The tasks that a condition holds for.

@@ -49,22 +49,14 @@ pub fn fields(error: &DbError) -> Fields {
 }
 
 /// Fails unless `through` is `plain`, raised within a statement of the extension.
-pub fn ensure_same(
-    name: &str,
-    plain: &DbError,
-    through: &DbError,
-    hint: Option<&str>,
-) -> Result<()> {
+pub fn ensure_same(name: &str, plain: &DbError, through: &DbError, hint: Option<&str>) -> Result<()> {
     let mut expected = fields(plain);
     if let Some(hint) = hint {
         expected.retain(|(field, _)| *field != "hint");
         expected.insert(4, ("hint", hint.to_string()));
     }
     let found = fields(through);
-    ensure!(
-        found == expected,
-        "{name}\n{found:#?}\nis not\n{expected:#?}"
-    );
+    ensure!(found == expected, "{name}\n{found:#?}\nis not\n{expected:#?}");
     let below = plain.where_().map(|text| format!("{text}\n"));
     let rest = through
         .where_()
@@ -86,11 +78,7 @@ pub fn compare_all(database: &Database) -> Result<()> {
         compare(database, &mut client, case).with_context(|| case.name)?;
     }
     // The session goes on as if nothing had happened.
-    expect(
-        &mut client,
-        "SELECT status FROM multica_start('00000000-0000-4000-8000-0000000000e1')",
-        "running",
-    )
+    expect(&mut client, "SELECT status FROM multica_start('00000000-0000-4000-8000-0000000000e1')", "running")
 }
 
 fn compare(database: &Database, client: &mut Client, case: &Case) -> Result<()> {
@@ -121,9 +109,7 @@ pub fn full_disk_keeps_every_field(context: &Context) -> Result<()> {
     let plain = format!("UPDATE agent_task_queue SET error = {large}");
     let through = format!("SELECT multica_fail('00000000-0000-4000-8000-0000000000e1', {large})");
     client.batch_execute("SELECT task('e1', status => 'running')")?;
-    client.batch_execute(
-        "BEGIN; SELECT multica_fail('00000000-0000-4000-8000-0000000000e1', 'warm'); ROLLBACK",
-    )?;
+    client.batch_execute("BEGIN; SELECT multica_fail('00000000-0000-4000-8000-0000000000e1', 'warm'); ROLLBACK")?;
     let Some(_ballast) = cluster.fill_disk()? else {
         return Ok(());
     };
@@ -132,23 +118,10 @@ pub fn full_disk_keeps_every_field(context: &Context) -> Result<()> {
     let masked = |error: &DbError| -> Fields {
         let digits = |text: String| text.replace(|letter: char| letter.is_ascii_digit(), "0");
         let all = fields(error).into_iter();
-        all.map(|(name, text)| {
-            (
-                name,
-                if name == "message" {
-                    digits(text)
-                } else {
-                    text
-                },
-            )
-        })
-        .collect()
+        all.map(|(name, text)| (name, if name == "message" { digits(text) } else { text })).collect()
     };
     ensure!(plain.code().code() == "53100", "{plain:?}");
-    ensure!(
-        masked(&plain) == masked(&through),
-        "{through:?}\nis not\n{plain:?}"
-    );
+    ensure!(masked(&plain) == masked(&through), "{through:?}\nis not\n{plain:?}");
     let context = through.where_().unwrap_or_default();
     ensure!(context.contains("SQL statement \"UPDATE "), "{context}");
     Ok(())

@@ -30,9 +30,7 @@ pub fn no_function_is_without_the_layer(context: &Context) -> Result<()> {
             without.push(format!("{}: {error:?}", routine.name));
         }
     }
-    client.batch_execute(&format!(
-        "RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"
-    ))?;
+    client.batch_execute(&format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"))?;
     ensure!(without.is_empty(), "{}", without.join("\n"));
     Ok(())
 }

@@ -52,10 +52,7 @@ fn errors_of_others_keep_every_field_with_rust_backtrace(context: &Context) -> R
 
 fn no_backtrace_of_our_own(database: &Database) -> Result<()> {
     let mut client = database.connect()?;
-    for call in [
-        "SELECT multica_start(NULL)",
-        "SELECT multica_start(gen_random_uuid())",
-    ] {
+    for call in ["SELECT multica_start(NULL)", "SELECT multica_start(gen_random_uuid())"] {
         let error = compare::error_of(&mut client, call)?;
         let told = [error.detail(), error.hint(), error.where_()];
         ensure!(told == [None; 3], "{call} tells {told:?}");

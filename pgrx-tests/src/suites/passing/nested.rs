@@ -87,12 +87,7 @@ pub fn call_below_another_call_keeps_its_error(context: &Context) -> Result<()> 
         ELSE
             PERFORM full_error();
         END IF;";
-    same_by_trigger(
-        context,
-        "error of a trigger below the inner call",
-        others,
-        "MY001",
-    )
+    same_by_trigger(context, "error of a trigger below the inner call", others, "MY001")
 }
 
 /// Every statement of every session is planned below a hook of the library.
@@ -101,12 +96,7 @@ pub fn statement_of_a_user_keeps_the_error_of_its_planning(context: &Context) ->
     client.batch_execute(FULL)?;
     client.batch_execute("ALTER FUNCTION full_error IMMUTABLE")?;
     let error = error_of(&mut client, "SELECT full_error()")?;
-    let found = (
-        error.code().code(),
-        error.constraint(),
-        error.datatype(),
-        error.where_(),
-    );
+    let found = (error.code().code(), error.constraint(), error.datatype(), error.where_());
     let context = "PL/pgSQL function full_error() line 2 at RAISE";
     let expected = ("MY001", Some("k"), Some("d"), Some(context));
     ensure!(found == expected, "{found:?} is not {expected:?}");

@@ -31,17 +31,11 @@ pub fn page_names_every_word(context: &Context) -> Result<()> {
     let mut table = String::from("| word | SQLSTATE | when | then |\n|---|---|---|---|\n");
     for word in Word::ALL {
         let [sqlstate, when, then] = word.explained();
-        table.push_str(&format!(
-            "| `{}` | {sqlstate} | {when} | {then} |\n",
-            spelled(*word)
-        ));
+        table.push_str(&format!("| `{}` | {sqlstate} | {when} | {then} |\n", spelled(*word)));
     }
     let file = context.project.root.join("docs/errors.md");
     let page = fs::read_to_string(&file)?;
-    ensure!(
-        page.contains(&table),
-        "docs/errors.md must have this table:\n{table}"
-    );
+    ensure!(page.contains(&table), "docs/errors.md must have this table:\n{table}");
     Ok(())
 }
 
@@ -90,12 +84,7 @@ pub fn words_are_read_through_two_drivers(context: &Context) -> Result<()> {
 
 /// The Rust driver and psycopg read the word of each error that the ways lead to. A way is a comment that names the word, and
 /// what is done; it is taken back afterwards.
-pub fn read_by_both(
-    context: &Context,
-    cluster: &Cluster,
-    database: &str,
-    ways: &str,
-) -> Result<()> {
+pub fn read_by_both(context: &Context, cluster: &Cluster, database: &str, ways: &str) -> Result<()> {
     let mut client = cluster.connect(database)?;
     let mut wrong = Vec::new();
     let mut expected = Vec::new();
@@ -109,20 +98,13 @@ pub fn read_by_both(
         }
         expected.push(format!("{word} {word}"));
     }
-    ensure!(
-        wrong.is_empty(),
-        "the Rust driver reads\n{}",
-        wrong.join("\n")
-    );
+    ensure!(wrong.is_empty(), "the Rust driver reads\n{}", wrong.join("\n"));
     let requirements = context.project.root.join("docs/examples/requirements.txt");
     let python = extras::python(&context.project, "examples", &requirements)?;
     let folder = cluster.socket_folder();
     let output = Command::new(python)
         .arg(context.fixtures().join("words.py"))
-        .arg(format!(
-            "host={} user=postgres dbname={database}",
-            folder.display()
-        ))
+        .arg(format!("host={} user=postgres dbname={database}", folder.display()))
         .arg(ways)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()?;
@@ -130,10 +112,7 @@ pub fn read_by_both(
         bail!("{}", String::from_utf8_lossy(&output.stderr));
     }
     let read = String::from_utf8_lossy(&output.stdout);
-    ensure!(
-        read.lines().eq(expected.iter().map(String::as_str)),
-        "psycopg reads\n{read}"
-    );
+    ensure!(read.lines().eq(expected.iter().map(String::as_str)), "psycopg reads\n{read}");
     Ok(())
 }
 

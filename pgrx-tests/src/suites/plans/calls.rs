@@ -83,19 +83,13 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     );
     calls.push(on_an_empty_log("DELETE FROM multica_sweep_state"));
     // What commits cannot be taken back.
-    calls.push(
-        "UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into(),
-    );
+    calls.push("UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into());
     calls.push(FOR_THE_SWEEP.into());
     calls.push("CALL multica_sweep_all()".into());
     // A log whose sequence is behind its rows begins anew.
-    calls.push(format!(
-        "SELECT setval('multica_event_log_id_seq', 1); {RECORD}"
-    ));
+    calls.push(format!("SELECT setval('multica_event_log_id_seq', 1); {RECORD}"));
     for routine in routines(client)? {
-        let is_called = calls
-            .iter()
-            .any(|it| it.contains(&format!("{}(", routine.name)));
+        let is_called = calls.iter().any(|it| it.contains(&format!("{}(", routine.name)));
         let once = ["multica_grant", "multica_install"].contains(&routine.name.as_str());
         ensure!(is_called || once, "no plan of {} is read", routine.name);
     }

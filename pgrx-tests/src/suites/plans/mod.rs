@@ -59,10 +59,7 @@ const ALL_BUT_REGISTRY: [&str; 9] = [
 /// index may be walked through: where sequential scans are put off, one of a small table is walked instead.
 const MODES: [(&str, &[&str]); 2] = [
     ("SET plan_cache_mode = auto", &ALL_BUT_REGISTRY),
-    (
-        "SET plan_cache_mode = force_custom_plan; SET enable_seqscan = off",
-        &HISTORY,
-    ),
+    ("SET plan_cache_mode = force_custom_plan; SET enable_seqscan = off", &HISTORY),
 ];
 
 fn no_table_is_read_whole(context: &Context, before: &str, after: &str) -> Result<()> {
@@ -121,9 +118,7 @@ fn batch_of_beats_goes_in_the_order_of_the_ids(context: &Context) -> Result<()> 
         "CREATE INDEX ON agent_runtime (status, id);
          CREATE INDEX ON agent_runtime (workspace_id, id)",
     )?;
-    session
-        .client
-        .batch_execute("VACUUM ANALYZE agent_runtime")?;
+    session.client.batch_execute("VACUUM ANALYZE agent_runtime")?;
     let statements = statements(&context.project.root.join("sql"))?;
     let plans = session.plans("SELECT multica_heartbeat_many(ARRAY[gen_random_uuid()])")?;
     let plan = plans

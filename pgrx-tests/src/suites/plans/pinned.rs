@@ -17,26 +17,14 @@ pub fn none_is_compiled_or_parallel(context: &Context) -> Result<()> {
     let database = world(context, &cluster)?.database;
     let mut session = Told::connect(&database)?;
     if context.copy.major == crate::verify::MAJOR {
-        let can_compile: bool = session
-            .client
-            .query_one("SELECT pg_jit_available()", &[])?
-            .get(0);
-        ensure!(
-            can_compile,
-            "this server has no LLVM, so that nothing could be compiled"
-        );
+        let can_compile: bool = session.client.query_one("SELECT pg_jit_available()", &[])?.get(0);
+        ensure!(can_compile, "this server has no LLVM, so that nothing could be compiled");
     }
     let jit: String = session.client.query_one("SHOW jit", &[])?.get(0);
-    ensure!(
-        jit == "on",
-        "jit is not as a freshly initialized server has it"
-    );
+    ensure!(jit == "on", "jit is not as a freshly initialized server has it");
     let mut scripts = calls::all(context, &mut session.client)?;
-    scripts.insert(
-        0,
-        "BEGIN; SELECT multica_install(); SELECT multica_grant('pg_monitor', 'operator'); ROLLBACK"
-            .into(),
-    );
+    scripts
+        .insert(0, "BEGIN; SELECT multica_install(); SELECT multica_grant('pg_monitor', 'operator'); ROLLBACK".into());
     let mut wrong = BTreeSet::new();
     for script in scripts {
         for plan in session.plans(&script)? {
@@ -66,12 +54,7 @@ pub fn no_setting_changes_a_shape(context: &Context) -> Result<()> {
     let sets = extremes(&world.database)?;
     let sessions = sets.len() / 4;
     for session in 0..sessions {
-        let sets: Vec<&str> = sets
-            .iter()
-            .skip(session)
-            .step_by(sessions)
-            .map(String::as_str)
-            .collect();
+        let sets: Vec<&str> = sets.iter().skip(session).step_by(sessions).map(String::as_str).collect();
         let set = sets.join("; ");
         wrong.extend(expected.differences(&world.shapes(&set)?, &set));
     }
@@ -102,17 +85,9 @@ pub fn no_event_changes_a_shape(context: &Context) -> Result<()> {
         wrong.extend(expected.differences(&planned_again(between)?, between));
     }
     let trigger = |table: &str| {
-        format!(
-            "CREATE TRIGGER disturb BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION disturb();"
-        )
+        format!("CREATE TRIGGER disturb BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION disturb();")
     };
-    let tables = [
-        "agent_task_queue",
-        "agent_runtime",
-        "agent",
-        "issue",
-        "multica_event_log",
-    ];
+    let tables = ["agent_task_queue", "agent_runtime", "agent", "issue", "multica_event_log"];
     world.database.connect()?.batch_execute(&format!(
         "CREATE FUNCTION disturb() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              DISCARD PLANS; {everything}; RETURN NEW;
@@ -136,12 +111,7 @@ fn world<'a>(context: &'a Context, cluster: &'a Cluster) -> Result<World<'a>> {
     database.connect()?.batch_execute("ANALYZE")?;
     let mut calls = calls::all(context, &mut database.connect()?)?;
     calls.retain(|script| script.starts_with("BEGIN"));
-    Ok(World {
-        context,
-        cluster,
-        database,
-        calls,
-    })
+    Ok(World { context, cluster, database, calls })
 }
 
 /// A database with work and history, of which copies are used.
@@ -160,10 +130,7 @@ impl World<'_> {
 
     fn read(&self, session: &mut Told) -> Result<Shapes> {
         let files = calls::statements(&self.context.project.root.join("sql"))?;
-        let files: BTreeMap<&str, &str> = files
-            .iter()
-            .map(|(file, text)| (text.as_str(), file.as_str()))
-            .collect();
+        let files: BTreeMap<&str, &str> = files.iter().map(|(file, text)| (text.as_str(), file.as_str())).collect();
         let mut shapes = BTreeMap::new();
         for script in &self.calls {
             for plan in session.plans(script)? {
@@ -237,9 +204,7 @@ impl Shapes {
         for (file, found) in &found.0 {
             let expected = self.0.get(file);
             if expected != Some(found) {
-                all.push(format!(
-                    "{file} after {cause}:\n  {expected:?}\n  {found:?}"
-                ));
+                all.push(format!("{file} after {cause}:\n  {expected:?}\n  {found:?}"));
             }
         }
         all
@@ -249,21 +214,13 @@ impl Shapes {
 /// Node types, tables and indexes of a plan.
 fn shape(node: &Value) -> String {
     let said = |key: &str| node[key].as_str().unwrap_or_default();
-    let below: Vec<String> = node["Plans"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(shape)
-        .collect();
+    let below: Vec<String> = node["Plans"].as_array().into_iter().flatten().map(shape).collect();
     format!(
         "{} {} {} {}({})",
         said("Node Type"),
         said("Join Type"),
         said("Scan Direction"),
-        [said("Index Name"), said("Relation Name")]
-            .into_iter()
-            .find(|name| !name.is_empty())
-            .unwrap_or_default(),
+        [said("Index Name"), said("Relation Name")].into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
         below.join(", ")
     )
 }

@@ -38,13 +38,10 @@ impl Told {
 
     /// Runs statements and gives their plans, those of the functions they call included.
     pub fn plans(&mut self, sql: &str) -> Result<Vec<Value>> {
-        self.client
-            .batch_execute("SET auto_explain.log_min_duration = 0")?;
+        self.client.batch_execute("SET auto_explain.log_min_duration = 0")?;
         self.client.batch_execute(sql)?;
-        self.client
-            .batch_execute("SET auto_explain.log_min_duration = -1")?;
-        let messages =
-            std::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner));
+        self.client.batch_execute("SET auto_explain.log_min_duration = -1")?;
+        let messages = std::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner));
         messages
             .iter()
             .filter(|message| message.starts_with("duration: "))
@@ -74,22 +71,14 @@ pub fn indexes(client: &mut Client) -> Result<HashMap<String, Index>> {
          FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid",
         &[],
     )?;
-    let index = |row: &postgres::Row| Index {
-        leading: row.get(1),
-        partial: row.get(2),
-    };
+    let index = |row: &postgres::Row| Index { leading: row.get(1), partial: row.get(2) };
     Ok(rows.iter().map(|row| (row.get(0), index(row))).collect())
 }
 
 /// The scans of a plan that walk through a whole table: sequential ones of these `tables`, and of those `by_index` also the
 /// ones of an index that holds every row where nothing is asked of its leading column. One that a LIMIT stops and that
 /// passes over nothing is none: so is the least or greatest id found, of which 17 no longer asks that it be not null.
-pub fn walks(
-    plan: &Value,
-    tables: &[&str],
-    by_index: &[&str],
-    indexes: &HashMap<String, Index>,
-) -> BTreeSet<String> {
+pub fn walks(plan: &Value, tables: &[&str], by_index: &[&str], indexes: &HashMap<String, Index>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let whole = |table: &str, node: &Value| {
         let said = |key: &str| node[key].as_str().unwrap_or_default();
@@ -97,9 +86,9 @@ pub fn walks(
             "Seq Scan" | "Sample Scan" => tables.contains(&table),
             "Index Scan" | "Index Only Scan" | "Bitmap Index Scan" => {
                 by_index.contains(&table)
-                    && indexes.get(said("Index Name")).is_none_or(|index| {
-                        !index.partial && !said("Index Cond").contains(&index.leading)
-                    })
+                    && indexes
+                        .get(said("Index Name"))
+                        .is_none_or(|index| !index.partial && !said("Index Cond").contains(&index.leading))
             }
             _ => false,
         }
@@ -121,11 +110,7 @@ fn collect(
     let ends_early = is_stopped && kind.starts_with("Index") && node["Filter"].is_null();
     if !ends_early && whole(table, node) {
         let said = |key: &str| node[key].as_str().unwrap_or_default();
-        found.insert(format!(
-            "{} of {table} {}",
-            said("Node Type"),
-            said("Index Name")
-        ));
+        found.insert(format!("{} of {table} {}", said("Node Type"), said("Index Name")));
     }
     for below in node["Plans"].as_array().into_iter().flatten() {
         collect(below, table, kind == "Limit", whole, found);

@@ -18,10 +18,7 @@ fn insert(number: u32) -> String {
 pub fn imported_issues_are_numbered_on(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
-    client.batch_execute(&format!(
-        "INSERT INTO workspace (id, name, slug) VALUES ({}, 'Acme', 'acme')",
-        id("a1")
-    ))?;
+    client.batch_execute(&format!("INSERT INTO workspace (id, name, slug) VALUES ({}, 'Acme', 'acme')", id("a1")))?;
     for number in [2, 7, 0, 0, 0] {
         client.batch_execute(&insert(number))?;
     }
@@ -29,10 +26,7 @@ pub fn imported_issues_are_numbered_on(context: &Context) -> Result<()> {
     expect(&mut client, numbers, "1 2 7 8 9")?;
     client.batch_execute(&insert(12))?;
     let steps = install(&mut client)?;
-    ensure!(
-        with_action(&steps, "altered") == ["workspace.issue_counter"],
-        "{steps:?}"
-    );
+    ensure!(with_action(&steps, "altered") == ["workspace.issue_counter"], "{steps:?}");
     expect(&mut client, "SELECT issue_counter FROM workspace", "12")
 }
 
@@ -41,16 +35,9 @@ pub fn counter_of_an_adopted_database_is_reported(context: &Context) -> Result<(
     let database = server(context, "UPDATE workspace SET issue_counter = -1")?;
     let mut client = database.connect()?;
     let steps = install(&mut client)?;
-    let step = steps
-        .iter()
-        .find(|step| step.object == "workspace.issue_counter")
-        .context("the counter is behind")?;
+    let step = steps.iter().find(|step| step.object == "workspace.issue_counter").context("the counter is behind")?;
     ensure!(step.action == "missing", "{step:?}");
-    expect(
-        &mut client,
-        "SELECT DISTINCT issue_counter FROM workspace",
-        "-1",
-    )?;
+    expect(&mut client, "SELECT DISTINCT issue_counter FROM workspace", "-1")?;
     client.batch_execute(step.ddl.as_deref().context("a statement")?)?;
     let steps = install(&mut client)?;
     ensure!(with_action(&steps, "missing").is_empty(), "{steps:?}");
@@ -64,10 +51,8 @@ pub fn totals_go_on_beside_rows_that_came_without_their_sequence(context: &Conte
     let mut holder = database.connect()?;
     holder.batch_execute("BEGIN; SELECT FROM multica_sweep_total FOR UPDATE")?;
     client.batch_execute("SELECT FROM multica_sweep()")?;
-    let found = value(
-        &mut client,
-        "SELECT string_agg(slot || ':' || sweeps, ' ' ORDER BY slot) FROM multica_sweep_total",
-    )?;
+    let found =
+        value(&mut client, "SELECT string_agg(slot || ':' || sweeps, ' ' ORDER BY slot) FROM multica_sweep_total")?;
     ensure!(found == "1:0 2:0 3:0 4:1", "{found}");
     Ok(())
 }

@@ -15,37 +15,17 @@ pub fn log_behind_its_rows_begins_anew(context: &Context) -> Result<()> {
     let mut client = database.connect()?;
     let trouble = "SELECT event_log_trouble IS NOT NULL FROM multica_status()";
     expect(&mut client, trouble, "t")?;
-    expect(
-        &mut client,
-        "SELECT value FROM multica_metrics() WHERE name = 'multica_event_log_trouble'",
-        "1",
-    )?;
+    expect(&mut client, "SELECT value FROM multica_metrics() WHERE name = 'multica_event_log_trouble'", "1")?;
     client.batch_execute(&back("b2"))?;
     expect(&mut client, LEAPT, "t")?;
     expect(&mut client, trouble, "f")?;
     expect(&mut client, "SELECT count(*) FROM multica_events(3)", "1")?;
-    expect(
-        &mut client,
-        "SELECT events_kept, slowest_reader_behind FROM multica_status()",
-        "4 2",
-    )?;
-    expect(
-        &mut client,
-        "SELECT behind FROM multica_list_readers()",
-        "2",
-    )?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM multica_take_events('mirror')",
-        "2",
-    )?;
+    expect(&mut client, "SELECT events_kept, slowest_reader_behind FROM multica_status()", "4 2")?;
+    expect(&mut client, "SELECT behind FROM multica_list_readers()", "2")?;
+    expect(&mut client, "SELECT count(*) FROM multica_take_events('mirror')", "2")?;
     let mut open = database.connect()?;
     open.batch_execute(&format!("BEGIN; {}", event("b1")))?;
-    expect(
-        &mut client,
-        "SELECT events_held, events_held_since IS NOT NULL FROM multica_status()",
-        "1 t",
-    )?;
+    expect(&mut client, "SELECT events_held, events_held_since IS NOT NULL FROM multica_status()", "1 t")?;
     expect(&mut client, "SELECT count(*) FROM multica_events(3)", "1")?;
     open.batch_execute("ROLLBACK")?;
     // Whatever was read beyond the third was of another log.
@@ -54,35 +34,19 @@ pub fn log_behind_its_rows_begins_anew(context: &Context) -> Result<()> {
     client.batch_execute(BEHIND)?;
     let before = value(&mut client, "SELECT max(id) FROM multica_event_log")?;
     client.batch_execute(&event("b2"))?;
-    expect(
-        &mut client,
-        &format!("SELECT max(id) > {before} FROM multica_event_log"),
-        "t",
-    )?;
-    expect(
-        &mut client,
-        &format!("SELECT count(*) FROM multica_events({before})"),
-        "1",
-    )
+    expect(&mut client, &format!("SELECT max(id) > {before} FROM multica_event_log"), "t")?;
+    expect(&mut client, &format!("SELECT count(*) FROM multica_events({before})"), "1")
 }
 
 /// Nothing is recorded, and the error says how the log goes on.
 pub fn sequence_at_its_end_fails_with_a_raw_error(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
-    for (end, call) in [
-        ("9223372036854775807", event("b1")),
-        ("9007199254740991", back("b1")),
-    ] {
+    for (end, call) in [("9223372036854775807", event("b1")), ("9007199254740991", back("b1"))] {
         client.batch_execute(&format!("SELECT setval('multica_event_log_id_seq', {end})"))?;
-        let error = client
-            .batch_execute(&call)
-            .expect_err("there is no id left");
+        let error = client.batch_execute(&call).expect_err("there is no id left");
         let error = error.as_db_error().expect("the server's error");
-        ensure!(
-            error.constraint() == Some("table_conflict"),
-            "{end}: {error:?}"
-        );
+        ensure!(error.constraint() == Some("table_conflict"), "{end}: {error:?}");
         client.batch_execute("SELECT setval('multica_event_log_id_seq', 1)")?;
         client.batch_execute(&call)?;
         expect(&mut client, LEAPT, "t")?;
@@ -127,38 +91,22 @@ pub fn position_beyond_the_last_id_is_an_error(context: &Context) -> Result<()> 
     three_events(&mut client)?;
     expect_state(&mut client, "SELECT FROM multica_events(4)", "55000")?;
     expect(&mut client, "SELECT count(*) FROM multica_events(3)", "0")?;
-    client.batch_execute(
-        "SELECT FROM multica_take_events('mirror'); UPDATE multica_event_reader SET last_id = 5",
-    )?;
+    client.batch_execute("SELECT FROM multica_take_events('mirror'); UPDATE multica_event_reader SET last_id = 5")?;
     // A session that has looked at the log before; a new one looks anyway.
-    expect_state(
-        &mut client,
-        "SELECT FROM multica_take_events('mirror')",
-        "55000",
-    )?;
+    expect_state(&mut client, "SELECT FROM multica_take_events('mirror')", "55000")?;
     for _ in 0..2 {
         client.batch_execute(&format!("{}; {}", event("b1"), back("b1")))?;
     }
-    expect_state(
-        &mut client,
-        "SELECT FROM multica_take_events('mirror')",
-        "55000",
-    )?;
+    expect_state(&mut client, "SELECT FROM multica_take_events('mirror')", "55000")?;
     client.batch_execute("SELECT multica_forget_reader('mirror')")?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM multica_take_events('mirror')",
-        "7",
-    )
+    expect(&mut client, "SELECT count(*) FROM multica_take_events('mirror')", "7")
 }
 
 /// With and without its ids beginning at 1 again.
 pub fn emptied_log_is_no_silent_gap(context: &Context) -> Result<()> {
-    for how in [
-        "TRUNCATE multica_event_log",
-        "TRUNCATE multica_event_log RESTART IDENTITY",
-        "DELETE FROM multica_event_log",
-    ] {
+    for how in
+        ["TRUNCATE multica_event_log", "TRUNCATE multica_event_log RESTART IDENTITY", "DELETE FROM multica_event_log"]
+    {
         let (_database, mut client) = dead_machine(context)?;
         three_events(&mut client)?;
         client.batch_execute("SELECT FROM multica_take_events('mirror', 2)")?;
@@ -173,11 +121,7 @@ pub fn emptied_log_is_no_silent_gap(context: &Context) -> Result<()> {
             expect_state(&mut client, &format!("SELECT FROM {call}"), "55000")?;
         }
         client.batch_execute("SELECT multica_forget_reader('mirror')")?;
-        expect(
-            &mut client,
-            "SELECT count(*) FROM multica_take_events('mirror')",
-            "4",
-        )?;
+        expect(&mut client, "SELECT count(*) FROM multica_take_events('mirror')", "4")?;
     }
     Ok(())
 }
@@ -187,9 +131,7 @@ pub fn daemon_records_on_a_log_behind_its_rows(context: &Context) -> Result<()> 
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     let role = format!("daemon_{}", database.name);
-    client.batch_execute(&format!(
-        "CREATE ROLE {role} LOGIN; SELECT multica_grant('{role}', 'daemon'); {BEHIND}"
-    ))?;
+    client.batch_execute(&format!("CREATE ROLE {role} LOGIN; SELECT multica_grant('{role}', 'daemon'); {BEHIND}"))?;
     let mut daemon = database.connect_as(&role)?;
     daemon.batch_execute(&event("b1"))?;
     expect(&mut daemon, "SELECT current_user = session_user", "t")?;
@@ -203,10 +145,9 @@ pub fn daemon_records_on_a_log_behind_its_rows(context: &Context) -> Result<()> 
 /// Emptied with its sequence, or dropped and installed anew, where no reader of ours remembers an id: whoever keeps a position
 /// of their own is told.
 pub fn log_that_is_made_again_is_no_silent_gap(context: &Context) -> Result<()> {
-    for made_again in [
-        "TRUNCATE multica_event_log RESTART IDENTITY",
-        "DROP TABLE multica_event_log; SELECT FROM multica_install()",
-    ] {
+    for made_again in
+        ["TRUNCATE multica_event_log RESTART IDENTITY", "DROP TABLE multica_event_log; SELECT FROM multica_install()"]
+    {
         let (database, mut client) = dead_machine(context)?;
         three_events(&mut client)?;
         client.batch_execute(made_again)?;

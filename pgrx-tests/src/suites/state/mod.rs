@@ -55,18 +55,14 @@ fn back(runtime: &str) -> String {
 const BEHIND: &str = "SELECT setval('multica_event_log_id_seq', 1)";
 
 /// Whether the newest event has an id that begins anew: later than any that is counted, and exact in a double.
-const LEAPT: &str =
-    "SELECT max(id) > (1::bigint << 50) AND max(id) < (1::bigint << 53) FROM multica_event_log";
+const LEAPT: &str = "SELECT max(id) > (1::bigint << 50) AND max(id) < (1::bigint << 53) FROM multica_event_log";
 
 /// Three events, with ids from 1 on.
 fn three_events(client: &mut Client) -> Result<()> {
     for call in [event("b1"), event("b2"), back("b1")] {
         client.batch_execute(&call)?;
     }
-    let ids = value(
-        client,
-        "SELECT string_agg(id::text, ' ' ORDER BY id) FROM multica_events()",
-    )?;
+    let ids = value(client, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM multica_events()")?;
     anyhow::ensure!(ids == "1 2 3", "recorded {ids}");
     Ok(())
 }

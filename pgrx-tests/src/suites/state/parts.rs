@@ -11,11 +11,7 @@ use crate::suites::support::{expect, id, value};
 pub fn moved_database_is_used(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
-    let page = blocks(
-        context,
-        "moving.md",
-        "Taking it out and putting it in again",
-    )?;
+    let page = blocks(context, "moving.md", "Taking it out and putting it in again")?;
     let role = format!("viewer_{}", database.name);
     for block in page {
         client.batch_execute(&block.replace("fleet_viewer", &role))?;
@@ -46,23 +42,13 @@ pub fn moved_database_is_used(context: &Context) -> Result<()> {
         "multica_take_events('mirror')".into(),
         "multica_status()".into(),
     ] {
-        client
-            .batch_execute(&format!("SELECT FROM agents.{call}"))
-            .context(call)?;
+        client.batch_execute(&format!("SELECT FROM agents.{call}")).context(call)?;
     }
     client.batch_execute(
         "UPDATE agents.agent_runtime SET last_seen_at = now() - interval '1 hour'; SELECT FROM agents.multica_sweep()",
     )?;
-    expect(
-        &mut client,
-        "SELECT status FROM agents.agent_task_queue",
-        "completed",
-    )?;
-    expect(
-        &mut client,
-        "SELECT status FROM agents.agent_runtime",
-        "offline",
-    )?;
+    expect(&mut client, "SELECT status FROM agents.agent_task_queue", "completed")?;
+    expect(&mut client, "SELECT status FROM agents.agent_runtime", "offline")?;
     client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))?;
     Ok(())
 }
@@ -179,20 +165,14 @@ pub fn what_install_made_is_mended(context: &Context) -> Result<()> {
 pub fn what_somebody_wanted_is_left_alone(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
-    client.batch_execute("ALTER TABLE agent ALTER runtime_mode SET DEFAULT 'cloud'; COMMENT ON TABLE issue IS 'mine'")?;
+    client
+        .batch_execute("ALTER TABLE agent ALTER runtime_mode SET DEFAULT 'cloud'; COMMENT ON TABLE issue IS 'mine'")?;
     all_adopted(&install(&mut client)?)?;
     let database = server(context, "ALTER TABLE issue ALTER status DROP DEFAULT")?;
     let mut client = database.connect()?;
     install(&mut client)?;
     let steps = install(&mut client)?;
-    ensure!(
-        with_action(&steps, "missing") == ["issue.status"],
-        "{steps:?}"
-    );
+    ensure!(with_action(&steps, "missing") == ["issue.status"], "{steps:?}");
     ensure!(with_action(&steps, "altered").is_empty(), "{steps:?}");
-    expect(
-        &mut client,
-        "SELECT count(*) FROM pg_trigger WHERE tgname = 'multica_issue_number'",
-        "0",
-    )
+    expect(&mut client, "SELECT count(*) FROM pg_trigger WHERE tgname = 'multica_issue_number'", "0")
 }

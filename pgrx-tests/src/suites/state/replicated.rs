@@ -46,23 +46,12 @@ pub fn subscriber_takes_the_place_of_its_publisher(context: &Context) -> Result<
         &format!("SELECT EXISTS (SELECT FROM multica_event_log WHERE id = {last})"),
     )?;
 
-    for call in [
-        "multica_events()",
-        "multica_take_events('mirror')",
-        &event("b1")["SELECT ".len()..],
-    ] {
+    for call in ["multica_events()", "multica_take_events('mirror')", &event("b1")["SELECT ".len()..]] {
         expect_state(&mut subscriber, &format!("SELECT FROM {call}"), "55000")?;
     }
-    expect(
-        &mut subscriber,
-        "SELECT event_log_trouble LIKE '%subscription fleet%' FROM multica_status()",
-        "t",
-    )?;
+    expect(&mut subscriber, "SELECT event_log_trouble LIKE '%subscription fleet%' FROM multica_status()", "t")?;
     let steps = install(&mut subscriber)?;
-    ensure!(
-        with_action(&steps, "missing") == ["multica_event_log_id_seq"],
-        "{steps:?}"
-    );
+    ensure!(with_action(&steps, "missing") == ["multica_event_log_id_seq"], "{steps:?}");
     publisher.batch_execute(&event("b2"))?;
     let last: i64 = value(&mut publisher, "SELECT max(id) FROM multica_event_log")?.parse()?;
     wait_for(
@@ -74,26 +63,11 @@ pub fn subscriber_takes_the_place_of_its_publisher(context: &Context) -> Result<
     subscriber.batch_execute("DROP SUBSCRIPTION fleet")?;
     subscriber.batch_execute(&event("b1"))?;
     expect(&mut subscriber, LEAPT, "t")?;
-    expect(
-        &mut subscriber,
-        &format!("SELECT count(*) FROM multica_events({last})"),
-        "1",
-    )?;
-    expect_state(
-        &mut subscriber,
-        &format!("SELECT FROM multica_events({})", last + 1),
-        "55000",
-    )?;
-    expect(
-        &mut subscriber,
-        "SELECT min(id) FROM multica_take_events('mirror')",
-        "3",
-    )?;
+    expect(&mut subscriber, &format!("SELECT count(*) FROM multica_events({last})"), "1")?;
+    expect_state(&mut subscriber, &format!("SELECT FROM multica_events({})", last + 1), "55000")?;
+    expect(&mut subscriber, "SELECT min(id) FROM multica_take_events('mirror')", "3")?;
     let steps = install(&mut subscriber)?;
-    ensure!(
-        with_action(&steps, "adopted").len() == steps.len(),
-        "{steps:?}"
-    );
+    ensure!(with_action(&steps, "adopted").len() == steps.len(), "{steps:?}");
     subscriber.batch_execute(&format!(
         "INSERT INTO issue (workspace_id, title, creator_type, creator_id) SELECT {}, 'moved', 'member', gen_random_uuid();
          SELECT FROM multica_sweep()",

@@ -15,16 +15,7 @@ fn restore(from: &Database, to: &Database, arguments: &[&str]) -> Result<()> {
     let file = cluster.socket_folder().join(format!("{}.sql", to.name));
     std::fs::write(&file, cluster.run("pg_dump", &dump)?)?;
     let file = file.display().to_string();
-    let psql = [
-        "-X",
-        "-q",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-d",
-        &to.name,
-        "-f",
-        &file,
-    ];
+    let psql = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &to.name, "-f", &file];
     cluster.run("psql", &psql)?;
     Ok(())
 }
@@ -39,21 +30,13 @@ pub fn log_restored_alone_begins_anew(context: &Context) -> Result<()> {
     )?;
     let (new, mut client) = dead_machine(context)?;
     restore(&old, &new, &["--table", "multica_event_log"])?;
-    expect(
-        &mut client,
-        "SELECT event_log_trouble IS NOT NULL FROM multica_status()",
-        "t",
-    )?;
+    expect(&mut client, "SELECT event_log_trouble IS NOT NULL FROM multica_status()", "t")?;
     client.batch_execute(&event("b1"))?;
     expect(&mut client, LEAPT, "t")?;
     expect(&mut client, "SELECT count(*) FROM multica_events(3)", "1")?;
     expect(&mut client, "SELECT min(id) FROM multica_events(1)", "2")?;
     for lost in ["0", "4", "1000"] {
-        expect_state(
-            &mut client,
-            &format!("SELECT FROM multica_events({lost})"),
-            "55000",
-        )?;
+        expect_state(&mut client, &format!("SELECT FROM multica_events({lost})"), "55000")?;
     }
     Ok(())
 }
@@ -64,27 +47,18 @@ pub fn database_restored_over_itself_begins_anew(context: &Context) -> Result<()
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     let cluster = database.cluster();
-    let file = cluster
-        .socket_folder()
-        .join(format!("{}.dump", database.name));
+    let file = cluster.socket_folder().join(format!("{}.dump", database.name));
     let file = file.display().to_string();
     cluster.run("pg_dump", &["-Fc", "-d", &database.name, "-f", &file])?;
     client.batch_execute(&event("b1"))?;
     let lost = value(&mut client, "SELECT max(id) FROM multica_event_log")?;
     drop(client);
-    cluster.run(
-        "pg_restore",
-        &["--clean", "--if-exists", "-d", &database.name, &file],
-    )?;
+    cluster.run("pg_restore", &["--clean", "--if-exists", "-d", &database.name, &file])?;
     let mut client = database.connect()?;
     client.batch_execute(&event("b1"))?;
     expect(&mut client, LEAPT, "t")?;
     expect(&mut client, "SELECT count(*) FROM multica_events(3)", "1")?;
-    expect_state(
-        &mut client,
-        &format!("SELECT FROM multica_events({lost})"),
-        "55000",
-    )
+    expect_state(&mut client, &format!("SELECT FROM multica_events({lost})"), "55000")
 }
 
 /// Into a database that is installed already, after sweeps that counted; everything goes on.
@@ -95,26 +69,12 @@ pub fn data_only_restore_meets_no_row(context: &Context) -> Result<()> {
     let last = value(&mut client, "SELECT max(id) FROM multica_event_log")?;
     let new = context.fresh_database()?;
     let mut client = new.connect()?;
-    client.batch_execute(
-        "SELECT FROM multica_install(); SELECT FROM multica_sweep(); SELECT FROM multica_status()",
-    )?;
+    client.batch_execute("SELECT FROM multica_install(); SELECT FROM multica_sweep(); SELECT FROM multica_status()")?;
     restore(&old, &new, &["--disable-triggers"])?;
     client.batch_execute(&back("b1"))?;
-    expect(
-        &mut client,
-        &format!("SELECT count(*) FROM multica_events({last})"),
-        "1",
-    )?;
-    expect(
-        &mut client,
-        "SELECT total_sweeps FROM multica_status()",
-        "1",
-    )?;
-    expect(
-        &mut client,
-        "SELECT min(id) FROM multica_take_events('mirror')",
-        "3",
-    )
+    expect(&mut client, &format!("SELECT count(*) FROM multica_events({last})"), "1")?;
+    expect(&mut client, "SELECT total_sweeps FROM multica_status()", "1")?;
+    expect(&mut client, "SELECT min(id) FROM multica_take_events('mirror')", "3")
 }
 
 /// Where events were recorded; a template without any counts from 1.
@@ -150,28 +110,15 @@ pub fn promoted_server_is_another_log(context: &Context) -> Result<()> {
     let mut there = standby.connect(&database.name)?;
     there.batch_execute(&back("b2"))?;
     expect(&mut there, LEAPT, "t")?;
-    expect(
-        &mut there,
-        "SELECT count(*) FROM multica_take_events('mirror')",
-        "2",
-    )?;
+    expect(&mut there, "SELECT count(*) FROM multica_take_events('mirror')", "2")?;
     for lost in ["4", "40"] {
-        expect_state(
-            &mut there,
-            &format!("SELECT FROM multica_events({lost})"),
-            "55000",
-        )?;
+        expect_state(&mut there, &format!("SELECT FROM multica_events({lost})"), "55000")?;
     }
     primary.stop(Shutdown::Immediate)?;
     Ok(())
 }
 
 fn caught_up(client: &mut postgres::Client) -> Result<()> {
-    let sql =
-        "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn())";
-    Cluster::wait_until(
-        "the standby has everything",
-        crate::suites::support::LIMIT,
-        || Ok(value(client, sql)? == "t"),
-    )
+    let sql = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn())";
+    Cluster::wait_until("the standby has everything", crate::suites::support::LIMIT, || Ok(value(client, sql)? == "t"))
 }

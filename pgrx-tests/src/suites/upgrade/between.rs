@@ -4,9 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 use postgres::{Client, Statement};
 
-use super::support::{
-    ROLES, Script, UPDATE, cluster, current, left_by, refusal, refused_with_next_step,
-};
+use super::support::{ROLES, Script, UPDATE, cluster, current, left_by, refusal, refused_with_next_step};
 use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
@@ -40,10 +38,7 @@ impl Clients {
             all.push((role.to_string(), client, story.replace(VERSION, "")));
         }
         let reader = &mut all[0].1;
-        let kept = PREPARED
-            .iter()
-            .map(|query| Ok(reader.prepare(query)?))
-            .collect::<Result<_>>()?;
+        let kept = PREPARED.iter().map(|query| Ok(reader.prepare(query)?)).collect::<Result<_>>()?;
         Ok(Clients { all, kept })
     }
 
@@ -51,16 +46,11 @@ impl Clients {
     fn work(&mut self, when: &str) -> Result<()> {
         for (role, client, story) in &mut self.all {
             let mut transaction = client.transaction()?;
-            transaction
-                .batch_execute(story)
-                .with_context(|| format!("{role}, {when}"))?;
+            transaction.batch_execute(story).with_context(|| format!("{role}, {when}"))?;
             transaction.rollback()?;
         }
         for (statement, query) in self.kept.iter().zip(PREPARED) {
-            let rows = self.all[0]
-                .1
-                .query(statement, &[])
-                .with_context(|| format!("{when}: {query}"))?;
+            let rows = self.all[0].1.query(statement, &[]).with_context(|| format!("{when}: {query}"))?;
             ensure!(!rows.is_empty(), "{when}, no row: {query}");
         }
         Ok(())
@@ -96,39 +86,20 @@ pub fn clients_of_a_release_work_at_every_step(context: &Context) -> Result<()> 
             Some((sweeps, _)) => format!("total_sweeps = {}", sweeps + 1),
             None => "total_sweeps IS NULL".into(),
         };
-        sweeps(
-            &mut superuser,
-            &format!("{says} AND last_runtimes_offline = 1"),
-        )?;
-        ensure!(
-            tables(context, &database)? == rows,
-            "a row was changed by the update"
-        );
+        sweeps(&mut superuser, &format!("{says} AND last_runtimes_offline = 1"))?;
+        ensure!(tables(context, &database)? == rows, "a row was changed by the update");
         superuser.batch_execute("SELECT FROM multica_install()")?;
         clients.work("after multica_install()")?;
-        ensure!(
-            tables(context, &database)? == rows,
-            "a row was changed by the install"
-        );
+        ensure!(tables(context, &database)? == rows, "a row was changed by the install");
         let (total, offline) = counted.unwrap_or_default();
-        sweeps(
-            &mut superuser,
-            &format!(
-                "total_sweeps = {} AND total_runtimes_offline = {}",
-                total + 1,
-                offline + 1
-            ),
-        )?;
+        sweeps(&mut superuser, &format!("total_sweeps = {} AND total_runtimes_offline = {}", total + 1, offline + 1))?;
     }
     Ok(())
 }
 
 /// The sweeps counted so far and the runtimes they set offline; None where the database does not count them.
 fn totals(superuser: &mut Client) -> Result<Option<(i64, i64)>> {
-    let row = superuser.query_one(
-        "SELECT total_sweeps, total_runtimes_offline FROM multica_status()",
-        &[],
-    )?;
+    let row = superuser.query_one("SELECT total_sweeps, total_runtimes_offline FROM multica_status()", &[])?;
     let sweeps: Option<i64> = row.get(0);
     Ok(sweeps.zip(row.get(1)))
 }
@@ -185,15 +156,8 @@ pub fn library_behind_its_objects_serves_them(context: &Context) -> Result<()> {
     );
     let mut later = Clients::open(&database, release)?;
     later.work("a session that was opened later")?;
-    for call in [
-        "SELECT multica_version()",
-        "SELECT * FROM multica_install()",
-    ] {
-        refused_with_next_step(
-            &mut superuser,
-            call,
-            "Install the package of version 99.0.0",
-        )?;
+    for call in ["SELECT multica_version()", "SELECT * FROM multica_install()"] {
+        refused_with_next_step(&mut superuser, call, "Install the package of version 99.0.0")?;
     }
     Ok(())
 }
@@ -215,12 +179,8 @@ pub fn update_before_the_restart_is_refused(context: &Context) -> Result<()> {
         let error = refusal(&mut client, "ALTER EXTENSION multica UPDATE TO '98.0.0'")?;
         ensure!(
             error.code().code() == "55000"
-                && error
-                    .message()
-                    .contains(&format!("older than version {to}"))
-                && error
-                    .hint()
-                    .is_some_and(|hint| hint.contains("restart the server")),
+                && error.message().contains(&format!("older than version {to}"))
+                && error.hint().is_some_and(|hint| hint.contains("restart the server")),
             "{error:?}"
         );
         let still = "SELECT extversion FROM pg_extension WHERE extname = 'multica'";

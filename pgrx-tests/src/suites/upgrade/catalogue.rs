@@ -25,11 +25,7 @@ pub fn updated_is_what_a_fresh_install_is(context: &Context) -> Result<()> {
 }
 
 /// The extension and its tables in a schema of its own, updated from a version where one is given.
-fn create<'a>(
-    context: &Context,
-    cluster: &'a Cluster,
-    version: Option<&str>,
-) -> Result<Database<'a>> {
+fn create<'a>(context: &Context, cluster: &'a Cluster, version: Option<&str>) -> Result<Database<'a>> {
     let database = context.empty_database_in(cluster)?;
     let from = version.map_or(String::new(), |version| format!("VERSION '{version}'"));
     database.connect()?.batch_execute(&format!(
@@ -69,14 +65,12 @@ pub fn grants_before_it_are_grants_after_it(context: &Context) -> Result<()> {
 pub fn another_superuser_takes_nothing_over(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("owners"))?;
     let mut client = cluster.connect("postgres")?;
-    client
-        .batch_execute("CREATE ROLE first SUPERUSER LOGIN; CREATE ROLE second SUPERUSER LOGIN")?;
+    client.batch_execute("CREATE ROLE first SUPERUSER LOGIN; CREATE ROLE second SUPERUSER LOGIN")?;
     for release in release::all(&context.project)? {
         let database = context.empty_database_in(&cluster)?;
-        database.connect_as("first")?.batch_execute(&format!(
-            "CREATE EXTENSION multica VERSION '{}'",
-            release.version
-        ))?;
+        database
+            .connect_as("first")?
+            .batch_execute(&format!("CREATE EXTENSION multica VERSION '{}'", release.version))?;
         let mut second = database.connect_as("second")?;
         second.batch_execute("ALTER EXTENSION multica UPDATE")?;
         let taken: Vec<String> = second

@@ -30,16 +30,10 @@ pub fn package_can_be_installed(context: &Context) -> Result<()> {
     install(&file, &copy)?;
     let cluster = Cluster::create(project, &copy, &Options::new("package"))?;
     let mut client = cluster.connect("postgres")?;
-    client.batch_execute(
-        "CREATE EXTENSION multica; SELECT FROM multica_install(); SELECT FROM multica_sweep()",
-    )?;
-    let works =
-        "SELECT preloaded AND multica_version() = extversion FROM multica_status(), pg_extension
+    client.batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install(); SELECT FROM multica_sweep()")?;
+    let works = "SELECT preloaded AND multica_version() = extversion FROM multica_status(), pg_extension
                  WHERE extname = 'multica'";
-    ensure!(
-        values(&mut client, works)? == ["t"],
-        "the packaged library is preloaded"
-    );
+    ensure!(values(&mut client, works)? == ["t"], "the packaged library is preloaded");
     Ok(())
 }
 
@@ -52,24 +46,14 @@ fn describes_itself(file: &Path, major: u32) -> Result<()> {
     let name = format!("postgresql-{major}-multica");
     ensure!(field("Package")? == name, "it is called otherwise");
     let needs = field("Depends")?;
-    ensure!(
-        needs.starts_with(&format!("postgresql-{major}, ")) && needs.contains("libc"),
-        "it needs {needs}"
-    );
+    ensure!(needs.starts_with(&format!("postgresql-{major}, ")) && needs.contains("libc"), "it needs {needs}");
     for (name, wanted) in [("Section", "database"), ("Priority", "optional")] {
         ensure!(field(name)? == wanted, "{name} is {}", field(name)?);
     }
-    for name in [
-        "Version",
-        "Architecture",
-        "Maintainer",
-        "Installed-Size",
-        "Description",
-    ] {
+    for name in ["Version", "Architecture", "Maintainer", "Installed-Size", "Description"] {
         let value = field(name)?;
         ensure!(
-            !value.is_empty() && !value.contains('@')
-                || name == "Maintainer" && value.contains('<'),
+            !value.is_empty() && !value.contains('@') || name == "Maintainer" && value.contains('<'),
             "{name} is {value}"
         );
     }
@@ -82,11 +66,7 @@ fn holds_what_it_should(context: &Context, file: &Path, major: u32) -> Result<()
     let mut held = Vec::new();
     for line in listing.lines() {
         ensure!(line.contains(" root/root "), "not root's: {line}");
-        held.extend(
-            line.split(" ./")
-                .nth(1)
-                .filter(|path| !path.is_empty() && !path.ends_with('/')),
-        );
+        held.extend(line.split(" ./").nth(1).filter(|path| !path.is_empty() && !path.ends_with('/')));
     }
     let documents = format!("usr/share/doc/postgresql-{major}-multica");
     let extension = format!("usr/share/postgresql/{major}/extension");
@@ -102,9 +82,7 @@ fn holds_what_it_should(context: &Context, file: &Path, major: u32) -> Result<()
     for path in &wanted {
         ensure!(held.contains(&path.as_str()), "{path} is not in it");
     }
-    let scripts = held
-        .iter()
-        .filter(|path| path.starts_with(&extension) && path.ends_with(".sql"));
+    let scripts = held.iter().filter(|path| path.starts_with(&extension) && path.ends_with(".sql"));
     ensure!(
         scripts.count() == release::updates(&context.project)?.len() + 1,
         "one install script and the updates: {held:?}"
@@ -124,21 +102,10 @@ fn install(file: &Path, copy: &PostgresCopy) -> Result<()> {
     if target.exists() {
         fs::remove_dir_all(&target)?;
     }
-    output(
-        Command::new("dpkg-deb")
-            .arg("--extract")
-            .arg(file)
-            .arg(&target),
-    )?;
+    output(Command::new("dpkg-deb").arg("--extract").arg(file).arg(&target))?;
     for (from, to) in [
-        (
-            format!("usr/lib/postgresql/{}/lib", copy.major),
-            copy.libraries(),
-        ),
-        (
-            format!("usr/share/postgresql/{}/extension", copy.major),
-            copy.extensions(),
-        ),
+        (format!("usr/lib/postgresql/{}/lib", copy.major), copy.libraries()),
+        (format!("usr/share/postgresql/{}/extension", copy.major), copy.extensions()),
     ] {
         for old in files(&to)? {
             if name(&old).starts_with("multica") {

@@ -27,17 +27,8 @@ impl Picture {
         let query = std::fs::read_to_string(file)?;
         let mut parts = BTreeMap::new();
         for row in client.query(query.trim_end(), &[])? {
-            let (key, part) = (
-                (row.get(0), row.get(1)),
-                Part {
-                    is: row.get(2),
-                    statement: row.get(3),
-                },
-            );
-            ensure!(
-                parts.insert(key, part).is_none(),
-                "the picture shows a property twice"
-            );
+            let (key, part) = ((row.get(0), row.get(1)), Part { is: row.get(2), statement: row.get(3) });
+            ensure!(parts.insert(key, part).is_none(), "the picture shows a property twice");
         }
         ensure!(parts.len() > 500, "the picture has {} parts", parts.len());
         Ok(Picture(parts))
@@ -62,17 +53,10 @@ impl Picture {
         let held_on_column = |(object, property): &Key| {
             object.starts_with("relation ")
                 && property.contains(" on column ")
-                && roles
-                    .iter()
-                    .any(|role| property.contains(&format!(" of {role} ")))
+                && roles.iter().any(|role| property.contains(&format!(" of {role} ")))
         };
         let differences = self.differences(fresh, |key| !held_on_column(key));
-        ensure!(
-            differences.is_empty(),
-            "{} differences:\n\n{}",
-            differences.len(),
-            differences.join("\n")
-        );
+        ensure!(differences.is_empty(), "{} differences:\n\n{}", differences.len(), differences.join("\n"));
         Ok(())
     }
 
@@ -94,18 +78,15 @@ fn difference(key: &Key, updated: Option<&Part>, fresh: Option<&Part>) -> Option
         (Some(updated), None) => format!("  only after an update: {}\n", updated.is),
         (None, None) => return None,
     };
-    let statement =
-        fresh
-            .and_then(|part| part.statement.as_ref())
-            .map_or(String::new(), |statement| {
-                format!(
-                    "for the script:\n{}\n",
-                    statement
-                        .replace("fleet.", "@extschema@.")
-                        .replace("'fleet'", "@extschema@")
-                        .replace("$libdir/multica", "MODULE_PATHNAME")
-                )
-            });
+    let statement = fresh.and_then(|part| part.statement.as_ref()).map_or(String::new(), |statement| {
+        format!(
+            "for the script:\n{}\n",
+            statement
+                .replace("fleet.", "@extschema@.")
+                .replace("'fleet'", "@extschema@")
+                .replace("$libdir/multica", "MODULE_PATHNAME")
+        )
+    });
     let (object, property) = key;
     Some(format!("== {object}: {property}\n{how}{statement}"))
 }
@@ -114,10 +95,7 @@ fn difference(key: &Key, updated: Option<&Part>, fresh: Option<&Part>) -> Option
 fn changes(updated: &str, fresh: &str) -> String {
     let only = |of: &str, other: &str, sign: &str| -> String {
         let others: BTreeSet<&str> = other.lines().collect();
-        of.lines()
-            .filter(|line| !others.contains(line))
-            .map(|line| format!("  {sign} {line}\n"))
-            .collect()
+        of.lines().filter(|line| !others.contains(line)).map(|line| format!("  {sign} {line}\n")).collect()
     };
     only(updated, fresh, "updated:") + &only(fresh, updated, "fresh:  ")
 }

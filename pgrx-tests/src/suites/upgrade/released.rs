@@ -10,10 +10,7 @@ use crate::release::{self, Release};
 /// Databases out there were made by the released scripts: an edit would reach none of them, and every later update would
 /// be tried on something that does not exist. The same holds for a change of a version that is released already.
 pub fn released_scripts_stay_as_they_were(context: &Context) -> Result<()> {
-    let (found, recorded) = (
-        release::sums(&context.project)?,
-        release::recorded_sums(&context.project)?,
-    );
+    let (found, recorded) = (release::sums(&context.project)?, release::recorded_sums(&context.project)?);
     ensure!(!recorded.is_empty(), "no checksum is recorded");
     for (path, sum) in &recorded {
         ensure!(
@@ -25,12 +22,7 @@ pub fn released_scripts_stay_as_they_were(context: &Context) -> Result<()> {
         ensure!(recorded.contains_key(path), "{path} has no checksum");
     }
     for release in release::all(&context.project)? {
-        let built = context.copy.extensions().join(
-            release
-                .script()
-                .file_name()
-                .context("a script has a name")?,
-        );
+        let built = context.copy.extensions().join(release.script().file_name().context("a script has a name")?);
         if built.exists() {
             ensure!(
                 statements(&std::fs::read_to_string(&built)?)
@@ -45,8 +37,7 @@ pub fn released_scripts_stay_as_they_were(context: &Context) -> Result<()> {
 
 /// The lines of an install script apart from comments, sorted: the order is another with every build.
 fn statements(script: &str) -> Vec<&str> {
-    let is_statement =
-        |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.starts_with("/*");
+    let is_statement = |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.starts_with("/*");
     let mut lines: Vec<&str> = script.lines().filter(is_statement).collect();
     lines.sort_unstable();
     lines
@@ -64,9 +55,7 @@ pub fn library_has_what_released_scripts_call(context: &Context) -> Result<()> {
                 .batch_execute(&format!(
                     "CREATE OR REPLACE FUNCTION called() RETURNS void LANGUAGE c AS 'multica', '{symbol}'"
                 ))
-                .with_context(|| {
-                    format!("{} calls {symbol}, which is gone", release.version)
-                })?;
+                .with_context(|| format!("{} calls {symbol}, which is gone", release.version))?;
         }
     }
     Ok(())
@@ -75,10 +64,7 @@ pub fn library_has_what_released_scripts_call(context: &Context) -> Result<()> {
 fn symbols(release: &Release) -> Result<Vec<String>> {
     let script = std::fs::read_to_string(release.script())?;
     let after = script.split("'MODULE_PATHNAME', '").skip(1);
-    Ok(after
-        .filter_map(|rest| rest.split('\'').next())
-        .map(str::to_string)
-        .collect())
+    Ok(after.filter_map(|rest| rest.split('\'').next()).map(str::to_string).collect())
 }
 
 /// A release that no script leads on from could only be dropped and created.
@@ -95,11 +81,7 @@ pub fn every_release_leads_to_this_version(context: &Context) -> Result<()> {
                 &[&release.version, &current],
             )?
             .and_then(|row| row.get(0));
-        ensure!(
-            path.is_some(),
-            "no update leads from {} to {current}",
-            release.version
-        );
+        ensure!(path.is_some(), "no update leads from {} to {current}", release.version);
     }
     Ok(())
 }

@@ -12,11 +12,7 @@ use crate::database::Database;
 use crate::release::{self, Release};
 
 /// The roles in the frozen databases, by capability.
-pub const ROLES: [(&str, &str); 3] = [
-    ("reader", "old_reader"),
-    ("daemon", "old_daemon"),
-    ("operator", "old_operator"),
-];
+pub const ROLES: [(&str, &str); 3] = [("reader", "old_reader"), ("daemon", "old_daemon"), ("operator", "old_operator")];
 
 /// What makes an update whole.
 pub const UPDATE: &str = "ALTER EXTENSION multica UPDATE; SELECT FROM multica_install()";
@@ -26,19 +22,13 @@ pub fn cluster(context: &Context, options: &Options) -> Result<Cluster> {
     release::provide(&context.project, &context.copy)?;
     let cluster = context.cluster(options)?;
     for (_, role) in ROLES {
-        cluster
-            .connect("postgres")?
-            .batch_execute(&format!("CREATE ROLE {role} LOGIN"))?;
+        cluster.connect("postgres")?.batch_execute(&format!("CREATE ROLE {role} LOGIN"))?;
     }
     Ok(cluster)
 }
 
 /// A database as a released version left it, a moment after it was left.
-pub fn left_by<'a>(
-    context: &Context,
-    cluster: &'a Cluster,
-    release: &Release,
-) -> Result<Database<'a>> {
+pub fn left_by<'a>(context: &Context, cluster: &'a Cluster, release: &Release) -> Result<Database<'a>> {
     let database = context.empty_database_in(cluster)?;
     // Where the server's user can read it.
     let dump = cluster.socket_folder().join("released.sql");
@@ -53,9 +43,7 @@ pub fn left_by<'a>(
         "--file",
         &dump.to_string_lossy(),
     ];
-    cluster
-        .run("psql", &arguments)
-        .with_context(|| format!("a database of {}", release.version))?;
+    cluster.run("psql", &arguments).with_context(|| format!("a database of {}", release.version))?;
     database.fixture("releases/today")?;
     Ok(database)
 }
@@ -68,23 +56,14 @@ pub fn current(cluster: &Cluster) -> Result<String> {
 
 /// The error of a statement that has to be refused.
 pub fn refusal(client: &mut Client, sql: &str) -> Result<DbError> {
-    let error = client
-        .batch_execute(sql)
-        .err()
-        .with_context(|| format!("not refused: {sql}"))?;
-    Ok(error
-        .as_db_error()
-        .context("no error of the server")?
-        .clone())
+    let error = client.batch_execute(sql).err().with_context(|| format!("not refused: {sql}"))?;
+    Ok(error.as_db_error().context("no error of the server")?.clone())
 }
 
 /// Fails unless a statement is refused with 55000 and this in the hint.
 pub fn refused_with_next_step(client: &mut Client, sql: &str, step: &str) -> Result<()> {
     let error = refusal(client, sql)?;
-    ensure!(
-        error.code().code() == "55000" && error.hint().is_some_and(|hint| hint.contains(step)),
-        "{sql}: {error:?}"
-    );
+    ensure!(error.code().code() == "55000" && error.hint().is_some_and(|hint| hint.contains(step)), "{sql}: {error:?}");
     Ok(())
 }
 
@@ -94,10 +73,7 @@ pub struct Script(PathBuf);
 impl Script {
     /// Puts the script between two versions, written as `from--to`, beside those that were installed.
     pub fn of(context: &Context, versions: &str, text: &str) -> Result<Script> {
-        let file = context
-            .copy
-            .extensions()
-            .join(format!("multica--{versions}.sql"));
+        let file = context.copy.extensions().join(format!("multica--{versions}.sql"));
         std::fs::write(&file, text)?;
         Ok(Script(file))
     }

@@ -7,8 +7,7 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::release;
 use crate::suites::worker::{
-    SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, wait_for,
-    wait_until_swept,
+    SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, wait_for, wait_until_swept,
 };
 
 /// A package that a machine installs by itself at night must not switch the sweep off until somebody notices. Each state
@@ -17,14 +16,8 @@ pub fn worker_sweeps_between_the_steps(context: &Context) -> Result<()> {
     let cluster = cluster(context, &options("between"))?;
     let current = current(&cluster)?;
     let releases = release::all(&context.project)?;
-    let release = releases
-        .iter()
-        .find(|release| release.version != current)
-        .context("there is an earlier release")?;
-    let (database, sound) = (
-        left_by(context, &cluster, release)?,
-        fleet(context, &cluster)?,
-    );
+    let release = releases.iter().find(|release| release.version != current).context("there is an earlier release")?;
+    let (database, sound) = (left_by(context, &cluster, release)?, fleet(context, &cluster)?);
     let mut superuser = database.connect()?;
     let before = launcher(&cluster)?;
     switch_on(&database)?;
@@ -38,10 +31,7 @@ pub fn worker_sweeps_between_the_steps(context: &Context) -> Result<()> {
     };
 
     sweep_thrice(&database)?;
-    let behind = format!(
-        "database \"{}\" has SQL objects older than the library",
-        database.name
-    );
+    let behind = format!("database \"{}\" has SQL objects older than the library", database.name);
     ensure_said_once(&cluster, &[&behind])?;
     superuser.batch_execute("ALTER EXTENSION multica UPDATE")?;
     sweep_thrice(&database)?;
@@ -55,21 +45,12 @@ pub fn worker_sweeps_between_the_steps(context: &Context) -> Result<()> {
 
     let _later = Script::of(context, &format!("{current}--99.0.0"), "SELECT")?;
     superuser.batch_execute("ALTER EXTENSION multica UPDATE TO '99.0.0'")?;
-    let ahead = format!(
-        "database \"{}\" is not swept: the SQL objects are newer than the library",
-        database.name
-    );
-    Cluster::wait_until("the older library is named", SOON, || {
-        Ok(said(&cluster, &ahead)? > 0)
-    })?;
+    let ahead = format!("database \"{}\" is not swept: the SQL objects are newer than the library", database.name);
+    Cluster::wait_until("the older library is named", SOON, || Ok(said(&cluster, &ahead)? > 0))?;
     sweep_thrice(&sound)?;
     ensure_said_once(&cluster, &[&behind, &ahead])?;
     let errors = format!("multica worker: database \"{}\"", database.name);
-    ensure!(
-        said(&cluster, &errors)? == 0,
-        "the worker met errors:\n{}",
-        cluster.log()?
-    );
+    ensure!(said(&cluster, &errors)? == 0, "the worker met errors:\n{}", cluster.log()?);
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");
     Ok(())
 }

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 
 use super::{
-    SOON, alter, ensure_said_once, fleet, holds, launcher, options, said, silence, sweeping,
-    switch_on, ticking, wait_for, wait_until_swept,
+    SOON, alter, ensure_said_once, fleet, holds, launcher, options, said, silence, sweeping, switch_on, ticking,
+    wait_for, wait_until_swept,
 };
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -31,11 +31,9 @@ pub fn a_refused_task_delays_only_itself(context: &Context) -> Result<()> {
          )",
     )?;
     let mut client = database.connect()?;
-    let as_it_was = "SELECT status = 'dispatched' FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e2'";
-    ensure!(
-        holds(&mut client, as_it_was)?,
-        "the refused task was changed"
-    );
+    let as_it_was =
+        "SELECT status = 'dispatched' FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e2'";
+    ensure!(holds(&mut client, as_it_was)?, "the refused task was changed");
     let line = "skips 00000000-0000-4000-8000-0000000000e2 for a while";
     ensure!(said(&cluster, line)? > 0, "the log does not name it");
     client.batch_execute(
@@ -62,10 +60,7 @@ pub fn a_full_disk_is_no_tasks_fault(context: &Context) -> Result<()> {
     )?;
     let mut client = database.connect()?;
     ensure!(
-        holds(
-            &mut client,
-            "SELECT COALESCE(cardinality(refused_ids), 0) = 0 FROM multica_sweep_state"
-        )?,
+        holds(&mut client, "SELECT COALESCE(cardinality(refused_ids), 0) = 0 FROM multica_sweep_state")?,
         "a task is to blame"
     );
     client.batch_execute("DROP TRIGGER find_no_room ON agent_task_queue")?;
@@ -103,21 +98,14 @@ pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Resu
 pub fn an_error_in_one_does_not_stop_the_others(context: &Context) -> Result<()> {
     let cluster = ticking(context, "error")?;
     let (broken, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
-    broken
-        .connect()?
-        .batch_execute("DROP TABLE multica_event_log")?;
+    broken.connect()?.batch_execute("DROP TABLE multica_event_log")?;
     let before = launcher(&cluster)?;
     for database in [&broken, &sound] {
         switch_on(database)?;
         silence(database)?;
     }
-    let line = format!(
-        "database \"{}\": the tables of multica are missing",
-        broken.name
-    );
-    Cluster::wait_until("the error is logged", SOON, || {
-        Ok(said(&cluster, &line)? > 0)
-    })?;
+    let line = format!("database \"{}\": the tables of multica are missing", broken.name);
+    Cluster::wait_until("the error is logged", SOON, || Ok(said(&cluster, &line)? > 0))?;
     for _ in 0..10 {
         silence(&sound)?;
         wait_until_swept(&sound)?;
@@ -135,9 +123,7 @@ pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
     let sound = fleet(context, &cluster)?;
     let bare = context.empty_database_in(&cluster)?;
     let tableless = context.empty_database_in(&cluster)?;
-    tableless
-        .connect()?
-        .batch_execute("CREATE EXTENSION multica")?;
+    tableless.connect()?.batch_execute("CREATE EXTENSION multica")?;
     let misspelt = fleet(context, &cluster)?;
     let dropped = context.empty_database_in(&cluster)?;
     for database in [&sound, &bare, &tableless, &dropped] {
@@ -151,18 +137,9 @@ pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
     cluster.restart()?;
     let before = launcher(&cluster)?;
     let lines = [
-        format!(
-            "database \"{}\" is not swept: the extension is missing",
-            bare.name
-        ),
-        format!(
-            "database \"{}\" is not swept: the extension is missing",
-            dropped.name
-        ),
-        format!(
-            "database \"{}\" is not swept: the tables are missing",
-            tableless.name
-        ),
+        format!("database \"{}\" is not swept: the extension is missing", bare.name),
+        format!("database \"{}\" is not swept: the extension is missing", dropped.name),
+        format!("database \"{}\" is not swept: the tables are missing", tableless.name),
         format!("database \"{}\" has multica.sweep = 'maybe'", misspelt.name),
     ];
     for line in &lines {
@@ -175,13 +152,9 @@ pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
     }
     ensure_said_once(&cluster, &lines.each_ref().map(String::as_str))?;
     let alive = "SELECT bool_and(status = 'online') FROM agent_runtime";
-    ensure!(
-        holds(&mut misspelt.connect()?, alive)?,
-        "'maybe' was taken for on"
-    );
+    ensure!(holds(&mut misspelt.connect()?, alive)?, "'maybe' was taken for on");
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");
-    bare.connect()?
-        .batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install()")?;
+    bare.connect()?.batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install()")?;
     bare.fixture("fleet")?;
     silence(&bare)?;
     wait_until_swept(&bare)
@@ -195,10 +168,7 @@ pub fn a_database_can_be_copied_and_dropped_in_mid_backlog(context: &Context) ->
     switch_on(&database)?;
     let mut client = cluster.connect("postgres")?;
     sweeping(&database)?;
-    client.batch_execute(&format!(
-        "CREATE DATABASE copied TEMPLATE {}",
-        database.name
-    ))?;
+    client.batch_execute(&format!("CREATE DATABASE copied TEMPLATE {}", database.name))?;
     sweeping(&database)?;
     client.batch_execute(&format!("DROP DATABASE {}", database.name))?;
     client.batch_execute("DROP DATABASE copied")?;

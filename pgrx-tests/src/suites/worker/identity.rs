@@ -4,8 +4,7 @@ use anyhow::{Result, ensure};
 use postgres::NoTls;
 
 use super::{
-    SOON, alter, ensure_said_once, fleet, holds, said, silence, switch_on, ticking, wait_for,
-    wait_until_swept,
+    SOON, alter, ensure_said_once, fleet, holds, said, silence, switch_on, ticking, wait_for, wait_until_swept,
 };
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -24,39 +23,18 @@ pub fn a_trigger_can_do_no_more_than_the_owner(context: &Context) -> Result<()> 
         "the refused task is known",
         "SELECT EXISTS (SELECT FROM multica_sweep_state WHERE cardinality(refused_ids) > 0)",
     )?;
-    wait_for(
-        &database,
-        "both triggers have tried",
-        "SELECT count(DISTINCT seen_by) = 2 FROM attempt",
-    )?;
+    wait_for(&database, "both triggers have tried", "SELECT count(DISTINCT seen_by) = 2 FROM attempt")?;
     let mut client = database.connect()?;
-    let worked: Vec<String> = client
-        .query("SELECT DISTINCT what FROM attempt WHERE allowed", &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
-    ensure!(
-        worked == ["CREATE TEMPORARY TABLE IF NOT EXISTS scratch (id uuid)"],
-        "allowed: {worked:?}"
-    );
+    let worked: Vec<String> =
+        client.query("SELECT DISTINCT what FROM attempt WHERE allowed", &[])?.iter().map(|row| row.get(0)).collect();
+    ensure!(worked == ["CREATE TEMPORARY TABLE IF NOT EXISTS scratch (id uuid)"], "allowed: {worked:?}");
     let seen: Vec<(String, i64)> = client
-        .query(
-            "SELECT seen_by || ' ' || who, count(DISTINCT what) FROM attempt GROUP BY 1 ORDER BY 1",
-            &[],
-        )?
+        .query("SELECT seen_by || ' ' || who, count(DISTINCT what) FROM attempt GROUP BY 1 ORDER BY 1", &[])?
         .iter()
         .map(|row| (row.get(0), row.get(1)))
         .collect();
-    ensure!(
-        seen == [
-            ("at_once tables_owner".into(), 19),
-            ("deferred tables_owner".into(), 19)
-        ],
-        "seen as {seen:?}"
-    );
-    let roles: i64 = client
-        .query_one("SELECT count(*) FROM pg_roles WHERE rolsuper", &[])?
-        .get(0);
+    ensure!(seen == [("at_once tables_owner".into(), 19), ("deferred tables_owner".into(), 19)], "seen as {seen:?}");
+    let roles: i64 = client.query_one("SELECT count(*) FROM pg_roles WHERE rolsuper", &[])?.get(0);
     ensure!(roles == 1, "there are {roles} superusers");
     Ok(())
 }
@@ -72,14 +50,8 @@ pub fn a_search_path_captures_nothing_for_the_superuser(context: &Context) -> Re
     alter(&database, "SET search_path = trap, pg_catalog, public")?;
     switch_on(&database)?;
     wait_until_swept(&database)?;
-    let caught: i64 = database
-        .connect()?
-        .query_one("SELECT count(*) FROM trap.caught", &[])?
-        .get(0);
-    ensure!(
-        caught == 0,
-        "{caught} look-ups ran somebody's function as superuser"
-    );
+    let caught: i64 = database.connect()?.query_one("SELECT count(*) FROM trap.caught", &[])?.get(0);
+    ensure!(caught == 0, "{caught} look-ups ran somebody's function as superuser");
     Ok(())
 }
 
@@ -90,22 +62,13 @@ pub fn no_name_of_others_is_used_in_a_sweep(context: &Context) -> Result<()> {
     database.fixture("worker_owner")?;
     database.fixture("hostile/names")?;
     silence(&database)?;
-    let mut client = cluster
-        .config(&database.name)
-        .options("-c search_path=public")
-        .connect(NoTls)?;
+    let mut client = cluster.config(&database.name).options("-c search_path=public").connect(NoTls)?;
     alter(&database, "SET search_path = trap, pg_catalog, public")?;
     switch_on(&database)?;
     Cluster::wait_until("the database is swept", SOON, || {
-        holds(
-            &mut client,
-            "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'",
-        )
+        holds(&mut client, "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'")
     })?;
-    ensure!(
-        said(&cluster, "sprung")? == 0,
-        "a look-up or a sweep ran somebody's function"
-    );
+    ensure!(said(&cluster, "sprung")? == 0, "a look-up or a sweep ran somebody's function");
     Ok(())
 }
 
@@ -115,15 +78,11 @@ pub fn settings_of_the_database_do_not_hinder_the_sweep(context: &Context) -> Re
     let cluster = ticking(context, "settings")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_owner")?;
-    database
-        .connect()?
-        .batch_execute("CREATE ROLE bystander; GRANT bystander TO tables_owner")?;
+    database.connect()?.batch_execute("CREATE ROLE bystander; GRANT bystander TO tables_owner")?;
     silence(&database)?;
-    for setting in [
-        "default_transaction_isolation = serializable",
-        "default_transaction_read_only = on",
-        "role = bystander",
-    ] {
+    for setting in
+        ["default_transaction_isolation = serializable", "default_transaction_read_only = on", "role = bystander"]
+    {
         alter(&database, &format!("SET {setting}"))?;
     }
     switch_on(&database)?;
@@ -132,10 +91,7 @@ pub fn settings_of_the_database_do_not_hinder_the_sweep(context: &Context) -> Re
         .options("-c default_transaction_read_only=off -c role=postgres")
         .connect(NoTls)?;
     Cluster::wait_until("the database is swept", SOON, || {
-        holds(
-            &mut client,
-            "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'",
-        )
+        holds(&mut client, "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'")
     })
 }
 
@@ -144,32 +100,21 @@ pub fn tables_of_several_owners_are_not_swept(context: &Context) -> Result<()> {
     let cluster = ticking(context, "owners")?;
     let (mixed, plain) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
     mixed.fixture("worker_owner")?;
-    mixed
-        .connect()?
-        .batch_execute("ALTER TABLE comment OWNER TO postgres")?;
+    mixed.connect()?.batch_execute("ALTER TABLE comment OWNER TO postgres")?;
     for database in [&mixed, &plain] {
         switch_on(database)?;
         silence(database)?;
     }
-    let line = format!(
-        "database \"{}\" is not swept: its tables belong to several roles",
-        mixed.name
-    );
-    Cluster::wait_until("the launcher says so", SOON, || {
-        Ok(said(&cluster, &line)? > 0)
-    })?;
+    let line = format!("database \"{}\" is not swept: its tables belong to several roles", mixed.name);
+    Cluster::wait_until("the launcher says so", SOON, || Ok(said(&cluster, &line)? > 0))?;
     for _ in 0..3 {
         silence(&plain)?;
         wait_until_swept(&plain)?;
     }
-    let untouched: bool = mixed
-        .connect()?
-        .query_one("SELECT bool_and(status = 'online') FROM agent_runtime", &[])?
-        .get(0);
+    let untouched: bool =
+        mixed.connect()?.query_one("SELECT bool_and(status = 'online') FROM agent_runtime", &[])?.get(0);
     ensure!(untouched, "it was swept all the same");
     ensure_said_once(&cluster, &[&line])?;
-    mixed
-        .connect()?
-        .batch_execute("ALTER TABLE comment OWNER TO tables_owner")?;
+    mixed.connect()?.batch_execute("ALTER TABLE comment OWNER TO tables_owner")?;
     wait_until_swept(&mixed)
 }

@@ -7,8 +7,7 @@ use anyhow::{Result, ensure};
 use postgres::Client;
 
 use super::{
-    SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, ticking, wait_for,
-    wait_until_swept,
+    SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, ticking, wait_for, wait_until_swept,
 };
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -36,9 +35,7 @@ pub fn a_cluster_without_postgres_is_swept(context: &Context) -> Result<()> {
     let line = "multica.launcher_database is \"postgres\", which does not exist;";
     let mut client = database.connect()?;
     client.batch_execute("DROP DATABASE postgres")?;
-    Cluster::wait_until("the log names the setting", SOON, || {
-        Ok(said(&cluster, line)? > 0)
-    })?;
+    Cluster::wait_until("the log names the setting", SOON, || Ok(said(&cluster, line)? > 0))?;
     drop(client);
     cluster.restart()?;
     let mut client = database.connect()?;
@@ -75,9 +72,7 @@ pub fn its_database_is_free(context: &Context) -> Result<()> {
     sweep_again(&database)?;
     client.batch_execute("DROP DATABASE copied_1")?;
     let dropped = "multica.launcher_database is \"copied_1\", which does not exist;";
-    Cluster::wait_until("the log names the setting", SOON, || {
-        Ok(said(&cluster, dropped)? > 0)
-    })?;
+    Cluster::wait_until("the log names the setting", SOON, || Ok(said(&cluster, dropped)? > 0))?;
     client.batch_execute("ALTER DATABASE renamed RENAME TO postgres")?;
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");
     Ok(())
@@ -111,9 +106,7 @@ pub fn a_broken_database_is_passed_over(context: &Context) -> Result<()> {
     let database = fleet(context, &cluster)?;
     let mut client = cluster.connect("postgres")?;
     client.batch_execute("CREATE DATABASE broken")?;
-    let oid: u32 = client
-        .query_one("SELECT oid FROM pg_database WHERE datname = 'broken'", &[])?
-        .get(0);
+    let oid: u32 = client.query_one("SELECT oid FROM pg_database WHERE datname = 'broken'", &[])?.get(0);
     fs::remove_file(cluster.data().join(format!("base/{oid}/PG_VERSION")))?;
     switch_on(&database)?;
     sweep_again(&database)?;

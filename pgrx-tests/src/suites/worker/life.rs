@@ -6,8 +6,7 @@ use anyhow::{Result, ensure};
 use postgres::Client;
 
 use super::{
-    SOON, alter, fleet, holds, launcher, options, silence, sweeping, switch_on, ticking, wait_for,
-    wait_until_swept,
+    SOON, alter, fleet, holds, launcher, options, silence, sweeping, switch_on, ticking, wait_for, wait_until_swept,
 };
 use crate::cluster::{Cluster, Options, Shutdown};
 use crate::context::Context;
@@ -44,47 +43,25 @@ pub fn daemons_get_time_to_beat_after_a_promotion(context: &Context) -> Result<(
     silence(&database)?;
     let standby = primary.standby(&context.project, &options("standby"))?;
     primary.stop(Shutdown::Fast)?;
-    let before: String = standby
-        .connect("postgres")?
-        .query_one("SELECT clock_timestamp()::text", &[])?
-        .get(0);
+    let before: String = standby.connect("postgres")?.query_one("SELECT clock_timestamp()::text", &[])?.get(0);
     standby.promote()?;
-    beat_until_machine_2_is_dead(
-        standby.connect(&database.name)?,
-        &format!("SELECT '{before}'"),
-    )
+    beat_until_machine_2_is_dead(standby.connect(&database.name)?, &format!("SELECT '{before}'"))
 }
 
 /// `begin` asks since when daemons could beat again.
 fn beat_until_machine_2_is_dead(mut daemon: Client, begin: &str) -> Result<()> {
     Cluster::wait_until("machine 2 is found dead", SOON, || {
-        daemon.execute(
-            &format!("SELECT * FROM multica_heartbeat('{MACHINE_1}')"),
-            &[],
-        )?;
-        holds(
-            &mut daemon,
-            "SELECT status = 'offline' FROM agent_runtime WHERE daemon_id = 'machine-2'",
-        )
+        daemon.execute(&format!("SELECT * FROM multica_heartbeat('{MACHINE_1}')"), &[])?;
+        holds(&mut daemon, "SELECT status = 'offline' FROM agent_runtime WHERE daemon_id = 'machine-2'")
     })?;
     let alive = "SELECT status = 'online' FROM agent_runtime WHERE daemon_id = 'machine-1'";
-    ensure!(
-        holds(&mut daemon, alive)?,
-        "machine 1 was found dead though it beat"
-    );
-    let untouched =
-        "SELECT count(*) = 2 FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
-    ensure!(
-        holds(&mut daemon, untouched)?,
-        "a task of machine 1 was failed"
-    );
+    ensure!(holds(&mut daemon, alive)?, "machine 1 was found dead though it beat");
+    let untouched = "SELECT count(*) = 2 FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
+    ensure!(holds(&mut daemon, untouched)?, "a task of machine 1 was failed");
     let spared = format!(
         "SELECT updated_at >= ({begin})::timestamptz + interval '3 seconds' FROM agent_runtime WHERE daemon_id = 'machine-2'"
     );
-    ensure!(
-        holds(&mut daemon, &spared)?,
-        "machine 2 was not given its stale_after"
-    );
+    ensure!(holds(&mut daemon, &spared)?, "machine 2 was not given its stale_after");
     Ok(())
 }
 
@@ -127,10 +104,7 @@ pub fn a_reload_counts_at_once(context: &Context) -> Result<()> {
         wait_until_swept(&other)?;
     }
     let alive = "SELECT bool_and(status = 'online') FROM agent_runtime";
-    ensure!(
-        holds(&mut database.connect()?, alive)?,
-        "swept under the old threshold"
-    );
+    ensure!(holds(&mut database.connect()?, alive)?, "swept under the old threshold");
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");
     Ok(())
 }
@@ -151,13 +125,8 @@ pub fn what_is_terminated_comes_back(context: &Context) -> Result<()> {
     sweeping(&database)?;
     let before = launcher(&cluster)?;
     terminate(&mut client, before)?;
-    ensure!(
-        launcher(&cluster)? != before,
-        "the old launcher is back from the dead"
-    );
-    database
-        .connect()?
-        .batch_execute("ALTER TABLE agent_task_queue DISABLE TRIGGER dawdle")?;
+    ensure!(launcher(&cluster)? != before, "the old launcher is back from the dead");
+    database.connect()?.batch_execute("ALTER TABLE agent_task_queue DISABLE TRIGGER dawdle")?;
     wait_for(
         &database,
         "the backlog is swept",
@@ -178,14 +147,10 @@ pub fn a_fast_shutdown_does_not_wait_for_a_sweep(context: &Context) -> Result<()
         cluster.start()?;
         Ok(ended)
     })?;
-    let whole =
-        "SELECT count(*) FILTER (WHERE status = 'failed' AND failure_reason = 'runtime_offline')
+    let whole = "SELECT count(*) FILTER (WHERE status = 'failed' AND failure_reason = 'runtime_offline')
                       = (SELECT count(*) FROM multica_event_log WHERE type = 'task:failed')
                  FROM agent_task_queue";
-    ensure!(
-        holds(&mut database.connect()?, whole)?,
-        "tasks and events disagree"
-    );
+    ensure!(holds(&mut database.connect()?, whole)?, "tasks and events disagree");
     Ok(())
 }
 
@@ -195,8 +160,7 @@ fn ended_in_mid_statement(cluster: &Cluster) -> Result<bool> {
     let log = cluster.log()?;
     let lines: Vec<&str> = log.lines().collect();
     Ok(lines.windows(2).any(|pair| {
-        pair[0].contains("terminating background worker \"multica worker\"")
-            && pair[1].contains("CONTEXT:")
+        pair[0].contains("terminating background worker \"multica worker\"") && pair[1].contains("CONTEXT:")
     }))
 }
 
@@ -218,14 +182,8 @@ pub fn a_standby_begins_to_sweep_when_promoted(context: &Context) -> Result<()> 
     launcher(&standby)?;
     let mut client = standby.connect(&database.name)?;
     Cluster::wait_until("the promoted server sweeps", SOON, || {
-        holds(
-            &mut client,
-            "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'",
-        )
+        holds(&mut client, "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'")
     })?;
-    ensure!(
-        promoted.elapsed() >= Duration::from_secs(1),
-        "daemons got no time to find the promoted server"
-    );
+    ensure!(promoted.elapsed() >= Duration::from_secs(1), "daemons got no time to find the promoted server");
     Ok(())
 }

@@ -77,10 +77,7 @@ pub fn fleet<'a>(context: &Context, cluster: &'a Cluster) -> Result<Database<'a>
 /// Sets something for a database, as its administrator would.
 pub fn alter(database: &Database, what: &str) -> Result<()> {
     let sql = format!("ALTER DATABASE {} {what}", database.name);
-    Ok(database
-        .cluster()
-        .connect("postgres")?
-        .batch_execute(&sql)?)
+    Ok(database.cluster().connect("postgres")?.batch_execute(&sql)?)
 }
 
 /// Switches the worker on; a runtime is stale after a second.
@@ -91,9 +88,9 @@ pub fn switch_on(database: &Database) -> Result<()> {
 
 /// Every machine of the fleet was last heard of an hour ago.
 pub fn silence(database: &Database) -> Result<()> {
-    Ok(database.connect()?.batch_execute(
-        "UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 hour'",
-    )?)
+    Ok(database
+        .connect()?
+        .batch_execute("UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 hour'")?)
 }
 
 /// What a query with one boolean says.
@@ -123,10 +120,7 @@ pub fn launcher(cluster: &Cluster) -> Result<i32> {
 
 /// The process of a worker that is sweeping `database`, once there is one.
 pub fn sweeping(database: &Database) -> Result<i32> {
-    let there = format!(
-        "datname = '{}' AND query = 'sweeping' AND state = 'active'",
-        database.name
-    );
+    let there = format!("datname = '{}' AND query = 'sweeping' AND state = 'active'", database.name);
     process(database.cluster(), "multica worker", &there)
 }
 

@@ -12,22 +12,13 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// A database that was swept for the first time, on a server whose launcher ticks so rarely that a test would not see it.
-fn between_ticks<'a>(
-    context: &Context,
-    cluster: &'a Cluster,
-    stale_after: &str,
-) -> Result<Database<'a>> {
+fn between_ticks<'a>(context: &Context, cluster: &'a Cluster, stale_after: &str) -> Result<Database<'a>> {
     let database = fleet(context, cluster)?;
     switch_on(&database)?;
     silence(&database)?;
     wait_until_swept(&database)?;
-    alter(
-        &database,
-        &format!("SET multica.stale_after = '{stale_after}'"),
-    )?;
-    cluster
-        .connect("postgres")?
-        .batch_execute("ALTER SYSTEM SET multica.sweep_interval = '10min'")?;
+    alter(&database, &format!("SET multica.stale_after = '{stale_after}'"))?;
+    cluster.connect("postgres")?.batch_execute("ALTER SYSTEM SET multica.sweep_interval = '10min'")?;
     cluster.reload()?;
     Ok(database)
 }
@@ -52,9 +43,7 @@ fn daemon(cluster: &Cluster, database: &Database, name: &str) -> Result<Child> {
     wait_for(
         database,
         "the daemon beats",
-        &format!(
-            "SELECT count(*) = 1 FROM agent_runtime WHERE daemon_id = '{name}' AND last_seen_at > created_at"
-        ),
+        &format!("SELECT count(*) = 1 FROM agent_runtime WHERE daemon_id = '{name}' AND last_seen_at > created_at"),
     )?;
     Ok(process)
 }
@@ -123,9 +112,6 @@ pub fn a_death_during_a_sweep_is_not_left_to_the_tick(context: &Context) -> Resu
     )?;
     wait_until_swept(&database)?;
     let at_once = "SELECT updated_at - last_seen_at < interval '8 s' FROM agent_runtime WHERE daemon_id = 'machine-2'";
-    ensure!(
-        holds(&mut client, at_once)?,
-        "noticed at the next look only"
-    );
+    ensure!(holds(&mut client, at_once)?, "noticed at the next look only");
     Ok(())
 }

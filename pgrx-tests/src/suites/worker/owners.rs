@@ -24,15 +24,10 @@ pub fn a_new_owner_is_followed(context: &Context) -> Result<()> {
     }
     ensure!(said(&cluster, "42501")? == 0, "the new owner was refused");
     let refused: bool = client
-        .query_one(
-            "SELECT NOT has_function_privilege('heir', 'multica_sweep(double precision)', 'EXECUTE')",
-            &[],
-        )?
+        .query_one("SELECT NOT has_function_privilege('heir', 'multica_sweep(double precision)', 'EXECUTE')", &[])?
         .get(0);
     ensure!(refused, "the new owner was given the function");
-    client.batch_execute(
-        "REASSIGN OWNED BY heir TO stranger; REVOKE USAGE ON SCHEMA public FROM PUBLIC",
-    )?;
+    client.batch_execute("REASSIGN OWNED BY heir TO stranger; REVOKE USAGE ON SCHEMA public FROM PUBLIC")?;
     let line = format!(
         "database \"{}\" is not swept: the owner of its tables is not allowed to use their schema",
         database.name

@@ -67,8 +67,8 @@ pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<()> {
     Err(Error::invalid(argument, format!("'{}' is not a valid value", excerpt(value)), format!("Pass one of {words}.")))
 }
 
-/// Most bytes of a text that is part of an index's key. A key of two of them and an id still fits into a page of an index,
-/// however little it can be compressed.
+/// Most bytes of a text that is part of an index's key. A key of two of them and an id still fits into a page of an
+/// index, however little it can be compressed.
 const MOST_OF_KEY: usize = 1000;
 
 /// A text that is not blank and fits into the key of an index.

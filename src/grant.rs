@@ -75,7 +75,8 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     if !place.is_role {
         return Err(Error::not_found("role", role.to_u32()));
     }
-    // Two sessions that change the privileges of one object at once are no good to each other: one gets an internal error.
+    // Two sessions that change the privileges of one object at once are no good to each other: one gets an internal
+    // error.
     ONE_AT_A_TIME.run(&[arg(place.extension)]);
     let functions = capability::functions(capability).map(<[&str]>::to_vec);
     let execute = EXECUTE.row(&[arg(role), arg(functions)], |row| row.get(1));

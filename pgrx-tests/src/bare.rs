@@ -1,5 +1,5 @@
-//! `cargo verify --bare`: the README's two commands in a tree that holds nothing but Debian's minimum, a C compiler, git and
-//! the Rust toolchain. What a test needs beyond that and nothing installs fails here, not at a newcomer's.
+//! `cargo verify --bare`: the README's two commands in a tree that holds nothing but Debian's minimum, a C compiler,
+//! git and the Rust toolchain. What a test needs beyond that and nothing installs fails here, not at a newcomer's.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

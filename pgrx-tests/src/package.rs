@@ -162,8 +162,8 @@ impl Package {
         Ok(format!("{version}-1"))
     }
 
-    /// The C library and its like, in the versions that the library was linked with. The tool wants the description of a
-    /// source package beside it.
+    /// The C library and its like, in the versions that the library was linked with. The tool wants the description of
+    /// a source package beside it.
     fn needed_libraries(&self, work: &Path) -> Result<String> {
         fs::create_dir_all(work.join("debian"))?;
         fs::write(

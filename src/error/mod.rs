@@ -1,6 +1,7 @@
 //! What can go wrong, said once: message, SQLSTATE, word and hint of every error the extension raises itself.
 //!
-//! Only standard SQLSTATEs are used; the [`Word`] tells apart what has the same one. Both are part of the SQL interface.
+//! Only standard SQLSTATEs are used; the [`Word`] tells apart what has the same one. Both are part of the SQL
+//! interface.
 
 mod word;
 

@@ -1,7 +1,8 @@
-//! The words by which a client tells errors of one SQLSTATE apart, in the field where Postgres puts the name of a constraint.
+//! The words by which a client tells errors of one SQLSTATE apart, in the field where Postgres puts the name of a
+//! constraint.
 //!
-//! The table in docs/errors.md is generated from this file, which therefore uses nothing but the language. A word that was
-//! released stays.
+//! The table in docs/errors.md is generated from this file, which therefore uses nothing but the language. A word that
+//! was released stays.
 
 use std::ffi::CStr;
 

@@ -56,8 +56,8 @@ fn readable_here() -> Result<()> {
     Ok(())
 }
 
-/// Never a silent gap: what was trimmed unread is an error, and so is a position that this log cannot have given. Asked after the
-/// events were read, so that a trim in between is noticed too.
+/// Never a silent gap: what was trimmed unread is an error, and so is a position that this log cannot have given. Asked
+/// after the events were read, so that a trim in between is noticed too.
 fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
     let (trimmed, is_lost): (i64, bool) =
         POSITION.row(&[arg(after)], |row| (row.must(1), row.must(2))).unwrap_or_default();

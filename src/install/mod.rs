@@ -1,5 +1,5 @@
-//! Creates the tables or adopts those that are there. The extension script cannot: tables that it made would be members,
-//! which DROP EXTENSION takes along and pg_dump leaves out.
+//! Creates the tables or adopts those that are there. The extension script cannot: tables that it made would be
+//! members, which DROP EXTENSION takes along and pg_dump leaves out.
 
 mod catalog;
 mod plan;
@@ -62,7 +62,8 @@ struct Installation {
     extension: pg_sys::Oid,
 }
 
-/// Creates the tables that are missing and adopts those that are there; with `dry_run` it only returns what it would do.
+/// Creates the tables that are missing and adopts those that are there; with `dry_run` it only returns what it would
+/// do.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_install(dry_run: default!(Option<bool>, "false")) -> SetOfIterator<'static, Composite<InstallStep>> {

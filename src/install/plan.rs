@@ -80,8 +80,8 @@ pub fn plan(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape, sche
     Ok(steps)
 }
 
-/// Whether the tables that were found are of install's own making: the trigger that numbers issues is in no database of a server,
-/// and moves with its table, which its function does not.
+/// Whether the tables that were found are of install's own making: the trigger that numbers issues is in no database of
+/// a server, and moves with its table, which its function does not.
 pub fn is_made_by_install(wanted: &DeclaredSchema, found: &Shape) -> bool {
     let mut parts = wanted.all.parts.iter().filter(|it| {
         let table = it.table.as_deref().unwrap_or_default();
@@ -181,8 +181,8 @@ impl<'a> Planner<'a> {
         Ok(Some(step))
     }
 
-    /// A part that is not as this version makes it. Another default than ours is left alone on a table that is shared with the
-    /// server: somebody wanted it.
+    /// A part that is not as this version makes it. Another default than ours is left alone on a table that is shared
+    /// with the server: somebody wanted it.
     fn part(&self, part: &Part) -> Option<Step> {
         let table = part.table.as_deref()?;
         let is_addable = is_in(&self.wanted.addable, table, &part.object);

@@ -11,7 +11,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// What a created table gets on top, in a schema whose objects find each other by `path`; both are spelled as in SQL.
+    /// What a created table gets on top, in a schema whose objects find each other by `path`; both are spelled as in
+    /// SQL.
     pub fn extra(&self, schema: &str, path: &str) -> String {
         self.extra.replace("@schema@", schema).replace("@path@", path)
     }

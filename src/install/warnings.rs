@@ -13,8 +13,8 @@ static UNFILLED_COLUMNS: Statement = Statement::volatile(sql!("install/unfilled_
 
 static FORCED: Statement = Statement::stable(sql!("install/forced_row_security.sql"));
 
-/// Raises a warning where row-level security is forced on the owner of tables: a sweep of the worker is refused as soon as it
-/// decides on a row that policies hide from the owner.
+/// Raises a warning where row-level security is forced on the owner of tables: a sweep of the worker is refused as soon
+/// as it decides on a row that policies hide from the owner.
 pub fn warn_of_forced_row_security() {
     if let Some(tables) = FORCED.row(&[], |row| row.get::<String>(1)).flatten() {
         warning(

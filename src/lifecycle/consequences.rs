@@ -1,6 +1,7 @@
 //! The failure pipeline: what follows from failed tasks, in one transaction and a fixed number of statements.
 //!
-//! Every path that fails a task ends here. The caller holds the locks of [`crate::lifecycle::lock_set`] on everything the steps touch.
+//! Every path that fails a task ends here. The caller holds the locks of [`crate::lifecycle::lock_set`] on everything
+//! the steps touch.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -67,8 +68,8 @@ pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Ve
     TaskSnapshot::read(&FAIL, &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)])
 }
 
-/// The four steps, in order, and their events. Retries come before resets for the whole set, so that the outcome does not depend on the
-/// order of rows. `is_announced`: whether to record a task:failed event for a task.
+/// The four steps, in order, and their events. Retries come before resets for the whole set, so that the outcome does
+/// not depend on the order of rows. `is_announced`: whether to record a task:failed event for a task.
 pub fn apply_consequences(
     failed: &[TaskSnapshot],
     is_announced: impl Fn(Uuid) -> bool,

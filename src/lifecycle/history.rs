@@ -1,5 +1,5 @@
-//! What agents did on a runtime that is about to go moves to where they live now, so that no history goes with it. Sessions do:
-//! they were on that machine, and neither a task nor a chat may resume one elsewhere.
+//! What agents did on a runtime that is about to go moves to where they live now, so that no history goes with it.
+//! Sessions do: they were on that machine, and neither a task nor a chat may resume one elsewhere.
 
 use pgrx::Uuid;
 
@@ -23,8 +23,8 @@ pub fn move_all(runtime: Uuid) -> u64 {
     REPOINT.run(&[arg(runtime)])
 }
 
-/// Moves the history of runtimes that the caller has locked, at most `limit` tasks, and none that another session holds, or whose chat
-/// another session holds; returns how many.
+/// Moves the history of runtimes that the caller has locked, at most `limit` tasks, and none that another session
+/// holds, or whose chat another session holds; returns how many.
 pub fn move_free(runtimes: &[Uuid], limit: Option<i64>) -> usize {
     let args = [arg(runtimes.to_vec()), arg(limit)];
     let mut moving: Vec<(Uuid, Uuid, Option<Uuid>)> =

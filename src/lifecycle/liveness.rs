@@ -46,8 +46,9 @@ pub fn set_offline(runtimes: &[Uuid], call: &mut Call) -> i64 {
     many
 }
 
-/// Sets runtimes offline that were unseen for longer than `stale_secs`, and has the silence of those begin now that were seen
-/// later than now; at most `limit`. Their events are recorded by the caller, or here where rows are written in pieces.
+/// Sets runtimes offline that were unseen for longer than `stale_secs`, and has the silence of those begin now that
+/// were seen later than now; at most `limit`. Their events are recorded by the caller, or here where rows are written
+/// in pieces.
 pub fn mark_stale<R>(
     stale_secs: f64,
     limit: Option<i64>,

@@ -1,6 +1,6 @@
-//! Locks first, in one order, then writes: workspace, agent, issue, runtime, chat session, autopilot run, comment, task;
-//! several rows of a kind by id. A call takes every row it will write, or that a row it inserts refers to, before its
-//! first write. What waits follows this order; a sweep never waits and so is in no cycle.
+//! Locks first, in one order, then writes: workspace, agent, issue, runtime, chat session, autopilot run, comment,
+//! task; several rows of a kind by id. A call takes every row it will write, or that a row it inserts refers to, before
+//! its first write. What waits follows this order; a sweep never waits and so is in no cycle.
 
 use std::collections::HashSet;
 
@@ -82,7 +82,8 @@ impl LockSet {
         wanted
     }
 
-    /// What the end of a task's run writes beside the task, which comes last in the order and is locked by its own UPDATE.
+    /// What the end of a task's run writes beside the task, which comes last in the order and is locked by its own
+    /// UPDATE.
     pub fn of_run(task: Uuid) -> Self {
         let found = OF_RUN.row(&[arg(task)], |row| Self {
             agents: vec![row.must(1)],
@@ -136,8 +137,8 @@ impl LockSet {
     }
 }
 
-/// Takes the locks that `look` asks for, and looks again under them. Where more is to be locked by then, all are given up
-/// and taken again: what was found late may come earlier in the order than what is already held.
+/// Takes the locks that `look` asks for, and looks again under them. Where more is to be locked by then, all are given
+/// up and taken again: what was found late may come earlier in the order than what is already held.
 pub fn acquire_until_stable(look: impl Fn() -> LockSet) {
     loop {
         let wanted = look();

@@ -11,9 +11,10 @@ use crate::postgres::{deferred, subtransaction};
 /// Rows that get a WARNING of their own; how many more were refused is said in one.
 const MOST_NAMED: usize = 10;
 
-/// Lets `work` write the rows at once, in one subtransaction. Only where it is refused, the rows that are to blame are found by
-/// halves, each tried and rolled back; `work` then writes the others at once, so that nothing has to be repeated by the caller.
-/// The refused ones are left as they are, each with a WARNING. `checks_deferred`: as [`attempt`].
+/// Lets `work` write the rows at once, in one subtransaction. Only where it is refused, the rows that are to blame are
+/// found by halves, each tried and rolled back; `work` then writes the others at once, so that nothing has to be
+/// repeated by the caller. The refused ones are left as they are, each with a WARNING. `checks_deferred`: as
+/// [`attempt`].
 pub fn write<R>(rows: &[Uuid], checks_deferred: bool, mut work: impl FnMut(&[Uuid]) -> R) -> R {
     let refusal = match attempt(|| work(rows), checks_deferred) {
         Ok(result) => return result,

@@ -27,8 +27,8 @@ pub fn agents_using(runtimes: &[Uuid]) -> Vec<Uuid> {
     USERS_OF.rows(&[arg(runtimes.to_vec())], |row| row.must(1))
 }
 
-/// Locks everything that merging or deleting these runtimes touches, and what `others` asks for. Agents that come to use
-/// the runtimes meanwhile are among them: once it returns, no other session can refer to the runtimes.
+/// Locks everything that merging or deleting these runtimes touches, and what `others` asks for. Agents that come to
+/// use the runtimes meanwhile are among them: once it returns, no other session can refer to the runtimes.
 pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> LockSet) {
     lock_set::acquire_until_stable(|| {
         let mut wanted = others();
@@ -54,9 +54,9 @@ pub struct MergeResult {
     pub kept: Vec<Uuid>,
 }
 
-/// Carries the moves out, in four statements for any number of them. A runtime that something of a user's refers to stays,
-/// without its agents and tasks, and is named in a WARNING: the machine can work all the same. The caller holds the
-/// locks of [`lock_with_users`]. `checks_deferred`: as [`writer::attempt`].
+/// Carries the moves out, in four statements for any number of them. A runtime that something of a user's refers to
+/// stays, without its agents and tasks, and is named in a WARNING: the machine can work all the same. The caller holds
+/// the locks of [`lock_with_users`]. `checks_deferred`: as [`writer::attempt`].
 pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResult {
     if moves.is_empty() {
         return MergeResult::default();

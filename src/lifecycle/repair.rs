@@ -30,8 +30,9 @@ impl Repaired {
     }
 }
 
-/// Moves at most `limit` tasks that wait on an offline runtime to the runtimes where their agents live now. Rows that others
-/// hold, or that cannot be written, are passed over. Events are recorded with each piece, of the sweep of `call`.
+/// Moves at most `limit` tasks that wait on an offline runtime to the runtimes where their agents live now. Rows that
+/// others hold, or that cannot be written, are passed over. Events are recorded with each piece, of the sweep of
+/// `call`.
 pub fn tasks_left_behind(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
     let found: Vec<Uuid> = LEFT_BEHIND.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
     let moved = writer.rows(&found, |piece| {

@@ -1,8 +1,9 @@
 //! The rows that this session is working on, for blame after an error.
 //!
-//! An error ends the transaction and does not name the row that was refused. Every step that writes rows of a batch therefore calls
-//! [`set`] with them before it writes, and [`clear`] before it writes something that is no row of the batch, such as events. After
-//! an error, once the transaction is rolled back, the worker calls [`take`]: the row that could not be written is one of these.
+//! An error ends the transaction and does not name the row that was refused. Every step that writes rows of a batch
+//! therefore calls [`set`] with them before it writes, and [`clear`] before it writes something that is no row of the
+//! batch, such as events. After an error, once the transaction is rolled back, the worker calls [`take`]: the row that
+//! could not be written is one of these.
 
 use std::cell::RefCell;
 

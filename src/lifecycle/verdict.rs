@@ -37,8 +37,8 @@ pub fn verdict(tasks: Vec<Uuid>, reason: &Reason, call: &mut Call) -> Verdict {
     Verdict { failed: failed.iter().map(TaskSnapshot::id).collect(), consequences }
 }
 
-/// A verdict on tasks whose locks are held, passing over those that cannot be written. Each piece that `writer` makes has its
-/// events recorded with it; they are of the sweep of `events`.
+/// A verdict on tasks whose locks are held, passing over those that cannot be written. Each piece that `writer` makes
+/// has its events recorded with it; they are of the sweep of `events`.
 pub fn fail_with_consequences(tasks: &[Uuid], reason: &Reason, writer: &mut Writer, call: &Call) -> Verdict {
     let mut all = Verdict::default();
     let verdicts = writer.rows(tasks, |piece| {
@@ -57,8 +57,8 @@ pub fn fail_with_consequences(tasks: &[Uuid], reason: &Reason, writer: &mut Writ
     all
 }
 
-/// A verdict on orphans whose locks are held. One that cannot be written stays in flight, and is named in a WARNING; a sweep
-/// fails it once it has run for too long. `checks_deferred`: as [`writer::attempt`].
+/// A verdict on orphans whose locks are held. One that cannot be written stays in flight, and is named in a WARNING; a
+/// sweep fails it once it has run for too long. `checks_deferred`: as [`writer::attempt`].
 pub fn recover(orphans: &[Uuid], call: &Call, checks_deferred: bool) -> Verdict {
     if orphans.is_empty() {
         return Verdict::default();

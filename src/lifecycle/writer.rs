@@ -1,8 +1,8 @@
 //! Writing rows of which one may be refused, by a trigger or a constraint of a user's own: that one delays only itself.
 //!
-//! The work of a call is tried as a whole first. Only after an error is it repeated in pieces, each in a subtransaction of its
-//! own and halved where it fails, until the rows that cannot be written are found. They are recorded and passed over for a
-//! while; everything else is kept.
+//! The work of a call is tried as a whole first. Only after an error is it repeated in pieces, each in a subtransaction
+//! of its own and halved where it fails, until the rows that cannot be written are found. They are recorded and passed
+//! over for a while; everything else is kept.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,8 @@ static PASSED_OVER: Statement = Statement::volatile(sql!("lifecycle/writer/passe
 static RECORD_ERROR: Statement = Statement::volatile(sql!("lifecycle/writer/record_error.sql"));
 static REFUSE_EVENTS: Statement = Statement::volatile(sql!("lifecycle/writer/refuse_events.sql"));
 
-/// Subtransactions with writes that one transaction keeps at most; from 65 on every snapshot of the cluster gets slower.
+/// Subtransactions with writes that one transaction keeps at most; from 65 on every snapshot of the cluster gets
+/// slower.
 const MOST_KEPT: usize = 32;
 
 /// Of these, what is written beside the rows: figures, and the record of what was refused.
@@ -31,8 +32,8 @@ const RESERVED: usize = 2;
 /// Rows that a call gives up on at most; where every row is refused, finding out which ones is of no use.
 const MOST_REFUSED: usize = 10;
 
-/// Rows that are passed over at the same time and still no reason to let the next call wait: it finds others to be refused, and
-/// behind them those that can be written.
+/// Rows that are passed over at the same time and still no reason to let the next call wait: it finds others to be
+/// refused, and behind them those that can be written.
 const MANY_PASSED_OVER: usize = 1000;
 
 /// A row that a call writes.
@@ -86,8 +87,8 @@ enum Mode<'a> {
     InPieces,
 }
 
-/// Runs `work` as a whole and, where a row refuses to be written, once more in pieces; what the first run did is rolled back
-/// then. Each row that is refused is named in a WARNING, recorded, and skipped for a while.
+/// Runs `work` as a whole and, where a row refuses to be written, once more in pieces; what the first run did is rolled
+/// back then. Each row that is refused is named in a WARNING, recorded, and skipped for a while.
 pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) -> R) -> R {
     let passed_over: Vec<Uuid> = PASSED_OVER.row(&[arg(now)], |row| row.must(1)).unwrap_or_default();
     let checks_deferred = !deferred::is_pending_before();
@@ -159,8 +160,9 @@ impl<'a> Writer<'a> {
         passed_over.copied().chain(refused).collect()
     }
 
-    /// Passes over those of the rows `tried`, which the caller had locked, that are not among the `written` ones and were not
-    /// refused: a trigger keeps them as they are, and a sweep that met them again and again would get no further.
+    /// Passes over those of the rows `tried`, which the caller had locked, that are not among the `written` ones and
+    /// were not refused: a trigger keeps them as they are, and a sweep that met them again and again would get no
+    /// further.
     pub fn keep_out(&mut self, tried: &[Uuid], written: impl IntoIterator<Item = Uuid>) {
         if self.is_cut_short {
             return;
@@ -207,9 +209,9 @@ impl<'a> Writer<'a> {
         done
     }
 
-    /// As [`Writer::rows`] for runtimes; `work` returns what it wrote as workspace and runtime, with a row of the result. The
-    /// `action` is announced for each, with the other events of the call, or at once where each piece is written by itself. Returns the runtimes that were
-    /// written, and their rows.
+    /// As [`Writer::rows`] for runtimes; `work` returns what it wrote as workspace and runtime, with a row of the
+    /// result. The `action` is announced for each, with the other events of the call, or at once where each piece is
+    /// written by itself. Returns the runtimes that were written, and their rows.
     pub fn runtimes<R>(
         &mut self,
         runtimes: &[Uuid],
@@ -232,8 +234,8 @@ impl<'a> Writer<'a> {
         pieces.into_iter().flatten().unzip()
     }
 
-    /// Lets `work` write something that is no row of the call's own, such as figures. In pieces a refusal is reported and
-    /// forgotten: nothing else depends on it.
+    /// Lets `work` write something that is no row of the call's own, such as figures. In pieces a refusal is reported
+    /// and forgotten: nothing else depends on it.
     pub fn beside(&mut self, work: impl FnOnce()) {
         if let Mode::Whole(later) = self.mode {
             later.open();
@@ -298,8 +300,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Runs `work` in a subtransaction of its own; a refusal rolls it back and is handed on. `checks_deferred`: what is deferred
-/// is checked with it; the caller had no deferred work before.
+/// Runs `work` in a subtransaction of its own; a refusal rolls it back and is handed on. `checks_deferred`: what is
+/// deferred is checked with it; the caller had no deferred work before.
 pub fn attempt<R>(work: impl FnOnce() -> R, checks_deferred: bool) -> Result<R, Refusal> {
     subtransaction::attempt(|later| {
         later.open();

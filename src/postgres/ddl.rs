@@ -4,8 +4,8 @@ use crate::postgres::statement::{self, Statement};
 
 static LOOSE_EVENT_TRIGGERS: Statement = Statement::stable(sql!("postgres/ddl/event_triggers_without_search_path.sql"));
 
-/// Runs scripts of DDL in their order. The event triggers that they fire run under the search_path of this extension, as
-/// Postgres sets it for the whole call; an error of a name that is not found there gets a hint about that.
+/// Runs scripts of DDL in their order. The event triggers that they fire run under the search_path of this extension,
+/// as Postgres sets it for the whole call; an error of a name that is not found there gets a hint about that.
 pub fn run(scripts: &[impl AsRef<str>]) {
     if scripts.is_empty() {
         return;

@@ -11,8 +11,8 @@ static DEFERRABLE: Statement = Statement::volatile(sql!("postgres/deferred/defer
 
 const CHECK: &str = sql!("postgres/deferred/check.sql");
 
-/// Whether the caller's transaction has deferred work already, for which no row of ours may be blamed. Nothing is deferred
-/// without a row written, and no row is written without a transaction id.
+/// Whether the caller's transaction has deferred work already, for which no row of ours may be blamed. Nothing is
+/// deferred without a row written, and no row is written without a transaction id.
 pub fn is_pending_before() -> bool {
     let wrote = unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
     wrote && is_pending()
@@ -26,8 +26,8 @@ pub fn check() {
     }
 }
 
-/// As [`check`] where nothing but this table, which is in the search path, was written: looking through the triggers of the
-/// whole database would take longer than the write.
+/// As [`check`] where nothing but this table, which is in the search path, was written: looking through the triggers of
+/// the whole database would take longer than the write.
 pub fn check_of(table: &CStr) {
     let is_pending = unsafe { pg_sys::AfterTriggerPendingOnRel(pg_sys::RelnameGetRelid(table.as_ptr())) };
     if is_pending {

@@ -14,8 +14,8 @@ pub struct Refusal {
     pub text: String,
 }
 
-/// The refusal that an error is. Every other error is handed back: the server is in trouble, the call was cancelled, or the
-/// transaction has to be repeated, which is no row's fault.
+/// The refusal that an error is. Every other error is handed back: the server is in trouble, the call was cancelled, or
+/// the transaction has to be repeated, which is no row's fault.
 pub fn of(caught: Caught) -> Result<Refusal, Caught> {
     if is_lack_of_privilege(&caught) || !may_be_passed_over(&sqlstate(&caught)) {
         return Err(caught);
@@ -42,8 +42,8 @@ pub fn describe(caught: &Caught) -> String {
     text
 }
 
-/// Whether the caller may not run the statement itself, whatever the row: then the error was given a hint. What a policy
-/// refuses, or what a trigger may not do, is the row's.
+/// Whether the caller may not run the statement itself, whatever the row: then the error was given a hint. What a
+/// policy refuses, or what a trigger may not do, is the row's.
 fn is_lack_of_privilege(caught: &Caught) -> bool {
     let fields = caught.fields();
     sqlstate(caught) == "42501" && fields.is_of_privileges() && fields.hint().is_some()
@@ -52,8 +52,8 @@ fn is_lack_of_privilege(caught: &Caught) -> bool {
 /// What keeps a row that others refer to: NO ACTION and, from PostgreSQL 18 on by its own code, RESTRICT.
 const FOREIGN_KEYS: [&str; 2] = ["23503", "23001"];
 
-/// Runs a deletion. Where a foreign key of a user's own keeps a row, the error (55006) says what cannot be deleted and what
-/// refers to it.
+/// Runs a deletion. Where a foreign key of a user's own keeps a row, the error (55006) says what cannot be deleted and
+/// what refers to it.
 pub fn unless_referred_to<R>(what: impl Into<String>, delete: impl FnOnce() -> R) -> R {
     catch(delete).unwrap_or_else(|caught| {
         if !FOREIGN_KEYS.contains(&sqlstate(&caught).as_str()) {
@@ -69,15 +69,15 @@ pub fn unless_referred_to<R>(what: impl Into<String>, delete: impl FnOnce() -> R
     })
 }
 
-/// Integrity constraints, privileges, what a trigger raises, a value too large for an index, a lock timeout, and objects
-/// that depend on the row.
+/// Integrity constraints, privileges, what a trigger raises, a value too large for an index, a lock timeout, and
+/// objects that depend on the row.
 fn may_be_passed_over(state: &str) -> bool {
     const SINGLE: [&str; 5] = ["42501", "P0001", "54000", "55P03", "2BP01"];
     state.starts_with("23") || SINGLE.contains(&state) || is_user_defined(state)
 }
 
-/// A code that Postgres does not define can only come from a user's trigger, unless its class means that the server or the
-/// transaction failed.
+/// A code that Postgres does not define can only come from a user's trigger, unless its class means that the server or
+/// the transaction failed.
 fn is_user_defined(state: &str) -> bool {
     const NEVER: [&str; 5] = ["57", "53", "58", "XX", "40"];
     let class = &state[..2];

@@ -16,8 +16,8 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Role {
     }
 }
 
-/// Runs `work` as another role, as foreign keys read the tables they point to: nothing of the session's own is to run in it. An
-/// error brings the caller's role back with the end of its transaction or subtransaction.
+/// Runs `work` as another role, as foreign keys read the tables they point to: nothing of the session's own is to run
+/// in it. An error brings the caller's role back with the end of its transaction or subtransaction.
 pub fn as_role<R>(role: pg_sys::Oid, work: impl FnOnce() -> R) -> R {
     let mut caller = pg_sys::InvalidOid;
     let mut context = 0;

@@ -35,8 +35,9 @@ fn nested_if(work: impl FnOnce() -> bool) -> Result<bool, Caught> {
     })
 }
 
-/// The second value that `work` returns is whether what it did is kept. An error in it rolls the subtransaction back before it
-/// reaches the caller, whose own exception handler would otherwise take back this subtransaction in place of its own.
+/// The second value that `work` returns is whether what it did is kept. An error in it rolls the subtransaction back
+/// before it reaches the caller, whose own exception handler would otherwise take back this subtransaction in place of
+/// its own.
 fn nested<R>(work: impl FnOnce() -> (R, bool)) -> Result<R, Caught> {
     let subtransaction = LazySubtransaction::default();
     subtransaction.open();
@@ -50,9 +51,10 @@ fn refusal<R>(outcome: Result<R, Caught>) -> Result<R, Refusal> {
     outcome.map_err(|caught| refusal::of(caught).unwrap_or_else(|caught| caught.rethrow()))
 }
 
-/// Runs `work`, which opens the subtransaction before its first write, and hands back an error that concerns single rows:
-/// what was done in the subtransaction is then rolled back. All other errors are passed to the caller, and so are errors before the
-/// subtransaction was opened. Nothing outside this module catches an error of Postgres and continues in the transaction.
+/// Runs `work`, which opens the subtransaction before its first write, and hands back an error that concerns single
+/// rows: what was done in the subtransaction is then rolled back. All other errors are passed to the caller, and so are
+/// errors before the subtransaction was opened. Nothing outside this module catches an error of Postgres and continues
+/// in the transaction.
 pub fn attempt<R>(work: impl FnOnce(&LazySubtransaction) -> R) -> Result<R, Refusal> {
     let subtransaction = LazySubtransaction::default();
     let outcome = catch(|| work(&subtransaction));

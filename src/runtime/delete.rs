@@ -57,8 +57,8 @@ fn lock_with_work(workspace: Uuid, runtime: Uuid, in_flight: &Statement, keeping
     });
 }
 
-/// Ends the work that goes with archived agents or with the runtime, with all consequences: what waits is cancelled, what
-/// is in flight failed, and no issue stays in progress without a task. The caller holds the locks of
+/// Ends the work that goes with archived agents or with the runtime, with all consequences: what waits is cancelled,
+/// what is in flight failed, and no issue stays in progress without a task. The caller holds the locks of
 /// [`lock_with_work`].
 fn end_work(runtime: Uuid, in_flight: &Statement, call: &mut Call) {
     let cancelled = cancel(ids(&QUEUED_OF_ARCHIVED, runtime), call);
@@ -67,8 +67,8 @@ fn end_work(runtime: Uuid, in_flight: &Statement, call: &mut Call) {
     consequences::reset_issues(&cancelled, call);
 }
 
-/// Deletes a runtime to which no active agent is bound, its archived agents with what is theirs, and keeps the history of
-/// every agent that lives elsewhere (CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime, DeleteAgentRuntime).
+/// Deletes a runtime to which no active agent is bound, its archived agents with what is theirs, and keeps the history
+/// of every agent that lives elsewhere (CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime, DeleteAgentRuntime).
 /// What is in flight there is failed first, with all consequences.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
@@ -105,8 +105,8 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
     })
 }
 
-/// Deletes the archived agents of a runtime with what is theirs (DeleteArchivedAgentsByRuntime); returns how many. What they
-/// have in flight is failed first, with all consequences.
+/// Deletes the archived agents of a runtime with what is theirs (DeleteArchivedAgentsByRuntime); returns how many. What
+/// they have in flight is failed first, with all consequences.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {

@@ -34,8 +34,8 @@ extension_sql_file!(
     ]
 );
 
-/// A heartbeat of one runtime, the hot path (UpdateAgentRuntimeHeartbeat). Of the tasks that the daemon runs, it returns
-/// those that are no longer in flight here.
+/// A heartbeat of one runtime, the hot path (UpdateAgentRuntimeHeartbeat). Of the tasks that the daemon runs, it
+/// returns those that are no longer in flight here.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat(
@@ -72,8 +72,8 @@ fn multica_heartbeat(
     })
 }
 
-/// Heartbeats of many runtimes in one statement; returns how many of them exist. One that cannot be written is named in a WARNING
-/// and not counted.
+/// Heartbeats of many runtimes in one statement; returns how many of them exist. One that cannot be written is named in
+/// a WARNING and not counted.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
@@ -89,9 +89,9 @@ fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     })
 }
 
-/// The ordinary heartbeats of runtimes that are all online, as far as they exist; returns how many do. None: one of them was not
-/// online, or was refused. All is taken back then, the locks too: that one was passed over, and to lock it now, after others, would not
-/// be the order of the ids.
+/// The ordinary heartbeats of runtimes that are all online, as far as they exist; returns how many do. None: one of
+/// them was not online, or was refused. All is taken back then, the locks too: that one was passed over, and to lock it
+/// now, after others, would not be the order of the ids.
 fn beat_of_online(runtimes: &[Uuid], now: TimestampWithTimeZone, checks_deferred: bool) -> Option<i64> {
     let args = [arg(runtimes.to_vec()), arg(now)];
     let mut seen = 0;
@@ -116,8 +116,8 @@ fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
     })
 }
 
-/// A daemon's graceful good-bye: its runtimes go offline, with one event per workspace. Returns how many were online and no longer
-/// are; one that cannot be written is named in a WARNING.
+/// A daemon's graceful good-bye: its runtimes go offline, with one event per workspace. Returns how many were online
+/// and no longer are; one that cannot be written is named in a WARNING.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {

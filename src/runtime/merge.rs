@@ -60,8 +60,8 @@ fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option
         })
 }
 
-/// Merges the runtimes of a workspace and provider whose daemon id is the given one but for case: agents and tasks move,
-/// the identity is remembered, the old rows are deleted, in one transaction.
+/// Merges the runtimes of a workspace and provider whose daemon id is the given one but for case: agents and tasks
+/// move, the identity is remembered, the old rows are deleted, in one transaction.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_merge_legacy(

@@ -115,7 +115,8 @@ impl Registration {
         Ok(registration)
     }
 
-    /// The runtimes with their names resolved; 22023 where a status is unknown, or a provider is missing or comes twice.
+    /// The runtimes with their names resolved; 22023 where a status is unknown, or a provider is missing or comes
+    /// twice.
     pub fn named(&self) -> Result<Vec<ResolvedRuntime>> {
         let mut providers = HashSet::new();
         let device = trimmed(&self.device_name);
@@ -171,7 +172,8 @@ impl Registration {
     }
 }
 
-/// A JSON object and nothing else: serde would read an array as the fields of a struct in their order, which is never meant.
+/// A JSON object and nothing else: serde would read an array as the fields of a struct in their order, which is never
+/// meant.
 struct Object<T>(T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {

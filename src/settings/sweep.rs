@@ -28,8 +28,8 @@ pub unsafe extern "C-unwind" fn check(
     true
 }
 
-/// Whether the command that the client sent sets something for a role or for the whole server. One inside a function or a
-/// DO block is not recognised.
+/// Whether the command that the client sent sets something for a role or for the whole server. One inside a function or
+/// a DO block is not recognised.
 fn command_is_for_another_scope() -> bool {
     unsafe {
         let portal = pg_sys::ActivePortal;

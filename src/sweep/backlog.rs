@@ -1,8 +1,8 @@
 //! The backlog that sweeps work off, each from where the last one of the session ended.
 //!
-//! What was worked off leaves dead entries in its index until vacuum takes them, and what is healthy stays there; walking
-//! past all that again for every batch would be quadratic. A session remembers how far it came, once that is committed,
-//! and begins from the start again where it finds less than a batch.
+//! What was worked off leaves dead entries in its index until vacuum takes them, and what is healthy stays there;
+//! walking past all that again for every batch would be quadratic. A session remembers how far it came, once that is
+//! committed, and begins from the start again where it finds less than a batch.
 
 use std::cell::Cell;
 use std::thread::LocalKey;

@@ -33,8 +33,8 @@ impl Budget {
         self.limit.is_some_and(|limit| self.elapsed() >= limit)
     }
 
-    /// Lets `work` do `batch` rows: at once, or where time is limited piece by piece, each as large as the one before it
-    /// allows. `work` gets the number of rows and returns whether there may be more, and so does this function.
+    /// Lets `work` do `batch` rows: at once, or where time is limited piece by piece, each as large as the one before
+    /// it allows. `work` gets the number of rows and returns whether there may be more, and so does this function.
     pub fn spend(&self, batch: i64, mut work: impl FnMut(i64) -> bool) -> bool {
         let Some(limit) = self.limit else {
             return work(batch);

@@ -119,8 +119,8 @@ impl Sweep {
         event::sweep(self.id, self.now, work)
     }
 
-    /// Task events come before those of runtimes, as a subscriber would have seen them; only what is written in pieces has
-    /// its events with it.
+    /// Task events come before those of runtimes, as a subscriber would have seen them; only what is written in pieces
+    /// has its events with it.
     fn finish(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
         if call.is_pending() {
             writer.beside(|| {
@@ -192,8 +192,8 @@ impl Sweep {
         self.stage(done, |_| event::trim(now, batch, writer));
     }
 
-    /// A stage, which returns whether there is more to do. One that finds the budget spent is left for the next sweep, unless
-    /// nothing was done yet: looking alone may take longer than the budget, and every sweep has to get on.
+    /// A stage, which returns whether there is more to do. One that finds the budget spent is left for the next sweep,
+    /// unless nothing was done yet: looking alone may take longer than the budget, and every sweep has to get on.
     fn stage(&self, done: &mut Done, work: impl FnOnce(&mut Done) -> bool) {
         let more = self.budget.is_spent() && done.anything() || work(done);
         done.more |= more;

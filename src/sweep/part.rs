@@ -24,8 +24,8 @@ const NONE: &str = "none";
 /// A part of a sweep.
 #[derive(Clone, Copy)]
 pub enum Part {
-    /// What silence leads to. Where nothing of it is to be written, housekeeping follows in the same transaction: an idle
-    /// sweep is one transaction.
+    /// What silence leads to. Where nothing of it is to be written, housekeeping follows in the same transaction: an
+    /// idle sweep is one transaction.
     Verdicts,
     /// What is left of a sweep whose verdicts are committed.
     Housekeeping(Begun),

@@ -138,8 +138,8 @@ fn multica_fail_stale_tasks(
     })
 }
 
-/// Fails the tasks that the previous daemon process of a runtime left in flight, except those that the daemon still runs, and
-/// lets the pipeline follow.
+/// Fails the tasks that the previous daemon process of a runtime left in flight, except those that the daemon still
+/// runs, and lets the pipeline follow.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_recover_orphans(

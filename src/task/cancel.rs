@@ -77,8 +77,9 @@ fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
     })
 }
 
-/// Locks, looks again under the locks, cancels: whatever became active on the way, too. Only a task of an agent that the
-/// issue did not know is left, as one queued after this call: without that agent's lock its status could not be set right.
+/// Locks, looks again under the locks, cancels: whatever became active on the way, too. Only a task of an agent that
+/// the issue did not know is left, as one queued after this call: without that agent's lock its status could not be set
+/// right.
 fn cancel_all(whose: &CancelScope, call: &mut Call) -> SetOfIterator<'static, Composite<Task>> {
     let mut wanted = LockSet::of_tasks(whose.active(None));
     if let CancelScope::Issue(issue, _) = whose {

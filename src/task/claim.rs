@@ -1,8 +1,8 @@
 //! A runtime asks for work.
 //!
 //! The agent's row is the mutex of its capacity and of its pairs: what is chosen without locks is chosen again under
-//! them, on a fresh snapshot. Agents that others hold are passed over; only when all of them are held is one waited for,
-//! and only while nothing else is held.
+//! them, on a fresh snapshot. Agents that others hold are passed over; only when all of them are held is one waited
+//! for, and only while nothing else is held.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -131,7 +131,8 @@ impl Candidates {
     }
 }
 
-/// Hands out up to `max_tasks` tasks of a runtime, first those that it claimed and never started, then the best that wait.
+/// Hands out up to `max_tasks` tasks of a runtime, first those that it claimed and never started, then the best that
+/// wait.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_claim(
@@ -182,8 +183,8 @@ fn multica_claim(
 }
 
 /// Chooses again under the locks, unless what was seen is `current`, and hands out; tasks of another workspace than the
-/// runtime's, or whose chat or run was deleted, are cancelled instead, and what else may be handed out is chosen once more: however many there are, a look
-/// cancels one batch of them, of each agent as many as it has room for.
+/// runtime's, or whose chat or run was deleted, are cancelled instead, and what else may be handed out is chosen once
+/// more: however many there are, a look cancels one batch of them, of each agent as many as it has room for.
 fn claim(
     runtime: Uuid,
     agents: &[Uuid],

@@ -83,7 +83,8 @@ pub fn lock(
     ))
 }
 
-/// The agent's workspace and runtime, read under the agent's lock: it is neither archived nor moved until the task is there.
+/// The agent's workspace and runtime, read under the agent's lock: it is neither archived nor moved until the task is
+/// there.
 fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
     let agent = source.agent;
     let found: Option<(Uuid, Uuid, bool)> = AGENT.row(&[arg(agent)], |row| (row.must(1), row.must(2), row.must(3)));
@@ -103,8 +104,8 @@ fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
     Ok((workspace, runtime))
 }
 
-/// Inserts the task, or finds the pending one of the same issue and agent, which then waits where the agent lives now. The
-/// caller holds the locks.
+/// Inserts the task, or finds the pending one of the same issue and agent, which then waits where the agent lives now.
+/// The caller holds the locks.
 pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Result<(Uuid, bool)> {
     let (workspace, runtime) = placement_of(source)?;
     LockSet { runtimes: vec![runtime], ..LockSet::default() }.acquire();
@@ -254,7 +255,8 @@ fn multica_enqueue_chat(
     })
 }
 
-/// The task of an autopilot run that works without an issue; it is stored in the run. For a run that has its task, returns that.
+/// The task of an autopilot run that works without an issue; it is stored in the run. For a run that has its task,
+/// returns that.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_enqueue_autopilot(

@@ -36,8 +36,8 @@ impl State {
             .ok_or_else(|| Error::not_found("task", task))
     }
 
-    /// The state of a task that the caller's claim may bring to its end, with everything locked that its end touches. None:
-    /// it is over already. 55000 where the claim was superseded by a newer one.
+    /// The state of a task that the caller's claim may bring to its end, with everything locked that its end touches.
+    /// None: it is over already. 55000 where the claim was superseded by a newer one.
     pub fn open(task: Uuid, token: Option<i64>) -> Result<Option<Self>> {
         LockSet::of_tasks(vec![task]).acquire();
         let state = Self::of(task)?;
@@ -66,8 +66,8 @@ impl State {
         ))
     }
 
-    /// 55000 saying what the task is and from where the transition is `allowed`. Where that is the state it is in, something
-    /// kept the row as it is.
+    /// 55000 saying what the task is and from where the transition is `allowed`. Where that is the state it is in,
+    /// something kept the row as it is.
     pub fn refuse(&self, task: Uuid, verb: &str, allowed: &[&str]) -> Error {
         if allowed.contains(&self.status.as_str()) {
             return Error::kept_out(

@@ -1,5 +1,5 @@
-//! The launcher's readings of the settings of databases: where a settings reader is started, when, and what follows when
-//! it fails.
+//! The launcher's readings of the settings of databases: where a settings reader is started, when, and what follows
+//! when it fails.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,9 @@ use super::shared::Micros;
 use super::{transaction, word};
 use crate::settings;
 
-/// A reader is done within milliseconds. It must wait while another session locks the database that it connects to, which
-/// CREATE DATABASE … TEMPLATE and ALTER DATABASE … SET TABLESPACE do for as long as they copy: sweeps wait for this long.
+/// A reader is done within milliseconds. It must wait while another session locks the database that it connects to,
+/// which CREATE DATABASE … TEMPLATE and ALTER DATABASE … SET TABLESPACE do for as long as they copy: sweeps wait for
+/// this long.
 const PATIENCE: i64 = 1_000_000;
 
 /// A reader that is still there after this is terminated.

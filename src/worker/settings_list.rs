@@ -61,7 +61,8 @@ pub fn reserve() {
     );
 }
 
-/// Begins a reading and returns its number, which distinguishes its list from one that an earlier reader still publishes.
+/// Begins a reading and returns its number, which distinguishes its list from one that an earlier reader still
+/// publishes.
 pub fn begin() -> u32 {
     let mut list = LIST.exclusive();
     list.reading = list.reading.wrapping_add(1);

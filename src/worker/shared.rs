@@ -156,7 +156,8 @@ pub fn resumed_at(now: Micros) {
     TABLE.exclusive().serving_since = Some(now);
 }
 
-/// Keeps the slots of these databases, frees the others, and assigns one to each database; returns those for which there is none.
+/// Keeps the slots of these databases, frees the others, and assigns one to each database; returns those for which
+/// there is none.
 pub fn keep(databases: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     let mut table = TABLE.exclusive();
     for slot in &mut table.slots {
@@ -177,8 +178,8 @@ pub fn keep(databases: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     left_over
 }
 
-/// Readies a database's slot for a new worker; the number distinguishes its report from one that a former launcher's worker
-/// still makes.
+/// Readies a database's slot for a new worker; the number distinguishes its report from one that a former launcher's
+/// worker still makes.
 pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
     let mut table = TABLE.exclusive();
     table.launches = table.launches.wrapping_add(1);

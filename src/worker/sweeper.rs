@@ -138,8 +138,8 @@ impl Sweeper {
                     next.is_none().then(|| self.done(looked_at))
                 }
                 Err(failure) if is_housekeeping.get() => {
-                    // All verdicts are committed: the next ones must not wait for a database that is tried again at growing
-                    // intervals.
+                    // All verdicts are committed: the next ones must not wait for a database that is tried again at
+                    // growing intervals.
                     self.swept = true;
                     match self.after(failure) {
                         Some(Report::Failed) => Some(self.done(looked_at)),

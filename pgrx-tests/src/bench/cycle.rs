@@ -1,5 +1,5 @@
-//! Enqueue, claim, start, complete: how many tasks a second go through, ours and others', one by one and in batches, and
-//! what history behind the queue costs.
+//! Enqueue, claim, start, complete: how many tasks a second go through, ours and others', one by one and in batches,
+//! and what history behind the queue costs.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -46,8 +46,8 @@ impl<'a> Histories<'a> {
     }
 }
 
-/// Runs a statement that inserts `tasks` rows, with the secondary indexes of all tables built afterwards: a third of the
-/// time where there are a dozen.
+/// Runs a statement that inserts `tasks` rows, with the secondary indexes of all tables built afterwards: a third of
+/// the time where there are a dozen.
 pub fn load(client: &mut Client, insert: &str, tasks: i64) -> Result<()> {
     let mut transaction = client.transaction()?;
     let indexes = transaction.query(

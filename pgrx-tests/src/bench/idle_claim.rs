@@ -48,7 +48,8 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         client.batch_execute(&bench.text("idle_claim/ready.sql")?)?;
         let runtime: Uuid = client.query_one("SELECT id FROM agent_runtime LIMIT 1", &[])?.get(0);
         let claim = client.prepare("SELECT * FROM multica_claim($1)")?;
-        // The lookup alone would be compiled at every call: it is planned with scans switched off, which looks expensive.
+        // The lookup alone would be compiled at every call: it is planned with scans switched off, which looks
+        // expensive.
         client.batch_execute("SET enable_seqscan = off; SET enable_sort = off; SET jit = off")?;
         let lookup = client.prepare_typed(&lookup, &PARAMETERS)?;
         let (now, nobody) = (SystemTime::now(), None::<Vec<Uuid>>);

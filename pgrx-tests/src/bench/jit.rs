@@ -1,5 +1,5 @@
-//! Calls on a server with the settings that Postgres ships, against the same calls of a session with `jit = off`: a plan that
-//! Postgres compiles takes a thousand times longer than one that it does not.
+//! Calls on a server with the settings that Postgres ships, against the same calls of a session with `jit = off`: a
+//! plan that Postgres compiles takes a thousand times longer than one that it does not.
 
 use std::time::Instant;
 

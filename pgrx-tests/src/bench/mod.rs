@@ -46,7 +46,8 @@ pub struct Arguments {
     /// Keep the results under docs/ and fill docs/speed.md anew, instead of under target/
     #[arg(long, global = true)]
     publish: bool,
-    /// Measure with the settings that keep the disk out of the figures, instead of those of a freshly initialized server
+    /// Measure with the settings that keep the disk out of the figures, instead of those of a freshly initialized
+    /// server
     #[arg(long, global = true)]
     tuned: bool,
 }

@@ -1,5 +1,5 @@
-//! The sides of the claim cycle: ours, a bare table, and other queues on Postgres from the registries, each with what its
-//! documentation recommends. What was given to whom is said at the top of its file below bench/.
+//! The sides of the claim cycle: ours, a bare table, and other queues on Postgres from the registries, each with what
+//! its documentation recommends. What was given to whom is said at the top of its file below bench/.
 
 use std::collections::BTreeMap;
 use std::fs;

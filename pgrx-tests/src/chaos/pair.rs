@@ -29,8 +29,8 @@ pub struct Pair<'a> {
     gone: Vec<String>,
 }
 
-/// Nothing is acknowledged that the standby does not have. Deadlocks are looked for before anybody's lock_timeout, so that
-/// none is taken for one. The log says every SQLSTATE.
+/// Nothing is acknowledged that the standby does not have. Deadlocks are looked for before anybody's lock_timeout, so
+/// that none is taken for one. The log says every SQLSTATE.
 fn options() -> Options {
     Options::new("chaos")
         .set("cluster_name", TWIN)

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Every setting in which clusters of tests, benches and the demo differ from a freshly initialized one, and the reason. None
-/// of them changes how a statement is planned. Port and socket folder come with each cluster.
+/// Every setting in which clusters of tests, benches and the demo differ from a freshly initialized one, and the
+/// reason. None of them changes how a statement is planned. Port and socket folder come with each cluster.
 const DEVIATIONS: [(&str, &str, &str); 8] = [
     ("listen_addresses", "", "no cluster is reachable from the network"),
     ("shared_preload_libraries", "multica", "the background worker needs it"),

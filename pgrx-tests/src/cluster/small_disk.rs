@@ -17,8 +17,8 @@ use super::process::output;
 pub struct Ballast(PathBuf);
 
 impl Cluster {
-    /// Moves the relations of a stopped cluster to a filesystem of so many megabytes in memory. Only root can do so; without
-    /// that right nothing happens.
+    /// Moves the relations of a stopped cluster to a filesystem of so many megabytes in memory. Only root can do so;
+    /// without that right nothing happens.
     pub(super) fn move_to_small_disk(&self, megabytes: u32) -> Result<()> {
         if !geteuid().is_root() {
             return Ok(());

@@ -13,14 +13,14 @@ use super::ledger::Promise;
 use super::{Storm, Weather};
 use crate::query::rows;
 
-/// How long an impatient client waits for a lock. Postgres looks for deadlocks earlier where a storm is rough, so none hides
-/// behind it.
+/// How long an impatient client waits for a lock. Postgres looks for deadlocks earlier where a storm is rough, so none
+/// hides behind it.
 const PATIENCE: &str = "-c lock_timeout=400ms";
 
 /// What a client does all day.
 pub trait Life: Send {
-    /// One step, and how long to rest after it. What it keeps in mind changes only with an answer: a step may end in the
-    /// middle, with the session lost.
+    /// One step, and how long to rest after it. What it keeps in mind changes only with an answer: a step may end in
+    /// the middle, with the session lost.
     fn step(&mut self, actor: &mut Actor) -> Result<Duration>;
 
     /// A session has begun.
@@ -70,8 +70,8 @@ impl Actor {
         Ok(())
     }
 
-    /// Runs statements in one transaction and gives their rows. None: refused because of the state that things are in by
-    /// now, which is part of the game; any other error is for [`survive`](Actor::survive).
+    /// Runs statements in one transaction and gives their rows. None: refused because of the state that things are in
+    /// by now, which is part of the game; any other error is for [`survive`](Actor::survive).
     pub fn run(&mut self, sql: &str, promise: Promise) -> Result<Option<Vec<String>>> {
         self.storm.tally.calls.fetch_add(1, Ordering::Relaxed);
         match self.client.simple_query(&format!("BEGIN; {sql}; COMMIT")) {
@@ -110,8 +110,8 @@ impl Actor {
         Duration::from_millis(self.rng.u64(0..=most))
     }
 
-    /// Goes on after an error that the weather brings, in a new session where the old one is gone (true). Any other is a
-    /// defect.
+    /// Goes on after an error that the weather brings, in a new session where the old one is gone (true). Any other is
+    /// a defect.
     fn survive(&mut self, error: anyhow::Error) -> Result<bool> {
         let Some(cause) = error.downcast_ref::<postgres::Error>().filter(|_| self.storm.weather == Weather::Rough)
         else {

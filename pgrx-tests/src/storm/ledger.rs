@@ -1,4 +1,5 @@
-//! What the clients were told has been committed. A commit whose answer got lost is not in it: either way is right then.
+//! What the clients were told has been committed. A commit whose answer got lost is not in it: either way is right
+//! then.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Everybody at once: daemons that die, users who change their minds, sweepers, readers of events, sixteen clients in all.
+//! Everybody at once: daemons that die, users who change their minds, sweepers, readers of events, sixteen clients in
+//! all.
 
 mod actor;
 mod daemon;
@@ -35,7 +36,8 @@ const READERS: usize = 2;
 pub enum Weather {
     /// The server is there, and only the state of things may refuse a call.
     Calm,
-    /// The server goes and comes back, or another takes its place; locks are not always to be had, nor room on the disk.
+    /// The server goes and comes back, or another takes its place; locks are not always to be had, nor room on the
+    /// disk.
     Rough,
 }
 

@@ -24,8 +24,8 @@ fn explained(client: &mut Client, key: &str) -> Result<i64> {
     plan[0]["Plan"][key].as_i64().with_context(|| format!("no {key} in {plan}"))
 }
 
-/// Blocks that a claim reads in a session that has its plans: of an idle queue, of one with a task of an agent alone, with
-/// a turn of a chat.
+/// Blocks that a claim reads in a session that has its plans: of an idle queue, of one with a task of an agent alone,
+/// with a turn of a chat.
 fn blocks(client: &mut Client) -> Result<[i64; 3]> {
     client.batch_execute("VACUUM ANALYZE agent_task_queue")?;
     let mut found = [0; 3];
@@ -134,7 +134,8 @@ fn cost_does_not_grow_with_history(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Statistics that are older than a queue, and a history of the same agent, tell the planner that there is nothing to read.
+/// Statistics that are older than a queue, and a history of the same agent, tell the planner that there is nothing to
+/// read.
 fn long_queue_is_not_read_whole(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(

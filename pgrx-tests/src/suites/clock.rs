@@ -1,5 +1,5 @@
-//! A clock that was set back leaves moments of the future behind: no dead machine lives for ever because of them, and no live
-//! one dies.
+//! A clock that was set back leaves moments of the future behind: no dead machine lives for ever because of them, and
+//! no live one dies.
 
 use anyhow::{Result, ensure};
 

@@ -35,7 +35,8 @@ impl Member {
     }
 }
 
-/// Everything that is the extension's and has a name in SQL. From 17 on its types' arrays are members too; they have none.
+/// Everything that is the extension's and has a name in SQL. From 17 on its types' arrays are members too; they have
+/// none.
 pub fn members(client: &mut Client) -> Result<Vec<Member>> {
     let rows = client.query(
         "SELECT COALESCE(p.proname, t.typname)::text,

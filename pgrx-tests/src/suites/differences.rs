@@ -121,8 +121,8 @@ fn history_survives_garbage_collection(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The history of agents that live elsewhere moves to them, without its sessions, which were on the machine; what is in flight
-/// there is failed with all consequences.
+/// The history of agents that live elsewhere moves to them, without its sessions, which were on the machine; what is in
+/// flight there is failed with all consequences.
 fn history_survives_delete_of_a_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE runtime_id = {}", id("b2"), id("b3")))?;

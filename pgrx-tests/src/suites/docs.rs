@@ -1,5 +1,5 @@
-//! The pages: their SQL runs as it stands and prints what they show, their links lead somewhere, and the table of settings
-//! says what is so.
+//! The pages: their SQL runs as it stands and prints what they show, their links lead somewhere, and the table of
+//! settings says what is so.
 
 use std::collections::HashSet;
 use std::fs;

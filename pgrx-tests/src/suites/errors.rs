@@ -1,5 +1,5 @@
-//! What calls raise, and what the comments in the catalogue say of it: every function with every argument spoilt in turn,
-//! without tables, and without a privilege on them. A new function is covered without anybody's doing.
+//! What calls raise, and what the comments in the catalogue say of it: every function with every argument spoilt in
+//! turn, without tables, and without a privilege on them. A new function is covered without anybody's doing.
 
 use std::collections::BTreeSet;
 

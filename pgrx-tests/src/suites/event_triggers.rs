@@ -1,4 +1,5 @@
-//! Code of users that runs under the search_path of the extension, because the extension's DDL or its writes set it off.
+//! Code of users that runs under the search_path of the extension, because the extension's DDL or its writes set it
+//! off.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -63,7 +64,8 @@ fn an_event_trigger_with_a_path_is_no_obstacle(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// The error is the user's own, and its CONTEXT names their function; with a path of its own the function is no obstacle.
+/// The error is the user's own, and its CONTEXT names their function; with a path of its own the function is no
+/// obstacle.
 fn a_default_or_domain_without_a_path_is_named(context: &Context) -> Result<()> {
     let enqueue = format!("SELECT FROM multica_enqueue({})", id("c1"));
     for own_column in OWN_COLUMNS {

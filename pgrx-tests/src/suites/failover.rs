@@ -172,8 +172,8 @@ fn enqueue(client: &mut Client, issue: &str) -> Result<()> {
     Ok(client.batch_execute(&call)?)
 }
 
-/// What a reader took on the old primary does not come again, and what was recorded there and not taken comes, before what
-/// the new one records.
+/// What a reader took on the old primary does not come again, and what was recorded there and not taken comes, before
+/// what the new one records.
 fn a_named_reader_goes_on_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let (database, standby) = followed(context, &primary)?;
@@ -191,7 +191,8 @@ fn a_named_reader_goes_on_after_promotion(context: &Context) -> Result<()> {
     expect(&mut client, take, "")
 }
 
-/// A prepared transaction that recorded an event comes along, and with it the lock that keeps readers from passing it by.
+/// A prepared transaction that recorded an event comes along, and with it the lock that keeps readers from passing it
+/// by.
 fn prepared_events_hold_readers_back_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let (database, standby) = followed(context, &primary)?;
@@ -212,8 +213,8 @@ fn prepared_events_hold_readers_back_after_promotion(context: &Context) -> Resul
     expect(&mut client, read, "3")
 }
 
-/// The standby lacks what the primary recorded last, as a server does that is restored to a moment. Its readers go on; one that
-/// has taken an event that is lost is told so, and is not given others under the ids that it knows.
+/// The standby lacks what the primary recorded last, as a server does that is restored to a moment. Its readers go on;
+/// one that has taken an event that is lost is told so, and is not given others under the ids that it knows.
 fn ids_of_lost_events_are_given_again_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let (database, standby) = followed(context, &primary)?;

@@ -1,5 +1,5 @@
-//! What callers give by mistake, and what their clients cannot read: names too long for an index, ids of another kind of row,
-//! characters that an encoding lacks.
+//! What callers give by mistake, and what their clients cannot read: names too long for an index, ids of another kind
+//! of row, characters that an encoding lacks.
 
 use std::fs;
 use std::path::Path;

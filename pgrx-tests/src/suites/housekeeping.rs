@@ -1,5 +1,5 @@
-//! Verdicts and housekeeping are transactions of their own for the worker and for `multica_sweep_all`: what housekeeping meets
-//! costs no verdict.
+//! Verdicts and housekeeping are transactions of their own for the worker and for `multica_sweep_all`: what
+//! housekeeping meets costs no verdict.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -89,8 +89,8 @@ fn verdicts_of_all_batches_come_before_housekeeping(context: &Context) -> Result
     expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')", "0")
 }
 
-/// The server dies while a runtime is being deleted: the verdicts are there, with their figures, and the next sweep does the
-/// housekeeping.
+/// The server dies while a runtime is being deleted: the verdicts are there, with their figures, and the next sweep
+/// does the housekeeping.
 fn a_kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("between"))?;
     let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
@@ -172,8 +172,8 @@ fn verdicts_of_the_worker_are_seen_while_it_keeps_house(context: &Context) -> Re
     })
 }
 
-/// Each sweep fails in its housekeeping, time and again, and a death is noticed as soon as ever: after twelve failures a database
-/// that is backed off from would be left alone for minutes.
+/// Each sweep fails in its housekeeping, time and again, and a death is noticed as soon as ever: after twelve failures
+/// a database that is backed off from would be left alone for minutes.
 fn the_worker_does_not_back_off_because_of_housekeeping(context: &Context) -> Result<()> {
     let cluster = ticking(context, "trouble")?;
     let database = super::worker::fleet(context, &cluster)?;

@@ -41,7 +41,8 @@ fn lists_give_the_newest_first(context: &Context) -> Result<()> {
     expect(&mut client, &of_issue, "e2 e1 e3 e5")
 }
 
-/// Active is what is not over, pending what was not started, running what was handed out; each of one issue, of one agent.
+/// Active is what is not over, pending what was not started, running what was handed out; each of one issue, of one
+/// agent.
 fn active_pending_and_running_are_not_confused(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}", id("d1")))?;

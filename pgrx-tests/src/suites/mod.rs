@@ -1,7 +1,7 @@
 //! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
 
-/// A list of tests under their names: the topic, which is the module that lists them unless another one is given, and the
-/// function. `suite![gaps, support::is_told]` in `suites/crash.rs` are `crash/gaps` and `crash/is_told`.
+/// A list of tests under their names: the topic, which is the module that lists them unless another one is given, and
+/// the function. `suite![gaps, support::is_told]` in `suites/crash.rs` are `crash/gaps` and `crash/is_told`.
 macro_rules! suite {
     (@last $last:ident) => { stringify!($last) };
     (@last $first:ident :: $($rest:tt)+) => { suite!(@last $($rest)+) };
@@ -91,10 +91,10 @@ const fn below(path: &'static str) -> &'static str {
     path.split_at(module_path!().len() + "::".len()).1
 }
 
-/// The tests that run on every version of Postgres, by topic, under the name they are reported with: those whose result the
-/// version can change. It can where Postgres itself does what is tested: plans, DDL, dumps, privileges, starting and stopping,
-/// replication, its own errors and settings. Golden files, isolation specs and `#[pg_test]` functions run on every version too,
-/// because they are quick.
+/// The tests that run on every version of Postgres, by topic, under the name they are reported with: those whose result
+/// the version can change. It can where Postgres itself does what is tested: plans, DDL, dumps, privileges, starting
+/// and stopping, replication, its own errors and settings. Golden files, isolation specs and `#[pg_test]` functions run
+/// on every version too, because they are quick.
 const TOPICS: &[&[(&str, Suite)]] = &[
     bounds::ALL,
     claim_cost::ALL,
@@ -120,8 +120,9 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     worker::ALL,
 ];
 
-/// The tests that run on the home version only: what our statements decide, which is the same on every version, and what needs a
-/// package that Debian has for the home version alone, or a locale of ICU, which the others are built without.
+/// The tests that run on the home version only: what our statements decide, which is the same on every version, and
+/// what needs a package that Debian has for the home version alone, or a locale of ICU, which the others are built
+/// without.
 const AT_HOME: &[&[(&str, Suite)]] = &[
     applications::ALL,
     bounds::AT_HOME,

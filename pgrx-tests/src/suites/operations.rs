@@ -1,5 +1,5 @@
-//! What the pages tell an operator to run in a bad hour, taken from the pages and run where it matters: on wreckage of an
-//! old server, after a dump that lost the settings, on a schema with another name, at the very end.
+//! What the pages tell an operator to run in a bad hour, taken from the pages and run where it matters: on wreckage of
+//! an old server, after a dump that lost the settings, on a schema with another name, at the very end.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,8 +35,8 @@ fn wreckage(context: &Context) -> Result<(String, String)> {
     Ok((list.clone(), format!("{hand_in}{}", agents.concat())))
 }
 
-/// The old server has failed what a dead machine ran, and died before anything followed: in the end all is as if a sweep
-/// had done it.
+/// The old server has failed what a dead machine ran, and died before anything followed: in the end all is as if a
+/// sweep had done it.
 fn wreckage_of_an_old_server_is_set_right(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     let folder = context.project.harness().join("bench/server");
@@ -187,8 +187,8 @@ fn removal_leaves_what_was_there_before(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Lines of the catalogue without their second word, the transaction that wrote them, and without privileges that are the
-/// owner's alone: said or left unsaid, they are the same.
+/// Lines of the catalogue without their second word, the transaction that wrote them, and without privileges that are
+/// the owner's alone: said or left unsaid, they are the same.
 fn without_xmin(lines: &[String]) -> BTreeSet<String> {
     let lines = lines.iter().map(|line| {
         let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));

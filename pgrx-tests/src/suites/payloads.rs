@@ -69,8 +69,8 @@ fn deep_json(context: &Context) -> Result<()> {
     )
 }
 
-/// The deepest context that a session can hand in: where a call would need more of the stack for it than that, the task would
-/// be in the way of every other for ever.
+/// The deepest context that a session can hand in: where a call would need more of the stack for it than that, the task
+/// would be in the way of every other for ever.
 fn what_could_be_stored_can_be_handed_out(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let enqueue = |depth: usize| {

@@ -29,17 +29,17 @@ pub fn name(old: u32, new: u32) -> String {
 /// The step by which install has the event log begin anew.
 const BEGINS_ANEW: &str = "multica_event_log_id_seq";
 
-/// What happens to every runtime before the upgrade: afterwards there is nothing that a worker would do by itself, and the rows
-/// can be compared.
+/// What happens to every runtime before the upgrade: afterwards there is nothing that a worker would do by itself, and
+/// the rows can be compared.
 const ALL_SWEPT: &str = "
     SELECT FROM multica_sweep();
     SELECT multica_set_runtime_offline(id) FROM agent_runtime WHERE status = 'online';
     SET multica.offline_grace = '0s';
     SELECT FROM multica_sweep()";
 
-/// Tables that install created and tables that it adopted, events and readers, settings: the same afterwards; every reader
-/// goes on where it was, in one database before install is run and in the other one after it; calls work, and the worker
-/// sweeps.
+/// Tables that install created and tables that it adopted, events and readers, settings: the same afterwards; every
+/// reader goes on where it was, in one database before install is run and in the other one after it; calls work, and
+/// the worker sweeps.
 pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     let old = context.cluster(&Options::new("old").set("multica.sweep_interval", "1h"))?;
     let created = context.fresh_database_in(&old)?;
@@ -83,7 +83,8 @@ pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The new cluster has another system identifier, so the log is on another server than where it was written. All else is there.
+/// The new cluster has another system identifier, so the log is on another server than where it was written. All else
+/// is there.
 fn only_begins_anew(steps: &[Step]) -> Result<()> {
     let (anew, others): (Vec<Step>, Vec<Step>) = steps.iter().cloned().partition(|step| step.object == BEGINS_ANEW);
     ensure!(

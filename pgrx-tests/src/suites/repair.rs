@@ -93,8 +93,8 @@ pub fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
     expect_elsewhere(&mut client, "1 t /dir")
 }
 
-/// The history of a machine that is deleted moves to where its agent lives; the session was on the machine. It is deleted by a
-/// user, and by collection, which leaves what belongs to a chat that somebody holds for the next pass.
+/// The history of a machine that is deleted moves to where its agent lives; the session was on the machine. It is
+/// deleted by a user, and by collection, which leaves what belongs to a chat that somebody holds for the next pass.
 pub fn session_of_a_deleted_machine_is_resumed(context: &Context) -> Result<()> {
     let delete = format!("SELECT FROM multica_delete_runtime({})", id("b1"));
     for (delete, collects) in
@@ -198,8 +198,8 @@ pub fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
     )
 }
 
-/// One that waits, and one whose answer was lost, in a database of install's making and in a server's. It is cancelled with its
-/// event; an agent's other work goes on.
+/// One that waits, and one whose answer was lost, in a database of install's making and in a server's. It is cancelled
+/// with its event; an agent's other work goes on.
 pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let run = "multica_enqueue_autopilot('00000000-0000-4000-8000-000000000071')";
@@ -239,8 +239,8 @@ pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<
     Ok(())
 }
 
-/// A task that never had an issue, a chat or a run is its agent's own work. One that has begun goes on without its chat, and
-/// one that has an issue too keeps that.
+/// A task that never had an issue, a chat or a run is its agent's own work. One that has begun goes on without its
+/// chat, and one that has an issue too keeps that.
 pub fn task_of_its_agent_alone_is_cancelled(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -282,8 +282,8 @@ pub fn missing_slot_names_install(context: &Context) -> Result<()> {
     expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "t")
 }
 
-/// Under READ COMMITTED the write of such a statement would begin at the version of a row that its snapshot shows, and could
-/// wait there for who waits for the lock that the statement has just taken.
+/// Under READ COMMITTED the write of such a statement would begin at the version of a row that its snapshot shows, and
+/// could wait there for who waits for the lock that the statement has just taken.
 pub fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
     let mut statements = Vec::new();
     collect(&context.project.root.join("sql"), &mut statements)?;

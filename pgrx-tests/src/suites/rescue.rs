@@ -1,4 +1,5 @@
-//! Rows that cannot be written or deleted, because something of a user's refers to them or refuses: each delays only itself.
+//! Rows that cannot be written or deleted, because something of a user's refers to them or refuses: each delays only
+//! itself.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -213,8 +214,8 @@ fn the_usual_sweep_opens_one_subtransaction(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Each of a hundred tasks is refused: ten are found out and recorded, no snapshot is made to overflow, and the sweep does
-/// not ask to be repeated at once.
+/// Each of a hundred tasks is refused: ten are found out and recorded, no snapshot is made to overflow, and the sweep
+/// does not ask to be repeated at once.
 fn where_all_are_refused_few_subtransactions_are_kept(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(

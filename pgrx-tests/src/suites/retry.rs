@@ -142,8 +142,8 @@ fn retry_resumes_where_the_agent_stopped(context: &Context) -> Result<()> {
     )
 }
 
-/// Retries made by one call are no tie: they keep the order of priority and age that their parents had. That of a chat turn
-/// keeps the turn's place.
+/// Retries made by one call are no tie: they keep the order of priority and age that their parents had. That of a chat
+/// turn keeps the turn's place.
 fn retries_queue_in_the_order_of_their_parents(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(

@@ -170,8 +170,8 @@ fn no_call_decides_on_hidden_rows(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Policies by workspace, one role per tenant: what is in the workspace comes to the same as without policies. What is about
-/// all workspaces is refused.
+/// Policies by workspace, one role per tenant: what is in the workspace comes to the same as without policies. What is
+/// about all workspaces is refused.
 fn a_role_per_tenant_is_refused_nothing_of_its_own(context: &Context) -> Result<()> {
     let (database, mut client, role) = prepared(context)?;
     client.batch_execute(&format!(
@@ -184,7 +184,8 @@ fn a_role_per_tenant_is_refused_nothing_of_its_own(context: &Context) -> Result<
     let functions = functions(context, &mut client)?;
     let expected = unhindered(&mut client, &role, &functions, &state)?;
     database.fixture("row_security/tenant")?;
-    // Statistics say that the tables are tiny: reading all of an index, other tenants' rows too, looks as cheap as a lookup.
+    // Statistics say that the tables are tiny: reading all of an index, other tenants' rows too, looks as cheap as a
+    // lookup.
     client.batch_execute("ANALYZE")?;
     let mut wrong = String::new();
     for (routine, expected) in functions.iter().zip(&expected) {

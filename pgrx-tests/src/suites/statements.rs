@@ -15,7 +15,8 @@ pub const ALL: &[(&str, Suite)] = suite![idle_calls_assign_no_transaction_id, he
 /// How many statements a call makes.
 pub const AT_HOME: &[(&str, Suite)] = suite![as_many_for_ten_tasks_as_for_ten_thousand];
 
-/// Everything that has run in this database, on whatever level. The checks of foreign keys are Postgres' own, one a row.
+/// Everything that has run in this database, on whatever level. The checks of foreign keys are Postgres' own, one a
+/// row.
 const CALLS: &str = "SELECT sum(calls) FROM pg_stat_statements
                      WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
                        AND query NOT LIKE '%FROM ONLY%FOR KEY SHARE%' AND query NOT LIKE '%pg_stat_statements%'";
@@ -92,8 +93,8 @@ fn as_many_for_ten_tasks_as_for_ten_thousand(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A sweep, a reader and a recovery that find nothing to do write nothing: no transaction id, no WAL, not even when they
-/// run in a database full of work that is going well.
+/// A sweep, a reader and a recovery that find nothing to do write nothing: no transaction id, no WAL, not even when
+/// they run in a database full of work that is going well.
 fn idle_calls_assign_no_transaction_id(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("idle").set("autovacuum", "off"))?;
     let database = context.fresh_database_in(&cluster)?;

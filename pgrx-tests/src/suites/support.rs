@@ -135,7 +135,8 @@ pub fn hold_stop(database: &Database) -> Result<Client> {
     Ok(holder)
 }
 
-/// Ends a short statement_timeout: the statement that does so is under it as well, and is made again where it is cancelled.
+/// Ends a short statement_timeout: the statement that does so is under it as well, and is made again where it is
+/// cancelled.
 pub fn end_timeout(client: &mut impl GenericClient, sql: &str) -> Result<()> {
     loop {
         match client.batch_execute(sql) {

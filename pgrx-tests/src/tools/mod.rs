@@ -26,7 +26,8 @@ pub struct Tools {
     pub cargo_pgrx: PathBuf,
 }
 
-/// Finds all tools. What is missing is announced and installed where that can be done; else the error lists what to install.
+/// Finds all tools. What is missing is announced and installed where that can be done; else the error lists what to
+/// install.
 pub fn ensure(project: &Project, major: u32) -> Result<Tools> {
     let mut wanted = missing(project, major);
     if is_built_here(project, major) {

@@ -27,7 +27,8 @@ impl Test {
     }
 }
 
-/// Every test of a major version under its name, except the test functions inside the extension: those need another build.
+/// Every test of a major version under its name, except the test functions inside the extension: those need another
+/// build.
 pub fn tests(project: &Project, major: u32) -> Result<Vec<(String, Test)>> {
     let mut all = Vec::new();
     for kind in [Kind::Golden, Kind::Isolation] {

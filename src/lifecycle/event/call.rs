@@ -1,7 +1,7 @@
 //! One call: the moment at which it happens, and the events that it records.
 //!
-//! A `Call` is the only way to record an event. What a call announces is recorded when the call returns, in the order in which it
-//! was announced and by one statement.
+//! A `Call` is the only way to record an event. What a call announces is recorded when the call returns, in the order
+//! in which it was announced and by one statement.
 
 use std::cell::OnceCell;
 
@@ -21,8 +21,8 @@ pub struct Call {
     events: Events,
 }
 
-/// Runs the body of a SQL-callable function that may record events, as [`crate::postgres::entry::entry`] does for one that
-/// records none.
+/// Runs the body of a SQL-callable function that may record events, as [`crate::postgres::entry::entry`] does for one
+/// that records none.
 pub fn call<T, F: FnOnce(&mut Call) -> Result<T>>(work: F) -> T {
     entry_named(std::any::type_name::<F>(), || {
         let mut call = Call { now: OnceCell::new(), events: Events::new(None) };
@@ -45,14 +45,14 @@ impl Call {
         result
     }
 
-    /// The moment of the call: that of the first question for it. A call asks once it holds its locks, because it may have waited
-    /// for them.
+    /// The moment of the call: that of the first question for it. A call asks once it holds its locks, because it may
+    /// have waited for them.
     pub fn now(&self) -> TimestampWithTimeZone {
         *self.now.get_or_init(clock::now)
     }
 
-    /// Runs a part of the call that records its own events, before what the call has announced: rows that are written in a
-    /// subtransaction are rolled back together with their events.
+    /// Runs a part of the call that records its own events, before what the call has announced: rows that are written
+    /// in a subtransaction are rolled back together with their events.
     pub fn part<R>(&self, work: impl FnOnce(&mut Self) -> R) -> R {
         let part = Self { now: OnceCell::from(self.now()), events: self.events.none_yet() };
         part.finish(work)
@@ -63,8 +63,8 @@ impl Call {
         !self.events.is_empty()
     }
 
-    /// Records now what was announced so far: where events describe rows that are about to be deleted, or in the subtransaction
-    /// of these rows.
+    /// Records now what was announced so far: where events describe rows that are about to be deleted, or in the
+    /// subtransaction of these rows.
     pub fn record(&mut self) {
         if self.is_pending() {
             let none = self.events.none_yet();

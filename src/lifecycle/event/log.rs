@@ -1,7 +1,8 @@
 //! The ids of the event log: whether the next one lies beyond every id that a reader can hold, and what makes it so.
 //!
-//! The log's sequence does not travel with its rows. A log whose sequence is behind them, or that is found on another server
-//! than where it was, restarts at an id that no reader can hold, so that no earlier position is taken for a present one.
+//! The log's sequence does not travel with its rows. A log whose sequence is behind them, or that is found on another
+//! server than where it was, restarts at an id that no reader can hold, so that no earlier position is taken for a
+//! present one.
 
 use std::cell::Cell;
 
@@ -34,7 +35,8 @@ const LEAP: i64 = 1 << 32;
 const LAST_ID: i64 = (1 << 53) - 1;
 
 thread_local! {
-    /// The highest value of the sequence that this session has met since the log was last found right; None: not looked at.
+    /// The highest value of the sequence that this session has met since the log was last found right; None: not looked
+    /// at.
     static MET: Cell<Option<i64>> = const { Cell::new(None) };
     /// The transaction in which this session restarted the log: it may still be rolled back.
     static MENDED_IN: Cell<pg_sys::TransactionId> = const { Cell::new(pg_sys::InvalidTransactionId) };
@@ -137,9 +139,9 @@ pub enum Asker {
     },
 }
 
-/// Makes sure that the next id lies beyond every id that a reader can hold; `drawn` is the sequence's value. Looked at once a
-/// session, and again where the sequence has moved back or leapt since, or where a reader asks for what comes `after` an id that
-/// was not drawn: what was found right stays so otherwise.
+/// Makes sure that the next id lies beyond every id that a reader can hold; `drawn` is the sequence's value. Looked at
+/// once a session, and again where the sequence has moved back or leapt since, or where a reader asks for what comes
+/// `after` an id that was not drawn: what was found right stays so otherwise.
 pub fn ensure_next_id(drawn: i64, asker: Asker) -> Result<()> {
     let is_drawn = match asker {
         Asker::Recorder => true,
@@ -240,7 +242,8 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
     Ok(Some(Repair::BeginsAnew(BEGIN_ANEW_SHORTLY.into())))
 }
 
-/// Restarts the log, as its owner. It is checked again when it is this session's turn: another session may have done it.
+/// Restarts the log, as its owner. It is checked again when it is this session's turn: another session may have done
+/// it.
 fn begin_anew() -> Result<()> {
     ONE_AT_A_TIME.run(&[]);
     let Some(log) = LOOK.row(&[], Log::read) else {
@@ -281,8 +284,8 @@ pub fn lock_state() -> bool {
     }
 }
 
-/// Makes the row of the state where there is none, as the owner of the tables: who sweeps may update it only. Without the event
-/// log there is nobody to be found but the caller, the worker that has an error to record.
+/// Makes the row of the state where there is none, as the owner of the tables: who sweeps may update it only. Without
+/// the event log there is nobody to be found but the caller, the worker that has an error to record.
 fn make_state_row() {
     let Some(owner) = OWNER.row(&[], |row| row.must::<pg_sys::Oid>(1)) else {
         MAKE_ROW.run(&[]);

@@ -93,8 +93,8 @@ impl Events {
         self.all.is_empty()
     }
 
-    /// An event about a row that is looked up when it is written: an agent, issue or autopilot run, or a workspace. `detail` is an
-    /// object of what its tables do not tell.
+    /// An event about a row that is looked up when it is written: an agent, issue or autopilot run, or a workspace.
+    /// `detail` is an object of what its tables do not tell.
     pub fn push(&mut self, kind: EventType, subject: Uuid, mut detail: Value) {
         if let Some(sweep) = self.sweep {
             detail["sweep_id"] = json!(sweep.to_string());
@@ -145,8 +145,8 @@ impl Events {
     }
 }
 
-/// Once a transaction, before its first event: see hold.sql. A rolled back savepoint releases the lock and takes back the
-/// wake-up, so what counts is whether it is held, not whether it was taken.
+/// Once a transaction, before its first event: see hold.sql. A rolled back savepoint releases the lock and takes back
+/// the wake-up, so what counts is whether it is held, not whether it was taken.
 fn hold_back_readers() {
     if HELD.get().is_some_and(advisory_lock::holds_event_lock) {
         return;

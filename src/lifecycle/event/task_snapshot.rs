@@ -133,8 +133,8 @@ impl TaskSnapshot {
         Self { workspace, ..self }
     }
 
-    /// The same task, whose events contain its context if it has one, which is looked up then: as text it may be larger than a list
-    /// of texts can be, or too deep to be read again.
+    /// The same task, whose events contain its context if it has one, which is looked up then: as text it may be larger
+    /// than a list of texts can be, or too deep to be read again.
     pub fn with_context(self, has_context: bool) -> Self {
         Self { has_context, ..self }
     }

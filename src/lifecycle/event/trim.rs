@@ -17,8 +17,8 @@ static FORGET_REFUSED: Statement = Statement::volatile(sql!("lifecycle/event/for
 /// Times the retention that an event is kept at most for a named reader that has not taken it.
 const LONGEST_RETENTION: f64 = 10.0;
 
-/// Deletes at most `limit` of the oldest events that are due; returns whether there may be more. An event that cannot be deleted
-/// stays behind: for readers it counts as trimmed.
+/// Deletes at most `limit` of the oldest events that are due; returns whether there may be more. An event that cannot
+/// be deleted stays behind: for readers it counts as trimmed.
 pub fn trim(now: TimestampWithTimeZone, limit: i64, writer: &mut Writer) -> bool {
     let retention = settings::event_retention_secs();
     let args = [

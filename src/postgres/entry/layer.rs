@@ -17,8 +17,8 @@ unsafe extern "C-unwind" {
     fn FreeErrorData(data: *mut pg_sys::ErrorData);
 }
 
-/// How many errors of one call are kept. An exception handler of PL/pgSQL raises the error it caught again by `RAISE`, without
-/// telling error contexts, after others were raised and caught in it.
+/// How many errors of one call are kept. An exception handler of PL/pgSQL raises the error it caught again by `RAISE`,
+/// without telling error contexts, after others were raised and caught in it.
 const KEPT: usize = 8;
 
 /// An error context with the copies of the last errors raised below it.
@@ -94,8 +94,8 @@ impl Layer {
     }
 }
 
-/// The name of the SQL-callable function whose caller this code runs as; None: it runs as the owner of the tables, in a worker
-/// or for what no caller needs a privilege for.
+/// The name of the SQL-callable function whose caller this code runs as; None: it runs as the owner of the tables, in a
+/// worker or for what no caller needs a privilege for.
 pub fn function_of_caller() -> Option<&'static str> {
     let call = Layer::all().find_map(|layer| layer.call.as_ref())?;
     // SAFETY: only looks.
@@ -104,8 +104,8 @@ pub fn function_of_caller() -> Option<&'static str> {
     path.find(|part| part.starts_with("multica_"))
 }
 
-/// Adds a hint to an error that pgrx has caught and that is going to be raised again, where `statement` itself raised it and
-/// nothing that it set off, such as a trigger; None: whatever raised it.
+/// Adds a hint to an error that pgrx has caught and that is going to be raised again, where `statement` itself raised
+/// it and nothing that it set off, such as a trigger; None: whatever raised it.
 pub fn add_hint(caught: &ErrorReportWithLevel, statement: Option<&str>, hint: &str) {
     let Some(slot) = Layer::all().next().and_then(|layer| layer.slot_of(caught)) else {
         return;
@@ -119,11 +119,11 @@ pub fn add_hint(caught: &ErrorReportWithLevel, statement: Option<&str>, hint: &s
     }
 }
 
-/// Postgres calls it while it raises an error, after the contexts of what runs below the layer and before those of what runs
-/// above it.
+/// Postgres calls it while it raises an error, after the contexts of what runs below the layer and before those of what
+/// runs above it.
 unsafe extern "C-unwind" fn see(layer: *mut c_void) {
-    // SAFETY: the layer is alive while it is on the stack of contexts, and Postgres has an error in hand. Nothing here has a
-    // destructor to be jumped past when there is no memory for the copy.
+    // SAFETY: the layer is alive while it is on the stack of contexts, and Postgres has an error in hand. Nothing here
+    // has a destructor to be jumped past when there is no memory for the copy.
     unsafe {
         let former = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
         let copy = CopyErrorData();

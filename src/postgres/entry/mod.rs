@@ -1,9 +1,9 @@
-//! The layer that every SQL-callable function runs in: an error raised below it reaches the client with every field it has,
-//! CONTEXT included, and an error of the extension's own is raised by the same code.
+//! The layer that every SQL-callable function runs in: an error raised below it reaches the client with every field it
+//! has, CONTEXT included, and an error of the extension's own is raised by the same code.
 //!
-//! pgrx turns an error of Postgres into the unwinding of Rust frames and reports it again at the top, and copies only some of
-//! its fields. So the layer is known to Postgres as an error context: [`layer`] takes a copy of each error while Postgres
-//! raises it, and [`raise`] writes the copy over what pgrx reports. No error jumps past a Rust frame.
+//! pgrx turns an error of Postgres into the unwinding of Rust frames and reports it again at the top, and copies only
+//! some of its fields. So the layer is known to Postgres as an error context: [`layer`] takes a copy of each error
+//! while Postgres raises it, and [`raise`] writes the copy over what pgrx reports. No error jumps past a Rust frame.
 
 mod layer;
 mod raise;
@@ -18,12 +18,12 @@ use layer::Layer;
 
 pub use layer::{Fields, add_hint, function_of_caller};
 
-/// The file of Postgres that raises that a privilege is missing, whatever the language of the message: what a policy refuses has
-/// the same SQLSTATE.
+/// The file of Postgres that raises that a privilege is missing, whatever the language of the message: what a policy
+/// refuses has the same SQLSTATE.
 pub const PRIVILEGES: &str = "aclchk.c";
 
-/// Runs the body of a SQL-callable function and returns its value; an error ends the call with all its fields. `work` is
-/// written in the function itself, whose name the layer knows by that.
+/// Runs the body of a SQL-callable function and returns its value; an error ends the call with all its fields. `work`
+/// is written in the function itself, whose name the layer knows by that.
 pub fn entry<T>(work: impl FnOnce() -> Result<T>) -> T {
     entry_named(std::any::type_name_of_val(&work), work)
 }
@@ -37,8 +37,8 @@ pub fn entry_named<T>(name: &'static str, work: impl FnOnce() -> Result<T>) -> T
     }
 }
 
-/// Runs `work` and returns an error that ends it. The caller takes the transaction, or a subtransaction around `work`, back,
-/// or passes the error on.
+/// Runs `work` and returns an error that ends it. The caller takes the transaction, or a subtransaction around `work`,
+/// back, or passes the error on.
 pub fn catch<R>(work: impl FnOnce() -> R) -> std::result::Result<R, Caught> {
     caught_in(&Layer::default(), work)
 }
@@ -123,8 +123,8 @@ fn reported(report: &ErrorReportWithLevel) -> Fields {
     Fields::new(report.sql_error_code() as i32, report.message(), report.detail(), report.hint(), None)
 }
 
-/// An error that unwinds is none for the panic hook: pgrx's keeps a backtrace of it, and puts that before the client. To be
-/// called when the library is loaded.
+/// An error that unwinds is none for the panic hook: pgrx's keeps a backtrace of it, and puts that before the client.
+/// To be called when the library is loaded.
 pub fn register() {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

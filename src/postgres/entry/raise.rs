@@ -37,8 +37,8 @@ thread_local! {
 pub fn put_back_later(fields: Fields) {
     CONTEXT.with(|context| {
         let context = context.as_ptr();
-        // SAFETY: the context lives as long as the process. The code that catches the error sets the stack back to what it was
-        // before the call.
+        // SAFETY: the context lives as long as the process. The code that catches the error sets the stack back to what
+        // it was before the call.
         unsafe {
             (*context).previous = pg_sys::error_context_stack;
             pg_sys::error_context_stack = context;
@@ -49,7 +49,8 @@ pub fn put_back_later(fields: Fields) {
 
 unsafe extern "C-unwind" fn put_back(_: *mut c_void) {
     let data = PENDING.replace(null_mut());
-    // SAFETY: Postgres calls this while it raises the error that pgrx reports, and the fields are null or its own texts.
+    // SAFETY: Postgres calls this while it raises the error that pgrx reports, and the fields are null or its own
+    // texts.
     unsafe {
         let Some(fields) = data.as_ref() else { return };
         errcode(fields.sqlerrcode);

@@ -8,8 +8,8 @@ use crate::capability;
 use crate::error::{Error, Word};
 use crate::postgres::entry::{PRIVILEGES, add_hint, function_of_caller};
 
-/// Adds what a user can do about two errors of Postgres that have a remedy here: missing tables, and a privilege that the
-/// statement itself lacks. All others pass unchanged, those that a trigger raises included.
+/// Adds what a user can do about two errors of Postgres that have a remedy here: missing tables, and a privilege that
+/// the statement itself lacks. All others pass unchanged, those that a trigger raises included.
 pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
     let CaughtError::PostgresError(ref error) = caught else { caught.rethrow() };
     if let Some(hidden) = hidden::error_of(error) {

@@ -1,9 +1,10 @@
-//! Row-level security must not make a call decide on a part of the rows: instead of leaving a hidden row out, a statement
-//! that decides raises an error when it meets one.
+//! Row-level security must not make a call decide on a part of the rows: instead of leaving a hidden row out, a
+//! statement that decides raises an error when it meets one.
 //!
-//! The policies stand in the query that Postgres plans, table by table. Each policy gets an alternative, which is evaluated
-//! for a row that the policy hides, and only then: a parameter that no statement has, which Postgres refuses to evaluate.
-//! A role whose policies show every row that the statement looks at is not refused, and without policies nothing changes.
+//! The policies stand in the query that Postgres plans, table by table. Each policy gets an alternative, which is
+//! evaluated for a row that the policy hides, and only then: a parameter that no statement has, which Postgres refuses
+//! to evaluate. A role whose policies show every row that the statement looks at is not refused, and without policies
+//! nothing changes.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_int, c_void};
@@ -15,8 +16,8 @@ use pgrx::{PgList, is_a};
 
 use crate::error::{Error, Word};
 
-/// The alias of a table whose hidden rows are left out in any statement: it is asked for the one row that the call is about,
-/// and a row that the caller may not see is unknown to them.
+/// The alias of a table whose hidden rows are left out in any statement: it is asked for the one row that the call is
+/// about, and a row that the caller may not see is unknown to them.
 const ASKED: &[u8] = b"asked";
 
 /// Parameters from this number on stand for hidden rows; no statement has so many.
@@ -40,8 +41,8 @@ unsafe extern "C-unwind" {
     fn walk_expression(node: *mut pg_sys::Node, walker: Walker, found: *mut c_void) -> bool;
 }
 
-/// A table of a query and its policies, which are taken out of the query while it is walked: what a policy itself reads is
-/// filtered as ever.
+/// A table of a query and its policies, which are taken out of the query while it is walked: what a policy itself reads
+/// is filtered as ever.
 struct Filtered {
     entry: *mut pg_sys::RangeTblEntry,
     /// Number of the table in its query.
@@ -92,9 +93,9 @@ unsafe extern "C-unwind" fn take(node: *mut pg_sys::Node, found: *mut c_void) ->
     }
 }
 
-/// The policies of a table, each with the alternative `parameter = pg_table_is_visible(tableoid)`. The parameter comes first
-/// and no row passes it. The rest is what the planner must know: that the alternative belongs to a row, and that it
-/// costs more than the conditions of the statement that are evaluated before it.
+/// The policies of a table, each with the alternative `parameter = pg_table_is_visible(tableoid)`. The parameter comes
+/// first and no row passes it. The rest is what the planner must know: that the alternative belongs to a row, and that
+/// it costs more than the conditions of the statement that are evaluated before it.
 unsafe fn with_alternative(
     entry: &pg_sys::RangeTblEntry,
     number: c_int,

@@ -52,8 +52,8 @@ pub struct Statement {
     rules: Rules,
 }
 
-/// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once. `hint` is
-/// added to an error of a name that is not found: code of others, which the DDL sets off, may look it up.
+/// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.
+/// `hint` is added to an error of a name that is not found: code of others, which the DDL sets off, may look it up.
 pub fn script(sql: &str, hint: Option<&str>) {
     let sql = std::ffi::CString::new(sql).expect("statements hold no NUL byte");
     let work = AssertUnwindSafe(|| unsafe {
@@ -93,8 +93,8 @@ impl Statement {
         self.with_settings(&Settings::WHOLE_TABLE)
     }
 
-    /// The same statement where each ORDER BY names the index that is to serve it: no statistics, however old, make it read and
-    /// sort what another index returns.
+    /// The same statement where each ORDER BY names the index that is to serve it: no statistics, however old, make it
+    /// read and sort what another index returns.
     pub const fn in_index_order(self) -> Self {
         self.with_settings(&Settings::NO_SORT)
     }
@@ -104,20 +104,21 @@ impl Statement {
         self.with_settings(&Settings::ONE_BY_ONE)
     }
 
-    /// The same statement where ids say which rows it is about: statistics older than the rows may take the index of all that is
-    /// queued for smaller than one lookup, so that indexes of a part of a table, or of a status, are not offered.
+    /// The same statement where ids say which rows it is about: statistics older than the rows may take the index of
+    /// all that is queued for smaller than one lookup, so that indexes of a part of a table, or of a status, are not
+    /// offered.
     pub const fn by_id(self) -> Self {
         self.with_indexes(IndexFilter::Whole)
     }
 
-    /// The same statement where it writes rows of one table whose ids are given: each is locked when its turn comes, and the
-    /// turn is that of its id.
+    /// The same statement where it writes rows of one table whose ids are given: each is locked when its turn comes,
+    /// and the turn is that of its id.
     pub const fn in_id_order(self) -> Self {
         self.with_settings(&Settings::INDEX_SCAN).with_indexes(IndexFilter::PrimaryKeyFirst)
     }
 
-    /// The same statement where it is about the rows that are asked for, each for itself: one that row-level security hides
-    /// from the caller is unknown to them. Any other statement raises 55000 when it meets a hidden row.
+    /// The same statement where it is about the rows that are asked for, each for itself: one that row-level security
+    /// hides from the caller is unknown to them. Any other statement raises 55000 when it meets a hidden row.
     pub const fn of_visible_rows(self) -> Self {
         let rules = Rules { of_visible_rows: true, ..self.rules };
         Self { rules, ..self }

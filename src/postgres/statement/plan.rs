@@ -1,4 +1,5 @@
-//! Kept plans: one per statement and session, generic. Planning a statement again costs several times what running it does.
+//! Kept plans: one per statement and session, generic. Planning a statement again costs several times what running it
+//! does.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,8 +23,8 @@ fn key(statement: &Statement) -> usize {
     std::ptr::from_ref(statement) as usize
 }
 
-/// The plan of a statement, ready to run. What is new or was invalidated is parsed and planned here, apart from running it:
-/// what is missing is noticed apart from what triggers do.
+/// The plan of a statement, ready to run. What is new or was invalidated is parsed and planned here, apart from running
+/// it: what is missing is noticed apart from what triggers do.
 ///
 /// # Safety
 /// SPI must be connected.
@@ -46,9 +47,9 @@ pub unsafe fn of(statement: &Statement, args: &[Arg]) -> pg_sys::SPIPlanPtr {
     }
 }
 
-/// Runs `work` so that kept plans are used in it. A session with plan_cache_mode = force_custom_plan would otherwise plan
-/// each statement at every execution. The setting returns to its value when `work` returns; after an error, the abort of
-/// the transaction or subtransaction restores it.
+/// Runs `work` so that kept plans are used in it. A session with plan_cache_mode = force_custom_plan would otherwise
+/// plan each statement at every execution. The setting returns to its value when `work` returns; after an error, the
+/// abort of the transaction or subtransaction restores it.
 pub unsafe fn with_kept_plans<R>(work: impl FnOnce() -> R) -> R {
     const FORCE_CUSTOM: u32 = pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN;
     unsafe {

@@ -1,9 +1,9 @@
 //! How the statements of this library are planned: with planner settings of their own, never compiled, never parallel.
 //!
-//! A kept statement is planned more often than once: after the first temporary table of a session, under another role with
-//! row security, after any change of a table. Postgres decides that inside the execution of the statement, so only a planner
-//! hook sees every planning. The hook recognizes the statement that is being run by its text. All other statements, those of
-//! users' triggers included, are planned with the settings of their session.
+//! A kept statement is planned more often than once: after the first temporary table of a session, under another role
+//! with row security, after any change of a table. Postgres decides that inside the execution of the statement, so only
+//! a planner hook sees every planning. The hook recognizes the statement that is being run by its text. All other
+//! statements, those of users' triggers included, are planned with the settings of their session.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
@@ -86,8 +86,9 @@ settings! {
 }
 
 impl Settings {
-    /// A plan is kept that may have been made while a table was empty, where reading all of it looks cheapest: from one end
-    /// to the other, in the order of an index to be merged with another, or into memory to be read once per row of another.
+    /// A plan is kept that may have been made while a table was empty, where reading all of it looks cheapest: from one
+    /// end to the other, in the order of an index to be merged with another, or into memory to be read once per row of
+    /// another.
     pub const NO_WHOLE_TABLE: Self = Self {
         enable_seqscan: false,
         enable_hashjoin: false,
@@ -237,8 +238,8 @@ unsafe extern "C-unwind" fn plan(
                 hidden::refuse(query);
             }
             let planned = next_planner(query, text, options, params);
-            // A scan type that is switched off makes a plan look expensive up to Postgres 17; compiling it would take longer than
-            // running it.
+            // A scan type that is switched off makes a plan look expensive up to Postgres 17; compiling it would take
+            // longer than running it.
             (*planned).jitFlags = pg_sys::PGJIT_NONE as c_int;
             Ok(planned)
         }
@@ -298,8 +299,8 @@ unsafe extern "C-unwind" fn offer(
     })
 }
 
-/// A plan is kept that may have been made while a table had a few rows, and with statistics of these: an index that is read from
-/// one end to the other then costs no more than a lookup. So no table is taken for smaller than this.
+/// A plan is kept that may have been made while a table had a few rows, and with statistics of these: an index that is
+/// read from one end to the other then costs no more than a lookup. So no table is taken for smaller than this.
 unsafe fn assume_large(rel: &mut pg_sys::RelOptInfo) {
     const ROWS: f64 = 1e6;
     const PAGES: pg_sys::BlockNumber = 20_000;

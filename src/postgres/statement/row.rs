@@ -22,7 +22,8 @@ impl Row<'_> {
         unsafe { T::from_datum_in_memory_context(PgMemoryContexts::For(self.caller_context), datum, false, oid) }
     }
 
-    /// As [`Row::get`], for a column that is never NULL unless an adopted table lacks what keeps it from being so: 55000.
+    /// As [`Row::get`], for a column that is never NULL unless an adopted table lacks what keeps it from being so:
+    /// 55000.
     pub fn must<T: FromDatum>(&self, position: usize) -> T {
         self.get(position).unwrap_or_else(|| {
             let attributes = unsafe { crate::postgres::composite::attributes(self.desc) };

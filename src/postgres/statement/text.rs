@@ -1,6 +1,7 @@
 //! The text of a statement as Postgres is given it: an error shows it to the user, who has no use for comments.
 
-/// A file of `sql/` without the comment that it begins with and the line break that it ends with. Comments stand nowhere else.
+/// A file of `sql/` without the comment that it begins with and the line break that it ends with. Comments stand
+/// nowhere else.
 pub const fn statement(file: &'static str) -> &'static str {
     let mut text = file;
     while let [b'-', b'-', ..] = text.as_bytes() {

@@ -116,7 +116,8 @@ pub fn a_backlog_is_worked_off_beside_live_work(context: &Context) -> Result<()>
     expect(&mut client, HALF_DONE, "0")
 }
 
-/// Prints how it went: what a batch took from its look to that of the next one, and what was done in each tenth of the time.
+/// Prints how it went: what a batch took from its look to that of the next one, and what was done in each tenth of the
+/// time.
 fn tell(client: &mut Client, many: usize, drain: Duration, most: u64, rounds: &[Vec<Duration>]) -> Result<()> {
     let batches = "
         SELECT payload ->> 'sweep_id' AS sweep, created_at AS began, count(*) AS many,

@@ -41,7 +41,8 @@ pub fn held_rows_delay_only_themselves(context: &Context) -> Result<()> {
     expect(&mut client, HALF_DONE, "0")
 }
 
-/// By statement_timeout and by pg_cancel_backend, early and late: what is stopped has not happened, and the rest goes on.
+/// By statement_timeout and by pg_cancel_backend, early and late: what is stopped has not happened, and the rest goes
+/// on.
 pub fn a_sweep_can_be_stopped_at_any_point(context: &Context) -> Result<()> {
     let database = orphans(context, context.shared()?, 3000)?;
     let mut client = database.connect()?;

@@ -18,8 +18,8 @@ const AGENT: &str = r#"#!/bin/sh
     if [ -e before ]; then echo "resumed $SESSION_ID"; else echo $$ > pid; touch before; exec sleep 600; fi"#;
 
 /// What a daemon has to get right: recovery of what it ran, resuming though the directory is gone, stopping what was
-/// cancelled, telling of a failure, output that is no text, leaving though asked in the middle of a call. It runs with the
-/// capability for daemons and nothing else.
+/// cancelled, telling of a failure, output that is no text, leaving though asked in the middle of a call. It runs with
+/// the capability for daemons and nothing else.
 pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "daemon")?;

@@ -80,8 +80,8 @@ fn do_as_told(client: &mut Client, hint: &str, role: &str) -> Result<()> {
     Ok(client.batch_execute(&statements)?)
 }
 
-/// Tables that have passed to another role: who owned them is told the capability, and a daemon whose call records events is
-/// told what their owner lacks.
+/// Tables that have passed to another role: who owned them is told the capability, and a daemon whose call records
+/// events is told what their owner lacks.
 pub fn after_reassign_owned_each_says_what_mends(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let [former, owner, daemon] = ["former", "owner", "daemon"].map(|it| format!("{}_{it}", database.name));

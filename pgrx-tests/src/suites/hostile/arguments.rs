@@ -62,7 +62,8 @@ fn hostile(context: &Context, client: &mut Client) -> Result<Vec<Hostile>> {
     Ok(rows.iter().map(|row| Hostile { kind: row.get(0), word: row.get(1), expression: row.get(2) }).collect())
 }
 
-/// The values for an argument's type; for a document also what becomes of a sensible one when any part of it is another.
+/// The values for an argument's type; for a document also what becomes of a sensible one when any part of it is
+/// another.
 fn of_argument(argument: &Argument, hostile: &[Hostile]) -> Result<Vec<Hostile>> {
     let mut values: Vec<Hostile> = hostile
         .iter()
@@ -157,8 +158,8 @@ fn combination(routine: &Routine, hostile: &[Hostile], rng: &mut Rng) -> String 
     })
 }
 
-/// Makes the call, in a transaction that is rolled back where it can be, and looks at the tables as it leaves them. All of
-/// it is one message to the server and back.
+/// Makes the call, in a transaction that is rolled back where it can be, and looks at the tables as it leaves them. All
+/// of it is one message to the server and back.
 fn attempt(client: &mut Client, routine: &Routine, call: &str, order: &str) -> Result<Outcome> {
     let (outcome, wrong) = if routine.is_procedure {
         let (outcome, _) = answer(client, call)?;

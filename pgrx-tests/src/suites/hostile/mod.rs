@@ -1,5 +1,5 @@
-//! What nobody means to call: arguments, rows and names that are chosen to do harm, for every routine that the catalogue
-//! has, so that a new one is covered without anybody's doing.
+//! What nobody means to call: arguments, rows and names that are chosen to do harm, for every routine that the
+//! catalogue has, so that a new one is covered without anybody's doing.
 
 mod arguments;
 mod names;

@@ -40,7 +40,8 @@ pub fn no_name_of_others_is_ever_used(context: &Context) -> Result<()> {
     without_temporary.batch_execute("SET track_functions = 'all'")?;
     for (routine, before) in functions.iter().zip(before) {
         let call = routine.sensible();
-        // Install declares the tables as temporary ones itself: where a session has its own of these names, that is 42P07.
+        // Install declares the tables as temporary ones itself: where a session has its own of these names, that is
+        // 42P07.
         let session = match routine.name.as_str() {
             "multica_install" => &mut without_temporary,
             _ => &mut client,

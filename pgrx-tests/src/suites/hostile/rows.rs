@@ -44,8 +44,8 @@ pub fn no_row_is_an_internal_error(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A time that is infinite, or that the claim token has no room for, keeps no task from being worked off and no operator
-/// from seeing how things stand.
+/// A time that is infinite, or that the claim token has no room for, keeps no task from being worked off and no
+/// operator from seeing how things stand.
 pub fn rows_of_an_infinite_time_can_be_worked_off(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let id = |label: &str| format!("'00000000-0000-4000-8000-0000000000{label}'");

@@ -116,8 +116,8 @@ fn prepared_and_rolled_back(client: &mut Client, call: &str, name: &str) -> Resu
     Ok(())
 }
 
-/// A call that ends in the middle is 57014, and can be made again in what is left of the transaction. The limit is set after
-/// the savepoint and goes with it.
+/// A call that ends in the middle is 57014, and can be made again in what is left of the transaction. The limit is set
+/// after the savepoint and goes with it.
 fn cancelled(client: &mut Client, routine: &Routine, call: &str, expected: &Outcome) -> Result<()> {
     undone(client, |open| {
         open.batch_execute("DISCARD PLANS; SAVEPOINT s; SET LOCAL statement_timeout = 1")?;

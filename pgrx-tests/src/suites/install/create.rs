@@ -153,8 +153,8 @@ pub fn error_inside_rolls_back_no_more_than_the_callers_block(context: &Context)
     Ok(())
 }
 
-/// What a user finds with \df+ and \dd; an object that was forgotten shows by its name. Arrays of the extension's types,
-/// which 17 counts among its members, say it through their elements.
+/// What a user finds with \df+ and \dd; an object that was forgotten shows by its name. Arrays of the extension's
+/// types, which 17 counts among its members, say it through their elements.
 pub fn everything_says_what_it_is_for(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let silent = lines(

@@ -1,5 +1,5 @@
-//! Sequences of calls, drawn at random, against a small model of what they ought to do: after each step the answer and the
-//! tables are compared. A sequence that fails is shrunk to a short one.
+//! Sequences of calls, drawn at random, against a small model of what they ought to do: after each step the answer and
+//! the tables are compared. A sequence that fails is shrunk to a short one.
 
 mod follow;
 mod play;
@@ -44,7 +44,8 @@ fn calls_do_what_the_model_says(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A model that is wrong in one respect is caught, and what catches it is short: an agent's task, its archiving, a claim.
+/// A model that is wrong in one respect is caught, and what catches it is short: an agent's task, its archiving, a
+/// claim.
 fn mistake_is_found_and_shrunk(context: &Context) -> Result<()> {
     let (_database, table) = table(context)?;
     let found = table.find(&mut runner(1, MOST_CASES), true)?;

@@ -13,7 +13,8 @@ pub enum Token {
     Stale,
 }
 
-/// One step. Runtimes, agents, issues and chats are counted from 0; a task is the n-th that there has been, round and round.
+/// One step. Runtimes, agents, issues and chats are counted from 0; a task is the n-th that there has been, round and
+/// round.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
     /// multica_enqueue_issue

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::suites::errors::{good_arguments, routines};
 use crate::suites::support::team;
 
-/// A role that may call everything and see nothing, catalogues included: each function fails in its first statement, whose
-/// text the layer alone passes on.
+/// A role that may call everything and see nothing, catalogues included: each function fails in its first statement,
+/// whose text the layer alone passes on.
 pub fn no_function_is_without_the_layer(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let role = format!("{}_blind", database.name);

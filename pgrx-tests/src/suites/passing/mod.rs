@@ -1,5 +1,5 @@
-//! Errors that are not the extension's own reach the client as they would without it, CONTEXT included, and its own carry a
-//! word. In a server with RUST_BACKTRACE in its environment too.
+//! Errors that are not the extension's own reach the client as they would without it, CONTEXT included, and its own
+//! carry a word. In a server with RUST_BACKTRACE in its environment too.
 
 mod cases;
 mod compare;

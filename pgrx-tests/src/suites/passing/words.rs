@@ -82,8 +82,8 @@ pub fn words_are_read_through_two_drivers(context: &Context) -> Result<()> {
     read_by_both(context, latin.cluster(), &latin.name, way)
 }
 
-/// The Rust driver and psycopg read the word of each error that the ways lead to. A way is a comment that names the word, and
-/// what is done; it is taken back afterwards.
+/// The Rust driver and psycopg read the word of each error that the ways lead to. A way is a comment that names the
+/// word, and what is done; it is taken back afterwards.
 pub fn read_by_both(context: &Context, cluster: &Cluster, database: &str, ways: &str) -> Result<()> {
     let mut client = cluster.connect(database)?;
     let mut wrong = Vec::new();

@@ -20,8 +20,8 @@ const FOR_THE_SWEEP: &str = "INSERT INTO agent_task_queue (agent_id, runtime_id,
     SELECT md5('agent1')::uuid, r.id, '{}' FROM agent_runtime AS r WHERE r.id = md5('runtime2')::uuid;
     UPDATE multica_event_log SET created_at = '-infinity' WHERE id = (SELECT min(id) FROM multica_event_log)";
 
-/// Scripts that together call every function of the catalogue, except the two that an administrator calls once. All but the
-/// last leave nothing behind.
+/// Scripts that together call every function of the catalogue, except the two that an administrator calls once. All but
+/// the last leave nothing behind.
 pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     // A session looks at the log before its first event, and again where the sequence has moved back.
     let on_an_empty_log = |state: &str| {

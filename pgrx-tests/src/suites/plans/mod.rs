@@ -41,7 +41,8 @@ fn no_table_is_read_whole_with_statistics_of_empty_tables(context: &Context) -> 
 /// Tables that grow with what was done.
 const HISTORY: [&str; 2] = ["agent_task_queue", "multica_event_log"];
 
-/// Those that grow with the fleet and its work too. The registry of runtimes is not among them: the sweep reads it whole.
+/// Those that grow with the fleet and its work too. The registry of runtimes is not among them: the sweep reads it
+/// whole.
 const ALL_BUT_REGISTRY: [&str; 9] = [
     "agent_task_queue",
     "multica_event_log",
@@ -109,8 +110,8 @@ fn told(
     Ok(wrong)
 }
 
-/// Two batches that lock the same rows in different orders deadlock, and an UPDATE has no ORDER BY. Indexes that give other
-/// orders look as good as the right one as long as a table is small, and the plan made then is kept.
+/// Two batches that lock the same rows in different orders deadlock, and an UPDATE has no ORDER BY. Indexes that give
+/// other orders look as good as the right one as long as a table is small, and the plan made then is kept.
 fn batch_of_beats_goes_in_the_order_of_the_ids(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut session = Told::connect(&database)?;

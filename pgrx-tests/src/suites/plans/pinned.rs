@@ -43,8 +43,8 @@ pub fn none_is_compiled_or_parallel(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A session, a role or an operator may have set anything: the order in which rows are locked, and what a call costs, must not
-/// follow it. Every setting of the planner, taken from the catalogue, at its extremes.
+/// A session, a role or an operator may have set anything: the order in which rows are locked, and what a call costs,
+/// must not follow it. Every setting of the planner, taken from the catalogue, at its extremes.
 pub fn no_setting_changes_a_shape(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let world = world(context, &cluster)?;
@@ -62,8 +62,8 @@ pub fn no_setting_changes_a_shape(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Postgres plans a kept statement anew where a session creates its first temporary table, discards plans or where a table
-/// was analyzed, and inside a call where a trigger does so.
+/// Postgres plans a kept statement anew where a session creates its first temporary table, discards plans or where a
+/// table was analyzed, and inside a call where a trigger does so.
 pub fn no_event_changes_a_shape(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let world = world(context, &cluster)?;
@@ -192,7 +192,8 @@ fn extremes(database: &Database) -> Result<Vec<String>> {
     Ok(sets)
 }
 
-/// Two plans of these have nearly the same cost, so that dead rows and statistics may decide between them; both sort their rows.
+/// Two plans of these have nearly the same cost, so that dead rows and statistics may decide between them; both sort
+/// their rows.
 const SORTED: [&str; 2] = ["event/readers.sql", "lifecycle/collection/candidates.sql"];
 
 /// The shapes in which each statement of the library was run.

@@ -75,9 +75,10 @@ pub fn indexes(client: &mut Client) -> Result<HashMap<String, Index>> {
     Ok(rows.iter().map(|row| (row.get(0), index(row))).collect())
 }
 
-/// The scans of a plan that walk through a whole table: sequential ones of these `tables`, and of those `by_index` also the
-/// ones of an index that holds every row where nothing is asked of its leading column. One that a LIMIT stops and that
-/// passes over nothing is none: so is the least or greatest id found, of which 17 no longer asks that it be not null.
+/// The scans of a plan that walk through a whole table: sequential ones of these `tables`, and of those `by_index` also
+/// the ones of an index that holds every row where nothing is asked of its leading column. One that a LIMIT stops and
+/// that passes over nothing is none: so is the least or greatest id found, of which 17 no longer asks that it be not
+/// null.
 pub fn walks(plan: &Value, tables: &[&str], by_index: &[&str], indexes: &HashMap<String, Index>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let whole = |table: &str, node: &Value| {

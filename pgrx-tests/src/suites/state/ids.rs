@@ -142,8 +142,8 @@ pub fn daemon_records_on_a_log_behind_its_rows(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// Emptied with its sequence, or dropped and installed anew, where no reader of ours remembers an id: whoever keeps a position
-/// of their own is told.
+/// Emptied with its sequence, or dropped and installed anew, where no reader of ours remembers an id: whoever keeps a
+/// position of their own is told.
 pub fn log_that_is_made_again_is_no_silent_gap(context: &Context) -> Result<()> {
     for made_again in
         ["TRUNCATE multica_event_log RESTART IDENTITY", "DROP TABLE multica_event_log; SELECT FROM multica_install()"]

@@ -41,8 +41,8 @@ pub fn log_restored_alone_begins_anew(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// `pg_restore --clean` into the database that was dumped: what was recorded since the dump is lost, and its ids are not drawn
-/// again.
+/// `pg_restore --clean` into the database that was dumped: what was recorded since the dump is lost, and its ids are
+/// not drawn again.
 pub fn database_restored_over_itself_begins_anew(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;

@@ -118,16 +118,16 @@ fn sweeps(superuser: &mut Client, says: &str) -> Result<()> {
     Ok(())
 }
 
-/// The rows of the tables that the release knew, but for the state of the sweep: install adds columns to it, and notes there where
-/// the event log is.
+/// The rows of the tables that the release knew, but for the state of the sweep: install adds columns to it, and notes
+/// there where the event log is.
 fn tables(context: &Context, database: &Database) -> Result<Vec<String>> {
     let mut all = digest(context, database)?;
     all.retain(|line| !line.starts_with("multica_sweep_"));
     Ok(all)
 }
 
-/// A package that was taken back, or a session that loaded the library before the new one was installed: the SQL objects
-/// have an attribute more than the library knows in every type that it forms.
+/// A package that was taken back, or a session that loaded the library before the new one was installed: the SQL
+/// objects have an attribute more than the library knows in every type that it forms.
 pub fn library_behind_its_objects_serves_them(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("behind"))?;
     let current = current(&cluster)?;

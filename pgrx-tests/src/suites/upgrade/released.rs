@@ -7,8 +7,8 @@ use crate::cluster::Options;
 use crate::context::Context;
 use crate::release::{self, Release};
 
-/// Databases out there were made by the released scripts: an edit would reach none of them, and every later update would
-/// be tried on something that does not exist. The same holds for a change of a version that is released already.
+/// Databases out there were made by the released scripts: an edit would reach none of them, and every later update
+/// would be tried on something that does not exist. The same holds for a change of a version that is released already.
 pub fn released_scripts_stay_as_they_were(context: &Context) -> Result<()> {
     let (found, recorded) = (release::sums(&context.project)?, release::recorded_sums(&context.project)?);
     ensure!(!recorded.is_empty(), "no checksum is recorded");

@@ -10,8 +10,8 @@ use crate::suites::worker::{
     SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, wait_for, wait_until_swept,
 };
 
-/// A package that a machine installs by itself at night must not switch the sweep off until somebody notices. Each state
-/// is a line in the log, once, and no error.
+/// A package that a machine installs by itself at night must not switch the sweep off until somebody notices. Each
+/// state is a line in the log, once, and no error.
 pub fn worker_sweeps_between_the_steps(context: &Context) -> Result<()> {
     let cluster = cluster(context, &options("between"))?;
     let current = current(&cluster)?;

@@ -94,7 +94,8 @@ pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Resu
     )
 }
 
-/// An error in one database is logged and that database is left alone for longer and longer; the other is swept as ever.
+/// An error in one database is logged and that database is left alone for longer and longer; the other is swept as
+/// ever.
 pub fn an_error_in_one_does_not_stop_the_others(context: &Context) -> Result<()> {
     let cluster = ticking(context, "error")?;
     let (broken, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
@@ -116,8 +117,8 @@ pub fn an_error_in_one_does_not_stop_the_others(context: &Context) -> Result<()>
     Ok(())
 }
 
-/// Without the extension, without the tables, dropped between two ticks, or with a value nobody understands: a line each,
-/// and the sound database is swept as ever.
+/// Without the extension, without the tables, dropped between two ticks, or with a value nobody understands: a line
+/// each, and the sound database is swept as ever.
 pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
     let cluster = context.cluster(&options("unswept").set("shared_preload_libraries", ""))?;
     let sound = fleet(context, &cluster)?;

@@ -27,7 +27,8 @@ fn sweep_again(database: &Database) -> Result<()> {
     Ok(())
 }
 
-/// Without a database `postgres` every database is swept, the launcher lives on, and each launcher's log names the setting once.
+/// Without a database `postgres` every database is swept, the launcher lives on, and each launcher's log names the
+/// setting once.
 pub fn a_cluster_without_postgres_is_swept(context: &Context) -> Result<()> {
     let cluster = ticking(context, "without")?;
     let database = fleet(context, &cluster)?;
@@ -51,7 +52,8 @@ pub fn a_cluster_without_postgres_is_swept(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// While the launcher lives its database can be renamed and used as a template, and another one can be named by a reload.
+/// While the launcher lives its database can be renamed and used as a template, and another one can be named by a
+/// reload.
 pub fn its_database_is_free(context: &Context) -> Result<()> {
     let cluster = ticking(context, "free")?;
     let database = fleet(context, &cluster)?;

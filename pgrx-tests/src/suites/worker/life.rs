@@ -14,8 +14,8 @@ use crate::suites::support::terminate;
 
 const MACHINE_1: &str = "00000000-0000-4000-8000-0000000000b1";
 
-/// The server was away for longer than stale_after. A daemon that beats again in time keeps its runtime and its tasks; one
-/// that does not is found dead, but not before its stale_after and one interval.
+/// The server was away for longer than stale_after. A daemon that beats again in time keeps its runtime and its tasks;
+/// one that does not is found dead, but not before its stale_after and one interval.
 pub fn daemons_get_time_to_beat_after_an_outage(context: &Context) -> Result<()> {
     let cluster = context.cluster(&options("outage").set("shared_preload_libraries", ""))?;
     let database = fleet(context, &cluster)?;

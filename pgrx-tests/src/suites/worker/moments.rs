@@ -11,7 +11,8 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::database::Database;
 
-/// A database that was swept for the first time, on a server whose launcher ticks so rarely that a test would not see it.
+/// A database that was swept for the first time, on a server whose launcher ticks so rarely that a test would not see
+/// it.
 fn between_ticks<'a>(context: &Context, cluster: &'a Cluster, stale_after: &str) -> Result<Database<'a>> {
     let database = fleet(context, cluster)?;
     switch_on(&database)?;
@@ -48,8 +49,8 @@ fn daemon(cluster: &Cluster, database: &Database, name: &str) -> Result<Child> {
     Ok(process)
 }
 
-/// From the last beat of a daemon that is killed to the retry that another claim can have: its stale_after and a second.
-/// The daemon registers when nobody is online, so that no earlier sweep knew of it.
+/// From the last beat of a daemon that is killed to the retry that another claim can have: its stale_after and a
+/// second. The daemon registers when nobody is online, so that no earlier sweep knew of it.
 pub fn a_killed_daemon_is_missed_within_a_second(context: &Context) -> Result<()> {
     let cluster = ticking(context, "killed")?;
     let database = between_ticks(context, &cluster, "2s")?;

@@ -6,8 +6,9 @@ use super::{SOON, ensure_said_once, fleet, said, silence, switch_on, ticking, wa
 use crate::cluster::Cluster;
 use crate::context::Context;
 
-/// After REASSIGN OWNED and ALTER TABLE … OWNER TO the worker is the new owner, whose only privileges are the tables: no
-/// install and no grant is needed. An owner who may not use the schema is one line in the log that says what to grant.
+/// After REASSIGN OWNED and ALTER TABLE … OWNER TO the worker is the new owner, whose only privileges are the tables:
+/// no install and no grant is needed. An owner who may not use the schema is one line in the log that says what to
+/// grant.
 pub fn a_new_owner_is_followed(context: &Context) -> Result<()> {
     let cluster = ticking(context, "owners")?;
     let database = fleet(context, &cluster)?;

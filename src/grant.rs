@@ -11,7 +11,7 @@ use crate::postgres::role::Role;
 use crate::postgres::statement::{Statement, arg};
 use crate::version;
 
-static PLACE: Statement = Statement::volatile(sql!("grant/place.sql"));
+static CONTEXT: Statement = Statement::volatile(sql!("grant/context.sql"));
 static EXECUTE: Statement = Statement::volatile(sql!("grant/execute.sql"));
 static PRIVILEGES: Statement = Statement::volatile(sql!("grant/privileges.sql"));
 static HOLDERS: Statement = Statement::volatile(sql!("grant/holders.sql"));
@@ -42,7 +42,8 @@ fn multica_grant(grantee: Option<Role>, capability: Option<&str>) {
     })
 }
 
-struct Place {
+/// Where a role is granted a capability, and what the caller may do there.
+struct Context {
     schema: pg_sys::Oid,
     extension: pg_sys::Oid,
     caller: String,
@@ -54,40 +55,40 @@ struct Place {
 }
 
 fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
-    let place = PLACE.row(&[arg(role)], |row| Place {
-        schema: row.must(1),
-        extension: row.must(2),
-        caller: row.must(3),
-        owner: row.must(4),
-        may_grant: row.must(5),
-        is_installed: row.must(6),
-        is_role: row.must(7),
-        use_schema: row.get(8),
+    let context = CONTEXT.row(&[arg(role)], |row| Context {
+        schema: row.required("schema_oid"),
+        extension: row.required("extension_oid"),
+        caller: row.required("caller"),
+        owner: row.required("owner"),
+        may_grant: row.required("may_grant"),
+        is_installed: row.required("is_installed"),
+        is_role: row.required("is_role"),
+        use_schema: row.column("use_schema"),
     });
-    let place = place.expect("a function of the extension runs in a database that has it");
-    if !place.may_grant {
+    let context = context.expect("a function of the extension runs in a database that has it");
+    if !context.may_grant {
         return Err(Error::Privilege {
-            message: format!("{} is not allowed to grant privileges on the functions of multica", place.caller),
-            detail: format!("The functions belong to {}.", place.owner),
-            hint: format!("Run the function as {} or as a superuser.", place.owner),
+            message: format!("{} is not allowed to grant privileges on the functions of multica", context.caller),
+            detail: format!("The functions belong to {}.", context.owner),
+            hint: format!("Run the function as {} or as a superuser.", context.owner),
         });
     }
-    if !place.is_role {
+    if !context.is_role {
         return Err(Error::not_found("role", role.to_u32()));
     }
     // Two sessions that change the privileges of one object at once are no good to each other: one gets an internal
     // error.
-    ONE_AT_A_TIME.run(&[arg(place.extension)]);
+    ONE_AT_A_TIME.run(&[arg(context.extension)]);
     let functions = capability::functions(capability).map(<[&str]>::to_vec);
     let execute = EXECUTE.row(&[arg(role), arg(functions)], |row| row.get(1));
-    let mut scripts: Vec<String> = place.use_schema.into_iter().collect();
+    let mut scripts: Vec<String> = context.use_schema.into_iter().collect();
     scripts.extend(execute.flatten());
     // Before install a table of such a name may have another purpose.
-    if place.is_installed {
-        let (grants, may_grant) = privileges(place.schema, role, capability, false);
+    if context.is_installed {
+        let (grants, may_grant) = privileges(context.schema, role, capability, false);
         if !may_grant {
             return Err(Error::Privilege {
-                message: format!("{} is not allowed to grant privileges on the tables of multica", place.caller),
+                message: format!("{} is not allowed to grant privileges on the tables of multica", context.caller),
                 detail: "The tables belong to another role.".into(),
                 hint: "Run the function as a superuser.".into(),
             });
@@ -109,8 +110,8 @@ fn privileges(schema: pg_sys::Oid, role: pg_sys::Oid, capability: &str, lacking:
 /// What the roles that hold a capability lack on the tables of `owner`, those included that install is going to make:
 /// capabilities may be given before there are tables.
 pub fn lacking(schema: pg_sys::Oid, owner: String) -> Vec<Lacking> {
-    let holders: Vec<(pg_sys::Oid, String, String)> =
-        HOLDERS.rows(&[arg(owner)], |row| (row.must(1), row.must(2), row.must(3)));
+    let holders: Vec<(pg_sys::Oid, String, String)> = HOLDERS
+        .rows(&[arg(owner)], |row| (row.required("role_oid"), row.required("capability"), row.required("role_name")));
     let lacks = |(role, capability, name): (pg_sys::Oid, String, String)| {
         let (grants, may_grant) = privileges(schema, role, &capability, true);
         Some(Lacking { object: format!("{capability} {name}"), grants: grants?, may_grant })

@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use crate::install;
 use crate::lifecycle::event;
+use crate::postgres::advisory_lock::{FIRST_KEY, LAST_KEY};
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry;
@@ -65,6 +66,8 @@ fn multica_status() -> Composite<StatusReport> {
             arg(at(slot.as_ref().and_then(|slot| slot.last_end))),
             arg(slot.as_ref().and_then(|slot| slot.error())),
             arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
+            arg(FIRST_KEY),
+            arg(LAST_KEY),
         ];
         install::warn_of_forced_row_security();
         let mut beside = totals();

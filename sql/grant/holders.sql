@@ -16,7 +16,7 @@ WITH held AS (
         AND a.grantee <> 0::oid
         AND pg_get_userbyid(a.grantee)::text <> $1
 )
-SELECT h.grantee, h.capability, h.grantee::regrole::text
+SELECT h.grantee AS role_oid, h.capability, h.grantee::regrole::text AS role_name
 FROM held AS h
 WHERE h.capability = 'operator'
     OR NOT EXISTS (SELECT FROM held AS o WHERE o.grantee = h.grantee AND o.capability = 'operator')

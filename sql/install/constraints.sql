@@ -18,7 +18,7 @@ constraints AS (
     JOIN pg_constraint AS con ON con.conrelid = t.oid
     WHERE con.contype IN ('p', 'u', 'f', 'c')
 )
-SELECT k.relname::text, k.conname::text,
+SELECT k.relname::text AS table_name, k.conname::text AS name,
     CASE k.contype
         WHEN 'f' THEN format(
             'foreign key %s to %s %s on delete %s',
@@ -32,9 +32,9 @@ SELECT k.relname::text, k.conname::text,
             k.definition
         )
         ELSE format('unique %s', k.sorted_columns)
-    END,
+    END AS signature,
     format('ALTER TABLE %I.%I ADD CONSTRAINT %I ', $3, k.relname, k.conname)
-    || regexp_replace(k.definition, 'REFERENCES ', format('REFERENCES %I.', $3))
+    || regexp_replace(k.definition, 'REFERENCES ', format('REFERENCES %I.', $3)) AS add_constraint
 FROM constraints AS k
 UNION ALL
 SELECT t.relname::text, i.indexrelid::regclass::text,

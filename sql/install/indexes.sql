@@ -1,18 +1,20 @@
 -- Indexes of the tables $2 in schema $1: what decides whether one serves in place of another, and what would create each
 -- of them in schema $3.
-SELECT c.relname::text, x.relname::text,
+SELECT c.relname::text AS table_name, x.relname::text AS name,
     ARRAY(
         SELECT format('%s %s %s', pg_get_indexdef(i.indexrelid, k.n, false), i.indclass[k.n - 1], i.indoption[k.n - 1])
         FROM generate_series(1, i.indnkeyatts::integer) AS k (n)
         ORDER BY k.n
-    ),
-    coalesce(pg_get_expr(i.indpred, i.indrelid), ''), i.indisunique, i.indisvalid AND i.indisready,
-    EXISTS (SELECT FROM pg_constraint AS con WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u')),
+    ) AS keys,
+    coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
+    i.indisunique AS is_unique,
+    i.indisvalid AND i.indisready AS is_usable,
+    EXISTS (SELECT FROM pg_constraint AS con WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u')) AS of_constraint,
     format(
         'CREATE %sINDEX %I ON %I.%I %s',
         CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname, $3, c.relname,
         substring(pg_get_indexdef(i.indexrelid) FROM 'USING .*$')
-    )
+    ) AS create_index
 FROM pg_class AS c
 JOIN pg_index AS i ON i.indrelid = c.oid
 JOIN pg_class AS x ON x.oid = i.indexrelid

@@ -69,7 +69,7 @@ parts (rank, relname, object, kind, value, mend) AS (
         format('COMMENT ON FUNCTION %I.%I() IS %L', $3, f.proname, obj_description(f.oid, 'pg_proc'))
     FROM functions AS f
 )
-SELECT p.relname, p.object, p.kind, p.value, p.mend
+SELECT p.relname AS table_name, p.object, p.kind, p.value, p.mend
 FROM parts AS p
 WHERE p.value IS NOT NULL
 ORDER BY p.rank, p.object

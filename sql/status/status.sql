@@ -1,4 +1,5 @@
 -- The state of the database in one row. $2–$8 come from the library: they are in shared memory or are settings.
+-- $9 is the extension's first advisory lock, $10 its last one.
 -- A prepared transaction has no session, and its virtual id is that of the session that prepared it: it is identified, also after
 -- a restart, by the lock on its own id.
 SELECT
@@ -67,9 +68,8 @@ CROSS JOIN (
                OR m.workspace_id IS DISTINCT FROM COALESCE(
                    (SELECT o.workspace_id FROM issue AS o WHERE o.id = t.issue_id),
                    (SELECT o.workspace_id FROM chat_session AS o WHERE o.id = t.chat_session_id),
-                   (SELECT o.workspace_id FROM autopilot_run AS x JOIN autopilot AS o ON o.id = x.autopilot_id
-                    WHERE x.id = t.autopilot_run_id),
-                   a.workspace_id
+                   (SELECT o.workspace_id FROM autopilot AS o WHERE o.id = (SELECT x.autopilot_id FROM autopilot_run AS x WHERE x.id = t.autopilot_run_id)),
+                   (SELECT o.workspace_id FROM agent AS o WHERE o.id = t.agent_id)
                )
         ) AS unclaimable
     FROM agent_task_queue AS t
@@ -82,7 +82,7 @@ CROSS JOIN (
 ) AS e
 LEFT JOIN (
     SELECT
-        (l.classid::bigint << 32 | l.objid::bigint) - (28003::bigint << 48) AS floor,
+        (l.classid::bigint << 32 | l.objid::bigint) - $9 AS floor,
         COALESCE(x.xact_start, p.prepared) AS since
     FROM pg_locks AS l
     LEFT JOIN pg_stat_activity AS x ON x.pid = l.pid
@@ -91,7 +91,7 @@ LEFT JOIN (
     LEFT JOIN pg_prepared_xacts AS p ON p.transaction = k.transactionid
     WHERE l.locktype = 'advisory'
       AND l.objsubid = 1
-      AND l.classid::bigint >> 16 BETWEEN 28003 AND 28034
+      AND (l.classid::bigint << 32 | l.objid::bigint) BETWEEN $9 AND $10
       AND l.database = (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database())
     ORDER BY 1
     LIMIT 1

@@ -22,6 +22,6 @@ running AS MATERIALIZED (
     LIMIT $5 - (SELECT count(*) FROM dispatched)
     FOR UPDATE SKIP LOCKED
 )
-SELECT d.id, d.dispatched_at, NULL::timestamptz FROM dispatched AS d
+SELECT d.id, d.dispatched_at AS dispatched_through, NULL::timestamptz AS started_through FROM dispatched AS d
 UNION ALL
 SELECT r.id, NULL::timestamptz, r.started_at FROM running AS r

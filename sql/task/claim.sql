@@ -14,13 +14,12 @@ SELECT
     t.*,
     $4 AS workspace_id,
     s.session_id AS prior_session_id,
-    s.work_dir AS prior_work_dir,
-    (LEAST(GREATEST(extract(epoch FROM t.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint AS claim_token
+    s.work_dir AS prior_work_dir
 FROM claimed AS t
 LEFT JOIN LATERAL (
     SELECT CASE WHEN x.runtime_id = t.runtime_id THEN x.session_id END AS session_id, x.work_dir
     FROM (
-        SELECT 1 AS place, t.session_id, t.work_dir, t.runtime_id
+        SELECT 1 AS source, t.session_id, t.work_dir, t.runtime_id
         UNION ALL
         (
             SELECT 2, o.session_id, o.work_dir, o.runtime_id
@@ -35,7 +34,7 @@ LEFT JOIN LATERAL (
             LIMIT 1
         )
         UNION ALL
-        SELECT v.place, v.session_id, v.work_dir, v.runtime_id
+        SELECT v.source, v.session_id, v.work_dir, v.runtime_id
         FROM chat_session AS c
         LEFT JOIN LATERAL (
             SELECT o.session_id, o.work_dir, o.runtime_id
@@ -53,11 +52,11 @@ LEFT JOIN LATERAL (
             VALUES
                 (3, c.session_id, c.work_dir, CASE WHEN l.session_id = c.session_id THEN l.runtime_id ELSE t.runtime_id END),
                 (4, l.session_id, l.work_dir, l.runtime_id)
-        ) AS v (place, session_id, work_dir, runtime_id)
+        ) AS v (source, session_id, work_dir, runtime_id)
         WHERE c.id = t.chat_session_id
     ) AS x
     WHERE x.session_id IS NOT NULL
-    ORDER BY x.place
+    ORDER BY x.source
     LIMIT 1
 ) AS s ON true
 ORDER BY array_position($1, t.id)

@@ -2,9 +2,8 @@
 -- that was lost uses up no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One task per
 -- issue and agent, and one per chat session, is in flight; of a session's turns the first one is returned. $5 NULL: of every
 -- agent, else of those given, which the caller has locked. An active task has not completed: written twice, for the index of a
--- chat's tasks. At least one row, to distinguish an unknown runtime from an idle one. The last columns: whether the task is void
--- (of another workspace than the runtime's, or marked because its chat or run was deleted), whether it is queued, and whether its
--- agent must become 'working'. Each scan asks for the order of the one index that is to serve it, and agents are looked up one by
+-- chat's tasks. At least one row, to distinguish an unknown runtime from an idle one. is_void: of another workspace than the
+-- runtime's, or marked because its chat or run was deleted. wakes_agent: its agent must become 'working'. Each scan asks for the order of the one index that is to serve it, and agents are looked up one by
 -- one: whatever the statistics are, the rest of a long queue and finished tasks are not read.
 WITH RECURSIVE queued_agent AS (
     (
@@ -100,15 +99,15 @@ queued AS (
 )
 SELECT
     asked.workspace_id,
-    asked.status <> 'online' OR COALESCE(asked.last_seen_at < $2 - make_interval(secs => $4), true),
-    b.id,
+    asked.status <> 'online' OR COALESCE(asked.last_seen_at < $2 - make_interval(secs => $4), true) AS needs_sign_of_life,
+    b.id AS task_id,
     b.agent_id,
     b.chat_session_id,
     b.workspace_id IS DISTINCT FROM asked.workspace_id OR (
         b.failure_reason = 'source_deleted' AND b.issue_id IS NULL AND b.chat_session_id IS NULL AND b.autopilot_run_id IS NULL
-    ) IS TRUE,
-    b.kind = 1,
-    b.agent_status <> 'working'
+    ) IS TRUE AS is_void,
+    b.kind = 1 AS is_queued,
+    b.agent_status <> 'working' AS wakes_agent
 FROM agent_runtime AS asked
 LEFT JOIN LATERAL (
     SELECT

@@ -1,11 +1,12 @@
--- Running to completed. An empty argument keeps the pinned session. $6: the claim token in microseconds.
+-- Running to completed. An empty argument keeps the pinned session. $6: when the caller's claim dispatched the task, NULL for
+-- any claim.
 UPDATE agent_task_queue AS asked
 SET status = 'completed', completed_at = $2, result = $3,
     session_id = COALESCE(NULLIF($4, ''), asked.session_id),
     work_dir = COALESCE(NULLIF($5, ''), asked.work_dir)
 WHERE asked.id = $1
   AND asked.status = 'running'
-  AND ($6 IS NULL OR (LEAST(GREATEST(extract(epoch FROM asked.dispatched_at), -9000000000000::numeric), 9000000000000::numeric) * 1000000::numeric)::bigint = $6)
+  AND ($6 IS NULL OR asked.dispatched_at = $6)
 RETURNING
     asked.*,
     true AS applied,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use pgrx::prelude::*;
 
-use super::tables::{REST, TABLES, TASKS, added};
+use super::tables::{REST, TABLES, TASKS, added, table_names};
 use crate::postgres::ddl;
 use crate::postgres::statement::{Row, Statement, arg};
 use crate::postgres::subtransaction::rolled_back;
@@ -158,7 +158,7 @@ impl DeclaredSchema {
 impl Shape {
     /// Reads the tables of one namespace; statements are made out for `schema`.
     pub fn read(namespace: pg_sys::Oid, schema: &str) -> Self {
-        let args = || [arg(namespace), arg(names()), arg(schema.to_string())];
+        let args = || [arg(namespace), arg(table_names()), arg(schema.to_string())];
         Self {
             columns: COLUMNS.rows(&args(), column),
             constraints: CONSTRAINTS.rows(&args(), constraint),
@@ -184,11 +184,11 @@ impl Shape {
 
 /// The relations of a namespace that are called like the tables, in the order of the files.
 pub fn relations(namespace: pg_sys::Oid) -> Vec<Relation> {
-    FOUND.rows(&[arg(namespace), arg(names())], |row| Relation {
-        name: row.must(1),
-        is_table: matches!(row.must::<String>(2).as_str(), "r" | "p"),
-        owner: row.must(3),
-        is_ours: row.must(4),
+    FOUND.rows(&[arg(namespace), arg(table_names())], |row| Relation {
+        name: row.required("name"),
+        is_table: matches!(row.required::<String>("kind").as_str(), "r" | "p"),
+        owner: row.required("owner"),
+        is_ours: row.required("is_ours"),
     })
 }
 
@@ -202,48 +202,49 @@ pub fn set_local(name: &str, value: &str) {
     SET_LOCAL.run(&[arg(name.to_string()), arg(value.to_string())]);
 }
 
-fn names() -> Vec<String> {
-    TABLES.iter().map(|table| table.name.to_string()).collect()
-}
-
 fn parts(namespace: pg_sys::Oid, schema: &str) -> Vec<Part> {
-    let args = [arg(namespace), arg(names()), arg(schema.to_string())];
+    let args = [arg(namespace), arg(table_names()), arg(schema.to_string())];
     PARTS.rows(&args, |row| Part {
-        table: row.get(1),
-        object: row.must(2),
-        kind: row.must(3),
-        value: row.must(4),
-        mend: row.must(5),
+        table: row.column("table_name"),
+        object: row.required("object"),
+        kind: row.required("kind"),
+        value: row.required("value"),
+        mend: row.required("mend"),
     })
 }
 
 fn column(row: &Row) -> Column {
     Column {
-        table: row.must(1),
-        name: row.must(2),
-        oid: row.must(3),
-        type_name: row.must(4),
-        not_null: row.must(5),
-        has_default: row.must(6),
-        add: row.must(7),
-        set_not_null: row.must(8),
-        set_default: row.get(9),
+        table: row.required("table_name"),
+        name: row.required("name"),
+        oid: row.required("type_oid"),
+        type_name: row.required("type_name"),
+        not_null: row.required("not_null"),
+        has_default: row.required("has_default"),
+        add: row.required("add_column"),
+        set_not_null: row.required("set_not_null"),
+        set_default: row.column("set_default"),
     }
 }
 
 fn constraint(row: &Row) -> Constraint {
-    Constraint { table: row.must(1), name: row.must(2), signature: row.must(3), add: row.must(4) }
+    Constraint {
+        table: row.required("table_name"),
+        name: row.required("name"),
+        signature: row.required("signature"),
+        add: row.required("add_constraint"),
+    }
 }
 
 fn index(row: &Row) -> Index {
     Index {
-        table: row.must(1),
-        name: row.must(2),
-        keys: row.must(3),
-        predicate: row.must(4),
-        unique: row.must(5),
-        usable: row.must(6),
-        of_constraint: row.must(7),
-        create: row.must(8),
+        table: row.required("table_name"),
+        name: row.required("name"),
+        keys: row.required("keys"),
+        predicate: row.required("predicate"),
+        unique: row.required("is_unique"),
+        usable: row.required("is_usable"),
+        of_constraint: row.required("of_constraint"),
+        create: row.required("create_index"),
     }
 }

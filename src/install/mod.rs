@@ -7,6 +7,7 @@ mod preflight;
 mod tables;
 mod warnings;
 
+pub use tables::table_names;
 pub use warnings::warn_of_forced_row_security;
 
 use pgrx::prelude::*;
@@ -142,14 +143,14 @@ fn set_meanwhile() -> Vec<(&'static str, String)> {
 fn place() -> Result<Installation> {
     let place = PLACE.row(&[], |row| {
         let place = Installation {
-            oid: row.must(1),
-            schema: row.must(2),
-            caller: row.must(3),
-            may_create_temporary: row.must(4),
-            open_to_all: row.must(5),
-            extension: row.must(6),
+            oid: row.required("schema_oid"),
+            schema: row.required("schema"),
+            caller: row.required("caller"),
+            may_create_temporary: row.required("may_create_temporary"),
+            open_to_all: row.required("open_to_all"),
+            extension: row.required("extension_oid"),
         };
-        (place, row.must::<bool>(7), row.must::<String>(8))
+        (place, row.required::<bool>("is_renamed"), row.required::<String>("quoted_schema"))
     });
     let (place, renamed, name) = place.expect("a function of the extension runs in a database that has it");
     if renamed {

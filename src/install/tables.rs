@@ -46,6 +46,11 @@ pub static TABLES: [Table; 16] = [
     table("multica_sweep_total", sql!("tables/multica_sweep_total.sql")),
 ];
 
+/// The names of the tables.
+pub fn table_names() -> Vec<String> {
+    TABLES.iter().map(|table| table.name.to_string()).collect()
+}
+
 /// The table whose owner owns everything, and whose statuses say which generation a schema is of.
 pub const TASKS: &str = "agent_task_queue";
 

@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 
 use super::Installation;
 use super::catalog::{DeclaredSchema, Relation};
+use super::tables::table_names;
 use crate::postgres::statement::{Statement, arg};
 
 static LOOSE_TRIGGERS: Statement = Statement::volatile(sql!("install/triggers_without_search_path.sql"));
@@ -16,7 +17,7 @@ static FORCED: Statement = Statement::stable(sql!("install/forced_row_security.s
 /// Raises a warning where row-level security is forced on the owner of tables: a sweep of the worker is refused as soon
 /// as it decides on a row that policies hide from the owner.
 pub fn warn_of_forced_row_security() {
-    if let Some(tables) = FORCED.row(&[], |row| row.get::<String>(1)).flatten() {
+    if let Some(tables) = FORCED.row(&[arg(table_names())], |row| row.get::<String>(1)).flatten() {
         warning(
             format!("row-level security is forced on the owner of {tables}"),
             "Sweeps run as the owner, and fail when they depend on rows that policies hide from the owner.",

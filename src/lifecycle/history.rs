@@ -28,7 +28,7 @@ pub fn move_all(runtime: Uuid) -> u64 {
 pub fn move_free(runtimes: &[Uuid], limit: Option<i64>) -> usize {
     let args = [arg(runtimes.to_vec()), arg(limit)];
     let mut moving: Vec<(Uuid, Uuid, Option<Uuid>)> =
-        LOCK_MOVING.rows(&args, |row| (row.must(1), row.must(2), row.get(3)));
+        LOCK_MOVING.rows(&args, |row| (row.required("id"), row.required("runtime_id"), row.column("chat_session_id")));
     let chats: Vec<Uuid> = moving.iter().filter_map(|(_, _, chat)| *chat).collect();
     if !chats.is_empty() {
         let free = lock_set::try_chat_sessions(chats);

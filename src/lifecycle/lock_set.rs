@@ -69,12 +69,12 @@ impl LockSet {
     pub fn of_tasks(tasks: Vec<Uuid>) -> Self {
         let mut wanted = OF_TASKS
             .row(&[arg(tasks.clone())], |row| Self {
-                agents: row.get(1).unwrap_or_default(),
-                issues: row.get(2).unwrap_or_default(),
-                runtimes: row.get(3).unwrap_or_default(),
-                chat_sessions: row.get(4).unwrap_or_default(),
-                runs: row.get(5).unwrap_or_default(),
-                comments: row.get(6).unwrap_or_default(),
+                agents: row.column("agents").unwrap_or_default(),
+                issues: row.column("issues").unwrap_or_default(),
+                runtimes: row.column("runtimes").unwrap_or_default(),
+                chat_sessions: row.column("chat_sessions").unwrap_or_default(),
+                runs: row.column("autopilot_runs").unwrap_or_default(),
+                comments: row.column("comments").unwrap_or_default(),
                 ..Self::default()
             })
             .unwrap_or_default();
@@ -86,10 +86,10 @@ impl LockSet {
     /// UPDATE.
     pub fn of_run(task: Uuid) -> Self {
         let found = OF_RUN.row(&[arg(task)], |row| Self {
-            agents: vec![row.must(1)],
-            issues: row.get(2).into_iter().collect(),
-            chat_sessions: row.get(3).into_iter().collect(),
-            runs: row.get(4).into_iter().collect(),
+            agents: vec![row.required("agent_id")],
+            issues: row.column("issue_id").into_iter().collect(),
+            chat_sessions: row.column("chat_session_id").into_iter().collect(),
+            runs: row.column("autopilot_run_id").into_iter().collect(),
             ..Self::default()
         });
         found.unwrap_or_default()

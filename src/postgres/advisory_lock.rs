@@ -2,13 +2,18 @@
 
 use pgrx::prelude::*;
 
+/// The key of the extension's first advisory lock, by which its locks are told from those of others.
+pub const FIRST_KEY: i64 = 28003 << 48;
+
+/// The key of its last one: there are as many as there are ids of events.
+pub const LAST_KEY: i64 = FIRST_KEY + LAST_ID;
+
+/// The highest id of an event: JSON keeps larger numbers inexactly, and each id has a lock of its own.
+pub const LAST_ID: i64 = (1 << 53) - 1;
+
 /// Whether this transaction still holds the shared lock that keeps readers below the event id `floor`.
 pub fn holds_event_lock(floor: i64) -> bool {
-    /// Marks the extension's locks among all advisory ones, as in `sql/lifecycle/event/hold.sql`.
-    const MARK: i64 = 28003 << 48;
-    /// The highest id that has a lock of its own.
-    const LAST: i64 = (1 << 53) - 1;
-    let key = MARK + floor.min(LAST);
+    let key = FIRST_KEY + floor.min(LAST_ID);
     let tag = pg_sys::LOCKTAG {
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
         locktag_field2: (key >> 32) as u32,

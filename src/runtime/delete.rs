@@ -3,11 +3,12 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::registry::{count_active_agents, workspace_of};
+use super::lookup::count_active_agents;
 use crate::argument::required;
 use crate::error::{Error, Result};
 use crate::lifecycle::cancellation::cancel;
 use crate::lifecycle::event::{Call, call};
+use crate::lifecycle::existence::workspace_of;
 use crate::lifecycle::lock_set::LockSet;
 use crate::lifecycle::merge::{delete_runtimes, lock_with_users};
 use crate::lifecycle::verdict::verdict;

@@ -3,12 +3,12 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::registry::{distinct_ids, workspace_of};
+use super::lookup::distinct_ids;
 use crate::argument::{bound, optional_elements, required, seconds};
 use crate::error::Error;
 use crate::lifecycle::event::call;
+use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::liveness::{lock_for_status, mark_online, mark_stale, set_offline};
-use crate::lifecycle::other_kind::no_runtime;
 use crate::lifecycle::{many_rows, writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;

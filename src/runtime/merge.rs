@@ -3,21 +3,18 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::registry::workspace_of;
+use super::lookup::{FIND_LEGACY, GET_FOR_WORKSPACE};
 use crate::argument::{excerpt, not_blank, required};
 use crate::error::{Error, Result};
 use crate::lifecycle::event::call;
+use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, lock_with_users, move_agents, move_tasks, remember};
-use crate::lifecycle::other_kind::no_runtime;
 use crate::postgres::composite::Composite;
 use crate::postgres::deferred;
 use crate::postgres::entry::entry;
-use crate::postgres::statement::{Statement, arg};
+use crate::postgres::statement::arg;
 use crate::types::Merged;
-
-static MATCHES: Statement = Statement::volatile(sql!("runtime/find_legacy.sql"));
-static GET_FOR_WORKSPACE: Statement = Statement::volatile(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/extension/comments/merge.sql",
@@ -32,7 +29,7 @@ struct LegacyRuntime {
 }
 
 fn matches(workspace: Uuid, provider: &str, daemon_id: &str) -> Vec<LegacyRuntime> {
-    MATCHES.rows(&[arg(workspace), arg(provider), arg(daemon_id)], |row| LegacyRuntime {
+    FIND_LEGACY.latest().rows(&[arg(workspace), arg(provider), arg(daemon_id)], |row| LegacyRuntime {
         id: row.column("id").expect("a runtime has an id"),
         daemon_id: row.column("daemon_id").unwrap_or_default(),
         last_seen_at: row.column("last_seen_at"),
@@ -49,6 +46,7 @@ fn target(found: &[LegacyRuntime], into: Option<Uuid>, daemon_id: &str) -> Optio
 /// The daemon id of the runtime to merge into; P0002 where it is not of this workspace and provider.
 fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option<String>> {
     GET_FOR_WORKSPACE
+        .latest()
         .row(&[arg(runtime), arg(workspace)], |row| {
             (row.column::<String>("provider"), row.column::<String>("daemon_id"))
         })

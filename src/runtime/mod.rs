@@ -3,10 +3,9 @@
 mod collection;
 mod delete;
 mod liveness;
+mod lookup;
 mod merge;
 mod register;
 mod registration_request;
-mod registry;
 mod unknown_keys;
-
-pub use registry::workspace_of;
+mod upsert;

@@ -6,7 +6,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::registration_request::Registration;
-use super::registry::{Upsert, kept_out};
+use super::upsert::{Upsert, not_written};
 use crate::argument::required;
 use crate::lifecycle::event::call;
 use crate::lifecycle::lock_set::{self, LockSet, Runtimes};
@@ -43,10 +43,10 @@ fn existing(workspace: Uuid, registration: &Registration, providers: &[String]) 
         arg(registration.legacy_daemon_ids.clone()),
     ];
     FIND.rows(&args, |row| ExistingRuntime {
-        id: row.must(1),
-        provider: row.must(2),
-        daemon_id: row.get(3).unwrap_or_default(),
-        legacy: row.must(4),
+        id: row.required("id"),
+        provider: row.required("provider"),
+        daemon_id: row.column("daemon_id").unwrap_or_default(),
+        legacy: row.required("legacy"),
     })
 }
 
@@ -112,7 +112,7 @@ fn multica_register(
             .iter()
             .map(|provider| {
                 let found = by_provider.get(provider.as_str()).copied();
-                found.ok_or_else(|| kept_out(provider))
+                found.ok_or_else(|| not_written(provider))
             })
             .collect::<crate::error::Result<Vec<(Uuid, bool)>>>()?;
 

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
-use super::registry::STATUSES;
 use super::unknown_keys::UnknownKeys;
+use super::upsert::STATUSES;
 use crate::argument::{excerpt, key, one_of};
 use crate::error::{Error, Result};
 

@@ -75,8 +75,8 @@ struct Found {
 fn look(candidates: &Statement, args: &[Arg]) -> Found {
     let mut through = Cursor::default();
     let found = candidates.rows(args, |row| {
-        through = Cursor(row.get(2).or(through.0), row.get(3).or(through.1));
-        row.must(1)
+        through = Cursor(row.column("dispatched_through").or(through.0), row.column("started_through").or(through.1));
+        row.required("id")
     });
     Found { found, through }
 }

@@ -9,6 +9,7 @@ use super::backlog::{self, Arguments, Cursor, OF_OFFLINE, OF_TIMED_OUT};
 use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
 use crate::lifecycle::consequences::{self};
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
+use crate::lifecycle::existence::workspace_of;
 use crate::lifecycle::lock_set::LockSet;
 use crate::lifecycle::rows_in_work;
 use crate::lifecycle::verdict::{Verdict, fail_with_consequences, orphans_of, recover, still_orphans};
@@ -16,7 +17,7 @@ use crate::lifecycle::writer::{self, Writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
 use crate::postgres::statement::{Statement, arg};
-use crate::runtime;
+
 use crate::settings;
 use crate::task;
 use crate::types;
@@ -149,7 +150,7 @@ fn multica_recover_orphans(
     call(|call| {
         let runtime = required("runtime_id", runtime_id)?;
         let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
-        runtime::workspace_of(runtime)?;
+        workspace_of(runtime)?;
         let orphans = orphans_of(&[runtime], &running);
         LockSet::of_tasks(orphans.clone()).acquire();
         let orphans = still_orphans(orphans, &[runtime], &running);

@@ -3,13 +3,14 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::lookup::ISSUE_EXISTS;
 use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::error::{Error, Result};
 use crate::lifecycle::cancellation::cancel;
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
+use crate::lifecycle::existence::{AGENT_EXISTS, no_agent};
 use crate::lifecycle::lock_set::LockSet;
-use crate::lifecycle::other_kind::no_agent;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::statement::{Statement, arg};
 use crate::types::{Task, Transition};
@@ -17,8 +18,6 @@ use crate::types::{Task, Transition};
 static ACTIVE_OF_ISSUE: Statement = Statement::volatile(sql!("task/active_of_issue.sql"));
 static ACTIVE_OF_AGENT: Statement = Statement::volatile(sql!("task/active_of_agent.sql"));
 static AGENTS_OF_ISSUE: Statement = Statement::volatile(sql!("task/agents_of_issue.sql"));
-static ISSUE_EXISTS: Statement = Statement::volatile(sql!("task/issue_exists.sql")).of_visible_rows();
-static AGENT_EXISTS: Statement = Statement::volatile(sql!("task/agent_exists.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/extension/comments/cancel.sql",
@@ -94,7 +93,7 @@ fn cancel_all(whose: &CancelScope, call: &mut Call) -> SetOfIterator<'static, Co
 }
 
 fn exists(statement: &Statement, what: &'static str, id: Uuid) -> Result<()> {
-    match statement.row(&[arg(id)], |row| row.must::<Uuid>(1)) {
+    match statement.latest().row(&[arg(id)], |row| row.must::<Uuid>(1)) {
         Some(_) => Ok(()),
         None => Err(no_agent(Error::not_found(what, id), id)),
     }

@@ -7,13 +7,14 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::claim_token;
 use crate::argument::required;
 use crate::error::{Error, Result};
 use crate::lifecycle::cancellation::cancel;
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
+use crate::lifecycle::existence::no_runtime;
 use crate::lifecycle::liveness;
 use crate::lifecycle::lock_set::{self, LockSet};
-use crate::lifecycle::other_kind::no_runtime;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::snapshot;
@@ -63,15 +64,15 @@ impl Candidates {
             arg(limit),
         ];
         let rows = CHOOSE.rows(&args, |row| {
-            let candidate = row.get(3).map(|task| Candidate {
+            let candidate = row.column("task_id").map(|task| Candidate {
                 task,
-                agent: row.must(4),
-                chat: row.get(5),
-                is_void: row.must(6),
-                queued: row.must(7),
-                wakes_agent: row.must(8),
+                agent: row.required("agent_id"),
+                chat: row.column("chat_session_id"),
+                is_void: row.required("is_void"),
+                queued: row.required("is_queued"),
+                wakes_agent: row.required("wakes_agent"),
             });
-            (row.must(1), row.must(2), candidate)
+            (row.required("workspace_id"), row.required("needs_sign_of_life"), candidate)
         });
         let (workspace, needs_sign_of_life) = rows
             .first()
@@ -223,7 +224,8 @@ fn claim(
     let claimed = CLAIM.rows(&args, |row| {
         let told = tell(row).within(Some(candidates.workspace));
         let told = told.with_context(row.column::<Jsonb>("context").is_some());
-        (told, Composite::from_row(row))
+        let token = row.column("dispatched_at").map(claim_token::of);
+        (told, Composite::from_row_and(row, &[("claim_token", arg(token))]))
     });
     let (told, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
     let candidate_of = |task: Uuid| candidates.tasks.iter().find(|candidate| candidate.task == task);

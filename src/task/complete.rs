@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::claim_token;
 use super::transition::{self, Outcome, State};
 use crate::argument::required;
 use crate::lifecycle::consequences;
@@ -33,7 +34,14 @@ fn multica_complete(
         let wanted = LockSet::of_run(task);
         wanted.acquire();
         let now = call.now();
-        let args = [arg(task), arg(now), arg(result), arg(session_id), arg(work_dir), arg(claim_token)];
+        let args = [
+            arg(task),
+            arg(now),
+            arg(result),
+            arg(session_id),
+            arg(work_dir),
+            arg(claim_token.map(claim_token::dispatched_at)),
+        ];
         let mut tell = TaskSnapshot::reader();
         let done = COMPLETE.row(&args, |row| {
             let told = tell(row).within(row.column("workspace_id"));

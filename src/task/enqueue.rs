@@ -7,8 +7,8 @@ use super::source::{Source, check_comment};
 use crate::argument::required;
 use crate::error::{Error, Result, Word};
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
+use crate::lifecycle::existence::no_agent;
 use crate::lifecycle::lock_set::LockSet;
-use crate::lifecycle::other_kind::no_agent;
 use crate::lifecycle::placement::bring_home;
 use crate::postgres::composite::Composite;
 use crate::postgres::jsonb::Jsonb;
@@ -87,7 +87,9 @@ pub fn lock(
 /// there.
 fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
     let agent = source.agent;
-    let found: Option<(Uuid, Uuid, bool)> = AGENT.row(&[arg(agent)], |row| (row.must(1), row.must(2), row.must(3)));
+    let found: Option<(Uuid, Uuid, bool)> = AGENT.row(&[arg(agent)], |row| {
+        (row.required("workspace_id"), row.required("runtime_id"), row.required("is_archived"))
+    });
     let (workspace, runtime, archived) = found.ok_or_else(|| no_agent(Error::not_found("agent", agent), agent))?;
     if source.workspace.is_some_and(|of| of != workspace) {
         let place = format!("workspace {}", source.workspace.unwrap_or(workspace));

@@ -5,13 +5,14 @@ use pgrx::prelude::*;
 
 use crate::argument::{bound, required};
 use crate::error::{Error, Result};
-use crate::lifecycle::other_kind::no_agent;
+use crate::lifecycle::existence::{AGENT_EXISTS, no_agent};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::entry::entry;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::{Session, Task};
 
-static GET: Statement = Statement::stable(sql!("task/get.sql")).of_visible_rows().by_id();
+/// One task.
+pub static GET: Statement = Statement::stable(sql!("task/get.sql")).of_visible_rows().by_id();
 static LIST_PENDING: Statement = Statement::stable(sql!("task/list_pending.sql")).of_visible_rows();
 static LIST_OF_ISSUE: Statement = Statement::stable(sql!("task/list_of_issue.sql")).of_visible_rows();
 static LIST_OF_AGENT: Statement = Statement::stable(sql!("task/list_of_agent.sql")).of_visible_rows();
@@ -20,8 +21,8 @@ static HAS_PENDING: Statement = Statement::stable(sql!("task/has_pending.sql"));
 static COUNT_RUNNING: Statement = Statement::stable(sql!("task/count_running.sql"));
 static LAST_TASK_SESSION: Statement = Statement::stable(sql!("task/last_task_session.sql"));
 static LAST_CHAT_SESSION: Statement = Statement::stable(sql!("task/last_chat_session.sql"));
-static ISSUE_EXISTS: Statement = Statement::stable(sql!("task/issue_exists.sql")).of_visible_rows();
-static AGENT_EXISTS: Statement = Statement::stable(sql!("task/agent_exists.sql")).of_visible_rows();
+/// One row if the issue exists.
+pub static ISSUE_EXISTS: Statement = Statement::stable(sql!("task/issue_exists.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/extension/comments/lookup.sql",

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod claim;
+mod claim_token;
 mod complete;
 mod enqueue;
 mod fail;
@@ -13,18 +14,18 @@ mod source;
 mod start;
 mod transition;
 
+use lookup::GET;
 use pgrx::Uuid;
 
 use crate::postgres::composite::Composite;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::Task;
 
-static GET: Statement = Statement::volatile(sql!("task/get.sql")).of_visible_rows().by_id();
 static GET_MANY: Statement = Statement::volatile(sql!("task/get_many.sql")).by_id();
 
 /// The task as it is now.
 fn get(task: Uuid) -> Option<Composite<Task>> {
-    GET.row(&[arg(task)], Composite::from_row)
+    GET.latest().row(&[arg(task)], Composite::from_row)
 }
 
 /// The tasks as they are now, the newest first.

@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::claim_token;
 use super::transition::State;
 use crate::argument::required;
 use crate::error::Error;
@@ -31,7 +32,13 @@ fn multica_pin_session(
                 "Pass the session, the working directory, or both.",
             ));
         }
-        let args = [arg(task), arg(session_id), arg(work_dir), arg(clock::now()), arg(claim_token)];
+        let args = [
+            arg(task),
+            arg(session_id),
+            arg(work_dir),
+            arg(clock::now()),
+            arg(claim_token.map(claim_token::dispatched_at)),
+        ];
         if PIN.run(&args) > 0 {
             return Ok(true);
         }

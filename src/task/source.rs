@@ -13,6 +13,17 @@ static COMMENT: Statement = Statement::volatile(sql!("task/comment_of.sql")).of_
 /// Priority of a chat turn.
 const CHAT_PRIORITY: i32 = 2;
 
+/// The priority of a task whose issue or autopilot has this priority.
+fn priority_of(name: &str) -> i32 {
+    match name {
+        "urgent" => 4,
+        "high" => 3,
+        "medium" => 2,
+        "low" => 1,
+        _ => 0,
+    }
+}
+
 /// Where a task comes from, and what it takes from there.
 #[derive(PartialEq, Eq)]
 pub struct Source {
@@ -40,10 +51,14 @@ impl Source {
 
     /// The issue's assignee, 55000 where that is no agent; or the agent named, for a mention.
     pub fn issue(issue: Uuid, mentioned: Option<Uuid>) -> Result<Self> {
-        type Found = (Uuid, Option<Uuid>, i32, Option<String>);
-        let found: Option<Found> =
-            OF_ISSUE.row(&[arg(issue), arg(mentioned)], |row| (row.must(1), row.get(2), row.must(3), row.get(4)));
-        let (workspace, agent, priority, assignee_type) = found.ok_or_else(|| Error::not_found("issue", issue))?;
+        let found = OF_ISSUE.row(&[arg(issue)], |row| {
+            let assignee: Option<Uuid> = row.column("assignee_id");
+            let assignee_type: Option<String> = row.column("assignee_type");
+            let priority: Option<&str> = row.column("priority");
+            (row.required("workspace_id"), assignee, assignee_type, priority.map_or(0, priority_of))
+        });
+        let (workspace, assignee, assignee_type, priority) = found.ok_or_else(|| Error::not_found("issue", issue))?;
+        let agent = mentioned.or(assignee);
         let is_agent = mentioned.is_some() || assignee_type.as_deref() == Some("agent");
         let agent = agent.filter(|_| is_agent).ok_or_else(|| {
             Error::state(
@@ -68,11 +83,19 @@ impl Source {
 
     /// The autopilot's assignee; 55000 where the run is over.
     pub fn autopilot(run: Uuid) -> Result<Self> {
-        type Found = (Uuid, Uuid, i32, String, Option<Uuid>);
-        let found: Option<Found> =
-            OF_RUN.row(&[arg(run)], |row| (row.must(1), row.must(2), row.must(3), row.must(4), row.get(5)));
-        let (workspace, agent, priority, status, existing) =
-            found.ok_or_else(|| Error::not_found("autopilot run", run))?;
+        let found = OF_RUN.row(&[arg(run)], |row| {
+            let status: String = row.required("status");
+            let priority: Option<&str> = row.column("priority");
+            let source = Self {
+                workspace: Some(row.required("workspace_id")),
+                run: Some(run),
+                priority: priority.map_or(0, priority_of),
+                existing: row.column("task_id"),
+                ..Self::agent(row.required("assignee_id"))
+            };
+            (status, source)
+        });
+        let (status, source) = found.ok_or_else(|| Error::not_found("autopilot run", run))?;
         if matches!(status.as_str(), "completed" | "failed") {
             return Err(Error::state(
                 Word::Final,
@@ -81,7 +104,7 @@ impl Source {
                 "Create a new run.",
             ));
         }
-        Ok(Self { workspace: Some(workspace), run: Some(run), priority, existing, ..Self::agent(agent) })
+        Ok(source)
     }
 }
 

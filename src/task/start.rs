@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::claim_token;
 use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::postgres::clock;
@@ -20,7 +21,7 @@ static START: Statement = Statement::volatile(sql!("task/start.sql")).of_visible
 fn multica_start(task_id: Option<Uuid>, claim_token: default!(Option<i64>, "NULL")) -> Composite<Transition> {
     entry(|| {
         let task = required("task_id", task_id)?;
-        let args = [arg(task), arg(clock::now()), arg(claim_token)];
+        let args = [arg(task), arg(clock::now()), arg(claim_token.map(claim_token::dispatched_at))];
         if let Some(started) = START.row(&args, Composite::from_row) {
             return Ok(started);
         }

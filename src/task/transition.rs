@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::claim_token;
 use crate::error::{Error, Result, Word};
 use crate::lifecycle::event::TaskSnapshot;
 use crate::lifecycle::lock_set::LockSet;
@@ -24,7 +25,7 @@ extension_sql_file!(
 pub struct State {
     /// Status as the table has it.
     pub status: String,
-    /// Microseconds of dispatched_at.
+    /// Token of the claim that dispatched it last.
     pub token: Option<i64>,
 }
 
@@ -32,7 +33,7 @@ impl State {
     /// The state of a task; P0002 where it does not exist.
     pub fn of(task: Uuid) -> Result<Self> {
         STATE
-            .row(&[arg(task)], |row| Self { status: row.must(1), token: row.get(2) })
+            .row(&[arg(task)], |row| Self { status: row.must(1), token: row.get(2).map(claim_token::of) })
             .ok_or_else(|| Error::not_found("task", task))
     }
 

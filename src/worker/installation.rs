@@ -5,10 +5,11 @@ use std::ffi::CString;
 use pgrx::prelude::*;
 
 use super::shared::Obstacle;
-use crate::postgres::statement::Statement;
+use crate::install::table_names;
+use crate::postgres::statement::{Statement, arg};
 use crate::version;
 
-static PLACE: Statement = Statement::stable(sql!("worker/place.sql"));
+static INSTALLATION: Statement = Statement::stable(sql!("worker/installation.sql"));
 
 /// Where the tables are and whom they belong to.
 pub struct Installation {
@@ -22,13 +23,13 @@ pub struct Installation {
 
 /// Looks in the catalogues, and only there: the process is still a superuser.
 pub fn find() -> Result<Installation, Obstacle> {
-    let found = PLACE.row(&[], |row| {
-        let objects: String = row.must(1);
-        let schema: String = row.must(2);
-        let owner: Option<pg_sys::Oid> = row.get(3);
-        let installed: bool = row.must(4);
-        let owners: i64 = row.must(5);
-        let sees_schema: bool = row.get(6).unwrap_or_default();
+    let found = INSTALLATION.row(&[arg(table_names())], |row| {
+        let objects: String = row.required("version");
+        let schema: String = row.required("schema");
+        let owner: Option<pg_sys::Oid> = row.column("owner");
+        let installed: bool = row.required("is_installed");
+        let owners: i64 = row.required("owners");
+        let sees_schema: bool = row.column("owner_sees_schema").unwrap_or_default();
         match owner {
             _ if version::is_ahead(&objects) => Err(Obstacle::OlderLibrary),
             Some(_) if installed && owners > 1 => Err(Obstacle::SeveralOwners),

@@ -1,9 +1,9 @@
 -- Before the first event of a transaction: a shared lock on a number below every id that it is going to draw. A reader stops at
--- the smallest such number, so that an id that is drawn early and committed late is not skipped. The extension's advisory locks
--- are those from 28003 × 2^48 on, as many as there are ids: 2^53. A savepoint that is rolled back releases the lock.
+-- the smallest such number, so that an id that is drawn early and committed late is not skipped. $1 is the
+-- extension's first advisory lock; there are as many as there are ids: 2^53. A savepoint that is rolled back releases the lock.
 SELECT
     f.id,
-    pg_advisory_xact_lock_shared((28003::bigint << 48) + LEAST(f.id, 9007199254740991::bigint))
+    pg_advisory_xact_lock_shared($1 + LEAST(f.id, 9007199254740991::bigint))
 FROM (
     SELECT s.last_value - CASE WHEN s.is_called THEN 0 ELSE 1 END AS id FROM multica_event_log_id_seq AS s
 ) AS f

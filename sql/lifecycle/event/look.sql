@@ -1,6 +1,6 @@
 -- Whether the next id of the event log is beyond every id that is stored anywhere, and whether the log is where it was when its
 -- ids were checked last: what is not copied with rows (a sequence, a server) is compared with what is. The state is read as an
--- object, because its columns may be older than the library.
+-- object, because its columns may be older than the library. $1 is the extension's first advisory lock, $2 its last one.
 SELECT
     CASE
         WHEN k.drawn < k.known THEN 'behind'
@@ -57,7 +57,7 @@ FROM (
                 WHERE h.locktype = 'advisory'
                   AND h.pid IS NULL
                   AND h.objsubid = 1
-                  AND h.classid::bigint >> 16 BETWEEN 28003 AND 28034
+                  AND (h.classid::bigint << 32 | h.objid::bigint) BETWEEN $1 AND $2
                   AND h.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
             ) AS is_prepared
         FROM multica_event_log_id_seq AS l

@@ -1,7 +1,8 @@
--- The smallest number below which an open transaction, prepared ones included, may still commit events.
-SELECT min((l.classid::bigint << 32 | l.objid::bigint) - (28003::bigint << 48))
+-- The smallest number below which an open transaction, prepared ones included, may still commit events. $1 is the extension's
+-- first advisory lock, $2 its last one.
+SELECT min((l.classid::bigint << 32 | l.objid::bigint) - $1)
 FROM pg_locks AS l
 WHERE l.locktype = 'advisory'
   AND l.objsubid = 1
-  AND l.classid::bigint >> 16 BETWEEN 28003 AND 28034
+  AND (l.classid::bigint << 32 | l.objid::bigint) BETWEEN $1 AND $2
   AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())

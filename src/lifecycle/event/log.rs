@@ -9,14 +9,12 @@ use std::cell::Cell;
 use pgrx::prelude::*;
 
 use crate::error::{Error, Result, Word};
+use crate::postgres::advisory_lock::{FIRST_KEY, LAST_ID, LAST_KEY};
 use crate::postgres::role::as_role;
 use crate::postgres::statement::{Row, Statement, arg};
 
-const LOOK_SQL: &str = sql!("lifecycle/event/look.sql");
-
 static OWNER: Statement = Statement::volatile(sql!("lifecycle/event/owner.sql"));
-static LOOK: Statement = Statement::volatile(LOOK_SQL);
-static GLANCE: Statement = Statement::stable(LOOK_SQL);
+static LOOK: Statement = Statement::stable(sql!("lifecycle/event/look.sql"));
 static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("lifecycle/event/one_at_a_time.sql"));
 static BEGIN_ANEW: Statement = Statement::volatile(sql!("lifecycle/event/begin_anew.sql"));
 static FIRST_MARK: Statement = Statement::volatile(sql!("lifecycle/event/first_mark.sql"));
@@ -30,9 +28,6 @@ const BEGIN_ANEW_SHORTLY: &str =
 
 /// More ids than this are not drawn between two looks: the log has restarted, which may have been rolled back.
 const LEAP: i64 = 1 << 32;
-
-/// The last id: what JSON keeps exactly, and what the locks of recording transactions have numbers for.
-const LAST_ID: i64 = (1 << 53) - 1;
 
 thread_local! {
     /// The highest value of the sequence that this session has met since the log was last found right; None: not looked
@@ -97,20 +92,25 @@ pub struct Log {
 
 impl Log {
     fn read(row: &Row) -> Self {
-        let problem: Option<String> = row.get(1);
+        let problem: Option<String> = row.column("problem");
         Self {
             problem: problem.as_deref().map(Problem::named),
-            subscriptions: row.get(2),
-            last_id: row.must(3),
-            highest_id: row.must(4),
-            trimmed_to: row.must(5),
-            here: row.get(6),
+            subscriptions: row.column("subscriptions"),
+            last_id: row.required("last_id"),
+            highest_id: row.required("highest_id"),
+            trimmed_to: row.required("trimmed_to"),
+            here: row.column("here"),
         }
+    }
+
+    /// The log as it is now, whatever the caller's snapshot shows; None where the tables are missing.
+    fn latest() -> Option<Self> {
+        LOOK.latest().row(&[arg(FIRST_KEY), arg(LAST_KEY)], Self::read)
     }
 
     /// Looks without changing anything, as the caller; None where the tables are missing.
     pub fn glance() -> Option<Self> {
-        GLANCE.row(&[], Self::read)
+        LOOK.row(&[arg(FIRST_KEY), arg(LAST_KEY)], Self::read)
     }
 
     /// What keeps its ids from going on, if something does.
@@ -159,7 +159,7 @@ pub fn ensure_next_id(drawn: i64, asker: Asker) -> Result<()> {
 }
 
 fn settle_as_owner(drawn: i64, asker: Asker) -> Result<()> {
-    let Some(log) = LOOK.row(&[], Log::read) else {
+    let Some(log) = Log::latest() else {
         return Ok(());
     };
     if log.needs_to_begin_anew() {
@@ -223,7 +223,7 @@ pub enum Repair {
 /// Restarts the log where that is necessary; with `dry_run` only reports it.
 pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
     let is_there = OWNER.row(&[], |_| ()).is_some();
-    let Some(log) = is_there.then(|| LOOK.row(&[], Log::read)).flatten() else {
+    let Some(log) = is_there.then(|| Log::latest()).flatten() else {
         return Ok(None);
     };
     if !log.needs_to_begin_anew() {
@@ -246,7 +246,7 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
 /// it.
 fn begin_anew() -> Result<()> {
     ONE_AT_A_TIME.run(&[]);
-    let Some(log) = LOOK.row(&[], Log::read) else {
+    let Some(log) = Log::latest() else {
         return Ok(());
     };
     if !log.needs_to_begin_anew() {

@@ -7,7 +7,8 @@ mod record;
 mod task_snapshot;
 mod trim;
 
-use crate::postgres::statement::Statement;
+use crate::postgres::advisory_lock::{FIRST_KEY, LAST_KEY};
+use crate::postgres::statement::{Statement, arg};
 
 pub use call::{Call, call, sweep};
 pub use log::{Asker, Log, Repair, ensure_next_id, lock_state, repair};
@@ -18,5 +19,5 @@ static LOWEST_HELD: Statement = Statement::volatile(sql!("lifecycle/event/lowest
 
 /// The id up to which no open transaction can still commit an event, while there is one that may commit any.
 pub fn lowest_held() -> Option<i64> {
-    LOWEST_HELD.row(&[], |row| row.get(1)).flatten()
+    LOWEST_HELD.row(&[arg(FIRST_KEY), arg(LAST_KEY)], |row| row.get(1)).flatten()
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::log::{self, Asker};
 use super::notification;
 use super::task_snapshot::{EventDetail, TaskSnapshot};
-use crate::postgres::advisory_lock;
+use crate::postgres::advisory_lock::{self, FIRST_KEY};
 use crate::postgres::statement::{Statement, arg};
 use crate::settings;
 
@@ -151,7 +151,7 @@ fn hold_back_readers() {
     if HELD.get().is_some_and(advisory_lock::holds_event_lock) {
         return;
     }
-    HELD.set(HOLD.row(&[], |row| row.must(1)));
+    HELD.set(HOLD.row(&[arg(FIRST_KEY)], |row| row.must(1)));
     if let Some(drawn) = HELD.get() {
         log::ensure_next_id(drawn, Asker::Recorder).unwrap_or_else(|error| error.raise());
     }

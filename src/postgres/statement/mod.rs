@@ -134,9 +134,14 @@ impl Statement {
         Self { rules, ..self }
     }
 
+    /// A [`stable`](Self::stable) statement, run as a [`volatile`](Self::volatile) one.
+    pub const fn latest(&self) -> Latest<'_> {
+        Latest(self)
+    }
+
     /// Runs it and returns how many rows it processed.
     pub fn run(&self, args: &[Arg]) -> u64 {
-        self.execute(args, |processed, _| processed)
+        self.execute(args, self.is_stable, |processed, _| processed)
     }
 
     /// Runs it and decodes its first row, if there is one.
@@ -145,19 +150,30 @@ impl Statement {
     }
 
     /// Runs it and decodes every row.
-    pub fn rows<R>(&self, args: &[Arg], mut decode: impl FnMut(&Row) -> R) -> Vec<R> {
+    pub fn rows<R>(&self, args: &[Arg], decode: impl FnMut(&Row) -> R) -> Vec<R> {
+        self.decode(args, self.is_stable, decode)
+    }
+
+    fn decode<R>(&self, args: &[Arg], is_stable: bool, mut decode: impl FnMut(&Row) -> R) -> Vec<R> {
+        // SAFETY: the variable is always set.
         let caller_context = unsafe { pg_sys::CurrentMemoryContext };
-        self.execute(args, |processed, table| {
+        self.execute(args, is_stable, |processed, table| {
             (0..processed as usize)
-                .map(|at| unsafe {
-                    let tuple = *(*table).vals.add(at);
-                    decode(&Row { tuple, desc: (*table).tupdesc, caller_context, table: PhantomData })
+                .map(|at| {
+                    // SAFETY: SPI returned a table of this many tuples, which lives until `execute` ends the connection.
+                    let (tuple, desc) = unsafe { (*(*table).vals.add(at), (*table).tupdesc) };
+                    decode(&Row { tuple, desc, caller_context, table: PhantomData })
                 })
                 .collect()
         })
     }
 
-    fn execute<R>(&self, args: &[Arg], mut finish: impl FnMut(u64, *mut pg_sys::SPITupleTable) -> R) -> R {
+    fn execute<R>(
+        &self,
+        args: &[Arg],
+        is_stable: bool,
+        mut finish: impl FnMut(u64, *mut pg_sys::SPITupleTable) -> R,
+    ) -> R {
         // Only a parse shows that a table is missing; later the same error comes from a trigger of a user.
         let parses = AtomicBool::new(true);
         let work = AssertUnwindSafe(|| unsafe {
@@ -171,7 +187,7 @@ impl Statement {
                 args.iter().map(|arg| arg.datum.unwrap_or(pg_sys::Datum::null())).collect();
             let nulls: Vec<std::ffi::c_char> =
                 args.iter().map(|arg| if arg.datum.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
-            let code = plan::with_kept_plans(|| self.execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr()));
+            let code = plan::with_kept_plans(|| execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), is_stable));
             plan::assert_pinned(plan);
             if code < 0 {
                 error!("SPI could not run a statement: code {code}");
@@ -184,23 +200,42 @@ impl Statement {
             .catch_others(|caught| explain(caught, self.sql, parses.load(Ordering::Relaxed)))
             .execute()
     }
+}
 
-    /// Above READ COMMITTED a lock that changed nothing leaves no trace for the transaction's own snapshot, so what is
-    /// decided after a lock is decided on the latest one; the transaction's snapshot is the crosscheck, so that a
-    /// row changed since it was taken is 40001 and never overwritten. Postgres' own foreign-key checks do the same.
-    unsafe fn execute_plan(
-        &self,
-        plan: pg_sys::SPIPlanPtr,
-        values: *mut pg_sys::Datum,
-        nulls: *const std::ffi::c_char,
-    ) -> i32 {
-        unsafe {
-            if !self.is_stable && pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 {
-                let latest = pg_sys::GetLatestSnapshot();
-                let crosscheck = pg_sys::GetTransactionSnapshot();
-                return pg_sys::SPI_execute_snapshot(plan, values, nulls, latest, crosscheck, false, true, 0);
-            }
-            pg_sys::SPI_execute_plan(plan, values, nulls, self.is_stable, 0)
+/// A statement of which the latest committed state is asked for, because the function that runs it is volatile.
+pub struct Latest<'a>(&'a Statement);
+
+impl Latest<'_> {
+    /// As [`Statement::row`].
+    pub fn row<R>(&self, args: &[Arg], decode: impl FnMut(&Row) -> R) -> Option<R> {
+        self.rows(args, decode).into_iter().next()
+    }
+
+    /// As [`Statement::rows`].
+    pub fn rows<R>(&self, args: &[Arg], decode: impl FnMut(&Row) -> R) -> Vec<R> {
+        self.0.decode(args, false, decode)
+    }
+}
+
+/// Above READ COMMITTED a lock that changed nothing leaves no trace for the transaction's own snapshot, so what is
+/// decided after a lock is decided on the latest one; the transaction's snapshot is the crosscheck, so that a row changed
+/// since it was taken is 40001 and never overwritten. Postgres' own foreign-key checks do the same.
+///
+/// # Safety
+/// SPI must be connected, `plan` be kept, and `values` and `nulls` have one element per parameter of it.
+unsafe fn execute_plan(
+    plan: pg_sys::SPIPlanPtr,
+    values: *mut pg_sys::Datum,
+    nulls: *const std::ffi::c_char,
+    is_stable: bool,
+) -> i32 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if !is_stable && pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 {
+            let latest = pg_sys::GetLatestSnapshot();
+            let crosscheck = pg_sys::GetTransactionSnapshot();
+            return pg_sys::SPI_execute_snapshot(plan, values, nulls, latest, crosscheck, false, true, 0);
         }
+        pg_sys::SPI_execute_plan(plan, values, nulls, is_stable, 0)
     }
 }

@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use pgrx::{FromDatum, PgMemoryContexts};
 
 use crate::error::{Error, Word};
+use crate::postgres::composite;
 
 /// One row of a result, readable while its statement's SPI connection is open.
 pub struct Row<'table> {
@@ -26,15 +27,22 @@ impl Row<'_> {
     /// 55000.
     pub fn must<T: FromDatum>(&self, position: usize) -> T {
         self.get(position).unwrap_or_else(|| {
-            let attributes = unsafe { crate::postgres::composite::attributes(self.desc) };
-            let name = String::from_utf8_lossy(crate::postgres::composite::name_of(&attributes[position - 1]));
-            Error::state(Word::TableConflict,
+            let attributes = unsafe { composite::attributes(self.desc) };
+            let name = String::from_utf8_lossy(composite::name_of(&attributes[position - 1]));
+            Error::state(
+                Word::TableConflict,
                 format!("column \"{name}\" must not be NULL"),
                 "An adopted table may lack the NOT NULL constraint.",
-                "Run SELECT * FROM multica_install(dry_run => true) to list what is missing; set the column in every row, then set it NOT NULL.",
+                "Run SELECT * FROM multica_install(dry_run => true) to list what is missing; \
+                 set the column in every row, then set it NOT NULL.",
             )
             .raise()
         })
+    }
+
+    /// As [`Row::column`], for a column that is never NULL, as [`Row::must`].
+    pub fn required<T: FromDatum>(&self, name: &str) -> T {
+        self.must(self.position(name))
     }
 
     /// The column called `name`, which the statement has; None for NULL.
@@ -44,10 +52,10 @@ impl Row<'_> {
 
     /// The number of the column called `name`, which the statement has, counted from 1.
     pub fn position(&self, name: &str) -> usize {
-        let attributes = unsafe { crate::postgres::composite::attributes(self.desc) };
+        let attributes = unsafe { composite::attributes(self.desc) };
         let at = attributes
             .iter()
-            .position(|attribute| crate::postgres::composite::name_of(attribute) == name.as_bytes())
+            .position(|attribute| composite::is_called(attribute, name.as_bytes()))
             .unwrap_or_else(|| {
                 Error::state(
                     Word::InstallNeeded,
@@ -62,7 +70,7 @@ impl Row<'_> {
 
     /// All columns, taken apart at once.
     pub fn columns(&self) -> Columns<'_> {
-        let attributes = unsafe { crate::postgres::composite::attributes(self.desc) };
+        let attributes = unsafe { composite::attributes(self.desc) };
         let mut datums = vec![pg_sys::Datum::null(); attributes.len()];
         let mut nulls = vec![true; attributes.len()];
         // SAFETY: the tuple is of this descriptor, and both arrays have room for each of its attributes.
@@ -106,7 +114,7 @@ impl Columns<'_> {
     pub fn named(&mut self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
         let at = (self.next..self.attributes.len())
             .chain(0..self.next)
-            .find(|at| crate::postgres::composite::is_called(&self.attributes[*at], name))?;
+            .find(|at| composite::is_called(&self.attributes[*at], name))?;
         self.next = at + 1;
         let value = (!self.nulls[at]).then_some(self.datums[at]);
         Some((value, self.attributes[at].atttypid))

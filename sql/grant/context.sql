@@ -1,15 +1,15 @@
 -- Where the extension is, who may grant its functions, and whether $1 is a role that may use the schema.
 SELECT
-    n.oid,
-    e.oid,
-    current_user::text,
-    pg_get_userbyid(e.extowner)::text,
-    pg_has_role(e.extowner, 'USAGE'),
-    to_regclass(format('%I.multica_sweep_state', n.nspname)) IS NOT NULL,
-    r.oid IS NOT NULL,
+    n.oid AS schema_oid,
+    e.oid AS extension_oid,
+    current_user::text AS caller,
+    pg_get_userbyid(e.extowner)::text AS owner,
+    pg_has_role(e.extowner, 'USAGE') AS may_grant,
+    to_regclass(format('%I.multica_sweep_state', n.nspname)) IS NOT NULL AS is_installed,
+    r.oid IS NOT NULL AS is_role,
     CASE WHEN r.oid IS NOT NULL AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE') THEN
         format('GRANT USAGE ON SCHEMA %I TO %s', n.nspname, r.oid::regrole)
-    END
+    END AS use_schema
 FROM pg_extension AS e
 JOIN pg_namespace AS n ON n.oid = e.extnamespace
 LEFT JOIN pg_roles AS r ON r.oid = $1

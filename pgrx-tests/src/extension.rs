@@ -10,9 +10,8 @@ use uuid::Uuid;
 
 use crate::console::run_step;
 use crate::postgres_copy::PostgresCopy;
-use crate::project::Project;
+use crate::project::{MAJOR, Project};
 use crate::tools::Tools;
-use crate::verify::MAJOR;
 
 /// The link flag that `cargo pgrx install` gives its builds. Lints use it too, so that both share what they build.
 const LINK: &str = r#"target.'cfg(all(target_family = "unix", not(target_os = "macos")))'.rustflags = ["-C", "link-arg=-Wl,--no-gc-sections"]"#;

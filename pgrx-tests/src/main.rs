@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use multica_harness::{bench, chaos, demo, enter, mutations, package, release, tools, verify};
+use multica_harness::{bench, chaos, demo, enter, mutations, package, project, release, tools, verify};
 
 #[derive(Parser)]
 #[command(name = "multica-harness", about = "Private clusters around the multica extension")]
@@ -48,7 +48,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Setup => {
             let project = enter()?;
             let _lock = project.lock()?;
-            let tools = tools::ensure(&project, verify::MAJOR)?;
+            let tools = tools::ensure(&project, project::MAJOR)?;
             println!("{}, cargo-pgrx at {}", tools.server.version, tools.cargo_pgrx.display());
             Ok(ExitCode::SUCCESS)
         }

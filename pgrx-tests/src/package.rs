@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result};
 use crate::cluster::output;
 use crate::extension::{self, Variant};
 use crate::postgres_copy::PostgresCopy;
-use crate::project::Project;
+use crate::project::{MAJOR, Project};
+use crate::tools;
 use crate::tools::{Tools, below, extras};
-use crate::{tools, verify};
 
 /// Whoever builds a package says so with DEBFULLNAME and DEBEMAIL, as with Debian's own tools.
 const NOBODY: (&str, &str) = ("the multica engineers", "multica@localhost");
@@ -21,7 +21,7 @@ const NOBODY: (&str, &str) = ("the multica engineers", "multica@localhost");
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Major version of Postgres
-    #[arg(long, default_value_t = verify::MAJOR)]
+    #[arg(long, default_value_t = MAJOR)]
     pg: u32,
     /// Folder for the package
     #[arg(long, default_value = "target/debian")]

@@ -9,6 +9,9 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::getuid;
 use uuid::Uuid;
 
+/// The home version of Postgres: demo and benches use it, and every test runs on it.
+pub const MAJOR: u32 = 15;
+
 /// One checkout of the extension and its private work directory.
 #[derive(Debug, Clone)]
 pub struct Project {

@@ -13,8 +13,8 @@ use crate::cluster::{Options, remove_leftovers};
 use crate::context::Context;
 use crate::extension::{self, Variant};
 use crate::postgres_copy::PostgresCopy;
-use crate::project::Project;
-use crate::{tools, verify};
+use crate::project::{MAJOR, Project};
+use crate::tools;
 
 /// A version that was released.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ pub fn freeze(project: &Project) -> Result<ExitCode> {
     let copy = {
         let _lock = project.lock()?;
         remove_leftovers(project)?;
-        let tools = tools::ensure(project, verify::MAJOR)?;
+        let tools = tools::ensure(project, MAJOR)?;
         extension::install(project, &tools, Variant::Dev)?
     };
     let context = Context::new(project.clone(), copy);

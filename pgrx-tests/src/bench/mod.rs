@@ -32,8 +32,8 @@ use clap::Parser;
 use crate::cluster::{Cluster, Options, remove_leftovers};
 use crate::context::Context;
 use crate::extension::{self, Variant};
-use crate::project::Project;
-use crate::{tools, verify};
+use crate::project::{MAJOR, Project};
+use crate::tools;
 use machine::Machine;
 use results::{Results, Server};
 
@@ -160,7 +160,7 @@ fn measure(project: &Project, server: Server, cells: Vec<Cell>, folder: &Path) -
     let copy = {
         let _lock = project.lock()?;
         remove_leftovers(project)?;
-        let tools = tools::ensure(project, verify::MAJOR)?;
+        let tools = tools::ensure(project, MAJOR)?;
         extension::install(project, &tools, Variant::Release)?
     };
     let context = Context::new(project.clone(), copy);

@@ -18,9 +18,9 @@ use crate::console::Step;
 use crate::context::Context;
 use crate::database::TEMPLATE;
 use crate::extension::{self, Variant};
-use crate::project::Project;
+use crate::project::{MAJOR, Project};
 use crate::storm::{Blowing, Storm, Weather};
-use crate::{tools, verify};
+use crate::tools;
 use pair::Pair;
 use plan::{Blow, Round};
 use report::Report;
@@ -62,7 +62,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let copy = {
         let _lock = project.lock()?;
         remove_leftovers(project)?;
-        let tools = tools::ensure(project, verify::MAJOR)?;
+        let tools = tools::ensure(project, MAJOR)?;
         extension::install(project, &tools, Variant::Dev)?
     };
     let context = Context::new(project.clone(), copy);

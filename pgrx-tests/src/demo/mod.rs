@@ -17,8 +17,8 @@ use postgres::Client;
 
 use crate::cluster::{Cluster, Options, remove_kept, remove_leftovers};
 use crate::extension::{self, Variant};
-use crate::project::Project;
-use crate::{tools, verify};
+use crate::project::{MAJOR, Project};
+use crate::tools;
 pub use daemon::{Identity, live};
 pub use machine::Machine;
 use timeline::Timeline;
@@ -52,7 +52,7 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let copy = {
         let _lock = project.lock()?;
         remove_leftovers(project)?;
-        let tools = tools::ensure(project, verify::MAJOR)?;
+        let tools = tools::ensure(project, MAJOR)?;
         extension::install(project, &tools, Variant::Dev)?
     };
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));

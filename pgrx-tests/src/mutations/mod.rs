@@ -12,9 +12,9 @@ use anyhow::{Result, bail};
 use crate::cluster::remove_leftovers;
 use crate::context::Context;
 use crate::extension::{self, Variant};
-use crate::project::Project;
+use crate::project::{MAJOR, Project};
 use crate::tools::{self, Tools};
-use crate::verify::{MAJOR, Test, tests};
+use crate::verify::{Test, tests};
 
 pub use patch::Mutation;
 

@@ -81,7 +81,7 @@ mod worker;
 use anyhow::Result;
 
 use crate::context::Context;
-use crate::verify::MAJOR;
+use crate::project::MAJOR;
 
 /// A test: it fails by returning an error or by panicking.
 pub type Suite = fn(&Context) -> Result<()>;

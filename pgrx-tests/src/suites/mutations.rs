@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use super::Suite;
 use crate::context::Context;
 use crate::mutations::Mutation;
-use crate::verify::{MAJOR, tests};
+use crate::project::MAJOR;
+use crate::verify::tests;
 
 /// What `cargo verify` runs.
 pub const ALL: &[(&str, Suite)] = suite![patch_that_breaks_nothing_any_more,];

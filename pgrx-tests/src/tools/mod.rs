@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::project::Project;
+use crate::project::{MAJOR, Project};
 use missing::{Missing, announce};
 pub use server::{ServerFiles, below};
 
@@ -98,7 +98,7 @@ fn missing(project: &Project, major: u32) -> Vec<Missing> {
 
 /// The home version comes from apt; any other one that is not there is compiled.
 fn is_built_here(project: &Project, major: u32) -> bool {
-    major != crate::verify::MAJOR && ServerFiles::find(project, major).is_none()
+    major != MAJOR && ServerFiles::find(project, major).is_none()
 }
 
 fn missing_to_build() -> impl Iterator<Item = Missing> {

@@ -16,7 +16,7 @@ use libtest_mimic::{Arguments, Conclusion};
 
 use crate::bare;
 use crate::context::BACKLOG;
-use crate::project::Project;
+use crate::project::{MAJOR, Project};
 use crate::suites::pg_upgrade;
 use setup::Setup;
 use trials::{Ready, Trials};
@@ -59,9 +59,6 @@ impl Options {
         arguments
     }
 }
-
-/// The home version: demo and benches use it, and every test runs on it.
-pub const MAJOR: u32 = 15;
 
 /// Runs lints and tests, one after the other: tests that measure time would disturb each other.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {

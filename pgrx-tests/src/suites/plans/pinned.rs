@@ -16,7 +16,7 @@ pub fn none_is_compiled_or_parallel(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let database = world(context, &cluster)?.database;
     let mut session = Told::connect(&database)?;
-    if context.copy.major == crate::verify::MAJOR {
+    if context.copy.major == crate::project::MAJOR {
         let can_compile: bool = session.client.query_one("SELECT pg_jit_available()", &[])?.get(0);
         ensure!(can_compile, "this server has no LLVM, so that nothing could be compiled");
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::console::Step;
 use crate::project::Project;
-use crate::tools::{ServerFiles, below};
+use crate::tools::{ServerFiles, below, extras};
 
 /// One private copy.
 #[derive(Debug, Clone)]
@@ -51,11 +51,6 @@ impl PostgresCopy {
         Ok(copy)
     }
 
-    /// The installation that was copied.
-    pub fn original(&self) -> &ServerFiles {
-        &self.files
-    }
-
     /// A program of the copy, `psql` for instance.
     pub fn program(&self, name: &str) -> PathBuf {
         below(&self.prefix, &self.files.bindir).join(name)
@@ -74,6 +69,23 @@ impl PostgresCopy {
     /// Folder of control files and extension scripts.
     pub fn extensions(&self) -> PathBuf {
         below(&self.prefix, &self.files.sharedir).join("extension")
+    }
+
+    /// Puts pg_cron into the copy, if it is not there. It may have been installed after the copy was made.
+    pub fn add_pg_cron(&self, project: &Project) -> Result<()> {
+        if self.extensions().join("pg_cron.control").exists() {
+            return Ok(());
+        }
+        let (libraries, scripts) = extras::pg_cron(project, &self.files)?;
+        for (from, to) in [(libraries, self.libraries()), (scripts, self.extensions())] {
+            for entry in fs::read_dir(&from).with_context(|| format!("cannot read {}", from.display()))? {
+                let (file, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+                if file.is_file() && name.to_string_lossy().starts_with("pg_cron") {
+                    fs::copy(&file, to.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A test program for extensions, as a path below `src/test`.

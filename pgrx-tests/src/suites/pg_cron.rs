@@ -11,7 +11,6 @@ use super::support::{expect, value};
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
-use crate::tools::extras;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![sweeps_as_the_owner_of_the_tables,];
@@ -21,7 +20,7 @@ const TWO_MINUTES: Duration = Duration::from_secs(120);
 
 /// A machine died and nobody but pg_cron looks after it: its tasks are failed, and those that may be are retried.
 pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
-    extras::pg_cron(&context.project, &context.copy)?;
+    context.copy.add_pg_cron(&context.project)?;
     let cluster = context.cluster(&Options::new("cron"))?;
     let database = context.empty_database_in(&cluster)?;
     database.connect()?.batch_execute(

@@ -8,9 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::missing::{Missing, announce};
-use super::{answers, apt, entries};
+use super::{ServerFiles, answers, apt, entries};
 use crate::console::run_step;
-use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 
 /// A program of a Debian package, which is installed where it is missing. `why` is what it is for.
@@ -23,35 +22,17 @@ pub fn program(project: &Project, program: &'static str, package: &str, why: &'s
     Ok(program)
 }
 
-/// Puts pg_cron into a private copy of Postgres, if it is not there.
-pub fn pg_cron(project: &Project, copy: &PostgresCopy) -> Result<()> {
-    if copy.extensions().join("pg_cron.control").exists() {
-        return Ok(());
-    }
-    let (libraries, share) = pg_cron_files(project, copy)?;
-    for (from, to) in [(libraries, copy.libraries()), (share, copy.extensions())] {
-        for file in entries(&from).iter().filter(|file| file.is_file()) {
-            let name = file.file_name().unwrap_or_default();
-            if name.to_string_lossy().starts_with("pg_cron") {
-                fs::copy(file, to.join(name))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Where its library and its scripts are. It may have been installed after the copy was made.
-fn pg_cron_files(project: &Project, copy: &PostgresCopy) -> Result<(PathBuf, PathBuf)> {
-    let original = copy.original();
-    let share = original.sharedir.join("extension");
+/// The folders of pg_cron's library and of its scripts, for this installation of Postgres. Other files are there too.
+pub fn pg_cron(project: &Project, server: &ServerFiles) -> Result<(PathBuf, PathBuf)> {
+    let share = server.sharedir.join("extension");
     if share.join("pg_cron.control").exists() {
-        return Ok((original.pkglibdir.clone(), share));
+        return Ok((server.pkglibdir.clone(), share));
     }
-    let package = format!("postgresql-{}-cron", copy.major);
+    let package = format!("postgresql-{}-cron", server.major);
     let files = unpacked(project, &package, &[&package])?;
     Ok((
-        files.join(format!("usr/lib/postgresql/{}/lib", copy.major)),
-        files.join(format!("usr/share/postgresql/{}/extension", copy.major)),
+        files.join(format!("usr/lib/postgresql/{}/lib", server.major)),
+        files.join(format!("usr/share/postgresql/{}/extension", server.major)),
     ))
 }
 

@@ -1,7 +1,6 @@
 //! `cargo mutations`: breaks one guard after the other in a copy of the checkout, and shows the test that notices.
 
 mod checkout;
-mod patch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -12,11 +11,10 @@ use anyhow::{Result, bail};
 use crate::cluster::remove_leftovers;
 use crate::context::Context;
 use crate::extension::{self, Variant};
+use crate::mutation_patch::Mutation;
 use crate::project::{MAJOR, Project};
 use crate::tools::{self, Tools};
 use crate::verify::{Test, tests};
-
-pub use patch::Mutation;
 
 /// What the command line asks of a run.
 #[derive(Debug, clap::Args)]

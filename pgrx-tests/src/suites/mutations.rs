@@ -6,15 +6,16 @@ use anyhow::{Result, bail};
 
 use super::Suite;
 use crate::context::Context;
-use crate::mutations::Mutation;
+use crate::mutation_patch::Mutation;
 use crate::project::MAJOR;
-use crate::verify::tests;
+use crate::regress;
 
 /// What `cargo verify` runs.
 pub const ALL: &[(&str, Suite)] = suite![patch_that_breaks_nothing_any_more,];
 
 fn patch_that_breaks_nothing_any_more(context: &Context) -> Result<()> {
-    let known: BTreeSet<String> = tests(&context.project, MAJOR)?.into_iter().map(|(name, _)| name).collect();
+    let mut known: BTreeSet<String> = regress::all(&context.project)?.into_iter().map(|(name, ..)| name).collect();
+    known.extend(super::of(MAJOR).map(|(name, _)| name.to_string()));
     let mut wrong = Vec::new();
     for mutation in Mutation::list(&context.project)? {
         if let Err(error) = mutation.check(&context.project.root) {

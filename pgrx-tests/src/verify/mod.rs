@@ -1,6 +1,5 @@
 //! `cargo verify`: lints and every test. `cargo test` runs the tests of the home version alone.
 
-mod files;
 mod lints;
 mod pg_tests;
 mod setup;

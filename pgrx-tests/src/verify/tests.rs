@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::files::{self, Kind};
 use crate::context::Context;
 use crate::project::Project;
+use crate::regress::{self, Kind};
 use crate::suites::{self, Suite};
 
 /// One test.
@@ -21,7 +21,7 @@ impl Test {
     /// Runs it; with `accept`, what a file prints becomes what it has to print.
     pub fn run(&self, context: &Context, accept: bool) -> Result<()> {
         match self {
-            Test::File(kind, file) => files::one(context, *kind, file, accept),
+            Test::File(kind, file) => regress::one(context, *kind, file, accept),
             Test::Suite(suite) => suite(context),
         }
     }
@@ -30,12 +30,7 @@ impl Test {
 /// Every test of a major version under its name, except the test functions inside the extension: those need another
 /// build.
 pub fn tests(project: &Project, major: u32) -> Result<Vec<(String, Test)>> {
-    let mut all = Vec::new();
-    for kind in [Kind::Golden, Kind::Isolation] {
-        for file in files::list(project, kind)? {
-            all.push((files::name(kind, &file), Test::File(kind, file)));
-        }
-    }
-    all.extend(suites::of(major).map(|(name, suite)| (name.to_string(), Test::Suite(suite))));
-    Ok(all)
+    let files = regress::all(project)?.into_iter().map(|(name, kind, file)| (name, Test::File(kind, file)));
+    let suites = suites::of(major).map(|(name, suite)| (name.to_string(), Test::Suite(suite)));
+    Ok(files.chain(suites).collect())
 }

@@ -24,7 +24,7 @@ pub enum Kind {
 
 impl Kind {
     /// What its tests' names begin with.
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Kind::Golden => "golden",
             Kind::Isolation => "isolation",
@@ -53,8 +53,17 @@ impl Kind {
     }
 }
 
+/// Every file of both kinds, under the name that it is reported with.
+pub fn all(project: &Project) -> Result<Vec<(String, Kind, PathBuf)>> {
+    let mut all = Vec::new();
+    for kind in [Kind::Golden, Kind::Isolation] {
+        all.extend(list(project, kind)?.into_iter().map(|file| (name(kind, &file), kind, file)));
+    }
+    Ok(all)
+}
+
 /// The files of a kind, by name.
-pub fn list(project: &Project, kind: Kind) -> Result<Vec<PathBuf>> {
+fn list(project: &Project, kind: Kind) -> Result<Vec<PathBuf>> {
     let (sources, extension) = kind.source();
     let folder = project.harness().join(kind.folder()).join(sources);
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
@@ -66,8 +75,7 @@ pub fn list(project: &Project, kind: Kind) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The name that a file is reported with.
-pub fn name(kind: Kind, file: &Path) -> String {
+fn name(kind: Kind, file: &Path) -> String {
     format!("{}/{}", kind.name(), stem(file))
 }
 

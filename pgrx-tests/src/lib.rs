@@ -1,8 +1,7 @@
 //! Everything around a real server: private copies of Postgres, private clusters, builds of the extension, and the
-//! runners of its tests, demo and benches.
+//! runners of its tests and demo.
 
 pub mod bare;
-pub mod bench;
 pub mod chaos;
 pub mod cluster;
 pub mod console;
@@ -19,6 +18,7 @@ pub mod project;
 pub mod query;
 pub mod regress;
 pub mod release;
+pub mod speed;
 pub mod storm;
 pub mod suites;
 pub mod tools;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use multica_harness::{bench, chaos, demo, enter, mutations, package, project, release, tools, verify};
+use multica_harness::{chaos, demo, enter, mutations, package, project, release, tools, verify};
 
 #[derive(Parser)]
 #[command(name = "multica-harness", about = "Private clusters around the multica extension")]
@@ -28,8 +28,6 @@ enum Command {
     Chaos(chaos::Arguments),
     /// Break one guard of the extension after the other, and show the test that notices
     Mutations(mutations::Arguments),
-    /// Measure, and print ratios
-    Bench(bench::Arguments),
     /// Freeze what this version installs, and a database of it, as fixtures for the updates of later versions
     Release,
     /// Make a Debian package for one major version of Postgres
@@ -57,7 +55,6 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Verify(options) => verify::run(&enter()?, &options),
         Command::Chaos(arguments) => chaos::run(&enter()?, &arguments),
         Command::Mutations(arguments) => mutations::run(&enter()?, &arguments),
-        Command::Bench(arguments) => bench::run(&enter()?, &arguments),
         Command::Release => release::freeze(&enter()?),
         Command::PackageDeb(arguments) => package::run(&enter()?, &arguments),
     }

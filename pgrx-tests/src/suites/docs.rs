@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Suite;
 use super::comments::members;
-use crate::bench::page;
 use crate::context::Context;
 use crate::database::Database;
+use crate::speed::page;
 
 /// SQL whose output a version may change.
 pub const ALL: &[(&str, Suite)] = suite![sql_runs_as_it_stands];
@@ -30,7 +30,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 const ADOPTING: &str = "adopting.md";
 
 /// The folders that have pages.
-const FOLDERS: [&str; 4] = ["", "docs", "docs/internals", "pgrx-tests"];
+const FOLDERS: [&str; 5] = ["", "bench", "docs", "docs/internals", "pgrx-tests"];
 
 /// The pages of these folders.
 fn pages(context: &Context) -> Result<Vec<PathBuf>> {

@@ -39,7 +39,7 @@ fn wreckage(context: &Context) -> Result<(String, String)> {
 /// sweep had done it.
 fn wreckage_of_an_old_server_is_set_right(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
-    let folder = context.project.harness().join("bench/server");
+    let folder = context.project.root.join("bench/sql/server");
     for statement in ["mark_stale.sql", "fail.sql"] {
         client.batch_execute(&fs::read_to_string(folder.join(statement))?)?;
     }

@@ -1,7 +1,7 @@
 //! What the page shows of the cells: each view is a chart and the table beside it, of the same figures.
 
-use super::cycle::P99;
 use super::results::{Figure, Results};
+use super::ways::cycle::P99;
 
 /// One chart and table: which figures of a cell, over which coordinate.
 pub struct View {

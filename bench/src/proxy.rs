@@ -9,9 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use multica_harness::cluster::{Cluster, PORT, SUPERUSER};
 use postgres::{Client, NoTls};
-
-use crate::cluster::{Cluster, PORT, SUPERUSER};
 
 /// A listening proxy; it ends with the harness.
 pub struct Proxy {

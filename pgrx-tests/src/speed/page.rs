@@ -35,7 +35,8 @@ pub fn published(project: &Project) -> PathBuf {
 }
 
 fn read(project: &Project) -> Result<String> {
-    super::read(&project.root.join("docs/speed.md"))
+    let file = project.root.join("docs/speed.md");
+    fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// The page with the figures of the folder between its marks.

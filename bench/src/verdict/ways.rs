@@ -6,11 +6,12 @@ use anyhow::Result;
 use postgres::Client;
 use uuid::Uuid;
 
-use super::super::{Bench, read};
+use crate::bench::Bench;
+use crate::files::{folder, read};
 
 /// What somebody would write who knows these tables: one transaction, a statement a step.
 pub fn floor(bench: &Bench, client: &mut Client) -> Result<()> {
-    let folder = bench.context.project.harness().join("bench/floor");
+    let folder = folder(&bench.context.project).join("sql/floor");
     let mut files: Vec<_> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.sort();
     let mut transaction = client.transaction()?;

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use multica_harness::cluster::Cluster;
+use multica_harness::context::Context;
+use multica_harness::database::Database;
 use postgres::Client;
 
-use crate::cluster::Cluster;
-use crate::context::Context;
-use crate::database::Database;
+use crate::files;
 
 /// The fleet of the claim cycle with a number of finished tasks.
 pub struct Histories<'a> {
@@ -36,7 +37,7 @@ impl<'a> Histories<'a> {
     fn load(&self, tasks: i64) -> Result<Database<'a>> {
         let database = self.context.fresh_database_in(self.cluster)?;
         let mut client = database.connect()?;
-        let text = |name: &str| super::read(&self.context.project.harness().join("bench").join(name));
+        let text = |name: &str| files::sql(&self.context.project, name);
         client.batch_execute(&text("multica/fleet.sql")?)?;
         if tasks > 0 {
             self::load(&mut client, &text("multica/history.sql")?, tasks)?;

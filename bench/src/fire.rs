@@ -5,14 +5,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use multica_harness::cluster::Cluster;
+use multica_harness::database::Database;
+use multica_harness::speed::ways::fire::P99;
+use multica_harness::speed::{Results, percentile};
 use postgres::Client;
 use uuid::Uuid;
 
-use super::progress::Progress;
-use super::results::{Results, percentile};
-use super::{Bench, read};
-use crate::cluster::Cluster;
-use crate::database::Database;
+use crate::bench::Bench;
+use crate::progress::Progress;
 
 /// How much is swept beside how much traffic.
 #[derive(Debug, Clone, clap::Parser)]
@@ -37,12 +38,8 @@ pub struct Load {
 /// Of a quick run.
 pub const QUICK: &[&str] = &["--orphans=20000", "--seconds=3", "--repetitions=1"];
 
-/// The calls that a sweep must not slow down.
-pub const CLAIM_BUSY: &str = "claim, beside the sweep";
 /// Unit of the calls in between.
 const MEDIAN: &str = "ms, median";
-/// Unit of the slowest calls.
-pub const P99: &str = "ms, 99th percentile";
 
 /// Longest time that the worker is given to begin and to come to an end.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -150,10 +147,8 @@ impl Drop for Ends<'_> {
 fn prepare<'a>(bench: &'a Bench, load: &Load) -> Result<Database<'a>> {
     let database = bench.context.fresh_database_in(bench.cluster)?;
     let mut client = database.connect()?;
-    let folder = bench.context.project.harness().join("bench");
-    let text = |name: &str| read(&folder.join(name));
-    client.execute(&text("verdict/load.sql")?, &[&load.orphans, &200_i64])?;
-    client.batch_execute(&text("multica/fleet.sql")?)?;
+    client.execute(&bench.text("verdict/load.sql")?, &[&load.orphans, &200_i64])?;
+    client.batch_execute(&bench.text("multica/fleet.sql")?)?;
     client.batch_execute("VACUUM (ANALYZE)")?;
     client.batch_execute(&format!("ALTER DATABASE {} SET multica.stale_after = '10s'", database.name))?;
     bench.settle()?;

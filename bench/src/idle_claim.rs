@@ -3,13 +3,15 @@
 use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
+use multica_harness::speed::Results;
+use multica_harness::speed::ways::idle_claim::{LOOKUP, OURS};
 use postgres::Client;
 use postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::progress::Progress;
-use super::results::Results;
-use super::{Bench, read};
+use crate::bench::Bench;
+use crate::files::read;
+use crate::progress::Progress;
 
 /// How often nothing is found, past how much history.
 #[derive(Debug, Clone, clap::Parser)]
@@ -27,11 +29,6 @@ pub struct Load {
 
 /// Of a quick run.
 pub const QUICK: &[&str] = &["--histories=0", "--calls=1000", "--repetitions=2"];
-
-/// What is measured here.
-pub const OURS: &str = "multica_claim()";
-/// The statement that finds nothing.
-pub const LOOKUP: &str = "its lookup, prepared";
 
 /// Types of the lookup's parameters.
 const PARAMETERS: [Type; 6] = [Type::UUID, Type::TIMESTAMPTZ, Type::FLOAT8, Type::FLOAT8, Type::UUID_ARRAY, Type::INT8];

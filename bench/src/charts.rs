@@ -4,11 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
+use multica_harness::speed::{Line, Results, VIEWS, View, grouped};
 use plotters::coord::Shift;
 use plotters::prelude::*;
-
-use super::results::{Results, grouped};
-use super::views::{Line, VIEWS, View};
 
 const SIZE: (u32, u32) = (860, 460);
 const COLOURS: [RGBColor; 8] = [
@@ -33,7 +31,7 @@ pub fn draw(folder: &Path) -> Result<()> {
             continue;
         }
         let mut svg = String::new();
-        view.draw(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), &lines, &results)
+        draw_view(view, &SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), &lines, &results)
             .map_err(|error| anyhow!("cannot draw {}: {error}", view.file))?;
         fs::write(folder.join(format!("{}.svg", view.file)), svg)?;
     }
@@ -45,40 +43,38 @@ fn place(at: i64) -> f64 {
     at.max(1) as f64
 }
 
-impl View {
-    fn draw(
-        &self,
-        area: &DrawingArea<SVGBackend, Shift>,
-        lines: &[Line],
-        results: &Results,
-    ) -> Result<(), Box<dyn std::error::Error + '_>> {
-        area.fill(&WHITE)?;
-        area.draw(&Text::new(
-            results.machine.line(),
-            (10, SIZE.1 as i32 - 16),
-            ("sans-serif", 11).into_font().color(&BLACK.mix(0.6)),
-        ))?;
-        let (area, _) = area.split_vertically(SIZE.1 - 22);
-        let points = || lines.iter().flat_map(|(_, points)| points);
-        let (least, most) = (
-            points().map(|(at, _)| place(*at)).fold(f64::MAX, f64::min),
-            points().map(|(at, _)| place(*at)).fold(f64::MIN, f64::max),
-        );
-        let top = points().map(|(_, figure)| figure.spread.most).fold(0.0, f64::max) * 1.15;
-        let bottom = points().map(|(_, figure)| figure.spread.least).fold(f64::MAX, f64::min) * 0.7;
-        let mut builder = ChartBuilder::on(&area);
-        builder.caption(self.title, ("sans-serif", 18)).margin(8).x_label_area_size(38).y_label_area_size(80);
-        let across = (least..most).log_scale();
-        if self.log {
-            let mut context = builder.build_cartesian_2d(across, (bottom..top).log_scale())?;
-            plot!(self, context, lines);
-        } else {
-            let mut context = builder.build_cartesian_2d(across, 0.0..top)?;
-            plot!(self, context, lines);
-        }
-        area.present()?;
-        Ok(())
+fn draw_view(
+    view: &View,
+    area: &DrawingArea<SVGBackend, Shift>,
+    lines: &[Line],
+    results: &Results,
+) -> Result<(), Box<dyn std::error::Error>> {
+    area.fill(&WHITE)?;
+    area.draw(&Text::new(
+        results.machine.line(),
+        (10, SIZE.1 as i32 - 16),
+        ("sans-serif", 11).into_font().color(&BLACK.mix(0.6)),
+    ))?;
+    let (area, _) = area.split_vertically(SIZE.1 - 22);
+    let points = || lines.iter().flat_map(|(_, points)| points);
+    let (least, most) = (
+        points().map(|(at, _)| place(*at)).fold(f64::MAX, f64::min),
+        points().map(|(at, _)| place(*at)).fold(f64::MIN, f64::max),
+    );
+    let top = points().map(|(_, figure)| figure.spread.most).fold(0.0, f64::max) * 1.15;
+    let bottom = points().map(|(_, figure)| figure.spread.least).fold(f64::MAX, f64::min) * 0.7;
+    let mut builder = ChartBuilder::on(&area);
+    builder.caption(view.title, ("sans-serif", 18)).margin(8).x_label_area_size(38).y_label_area_size(80);
+    let across = (least..most).log_scale();
+    if view.log {
+        let mut context = builder.build_cartesian_2d(across, (bottom..top).log_scale())?;
+        plot!(view, context, lines);
+    } else {
+        let mut context = builder.build_cartesian_2d(across, 0.0..top)?;
+        plot!(view, context, lines);
     }
+    area.present()?;
+    Ok(())
 }
 
 /// The same for both kinds of axes, which are two types.

@@ -4,12 +4,12 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use multica_harness::speed::Results;
 use postgres::{Client, Statement};
 use uuid::Uuid;
 
-use super::Bench;
-use super::progress::Progress;
-use super::results::Results;
+use crate::bench::Bench;
+use crate::progress::Progress;
 
 /// How many calls, past how much history.
 #[derive(Debug, Clone, clap::Parser)]
@@ -29,7 +29,7 @@ pub struct Load {
 pub const QUICK: &[&str] = &["--history=1000", "--calls=50", "--repetitions=3"];
 
 /// The calls, each with one id of the fleet as its argument: an agent there has the id of its runtime.
-pub const CALLS: [(&str, &str); 5] = [
+const CALLS: [(&str, &str); 5] = [
     ("claim", "SELECT * FROM multica_claim($1)"),
     ("heartbeat", "SELECT * FROM multica_heartbeat($1)"),
     ("enqueue", "SELECT * FROM multica_enqueue($1, '{\"prompt\": \"hello\"}')"),
@@ -38,7 +38,7 @@ pub const CALLS: [(&str, &str); 5] = [
 ];
 
 /// Unit of the figures.
-pub const UNIT: &str = "µs per call";
+const UNIT: &str = "µs per call";
 
 /// Both sessions in turn, call by call.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {

@@ -6,13 +6,14 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use multica_harness::database::Database;
+use multica_harness::speed::Results;
+use multica_harness::speed::ways::verdict::{DISTANT, FLOOR, OURS, SERVER};
 use postgres::Client;
 
-use super::Bench;
-use super::progress::Progress;
-use super::proxy::Proxy;
-use super::results::Results;
-use crate::database::Database;
+use crate::bench::Bench;
+use crate::progress::Progress;
+use crate::proxy::Proxy;
 
 /// How much there is to fail.
 #[derive(Debug, Clone, clap::Parser)]
@@ -37,15 +38,7 @@ pub const QUICK: &[&str] = &["--orphans=1000,10000", "--runtimes=200", "--distan
 /// A round trip to a server in the same building.
 const ROUND_TRIP: Duration = Duration::from_micros(500);
 
-/// What is measured here.
-pub const OURS: &str = "multica_sweep()";
 const BATCHES: &str = "multica_sweep_all(), batches of 1000";
-/// What somebody would write who knows the tables.
-pub const FLOOR: &str = "set-based SQL by hand";
-/// What a server's code does.
-pub const SERVER: &str = "statement after statement";
-/// The same, from another machine.
-pub const DISTANT: &str = "statement after statement, 0.5 ms away";
 
 /// What a way leaves behind, made comparable.
 #[derive(PartialEq, Eq, Hash)]

@@ -1,11 +1,12 @@
 //! Heartbeats through the functions against the statement that they carry out: rate, heap-only share, log, growth.
 
 use anyhow::{Context as _, Result};
+use multica_harness::database::Database;
+use multica_harness::speed::Results;
+use multica_harness::speed::ways::heartbeat::{MANY, OURS, RETURNING};
 
-use super::Bench;
-use super::progress::Progress;
-use super::results::Results;
-use crate::database::Database;
+use crate::bench::Bench;
+use crate::progress::Progress;
 
 /// How hard the daemons beat.
 #[derive(Debug, Clone, clap::Parser)]
@@ -43,13 +44,6 @@ const WAYS: [(&str, &str, i64); 5] = [
     ("bare UPDATE", "bare", 1),
     (MANY, "many", BATCH),
 ];
-
-/// What is measured here.
-pub const OURS: &str = "multica_heartbeat()";
-/// The statement that it carries out.
-pub const RETURNING: &str = "UPDATE … RETURNING *";
-/// Ours, many at once.
-pub const MANY: &str = "multica_heartbeat_many(), 100 a call";
 
 /// What the server counts.
 struct Counters {

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use multica_harness::speed::Results;
+use multica_harness::speed::ways::idle::OURS;
 use postgres::Client;
 
-use super::Bench;
-use super::progress::Progress;
-use super::results::Results;
+use crate::bench::Bench;
+use crate::progress::Progress;
 
 /// How large the fleet and its history are.
 #[derive(Debug, Clone, clap::Parser)]
@@ -25,9 +26,6 @@ pub struct Load {
 
 /// Of a quick run.
 pub const QUICK: &[&str] = &["--runtimes=1000,100000", "--histories=0,100000"];
-
-/// What is measured here.
-pub const OURS: &str = "multica_sweep()";
 
 /// Measures every fleet at every history.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use multica_harness::cluster::{Cluster, PORT, SUPERUSER};
+use multica_harness::console::run_step;
+use multica_harness::database::Database;
+use multica_harness::project::Project;
+use multica_harness::speed::ways::cycle;
 
-use super::cycle;
-use super::queue::Texts;
-use crate::cluster::{Cluster, PORT, SUPERUSER};
-use crate::console::run_step;
-use crate::database::Database;
-use crate::project::Project;
+use crate::files::{self, read};
+use crate::queue::Texts;
 
 /// One side.
 pub struct Side {
@@ -42,8 +43,8 @@ enum Origin {
 /// Ours first, then the floors, then the others.
 pub const SIDES: [Side; 8] = [
     side(cycle::OURS, OURS, Origin::Multica),
-    side(cycle::TABLE, "table", Origin::Table),
-    side(cycle::FLOOR, "bare", Origin::Own),
+    side(cycle::TABLE, "sql/table", Origin::Table),
+    side(cycle::FLOOR, "sql/bare", Origin::Own),
     side("graphile-worker", "peers/graphile-worker", Origin::Node),
     side("pg-boss", "peers/pg-boss", Origin::Node),
     side("procrastinate", "peers/procrastinate", Origin::File("procrastinate/sql/schema.sql")),
@@ -52,7 +53,7 @@ pub const SIDES: [Side; 8] = [
 ];
 
 /// The folder of ours.
-const OURS: &str = "multica";
+const OURS: &str = "sql/multica";
 
 const fn side(name: &'static str, folder: &'static str, origin: Origin) -> Side {
     Side { name, folder, origin }
@@ -67,7 +68,7 @@ pub struct Packages {
 impl Packages {
     /// Installs those in the versions that are named beside their statements.
     pub fn install(project: &Project) -> Result<Packages> {
-        let lists = project.harness().join("bench/peers");
+        let lists = files::folder(project).join("peers");
         let home = project.work.join("peers");
         let packages = Packages { node: home.join("node"), python: home.join("python") };
         fs::create_dir_all(&packages.node)?;
@@ -103,12 +104,12 @@ impl Side {
     /// Makes the objects of the side in an empty database, and gives its statements. `batch` is what a program is told
     /// that writes a batch's size into a statement.
     pub fn prepare(&self, project: &Project, packages: &Packages, database: &Database, batch: usize) -> Result<Texts> {
-        let folder = |name: &str| project.harness().join("bench").join(name);
+        let folder = |name: &str| files::folder(project).join(name);
         let mut client = database.connect()?;
         let printed = match self.origin {
             Origin::Multica | Origin::Table | Origin::Own => BTreeMap::new(),
             Origin::File(name) => {
-                client.batch_execute(&super::read(&packages.python.join(name))?)?;
+                client.batch_execute(&read(&packages.python.join(name))?)?;
                 BTreeMap::new()
             }
             Origin::Program(program) => {
@@ -151,7 +152,7 @@ fn statements(folder: &Path) -> Result<Texts> {
         let file = entry?.path();
         if file.extension().is_some_and(|kind| kind == "sql") {
             let name = file.file_stem().unwrap_or_default();
-            texts.insert(name.to_string_lossy().into_owned(), super::read(&file)?);
+            texts.insert(name.to_string_lossy().into_owned(), read(&file)?);
         }
     }
     Ok(texts)

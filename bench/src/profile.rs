@@ -7,13 +7,14 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use multica_harness::database::Database;
+use multica_harness::speed::Results;
 use postgres::{Client, NoTls};
 use uuid::Uuid;
 
-use super::Bench;
-use super::progress::Progress;
-use super::results::Results;
-use crate::database::Database;
+use crate::bench::Bench;
+use crate::files::read;
+use crate::progress::Progress;
 
 /// How much is looked at.
 #[derive(Debug, Clone, clap::Parser)]
@@ -86,7 +87,7 @@ fn names(folder: &Path) -> Result<BTreeMap<String, String>> {
         for entry in fs::read_dir(&part)? {
             let file = entry?.path();
             if file.extension().is_some_and(|kind| kind == "sql") {
-                let text = super::read(&file)?.trim().to_string();
+                let text = read(&file)?.trim().to_string();
                 let name = file.strip_prefix(folder)?.display().to_string();
                 names.insert(text, name);
             }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use multica_harness::database::Database;
+use multica_harness::speed::ways::cycle::{BATCH, OURS, P99, is_own};
+use multica_harness::speed::{Results, percentile};
 
-use super::peers::{Packages, SIDES, Side};
-use super::progress::Progress;
-use super::queue::{Key, STEPS, Session, Texts, together};
-use super::results::{Results, percentile};
-use super::{Bench, history};
-use crate::database::Database;
+use crate::bench::Bench;
+use crate::history;
+use crate::peers::{Packages, SIDES, Side};
+use crate::progress::Progress;
+use crate::queue::{Key, STEPS, Session, Texts, together};
 
 /// How much goes through, and past how much history.
 #[derive(Debug, Clone, clap::Parser)]
@@ -51,17 +53,6 @@ pub const QUICK: &[&str] = &[
     "--seconds=0.5",
     "--repetitions=1",
 ];
-
-/// What is measured here.
-pub const OURS: &str = "multica";
-/// The least that a queue can do on our task table.
-pub const TABLE: &str = "bare statements on multica's table";
-/// The least that a queue can do.
-pub const FLOOR: &str = "bare table";
-/// Tasks of a batch.
-pub const BATCH: i64 = 10;
-/// Unit of the slowest claims.
-pub const P99: &str = "ms, 99th percentile of a claim";
 
 /// Tasks that wait all the time, so that a claim finds something whoever takes what.
 const BACKLOG: i64 = 1600;
@@ -154,11 +145,6 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         }
     }
     Ok(results)
-}
-
-/// Whether a side is ours or a floor, none of the others that it is measured against.
-pub fn is_own(side: &str) -> bool {
-    [OURS, TABLE, FLOOR].contains(&side)
 }
 
 impl Load {

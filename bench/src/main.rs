@@ -1,48 +1,47 @@
 //! `cargo bench-multica`: how fast, as ratios from one run.
 
+mod bench;
+#[cfg(feature = "charts")]
 mod charts;
 mod cycle;
 mod detection;
 mod events;
+mod files;
 mod fire;
-mod goals;
 mod heartbeat;
 mod history;
 mod idle;
 mod idle_claim;
 mod jit;
 mod machine;
-pub mod page;
 mod peers;
 mod profile;
 mod progress;
 mod proxy;
 mod queue;
-mod results;
 mod verdict;
-mod views;
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser;
+use multica_harness::cluster::{Options, remove_leftovers};
+use multica_harness::context::Context;
+use multica_harness::extension::{self, Variant};
+use multica_harness::project::{MAJOR, Project};
+use multica_harness::speed::{Results, Server, goals, page};
+use multica_harness::{demo, enter, tools};
 
-use crate::cluster::{Cluster, Options, remove_leftovers};
-use crate::context::Context;
-use crate::extension::{self, Variant};
-use crate::project::{MAJOR, Project};
-use crate::tools;
-use machine::Machine;
-use results::{Results, Server};
+use bench::Bench;
 
-/// What the command line asks of a bench.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
+#[derive(Parser)]
+#[command(name = "multica-bench", about = "Measures, and prints ratios")]
+struct Arguments {
     /// What is measured; all of it when left out
     #[command(subcommand)]
-    cell: Option<Cell>,
+    command: Option<Command>,
     /// Keep the results under docs/ and fill docs/speed.md anew, instead of under target/
     #[arg(long, global = true)]
     publish: bool,
@@ -50,6 +49,15 @@ pub struct Arguments {
     /// server
     #[arg(long, global = true)]
     tuned: bool,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Cell(Cell),
+    /// A daemon of the demo, started by a cell
+    #[command(hide = true)]
+    Daemon(demo::Identity),
 }
 
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -124,30 +132,31 @@ fn load<L: Parser>(quick: bool, arguments: &[&str]) -> L {
     L::parse_from([&["bench"], given].concat())
 }
 
-/// What every cell is given.
-struct Bench<'a> {
-    context: &'a Context,
-    cluster: &'a Cluster,
-    machine: &'a Machine,
-    server: Server,
-    histories: history::Histories<'a>,
+fn main() -> ExitCode {
+    run(Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("\n{error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Measures what was asked for, and shows it.
-pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
-    let folder = if arguments.publish { page::published(project) } else { project.work.join("speed") };
-    let cells = match arguments.cell.clone() {
-        Some(Cell::Page) => Vec::new(),
-        Some(Cell::All { quick }) => Cell::all(quick),
-        Some(cell) => vec![cell],
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let cells = match arguments.command {
+        Some(Command::Daemon(identity)) => return demo::live(&identity).map(|never| match never {}),
+        Some(Command::Cell(Cell::Page)) => Vec::new(),
+        Some(Command::Cell(Cell::All { quick })) => Cell::all(quick),
+        Some(Command::Cell(cell)) => vec![cell],
         None => Cell::all(false),
     };
+    let project = &enter()?;
+    let folder = if arguments.publish { page::published(project) } else { project.work.join("speed") };
     let failed = if cells.is_empty() {
         false
     } else {
         let server = if arguments.tuned { Server::Tuned } else { Server::Stock };
         measure(project, server, cells, &folder)?
     };
+    #[cfg(feature = "charts")]
     charts::draw(&folder)?;
     page::fill(project, &folder)?;
     println!("\n{}", goals::table(&folder)?);
@@ -165,8 +174,8 @@ fn measure(project: &Project, server: Server, cells: Vec<Cell>, folder: &Path) -
     };
     let context = Context::new(project.clone(), copy);
     let cluster = context.cluster(&options(server))?;
-    let machine = Machine::of(&cluster)?;
-    machine.print();
+    let machine = machine::of(&cluster)?;
+    machine::print(&machine);
     let bench = Bench {
         context: &context,
         cluster: &cluster,
@@ -209,24 +218,3 @@ const TUNED: [(&str, &str, &str); 5] = [
     ("checkpoint_timeout", "30min", "no checkpoint begins in a repetition"),
     ("maintenance_work_mem", "512MB", "histories are built faster"),
 ];
-
-impl Bench<'_> {
-    /// Results of a cell, to be filled.
-    fn results(&self, cell: &str, about: &str, columns: &[&str]) -> Results {
-        Results::new(cell, self.server, about, self.machine, columns)
-    }
-
-    /// The text of a file of the bench folder.
-    fn text(&self, name: &str) -> Result<String> {
-        read(&self.context.project.harness().join("bench").join(name))
-    }
-
-    /// Everything is on its way to the disk before a clock starts.
-    fn settle(&self) -> Result<()> {
-        Ok(self.cluster.connect("postgres")?.batch_execute("CHECKPOINT")?)
-    }
-}
-
-fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
-}

@@ -6,15 +6,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use multica_harness::cluster::Cluster;
+use multica_harness::database::Database;
+use multica_harness::demo::{Identity, Machine};
+use multica_harness::speed::Results;
+use multica_harness::speed::ways::detection::LATE;
 use postgres::Client;
 use uuid::Uuid;
 
-use super::Bench;
-use super::progress::Progress;
-use super::results::Results;
-use crate::cluster::Cluster;
-use crate::database::Database;
-use crate::demo::{Identity, Machine};
+use crate::bench::Bench;
+use crate::progress::Progress;
 
 /// How many daemons die.
 #[derive(Debug, Clone, clap::Parser)]
@@ -30,8 +31,6 @@ pub struct Load {
 /// Of a quick run.
 pub const QUICK: &[&str] = &["--daemons=10"];
 
-/// Beyond what was allowed.
-pub const LATE: &str = "from the end of stale_after to the retry";
 /// Between two deaths: no two in one sweep by design, and every phase of the worker's rhythm met.
 const APART: Duration = Duration::from_millis(370);
 /// Longest time that a retry is waited for.

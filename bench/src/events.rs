@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use multica_harness::database::Database;
+use multica_harness::speed::Results;
 use postgres::Client;
 
-use super::Bench;
-use super::progress::Progress;
-use super::queue::{Key, Session, Texts, together};
-use super::results::Results;
-use crate::database::Database;
+use crate::bench::Bench;
+use crate::progress::Progress;
+use crate::queue::{Key, Session, Texts, together};
 
 /// How many write and how much is read.
 #[derive(Debug, Clone, clap::Parser)]

@@ -61,7 +61,7 @@ pub mod idle_claim {
 pub mod verdict {
     /// What is measured here.
     pub const OURS: &str = "multica_sweep()";
-    /// What somebody would write who knows the tables.
+    /// Hand-written SQL of an author who knows the tables.
     pub const FLOOR: &str = "set-based SQL by hand";
     /// What a server's code does.
     pub const SERVER: &str = "statement after statement";

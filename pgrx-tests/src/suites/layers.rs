@@ -1,17 +1,46 @@
-//! The layers of the library: no import points to a higher one, and what can be called from SQL is in the highest.
+//! The layers of the library and of the harness: no import points to a higher one, and what can be called from SQL is in
+//! the highest of the library.
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![no_import_points_to_a_higher_layer, sql_functions_are_on_top];
+pub const ALL: &[(&str, Suite)] =
+    suite![no_import_points_to_a_higher_layer, no_import_of_the_harness_points_up, sql_functions_are_on_top,];
 
 /// Modules of the lowest layer; whatever is not named here or below is in the highest.
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];
+
+/// Modules of the harness, the lowest first: each imports modules before it, so that they form no cycle.
+const HARNESS: [&str; 23] = [
+    "project",
+    "console",
+    "user",
+    "query",
+    "speed",
+    "tools",
+    "postgres_copy",
+    "cluster",
+    "database",
+    "context",
+    "extension",
+    "pooler",
+    "regress",
+    "mutation_patch",
+    "storm",
+    "chaos",
+    "demo",
+    "package",
+    "release",
+    "suites",
+    "bare",
+    "verify",
+    "mutations",
+];
 
 fn layer(module: &str) -> usize {
     match module {
@@ -22,11 +51,10 @@ fn layer(module: &str) -> usize {
     }
 }
 
-/// Every file of `src/` with the module that it belongs to.
-fn sources(context: &Context) -> Result<Vec<(String, String)>> {
-    let root = context.project.root.join("src");
+/// Every file of a folder of sources with the module that it belongs to.
+fn sources(root: &Path) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
-    collect(&root, &root, &mut found)?;
+    collect(root, root, &mut found)?;
     ensure!(found.len() > 50, "the sources are found");
     Ok(found)
 }
@@ -48,24 +76,47 @@ fn top_module(file: &str) -> &str {
     file.split('/').next().unwrap_or(file)
 }
 
+/// The modules that a file names from the root of its crate, alone or in a group.
+fn used(text: &str) -> impl Iterator<Item = &str> {
+    let paths = text.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
+        Some(group) => group.split('}').next().unwrap_or(group).split(',').map(str::trim_start).collect(),
+        None => vec![rest],
+    });
+    let names = paths.map(|path| path.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or(path));
+    names.filter(|name| !name.is_empty())
+}
+
 fn no_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
-    for (file, text) in sources(context)? {
+    for (file, text) in sources(&context.project.root.join("src"))? {
         let own = top_module(&file);
         if own == "lib" {
             continue;
         }
-        let paths = text.split("crate::").skip(1);
-        for path in paths {
-            let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_'));
-            let module = &path[..end.unwrap_or(path.len())];
+        for module in used(&text) {
             ensure!(layer(module) <= layer(own), "{file} uses {module}, which is in a higher layer");
         }
     }
     Ok(())
 }
 
+/// A cycle makes every module in it depend on all others, so that none can become a package of its own.
+fn no_import_of_the_harness_points_up(context: &Context) -> Result<()> {
+    let place = |module: &str| HARNESS.iter().position(|name| *name == module);
+    for (file, text) in sources(&context.project.harness().join("src"))? {
+        let own = top_module(&file);
+        if own == "lib" || own == "main" {
+            continue;
+        }
+        let own = place(own).with_context(|| format!("{own} has no place in the order of layers"))?;
+        for module in used(&text) {
+            ensure!(place(module).is_some_and(|place| place <= own), "{file} uses {module}, which is not below it");
+        }
+    }
+    Ok(())
+}
+
 fn sql_functions_are_on_top(context: &Context) -> Result<()> {
-    for (file, text) in sources(context)? {
+    for (file, text) in sources(&context.project.root.join("src"))? {
         ensure!(
             layer(top_module(&file)) == 3 || !text.contains("#[pg_extern"),
             "{file} has a function that SQL can call"

@@ -12,13 +12,13 @@ use crate::database::Database;
 
 /// The tests of this topic.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    a_refused_beat_costs_no_other_machine_its_beat,
-    any_number_of_refused_beats_cost_no_other,
-    what_is_deferred_costs_no_other_beat,
-    beats_that_nobody_refuses_are_one_subtransaction,
-    a_server_in_trouble_fails_the_beats,
-    a_refused_runtime_keeps_no_other_from_leaving,
-    any_number_of_refused_orphans_leave_no_other_behind,
+    refused_heartbeat_skips_only_its_runtime,
+    many_refused_heartbeats_skip_only_their_runtimes,
+    deferred_trigger_skips_only_its_runtime,
+    accepted_heartbeats_use_one_subtransaction,
+    server_error_fails_all_heartbeats,
+    refused_runtime_does_not_block_deregistration,
+    many_refused_orphans_do_not_block_recovery,
 ];
 
 /// A session that remembers the warnings it gets.
@@ -81,7 +81,7 @@ const SEEN: &str = "
     SELECT count(*) FILTER (WHERE last_seen_at > now() - interval '5 s'), count(*) FILTER (WHERE status = 'online')
     FROM agent_runtime WHERE name ~ '^r[0-9]+$'";
 
-fn a_refused_beat_costs_no_other_machine_its_beat(context: &Context) -> Result<()> {
+fn refused_heartbeat_skips_only_its_runtime(context: &Context) -> Result<()> {
     let (_database, mut warned) = many(context)?;
     let client = &mut warned.client;
     refuse(client, "agent_runtime", "NEW.name = 'r17'", "P0001")?;
@@ -103,7 +103,7 @@ fn a_refused_beat_costs_no_other_machine_its_beat(context: &Context) -> Result<(
 }
 
 /// Every third runtime is refused: the others are written together, in one subtransaction at most, and ten are named.
-fn any_number_of_refused_beats_cost_no_other(context: &Context) -> Result<()> {
+fn many_refused_heartbeats_skip_only_their_runtimes(context: &Context) -> Result<()> {
     let (_database, mut warned) = many(context)?;
     let client = &mut warned.client;
     client.batch_execute(
@@ -122,7 +122,7 @@ fn any_number_of_refused_beats_cost_no_other(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn what_is_deferred_costs_no_other_beat(context: &Context) -> Result<()> {
+fn deferred_trigger_skips_only_its_runtime(context: &Context) -> Result<()> {
     let (_database, mut warned) = many(context)?;
     let client = &mut warned.client;
     client.batch_execute(
@@ -135,7 +135,7 @@ fn what_is_deferred_costs_no_other_beat(context: &Context) -> Result<()> {
 }
 
 /// As before there was anything to be refused.
-fn beats_that_nobody_refuses_are_one_subtransaction(context: &Context) -> Result<()> {
+fn accepted_heartbeats_use_one_subtransaction(context: &Context) -> Result<()> {
     let (_database, mut warned) = many(context)?;
     let client = &mut warned.client;
     client.batch_execute("BEGIN")?;
@@ -153,7 +153,7 @@ fn beats_that_nobody_refuses_are_one_subtransaction(context: &Context) -> Result
 }
 
 /// What is no row's fault is the caller's error, and nothing is written.
-fn a_server_in_trouble_fails_the_beats(context: &Context) -> Result<()> {
+fn server_error_fails_all_heartbeats(context: &Context) -> Result<()> {
     let (_database, mut warned) = many(context)?;
     let client = &mut warned.client;
     refuse(client, "agent_runtime", "NEW.name = 'r17'", "53100")?;
@@ -162,7 +162,7 @@ fn a_server_in_trouble_fails_the_beats(context: &Context) -> Result<()> {
     expect(client, SEEN, "0 90")
 }
 
-fn a_refused_runtime_keeps_no_other_from_leaving(context: &Context) -> Result<()> {
+fn refused_runtime_does_not_block_deregistration(context: &Context) -> Result<()> {
     let (_database, mut warned) = many(context)?;
     let client = &mut warned.client;
     refuse(client, "agent_runtime", "NEW.name = 'r17'", "P0001")?;
@@ -179,7 +179,7 @@ fn a_refused_runtime_keeps_no_other_from_leaving(context: &Context) -> Result<()
 }
 
 /// More than a sweep would give up on: the tasks of a daemon that restarted do not wait for the timeout of a sweep.
-fn any_number_of_refused_orphans_leave_no_other_behind(context: &Context) -> Result<()> {
+fn many_refused_orphans_do_not_block_recovery(context: &Context) -> Result<()> {
     let (_database, mut warned) = many(context)?;
     let client = &mut warned.client;
     client.batch_execute(&format!(

@@ -7,11 +7,14 @@ use super::support::{dead_machine, expect, expect_state, id, value};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] =
-    suite![remembers_the_right_identity, of_spellings_keeps_the_exact_one, across_workspaces_or_providers_is_refused,];
+pub const ALL: &[(&str, Suite)] = suite![
+    merge_remembers_legacy_daemon_id,
+    merge_keeps_exact_spelling,
+    merge_across_workspaces_or_providers_is_refused,
+];
 
 /// The id that was passed is remembered, unless it is the target's own; and the first one stays.
-fn remembers_the_right_identity(context: &Context) -> Result<()> {
+fn merge_remembers_legacy_daemon_id(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let merge = |name: &str| {
         format!(
@@ -41,7 +44,7 @@ fn remembers_the_right_identity(context: &Context) -> Result<()> {
 }
 
 /// Rows that differ only in case become the one spelled as given, else the one seen last.
-fn of_spellings_keeps_the_exact_one(context: &Context) -> Result<()> {
+fn merge_keeps_exact_spelling(context: &Context) -> Result<()> {
     for (given, kept) in [("Box", "Box"), ("bOX", "BOX")] {
         let (_database, mut client) = dead_machine(context)?;
         client.batch_execute(&format!(
@@ -60,7 +63,7 @@ fn of_spellings_keeps_the_exact_one(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn across_workspaces_or_providers_is_refused(context: &Context) -> Result<()> {
+fn merge_across_workspaces_or_providers_is_refused(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "INSERT INTO workspace (id, name, slug) VALUES ({other}, 'Other', 'other');

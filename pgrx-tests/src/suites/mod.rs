@@ -17,6 +17,7 @@ macro_rules! suite {
 }
 
 mod applications;
+mod atomic_calls;
 mod bounds;
 mod chaos;
 mod claim;
@@ -38,13 +39,14 @@ mod event_triggers;
 mod events;
 mod examples;
 mod failover;
+mod failure_consequences;
+mod foreign_errors;
 mod gaps;
 mod given;
 mod grant;
 mod hostile;
 mod housekeeping;
 mod install;
-mod kept_out;
 mod layers;
 mod lifecycle;
 mod lookups;
@@ -52,18 +54,16 @@ mod many_rows;
 mod merge;
 mod model;
 mod monitoring;
+mod moved_or_deleted_rows;
 mod mutations;
 mod operations;
-mod passing;
 mod payloads;
 mod pg_cron;
 pub mod pg_upgrade;
 mod pgbouncer;
 mod pgspot;
-mod pipeline;
 mod plans;
-mod repair;
-mod rescue;
+mod refused_rows;
 mod resume;
 mod retry;
 mod row_security;
@@ -72,11 +72,14 @@ mod state;
 mod statements;
 mod storm;
 mod support;
-mod totals;
+mod sweep_counters;
 mod transitions;
+mod trigger_skips_row;
 mod upgrade;
-mod windows;
 mod worker;
+
+// `failover` still imports this name.
+use foreign_errors as passing;
 
 use anyhow::Result;
 
@@ -105,13 +108,13 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     event_triggers::ALL,
     events::ALL,
     failover::ALL,
+    foreign_errors::ALL,
     grant::ALL,
     hostile::ALL,
     install::ALL,
     lookups::ALL,
     monitoring::ALL,
     operations::ALL,
-    passing::ALL,
     payloads::ALL,
     plans::ALL,
     row_security::ALL,
@@ -125,6 +128,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
 /// without.
 const AT_HOME: &[&[(&str, Suite)]] = &[
     applications::ALL,
+    atomic_calls::ALL,
     bounds::AT_HOME,
     chaos::ALL,
     claim::ALL,
@@ -141,27 +145,26 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     event_storm::ALL,
     events::AT_HOME,
     examples::ALL,
+    failure_consequences::ALL,
+    foreign_errors::AT_HOME,
     gaps::ALL,
     given::ALL,
     hostile::AT_HOME,
     housekeeping::AT_HOME,
     install::AT_HOME,
-    kept_out::AT_HOME,
     layers::ALL,
     lifecycle::ALL,
     many_rows::AT_HOME,
     merge::ALL,
     model::ALL,
+    moved_or_deleted_rows::AT_HOME,
     mutations::ALL,
     operations::AT_HOME,
-    passing::AT_HOME,
     payloads::AT_HOME,
     pg_cron::ALL,
     pgbouncer::ALL,
     pgspot::ALL,
-    pipeline::ALL,
-    repair::AT_HOME,
-    rescue::AT_HOME,
+    refused_rows::AT_HOME,
     resume::ALL,
     retry::ALL,
     row_security::AT_HOME,
@@ -169,10 +172,10 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     state::AT_HOME,
     statements::AT_HOME,
     storm::ALL,
-    totals::ALL,
+    sweep_counters::ALL,
     transitions::ALL,
+    trigger_skips_row::AT_HOME,
     upgrade::ALL,
-    windows::ALL,
     worker::AT_HOME,
 ];
 

@@ -10,10 +10,10 @@ use super::support::{expect, id, team, values};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![what_an_exporter_scrapes_is_in_its_format, every_alert_has_its_moment,];
+pub const ALL: &[(&str, Suite)] = suite![exporter_lines_are_well_formed, every_alert_fires_in_its_state,];
 
 /// Every line is a name, labels in braces where there are some, and a number; the lines of a name stand together.
-fn what_an_exporter_scrapes_is_in_its_format(context: &Context) -> Result<()> {
+fn exporter_lines_are_well_formed(context: &Context) -> Result<()> {
     let readme = fs::read_to_string(context.project.root.join("README.md"))?;
     let on_page = blocks(context, "monitoring.md", "For an exporter")?.concat();
     ensure!(readme.contains(&on_page), "README.md and monitoring.md differ");
@@ -42,7 +42,7 @@ fn what_an_exporter_scrapes_is_in_its_format(context: &Context) -> Result<()> {
 
 /// The alerts of the page are silent while all is well, and each speaks in the state it is for. Left out are those that
 /// only a worker brings about: here is none.
-fn every_alert_has_its_moment(context: &Context) -> Result<()> {
+fn every_alert_fires_in_its_state(context: &Context) -> Result<()> {
     let found = blocks(context, "monitoring.md", "Alerts worth having")?;
     let alerts = found.iter().find(|block| block.contains("a.alert"));
     let alerts = alerts.context("the page has a query for alerts")?;

@@ -15,14 +15,14 @@ use crate::context::Context;
 
 /// Dumps and the catalogue.
 pub const ALL: &[(&str, Suite)] = suite![
-    settings_that_a_dump_loses_are_said_again,
-    renamed_schema_is_refused_until_created_anew,
-    removal_leaves_what_was_there_before,
+    settings_lost_by_dump_can_be_restored,
+    renamed_schema_is_refused_until_recreated,
+    uninstall_restores_original_catalogue,
 ];
 
 /// Rows that an old server left.
 pub const AT_HOME: &[(&str, Suite)] =
-    suite![wreckage_of_an_old_server_is_set_right, what_an_old_server_finished_is_no_wreckage,];
+    suite![interrupted_failures_of_server_are_repaired, finished_failures_of_server_are_unchanged,];
 
 /// What the page says of wreckage: the query that lists it, and the two statements that set it right.
 fn wreckage(context: &Context) -> Result<(String, String)> {
@@ -37,7 +37,7 @@ fn wreckage(context: &Context) -> Result<(String, String)> {
 
 /// The old server has failed what a dead machine ran, and died before anything followed: in the end all is as if a
 /// sweep had done it.
-fn wreckage_of_an_old_server_is_set_right(context: &Context) -> Result<()> {
+fn interrupted_failures_of_server_are_repaired(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     let folder = context.project.root.join("bench/sql/server");
     for statement in ["mark_stale.sql", "fail.sql"] {
@@ -61,7 +61,7 @@ fn wreckage_of_an_old_server_is_set_right(context: &Context) -> Result<()> {
 
 /// A failure of which everything followed, and one after which the work came to an end, are left alone: neither retried
 /// nor the issue set back.
-fn what_an_old_server_finished_is_no_wreckage(context: &Context) -> Result<()> {
+fn finished_failures_of_server_are_unchanged(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     // e1 has its retry, e2; after e3 another run of the issue was completed, e4.
     client.batch_execute(&format!(
@@ -97,7 +97,7 @@ fn settings_again(context: &Context) -> Result<String> {
 }
 
 /// Without --create sweeping is off in the copy; what the page prints switches it on again.
-fn settings_that_a_dump_loses_are_said_again(context: &Context) -> Result<()> {
+fn settings_lost_by_dump_can_be_restored(context: &Context) -> Result<()> {
     let old = context.cluster(&Options::new("old"))?;
     let database = context.fresh_database_in(&old)?;
     let name = &database.name;
@@ -127,7 +127,7 @@ fn settings_that_a_dump_loses_are_said_again(context: &Context) -> Result<()> {
 }
 
 /// The functions keep the old name. What the page does about it brings everything back.
-fn renamed_schema_is_refused_until_created_anew(context: &Context) -> Result<()> {
+fn renamed_schema_is_refused_until_recreated(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     client.batch_execute(
@@ -161,7 +161,7 @@ fn renamed_schema_is_refused_until_created_anew(context: &Context) -> Result<()>
 }
 
 /// A server's database that was adopted and is given back has the catalogue it had.
-fn removal_leaves_what_was_there_before(context: &Context) -> Result<()> {
+fn uninstall_restores_original_catalogue(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
     client.batch_execute("DROP EXTENSION multica")?;

@@ -8,14 +8,15 @@ use super::support::{expect, id, team, value};
 use crate::context::Context;
 
 /// What Postgres' parser of JSON and its numbers decide.
-pub const ALL: &[(&str, Suite)] = suite![deep_json, numbers_of_any_size,];
+pub const ALL: &[(&str, Suite)] =
+    suite![deeply_nested_json_is_stored_unchanged, numbers_of_any_size_are_stored_unchanged,];
 
 /// What our functions take and return.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    ten_megabytes_of_result,
-    hundred_thousand_characters_of_error,
-    what_could_be_stored_can_be_handed_out,
-    every_valid_character,
+    ten_megabyte_result_is_stored_unchanged,
+    long_error_is_stored_unchanged,
+    deepest_stored_context_can_be_claimed,
+    every_valid_character_is_stored_unchanged,
 ];
 
 fn running(client: &mut Client, label: &str) -> Result<String> {
@@ -23,7 +24,7 @@ fn running(client: &mut Client, label: &str) -> Result<String> {
     Ok(id(label))
 }
 
-fn ten_megabytes_of_result(context: &Context) -> Result<()> {
+fn ten_megabyte_result_is_stored_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let task = running(&mut client, "e1")?;
     client.batch_execute(
@@ -42,7 +43,7 @@ fn ten_megabytes_of_result(context: &Context) -> Result<()> {
     expect(&mut client, &claim, "t")
 }
 
-fn hundred_thousand_characters_of_error(context: &Context) -> Result<()> {
+fn long_error_is_stored_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let task = running(&mut client, "e1")?;
     let error: String = "a\u{e9}\u{20ac}\u{1f600}".chars().cycle().take(100_000).collect();
@@ -55,7 +56,7 @@ fn hundred_thousand_characters_of_error(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn deep_json(context: &Context) -> Result<()> {
+fn deeply_nested_json_is_stored_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let task = running(&mut client, "e1")?;
     let deep = "(repeat('[{\"a\":', 1500) || '1' || repeat('}]', 1500))::jsonb";
@@ -71,7 +72,7 @@ fn deep_json(context: &Context) -> Result<()> {
 
 /// The deepest context that a session can hand in: where a call would need more of the stack for it than that, the task
 /// would be in the way of every other for ever.
-fn what_could_be_stored_can_be_handed_out(context: &Context) -> Result<()> {
+fn deepest_stored_context_can_be_claimed(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let enqueue = |depth: usize| {
         format!(
@@ -96,7 +97,7 @@ fn what_could_be_stored_can_be_handed_out(context: &Context) -> Result<()> {
     expect(&mut client, &format!("SELECT count(*) FROM multica_claim({}, 2)", id("b1")), "2")
 }
 
-fn every_valid_character(context: &Context) -> Result<()> {
+fn every_valid_character_is_stored_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     // Everything that text can hold: all but NUL and the halves of surrogate pairs.
     let all: String = (1..=0x0010_ffff).filter_map(char::from_u32).collect();
@@ -116,7 +117,7 @@ fn every_valid_character(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn numbers_of_any_size(context: &Context) -> Result<()> {
+fn numbers_of_any_size_are_stored_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let task = running(&mut client, "e1")?;
     let numbers = "[123456789012345678901234567890, 1e400, -1e-400, 0.1000, 1.0, 18446744073709551616, 1e131071]";

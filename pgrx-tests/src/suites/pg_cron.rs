@@ -13,13 +13,13 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![sweeps_as_the_owner_of_the_tables,];
+pub const ALL: &[(&str, Suite)] = suite![pg_cron_sweeps_as_table_owner,];
 
 /// pg_cron starts a job at a full minute.
 const TWO_MINUTES: Duration = Duration::from_secs(120);
 
 /// A machine died and nobody but pg_cron looks after it: its tasks are failed, and those that may be are retried.
-pub fn sweeps_as_the_owner_of_the_tables(context: &Context) -> Result<()> {
+pub fn pg_cron_sweeps_as_table_owner(context: &Context) -> Result<()> {
     context.copy.add_pg_cron(&context.project)?;
     let cluster = context.cluster(&Options::new("cron"))?;
     let database = context.empty_database_in(&cluster)?;

@@ -14,11 +14,11 @@ use crate::release;
 use crate::tools::extras;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![scripts_are_no_way_in, finds_what_is_put_before_it,];
+pub const ALL: &[(&str, Suite)] = suite![scripts_have_only_allowed_findings, pgspot_reports_unsafe_script,];
 
 /// The script that installs and those that update, as they are packaged: what pgspot finds in them is known, and has a
 /// reason.
-fn scripts_are_no_way_in(context: &Context) -> Result<()> {
+fn scripts_have_only_allowed_findings(context: &Context) -> Result<()> {
     let mut scripts: Vec<PathBuf> = fs::read_dir(context.copy.extensions())?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<std::io::Result<_>>()?;
@@ -43,7 +43,7 @@ fn scripts_are_no_way_in(context: &Context) -> Result<()> {
 }
 
 /// A pgspot that finds nothing because it reads nothing would find nothing here either.
-fn finds_what_is_put_before_it(context: &Context) -> Result<()> {
+fn pgspot_reports_unsafe_script(context: &Context) -> Result<()> {
     let script = context.project.work.join("output").join("careless.sql");
     fs::create_dir_all(script.parent().unwrap_or(Path::new(".")))?;
     fs::write(

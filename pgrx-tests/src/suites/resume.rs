@@ -10,17 +10,17 @@ use crate::database::Database;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    after_a_kill,
-    after_two_kills,
-    after_a_timeout,
-    after_a_rerun_while_running,
-    after_a_rerun_of_what_was_cancelled,
-    after_a_merge_of_the_runtime,
-    after_complete_without_a_session,
-    after_fail_without_a_session,
-    not_at_a_retry_that_never_ran,
-    both_fields_from_one_source,
-    sources_in_their_order,
+    session_resumes_after_runtime_dies,
+    session_resumes_after_runtime_dies_twice,
+    session_resumes_after_timeout,
+    session_resumes_after_rerun_of_running_task,
+    session_resumes_after_rerun_of_cancelled_task,
+    session_resumes_after_merge,
+    complete_without_session_keeps_pinned_session,
+    fail_without_session_keeps_pinned_session,
+    unclaimed_retry_does_not_replace_session,
+    session_and_directory_come_from_one_source,
+    session_sources_are_used_in_order,
 ];
 
 /// An issue and a chat, whose work resumes by the same rule.
@@ -68,7 +68,7 @@ fn kill(client: &mut Client) -> Result<()> {
     Ok(())
 }
 
-fn after_a_kill(context: &Context) -> Result<()> {
+fn session_resumes_after_runtime_dies(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         let (_database, mut client) = stale_team(context)?;
         run(&mut client, enqueue, "first")?;
@@ -78,7 +78,7 @@ fn after_a_kill(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn after_two_kills(context: &Context) -> Result<()> {
+fn session_resumes_after_runtime_dies_twice(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         let (_database, mut client) = stale_team(context)?;
         run(&mut client, enqueue, "first")?;
@@ -96,7 +96,7 @@ fn after_two_kills(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn after_a_timeout(context: &Context) -> Result<()> {
+fn session_resumes_after_timeout(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         let (_database, mut client) = stale_team(context)?;
         let task = run(&mut client, enqueue, "first")?;
@@ -109,7 +109,7 @@ fn after_a_timeout(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn after_a_rerun_while_running(context: &Context) -> Result<()> {
+fn session_resumes_after_rerun_of_running_task(context: &Context) -> Result<()> {
     let (_database, mut client) = stale_team(context)?;
     let task = run(&mut client, KINDS[0], "first")?;
     let rerun = format!("SELECT session_id, work_dir, attempt, parent_task_id FROM multica_rerun({})", id("d1"));
@@ -121,7 +121,7 @@ fn after_a_rerun_while_running(context: &Context) -> Result<()> {
     expect_prior(&mut client, "b1", "first")
 }
 
-fn after_a_rerun_of_what_was_cancelled(context: &Context) -> Result<()> {
+fn session_resumes_after_rerun_of_cancelled_task(context: &Context) -> Result<()> {
     for cancel in ["multica_cancel", "multica_cancel_issue_tasks", "multica_cancel_agent_tasks"] {
         let (_database, mut client) = stale_team(context)?;
         run(&mut client, KINDS[0], "first")?;
@@ -142,7 +142,7 @@ fn after_a_rerun_of_what_was_cancelled(context: &Context) -> Result<()> {
     expect_prior(&mut client, "b1", "first")
 }
 
-fn after_a_merge_of_the_runtime(context: &Context) -> Result<()> {
+fn session_resumes_after_merge(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         let (_database, mut client) = stale_team(context)?;
         let task = run(&mut client, enqueue, "first")?;
@@ -163,7 +163,7 @@ fn after_a_merge_of_the_runtime(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn after_complete_without_a_session(context: &Context) -> Result<()> {
+fn complete_without_session_keeps_pinned_session(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         for arguments in ["", ", session_id => '', work_dir => ''"] {
             let (_database, mut client) = stale_team(context)?;
@@ -180,7 +180,7 @@ fn after_complete_without_a_session(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn after_fail_without_a_session(context: &Context) -> Result<()> {
+fn fail_without_session_keeps_pinned_session(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         let (_database, mut client) = stale_team(context)?;
         let task = run(&mut client, enqueue, "first")?;
@@ -196,7 +196,7 @@ fn after_fail_without_a_session(context: &Context) -> Result<()> {
 }
 
 /// A retry that waits carries what its parent had. Cancelled after newer work ran, it must not take the place of that.
-fn not_at_a_retry_that_never_ran(context: &Context) -> Result<()> {
+fn unclaimed_retry_does_not_replace_session(context: &Context) -> Result<()> {
     let (_database, mut client) = stale_team(context)?;
     run(&mut client, KINDS[0], "first")?;
     kill(&mut client)?;
@@ -223,7 +223,7 @@ fn not_at_a_retry_that_never_ran(context: &Context) -> Result<()> {
     expect_prior(&mut client, "b1", "second")
 }
 
-fn both_fields_from_one_source(context: &Context) -> Result<()> {
+fn session_and_directory_come_from_one_source(context: &Context) -> Result<()> {
     let (_database, mut client) = stale_team(context)?;
     let task = run(&mut client, KINDS[0], "first")?;
     client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
@@ -237,7 +237,7 @@ fn both_fields_from_one_source(context: &Context) -> Result<()> {
 }
 
 /// The row's own, the last of agent and issue, the chat's pointer, the chat's last task.
-fn sources_in_their_order(context: &Context) -> Result<()> {
+fn session_sources_are_used_in_order(context: &Context) -> Result<()> {
     let (_database, mut client) = stale_team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1'), task('e2', 'b1', 'c1', 'running'), task('e3', 'b1', 'c1', 'running');

@@ -8,17 +8,17 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    one_retry_a_parent_and_no_attempt_too_many,
-    nothing_but_failures_of_the_machine_is_retried,
-    task_alone_is_retried_only_with_a_context,
-    retry_yields_to_a_pending_task_of_the_pair,
-    late_call_makes_no_retry_of_work_done_since,
-    retry_resumes_where_the_agent_stopped,
-    retries_queue_in_the_order_of_their_parents,
+    one_retry_per_task_up_to_max_attempts,
+    only_runtime_failures_and_timeouts_are_retried,
+    task_without_source_is_retried_only_with_context,
+    pending_task_replaces_retry,
+    late_failure_of_completed_work_is_not_retried,
+    retry_copies_session_and_task_fields,
+    retries_keep_order_of_parents,
 ];
 
 /// However often machines die: attempt of the child is that of the parent plus one, never above the limit (I6).
-fn one_retry_a_parent_and_no_attempt_too_many(context: &Context) -> Result<()> {
+fn one_retry_per_task_up_to_max_attempts(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("UPDATE agent_task_queue SET max_attempts = 3 WHERE max_attempts = 2")?;
     for _death in 0..4 {
@@ -41,7 +41,7 @@ fn one_retry_a_parent_and_no_attempt_too_many(context: &Context) -> Result<()> {
 }
 
 /// Runs of an autopilot, what a user cancelled, what is done, and what the agent itself failed at get no retry (I8).
-fn nothing_but_failures_of_the_machine_is_retried(context: &Context) -> Result<()> {
+fn only_runtime_failures_and_timeouts_are_retried(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "UPDATE agent_task_queue SET completed_at = now(), failure_reason = CASE right(id::text, 2)
@@ -63,7 +63,7 @@ fn nothing_but_failures_of_the_machine_is_retried(context: &Context) -> Result<(
     )
 }
 
-fn task_alone_is_retried_only_with_a_context(context: &Context) -> Result<()> {
+fn task_without_source_is_retried_only_with_context(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SELECT * FROM multica_sweep()")?;
     expect(
@@ -77,7 +77,7 @@ fn task_alone_is_retried_only_with_a_context(context: &Context) -> Result<()> {
 }
 
 /// A comment that arrived while the task ran has queued another one: that one is the retry, and nothing fails.
-fn retry_yields_to_a_pending_task_of_the_pair(context: &Context) -> Result<()> {
+fn pending_task_replaces_retry(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id)
@@ -94,7 +94,7 @@ fn retry_yields_to_a_pending_task_of_the_pair(context: &Context) -> Result<()> {
 }
 
 /// A failure handed in when the work has long been done by a later task is history.
-fn late_call_makes_no_retry_of_work_done_since(context: &Context) -> Result<()> {
+fn late_failure_of_completed_work_is_not_retried(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "UPDATE agent_task_queue SET status = 'failed', completed_at = now() - interval '1 hour', failure_reason = 'timeout'
@@ -111,7 +111,7 @@ fn late_call_makes_no_retry_of_work_done_since(context: &Context) -> Result<()> 
 }
 
 /// The retry is claimable and carries all that its agent needs to go on.
-fn retry_resumes_where_the_agent_stopped(context: &Context) -> Result<()> {
+fn retry_copies_session_and_task_fields(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "INSERT INTO comment (id, issue_id, workspace_id, author_type, author_id, content)
@@ -144,7 +144,7 @@ fn retry_resumes_where_the_agent_stopped(context: &Context) -> Result<()> {
 
 /// Retries made by one call are no tie: they keep the order of priority and age that their parents had. That of a chat
 /// turn keeps the turn's place.
-fn retries_queue_in_the_order_of_their_parents(context: &Context) -> Result<()> {
+fn retries_keep_order_of_parents(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "UPDATE agent_task_queue SET priority = 1 WHERE id = {}; SELECT * FROM multica_sweep()",

@@ -17,16 +17,16 @@ use crate::database::Database;
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
     no_call_decides_on_hidden_rows,
-    a_role_per_tenant_is_refused_nothing_of_its_own,
-    an_issue_is_not_reset_under_a_hidden_task,
-    a_hidden_task_counts_against_the_capacity,
-    a_hidden_row_that_is_asked_for_is_unknown,
-    a_table_without_a_policy_hides_all_its_rows,
+    role_per_workspace_can_use_own_rows,
+    issue_with_hidden_active_task_is_not_reset,
+    hidden_task_counts_against_agent_capacity,
+    requested_hidden_row_is_not_found,
+    table_without_policy_hides_all_rows,
     install_and_status_warn_of_forced_row_security,
 ];
 
 /// What the worker does about an error that sweeps raise on every version.
-pub const AT_HOME: &[(&str, Suite)] = suite![the_worker_says_that_rows_are_hidden_from_it];
+pub const AT_HOME: &[(&str, Suite)] = suite![worker_reports_hidden_rows];
 
 /// What a refused call says.
 const HIDDEN: &str = "row-level security hides rows that this call depends on";
@@ -172,7 +172,7 @@ fn no_call_decides_on_hidden_rows(context: &Context) -> Result<()> {
 
 /// Policies by workspace, one role per tenant: what is in the workspace comes to the same as without policies. What is
 /// about all workspaces is refused.
-fn a_role_per_tenant_is_refused_nothing_of_its_own(context: &Context) -> Result<()> {
+fn role_per_workspace_can_use_own_rows(context: &Context) -> Result<()> {
     let (database, mut client, role) = prepared(context)?;
     client.batch_execute(&format!(
         "UPDATE agent_runtime SET status = 'offline', last_seen_at = '2020-01-01', updated_at = '2020-01-01' WHERE id = {b9};
@@ -214,7 +214,7 @@ fn hide_task(client: &mut Client, role: &str, label: &str) -> Result<()> {
 }
 
 /// Another agent works on the issue, which the caller does not see.
-fn an_issue_is_not_reset_under_a_hidden_task(context: &Context) -> Result<()> {
+fn issue_with_hidden_active_task_is_not_reset(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1', status => 'running'), task('e2', agent => 'c2', status => 'running');
@@ -235,7 +235,7 @@ fn an_issue_is_not_reset_under_a_hidden_task(context: &Context) -> Result<()> {
 }
 
 /// An agent with one place works on a task that the caller does not see.
-fn a_hidden_task_counts_against_the_capacity(context: &Context) -> Result<()> {
+fn hidden_task_counts_against_agent_capacity(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "UPDATE agent SET max_concurrent_tasks = 1;
@@ -255,7 +255,7 @@ fn a_hidden_task_counts_against_the_capacity(context: &Context) -> Result<()> {
 }
 
 /// One row that the call is about is as unknown as one that does not exist.
-fn a_hidden_row_that_is_asked_for_is_unknown(context: &Context) -> Result<()> {
+fn requested_hidden_row_is_not_found(context: &Context) -> Result<()> {
     let (database, mut client, role) = prepared(context)?;
     client.batch_execute(&format!(
         "CREATE POLICY hidden ON agent_runtime AS RESTRICTIVE TO {role} USING (false);
@@ -278,7 +278,7 @@ fn a_hidden_row_that_is_asked_for_is_unknown(context: &Context) -> Result<()> {
 }
 
 /// Without any policy Postgres hides all rows, and with no row there is nothing to hide.
-fn a_table_without_a_policy_hides_all_its_rows(context: &Context) -> Result<()> {
+fn table_without_policy_hides_all_rows(context: &Context) -> Result<()> {
     let (database, mut client, role) = prepared(context)?;
     client.batch_execute(
         "DROP POLICY everything ON issue; DROP POLICY everything ON autopilot_run; DELETE FROM autopilot_run",
@@ -306,7 +306,7 @@ fn forced(database: &Database, client: &mut Client) -> Result<()> {
 }
 
 /// A sweep that sees nothing does nothing; it must not look like one that found nothing to do.
-fn the_worker_says_that_rows_are_hidden_from_it(context: &Context) -> Result<()> {
+fn worker_reports_hidden_rows(context: &Context) -> Result<()> {
     let cluster = ticking(context, "worker_hidden_rows")?;
     let database = fleet(context, &cluster)?;
     let mut client = database.connect()?;

@@ -8,18 +8,18 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    beat_late_in_a_long_transaction_is_fresh,
-    daemon_is_told_which_tasks_to_stop,
-    never_seen_runtime_is_never_stale,
+    heartbeat_uses_time_of_call,
+    heartbeat_returns_tasks_to_stop,
+    runtime_without_heartbeat_is_never_stale,
     used_runtime_is_not_collected,
     batches_are_bounded_and_oldest_first,
-    second_registration_keeps_what_it_does_not_say,
-    what_a_daemon_still_runs_is_no_orphan,
-    good_bye_is_one_event_a_workspace,
+    second_registration_keeps_omitted_fields,
+    running_task_is_not_an_orphan,
+    deregister_records_one_event_per_workspace,
 ];
 
 /// Time is the moment of the call, not that of the transaction it is made in.
-fn beat_late_in_a_long_transaction_is_fresh(context: &Context) -> Result<()> {
+fn heartbeat_uses_time_of_call(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     for beat in ["* FROM multica_heartbeat(", "multica_heartbeat_many(ARRAY["] {
         let close = if beat.contains("ARRAY") { "]::uuid[])" } else { ")" };
@@ -40,7 +40,7 @@ fn beat_late_in_a_long_transaction_is_fresh(context: &Context) -> Result<()> {
 }
 
 /// Of what it says it runs, in its order: what is over, what is on another runtime, what nobody knows.
-fn daemon_is_told_which_tasks_to_stop(context: &Context) -> Result<()> {
+fn heartbeat_returns_tasks_to_stop(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let ask = |tasks: &[&str]| {
         let tasks: Vec<String> = tasks.iter().map(|task| id(task)).collect();
@@ -60,7 +60,7 @@ fn daemon_is_told_which_tasks_to_stop(context: &Context) -> Result<()> {
     expect(&mut client, &ask(&["e1", "e2"]), "e1")
 }
 
-fn never_seen_runtime_is_never_stale(context: &Context) -> Result<()> {
+fn runtime_without_heartbeat_is_never_stale(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "UPDATE agent_runtime SET last_seen_at = NULL, created_at = now() - interval '1 year',
@@ -123,7 +123,7 @@ fn batches_are_bounded_and_oldest_first(context: &Context) -> Result<()> {
 }
 
 /// A registration overwrites what it says and keeps owner, creation and earlier identity.
-fn second_registration_keeps_what_it_does_not_say(context: &Context) -> Result<()> {
+fn second_registration_keeps_omitted_fields(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("UPDATE agent_runtime SET legacy_daemon_id = 'first', created_at = '2020-01-01'")?;
     let register = |owner: &str| {
@@ -152,7 +152,7 @@ fn second_registration_keeps_what_it_does_not_say(context: &Context) -> Result<(
 }
 
 /// Neither recovery nor registration fails what the daemon says it still runs.
-fn what_a_daemon_still_runs_is_no_orphan(context: &Context) -> Result<()> {
+fn running_task_is_not_an_orphan(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "SELECT FROM multica_register({workspace}, '{{\"daemon_id\": \"machine-1\", \"recover\": true,
@@ -173,7 +173,7 @@ fn what_a_daemon_still_runs_is_no_orphan(context: &Context) -> Result<()> {
 }
 
 /// However many runtimes a machine has in however many workspaces.
-fn good_bye_is_one_event_a_workspace(context: &Context) -> Result<()> {
+fn deregister_records_one_event_per_workspace(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "INSERT INTO workspace (id, name, slug) VALUES ({other}, 'Other', 'other');

@@ -13,7 +13,7 @@ use crate::database::Database;
 pub const ALL: &[(&str, Suite)] = suite![idle_calls_assign_no_transaction_id, heartbeats_stay_heap_only,];
 
 /// How many statements a call makes.
-pub const AT_HOME: &[(&str, Suite)] = suite![as_many_for_ten_tasks_as_for_ten_thousand];
+pub const AT_HOME: &[(&str, Suite)] = suite![statement_count_does_not_grow_with_tasks];
 
 /// Everything that has run in this database, on whatever level. The checks of foreign keys are Postgres' own, one a
 /// row.
@@ -63,7 +63,7 @@ fn count(
     Ok(calls)
 }
 
-fn as_many_for_ten_tasks_as_for_ten_thousand(context: &Context) -> Result<()> {
+fn statement_count_does_not_grow_with_tasks(context: &Context) -> Result<()> {
     let options = Options::new("statements")
         .set("shared_preload_libraries", "multica,pg_stat_statements")
         .set("pg_stat_statements.track", "all");

@@ -15,7 +15,7 @@ use crate::storm::{Storm, Weather, invariants, take_the_rest};
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] =
-    suite![every_invariant_notices_when_it_is_broken, invariants_hold_after_everybody_at_once,];
+    suite![every_invariant_query_detects_a_violation, invariants_hold_after_concurrent_load,];
 
 /// How long it blows.
 const LENGTH: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ pub fn given_seed() -> Result<Option<u64>> {
     std::env::var("MULTICA_SEED").ok().map(|given| given.parse().context("MULTICA_SEED is a number")).transpose()
 }
 
-fn invariants_hold_after_everybody_at_once(context: &Context) -> Result<()> {
+fn invariants_hold_after_concurrent_load(context: &Context) -> Result<()> {
     let seed = match given_seed()? {
         Some(seed) => seed,
         None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64,
@@ -75,7 +75,7 @@ fn storm(context: &Context, seed: u64) -> Result<()> {
 }
 
 /// `invariants/broken/` has for every query what it is there to find.
-fn every_invariant_notices_when_it_is_broken(context: &Context) -> Result<()> {
+fn every_invariant_query_detects_a_violation(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     database.fixture("storm")?;
     let mut client = database.connect()?;

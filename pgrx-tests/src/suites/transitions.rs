@@ -8,13 +8,13 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    enqueue_takes_what_the_source_says,
-    pending_task_coalesces,
-    illegal_transitions_name_the_state,
-    finalized_tasks_answer_and_do_not_change,
+    enqueue_copies_fields_of_source,
+    enqueue_returns_pending_task,
+    illegal_transition_error_names_status,
+    ended_tasks_are_returned_unchanged,
 ];
 
-fn enqueue_takes_what_the_source_says(context: &Context) -> Result<()> {
+fn enqueue_copies_fields_of_source(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!("UPDATE issue SET priority = 'medium' WHERE id = {}", id("d2")))?;
     for (call, expected) in [
@@ -44,7 +44,7 @@ fn enqueue_takes_what_the_source_says(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn pending_task_coalesces(context: &Context) -> Result<()> {
+fn enqueue_returns_pending_task(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let first = value(&mut client, &format!("SELECT task_id FROM multica_enqueue_issue({}, {})", id("d1"), id("81")))?;
     let again = format!("SELECT task_id = '{first}', created FROM multica_enqueue_issue({}, priority => 9)", id("d1"));
@@ -61,7 +61,7 @@ fn pending_task_coalesces(context: &Context) -> Result<()> {
     expect(&mut client, &again, "f t")
 }
 
-fn illegal_transitions_name_the_state(context: &Context) -> Result<()> {
+fn illegal_transition_error_names_status(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e1'), task('e2', status => 'dispatched'), task('e3', status => 'running'),
@@ -92,7 +92,7 @@ fn illegal_transitions_name_the_state(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn finalized_tasks_answer_and_do_not_change(context: &Context) -> Result<()> {
+fn ended_tasks_are_returned_unchanged(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e4', status => 'completed'), task('e5', status => 'failed'), task('e6', status => 'cancelled');

@@ -1,7 +1,7 @@
 //! Sequences of calls, drawn at random, against a small model of what they ought to do: after each step the answer and
 //! the tables are compared. A sequence that fails is shrunk to a short one.
 
-mod follow;
+mod consequences;
 mod play;
 mod session;
 mod step;
@@ -22,7 +22,7 @@ use step::{Step, steps};
 use world::Model;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![calls_do_what_the_model_says, mistake_is_found_and_shrunk,];
+pub const ALL: &[(&str, Suite)] = suite![calls_match_model, wrong_model_is_detected_and_shrunk,];
 
 /// Sequences of the test as it stands; MULTICA_CASES asks for more of them, MULTICA_SEED for others.
 const CASES: u64 = 250;
@@ -32,7 +32,7 @@ const SEED: u64 = 1;
 const MOST_CASES: u32 = 2000;
 
 /// Nothing that the model does not say, in any order of calls.
-fn calls_do_what_the_model_says(context: &Context) -> Result<()> {
+fn calls_match_model(context: &Context) -> Result<()> {
     let (seed, cases) = (support::number("MULTICA_SEED", SEED)?, support::number("MULTICA_CASES", CASES)?);
     let (_database, table) = table(context)?;
     if let Some((shrunk, reason)) = table.find(&mut runner(seed, u32::try_from(cases)?), false)? {
@@ -46,7 +46,7 @@ fn calls_do_what_the_model_says(context: &Context) -> Result<()> {
 
 /// A model that is wrong in one respect is caught, and what catches it is short: an agent's task, its archiving, a
 /// claim.
-fn mistake_is_found_and_shrunk(context: &Context) -> Result<()> {
+fn wrong_model_is_detected_and_shrunk(context: &Context) -> Result<()> {
     let (_database, table) = table(context)?;
     let found = table.find(&mut runner(1, MOST_CASES), true)?;
     let (shrunk, reason) = found.context("nobody noticed the mistake")?;

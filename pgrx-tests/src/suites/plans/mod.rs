@@ -20,10 +20,10 @@ pub const ALL: &[(&str, Suite)] = suite![
     no_table_is_read_whole_without_statistics,
     no_table_is_read_whole_with_statistics,
     no_table_is_read_whole_with_statistics_of_empty_tables,
-    pinned::none_is_compiled_or_parallel,
-    pinned::no_setting_changes_a_shape,
-    pinned::no_event_changes_a_shape,
-    batch_of_beats_goes_in_the_order_of_the_ids,
+    pinned::no_statement_is_compiled_or_parallel,
+    pinned::no_setting_changes_a_plan_shape,
+    pinned::replanning_keeps_plan_shape,
+    heartbeat_batch_locks_in_id_order,
 ];
 
 fn no_table_is_read_whole_without_statistics(context: &Context) -> Result<()> {
@@ -112,7 +112,7 @@ fn told(
 
 /// Two batches that lock the same rows in different orders deadlock, and an UPDATE has no ORDER BY. Indexes that give
 /// other orders look as good as the right one as long as a table is small, and the plan made then is kept.
-fn batch_of_beats_goes_in_the_order_of_the_ids(context: &Context) -> Result<()> {
+fn heartbeat_batch_locks_in_id_order(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut session = Told::connect(&database)?;
     session.client.batch_execute(

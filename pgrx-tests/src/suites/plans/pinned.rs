@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// A compiled statement takes half a second instead of half a millisecond: no statement of any function may be.
-pub fn none_is_compiled_or_parallel(context: &Context) -> Result<()> {
+pub fn no_statement_is_compiled_or_parallel(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let database = world(context, &cluster)?.database;
     let mut session = Told::connect(&database)?;
@@ -45,7 +45,7 @@ pub fn none_is_compiled_or_parallel(context: &Context) -> Result<()> {
 
 /// A session, a role or an operator may have set anything: the order in which rows are locked, and what a call costs,
 /// must not follow it. Every setting of the planner, taken from the catalogue, at its extremes.
-pub fn no_setting_changes_a_shape(context: &Context) -> Result<()> {
+pub fn no_setting_changes_a_plan_shape(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let world = world(context, &cluster)?;
     let expected = world.shapes("")?;
@@ -64,7 +64,7 @@ pub fn no_setting_changes_a_shape(context: &Context) -> Result<()> {
 
 /// Postgres plans a kept statement anew where a session creates its first temporary table, discards plans or where a
 /// table was analyzed, and inside a call where a trigger does so.
-pub fn no_event_changes_a_shape(context: &Context) -> Result<()> {
+pub fn replanning_keeps_plan_shape(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let world = world(context, &cluster)?;
     let everything = extremes(&world.database)?.join("; ");

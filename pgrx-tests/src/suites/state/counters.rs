@@ -15,7 +15,7 @@ fn insert(number: u32) -> String {
 }
 
 /// The counter steps over the numbers that are taken.
-pub fn imported_issues_are_numbered_on(context: &Context) -> Result<()> {
+pub fn issue_counter_skips_imported_numbers(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
     client.batch_execute(&format!("INSERT INTO workspace (id, name, slug) VALUES ({}, 'Acme', 'acme')", id("a1")))?;
@@ -31,7 +31,7 @@ pub fn imported_issues_are_numbered_on(context: &Context) -> Result<()> {
 }
 
 /// The rows of a server's tables are the server's: install says what is to be done.
-pub fn counter_of_an_adopted_database_is_reported(context: &Context) -> Result<()> {
+pub fn wrong_counter_of_adopted_database_is_reported(context: &Context) -> Result<()> {
     let database = server(context, "UPDATE workspace SET issue_counter = -1")?;
     let mut client = database.connect()?;
     let steps = install(&mut client)?;
@@ -45,7 +45,7 @@ pub fn counter_of_an_adopted_database_is_reported(context: &Context) -> Result<(
 }
 
 /// A sweep that finds every row held draws ids until one is free.
-pub fn totals_go_on_beside_rows_that_came_without_their_sequence(context: &Context) -> Result<()> {
+pub fn totals_work_with_rows_ahead_of_sequence(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     client.batch_execute("INSERT INTO multica_sweep_total (slot) VALUES (1), (2), (3)")?;
     let mut holder = database.connect()?;

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::suites::support::{dead_machine, expect, expect_state, start, value};
 
 /// A new session goes on beyond every id; who had read everything misses nothing, and what status says comes and goes.
-pub fn log_behind_its_rows_begins_anew(context: &Context) -> Result<()> {
+pub fn sequence_behind_rows_starts_new_id_range(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     client.batch_execute("SELECT FROM multica_take_events('mirror', 2)")?;
@@ -39,7 +39,7 @@ pub fn log_behind_its_rows_begins_anew(context: &Context) -> Result<()> {
 }
 
 /// Nothing is recorded, and the error says how the log goes on.
-pub fn sequence_at_its_end_fails_with_a_raw_error(context: &Context) -> Result<()> {
+pub fn exhausted_sequence_is_a_table_conflict(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     for (end, call) in [("9223372036854775807", event("b1")), ("9007199254740991", back("b1"))] {
@@ -55,7 +55,7 @@ pub fn sequence_at_its_end_fails_with_a_raw_error(context: &Context) -> Result<(
 }
 
 /// The second waits for the first, and finds that all is done.
-pub fn only_one_of_two_sessions_has_the_log_begin_anew(context: &Context) -> Result<()> {
+pub fn two_sessions_start_one_new_id_range(context: &Context) -> Result<()> {
     let (database, mut first) = dead_machine(context)?;
     three_events(&mut first)?;
     first.batch_execute(BEHIND)?;
@@ -73,7 +73,7 @@ pub fn only_one_of_two_sessions_has_the_log_begin_anew(context: &Context) -> Res
 }
 
 /// The sequence has moved although the transaction is undone; what it leapt over is known after the next one.
-pub fn rolled_back_repair_leaves_no_silent_gap(context: &Context) -> Result<()> {
+pub fn rolled_back_repair_leaves_no_unreported_gap(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     client.batch_execute(BEHIND)?;
@@ -103,7 +103,7 @@ pub fn position_beyond_the_last_id_is_an_error(context: &Context) -> Result<()> 
 }
 
 /// With and without its ids beginning at 1 again.
-pub fn emptied_log_is_no_silent_gap(context: &Context) -> Result<()> {
+pub fn position_in_emptied_log_is_an_error(context: &Context) -> Result<()> {
     for how in
         ["TRUNCATE multica_event_log", "TRUNCATE multica_event_log RESTART IDENTITY", "DELETE FROM multica_event_log"]
     {
@@ -127,7 +127,7 @@ pub fn emptied_log_is_no_silent_gap(context: &Context) -> Result<()> {
 }
 
 /// A daemon may neither set the sequence nor read the log: the log mends itself all the same.
-pub fn daemon_records_on_a_log_behind_its_rows(context: &Context) -> Result<()> {
+pub fn daemon_can_record_when_sequence_is_behind_rows(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     let role = format!("daemon_{}", database.name);
@@ -144,7 +144,7 @@ pub fn daemon_records_on_a_log_behind_its_rows(context: &Context) -> Result<()> 
 
 /// Emptied with its sequence, or dropped and installed anew, where no reader of ours remembers an id: whoever keeps a
 /// position of their own is told.
-pub fn log_that_is_made_again_is_no_silent_gap(context: &Context) -> Result<()> {
+pub fn position_in_recreated_log_is_an_error(context: &Context) -> Result<()> {
     for made_again in
         ["TRUNCATE multica_event_log RESTART IDENTITY", "DROP TABLE multica_event_log; SELECT FROM multica_install()"]
     {

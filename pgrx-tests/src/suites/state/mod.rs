@@ -2,7 +2,7 @@
 
 mod counters;
 mod ids;
-mod parts;
+mod objects;
 mod replicated;
 mod restored;
 
@@ -14,31 +14,31 @@ use super::support::{id, value};
 
 /// Dumps, replication, copies of a cluster, and the catalogue.
 pub const ALL: &[(&str, Suite)] = suite![
-    restored::log_restored_alone_begins_anew,
-    restored::database_restored_over_itself_begins_anew,
-    restored::data_only_restore_meets_no_row,
-    restored::copy_of_a_template_is_another_log,
-    restored::promoted_server_is_another_log,
-    replicated::subscriber_takes_the_place_of_its_publisher,
-    parts::moved_database_is_used,
-    parts::moved_tables_are_used,
-    parts::what_install_made_is_mended,
-    parts::what_somebody_wanted_is_left_alone,
+    restored::restored_log_starts_new_id_range,
+    restored::restore_over_own_database_starts_new_id_range,
+    restored::data_only_restore_meets_no_conflicting_row,
+    restored::template_copy_starts_new_id_range,
+    restored::promoted_standby_starts_new_id_range,
+    replicated::subscriber_replaces_publisher,
+    objects::calls_work_after_documented_move,
+    objects::install_uses_tables_moved_to_another_schema,
+    objects::install_repairs_its_objects,
+    objects::install_keeps_changes_of_users,
 ];
 
 /// Ids and counters that differ from the rows.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    ids::log_behind_its_rows_begins_anew,
-    ids::sequence_at_its_end_fails_with_a_raw_error,
-    ids::only_one_of_two_sessions_has_the_log_begin_anew,
-    ids::rolled_back_repair_leaves_no_silent_gap,
+    ids::sequence_behind_rows_starts_new_id_range,
+    ids::exhausted_sequence_is_a_table_conflict,
+    ids::two_sessions_start_one_new_id_range,
+    ids::rolled_back_repair_leaves_no_unreported_gap,
     ids::position_beyond_the_last_id_is_an_error,
-    ids::emptied_log_is_no_silent_gap,
-    ids::log_that_is_made_again_is_no_silent_gap,
-    ids::daemon_records_on_a_log_behind_its_rows,
-    counters::imported_issues_are_numbered_on,
-    counters::counter_of_an_adopted_database_is_reported,
-    counters::totals_go_on_beside_rows_that_came_without_their_sequence,
+    ids::position_in_emptied_log_is_an_error,
+    ids::position_in_recreated_log_is_an_error,
+    ids::daemon_can_record_when_sequence_is_behind_rows,
+    counters::issue_counter_skips_imported_numbers,
+    counters::wrong_counter_of_adopted_database_is_reported,
+    counters::totals_work_with_rows_ahead_of_sequence,
 ];
 
 /// A call that records one event, of a fleet of the fixture `dead_machine`.

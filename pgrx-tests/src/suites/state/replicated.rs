@@ -14,7 +14,7 @@ fn wait_for(client: &mut Client, what: &str, sql: &str) -> Result<()> {
 }
 
 /// Into installed tables; while it is fed nothing is recorded there, and then everything goes on.
-pub fn subscriber_takes_the_place_of_its_publisher(context: &Context) -> Result<()> {
+pub fn subscriber_replaces_publisher(context: &Context) -> Result<()> {
     let logical = |name: &str| Options::new(name).set("wal_level", "logical");
     let blue = context.cluster(&logical("blue"))?;
     let old = context.fresh_database_in(&blue)?;

@@ -21,7 +21,7 @@ fn restore(from: &Database, to: &Database, arguments: &[&str]) -> Result<()> {
 }
 
 /// What was trimmed before it is not known, nor what came after it.
-pub fn log_restored_alone_begins_anew(context: &Context) -> Result<()> {
+pub fn restored_log_starts_new_id_range(context: &Context) -> Result<()> {
     let (old, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     client.batch_execute(
@@ -43,7 +43,7 @@ pub fn log_restored_alone_begins_anew(context: &Context) -> Result<()> {
 
 /// `pg_restore --clean` into the database that was dumped: what was recorded since the dump is lost, and its ids are
 /// not drawn again.
-pub fn database_restored_over_itself_begins_anew(context: &Context) -> Result<()> {
+pub fn restore_over_own_database_starts_new_id_range(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     let cluster = database.cluster();
@@ -62,7 +62,7 @@ pub fn database_restored_over_itself_begins_anew(context: &Context) -> Result<()
 }
 
 /// Into a database that is installed already, after sweeps that counted; everything goes on.
-pub fn data_only_restore_meets_no_row(context: &Context) -> Result<()> {
+pub fn data_only_restore_meets_no_conflicting_row(context: &Context) -> Result<()> {
     let (old, mut client) = dead_machine(context)?;
     client.batch_execute("SELECT FROM multica_sweep()")?;
     client.batch_execute("SELECT FROM multica_take_events('mirror', 2)")?;
@@ -78,7 +78,7 @@ pub fn data_only_restore_meets_no_row(context: &Context) -> Result<()> {
 }
 
 /// Where events were recorded; a template without any counts from 1.
-pub fn copy_of_a_template_is_another_log(context: &Context) -> Result<()> {
+pub fn template_copy_starts_new_id_range(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
     drop(client);
@@ -95,7 +95,7 @@ pub fn copy_of_a_template_is_another_log(context: &Context) -> Result<()> {
 }
 
 /// What the old server went on to record, or had not sent, is no position of the new one.
-pub fn promoted_server_is_another_log(context: &Context) -> Result<()> {
+pub fn promoted_standby_starts_new_id_range(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let database = context.fresh_database_in(&primary)?;
     database.fixture("dead_machine")?;

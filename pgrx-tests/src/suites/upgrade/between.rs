@@ -58,7 +58,7 @@ impl Clients {
 }
 
 /// The library is one attribute, one function and one table ahead of the SQL objects until both steps are done.
-pub fn clients_of_a_release_work_at_every_step(context: &Context) -> Result<()> {
+pub fn open_sessions_work_at_every_update_step(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("steps"))?;
     for release in release::all(&context.project)? {
         if release.version == current(&cluster)? {
@@ -128,7 +128,7 @@ fn tables(context: &Context, database: &Database) -> Result<Vec<String>> {
 
 /// A package that was taken back, or a session that loaded the library before the new one was installed: the SQL
 /// objects have an attribute more than the library knows in every type that it forms.
-pub fn library_behind_its_objects_serves_them(context: &Context) -> Result<()> {
+pub fn old_library_works_with_newer_objects(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("behind"))?;
     let current = current(&cluster)?;
     let _script = Script::of(
@@ -164,7 +164,7 @@ pub fn library_behind_its_objects_serves_them(context: &Context) -> Result<()> {
 
 /// Whoever updates the SQL objects while the server still runs the old library is told to restart it, and nothing is
 /// done. The old library is one that lacks the symbol of the new function.
-pub fn update_before_the_restart_is_refused(context: &Context) -> Result<()> {
+pub fn update_before_restart_is_refused(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("early"))?;
     let current = current(&cluster)?;
     for (from, to, file) in release::updates(&context.project)? {

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::picture::{Picture, open_to_everybody};
+use super::inventory::{Inventory, open_to_everybody};
 use super::support::{ROLES, UPDATE, cluster, current, left_by};
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
@@ -10,14 +10,14 @@ use crate::database::Database;
 use crate::release;
 
 /// Two catalogues, one behaviour: bugs that only updated databases have are found by nobody.
-pub fn updated_is_what_a_fresh_install_is(context: &Context) -> Result<()> {
+pub fn updated_catalogue_equals_fresh_install(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("fresh"))?;
     let fresh = create(context, &cluster, None)?;
-    let expected = Picture::take(context, &mut fresh.connect()?)?;
+    let expected = Inventory::take(context, &mut fresh.connect()?)?;
     for release in release::all(&context.project)? {
         let database = create(context, &cluster, Some(&release.version))?;
         let mut client = database.connect()?;
-        Picture::take(context, &mut client)?.expect(&expected)?;
+        Inventory::take(context, &mut client)?.expect(&expected)?;
         let open = open_to_everybody(&mut client)?;
         ensure!(open == 0, "{open} functions may be called by everybody");
     }
@@ -36,14 +36,14 @@ fn create<'a>(context: &Context, cluster: &'a Cluster, version: Option<&str>) ->
 
 /// Nobody who was given a capability has to be given it again. The tables are those of a real database of the release,
 /// with its rows.
-pub fn grants_before_it_are_grants_after_it(context: &Context) -> Result<()> {
+pub fn update_keeps_grants(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("grants"))?;
     let fresh = context.fresh_database_in(&cluster)?;
     let mut client = fresh.connect()?;
     for (capability, role) in ROLES {
         client.batch_execute(&format!("SELECT multica_grant('{role}', '{capability}')"))?;
     }
-    let expected = Picture::take(context, &mut client)?;
+    let expected = Inventory::take(context, &mut client)?;
     let roles = ROLES.map(|(_, role)| role);
     let current = current(&cluster)?;
     for release in release::all(&context.project)? {
@@ -52,17 +52,17 @@ pub fn grants_before_it_are_grants_after_it(context: &Context) -> Result<()> {
         client.batch_execute(UPDATE)?;
         let version: String = client.query_one("SELECT multica_version()", &[])?.get(0);
         ensure!(version == current, "updated to {version}");
-        Picture::take(context, &mut client)?.expect_with_earlier_privileges(&expected, &roles)?;
+        Inventory::take(context, &mut client)?.expect_with_earlier_privileges(&expected, &roles)?;
         for (capability, role) in ROLES {
             client.batch_execute(&format!("SELECT multica_grant('{role}', '{capability}')"))?;
         }
-        Picture::take(context, &mut client)?.expect_with_earlier_privileges(&expected, &roles)?;
+        Inventory::take(context, &mut client)?.expect_with_earlier_privileges(&expected, &roles)?;
     }
     Ok(())
 }
 
 /// What an update creates would belong to whoever ran it, and the extension's owner could not grant it.
-pub fn another_superuser_takes_nothing_over(context: &Context) -> Result<()> {
+pub fn update_by_another_superuser_keeps_owners(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("owners"))?;
     let mut client = cluster.connect("postgres")?;
     client.batch_execute("CREATE ROLE first SUPERUSER LOGIN; CREATE ROLE second SUPERUSER LOGIN")?;

@@ -2,8 +2,8 @@
 
 mod between;
 mod catalogue;
+mod inventory;
 mod package;
-mod picture;
 mod released;
 mod support;
 mod worker;
@@ -12,15 +12,15 @@ use super::Suite;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    released::released_scripts_stay_as_they_were,
-    released::library_has_what_released_scripts_call,
-    released::every_release_leads_to_this_version,
-    catalogue::updated_is_what_a_fresh_install_is,
-    catalogue::grants_before_it_are_grants_after_it,
-    catalogue::another_superuser_takes_nothing_over,
-    between::clients_of_a_release_work_at_every_step,
-    between::library_behind_its_objects_serves_them,
-    between::update_before_the_restart_is_refused,
-    worker::worker_sweeps_between_the_steps,
+    released::released_scripts_are_unchanged,
+    released::library_exports_symbols_of_released_scripts,
+    released::every_release_can_update_to_this_version,
+    catalogue::updated_catalogue_equals_fresh_install,
+    catalogue::update_keeps_grants,
+    catalogue::update_by_another_superuser_keeps_owners,
+    between::open_sessions_work_at_every_update_step,
+    between::old_library_works_with_newer_objects,
+    between::update_before_restart_is_refused,
+    worker::worker_sweeps_between_update_steps,
     package::package_can_be_installed,
 ];

@@ -9,7 +9,7 @@ use crate::release::{self, Release};
 
 /// Databases out there were made by the released scripts: an edit would reach none of them, and every later update
 /// would be tried on something that does not exist. The same holds for a change of a version that is released already.
-pub fn released_scripts_stay_as_they_were(context: &Context) -> Result<()> {
+pub fn released_scripts_are_unchanged(context: &Context) -> Result<()> {
     let (found, recorded) = (release::sums(&context.project)?, release::recorded_sums(&context.project)?);
     ensure!(!recorded.is_empty(), "no checksum is recorded");
     for (path, sum) in &recorded {
@@ -44,7 +44,7 @@ fn statements(script: &str) -> Vec<&str> {
 }
 
 /// Old SQL objects, pg_upgrade and dumps name the symbols of the version they come from.
-pub fn library_has_what_released_scripts_call(context: &Context) -> Result<()> {
+pub fn library_exports_symbols_of_released_scripts(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     for release in release::all(&context.project)? {
@@ -68,7 +68,7 @@ fn symbols(release: &Release) -> Result<Vec<String>> {
 }
 
 /// A release that no script leads on from could only be dropped and created.
-pub fn every_release_leads_to_this_version(context: &Context) -> Result<()> {
+pub fn every_release_can_update_to_this_version(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("paths"))?;
     let current = current(&cluster)?;
     let mut client = cluster.connect("postgres")?;

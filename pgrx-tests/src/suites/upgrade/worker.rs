@@ -12,7 +12,7 @@ use crate::suites::worker::{
 
 /// A package that a machine installs by itself at night must not switch the sweep off until somebody notices. Each
 /// state is a line in the log, once, and no error.
-pub fn worker_sweeps_between_the_steps(context: &Context) -> Result<()> {
+pub fn worker_sweeps_between_update_steps(context: &Context) -> Result<()> {
     let cluster = cluster(context, &options("between"))?;
     let current = current(&cluster)?;
     let releases = release::all(&context.project)?;

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// A trigger that refuses one task delays only that task; it is named, and taken up again later.
-pub fn a_refused_task_delays_only_itself(context: &Context) -> Result<()> {
+pub fn refused_task_delays_only_itself(context: &Context) -> Result<()> {
     let cluster = ticking(context, "refused")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_refusal")?;
@@ -47,7 +47,7 @@ pub fn a_refused_task_delays_only_itself(context: &Context) -> Result<()> {
 }
 
 /// A full disk is no task's fault: none is passed over for it, and all are failed once there is room.
-pub fn a_full_disk_is_no_tasks_fault(context: &Context) -> Result<()> {
+pub fn full_disk_refuses_no_task(context: &Context) -> Result<()> {
     let cluster = ticking(context, "full")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_full_disk")?;
@@ -96,7 +96,7 @@ pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Resu
 
 /// An error in one database is logged and that database is left alone for longer and longer; the other is swept as
 /// ever.
-pub fn an_error_in_one_does_not_stop_the_others(context: &Context) -> Result<()> {
+pub fn error_in_one_database_does_not_stop_others(context: &Context) -> Result<()> {
     let cluster = ticking(context, "error")?;
     let (broken, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
     broken.connect()?.batch_execute("DROP TABLE multica_event_log")?;
@@ -119,7 +119,7 @@ pub fn an_error_in_one_does_not_stop_the_others(context: &Context) -> Result<()>
 
 /// Without the extension, without the tables, dropped between two ticks, or with a value nobody understands: a line
 /// each, and the sound database is swept as ever.
-pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
+pub fn unsweepable_database_is_logged_once(context: &Context) -> Result<()> {
     let cluster = context.cluster(&options("unswept").set("shared_preload_libraries", ""))?;
     let sound = fleet(context, &cluster)?;
     let bare = context.empty_database_in(&cluster)?;
@@ -162,7 +162,7 @@ pub fn what_cannot_be_swept_is_said_once(context: &Context) -> Result<()> {
 }
 
 /// Workers leave a database often enough that it can be copied and dropped while a minute's backlog is being swept.
-pub fn a_database_can_be_copied_and_dropped_in_mid_backlog(context: &Context) -> Result<()> {
+pub fn database_can_be_copied_and_dropped_during_backlog(context: &Context) -> Result<()> {
     let cluster = ticking(context, "leave")?;
     let database: Database = fleet(context, &cluster)?;
     database.fixture("worker_backlog")?;
@@ -177,7 +177,7 @@ pub fn a_database_can_be_copied_and_dropped_in_mid_backlog(context: &Context) ->
 }
 
 /// Two workers never sweep one database at once: while another holds its lock, a worker leaves again.
-pub fn a_worker_leaves_when_another_is_there(context: &Context) -> Result<()> {
+pub fn second_worker_of_database_exits(context: &Context) -> Result<()> {
     let cluster = ticking(context, "lock")?;
     let (held, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
     let mut holder = held.connect()?;
@@ -197,7 +197,7 @@ pub fn a_worker_leaves_when_another_is_there(context: &Context) -> Result<()> {
 }
 
 /// A trigger that refuses to be cancelled does not keep the only worker from other databases for long.
-pub fn a_worker_that_overstays_is_terminated(context: &Context) -> Result<()> {
+pub fn worker_over_time_limit_is_terminated(context: &Context) -> Result<()> {
     let options = options("overstay").set("multica.max_workers", "1");
     let cluster = context.cluster(&options)?;
     let (stubborn, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
@@ -214,7 +214,7 @@ pub fn a_worker_that_overstays_is_terminated(context: &Context) -> Result<()> {
 }
 
 /// Where the server has no slot for another worker, that is a line in the log and the next tick.
-pub fn no_worker_slot_is_a_log_line(context: &Context) -> Result<()> {
+pub fn missing_worker_slot_is_logged(context: &Context) -> Result<()> {
     // The launcher has one slot, the server's own replication launcher the other.
     let cluster = context.cluster(&options("slots").set("max_worker_processes", "2"))?;
     let database = fleet(context, &cluster)?;

@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 
 /// Of all that the owner's trigger tries, only a temporary table works, at once and deferred, and after an abort.
-pub fn a_trigger_can_do_no_more_than_the_owner(context: &Context) -> Result<()> {
+pub fn trigger_has_only_rights_of_owner(context: &Context) -> Result<()> {
     let cluster = ticking(context, "identity")?;
     let database = fleet(context, &cluster)?;
     for fixture in ["worker_owner", "worker_attack", "worker_refusal"] {
@@ -41,7 +41,7 @@ pub fn a_trigger_can_do_no_more_than_the_owner(context: &Context) -> Result<()> 
 
 /// A search path set for the database does not put a name of somebody's making before Postgres' own while the worker
 /// is a superuser.
-pub fn a_search_path_captures_nothing_for_the_superuser(context: &Context) -> Result<()> {
+pub fn search_path_does_not_capture_superuser_lookups(context: &Context) -> Result<()> {
     let cluster = ticking(context, "path")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_owner")?;
@@ -56,7 +56,7 @@ pub fn a_search_path_captures_nothing_for_the_superuser(context: &Context) -> Re
 }
 
 /// The same with everything that Postgres and the extension have a name for, in the whole of a sweep.
-pub fn no_name_of_others_is_used_in_a_sweep(context: &Context) -> Result<()> {
+pub fn sweep_uses_no_shadowing_object(context: &Context) -> Result<()> {
     let cluster = ticking(context, "names")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_owner")?;
@@ -74,7 +74,7 @@ pub fn no_name_of_others_is_used_in_a_sweep(context: &Context) -> Result<()> {
 
 /// Settings that would keep a session of the database from writing, or make it somebody else, do not keep it from being
 /// swept as its owner.
-pub fn settings_of_the_database_do_not_hinder_the_sweep(context: &Context) -> Result<()> {
+pub fn database_settings_do_not_block_sweep(context: &Context) -> Result<()> {
     let cluster = ticking(context, "settings")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_owner")?;

@@ -29,7 +29,7 @@ fn sweep_again(database: &Database) -> Result<()> {
 
 /// Without a database `postgres` every database is swept, the launcher lives on, and each launcher's log names the
 /// setting once.
-pub fn a_cluster_without_postgres_is_swept(context: &Context) -> Result<()> {
+pub fn cluster_without_postgres_database_is_swept(context: &Context) -> Result<()> {
     let cluster = ticking(context, "without")?;
     let database = fleet(context, &cluster)?;
     switch_on(&database)?;
@@ -54,7 +54,7 @@ pub fn a_cluster_without_postgres_is_swept(context: &Context) -> Result<()> {
 
 /// While the launcher lives its database can be renamed and used as a template, and another one can be named by a
 /// reload.
-pub fn its_database_is_free(context: &Context) -> Result<()> {
+pub fn launcher_database_can_be_copied_and_renamed(context: &Context) -> Result<()> {
     let cluster = ticking(context, "free")?;
     let database = fleet(context, &cluster)?;
     switch_on(&database)?;
@@ -81,7 +81,7 @@ pub fn its_database_is_free(context: &Context) -> Result<()> {
 }
 
 /// A cluster all of whose databases refuse connections has a launcher that waits, and sweeps once there is one again.
-pub fn no_connectable_database_is_waited_for(context: &Context) -> Result<()> {
+pub fn launcher_waits_for_connectable_database(context: &Context) -> Result<()> {
     let cluster = ticking(context, "closed")?;
     let database = fleet(context, &cluster)?;
     switch_on(&database)?;
@@ -102,7 +102,7 @@ pub fn no_connectable_database_is_waited_for(context: &Context) -> Result<()> {
 
 /// Where a reader cannot start in one database, the settings are read in another, and the broken one is left alone for
 /// longer and longer.
-pub fn a_broken_database_is_passed_over(context: &Context) -> Result<()> {
+pub fn broken_database_is_skipped(context: &Context) -> Result<()> {
     let options = options("broken").set("multica.launcher_database", "broken");
     let cluster = context.cluster(&options)?;
     let database = fleet(context, &cluster)?;
@@ -124,7 +124,7 @@ pub fn a_broken_database_is_passed_over(context: &Context) -> Result<()> {
 }
 
 /// A database that is locked, as it is while it is copied, holds a reader up, but not the sweeps of the others.
-pub fn a_locked_database_holds_no_sweep_up(context: &Context) -> Result<()> {
+pub fn locked_database_delays_no_other_sweep(context: &Context) -> Result<()> {
     let cluster = ticking(context, "locked")?;
     let database = fleet(context, &cluster)?;
     switch_on(&database)?;

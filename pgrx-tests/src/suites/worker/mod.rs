@@ -3,9 +3,9 @@
 mod databases;
 mod identity;
 mod launcher;
-mod life;
-mod moments;
 mod owners;
+mod processes;
+mod timing;
 
 use std::time::Duration;
 
@@ -19,39 +19,39 @@ use crate::suites::Suite;
 
 /// Processes, shared memory, signals, and what a session begins with.
 pub const ALL: &[(&str, Suite)] = suite![
-    databases::a_database_can_be_copied_and_dropped_in_mid_backlog,
-    databases::a_worker_that_overstays_is_terminated,
-    databases::no_worker_slot_is_a_log_line,
-    identity::a_trigger_can_do_no_more_than_the_owner,
-    identity::a_search_path_captures_nothing_for_the_superuser,
-    identity::no_name_of_others_is_used_in_a_sweep,
-    identity::settings_of_the_database_do_not_hinder_the_sweep,
-    launcher::a_cluster_without_postgres_is_swept,
-    launcher::its_database_is_free,
-    launcher::no_connectable_database_is_waited_for,
-    life::daemons_get_time_to_beat_after_an_outage,
-    life::daemons_get_time_to_beat_after_a_promotion,
-    life::a_reload_counts_at_once,
-    life::what_is_terminated_comes_back,
-    life::a_fast_shutdown_does_not_wait_for_a_sweep,
-    life::a_standby_begins_to_sweep_when_promoted,
+    databases::database_can_be_copied_and_dropped_during_backlog,
+    databases::worker_over_time_limit_is_terminated,
+    databases::missing_worker_slot_is_logged,
+    identity::trigger_has_only_rights_of_owner,
+    identity::search_path_does_not_capture_superuser_lookups,
+    identity::sweep_uses_no_shadowing_object,
+    identity::database_settings_do_not_block_sweep,
+    launcher::cluster_without_postgres_database_is_swept,
+    launcher::launcher_database_can_be_copied_and_renamed,
+    launcher::launcher_waits_for_connectable_database,
+    processes::daemons_get_time_for_heartbeat_after_outage,
+    processes::daemons_get_time_for_heartbeat_after_promotion,
+    processes::reload_takes_effect_at_once,
+    processes::terminated_processes_are_restarted,
+    processes::fast_shutdown_does_not_wait_for_sweep,
+    processes::promoted_standby_starts_to_sweep,
 ];
 
 /// When and as whom a sweep is made, and what it passes over.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    databases::a_full_disk_is_no_tasks_fault,
-    databases::what_cannot_be_swept_is_said_once,
-    databases::a_worker_leaves_when_another_is_there,
-    launcher::a_broken_database_is_passed_over,
-    launcher::a_locked_database_holds_no_sweep_up,
-    databases::a_refused_task_delays_only_itself,
+    databases::full_disk_refuses_no_task,
+    databases::unsweepable_database_is_logged_once,
+    databases::second_worker_of_database_exits,
+    launcher::broken_database_is_skipped,
+    launcher::locked_database_delays_no_other_sweep,
+    databases::refused_task_delays_only_itself,
     databases::refused_tasks_among_many_delay_only_themselves,
-    databases::an_error_in_one_does_not_stop_the_others,
+    databases::error_in_one_database_does_not_stop_others,
     identity::tables_of_several_owners_are_not_swept,
-    owners::a_new_owner_is_followed,
-    life::death_is_noticed_at_its_moment,
-    moments::a_killed_daemon_is_missed_within_a_second,
-    moments::a_death_during_a_sweep_is_not_left_to_the_tick,
+    owners::worker_runs_as_new_owner,
+    processes::stale_runtime_is_found_before_next_tick,
+    timing::killed_daemon_is_found_within_one_second,
+    timing::runtime_stale_during_sweep_is_found_before_next_tick,
 ];
 
 /// Longest wait for something that takes the worker a few ticks.

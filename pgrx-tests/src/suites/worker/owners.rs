@@ -9,7 +9,7 @@ use crate::context::Context;
 /// After REASSIGN OWNED and ALTER TABLE … OWNER TO the worker is the new owner, whose only privileges are the tables:
 /// no install and no grant is needed. An owner who may not use the schema is one line in the log that says what to
 /// grant.
-pub fn a_new_owner_is_followed(context: &Context) -> Result<()> {
+pub fn worker_runs_as_new_owner(context: &Context) -> Result<()> {
     let cluster = ticking(context, "owners")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_owner")?;

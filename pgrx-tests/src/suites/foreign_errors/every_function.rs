@@ -9,7 +9,7 @@ use crate::suites::support::team;
 
 /// A role that may call everything and see nothing, catalogues included: each function fails in its first statement,
 /// whose text the layer alone passes on.
-pub fn no_function_is_without_the_layer(context: &Context) -> Result<()> {
+pub fn every_function_adds_error_context(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let role = format!("{}_blind", database.name);
     client.batch_execute("SELECT task('e1', status => 'running')")?;

@@ -9,13 +9,13 @@ use crate::context::Context;
 
 /// The tests of this topic: the version of Postgres cannot change what they see.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    machines_and_tasks_hide_no_other_from_a_sweep,
-    runtimes_hide_no_other_from_collection,
-    runtime_is_told_to_its_caller,
-    new_task_is_repeated_for_ever,
-    transition_is_told_as_a_wrong_state,
-    reader_takes_the_same_events_for_ever,
-    merge_counts_what_stays,
+    skipped_rows_do_not_block_sweep,
+    skipped_runtimes_do_not_block_collection,
+    skipped_runtime_row_is_an_error,
+    skipped_task_insert_is_an_error,
+    skipped_transition_is_an_error,
+    skipped_reader_position_is_an_error,
+    merge_counts_skipped_runtime,
 ];
 
 /// Has a trigger keep these rows of a table.
@@ -36,7 +36,7 @@ fn expect_kept(client: &mut Client, call: &str) -> Result<()> {
 }
 
 /// As many machines and tasks as a batch has rows, which come first.
-fn machines_and_tasks_hide_no_other_from_a_sweep(context: &Context) -> Result<()> {
+fn skipped_rows_do_not_block_sweep(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
@@ -64,7 +64,7 @@ fn machines_and_tasks_hide_no_other_from_a_sweep(context: &Context) -> Result<()
 }
 
 /// As a trigger does that marks a row as deleted instead. As many as a batch has rows, which come first.
-fn runtimes_hide_no_other_from_collection(context: &Context) -> Result<()> {
+fn skipped_runtimes_do_not_block_collection(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
@@ -83,7 +83,7 @@ fn runtimes_hide_no_other_from_collection(context: &Context) -> Result<()> {
 }
 
 /// A heartbeat and a deletion.
-fn runtime_is_told_to_its_caller(context: &Context) -> Result<()> {
+fn skipped_runtime_row_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE runtime_id = {}", id("b2"), id("b3"),))?;
     keep(&mut client, "UPDATE OR DELETE", "agent_runtime", "")?;
@@ -94,7 +94,7 @@ fn runtime_is_told_to_its_caller(context: &Context) -> Result<()> {
 }
 
 /// Whoever is told to repeat the call does so.
-fn new_task_is_repeated_for_ever(context: &Context) -> Result<()> {
+fn skipped_task_insert_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     keep(&mut client, "INSERT", "agent_task_queue", "")?;
     for (call, of) in [("multica_enqueue", "c1"), ("multica_enqueue_issue", "d1"), ("multica_enqueue_chat", "51")] {
@@ -104,7 +104,7 @@ fn new_task_is_repeated_for_ever(context: &Context) -> Result<()> {
 }
 
 /// A daemon that is told of a wrong state gives the task up.
-fn transition_is_told_as_a_wrong_state(context: &Context) -> Result<()> {
+fn skipped_transition_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e1', status => 'dispatched'); SELECT task('e2', agent => 'c2', status => 'running')",
@@ -122,7 +122,7 @@ fn transition_is_told_as_a_wrong_state(context: &Context) -> Result<()> {
 }
 
 /// The position of a named reader.
-fn reader_takes_the_same_events_for_ever(context: &Context) -> Result<()> {
+fn skipped_reader_position_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT FROM multica_take_events('mirror'); SELECT FROM multica_enqueue({})",
@@ -133,7 +133,7 @@ fn reader_takes_the_same_events_for_ever(context: &Context) -> Result<()> {
 }
 
 /// Agents and tasks move, and the old runtime is counted among those that stay.
-fn merge_counts_what_stays(context: &Context) -> Result<()> {
+fn merge_counts_skipped_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     keep(&mut client, "DELETE", "agent_runtime", "")?;
     expect(

@@ -16,7 +16,7 @@ const MACHINE_1: &str = "00000000-0000-4000-8000-0000000000b1";
 
 /// The server was away for longer than stale_after. A daemon that beats again in time keeps its runtime and its tasks;
 /// one that does not is found dead, but not before its stale_after and one interval.
-pub fn daemons_get_time_to_beat_after_an_outage(context: &Context) -> Result<()> {
+pub fn daemons_get_time_for_heartbeat_after_outage(context: &Context) -> Result<()> {
     let cluster = context.cluster(&options("outage").set("shared_preload_libraries", ""))?;
     let database = fleet(context, &cluster)?;
     alter(&database, "SET multica.stale_after = '3s'")?;
@@ -35,7 +35,7 @@ pub fn daemons_get_time_to_beat_after_an_outage(context: &Context) -> Result<()>
 }
 
 /// The old primary was away for longer than stale_after when the standby is promoted; daemons find it in their time.
-pub fn daemons_get_time_to_beat_after_a_promotion(context: &Context) -> Result<()> {
+pub fn daemons_get_time_for_heartbeat_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&options("primary").set("shared_preload_libraries", ""))?;
     let database = fleet(context, &primary)?;
     alter(&database, "SET multica.stale_after = '3s'")?;
@@ -66,7 +66,7 @@ fn beat_until_machine_2_is_dead(mut daemon: Client, begin: &str) -> Result<()> {
 }
 
 /// A dead runtime is noticed when it goes stale, not at the next tick, which here is an hour away.
-pub fn death_is_noticed_at_its_moment(context: &Context) -> Result<()> {
+pub fn stale_runtime_is_found_before_next_tick(context: &Context) -> Result<()> {
     let cluster = ticking(context, "moment")?;
     let database = fleet(context, &cluster)?;
     switch_on(&database)?;
@@ -80,7 +80,7 @@ pub fn death_is_noticed_at_its_moment(context: &Context) -> Result<()> {
 }
 
 /// A shorter interval and a threshold of ALTER DATABASE count at once, without a restart.
-pub fn a_reload_counts_at_once(context: &Context) -> Result<()> {
+pub fn reload_takes_effect_at_once(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("reload").set("multica.sweep_interval", "1h"))?;
     let database = fleet(context, &cluster)?;
     switch_on(&database)?;
@@ -110,7 +110,7 @@ pub fn a_reload_counts_at_once(context: &Context) -> Result<()> {
 }
 
 /// pg_terminate_backend ends a worker in mid-statement, and a launcher is followed by its restart.
-pub fn what_is_terminated_comes_back(context: &Context) -> Result<()> {
+pub fn terminated_processes_are_restarted(context: &Context) -> Result<()> {
     let cluster = ticking(context, "terminate")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_backlog")?;
@@ -135,7 +135,7 @@ pub fn what_is_terminated_comes_back(context: &Context) -> Result<()> {
 }
 
 /// A fast shutdown ends a worker in mid-statement and leaves no task half done.
-pub fn a_fast_shutdown_does_not_wait_for_a_sweep(context: &Context) -> Result<()> {
+pub fn fast_shutdown_does_not_wait_for_sweep(context: &Context) -> Result<()> {
     let cluster = ticking(context, "stop")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_backlog")?;
@@ -165,7 +165,7 @@ fn ended_in_mid_statement(cluster: &Cluster) -> Result<bool> {
 }
 
 /// No launcher on a standby; it starts with the promotion, and what the primary was told to sweep is swept.
-pub fn a_standby_begins_to_sweep_when_promoted(context: &Context) -> Result<()> {
+pub fn promoted_standby_starts_to_sweep(context: &Context) -> Result<()> {
     // The primary leaves the work to whoever takes its place.
     let primary = context.cluster(&options("primary").set("multica.sweep_interval", "1h"))?;
     let database = fleet(context, &primary)?;

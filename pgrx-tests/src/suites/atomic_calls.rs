@@ -10,15 +10,15 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    cancelled_recovery_does_nothing,
-    refused_retry_fails_no_task,
-    refused_runtime_registers_none,
-    agent_bound_while_its_runtime_is_deleted,
-    users_status_change_during_a_verdict_stays,
+    cancelled_recovery_changes_nothing,
+    refused_retry_insert_fails_no_task,
+    one_refused_runtime_rolls_back_registration,
+    agent_binding_and_runtime_deletion_exclude_each_other,
+    status_set_by_user_during_verdict_is_kept,
 ];
 
 /// A daemon that goes away while its orphans are recovered (W3): its server cancels the statement.
-fn cancelled_recovery_does_nothing(context: &Context) -> Result<()> {
+fn cancelled_recovery_changes_nothing(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &RECOVER)?;
     let before = digest(context, &database)?;
     let (holder, running) = stopped(&database, &RECOVER, ISSUE)?;
@@ -29,7 +29,7 @@ fn cancelled_recovery_does_nothing(context: &Context) -> Result<()> {
 }
 
 /// An insert of a retry that fails (W4) takes the failing of its task back with it.
-fn refused_retry_fails_no_task(context: &Context) -> Result<()> {
+fn refused_retry_insert_fails_no_task(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &SWEEP)?;
     let mut client = database.connect()?;
     const CALLS: [&str; 3] = [SWEEP.sql, RECOVER.sql, REGISTER.sql];
@@ -63,7 +63,7 @@ fn refused_retry_fails_no_task(context: &Context) -> Result<()> {
 }
 
 /// The second of three runtimes cannot be written (W20): none is registered, and nothing is announced.
-fn refused_runtime_registers_none(context: &Context) -> Result<()> {
+fn one_refused_runtime_rolls_back_registration(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &REGISTER)?;
     let before = digest(context, &database)?;
     let mut client = database.connect()?;
@@ -83,7 +83,7 @@ fn refused_runtime_registers_none(context: &Context) -> Result<()> {
 
 /// An agent bound between the look and the delete (W22) keeps the runtime and every archived agent; one bound later
 /// finds the runtime gone.
-fn agent_bound_while_its_runtime_is_deleted(context: &Context) -> Result<()> {
+fn agent_binding_and_runtime_deletion_exclude_each_other(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &DELETE)?;
     let bind = "INSERT INTO agent (id, workspace_id, name, runtime_mode, runtime_id)
                 VALUES ('00000000-0000-4000-8000-0000000000c9', '00000000-0000-4000-8000-0000000000a1', 'Late', 'local',
@@ -114,7 +114,7 @@ fn agent_bound_while_its_runtime_is_deleted(context: &Context) -> Result<()> {
 
 /// An issue that a user is just moving on (W6) is not set back, neither by a sweep, which passes it over, nor by a
 /// recovery, which waits.
-fn users_status_change_during_a_verdict_stays(context: &Context) -> Result<()> {
+fn status_set_by_user_during_verdict_is_kept(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &SWEEP)?;
     let (mut user, mut observer) = (database.connect()?, database.connect()?);
     let of_docs = "SELECT i.status, t.status FROM issue AS i JOIN agent_task_queue AS t ON t.issue_id = i.id

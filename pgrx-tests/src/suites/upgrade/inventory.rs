@@ -1,4 +1,4 @@
-//! Pictures of two catalogues, and what is different in them, object by object.
+//! Inventorys of two catalogues, and what is different in them, object by object.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::context::Context;
 type Key = (String, String);
 
 /// All that the extension and its install left in a database.
-pub struct Picture(BTreeMap<Key, Part>);
+pub struct Inventory(BTreeMap<Key, Part>);
 
 struct Part {
     /// What the property is.
@@ -20,9 +20,9 @@ struct Part {
     statement: Option<String>,
 }
 
-impl Picture {
+impl Inventory {
     /// Takes the picture of a database that has the extension, and its tables in the same schema.
-    pub fn take(context: &Context, client: &mut Client) -> Result<Picture> {
+    pub fn take(context: &Context, client: &mut Client) -> Result<Inventory> {
         let file = context.fixtures().join("releases/installed.sql");
         let query = std::fs::read_to_string(file)?;
         let mut parts = BTreeMap::new();
@@ -31,11 +31,11 @@ impl Picture {
             ensure!(parts.insert(key, part).is_none(), "the picture shows a property twice");
         }
         ensure!(parts.len() > 500, "the picture has {} parts", parts.len());
-        Ok(Picture(parts))
+        Ok(Inventory(parts))
     }
 
     /// Fails with each object that an update left different, how, and the statement that an update script lacks.
-    pub fn expect(&self, fresh: &Picture) -> Result<()> {
+    pub fn expect(&self, fresh: &Inventory) -> Result<()> {
         let differences = self.differences(fresh, |_| true);
         ensure!(
             differences.is_empty(),
@@ -49,7 +49,7 @@ impl Picture {
 
     /// As `expect`, but roles may hold on tables what an earlier version gave them: an update takes nothing away from
     /// anybody, since what was given may have been given by hand.
-    pub fn expect_with_earlier_privileges(&self, fresh: &Picture, roles: &[&str]) -> Result<()> {
+    pub fn expect_with_earlier_privileges(&self, fresh: &Inventory, roles: &[&str]) -> Result<()> {
         let held_on_column = |(object, property): &Key| {
             object.starts_with("relation ")
                 && property.contains(" on column ")
@@ -60,7 +60,7 @@ impl Picture {
         Ok(())
     }
 
-    fn differences(&self, fresh: &Picture, may_not_be_more: impl Fn(&Key) -> bool) -> Vec<String> {
+    fn differences(&self, fresh: &Inventory, may_not_be_more: impl Fn(&Key) -> bool) -> Vec<String> {
         let keys: BTreeSet<&Key> = self.0.keys().chain(fresh.0.keys()).collect();
         keys.into_iter()
             .filter(|key| fresh.0.contains_key(*key) || may_not_be_more(key))

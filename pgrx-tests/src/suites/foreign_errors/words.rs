@@ -27,7 +27,7 @@ fn spelled(word: Word) -> String {
 }
 
 /// The table of docs/errors.md is made of the words.
-pub fn page_names_every_word(context: &Context) -> Result<()> {
+pub fn docs_list_every_error_word(context: &Context) -> Result<()> {
     let mut table = String::from("| word | SQLSTATE | when | then |\n|---|---|---|---|\n");
     for word in Word::ALL {
         let [sqlstate, when, then] = word.explained();
@@ -40,7 +40,7 @@ pub fn page_names_every_word(context: &Context) -> Result<()> {
 }
 
 /// Every call with every argument spoilt in turn: an error of a SQLSTATE that means several things has a known word.
-pub fn no_error_that_needs_a_word_lacks_it(context: &Context) -> Result<()> {
+pub fn ambiguous_errors_have_a_word(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', status => 'running')")?;
     let mut without = Vec::new();
@@ -67,7 +67,7 @@ pub fn no_error_that_needs_a_word_lacks_it(context: &Context) -> Result<()> {
 /// Words that take a standby or another encoding to be raised.
 const ELSEWHERE: [Word; 2] = [Word::OnStandby, Word::WrongEncoding];
 
-pub fn words_are_read_through_two_drivers(context: &Context) -> Result<()> {
+pub fn error_words_are_readable_in_two_drivers(context: &Context) -> Result<()> {
     let (database, _) = team(context)?;
     let ways = text(context, "words")?;
     for word in Word::ALL.iter().filter(|word| !ELSEWHERE.contains(word)) {

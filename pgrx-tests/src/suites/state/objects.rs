@@ -8,7 +8,7 @@ use crate::suites::install::support::{all_adopted, install, server, with_action}
 use crate::suites::support::{expect, id, value};
 
 /// Everything that the page on moving says, then a task's whole life in the schema of another name.
-pub fn moved_database_is_used(context: &Context) -> Result<()> {
+pub fn calls_work_after_documented_move(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     let page = blocks(context, "moving.md", "Taking it out and putting it in again")?;
@@ -54,7 +54,7 @@ pub fn moved_database_is_used(context: &Context) -> Result<()> {
 }
 
 /// Moved table by table: the function that numbers issues stays behind, and is made anew where they are.
-pub fn moved_tables_are_used(context: &Context) -> Result<()> {
+pub fn install_uses_tables_moved_to_another_schema(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
     client.batch_execute(
@@ -134,7 +134,7 @@ const BROKEN: [&[(&str, &str)]; 3] = [
 ];
 
 /// In a schema whose name has to be quoted; the second install finds nothing to do.
-pub fn what_install_made_is_mended(context: &Context) -> Result<()> {
+pub fn install_repairs_its_objects(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     client.batch_execute(
@@ -162,7 +162,7 @@ pub fn what_install_made_is_mended(context: &Context) -> Result<()> {
 }
 
 /// Another default on a table that is shared with the server, and everything in a database that a server made.
-pub fn what_somebody_wanted_is_left_alone(context: &Context) -> Result<()> {
+pub fn install_keeps_changes_of_users(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
     client

@@ -35,7 +35,7 @@ fn same_by_trigger(context: &Context, name: &str, body: &str, sqlstate: &str) ->
     ensure_same(name, &plain, &through, None)
 }
 
-pub fn handler_of_the_caller_sees_every_field(context: &Context) -> Result<()> {
+pub fn exception_handler_sees_every_field(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(FULL)?;
     client.batch_execute(&trigger("PERFORM full_error();"))?;
@@ -64,7 +64,7 @@ PL/pgSQL function inline_code_block line \\d+ at PERFORM$'), context;
 }
 
 /// PL/pgSQL raises a caught error again without telling the contexts of errors.
-pub fn error_raised_again_by_a_handler_keeps_its_fields(context: &Context) -> Result<()> {
+pub fn reraised_error_keeps_every_field(context: &Context) -> Result<()> {
     let body = "
         BEGIN
             PERFORM full_error();
@@ -78,7 +78,7 @@ pub fn error_raised_again_by_a_handler_keeps_its_fields(context: &Context) -> Re
     same_by_trigger(context, "raised again", body, "MY001")
 }
 
-pub fn call_below_another_call_keeps_its_error(context: &Context) -> Result<()> {
+pub fn nested_call_keeps_error(context: &Context) -> Result<()> {
     let own = "PERFORM multica_start('00000000-0000-4000-8000-0000000000ff');";
     same_by_trigger(context, "own error of the inner call", own, "P0002")?;
     let others = "
@@ -91,7 +91,7 @@ pub fn call_below_another_call_keeps_its_error(context: &Context) -> Result<()> 
 }
 
 /// Every statement of every session is planned below a hook of the library.
-pub fn statement_of_a_user_keeps_the_error_of_its_planning(context: &Context) -> Result<()> {
+pub fn planning_error_of_user_statement_is_kept(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(FULL)?;
     client.batch_execute("ALTER FUNCTION full_error IMMUTABLE")?;

@@ -9,11 +9,11 @@ use crate::context::Context;
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
     issue_stays_in_progress_only_while_a_task_is_active,
-    queued_siblings_are_left_alone,
-    run_follows_its_task_once,
+    queued_siblings_are_unchanged,
+    run_ends_once_with_its_task,
     second_call_for_the_same_tasks_does_nothing,
     unknown_task_status_counts_as_active,
-    timed_out_tasks_are_failed_and_younger_ones_not,
+    only_timed_out_tasks_are_failed,
 ];
 
 /// No issue that lost a task is left in progress without one (I9), and none is touched that is not in progress.
@@ -37,7 +37,7 @@ fn issue_stays_in_progress_only_while_a_task_is_active(context: &Context) -> Res
 }
 
 /// Whatever was waiting in the queue is the same row afterwards (I11).
-fn queued_siblings_are_left_alone(context: &Context) -> Result<()> {
+fn queued_siblings_are_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id)
@@ -53,7 +53,7 @@ fn queued_siblings_are_left_alone(context: &Context) -> Result<()> {
 }
 
 /// A run ends with its task; one that has ended already is not written again.
-fn run_follows_its_task_once(context: &Context) -> Result<()> {
+fn run_ends_once_with_its_task(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO autopilot_run (id, autopilot_id, source, status, result)
@@ -127,7 +127,7 @@ fn unknown_task_status_counts_as_active(context: &Context) -> Result<()> {
 }
 
 /// Dispatched and running have limits of their own, judged by their own timestamps, on machines that live too.
-fn timed_out_tasks_are_failed_and_younger_ones_not(context: &Context) -> Result<()> {
+fn only_timed_out_tasks_are_failed(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "UPDATE agent_runtime SET status = 'online', last_seen_at = now();

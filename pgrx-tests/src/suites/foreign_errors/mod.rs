@@ -3,7 +3,7 @@
 
 mod cases;
 mod compare;
-mod entered;
+mod every_function;
 mod nested;
 mod words;
 
@@ -19,29 +19,29 @@ use crate::database::Database;
 
 /// Errors that Postgres raises.
 pub const ALL: &[(&str, Suite)] = suite![
-    errors_of_others_keep_every_field,
-    errors_of_others_keep_every_field_with_rust_backtrace,
-    compare::full_disk_keeps_every_field,
-    nested::handler_of_the_caller_sees_every_field,
-    nested::error_raised_again_by_a_handler_keeps_its_fields,
-    nested::call_below_another_call_keeps_its_error,
-    nested::statement_of_a_user_keeps_the_error_of_its_planning,
-    entered::no_function_is_without_the_layer,
+    foreign_errors_keep_every_field,
+    foreign_errors_keep_every_field_with_rust_backtrace,
+    compare::full_disk_error_keeps_every_field,
+    nested::exception_handler_sees_every_field,
+    nested::reraised_error_keeps_every_field,
+    nested::nested_call_keeps_error,
+    nested::planning_error_of_user_statement_is_kept,
+    every_function::every_function_adds_error_context,
 ];
 
 /// Errors of our own.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    words::page_names_every_word,
-    words::words_are_read_through_two_drivers,
-    words::no_error_that_needs_a_word_lacks_it,
+    "error_words": words::docs_list_every_error_word,
+    words::error_words_are_readable_in_two_drivers,
+    words::ambiguous_errors_have_a_word,
 ];
 
-fn errors_of_others_keep_every_field(context: &Context) -> Result<()> {
+fn foreign_errors_keep_every_field(context: &Context) -> Result<()> {
     compare::compare_all(&team(context)?.0)
 }
 
 /// Only with that variable a backtrace is taken at all.
-fn errors_of_others_keep_every_field_with_rust_backtrace(context: &Context) -> Result<()> {
+fn foreign_errors_keep_every_field_with_rust_backtrace(context: &Context) -> Result<()> {
     let options = Options::new("backtrace").environment("RUST_BACKTRACE", "1");
     let cluster = context.cluster(&options)?;
     let database = context.fresh_database_in(&cluster)?;

@@ -10,22 +10,22 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    an_event_that_is_referred_to_stops_no_verdict,
-    a_deferred_foreign_key_stops_no_verdict,
-    deferred_work_of_the_caller_is_left_alone,
-    an_event_that_is_free_again_goes,
-    a_runtime_that_is_referred_to_is_passed_over,
-    a_task_that_a_trigger_refuses_delays_only_itself,
-    a_code_of_the_users_own_is_passed_over,
-    a_server_in_trouble_is_no_rows_fault,
-    where_all_are_refused_few_subtransactions_are_kept,
-    many_refused_machines_hide_no_other_from_a_sweep,
-    the_usual_sweep_opens_one_subtransaction,
-    a_check_refuses_only_its_row,
-    a_stage_of_its_own_passes_over_too,
-    a_machine_registers_beside_a_merge_that_is_refused,
-    a_machine_registers_beside_an_orphan_that_is_refused,
-    a_deletion_says_what_refers_to_the_row,
+    referenced_event_does_not_block_verdicts,
+    deferred_foreign_key_does_not_block_verdicts,
+    deferred_constraints_of_caller_stay_deferred,
+    unreferenced_event_is_trimmed_later,
+    referenced_runtime_is_skipped,
+    task_refused_by_trigger_delays_only_itself,
+    row_refused_with_custom_sqlstate_is_skipped,
+    server_error_fails_sweep_and_refuses_no_row,
+    many_refusals_use_few_subtransactions,
+    many_refused_runtimes_do_not_block_sweep,
+    usual_sweep_opens_one_subtransaction,
+    check_constraint_refuses_only_its_row,
+    single_stage_functions_skip_refused_rows,
+    refused_merge_does_not_block_registration,
+    refused_orphan_does_not_block_registration,
+    deletion_error_names_referencing_table,
 ];
 
 const SWEEP: &str = "SELECT runtimes_offline > 0, tasks_failed > 0, runtimes_deleted FROM multica_sweep()";
@@ -64,7 +64,7 @@ fn in_flight(client: &mut Client, expected: &str) -> Result<()> {
     expect(client, sql, expected)
 }
 
-fn an_event_that_is_referred_to_stops_no_verdict(context: &Context) -> Result<()> {
+fn referenced_event_does_not_block_verdicts(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     old_events(&mut client, "")?;
     expect(&mut client, SWEEP, VERDICTS)?;
@@ -83,7 +83,7 @@ fn an_event_that_is_referred_to_stops_no_verdict(context: &Context) -> Result<()
     )
 }
 
-fn a_deferred_foreign_key_stops_no_verdict(context: &Context) -> Result<()> {
+fn deferred_foreign_key_does_not_block_verdicts(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     old_events(&mut client, "DEFERRABLE INITIALLY DEFERRED")?;
     expect(&mut client, SWEEP, VERDICTS)?;
@@ -92,7 +92,7 @@ fn a_deferred_foreign_key_stops_no_verdict(context: &Context) -> Result<()> {
 }
 
 /// What the caller has deferred is neither checked early nor blamed on a row of the sweep, and stays deferred after it.
-fn deferred_work_of_the_caller_is_left_alone(context: &Context) -> Result<()> {
+fn deferred_constraints_of_caller_stay_deferred(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "CREATE TABLE bill (id int PRIMARY KEY);
@@ -110,7 +110,7 @@ fn deferred_work_of_the_caller_is_left_alone(context: &Context) -> Result<()> {
 }
 
 /// Passed over for a while, then tried again, though trimming has gone on behind it.
-fn an_event_that_is_free_again_goes(context: &Context) -> Result<()> {
+fn unreferenced_event_is_trimmed_later(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     old_events(&mut client, "")?;
     client.batch_execute("SELECT FROM multica_sweep(); DROP TABLE audit; SELECT FROM multica_sweep()")?;
@@ -123,7 +123,7 @@ fn an_event_that_is_free_again_goes(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT refused_event_ids FROM multica_status()", "{}")
 }
 
-fn a_runtime_that_is_referred_to_is_passed_over(context: &Context) -> Result<()> {
+fn referenced_runtime_is_skipped(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "SET multica.runtime_ttl = '1d';
@@ -143,7 +143,7 @@ fn a_runtime_that_is_referred_to_is_passed_over(context: &Context) -> Result<()>
     expect(&mut client, "SELECT runtimes_deleted FROM multica_sweep()", "1")
 }
 
-fn a_task_that_a_trigger_refuses_delays_only_itself(context: &Context) -> Result<()> {
+fn task_refused_by_trigger_delays_only_itself(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     refuse_e1(&mut client, "RAISE EXCEPTION 'not this one';")?;
     expect(&mut client, SWEEP, VERDICTS)?;
@@ -172,7 +172,7 @@ fn a_task_that_a_trigger_refuses_delays_only_itself(context: &Context) -> Result
 }
 
 /// A SQLSTATE that Postgres does not define comes from a user's trigger.
-fn a_code_of_the_users_own_is_passed_over(context: &Context) -> Result<()> {
+fn row_refused_with_custom_sqlstate_is_skipped(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     refuse_e1(&mut client, "RAISE EXCEPTION 'own' USING ERRCODE = 'MY001';")?;
     expect(&mut client, SWEEP, VERDICTS)?;
@@ -181,7 +181,7 @@ fn a_code_of_the_users_own_is_passed_over(context: &Context) -> Result<()> {
 }
 
 /// Neither a full disk nor a cancel nor a serialization failure is one row's: the call fails as it is.
-fn a_server_in_trouble_is_no_rows_fault(context: &Context) -> Result<()> {
+fn server_error_fails_sweep_and_refuses_no_row(context: &Context) -> Result<()> {
     for state in ["53100", "57014", "40001", "XX000", "58030"] {
         let (_database, mut client) = dead_machine(context)?;
         refuse_e1(&mut client, &format!("RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}';"))?;
@@ -200,7 +200,7 @@ fn ids_drawn(client: &mut Client, sweep: &str) -> Result<i64> {
     Ok(after - before)
 }
 
-fn the_usual_sweep_opens_one_subtransaction(context: &Context) -> Result<()> {
+fn usual_sweep_opens_one_subtransaction(context: &Context) -> Result<()> {
     let cluster = context.cluster(&crate::cluster::Options::new("ids"))?;
     let database = context.fresh_database_in(&cluster)?;
     database.fixture("dead_machine")?;
@@ -216,7 +216,7 @@ fn the_usual_sweep_opens_one_subtransaction(context: &Context) -> Result<()> {
 
 /// Each of a hundred tasks is refused: ten are found out and recorded, no snapshot is made to overflow, and the sweep
 /// does not ask to be repeated at once.
-fn where_all_are_refused_few_subtransactions_are_kept(context: &Context) -> Result<()> {
+fn many_refusals_use_few_subtransactions(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "INSERT INTO agent_task_queue (agent_id, runtime_id, status, priority, dispatched_at, started_at, max_attempts)
@@ -247,7 +247,7 @@ fn where_all_are_refused_few_subtransactions_are_kept(context: &Context) -> Resu
     expect(&mut client, "SELECT cardinality(refused_ids) FROM multica_status()", "10")
 }
 
-fn a_check_refuses_only_its_row(context: &Context) -> Result<()> {
+fn check_constraint_refuses_only_its_row(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "ALTER TABLE agent_task_queue ADD CHECK (id <> {e1} OR status <> 'failed')",
@@ -257,7 +257,7 @@ fn a_check_refuses_only_its_row(context: &Context) -> Result<()> {
     in_flight(&mut client, "e1")
 }
 
-fn a_stage_of_its_own_passes_over_too(context: &Context) -> Result<()> {
+fn single_stage_functions_skip_refused_rows(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     refuse_e1(&mut client, "RAISE EXCEPTION 'not this one';")?;
     client.batch_execute(&format!(
@@ -286,7 +286,7 @@ fn a_stage_of_its_own_passes_over_too(context: &Context) -> Result<()> {
 }
 
 /// machine-3 was old-name, which the user's squad refers to: its agents and tasks move, the row stays.
-fn a_machine_registers_beside_a_merge_that_is_refused(context: &Context) -> Result<()> {
+fn refused_merge_does_not_block_registration(context: &Context) -> Result<()> {
     for key in ["", "DEFERRABLE INITIALLY DEFERRED"] {
         let (_database, mut client) = dead_machine(context)?;
         client.batch_execute(&format!(
@@ -320,7 +320,7 @@ fn a_machine_registers_beside_a_merge_that_is_refused(context: &Context) -> Resu
     Ok(())
 }
 
-fn a_machine_registers_beside_an_orphan_that_is_refused(context: &Context) -> Result<()> {
+fn refused_orphan_does_not_block_registration(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     refuse_e1(&mut client, "RAISE EXCEPTION 'not this one';")?;
     let register = format!(
@@ -333,7 +333,7 @@ fn a_machine_registers_beside_an_orphan_that_is_refused(context: &Context) -> Re
     expect(&mut client, &format!("SELECT orphaned FROM multica_recover_orphans({})", id("b1")), "0")
 }
 
-fn a_deletion_says_what_refers_to_the_row(context: &Context) -> Result<()> {
+fn deletion_error_names_referencing_table(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "CREATE TABLE squad (runtime_id uuid REFERENCES agent_runtime, agent_id uuid REFERENCES agent,
@@ -365,7 +365,7 @@ fn a_deletion_says_what_refers_to_the_row(context: &Context) -> Result<()> {
 }
 
 /// The refused ones have been silent for longest, so that each sweep meets them first.
-fn many_refused_machines_hide_no_other_from_a_sweep(context: &Context) -> Result<()> {
+fn many_refused_runtimes_do_not_block_sweep(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)

@@ -8,7 +8,7 @@ use super::support::{dead_machine, id, values};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![sweeps_at_once_are_all_counted, counters_of_metrics_never_fall,];
+pub const ALL: &[(&str, Suite)] = suite![concurrent_sweeps_are_all_counted, metric_counters_never_decrease,];
 
 const COUNTERS: &str = "runtimes_offline, tasks_failed, tasks_timed_out, tasks_retried, issues_reset, agents_reconciled, \
                         runtimes_deleted";
@@ -38,7 +38,7 @@ fn silence(client: &mut Client, runtime: &str) -> Result<()> {
 
 /// A sweep waits for nobody, so it may find the counters held by another that is still open. What it did counts all the
 /// same; what was rolled back does not.
-fn sweeps_at_once_are_all_counted(context: &Context) -> Result<()> {
+fn concurrent_sweeps_are_all_counted(context: &Context) -> Result<()> {
     let (database, mut first) = dead_machine(context)?;
     let mut second = database.connect()?;
     first.batch_execute("BEGIN")?;
@@ -68,7 +68,7 @@ fn sweeps_at_once_are_all_counted(context: &Context) -> Result<()> {
 }
 
 /// A counter that falls is a restart to whoever computes rates. The last sweep's figures fall, the totals never.
-fn counters_of_metrics_never_fall(context: &Context) -> Result<()> {
+fn metric_counters_never_decrease(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let counters =
         "SELECT value::bigint FROM multica_metrics() WHERE name IN ('multica_sweeps_total', 'multica_swept_total')

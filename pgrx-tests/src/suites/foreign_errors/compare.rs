@@ -99,7 +99,7 @@ fn compare(database: &Database, client: &mut Client, case: &Case) -> Result<()> 
 }
 
 /// A full disk is told with the file and block at which it was noticed, which are not the same twice.
-pub fn full_disk_keeps_every_field(context: &Context) -> Result<()> {
+pub fn full_disk_error_keeps_every_field(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("passing_disk").on_small_disk(96))?;
     let database = context.fresh_database_in(&cluster)?;
     database.fixture("team")?;

@@ -11,17 +11,17 @@ use crate::context::Context;
 
 /// The tests of this topic: the version of Postgres cannot change what they see.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    retry_goes_where_the_agent_lives_now,
-    chats_session_is_not_resumed_elsewhere,
-    session_of_a_deleted_machine_is_resumed,
-    rerun_resumes_no_session_of_another_machine,
-    new_work_brings_a_waiting_task_along,
-    waiting_task_follows_its_agent_off_a_dead_machine,
-    agent_of_a_deleted_issue_is_idle_again,
-    task_of_a_deleted_chat_or_run_is_handed_out,
-    task_of_its_agent_alone_is_cancelled,
-    users_unique_index_is_named,
-    missing_slot_names_install,
+    retry_uses_current_runtime_of_agent,
+    chat_session_is_not_resumed_on_another_runtime,
+    session_of_deleted_runtime_is_not_resumed,
+    rerun_does_not_resume_session_of_another_runtime,
+    enqueue_moves_queued_task_to_runtime_of_agent,
+    sweep_moves_queued_task_off_offline_runtime,
+    agent_of_deleted_issue_becomes_idle,
+    task_of_deleted_chat_or_run_is_cancelled,
+    task_without_source_is_not_cancelled,
+    conflict_with_user_index_is_an_error,
+    missing_pending_slot_names_install,
     no_statement_locks_and_writes,
 ];
 
@@ -60,7 +60,7 @@ fn expect_elsewhere(client: &mut Client, expected: &str) -> Result<()> {
 }
 
 /// The machine on which a task ran is found dead after its agent was moved to another one.
-pub fn retry_goes_where_the_agent_lives_now(context: &Context) -> Result<()> {
+pub fn retry_uses_current_runtime_of_agent(context: &Context) -> Result<()> {
     for enqueue in [ISSUE, CHAT] {
         let (_database, mut client) = team(context)?;
         run(&mut client, enqueue)?;
@@ -83,7 +83,7 @@ pub fn retry_goes_where_the_agent_lives_now(context: &Context) -> Result<()> {
 }
 
 /// A turn that was completed on machine-1 left the chat's pointer there.
-pub fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
+pub fn chat_session_is_not_resumed_on_another_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let task = run(&mut client, CHAT)?;
     client.batch_execute(&format!("SELECT FROM multica_complete('{task}')"))?;
@@ -95,7 +95,7 @@ pub fn chats_session_is_not_resumed_elsewhere(context: &Context) -> Result<()> {
 
 /// The history of a machine that is deleted moves to where its agent lives; the session was on the machine. It is
 /// deleted by a user, and by collection, which leaves what belongs to a chat that somebody holds for the next pass.
-pub fn session_of_a_deleted_machine_is_resumed(context: &Context) -> Result<()> {
+pub fn session_of_deleted_runtime_is_not_resumed(context: &Context) -> Result<()> {
     let delete = format!("SELECT FROM multica_delete_runtime({})", id("b1"));
     for (delete, collects) in
         [(delete.as_str(), false), ("SELECT FROM multica_delete_stale_offline_runtimes(60)", true)]
@@ -127,7 +127,7 @@ pub fn session_of_a_deleted_machine_is_resumed(context: &Context) -> Result<()> 
     Ok(())
 }
 
-pub fn rerun_resumes_no_session_of_another_machine(context: &Context) -> Result<()> {
+pub fn rerun_does_not_resume_session_of_another_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     run(&mut client, ISSUE)?;
     move_away(&mut client)?;
@@ -140,7 +140,7 @@ pub fn rerun_resumes_no_session_of_another_machine(context: &Context) -> Result<
 }
 
 /// What was queued before the agent moved comes along when the same is asked for again.
-pub fn new_work_brings_a_waiting_task_along(context: &Context) -> Result<()> {
+pub fn enqueue_moves_queued_task_to_runtime_of_agent(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT FROM {ISSUE}"))?;
     move_away(&mut client)?;
@@ -155,7 +155,7 @@ pub fn new_work_brings_a_waiting_task_along(context: &Context) -> Result<()> {
     expect_elsewhere(&mut client, "1 t ")
 }
 
-pub fn waiting_task_follows_its_agent_off_a_dead_machine(context: &Context) -> Result<()> {
+pub fn sweep_moves_queued_task_off_offline_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT FROM {ISSUE}; SELECT task('e1'); SELECT task('e2', 'b1', 'c2'); SELECT task('e9', 'b9', 'c9')"
@@ -178,7 +178,7 @@ pub fn waiting_task_follows_its_agent_off_a_dead_machine(context: &Context) -> R
     expect(&mut client, &format!("SELECT count(*) FROM multica_claim({}, 10)", id("b2")), "2")
 }
 
-pub fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
+pub fn agent_of_deleted_issue_becomes_idle(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     run(&mut client, ISSUE)?;
     client.batch_execute(&format!(
@@ -200,7 +200,7 @@ pub fn agent_of_a_deleted_issue_is_idle_again(context: &Context) -> Result<()> {
 
 /// One that waits, and one whose answer was lost, in a database of install's making and in a server's. It is cancelled
 /// with its event; an agent's other work goes on.
-pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<()> {
+pub fn task_of_deleted_chat_or_run_is_cancelled(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let run = "multica_enqueue_autopilot('00000000-0000-4000-8000-000000000071')";
     for (enqueue, table, is_dispatched) in [
@@ -241,7 +241,7 @@ pub fn task_of_a_deleted_chat_or_run_is_handed_out(context: &Context) -> Result<
 
 /// A task that never had an issue, a chat or a run is its agent's own work. One that has begun goes on without its
 /// chat, and one that has an issue too keeps that.
-pub fn task_of_its_agent_alone_is_cancelled(context: &Context) -> Result<()> {
+pub fn task_without_source_is_not_cancelled(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1'); SELECT task('e2', 'b1', 'c2', 'running');
@@ -260,7 +260,7 @@ pub fn task_of_its_agent_alone_is_cancelled(context: &Context) -> Result<()> {
 }
 
 /// A conflict with an index of the user's own is no pending task of the pair.
-pub fn users_unique_index_is_named(context: &Context) -> Result<()> {
+pub fn conflict_with_user_index_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("CREATE UNIQUE INDEX one_priority ON agent_task_queue (agent_id, priority)")?;
     client.batch_execute(&format!("SELECT FROM {ISSUE}"))?;
@@ -269,7 +269,7 @@ pub fn users_unique_index_is_named(context: &Context) -> Result<()> {
     expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "f")
 }
 
-pub fn missing_slot_names_install(context: &Context) -> Result<()> {
+pub fn missing_pending_slot_names_install(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("DROP INDEX idx_one_pending_task_per_issue_agent")?;
     let error = client.batch_execute(&format!("SELECT FROM {ISSUE}")).expect_err("there is no slot");

@@ -51,7 +51,7 @@ fn daemon(cluster: &Cluster, database: &Database, name: &str) -> Result<Child> {
 
 /// From the last beat of a daemon that is killed to the retry that another claim can have: its stale_after and a
 /// second. The daemon registers when nobody is online, so that no earlier sweep knew of it.
-pub fn a_killed_daemon_is_missed_within_a_second(context: &Context) -> Result<()> {
+pub fn killed_daemon_is_found_within_one_second(context: &Context) -> Result<()> {
     let cluster = ticking(context, "killed")?;
     let database = between_ticks(context, &cluster, "2s")?;
     let mut client = database.connect()?;
@@ -94,7 +94,7 @@ pub fn a_killed_daemon_is_missed_within_a_second(context: &Context) -> Result<()
 }
 
 /// A runtime that goes stale while a sweep is at work was alive for that sweep; the next look is at once.
-pub fn a_death_during_a_sweep_is_not_left_to_the_tick(context: &Context) -> Result<()> {
+pub fn runtime_stale_during_sweep_is_found_before_next_tick(context: &Context) -> Result<()> {
     let cluster = ticking(context, "during")?;
     let database = between_ticks(context, &cluster, "5s")?;
     let mut client = database.connect()?;

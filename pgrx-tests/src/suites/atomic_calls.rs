@@ -1,4 +1,5 @@
-//! Windows between two statements of the server's way, closed: what happens in the middle of a call, or fails in it.
+//! Calls are atomic where the server has a window between two statements: a call is cancelled, fails, or meets another
+//! transaction in the middle.
 
 use anyhow::{Result, ensure};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     status_set_by_user_during_verdict_is_kept,
 ];
 
-/// A daemon that goes away while its orphans are recovered (W3): its server cancels the statement.
+/// A daemon disconnects while its orphans are recovered (W3): its server cancels the statement.
 fn cancelled_recovery_changes_nothing(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &RECOVER)?;
     let before = digest(context, &database)?;
@@ -28,7 +29,7 @@ fn cancelled_recovery_changes_nothing(context: &Context) -> Result<()> {
     nothing_and_then_all(context, &database, &RECOVER, ISSUE, &before)
 }
 
-/// An insert of a retry that fails (W4) takes the failing of its task back with it.
+/// If the insert of a retry fails (W4), its task is not failed either.
 fn refused_retry_insert_fails_no_task(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &SWEEP)?;
     let mut client = database.connect()?;
@@ -51,18 +52,18 @@ fn refused_retry_insert_fails_no_task(context: &Context) -> Result<()> {
     for (sql, tasks) in CALLS.into_iter().zip(retried) {
         client.batch_execute("BEGIN")?;
         client.batch_execute(sql)?;
-        let lost: i64 = client
+        let failed: i64 = client
             .query_one("SELECT count(*) FROM agent_task_queue WHERE id = ANY ($1) AND status = 'failed'", &[&tasks])?
             .get(0);
         client.batch_execute("ROLLBACK")?;
-        ensure!(lost == 0, "{sql} failed {lost} tasks without their retries");
+        ensure!(failed == 0, "{sql} failed {failed} tasks without their retries");
     }
     client.batch_execute("DROP TRIGGER refuse ON agent_task_queue")?;
     client.batch_execute(SWEEP.sql)?;
     expect_story(context, &database, SWEEP.story)
 }
 
-/// The second of three runtimes cannot be written (W20): none is registered, and nothing is announced.
+/// The second of three runtimes cannot be written (W20): none is registered, and no event is recorded.
 fn one_refused_runtime_rolls_back_registration(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &REGISTER)?;
     let before = digest(context, &database)?;
@@ -77,12 +78,12 @@ fn one_refused_runtime_rolls_back_registration(context: &Context) -> Result<()> 
             '{"daemon_id": "new", "runtimes": [{"type": "claude"}, {"type": "codex"}, {"type": "gemini"}]}')"#,
         "23514",
     )?;
-    ensure!(before == digest(context, &database)?, "something was registered");
+    ensure!(before == digest(context, &database)?, "a row was changed");
     Ok(())
 }
 
-/// An agent bound between the look and the delete (W22) keeps the runtime and every archived agent; one bound later
-/// finds the runtime gone.
+/// An agent that is bound between the check and the delete (W22) keeps the runtime and every archived agent; an agent
+/// that is bound later gets an error, because the runtime is gone.
 fn agent_binding_and_runtime_deletion_exclude_each_other(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &DELETE)?;
     let bind = "INSERT INTO agent (id, workspace_id, name, runtime_mode, runtime_id)
@@ -108,12 +109,12 @@ fn agent_binding_and_runtime_deletion_exclude_each_other(context: &Context) -> R
     let late = start(&database, bind)?;
     late.wait_until_blocked(&mut observer)?;
     drop(holder);
-    ensure!(deleting.finish().is_ok(), "the runtime is deleted");
+    ensure!(deleting.finish().is_ok(), "the runtime is not deleted");
     late.finish_with_state("23503")
 }
 
-/// An issue that a user is just moving on (W6) is not set back, neither by a sweep, which passes it over, nor by a
-/// recovery, which waits.
+/// An issue whose status a user is changing (W6) is not reset, neither by a sweep, which skips it, nor by a recovery,
+/// which waits.
 fn status_set_by_user_during_verdict_is_kept(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &SWEEP)?;
     let (mut user, mut observer) = (database.connect()?, database.connect()?);
@@ -127,6 +128,6 @@ fn status_set_by_user_during_verdict_is_kept(context: &Context) -> Result<()> {
     let recovering = start(&database, RECOVER.sql)?;
     recovering.wait_until_blocked(&mut observer)?;
     user.batch_execute("COMMIT")?;
-    ensure!(recovering.finish().is_ok(), "the recovery goes on");
+    ensure!(recovering.finish().is_ok(), "the recovery fails");
     expect(&mut observer, of_docs, "in_review failed")
 }

@@ -1,4 +1,4 @@
-//! What follows from failed tasks, whoever failed them.
+//! Consequences of failed tasks, whichever call or application failed them.
 
 use anyhow::{Result, ensure};
 
@@ -16,7 +16,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     only_timed_out_tasks_are_failed,
 ];
 
-/// No issue that lost a task is left in progress without one (I9), and none is touched that is not in progress.
+/// No issue of a failed task stays in progress without an active task (I9), and no issue is changed that is not in
+/// progress.
 fn issue_stays_in_progress_only_while_a_task_is_active(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SELECT * FROM multica_sweep()")?;
@@ -36,7 +37,7 @@ fn issue_stays_in_progress_only_while_a_task_is_active(context: &Context) -> Res
     )
 }
 
-/// Whatever was waiting in the queue is the same row afterwards (I11).
+/// Queued tasks are the same rows afterwards (I11).
 fn queued_siblings_are_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -52,7 +53,7 @@ fn queued_siblings_are_unchanged(context: &Context) -> Result<()> {
     expect(&mut client, queued, &before)
 }
 
-/// A run ends with its task; one that has ended already is not written again.
+/// A run ends with its task; a run that has already ended is not written.
 fn run_ends_once_with_its_task(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -77,7 +78,7 @@ fn run_ends_once_with_its_task(context: &Context) -> Result<()> {
     )
 }
 
-/// An application that failed tasks with SQL of its own hands them in: everything follows, once.
+/// An application fails tasks with SQL of its own and calls the function for them: all consequences are written, once.
 fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -89,7 +90,7 @@ fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> 
     let done = digest(context, &database)?;
     expect(&mut client, handle, "0 0 0")?;
     ensure!(done == digest(context, &database)?, "the second call wrote something");
-    // The same for tasks that a call of the extension has dealt with.
+    // The same is true for tasks whose consequences a call of the extension has written.
     client.batch_execute(
         "UPDATE agent_task_queue SET status = 'running', started_at = now() - interval '1 day' WHERE status = 'queued';
          SELECT * FROM multica_fail_stale_tasks(300, 9000)",
@@ -100,7 +101,8 @@ fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// A status that a newer server writes is active: not failed by age or silence, and what it belongs to is not at rest.
+/// A status that a newer server writes is active: such a task does not time out, and its issue, agent and runtime are
+/// in use.
 fn unknown_task_status_counts_as_active(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -126,7 +128,7 @@ fn unknown_task_status_counts_as_active(context: &Context) -> Result<()> {
     )
 }
 
-/// Dispatched and running have limits of their own, judged by their own timestamps, on machines that live too.
+/// Dispatched and running tasks have different limits, each by its own timestamp, also on runtimes that are online.
 fn only_timed_out_tasks_are_failed(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -145,6 +147,6 @@ fn only_timed_out_tasks_are_failed(context: &Context) -> Result<()> {
         "e1 task timed out timeout\ne2 task timed out timeout",
     )?;
     let left = value(&mut client, "SELECT count(*) FROM multica_fail_stale_tasks(1, 1, 3)")?;
-    ensure!(left == "3", "max_tasks bounds both kinds together, not {left}");
+    ensure!(left == "3", "max_tasks must limit both kinds together, not to {left}");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Calls on many rows for a caller who waits: a row that is refused costs the others nothing, and the caller is told.
+//! Calls on many rows whose caller waits for them: a refused row does not keep the other rows from being written, and
+//! the caller gets a warning.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,48 +22,48 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     many_refused_orphans_do_not_block_recovery,
 ];
 
-/// A session that remembers the warnings it gets.
-struct Warned {
+/// A database session that collects its warnings.
+struct WarningSession {
     client: Client,
     warnings: Arc<Mutex<Vec<String>>>,
 }
 
-impl Warned {
+impl WarningSession {
     fn connect(database: &Database) -> Result<Self> {
         let warnings = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&warnings);
+        let collected = Arc::clone(&warnings);
         let mut config = database.cluster().config(&database.name);
         config.notice_callback(move |notice| {
-            let mut warnings = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut warnings = collected.lock().unwrap_or_else(PoisonError::into_inner);
             warnings.push(notice.message().to_string());
         });
         let client = config.connect(NoTls)?;
         Ok(Self { client, warnings })
     }
 
-    /// The warnings since it was last asked.
-    fn taken(&self) -> Vec<String> {
+    /// Returns and clears the collected warnings.
+    fn take_warnings(&self) -> Vec<String> {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *warnings)
     }
 }
 
-/// A fleet with 90 runtimes more, r1 to r90, all seen ten seconds ago.
-fn many(context: &Context) -> Result<(Database<'_>, Warned)> {
+/// The fleet with 90 more runtimes, r1 to r90, whose last heartbeat was ten seconds ago.
+fn fleet_of_90(context: &Context) -> Result<(Database<'_>, WarningSession)> {
     let (database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
          SELECT md5('r' || n)::uuid, w.id, 'm' || n, 'r' || n, 'local', 'claude', 'online', now() - interval '10 s'
          FROM workspace AS w, generate_series(1, 90) AS n",
     )?;
-    let warned = Warned::connect(&database)?;
-    Ok((database, warned))
+    let session = WarningSession::connect(&database)?;
+    Ok((database, session))
 }
 
-const ALL_OF_THEM: &str = "ARRAY(SELECT r.id FROM agent_runtime AS r WHERE r.name ~ '^r[0-9]+$' ORDER BY r.id)";
+const ALL_RUNTIMES: &str = "ARRAY(SELECT r.id FROM agent_runtime AS r WHERE r.name ~ '^r[0-9]+$' ORDER BY r.id)";
 
-/// A trigger on runtimes, or tasks, that raises this error where the condition holds.
-fn refuse(client: &mut Client, table: &str, when: &str, state: &str) -> Result<()> {
+/// Creates a trigger that raises this error for rows of a table where the condition holds.
+fn refuse_updates(client: &mut Client, table: &str, when: &str, state: &str) -> Result<()> {
     client.batch_execute(&format!(
         "CREATE FUNCTION refuse_some() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = '{state}'; END $$;
@@ -71,22 +72,22 @@ fn refuse(client: &mut Client, table: &str, when: &str, state: &str) -> Result<(
     Ok(())
 }
 
-fn beat(client: &mut Client, expected: &str) -> Result<()> {
-    let sql = format!("SELECT multica_heartbeat_many({ALL_OF_THEM})");
+fn expect_heartbeats(client: &mut Client, expected: &str) -> Result<()> {
+    let sql = format!("SELECT multica_heartbeat_many({ALL_RUNTIMES})");
     expect(client, &sql, expected)
 }
 
-/// Runtimes whose last beat is the one that was just made, and those online.
+/// The number of runtimes whose heartbeat was just written, and of those that are online.
 const SEEN: &str = "
     SELECT count(*) FILTER (WHERE last_seen_at > now() - interval '5 s'), count(*) FILTER (WHERE status = 'online')
     FROM agent_runtime WHERE name ~ '^r[0-9]+$'";
 
 fn refused_heartbeat_skips_only_its_runtime(context: &Context) -> Result<()> {
-    let (_database, mut warned) = many(context)?;
-    let client = &mut warned.client;
-    refuse(client, "agent_runtime", "NEW.name = 'r17'", "P0001")?;
+    let (_database, mut session) = fleet_of_90(context)?;
+    let client = &mut session.client;
+    refuse_updates(client, "agent_runtime", "NEW.name = 'r17'", "P0001")?;
     client.batch_execute("UPDATE agent_runtime SET status = 'offline' WHERE name = 'r3'")?;
-    beat(client, "89")?;
+    expect_heartbeats(client, "89")?;
     expect(client, SEEN, "89 90")?;
     expect(
         client,
@@ -94,53 +95,53 @@ fn refused_heartbeat_skips_only_its_runtime(context: &Context) -> Result<()> {
         "online",
     )?;
     let r17 = value(client, "SELECT md5('r17')::uuid")?;
-    let warnings = warned.taken();
+    let warnings = session.take_warnings();
     ensure!(warnings == [format!("multica skips {r17}: not this one (SQLSTATE P0001)")], "{warnings:?}");
-    // A single runtime is told in the same way.
-    let client = &mut warned.client;
+    // A refused runtime alone in its call is a warning too, and no error.
+    let client = &mut session.client;
     let sql = "SELECT multica_heartbeat_many(ARRAY[md5('r17')::uuid])";
     expect(client, sql, "0")
 }
 
-/// Every third runtime is refused: the others are written together, in one subtransaction at most, and ten are named.
+/// A check refuses every third runtime: the others are written in one subtransaction, and the warnings name ten rows.
 fn many_refused_heartbeats_skip_only_their_runtimes(context: &Context) -> Result<()> {
-    let (_database, mut warned) = many(context)?;
-    let client = &mut warned.client;
+    let (_database, mut session) = fleet_of_90(context)?;
+    let client = &mut session.client;
     client.batch_execute(
         "ALTER TABLE agent_runtime ADD CHECK (name !~ '^r[0-9]+$' OR substr(name, 2)::int % 3 > 0 OR updated_at < now() - interval '5 s') NOT VALID;
          UPDATE agent_runtime SET updated_at = now() - interval '1 h' WHERE name ~ '^r[0-9]+$' AND substr(name, 2)::int % 3 = 0",
     )?;
-    beat(client, "60")?;
+    expect_heartbeats(client, "60")?;
     expect(client, SEEN, "60 90")?;
     expect(
         client,
         "SELECT count(DISTINCT xmin::text) FROM agent_runtime WHERE last_seen_at > now() - interval '5 s' AND name ~ '^r[0-9]+$'",
         "1",
     )?;
-    let warnings = warned.taken();
+    let warnings = session.take_warnings();
     ensure!(warnings.len() == 11 && warnings[10] == "multica skips 20 more rows", "{warnings:?}");
     Ok(())
 }
 
 fn deferred_trigger_skips_only_its_runtime(context: &Context) -> Result<()> {
-    let (_database, mut warned) = many(context)?;
-    let client = &mut warned.client;
+    let (_database, mut session) = fleet_of_90(context)?;
+    let client = &mut session.client;
     client.batch_execute(
         "CREATE FUNCTION refuse_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'late'; END $$;
          CREATE CONSTRAINT TRIGGER refuse_late AFTER UPDATE ON agent_runtime DEFERRABLE INITIALLY DEFERRED
          FOR EACH ROW WHEN (NEW.name = 'r17') EXECUTE FUNCTION refuse_late()",
     )?;
-    beat(client, "89")?;
+    expect_heartbeats(client, "89")?;
     expect(client, SEEN, "89 90")
 }
 
-/// As before there was anything to be refused.
+/// The usual call must not pay for refusals that do not occur.
 fn accepted_heartbeats_use_one_subtransaction(context: &Context) -> Result<()> {
-    let (_database, mut warned) = many(context)?;
-    let client = &mut warned.client;
+    let (_database, mut session) = fleet_of_90(context)?;
+    let client = &mut session.client;
     client.batch_execute("BEGIN")?;
-    beat(client, "90")?;
-    // The row's writer is the subtransaction whose id follows that of the transaction.
+    expect_heartbeats(client, "90")?;
+    // The writer of each row is the subtransaction whose id follows that of the transaction.
     expect(
         client,
         "SELECT DISTINCT xmin::text::bigint - pg_current_xact_id()::xid::text::bigint FROM agent_runtime
@@ -148,25 +149,25 @@ fn accepted_heartbeats_use_one_subtransaction(context: &Context) -> Result<()> {
         "1",
     )?;
     client.batch_execute("COMMIT")?;
-    ensure!(warned.taken().is_empty(), "nothing was refused");
+    ensure!(session.take_warnings().is_empty(), "nothing was refused");
     Ok(())
 }
 
-/// What is no row's fault is the caller's error, and nothing is written.
+/// A full disk (53100) is not caused by a row: the call fails with it, and nothing is written.
 fn server_error_fails_all_heartbeats(context: &Context) -> Result<()> {
-    let (_database, mut warned) = many(context)?;
-    let client = &mut warned.client;
-    refuse(client, "agent_runtime", "NEW.name = 'r17'", "53100")?;
-    let sql = format!("SELECT multica_heartbeat_many({ALL_OF_THEM})");
+    let (_database, mut session) = fleet_of_90(context)?;
+    let client = &mut session.client;
+    refuse_updates(client, "agent_runtime", "NEW.name = 'r17'", "53100")?;
+    let sql = format!("SELECT multica_heartbeat_many({ALL_RUNTIMES})");
     expect_state(client, &sql, "53100")?;
     expect(client, SEEN, "0 90")
 }
 
 fn refused_runtime_does_not_block_deregistration(context: &Context) -> Result<()> {
-    let (_database, mut warned) = many(context)?;
-    let client = &mut warned.client;
-    refuse(client, "agent_runtime", "NEW.name = 'r17'", "P0001")?;
-    let sql = format!("SELECT multica_deregister({ALL_OF_THEM})");
+    let (_database, mut session) = fleet_of_90(context)?;
+    let client = &mut session.client;
+    refuse_updates(client, "agent_runtime", "NEW.name = 'r17'", "P0001")?;
+    let sql = format!("SELECT multica_deregister({ALL_RUNTIMES})");
     expect(client, &sql, "89")?;
     expect(client, SEEN, "0 1")?;
     expect(
@@ -174,21 +175,22 @@ fn refused_runtime_does_not_block_deregistration(context: &Context) -> Result<()
         "SELECT jsonb_array_length(payload -> 'runtime_ids') FROM multica_event_log WHERE payload ->> 'action' = 'deregister'",
         "89",
     )?;
-    ensure!(warned.taken().len() == 1, "one runtime is named");
+    ensure!(session.take_warnings().len() == 1, "one runtime is named");
     Ok(())
 }
 
-/// More than a sweep would give up on: the tasks of a daemon that restarted do not wait for the timeout of a sweep.
+/// Recovery has no limit on refusals, which a sweep has: otherwise tasks of a restarted daemon would wait for the
+/// timeout of a sweep.
 fn many_refused_orphans_do_not_block_recovery(context: &Context) -> Result<()> {
-    let (_database, mut warned) = many(context)?;
-    let client = &mut warned.client;
+    let (_database, mut session) = fleet_of_90(context)?;
+    let client = &mut session.client;
     client.batch_execute(&format!(
         "INSERT INTO agent_task_queue (agent_id, runtime_id, status, priority, dispatched_at, started_at, max_attempts)
          SELECT {c2}, {b2}, 'running', n % 5, now(), now(), 1 FROM generate_series(1, 100) AS n",
         c2 = id("c2"),
         b2 = id("b2"),
     ))?;
-    refuse(client, "agent_task_queue", "NEW.priority = 1", "P0001")?;
+    refuse_updates(client, "agent_task_queue", "NEW.priority = 1", "P0001")?;
     let orphans = format!(
         "SELECT count(*) FROM agent_task_queue WHERE runtime_id = {} AND priority <> 1 AND status IN ('dispatched', 'running')",
         id("b2")

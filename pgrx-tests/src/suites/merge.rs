@@ -1,4 +1,4 @@
-//! A machine under several identities becomes one runtime.
+//! A daemon that had several ids: its runtimes are merged into one.
 
 use anyhow::{Result, ensure};
 
@@ -13,7 +13,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     merge_across_workspaces_or_providers_is_refused,
 ];
 
-/// The id that was passed is remembered, unless it is the target's own; and the first one stays.
+/// The passed id is remembered, unless it is that of the target itself; the first remembered id is kept.
 fn merge_remembers_legacy_daemon_id(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let merge = |name: &str| {
@@ -43,7 +43,8 @@ fn merge_remembers_legacy_daemon_id(context: &Context) -> Result<()> {
     expect(&mut client, &remembered, "MACHINE-1")
 }
 
-/// Rows that differ only in case become the one spelled as given, else the one seen last.
+/// Of runtimes whose ids differ only in case, the one with the given spelling is kept, else the one with the latest
+/// heartbeat.
 fn merge_keeps_exact_spelling(context: &Context) -> Result<()> {
     for (given, kept) in [("Box", "Box"), ("bOX", "BOX")] {
         let (_database, mut client) = dead_machine(context)?;
@@ -83,6 +84,6 @@ fn merge_across_workspaces_or_providers_is_refused(context: &Context) -> Result<
         &mut client,
         &format!("SELECT count(*) FROM multica_find_legacy_runtimes({}, 'claude', 'OLD-NAME')", id("a1")),
     )?;
-    ensure!(found == "1", "found {found}");
+    ensure!(found == "1", "found {found} runtimes in the workspace");
     Ok(())
 }

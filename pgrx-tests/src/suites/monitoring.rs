@@ -1,4 +1,4 @@
-//! What the pages give an exporter and an alarm to ask, taken from the pages.
+//! The queries for an exporter and for alerts, taken from the documentation.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::context::Context;
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![exporter_lines_are_well_formed, every_alert_fires_in_its_state,];
 
-/// Every line is a name, labels in braces where there are some, and a number; the lines of a name stand together.
+/// Every line is a name, labels in braces if it has any, and a number; the lines with one name follow each other.
 fn exporter_lines_are_well_formed(context: &Context) -> Result<()> {
     let readme = fs::read_to_string(context.project.root.join("README.md"))?;
     let on_page = blocks(context, "monitoring.md", "For an exporter")?.concat();
@@ -29,7 +29,7 @@ fn exporter_lines_are_well_formed(context: &Context) -> Result<()> {
         r#"SELECT line FROM scraped
            WHERE line !~ '^[a-z_]+(\{[a-z_]+="([^"\\]|\\["\\n])*"(,[a-z_]+="([^"\\]|\\["\\n])*")*\})? -?[0-9.e+-]+$'"#,
     )?;
-    ensure!(malformed.is_empty(), "no scraper reads {malformed:#?}");
+    ensure!(malformed.is_empty(), "malformed lines: {malformed:#?}");
     expect(
         &mut client,
         "SELECT count(*) > 15, count(*) FILTER (WHERE line ~ '[{]') > 10,
@@ -40,21 +40,21 @@ fn exporter_lines_are_well_formed(context: &Context) -> Result<()> {
     )
 }
 
-/// The alerts of the page are silent while all is well, and each speaks in the state it is for. Left out are those that
-/// only a worker brings about: here is none.
+/// No alert of the page fires on a healthy database, and each fires in its state. The alerts about the worker are left
+/// out, because this server has none.
 fn every_alert_fires_in_its_state(context: &Context) -> Result<()> {
     let found = blocks(context, "monitoring.md", "Alerts worth having")?;
     let alerts = found.iter().find(|block| block.contains("a.alert"));
     let alerts = alerts.context("the page has a query for alerts")?;
-    // Nobody waits here for a minute, or for a hundred thousand events.
-    let mut soon = alerts.clone();
-    for (patience, none) in [("'1 minute'", "'0'"), ("100000", "0")] {
-        ensure!(soon.contains(patience), "the page waits for {patience}");
-        soon = soon.replace(patience, none);
+    // The test waits neither a minute nor for a hundred thousand events.
+    let mut without_delay = alerts.clone();
+    for (delay, none) in [("'1 minute'", "'0'"), ("100000", "0")] {
+        ensure!(without_delay.contains(delay), "the page has no delay of {delay}");
+        without_delay = without_delay.replace(delay, none);
     }
     let (database, mut client) = team(context)?;
-    let quiet = values(&mut client, &soon)?;
-    ensure!(quiet.is_empty(), "all is well, and it says {quiet:?}");
+    let firing = values(&mut client, &without_delay)?;
+    ensure!(firing.is_empty(), "alerts of a healthy database: {firing:?}");
 
     client.batch_execute(&format!(
         "SELECT FROM multica_take_events('mailer');
@@ -66,8 +66,8 @@ fn every_alert_fires_in_its_state(context: &Context) -> Result<()> {
     ))?;
     let mut writer = database.connect()?;
     writer.batch_execute(&format!("BEGIN; SELECT FROM multica_heartbeat({})", id("b1")))?;
-    let mut told = values(&mut client, &soon)?;
-    told.sort();
+    let mut firing = values(&mut client, &without_delay)?;
+    firing.sort();
     let expected = [
         "events are held 1 since ",
         "events are not read mailer is 1 behind",
@@ -76,7 +76,7 @@ fn every_alert_fires_in_its_state(context: &Context) -> Result<()> {
         "the queue stands the oldest task waits since ",
     ];
     let as_expected =
-        told.len() == expected.len() && told.iter().zip(expected).all(|(line, begins)| line.starts_with(begins));
-    ensure!(as_expected, "it says {told:#?}");
+        firing.len() == expected.len() && firing.iter().zip(expected).all(|(line, begins)| line.starts_with(begins));
+    ensure!(as_expected, "the alerts are {firing:#?}");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Rows that others moved or deleted: work goes where its agent lives now, and nothing waits for what is gone.
+//! Rows that an application moved or deleted: tasks go to the current runtime of their agent, and no task waits for a
+//! deleted row.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use super::Suite;
 use super::support::{expect, expect_state, id, team, value};
 use crate::context::Context;
 
-/// The tests of this topic: the version of Postgres cannot change what they see.
+/// The tests of this topic, whose results do not depend on the version of Postgres.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     retry_uses_current_runtime_of_agent,
     chat_session_is_not_resumed_on_another_runtime,
@@ -28,7 +29,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 const ISSUE: &str = "multica_enqueue_issue('00000000-0000-4000-8000-0000000000d1')";
 const CHAT: &str = "multica_enqueue_chat('00000000-0000-4000-8000-000000000051')";
 
-/// Queues work, has machine-1 run it, and pins where it runs.
+/// Queues a task, claims and starts it on machine-1, and pins its session and directory.
 fn run(client: &mut Client, enqueue: &str) -> Result<String> {
     client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
     let task = value(client, &format!("SELECT id FROM multica_claim({})", id("b1")))?;
@@ -38,13 +39,13 @@ fn run(client: &mut Client, enqueue: &str) -> Result<String> {
     Ok(task)
 }
 
-/// The agent Ada moves to machine-2.
+/// Binds the agent Ada to machine-2.
 fn move_away(client: &mut Client) -> Result<()> {
     client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE id = {}", id("b2"), id("c1")))?;
     Ok(())
 }
 
-/// Machine-1 falls silent.
+/// Machine-1 becomes silent.
 fn silence(client: &mut Client) -> Result<()> {
     client.batch_execute(&format!(
         "UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour' WHERE id = {}",
@@ -53,13 +54,13 @@ fn silence(client: &mut Client) -> Result<()> {
     Ok(())
 }
 
-/// What machine-2 is handed: the attempt, and where it is to resume.
-fn expect_elsewhere(client: &mut Client, expected: &str) -> Result<()> {
+/// The claim of machine-2 returns this: the attempt, the absence of a session, and the directory.
+fn expect_claim_of_machine_2(client: &mut Client, expected: &str) -> Result<()> {
     let claim = format!("SELECT attempt, prior_session_id IS NULL, prior_work_dir FROM multica_claim({})", id("b2"));
     expect(client, &claim, expected)
 }
 
-/// The machine on which a task ran is found dead after its agent was moved to another one.
+/// A runtime becomes stale after its agent was bound to another one.
 pub fn retry_uses_current_runtime_of_agent(context: &Context) -> Result<()> {
     for enqueue in [ISSUE, CHAT] {
         let (_database, mut client) = team(context)?;
@@ -67,7 +68,7 @@ pub fn retry_uses_current_runtime_of_agent(context: &Context) -> Result<()> {
         move_away(&mut client)?;
         silence(&mut client)?;
         expect(&mut client, "SELECT tasks_failed, tasks_retried FROM multica_sweep()", "1 1")?;
-        // Nor does new work coalesce into one that nobody claims.
+        // Nor does an enqueue return a task that no runtime claims.
         if enqueue == ISSUE {
             expect(
                 &mut client,
@@ -77,12 +78,12 @@ pub fn retry_uses_current_runtime_of_agent(context: &Context) -> Result<()> {
                 "f b2",
             )?;
         }
-        expect_elsewhere(&mut client, "2 t /dir")?;
+        expect_claim_of_machine_2(&mut client, "2 t /dir")?;
     }
     Ok(())
 }
 
-/// A turn that was completed on machine-1 left the chat's pointer there.
+/// A completed task of the chat left the session of machine-1 in the chat.
 pub fn chat_session_is_not_resumed_on_another_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let task = run(&mut client, CHAT)?;
@@ -90,11 +91,12 @@ pub fn chat_session_is_not_resumed_on_another_runtime(context: &Context) -> Resu
     expect(&mut client, &format!("SELECT session_id FROM chat_session WHERE id = {}", id("51")), "s1")?;
     move_away(&mut client)?;
     client.batch_execute(&format!("SELECT FROM {CHAT}"))?;
-    expect_elsewhere(&mut client, "1 t /dir")
+    expect_claim_of_machine_2(&mut client, "1 t /dir")
 }
 
-/// The history of a machine that is deleted moves to where its agent lives; the session was on the machine. It is
-/// deleted by a user, and by collection, which leaves what belongs to a chat that somebody holds for the next pass.
+/// Ended tasks of a deleted runtime move to the runtime of their agent, but its sessions were on its machine. A user
+/// deletes the runtime, or collection does, which skips rows of a chat that another transaction has locked until the
+/// next sweep.
 pub fn session_of_deleted_runtime_is_not_resumed(context: &Context) -> Result<()> {
     let delete = format!("SELECT FROM multica_delete_runtime({})", id("b1"));
     for (delete, collects) in
@@ -121,7 +123,7 @@ pub fn session_of_deleted_runtime_is_not_resumed(context: &Context) -> Result<()
             client.batch_execute(delete)?;
             expect(&mut client, &there, "0")?;
             client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
-            expect_elsewhere(&mut client, "1 t ")?;
+            expect_claim_of_machine_2(&mut client, "1 t ")?;
         }
     }
     Ok(())
@@ -136,10 +138,10 @@ pub fn rerun_does_not_resume_session_of_another_runtime(context: &Context) -> Re
         &format!("SELECT right(runtime_id::text, 2), session_id IS NULL, work_dir FROM multica_rerun({})", id("d1")),
         "b2 t /dir",
     )?;
-    expect_elsewhere(&mut client, "1 t /dir")
+    expect_claim_of_machine_2(&mut client, "1 t /dir")
 }
 
-/// What was queued before the agent moved comes along when the same is asked for again.
+/// A task that was queued before the agent moved is moved by the next enqueue for the same issue.
 pub fn enqueue_moves_queued_task_to_runtime_of_agent(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT FROM {ISSUE}"))?;
@@ -152,7 +154,7 @@ pub fn enqueue_moves_queued_task_to_runtime_of_agent(context: &Context) -> Resul
     )?;
     expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "f")?;
     expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'task:queued'", "2")?;
-    expect_elsewhere(&mut client, "1 t ")
+    expect_claim_of_machine_2(&mut client, "1 t ")
 }
 
 pub fn sweep_moves_queued_task_off_offline_runtime(context: &Context) -> Result<()> {
@@ -162,7 +164,7 @@ pub fn sweep_moves_queued_task_off_offline_runtime(context: &Context) -> Result<
     ))?;
     move_away(&mut client)?;
     let places = "SELECT right(runtime_id::text, 2), count(*) FROM agent_task_queue GROUP BY 1 ORDER BY 1";
-    // While the machine is there, it claims what waits on it.
+    // While the runtime is online, it claims its queued tasks itself.
     client.batch_execute("SELECT FROM multica_sweep()")?;
     expect(&mut client, places, "b1 3\nb9 1")?;
     silence(&mut client)?;
@@ -198,8 +200,8 @@ pub fn agent_of_deleted_issue_becomes_idle(context: &Context) -> Result<()> {
     )
 }
 
-/// One that waits, and one whose answer was lost, in a database of install's making and in a server's. It is cancelled
-/// with its event; an agent's other work goes on.
+/// A queued task, and a dispatched one whose claim was lost: the task is cancelled with its event, and other tasks of
+/// the agent are claimed.
 pub fn task_of_deleted_chat_or_run_is_cancelled(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let run = "multica_enqueue_autopilot('00000000-0000-4000-8000-000000000071')";
@@ -239,8 +241,8 @@ pub fn task_of_deleted_chat_or_run_is_cancelled(context: &Context) -> Result<()>
     Ok(())
 }
 
-/// A task that never had an issue, a chat or a run is its agent's own work. One that has begun goes on without its
-/// chat, and one that has an issue too keeps that.
+/// A task that never had an issue, a chat or a run belongs to its agent alone. A started task continues without its
+/// chat, and a task that also has an issue keeps it.
 pub fn task_without_source_is_not_cancelled(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -259,7 +261,7 @@ pub fn task_without_source_is_not_cancelled(context: &Context) -> Result<()> {
     expect(&mut client, &format!("SELECT right(id::text, 2) FROM multica_claim({}, 10)", id("b1")), "e1")
 }
 
-/// A conflict with an index of the user's own is no pending task of the pair.
+/// A conflict with a unique index of the user does not mean that the pair has a pending task.
 pub fn conflict_with_user_index_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("CREATE UNIQUE INDEX one_priority ON agent_task_queue (agent_id, priority)")?;
@@ -272,7 +274,8 @@ pub fn conflict_with_user_index_is_an_error(context: &Context) -> Result<()> {
 pub fn missing_pending_slot_names_install(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("DROP INDEX idx_one_pending_task_per_issue_agent")?;
-    let error = client.batch_execute(&format!("SELECT FROM {ISSUE}")).expect_err("there is no slot");
+    let error =
+        client.batch_execute(&format!("SELECT FROM {ISSUE}")).expect_err("there is no index of the pending slot");
     let error = error.as_db_error().expect("the server's error");
     ensure!(
         error.code().code() == "55000" && error.hint().is_some_and(|it| it.contains("multica_install()")),
@@ -282,12 +285,12 @@ pub fn missing_pending_slot_names_install(context: &Context) -> Result<()> {
     expect(&mut client, &format!("SELECT created FROM {ISSUE}"), "t")
 }
 
-/// Under READ COMMITTED the write of such a statement would begin at the version of a row that its snapshot shows, and
-/// could wait there for who waits for the lock that the statement has just taken.
+/// Under READ COMMITTED such a statement would begin its write at the version of a row in its snapshot, and could wait
+/// there for a transaction that waits for the lock which the statement has just taken.
 pub fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
     let mut statements = Vec::new();
     collect(&context.project.root.join("sql"), &mut statements)?;
-    ensure!(statements.len() > 100, "the statements are found");
+    ensure!(statements.len() > 100, "only {} statements were found", statements.len());
     for (name, text) in statements {
         let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
         let code = code.join("\n");
@@ -298,7 +301,7 @@ pub fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Every statement below a folder but those of the install scripts.
+/// Every statement in a folder, except those of the install scripts.
 fn collect(folder: &Path, statements: &mut Vec<(String, String)>) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,4 +1,5 @@
-//! The patches of `cargo mutations` are kept fit to be used; whether each is caught is only known once they are built.
+//! The patches of `cargo mutations` apply, and the tests that they name exist. Whether a test fails with a patch is
+//! known only after a build.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use crate::mutation_patch::Mutation;
 use crate::project::MAJOR;
 use crate::regress;
 
-/// What `cargo verify` runs.
+/// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![every_patch_applies_and_names_a_test,];
 
 fn every_patch_applies_and_names_a_test(context: &Context) -> Result<()> {
@@ -26,10 +27,7 @@ fn every_patch_applies_and_names_a_test(context: &Context) -> Result<()> {
         }
     }
     if !wrong.is_empty() {
-        bail!(
-            "make these patches anew in pgrx-tests/mutations, then cargo mutations --only NAME:\n{}",
-            wrong.join("\n")
-        );
+        bail!("correct these patches in pgrx-tests/mutations, then cargo mutations --only NAME:\n{}", wrong.join("\n"));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What the pages tell an operator to run in a bad hour, taken from the pages and run where it matters: on wreckage of
-//! an old server, after a dump that lost the settings, on a schema with another name, at the very end.
+//! Procedures of an operator, taken from the documentation: repairing what an old server left, restoring settings that
+//! a dump lost, changing the schema, uninstalling.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,46 +24,46 @@ pub const ALL: &[(&str, Suite)] = suite![
 pub const AT_HOME: &[(&str, Suite)] =
     suite![interrupted_failures_of_server_are_repaired, finished_failures_of_server_are_unchanged,];
 
-/// What the page says of wreckage: the query that lists it, and the two statements that set it right.
-fn wreckage(context: &Context) -> Result<(String, String)> {
+/// The query of wreckage.md that lists the tasks, and the statements that repair them.
+fn repair_script(context: &Context) -> Result<(String, String)> {
     let tasks = blocks(context, "wreckage.md", "The failed tasks")?;
     let agents = blocks(context, "wreckage.md", "The agents")?;
     let [list, hand_in, ..] = tasks.as_slice() else {
-        bail!("the page lists failed tasks and hands them in");
+        bail!("the page has no query and statement for failed tasks");
     };
-    ensure!(hand_in.contains("multica_handle_failed_tasks"), "the page hands in something else: {hand_in}");
+    ensure!(hand_in.contains("multica_handle_failed_tasks"), "the page has another statement: {hand_in}");
     Ok((list.clone(), format!("{hand_in}{}", agents.concat())))
 }
 
-/// The old server has failed what a dead machine ran, and died before anything followed: in the end all is as if a
-/// sweep had done it.
+/// The old server failed the tasks of a silent runtime and crashed before it wrote the consequences. After the repair
+/// the rows are as after a sweep.
 fn interrupted_failures_of_server_are_repaired(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     let folder = context.project.root.join("bench/sql/server");
     for statement in ["mark_stale.sql", "fail.sql"] {
         client.batch_execute(&fs::read_to_string(folder.join(statement))?)?;
     }
-    let (list, repair) = wreckage(context)?;
+    let (list, repair) = repair_script(context)?;
     let failed = "SELECT count(*) FROM agent_task_queue WHERE status = 'failed'";
-    let found = values(&mut client, &list)?.len();
-    ensure!(value(&mut client, failed)? == found.to_string(), "the page lists {found} tasks");
+    let listed = values(&mut client, &list)?.len();
+    ensure!(value(&mut client, failed)? == listed.to_string(), "the page lists {listed} tasks");
     client.batch_execute(&repair)?;
     let expected: Vec<&str> =
         include_str!("../../fixtures/story_swept.txt").lines().filter(|line| !line.contains("stale_sweep")).collect();
-    let told = lines(context, &database, "story")?;
-    ensure!(told == expected, "{told:#?}\ninstead of\n{expected:#?}");
+    let found = lines(context, &database, "story")?;
+    ensure!(found == expected, "{found:#?}\ninstead of\n{expected:#?}");
     let before = digest(context, &database)?;
     client.batch_execute(&repair)?;
-    ensure!(digest(context, &database)? == before, "the second run did something");
-    ensure!(values(&mut client, &list)?.is_empty(), "what was handed in is still listed");
+    ensure!(digest(context, &database)? == before, "the second repair changed rows");
+    ensure!(values(&mut client, &list)?.is_empty(), "repaired tasks are still listed");
     Ok(())
 }
 
-/// A failure of which everything followed, and one after which the work came to an end, are left alone: neither retried
-/// nor the issue set back.
+/// A failed task that has its retry, and one whose issue has a later completed task, are not changed: no retry is
+/// queued, and the issue is not reset.
 fn finished_failures_of_server_are_unchanged(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
-    // e1 has its retry, e2; after e3 another run of the issue was completed, e4.
+    // e1 has its retry, e2; after e3 another task of its issue was completed, e4.
     client.batch_execute(&format!(
         "SELECT task('e1'), task('e2'), task('e3'), task('e4');
          UPDATE agent_task_queue
@@ -80,23 +80,23 @@ fn finished_failures_of_server_are_unchanged(context: &Context) -> Result<()> {
         d1 = id("d1"),
         d2 = id("d2"),
     ))?;
-    let (list, repair) = wreckage(context)?;
-    ensure!(values(&mut client, &list)?.is_empty(), "what was finished is listed");
+    let (list, repair) = repair_script(context)?;
+    ensure!(values(&mut client, &list)?.is_empty(), "finished failures are listed");
     let before = digest(context, &database)?;
     client.batch_execute(&repair)?;
-    ensure!(digest(context, &database)? == before, "what was finished was touched");
+    ensure!(digest(context, &database)? == before, "the repair changed finished failures");
     Ok(())
 }
 
-/// The statement that prints the settings of a database.
-fn settings_again(context: &Context) -> Result<String> {
+/// The query of backup.md that returns the settings of a database as statements.
+fn settings_query(context: &Context) -> Result<String> {
     let found = blocks(context, "backup.md", "What a dump carries")?;
-    let block = found.first().context("the page has a statement for it")?;
-    let (_, query) = block.split_once(";\n").context("a setting to have one, and the query")?;
+    let block = found.first().context("the page has no block for settings")?;
+    let (_, query) = block.split_once(";\n").context("the block has no query")?;
     Ok(query.to_string())
 }
 
-/// Without --create sweeping is off in the copy; what the page prints switches it on again.
+/// A dump without --create leaves the sweep off in the copy; the statements that the page returns switch it on again.
 fn settings_lost_by_dump_can_be_restored(context: &Context) -> Result<()> {
     let old = context.cluster(&Options::new("old"))?;
     let database = context.fresh_database_in(&old)?;
@@ -105,12 +105,12 @@ fn settings_lost_by_dump_can_be_restored(context: &Context) -> Result<()> {
     client.batch_execute(&format!(
         "ALTER DATABASE {name} SET multica.sweep = on; ALTER DATABASE {name} SET multica.stale_after = '90s'"
     ))?;
-    let again = values(&mut client, &settings_again(context)?)?;
+    let statements = values(&mut client, &settings_query(context)?)?;
     let script = old.run("pg_dump", &["--dbname", name])?;
     let created = old.run("pg_dump", &["--create", "--dbname", name])?;
     ensure!(
         created.contains("\"multica.stale_after\"") && !script.contains("multica.stale_after"),
-        "only --create carries settings"
+        "a dump must contain settings exactly with --create"
     );
 
     let new = context.cluster(&Options::new("new"))?;
@@ -120,13 +120,14 @@ fn settings_lost_by_dump_can_be_restored(context: &Context) -> Result<()> {
     fs::write(&file, script)?;
     let file = file.display().to_string();
     new.run("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", name, "-f", &file])?;
-    let says = "SELECT sweep, stale_after FROM multica_status()";
-    expect(&mut new.connect(name)?, says, "off 00:00:45")?;
-    server.batch_execute(&again.join("\n"))?;
-    expect(&mut new.connect(name)?, says, "on 00:01:30")
+    let settings = "SELECT sweep, stale_after FROM multica_status()";
+    expect(&mut new.connect(name)?, settings, "off 00:00:45")?;
+    server.batch_execute(&statements.join("\n"))?;
+    expect(&mut new.connect(name)?, settings, "on 00:01:30")
 }
 
-/// The functions keep the old name. What the page does about it brings everything back.
+/// Functions keep the name of the schema in which they were created. The statements in the hint make all calls work
+/// again.
 fn renamed_schema_is_refused_until_recreated(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -141,26 +142,26 @@ fn renamed_schema_is_refused_until_recreated(context: &Context) -> Result<()> {
     expect_state(&mut database.connect()?, install, "55000")?;
     let mut client = database.connect()?;
     let refused = client.batch_execute(install).err();
-    let refused = refused.context("install works without its tables")?;
+    let refused = refused.context("install succeeds without its tables")?;
     let hint = refused.as_db_error().and_then(|error| error.hint());
-    let hint = hint.context("install does not say what to do")?;
+    let hint = hint.context("the error of install has no hint")?;
     let (_, remedy) = hint.split_once("Run ").context(hint.to_string())?;
     let (drop, create) = remedy.split_once("; ").context(hint.to_string())?;
     let (create, _) = create.split_once("; ").context(hint.to_string())?;
     client.batch_execute(&format!("{drop}; {create}"))?;
-    // The function that numbers issues has the old name in it, too.
-    for says in ["adopted altered", "adopted"] {
+    // The function that numbers issues has the old name in it too.
+    for actions in ["adopted altered", "adopted"] {
         expect(
             &mut client,
             "SELECT string_agg(DISTINCT action, ' ' ORDER BY action) FROM agents.multica_install()",
-            says,
+            actions,
         )?;
     }
     client.batch_execute(sweep)?;
     expect(&mut client, "SELECT count(*) FROM agents.workspace", "1")
 }
 
-/// A server's database that was adopted and is given back has the catalogue it had.
+/// After uninstalling, the catalogue of an adopted database is as before the install.
 fn uninstall_restores_original_catalogue(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
@@ -168,7 +169,7 @@ fn uninstall_restores_original_catalogue(context: &Context) -> Result<()> {
     let before = lines(context, &database, "catalogue")?;
     client.batch_execute("CREATE EXTENSION multica")?;
     let steps = install(&mut client)?;
-    ensure!(all_adopted(&steps).is_err(), "install adds something");
+    ensure!(all_adopted(&steps).is_err(), "install must add objects here");
     client.batch_execute(
         "SELECT FROM multica_sweep(); CREATE ROLE fleet_screen; SELECT multica_grant('fleet_screen', 'operator')",
     )?;
@@ -183,12 +184,12 @@ fn uninstall_restores_original_catalogue(context: &Context) -> Result<()> {
     let before = without_xmin(&before);
     let after = without_xmin(&after);
     let differs: Vec<&String> = before.symmetric_difference(&after).collect();
-    ensure!(differs.is_empty(), "another catalogue: {differs:#?}");
+    ensure!(differs.is_empty(), "the catalogue differs: {differs:#?}");
     Ok(())
 }
 
-/// Lines of the catalogue without their second word, the transaction that wrote them, and without privileges that are
-/// the owner's alone: said or left unsaid, they are the same.
+/// Lines of the catalogue without their second word, the transaction that wrote them, and without privileges that only
+/// the owner has: whether they are written or implied, they are the same.
 fn without_xmin(lines: &[String]) -> BTreeSet<String> {
     let lines = lines.iter().map(|line| {
         let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));

@@ -1,4 +1,4 @@
-//! What is handed in is stored as given: long, deep, in any script, with numbers of any size.
+//! Payloads of callers are stored unchanged: long or deep ones, all characters, numbers of any size.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -7,11 +7,11 @@ use super::Suite;
 use super::support::{expect, id, team, value};
 use crate::context::Context;
 
-/// What Postgres' parser of JSON and its numbers decide.
+/// What the JSON parser and the numbers of Postgres decide.
 pub const ALL: &[(&str, Suite)] =
     suite![deeply_nested_json_is_stored_unchanged, numbers_of_any_size_are_stored_unchanged,];
 
-/// What our functions take and return.
+/// What the functions of the extension take and return.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     ten_megabyte_result_is_stored_unchanged,
     long_error_is_stored_unchanged,
@@ -48,11 +48,11 @@ fn long_error_is_stored_unchanged(context: &Context) -> Result<()> {
     let task = running(&mut client, "e1")?;
     let error: String = "a\u{e9}\u{20ac}\u{1f600}".chars().cycle().take(100_000).collect();
     let stored: String = client.query_one(&format!("SELECT error FROM multica_fail({task}, $1)"), &[&error])?.get(0);
-    ensure!(stored == error, "the error came back with {} characters", stored.chars().count());
-    let told: String =
+    ensure!(stored == error, "the error is returned with {} characters", stored.chars().count());
+    let in_event: String =
         client.query_one("SELECT payload ->> 'error' FROM multica_event_log WHERE type = 'task:failed'", &[])?.get(0);
     let first: String = error.chars().take(1000).collect();
-    ensure!(told == first, "the event has the first thousand characters");
+    ensure!(in_event == first, "the event does not have the first thousand characters");
     Ok(())
 }
 
@@ -70,8 +70,8 @@ fn deeply_nested_json_is_stored_unchanged(context: &Context) -> Result<()> {
     )
 }
 
-/// The deepest context that a session can hand in: where a call would need more of the stack for it than that, the task
-/// would be in the way of every other for ever.
+/// The deepest context that a session can enqueue. If a claim needed more stack for it, the task would block every
+/// other task of its runtime for ever.
 fn deepest_stored_context_can_be_claimed(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let enqueue = |depth: usize| {
@@ -99,20 +99,20 @@ fn deepest_stored_context_can_be_claimed(context: &Context) -> Result<()> {
 
 fn every_valid_character_is_stored_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    // Everything that text can hold: all but NUL and the halves of surrogate pairs.
+    // All that text can contain: every character but NUL and the surrogates.
     let all: String = (1..=0x0010_ffff).filter_map(char::from_u32).collect();
     let result = serde_json::json!({ "output": all });
     let (one, other) = (running(&mut client, "e1")?, running(&mut client, "e2")?);
     let pinned: bool = client.query_one(&format!("SELECT multica_pin_session({one}, $1, $1)"), &[&all])?.get(0);
-    ensure!(pinned, "pinned");
+    ensure!(pinned, "the session is not pinned");
     let row = client
         .query_one(&format!("SELECT result, session_id, work_dir FROM multica_complete({one}, $1)"), &[&result])?;
-    ensure!(row.get::<_, serde_json::Value>(0) == result, "the result is as given");
-    ensure!(row.get::<_, String>(1) == all && row.get::<_, String>(2) == all, "session and directory are as given");
+    ensure!(row.get::<_, serde_json::Value>(0) == result, "the result differs");
+    ensure!(row.get::<_, String>(1) == all && row.get::<_, String>(2) == all, "session or directory differ");
     let sql = format!("SELECT error, failure_reason, session_id FROM multica_fail({other}, $1, $1, $1)");
     let row = client.query_one(&sql, &[&all])?;
     for column in 0..3 {
-        ensure!(row.get::<_, String>(column) == all, "column {column} is as given");
+        ensure!(row.get::<_, String>(column) == all, "column {column} differs");
     }
     Ok(())
 }
@@ -126,7 +126,7 @@ fn numbers_of_any_size_are_stored_unchanged(context: &Context) -> Result<()> {
     client.batch_execute(&format!("SELECT FROM multica_enqueue({}, '{{\"n\": {numbers}}}')", id("c1")))?;
     expect(&mut client, &format!("SELECT context -> 'n' FROM multica_claim({})", id("b1")), &given)?;
     expect(&mut client, "SELECT payload -> 'n' FROM multica_event_log WHERE type = 'task:dispatch'", &given)?;
-    // A retry carries the context on.
+    // A retry has the same context.
     client.batch_execute(
         "UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour'; SELECT FROM multica_sweep()",
     )?;

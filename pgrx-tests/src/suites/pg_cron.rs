@@ -1,4 +1,4 @@
-//! Sweeping by pg_cron, as Debian packages it, next to a worker that is switched off.
+//! Sweeps by pg_cron, as Debian packages it, while the worker is switched off.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub const ALL: &[(&str, Suite)] = suite![pg_cron_sweeps_as_table_owner,];
 /// pg_cron starts a job at a full minute.
 const TWO_MINUTES: Duration = Duration::from_secs(120);
 
-/// A machine died and nobody but pg_cron looks after it: its tasks are failed, and those that may be are retried.
+/// Only pg_cron sweeps here: the tasks of the silent runtime are failed, and retries are queued where one is allowed.
 pub fn pg_cron_sweeps_as_table_owner(context: &Context) -> Result<()> {
     context.copy.add_pg_cron(&context.project)?;
     let cluster = context.cluster(&Options::new("cron"))?;
@@ -34,7 +34,7 @@ pub fn pg_cron_sweeps_as_table_owner(context: &Context) -> Result<()> {
 
     let mut superuser = database.connect()?;
     superuser.batch_execute("CREATE EXTENSION pg_cron")?;
-    needs_usage_and_a_schedule_that_its_version_knows(&database)?;
+    check_privilege_and_schedules(&database)?;
     database.fixture("grant/world")?;
     superuser.batch_execute(
         "UPDATE agent_runtime SET last_seen_at = now() + CASE daemon_id WHEN 'machine' THEN interval '-1 hour' ELSE interval '1 hour' END",
@@ -58,7 +58,7 @@ pub fn pg_cron_sweeps_as_table_owner(context: &Context) -> Result<()> {
         "SELECT r.daemon_id, r.status FROM agent_runtime AS r WHERE r.daemon_id IN ('machine', 'theirs') ORDER BY 1",
         "machine offline\ntheirs online",
     )?;
-    // In flight were an issue's task, a chat's and an autopilot's; the last kind is never retried.
+    // The tasks in flight were one of an issue, one of a chat and one of an autopilot run; the last is never retried.
     expect(
         &mut superuser,
         "SELECT count(*), count(c.id), count(*) FILTER (WHERE c.status = 'queued' AND c.attempt = 2)
@@ -67,12 +67,13 @@ pub fn pg_cron_sweeps_as_table_owner(context: &Context) -> Result<()> {
         "3 2 2",
     )?;
     let swept = value(&mut superuser, "SELECT last_tasks_failed FROM multica_status()")?;
-    ensure!(swept == "3", "the sweep says it failed {swept} tasks");
+    ensure!(swept == "3", "the sweep counted {swept} failed tasks");
     Ok(())
 }
 
-/// What the pages say of pg_cron: USAGE on its schema, seconds since 1.5, and another database than its own.
-fn needs_usage_and_a_schedule_that_its_version_knows(database: &Database) -> Result<()> {
+/// As documented: a role needs USAGE on the schema of pg_cron, schedules in seconds need 1.5, and another database than
+/// that of pg_cron can be swept.
+fn check_privilege_and_schedules(database: &Database) -> Result<()> {
     let mut superuser = database.connect()?;
     let mut owner = database.connect_as("owner")?;
     let schedule = |client: &mut Client, schedule: &str| -> Result<(), Option<SqlState>> {
@@ -85,8 +86,8 @@ fn needs_usage_and_a_schedule_that_its_version_knows(database: &Database) -> Res
     superuser.batch_execute("GRANT USAGE ON SCHEMA cron TO owner")?;
     let knows_seconds =
         value(&mut superuser, "SELECT extversion >= '1.5' FROM pg_extension WHERE extname = 'pg_cron'")? == "t";
-    let taken = schedule(&mut owner, "30 seconds").is_ok();
-    ensure!(taken == knows_seconds, "'30 seconds' is taken: {taken}, since 1.5: {knows_seconds}");
+    let accepted = schedule(&mut owner, "30 seconds").is_ok();
+    ensure!(accepted == knows_seconds, "'30 seconds' accepted: {accepted}, version 1.5 or later: {knows_seconds}");
     schedule(&mut owner, "* * * * *").map_err(|code| anyhow::anyhow!("{code:?}"))?;
     owner.batch_execute("SELECT cron.unschedule('probe')")?;
     superuser.batch_execute(&format!(
@@ -102,9 +103,9 @@ fn needs_usage_and_a_schedule_that_its_version_knows(database: &Database) -> Res
     Ok(())
 }
 
-/// Starts the server anew with pg_cron in it, at home in this database.
+/// Restarts the server with pg_cron preloaded, whose tables are in this database.
 fn preload(cluster: &Cluster, database: &Database) -> Result<()> {
-    // ALTER SYSTEM refuses settings of a library that is not loaded.
+    // The file is written because ALTER SYSTEM refuses settings of a library that is not loaded.
     let file = cluster.data().join("postgresql.auto.conf");
     let settings = format!(
         "shared_preload_libraries = 'multica, pg_cron'\ncron.database_name = '{}'\ncron.host = '{}'\n",

@@ -1,4 +1,4 @@
-//! pg_upgrade from one major version of a run to the next, with the library preloaded on both sides.
+//! pg_upgrade from one major version of a run to the next, with the library preloaded in both clusters.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::context::Context;
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 
-/// The first version whose initdb turns checksums on; pg_upgrade wants both sides alike.
+/// The first version whose initdb enables checksums; pg_upgrade requires the same setting in both clusters.
 const WITH_CHECKSUMS: u32 = 18;
 
-/// Settings of a database that must come along. The workers of these clusters sleep for an hour between two sweeps
-/// until they are told otherwise, so that nothing changes while rows are compared.
+/// Settings of a database that pg_upgrade must keep. The workers of the old cluster sweep once per hour, so that
+/// nothing changes while rows are compared.
 const SETTINGS: &[(&str, &str)] =
     &[("multica.sweep", "on"), ("multica.stale_after", "2s"), ("multica.offline_grace", "1s")];
 
@@ -26,20 +26,19 @@ pub fn name(old: u32, new: u32) -> String {
     format!("pg_upgrade/{old}_to_{new}_carries_everything")
 }
 
-/// The step by which install has the event log begin anew.
-const BEGINS_ANEW: &str = "multica_event_log_id_seq";
+/// The object that install names when it starts a new range of ids for the event log.
+const ID_RANGE_STEP: &str = "multica_event_log_id_seq";
 
-/// What happens to every runtime before the upgrade: afterwards there is nothing that a worker would do by itself, and
-/// the rows can be compared.
-const ALL_SWEPT: &str = "
+/// Sets every runtime offline before the upgrade: afterwards a worker has nothing to do, and the rows can be compared.
+const SET_ALL_OFFLINE: &str = "
     SELECT FROM multica_sweep();
     SELECT multica_set_runtime_offline(id) FROM agent_runtime WHERE status = 'online';
     SET multica.offline_grace = '0s';
     SELECT FROM multica_sweep()";
 
-/// Tables that install created and tables that it adopted, events and readers, settings: the same afterwards; every
-/// reader goes on where it was, in one database before install is run and in the other one after it; calls work, and
-/// the worker sweeps.
+/// Tables that install created and tables that it adopted, events, readers and settings are the same after the upgrade.
+/// Every reader continues at its position, in one database before install is called and in the other after it. Then
+/// calls work, and the worker sweeps.
 pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     let old = context.cluster(&Options::new("old").set("multica.sweep_interval", "1h"))?;
     let created = context.fresh_database_in(&old)?;
@@ -51,58 +50,59 @@ pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     let mut before = Vec::new();
     for database in [&created, &adopted] {
         let mut client = database.connect()?;
-        client.batch_execute(ALL_SWEPT)?;
-        let readers = Readers::begin(&mut client)?;
+        client.batch_execute(SET_ALL_OFFLINE)?;
+        let readers = Readers::read_some(&mut client)?;
         for (setting, value) in SETTINGS {
             let name = &database.name;
             client.batch_execute(&format!("ALTER DATABASE {name} SET {setting} = '{value}'"))?;
         }
-        let picture = Picture::take(&mut client)?;
-        before.push((database.name.clone(), picture, readers));
+        let contents = Contents::read(&mut client)?;
+        before.push((database.name.clone(), contents, readers));
     }
     old.stop(Shutdown::Fast)?;
 
     let new = upgrade(&context.project, &old, &new.copy)?;
     for (at, (name, before, mut readers)) in before.into_iter().enumerate() {
         let mut client = new.connect(&name)?;
-        let after = Picture::take(&mut client)?;
+        let after = Contents::read(&mut client)?;
         same("the rows", &after.rows, &before.rows)?;
         same("the events", &after.events, &before.events)?;
         same("the catalogues", &after.catalogue, &before.catalogue)?;
         let reads_first = at == 0;
         if reads_first {
-            readers.go_on(&mut client)?;
+            readers.read_rest(&mut client)?;
             all_adopted(&install(&mut client)?)?;
         } else {
-            only_begins_anew(&install(&mut client)?)?;
-            readers.go_on(&mut client)?;
+            only_id_range_is_new(&install(&mut client)?)?;
+            readers.read_rest(&mut client)?;
         }
-        goes_on(&mut client).with_context(|| format!("in {name}"))?;
-        readers.meet_new_events(&mut client)?;
+        calls_and_worker_work(&mut client).with_context(|| format!("in {name}"))?;
+        readers.read_new_events(&mut client)?;
     }
     Ok(())
 }
 
-/// The new cluster has another system identifier, so the log is on another server than where it was written. All else
-/// is there.
-fn only_begins_anew(steps: &[Step]) -> Result<()> {
-    let (anew, others): (Vec<Step>, Vec<Step>) = steps.iter().cloned().partition(|step| step.object == BEGINS_ANEW);
+/// The new cluster has another system identifier, so the event log is on another server than the one it was written on:
+/// install starts a new range of ids. All other objects are adopted.
+fn only_id_range_is_new(steps: &[Step]) -> Result<()> {
+    let (id_range, others): (Vec<Step>, Vec<Step>) =
+        steps.iter().cloned().partition(|step| step.object == ID_RANGE_STEP);
     ensure!(
-        anew.iter().map(|step| step.action.as_str()).eq(["altered"]),
-        "install says of the ids of the log {anew:?}"
+        id_range.iter().map(|step| step.action.as_str()).eq(["altered"]),
+        "install returned for the ids of the event log: {id_range:?}"
     );
     all_adopted(&others)
 }
 
-/// A reader that the log knows by its name, one that keeps its position itself, and one that has read all there was.
+/// A named reader, a reader that keeps its own position, and one that has read all events.
 struct Readers {
-    /// Ids of the events that were recorded before the upgrade.
+    /// Ids of the events from before the upgrade.
     all: Vec<i64>,
     position: i64,
     at_the_end: i64,
 }
 
-/// The ids that are read after an id.
+/// The ids of the events after a position.
 fn read(client: &mut Client, after: i64) -> Result<Vec<i64>> {
     ids(client, &format!("SELECT id FROM multica_events({after})"))
 }
@@ -117,59 +117,59 @@ fn ids(client: &mut Client, sql: &str) -> Result<Vec<i64>> {
 }
 
 impl Readers {
-    /// Each has read a part of the log.
-    fn begin(client: &mut Client) -> Result<Readers> {
+    /// Each reader reads a part of the event log.
+    fn read_some(client: &mut Client) -> Result<Readers> {
         let all = read(client, 0)?;
         ensure!(all.len() > 4, "there are only the events {all:?}");
-        ensure!(take(client, 2)? == all[..2], "the log begins elsewhere");
+        ensure!(take(client, 2)? == all[..2], "the event log begins with other events");
         Ok(Readers { position: all[2], at_the_end: all[all.len() - 1], all })
     }
 
-    /// Each reads what it had not read, and nothing else.
-    fn go_on(&mut self, client: &mut Client) -> Result<()> {
+    /// Each reader gets the events that it had not read, and no others.
+    fn read_rest(&mut self, client: &mut Client) -> Result<()> {
         let taken = take(client, 1000)?;
         ensure!(taken == self.all[2..], "the named reader took {taken:?}");
         let found = read(client, self.position)?;
-        ensure!(found == self.all[3..], "the other one read {found:?}");
+        ensure!(found == self.all[3..], "the reader with its own position read {found:?}");
         let found = read(client, self.at_the_end)?;
-        ensure!(found.is_empty(), "who had read all read {found:?}");
+        ensure!(found.is_empty(), "the reader of all events read {found:?}");
         Ok(())
     }
 
-    /// Each reads every event that was recorded since, under ids that no event had before.
-    fn meet_new_events(&self, client: &mut Client) -> Result<()> {
+    /// Each reader gets every event from after the upgrade, under ids that no event had before.
+    fn read_new_events(&self, client: &mut Client) -> Result<()> {
         let new = read(client, self.at_the_end)?;
         ensure!(new.len() > 2, "new events are {new:?}");
         ensure!(take(client, 1000)? == new, "the named reader missed some of {new:?}");
         let found = read(client, self.position)?;
-        ensure!(found == [&self.all[3..], &new].concat(), "the other one read {found:?}");
+        ensure!(found == [&self.all[3..], &new].concat(), "the reader with its own position read {found:?}");
         Ok(())
     }
 }
 
-/// What has to be the same on both sides.
-struct Picture {
+/// What must be the same in both clusters.
+struct Contents {
     rows: Vec<String>,
     events: Vec<String>,
     catalogue: Vec<String>,
 }
 
-impl Picture {
-    fn take(client: &mut Client) -> Result<Picture> {
+impl Contents {
+    fn read(client: &mut Client) -> Result<Contents> {
         let events = "SELECT to_jsonb(e)::text FROM multica_event_log AS e ORDER BY id";
         let reader = "SELECT to_jsonb(r)::text FROM multica_event_reader AS r ORDER BY 1";
-        let picture = Picture {
+        let contents = Contents {
             rows: rows(client)?,
             events: [lines(client, events)?, lines(client, reader)?].concat(),
             catalogue: lines(client, include_str!("../../fixtures/upgraded.sql"))?,
         };
-        ensure!(picture.rows.len() > 10, "the tables are empty");
-        ensure!(picture.catalogue.len() > 50, "the catalogue is empty");
-        Ok(picture)
+        ensure!(contents.rows.len() > 10, "the tables are empty");
+        ensure!(contents.catalogue.len() > 50, "the catalogue is empty");
+        Ok(contents)
     }
 }
 
-/// A new cluster with everything of `old`, which is stopped.
+/// Upgrades `old`, which is stopped, to a new cluster.
 fn upgrade(project: &Project, old: &Cluster, copy: &PostgresCopy) -> Result<Cluster> {
     let mut options = Options::new("new").set("multica.sweep_interval", "500ms");
     if copy.major >= WITH_CHECKSUMS && old.copy().major < WITH_CHECKSUMS {
@@ -197,8 +197,8 @@ fn programs(copy: &PostgresCopy) -> std::path::PathBuf {
     program.parent().unwrap_or(Path::new("/")).to_path_buf()
 }
 
-/// A daemon's calls work, and its death is noticed by the worker, which has found the database's settings.
-fn goes_on(client: &mut Client) -> Result<()> {
+/// The calls of a daemon work; when its runtime is silent, the worker sets it offline by the database's own settings.
+fn calls_and_worker_work(client: &mut Client) -> Result<()> {
     let settings: Vec<String> = SETTINGS.iter().map(|(setting, value)| format!("{setting}={value}")).collect();
     expect(
         client,
@@ -223,7 +223,7 @@ fn goes_on(client: &mut Client) -> Result<()> {
         "SELECT FROM multica_start('{task}');
          UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour' WHERE id = '{runtime}'"
     ))?;
-    Cluster::wait_until("the worker has noticed the death", LIMIT + Duration::from_secs(10), || {
+    Cluster::wait_until("the worker has set the silent runtime offline", LIMIT + Duration::from_secs(10), || {
         let status = value(client, &format!("SELECT status FROM agent_runtime WHERE id = '{runtime}'"))?;
         Ok(status == "offline")
     })?;

@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode: nothing of the interface lives in a session.
+//! PgBouncer in transaction mode: no call depends on the state of a database session.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::pooler::Pooler;
 pub const ALL: &[(&str, Suite)] =
     suite![every_call_works_for_two_clients_on_one_connection, open_transaction_of_one_client_makes_the_other_wait,];
 
-/// Two clients take turns on one server connection, statement by statement, each in a world of its own: each comes to
-/// the end that it comes to alone.
+/// Two clients alternate on one server connection, statement by statement, each with rows of its own: each gets the
+/// results that it gets alone.
 pub fn every_call_works_for_two_clients_on_one_connection(context: &Context) -> Result<()> {
     let calls = text(context, "pooled")?;
     let calls: Vec<&str> = calls.lines().filter(|line| !line.starts_with("--")).collect();
@@ -35,14 +35,14 @@ pub fn every_call_works_for_two_clients_on_one_connection(context: &Context) -> 
     let pooler = Pooler::start(&context.project, database.cluster(), &[SUPERUSER])?;
     let mut clients: Vec<(Client, &str)> = Vec::new();
     for own in ["0000000a-", "0000000b-"] {
-        direct.batch_execute(&of(&world, own))?;
+        direct.batch_execute(&for_client(&world, own))?;
         clients.push((pooler.connect(&database.name, SUPERUSER)?, own));
     }
-    // A sweep would trim the events that are old, and readers that begin with the first would be told so.
+    // A sweep would trim the old events, and readers that start at the first event would get an error.
     direct.batch_execute("UPDATE multica_event_log SET created_at = now()")?;
     for call in calls {
         for (client, own) in &mut clients {
-            client.simple_query(&of(call, own)).with_context(|| of(call, own))?;
+            client.simple_query(&for_client(call, own)).with_context(|| for_client(call, own))?;
         }
     }
     let left = |own: &str| {
@@ -53,7 +53,7 @@ pub fn every_call_works_for_two_clients_on_one_connection(context: &Context) -> 
         )
     };
     let first = value(&mut direct, &left("0000000a-"))?;
-    ensure!(first.contains("completed"), "came to {first}");
+    ensure!(first.contains("completed"), "the tasks of the first client are {first}");
     expect(&mut direct, &left("0000000b-"), &first)?;
     let backends = value(
         &mut direct,
@@ -65,8 +65,8 @@ pub fn every_call_works_for_two_clients_on_one_connection(context: &Context) -> 
     Ok(())
 }
 
-/// The world or a call in it, under ids, names and addresses of its own.
-fn of(text: &str, own: &str) -> String {
+/// The fixture or a call with ids, names and addresses of one client.
+fn for_client(text: &str, own: &str) -> String {
     text.replace("00000000-", own)
         .replace("'ours'", &format!("'ours-{own}'"))
         .replace("'theirs')", &format!("'theirs-{own}')"))
@@ -74,8 +74,8 @@ fn of(text: &str, own: &str) -> String {
         .replace("pooled-00000000", &format!("pooled-{own}"))
 }
 
-/// A transaction with calls in it keeps the one connection, and its locks end with it: what the next client does there
-/// is not taken for a part of it.
+/// A transaction with calls in it keeps the one connection, and its locks end with it: a call of the next client is not
+/// part of it.
 pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     database.fixture("grant/world")?;
@@ -84,7 +84,7 @@ pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) ->
     let mut second = pooler.connect(&database.name, SUPERUSER)?;
     let take = "SELECT count(*) FROM multica_take_events('mailer')";
     let before = value(&mut first, take)?;
-    ensure!(before != "0", "the world has events");
+    ensure!(before != "0", "the fixture has no events");
     first.simple_query("BEGIN")?;
     first.simple_query("SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')")?;
     let (done, waiting) = mpsc::channel();
@@ -94,13 +94,14 @@ pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) ->
             let _ = done.send(taken);
         });
         let early = waiting.recv_timeout(Duration::from_millis(200));
-        ensure!(early.is_err(), "the second client got through");
+        ensure!(early.is_err(), "the second client did not wait");
         first.simple_query("COMMIT")?;
         let taken = waiting.recv_timeout(super::support::LIMIT)??;
         ensure!(taken == "1", "took {taken} events");
         Ok(())
     })?;
-    // The same server connection has recorded events before: it must hold back readers anew in every transaction.
+    // The same server connection has recorded events before: it must take the mark that holds back readers in every
+    // transaction.
     first.simple_query("BEGIN")?;
     first.simple_query("SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')")?;
     let mut direct = database.connect()?;

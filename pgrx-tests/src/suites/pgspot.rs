@@ -1,5 +1,5 @@
-//! pgspot, which knows what makes an extension's script a way in for whoever may create objects: unqualified names and
-//! operators, paths that are not pinned.
+//! pgspot finds what lets a user with the right to create objects attack an extension through its scripts: unqualified
+//! names and operators, and search paths that are not fixed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,8 +16,8 @@ use crate::tools::extras;
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![scripts_have_only_allowed_findings, pgspot_reports_unsafe_script,];
 
-/// The script that installs and those that update, as they are packaged: what pgspot finds in them is known, and has a
-/// reason.
+/// The install script and the update scripts, as they are packaged: each finding of pgspot is in the list of allowed
+/// ones, with its reason.
 fn scripts_have_only_allowed_findings(context: &Context) -> Result<()> {
     let mut scripts: Vec<PathBuf> = fs::read_dir(context.copy.extensions())?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -26,7 +26,7 @@ fn scripts_have_only_allowed_findings(context: &Context) -> Result<()> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("multica--") && name.ends_with(".sql")
     });
-    // Another suite may have put released scripts beside them: what those create has been replaced since.
+    // Another suite may have written released scripts into this folder: newer scripts have replaced what those create.
     let released = release::all(&context.project)?;
     scripts.retain(|file| !released.iter().any(|it| it.script().file_name() == file.file_name()));
     ensure!(!scripts.is_empty(), "no script is installed");
@@ -36,13 +36,13 @@ fn scripts_have_only_allowed_findings(context: &Context) -> Result<()> {
     }
     let allowed = fs::read_to_string(folder(context).join("allowed.txt"))?;
     let allowed: BTreeSet<String> = allowed.lines().filter(|line| line.starts_with("PS")).map(str::to_string).collect();
-    let news: Vec<&String> = found.difference(&allowed).collect();
+    let new: Vec<&String> = found.difference(&allowed).collect();
     let gone: Vec<&String> = allowed.difference(&found).collect();
-    ensure!(news.is_empty() && gone.is_empty(), "{scripts:#?}\nhave {news:#?}\nand no longer {gone:#?}");
+    ensure!(new.is_empty() && gone.is_empty(), "{scripts:#?}\nhave the new findings {new:#?}\nand no longer {gone:#?}");
     Ok(())
 }
 
-/// A pgspot that finds nothing because it reads nothing would find nothing here either.
+/// The test above would also pass with a pgspot that reads nothing; this one would not.
 fn pgspot_reports_unsafe_script(context: &Context) -> Result<()> {
     let script = context.project.work.join("output").join("careless.sql");
     fs::create_dir_all(script.parent().unwrap_or(Path::new(".")))?;
@@ -58,19 +58,19 @@ fn pgspot_reports_unsafe_script(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// What pgspot says about a script, without the numbers of lines.
+/// The findings of pgspot in a script, without line numbers.
 fn findings(context: &Context, script: &Path) -> Result<BTreeSet<String>> {
     let requirements = folder(context).join("requirements.txt");
     let python = extras::python(&context.project, "pgspot", &requirements)?;
     let program = python.with_file_name("pgspot");
     let output =
         Command::new(&program).arg(script).output().with_context(|| format!("cannot run {}", program.display()))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    // The last line counts: without it the script was not read to its end, or not understood.
-    if !said.contains("Errors:") || !said.contains("Unknown: 0") {
-        bail!("pgspot could not read {}:\n{said}{}", script.display(), String::from_utf8_lossy(&output.stderr));
+    let report = String::from_utf8_lossy(&output.stdout);
+    // Without the last line, pgspot did not read or understand the whole script.
+    if !report.contains("Errors:") || !report.contains("Unknown: 0") {
+        bail!("pgspot could not read {}:\n{report}{}", script.display(), String::from_utf8_lossy(&output.stderr));
     }
-    Ok(said
+    Ok(report
         .lines()
         .filter(|line| line.starts_with("PS"))
         .map(|line| line.split(" at line ").next().unwrap_or(line).to_string())

@@ -1,4 +1,4 @@
-//! Rows that cannot be written or deleted, because something of a user's refers to them or refuses: each delays only
+//! Rows that cannot be written or deleted because a row, trigger or constraint of a user prevents it: each delays only
 //! itself.
 
 use anyhow::{Context as _, Result, ensure};
@@ -30,10 +30,10 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 
 const SWEEP: &str = "SELECT runtimes_offline > 0, tasks_failed > 0, runtimes_deleted FROM multica_sweep()";
 
-/// What a sweep of the dead machine comes to, with nothing collected.
+/// The result of a sweep of the fixture, with no runtime collected.
 const VERDICTS: &str = "t t 0";
 
-/// An event that is a year old, to which a table of the user's refers, and another one.
+/// Five events that are one year old; a table of the user refers to one of them.
 fn old_events(client: &mut Client, key: &str) -> Result<()> {
     client.batch_execute(&format!(
         "INSERT INTO multica_event_log (created_at, type, payload)
@@ -44,7 +44,7 @@ fn old_events(client: &mut Client, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// A trigger that does this for task …e1 alone.
+/// Creates a trigger that does this for task …e1 alone.
 fn refuse_e1(client: &mut Client, what: &str) -> Result<()> {
     client.batch_execute(&format!(
         "CREATE FUNCTION refuse_e1() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -58,7 +58,7 @@ fn refuse_e1(client: &mut Client, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn in_flight(client: &mut Client, expected: &str) -> Result<()> {
+fn expect_in_flight(client: &mut Client, expected: &str) -> Result<()> {
     let sql = "SELECT string_agg(right(id::text, 2), ' ' ORDER BY id) FROM agent_task_queue
                WHERE status IN ('dispatched', 'running')";
     expect(client, sql, expected)
@@ -68,7 +68,7 @@ fn referenced_event_does_not_block_verdicts(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     old_events(&mut client, "")?;
     expect(&mut client, SWEEP, VERDICTS)?;
-    in_flight(&mut client, "")?;
+    expect_in_flight(&mut client, "")?;
     expect(
         &mut client,
         "SELECT count(*) = 1 AND min(e.id) = max(a.event_id) AND min(e.id) < max(s.events_trimmed_to)
@@ -88,10 +88,11 @@ fn deferred_foreign_key_does_not_block_verdicts(context: &Context) -> Result<()>
     old_events(&mut client, "DEFERRABLE INITIALLY DEFERRED")?;
     expect(&mut client, SWEEP, VERDICTS)?;
     expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'old'", "1")?;
-    in_flight(&mut client, "")
+    expect_in_flight(&mut client, "")
 }
 
-/// What the caller has deferred is neither checked early nor blamed on a row of the sweep, and stays deferred after it.
+/// Deferred constraints of the caller are neither checked early nor counted against a row of the sweep, and stay
+/// deferred after it.
 fn deferred_constraints_of_caller_stay_deferred(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -102,14 +103,14 @@ fn deferred_constraints_of_caller_stay_deferred(context: &Context) -> Result<()>
     expect(&mut client, SWEEP, VERDICTS)?;
     client.batch_execute("INSERT INTO item VALUES (2); INSERT INTO bill VALUES (1), (2); COMMIT")?;
     expect(&mut client, "SELECT last_error IS NULL FROM multica_status()", "t")?;
-    in_flight(&mut client, "")?;
+    expect_in_flight(&mut client, "")?;
     client.batch_execute(
         "BEGIN; SELECT FROM multica_sweep(); INSERT INTO item VALUES (3); INSERT INTO bill VALUES (3); COMMIT",
     )?;
     Ok(())
 }
 
-/// Passed over for a while, then tried again, though trimming has gone on behind it.
+/// A refused event is tried again after `refused_until`, although later events have been trimmed since.
 fn unreferenced_event_is_trimmed_later(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     old_events(&mut client, "")?;
@@ -137,7 +138,7 @@ fn referenced_runtime_is_skipped(context: &Context) -> Result<()> {
         b5 = id("b5"),
     ))?;
     expect(&mut client, SWEEP, "t t 3")?;
-    in_flight(&mut client, "")?;
+    expect_in_flight(&mut client, "")?;
     expect(&mut client, &format!("SELECT refused_ids = ARRAY[{}::uuid] FROM multica_status()", id("b5")), "t")?;
     client.batch_execute("TRUNCATE squad; UPDATE multica_sweep_state SET refused_until = now() - interval '1 s'")?;
     expect(&mut client, "SELECT runtimes_deleted FROM multica_sweep()", "1")
@@ -147,7 +148,7 @@ fn task_refused_by_trigger_delays_only_itself(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     refuse_e1(&mut client, "RAISE EXCEPTION 'not this one';")?;
     expect(&mut client, SWEEP, VERDICTS)?;
-    in_flight(&mut client, "e1")?;
+    expect_in_flight(&mut client, "e1")?;
     expect(
         &mut client,
         &format!(
@@ -158,7 +159,7 @@ fn task_refused_by_trigger_delays_only_itself(context: &Context) -> Result<()> {
         ),
         "t t",
     )?;
-    // What was done has its event, and what was not has none.
+    // Failed tasks have an event, and the others have none.
     expect(
         &mut client,
         "SELECT count(*) FROM agent_task_queue AS t
@@ -168,19 +169,20 @@ fn task_refused_by_trigger_delays_only_itself(context: &Context) -> Result<()> {
         "0",
     )?;
     client.batch_execute("CALL multica_sweep_all()")?;
-    in_flight(&mut client, "e1")
+    expect_in_flight(&mut client, "e1")
 }
 
-/// A SQLSTATE that Postgres does not define comes from a user's trigger.
+/// A SQLSTATE that Postgres does not define can only come from the code of a user.
 fn row_refused_with_custom_sqlstate_is_skipped(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     refuse_e1(&mut client, "RAISE EXCEPTION 'own' USING ERRCODE = 'MY001';")?;
     expect(&mut client, SWEEP, VERDICTS)?;
-    in_flight(&mut client, "e1")?;
+    expect_in_flight(&mut client, "e1")?;
     expect(&mut client, "SELECT last_error LIKE '%own (SQLSTATE MY001)%' FROM multica_status()", "t")
 }
 
-/// Neither a full disk nor a cancel nor a serialization failure is one row's: the call fails as it is.
+/// A full disk, a cancel, or a serialization failure is not caused by a row: the call fails with it, and no row is
+/// refused.
 fn server_error_fails_sweep_and_refuses_no_row(context: &Context) -> Result<()> {
     for state in ["53100", "57014", "40001", "XX000", "58030"] {
         let (_database, mut client) = dead_machine(context)?;
@@ -191,8 +193,8 @@ fn server_error_fails_sweep_and_refuses_no_row(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// Ids of transactions that a sweep draws: one, and one for each subtransaction that writes.
-fn ids_drawn(client: &mut Client, sweep: &str) -> Result<i64> {
+/// The transaction ids that a sweep takes: one, and one for each subtransaction that writes.
+fn ids_taken(client: &mut Client, sweep: &str) -> Result<i64> {
     let now = "SELECT pg_snapshot_xmax(pg_current_snapshot())";
     let before: i64 = value(client, now)?.parse()?;
     client.batch_execute(sweep)?;
@@ -207,15 +209,15 @@ fn usual_sweep_opens_one_subtransaction(context: &Context) -> Result<()> {
     let mut client = database.connect()?;
     old_events(&mut client, "")?;
     client.batch_execute("TRUNCATE audit")?;
-    let drawn = ids_drawn(&mut client, "SELECT FROM multica_sweep()")?;
-    ensure!(drawn == 2, "a sweep with work draws {drawn} ids");
-    let drawn = ids_drawn(&mut client, "SELECT FROM multica_sweep()")?;
-    ensure!(drawn == 0, "an idle sweep draws {drawn} ids");
+    let taken = ids_taken(&mut client, "SELECT FROM multica_sweep()")?;
+    ensure!(taken == 2, "a sweep with work takes {taken} ids");
+    let taken = ids_taken(&mut client, "SELECT FROM multica_sweep()")?;
+    ensure!(taken == 0, "an idle sweep takes {taken} ids");
     Ok(())
 }
 
-/// Each of a hundred tasks is refused: ten are found out and recorded, no snapshot is made to overflow, and the sweep
-/// does not ask to be repeated at once.
+/// A hundred tasks are refused: the sweep finds and records ten of them, no snapshot overflows by its subtransactions,
+/// and it does not ask for another sweep at once.
 fn many_refusals_use_few_subtransactions(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -242,7 +244,7 @@ fn many_refusals_use_few_subtransactions(context: &Context) -> Result<()> {
     )?
     .parse()
     .context("a number")?;
-    ensure!((1..=32).contains(&kept), "{kept} subtransactions are kept");
+    ensure!((1..=32).contains(&kept), "{kept} subtransactions have written rows");
     client.batch_execute("COMMIT")?;
     expect(&mut client, "SELECT cardinality(refused_ids) FROM multica_status()", "10")
 }
@@ -254,7 +256,7 @@ fn check_constraint_refuses_only_its_row(context: &Context) -> Result<()> {
         e1 = id("e1"),
     ))?;
     expect(&mut client, SWEEP, VERDICTS)?;
-    in_flight(&mut client, "e1")
+    expect_in_flight(&mut client, "e1")
 }
 
 fn single_stage_functions_skip_refused_rows(context: &Context) -> Result<()> {
@@ -285,7 +287,8 @@ fn single_stage_functions_skip_refused_rows(context: &Context) -> Result<()> {
     )
 }
 
-/// machine-3 was old-name, which the user's squad refers to: its agents and tasks move, the row stays.
+/// machine-3 was called old-name, to whose runtime a table of the user refers: the agents and tasks are moved, and the
+/// row stays.
 fn refused_merge_does_not_block_registration(context: &Context) -> Result<()> {
     for key in ["", "DEFERRABLE INITIALLY DEFERRED"] {
         let (_database, mut client) = dead_machine(context)?;
@@ -329,7 +332,7 @@ fn refused_orphan_does_not_block_registration(context: &Context) -> Result<()> {
         a1 = id("a1"),
     );
     expect(&mut client, &register, "f")?;
-    in_flight(&mut client, "e1 e8")?;
+    expect_in_flight(&mut client, "e1 e8")?;
     expect(&mut client, &format!("SELECT orphaned FROM multica_recover_orphans({})", id("b1")), "0")
 }
 
@@ -364,7 +367,7 @@ fn deletion_error_names_referencing_table(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The refused ones have been silent for longest, so that each sweep meets them first.
+/// The refused runtimes have been silent for longest, so that each sweep takes them first.
 fn many_refused_runtimes_do_not_block_sweep(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(

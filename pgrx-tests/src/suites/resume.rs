@@ -1,4 +1,4 @@
-//! The next claim resumes at the session that was pinned last, whatever happened in between.
+//! The next claim returns the session that was pinned last, whatever happened to the task since.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -23,29 +23,29 @@ pub const ALL: &[(&str, Suite)] = suite![
     session_sources_are_used_in_order,
 ];
 
-/// An issue and a chat, whose work resumes by the same rule.
+/// An issue and a chat, whose tasks resume by the same rule.
 const KINDS: [&str; 2] = [
     "multica_enqueue_issue('00000000-0000-4000-8000-0000000000d1')",
     "multica_enqueue_chat('00000000-0000-4000-8000-000000000051')",
 ];
 
-/// The team, whose chats remember a session from long ago.
+/// The fixture `team`; its chats have the session of a much older task.
 fn stale_team(context: &Context) -> Result<(Database<'_>, Client)> {
     let (database, mut client) = team(context)?;
     client.batch_execute("UPDATE chat_session SET session_id = 'stale', work_dir = '/stale'")?;
     Ok((database, client))
 }
 
-/// Queues work, claims and starts it, and pins two sessions, the second of which is the one that counts.
+/// Queues a task, claims and starts it, and pins two sessions, of which the second counts.
 fn run(client: &mut Client, enqueue: &str, session: &str) -> Result<String> {
     client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
     resume(client, session)
 }
 
-/// Claims and starts what is there, and pins.
+/// Claims and starts a queued task, and pins its session.
 fn resume(client: &mut Client, session: &str) -> Result<String> {
     let task = value(client, &format!("SELECT id FROM multica_claim({})", id("b1")))?;
-    ensure!(!task.is_empty(), "there is something to claim");
+    ensure!(!task.is_empty(), "there is no task to claim");
     client.batch_execute(&format!(
         "SELECT FROM multica_start('{task}');
          SELECT multica_pin_session('{task}', 'early {session}', '/early');
@@ -60,8 +60,8 @@ fn expect_prior(client: &mut Client, runtime: &str, session: &str) -> Result<()>
     expect(client, &sql, &format!("{session} /{session}"))
 }
 
-/// The machine dies and is missed.
-fn kill(client: &mut Client) -> Result<()> {
+/// The runtime becomes silent, and a sweep fails its tasks.
+fn lose_runtime(client: &mut Client) -> Result<()> {
     client.batch_execute(
         "UPDATE agent_runtime SET last_seen_at = now() - interval '10 minutes'; SELECT FROM multica_sweep()",
     )?;
@@ -72,7 +72,7 @@ fn session_resumes_after_runtime_dies(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         let (_database, mut client) = stale_team(context)?;
         run(&mut client, enqueue, "first")?;
-        kill(&mut client)?;
+        lose_runtime(&mut client)?;
         expect_prior(&mut client, "b1", "first")?;
     }
     Ok(())
@@ -82,15 +82,15 @@ fn session_resumes_after_runtime_dies_twice(context: &Context) -> Result<()> {
     for enqueue in KINDS {
         let (_database, mut client) = stale_team(context)?;
         run(&mut client, enqueue, "first")?;
-        kill(&mut client)?;
+        lose_runtime(&mut client)?;
         resume(&mut client, "second")?;
-        kill(&mut client)?;
-        // The attempts are spent: what is asked for now is new work on the same subject.
+        lose_runtime(&mut client)?;
+        // No attempt is left: the next task is a new one for the same issue or chat.
         expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status = 'queued'", "0")?;
         client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
         expect_prior(&mut client, "b1", "second")?;
-        // And killed before it pinned anything, it still knows.
-        kill(&mut client)?;
+        // The session is kept also if that task fails before it pins one.
+        lose_runtime(&mut client)?;
         expect_prior(&mut client, "b1", "second")?;
     }
     Ok(())
@@ -116,7 +116,7 @@ fn session_resumes_after_rerun_of_running_task(context: &Context) -> Result<()> 
     expect(&mut client, &rerun, "first /first 1 ")?;
     expect(&mut client, &format!("SELECT status FROM agent_task_queue WHERE id = '{task}'"), "cancelled")?;
     expect_prior(&mut client, "b1", "first")?;
-    // Once more, before the new run pinned anything.
+    // Again, before the new task has pinned a session.
     expect(&mut client, &rerun, "first /first 1 ")?;
     expect_prior(&mut client, "b1", "first")
 }
@@ -153,7 +153,7 @@ fn session_resumes_after_merge(context: &Context) -> Result<()> {
                 id("a1")
             )
         };
-        // The agent outlived the change of name, then the daemon that knew it is replaced.
+        // The session continued while the daemon got a new id; then a daemon that does not list the task replaces it.
         client.batch_execute(&register(&format!("\"{task}\"")))?;
         client.batch_execute(&format!("SELECT multica_pin_session('{task}', 'second', '/second')"))?;
         client.batch_execute(&register(""))?;
@@ -195,11 +195,12 @@ fn fail_without_session_keeps_pinned_session(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A retry that waits carries what its parent had. Cancelled after newer work ran, it must not take the place of that.
+/// A queued retry has the session of its parent. If it is cancelled after a newer task ran, its session must not
+/// replace that of the newer task.
 fn unclaimed_retry_does_not_replace_session(context: &Context) -> Result<()> {
     let (_database, mut client) = stale_team(context)?;
     run(&mut client, KINDS[0], "first")?;
-    kill(&mut client)?;
+    lose_runtime(&mut client)?;
     let retry = value(&mut client, "SELECT id FROM agent_task_queue WHERE status = 'queued'")?;
     client.batch_execute(&format!(
         "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id, status, dispatched_at, started_at, session_id, work_dir)
@@ -207,7 +208,7 @@ fn unclaimed_retry_does_not_replace_session(context: &Context) -> Result<()> {
          FROM agent_task_queue WHERE id = '{retry}'"
     ))?;
     let last = format!("SELECT session_id FROM multica_last_task_session({}, {})", id("d1"), id("c1"));
-    // Both cancelled in one call, at the same moment; then the retry alone, after the run has ended.
+    // Once both are cancelled in one call, at the same time; once only the retry, after the other task has ended.
     let end_then_cancel = format!(
         "SELECT FROM agent_task_queue AS t, multica_complete(t.id) WHERE t.status = 'running';
          SELECT FROM multica_cancel('{retry}')"
@@ -236,7 +237,8 @@ fn session_and_directory_come_from_one_source(context: &Context) -> Result<()> {
     )
 }
 
-/// The row's own, the last of agent and issue, the chat's pointer, the chat's last task.
+/// The task's own session, then that of the last task of agent and issue, that of the chat, that of the chat's last
+/// task.
 fn session_sources_are_used_in_order(context: &Context) -> Result<()> {
     let (_database, mut client) = stale_team(context)?;
     client.batch_execute(&format!(

@@ -1,4 +1,4 @@
-//! The automatic retry of a failed task: when there is one, and what it carries.
+//! The retry of a failed task: when there is one, and which fields it has.
 
 use anyhow::Result;
 
@@ -17,7 +17,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     retries_keep_order_of_parents,
 ];
 
-/// However often machines die: attempt of the child is that of the parent plus one, never above the limit (I6).
+/// However often runtimes become stale: the attempt of a retry is that of its parent plus one, and at most the limit
+/// (I6).
 fn one_retry_per_task_up_to_max_attempts(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("UPDATE agent_task_queue SET max_attempts = 3 WHERE max_attempts = 2")?;
@@ -40,7 +41,7 @@ fn one_retry_per_task_up_to_max_attempts(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT max(attempt) FROM agent_task_queue", "3")
 }
 
-/// Runs of an autopilot, what a user cancelled, what is done, and what the agent itself failed at get no retry (I8).
+/// Tasks of an autopilot run, cancelled and completed tasks, and failures of the agent itself get no retry (I8).
 fn only_runtime_failures_and_timeouts_are_retried(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -76,7 +77,7 @@ fn task_without_source_is_retried_only_with_context(context: &Context) -> Result
     )
 }
 
-/// A comment that arrived while the task ran has queued another one: that one is the retry, and nothing fails.
+/// A comment that arrived while the task ran has queued another task: that one replaces the retry, and no call fails.
 fn pending_task_replaces_retry(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -93,7 +94,7 @@ fn pending_task_replaces_retry(context: &Context) -> Result<()> {
     )
 }
 
-/// A failure handed in when the work has long been done by a later task is history.
+/// A failure that an application reports after a later task has completed the work needs no retry.
 fn late_failure_of_completed_work_is_not_retried(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -110,7 +111,7 @@ fn late_failure_of_completed_work_is_not_retried(context: &Context) -> Result<()
     )
 }
 
-/// The retry is claimable and carries all that its agent needs to go on.
+/// A claim can return the retry, and it has all fields that its agent needs to resume.
 fn retry_copies_session_and_task_fields(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -142,8 +143,8 @@ fn retry_copies_session_and_task_fields(context: &Context) -> Result<()> {
     )
 }
 
-/// Retries made by one call are no tie: they keep the order of priority and age that their parents had. That of a chat
-/// turn keeps the turn's place.
+/// Retries of one call have different times: they keep the order by priority and age of their parents. The retry of a
+/// chat task keeps its place in the chat.
 fn retries_keep_order_of_parents(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(

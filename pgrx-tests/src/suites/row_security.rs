@@ -1,4 +1,5 @@
-//! Row-level security: a call is as right as without it, or it refuses; it never decides on a part of the rows.
+//! Row-level security: a call either has the same result as without it, or raises an error; it never decides on a part
+//! of the rows.
 
 use std::sync::{Arc, Mutex};
 
@@ -25,13 +26,13 @@ pub const ALL: &[(&str, Suite)] = suite![
     install_and_status_warn_of_forced_row_security,
 ];
 
-/// What the worker does about an error that sweeps raise on every version.
+/// What the worker does with an error that sweeps raise on every version.
 pub const AT_HOME: &[(&str, Suite)] = suite![worker_reports_hidden_rows];
 
-/// What a refused call says.
+/// The message of a refused call.
 const HIDDEN: &str = "row-level security hides rows that this call depends on";
 
-/// Functions that return or change the rows that they are asked for, each row for itself: what is hidden is left out.
+/// Functions that handle each requested row by itself: hidden rows are left out.
 const ROW_BY_ROW: [&str; 17] = [
     "multica_deregister",
     "multica_events",
@@ -65,16 +66,16 @@ const OF_ALL: [&str; 9] = [
     "multica_sweep_part",
 ];
 
-/// The hostile world with policies, and a role with every privilege that policies apply to.
-fn prepared(context: &Context) -> Result<(Database<'_>, Client, String)> {
+/// The database of the suite `hostile` with policies, and a role with every privilege; policies apply to it.
+fn database_with_policies(context: &Context) -> Result<(Database<'_>, Client, String)> {
     let (database, client) = world(context)?;
     database.fixture("row_security/policies")?;
     let role = holder(&database, "operator")?;
     Ok((database, client, role))
 }
 
-/// What a call of the role comes to, and how things stand then; all of it is taken back.
-fn told(client: &mut Client, role: &str, call: &str, state: &str) -> Result<(Outcome, Vec<String>)> {
+/// Calls as this role, and returns the result and the rows after it; all changes are rolled back.
+fn call_as(client: &mut Client, role: &str, call: &str, state: &str) -> Result<(Outcome, Vec<String>)> {
     let script = format!(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = clock_timestamp() WHERE status = 'online';
          SET LOCAL ROLE {role}; {call}; RESET ROLE; {state}; ROLLBACK"
@@ -84,16 +85,16 @@ fn told(client: &mut Client, role: &str, call: &str, state: &str) -> Result<(Out
         client.batch_execute("ROLLBACK")?;
         return Ok((outcome, Vec::new()));
     }
-    let stands = messages.iter().filter_map(|message| match message {
+    let state = messages.iter().filter_map(|message| match message {
         postgres::SimpleQueryMessage::Row(row) if row.len() == 5 => row.get(3).map(str::to_string),
         _ => None,
     });
-    let mut stands: Vec<String> = stands.collect();
-    stands.sort();
-    Ok((outcome, stands))
+    let mut state: Vec<String> = state.collect();
+    state.sort();
+    Ok((outcome, state))
 }
 
-/// The error of a call with its detail, which names the table.
+/// The detail of the error of a call, which names the table.
 fn hidden_table(client: &mut Client, role: &str, call: &str) -> Result<String> {
     let outcome = client.batch_execute(&format!("BEGIN; SET LOCAL ROLE {role}; {call}"));
     client.batch_execute("ROLLBACK")?;
@@ -105,7 +106,7 @@ fn is_refused(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Raised(code, message) if code == "55000" && message == HIDDEN)
 }
 
-/// Refused by Postgres, or unknown to who asks for it.
+/// Postgres refused the row, or the call did not find it.
 fn is_denied(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Raised(code, message)
         if code == "P0002" || (code == "42501" && message.contains("row-level security")))
@@ -117,8 +118,9 @@ fn functions(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
     Ok(routines)
 }
 
-/// What each function comes to while nothing is hidden. The owner's and the administrator's are not the role's.
-fn unhindered(
+/// The result of each function while no row is hidden. The role may not call the functions of the owner and the
+/// administrator.
+fn results_without_hidden_rows(
     client: &mut Client,
     role: &str,
     functions: &[Routine],
@@ -126,21 +128,21 @@ fn unhindered(
 ) -> Result<Vec<(Outcome, Vec<String>)>> {
     let mut all = Vec::new();
     for routine in functions {
-        let found = told(client, role, &routine.sensible(), state)?;
-        let is_others = ["multica_grant", "multica_install"].contains(&routine.name.as_str());
+        let found = call_as(client, role, &routine.sensible(), state)?;
+        let is_not_granted = ["multica_grant", "multica_install"].contains(&routine.name.as_str());
         let succeeds = matches!(found.0, Outcome::Rows(..));
-        ensure!(succeeds || is_others, "{}: {:?}", routine.name, found.0);
+        ensure!(succeeds || is_not_granted, "{}: {:?}", routine.name, found.0);
         all.push(found);
     }
     Ok(all)
 }
 
-/// Every function, with the rows of one table after the other hidden from who calls it.
+/// Every function, while the rows of one table after the other are hidden from its caller.
 fn no_call_decides_on_hidden_rows(context: &Context) -> Result<()> {
-    let (_database, mut client, role) = prepared(context)?;
+    let (_database, mut client, role) = database_with_policies(context)?;
     let state = text(context, "model_state")?;
     let functions = functions(context, &mut client)?;
-    let expected = unhindered(&mut client, &role, &functions, &state)?;
+    let expected = results_without_hidden_rows(&mut client, &role, &functions, &state)?;
     let tables =
         values(&mut client, "SELECT quote_ident(c.relname) FROM pg_class AS c WHERE c.relrowsecurity ORDER BY 1")?;
     ensure!(tables.len() == 16, "{tables:?}");
@@ -150,13 +152,13 @@ fn no_call_decides_on_hidden_rows(context: &Context) -> Result<()> {
             "CREATE POLICY hidden ON {table} AS RESTRICTIVE TO {role} USING (false) WITH CHECK (true)"
         ))?;
         for (routine, expected) in functions.iter().zip(&expected) {
-            let found = told(&mut client, &role, &routine.sensible(), &state)
+            let found = call_as(&mut client, &role, &routine.sensible(), &state)
                 .with_context(|| format!("{} without {table}", routine.name))?;
             refused += usize::from(is_refused(&found.0));
             let is_right = found == *expected || is_refused(&found.0) || is_denied(&found.0);
             ensure!(
                 is_right || ROW_BY_ROW.contains(&routine.name.as_str()),
-                "{} with {table} hidden\ncomes to {found:#?}, not {expected:#?}",
+                "{} with {table} hidden\nhas the result {found:#?}, not {expected:#?}",
                 routine.name
             );
         }
@@ -170,10 +172,10 @@ fn no_call_decides_on_hidden_rows(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Policies by workspace, one role per tenant: what is in the workspace comes to the same as without policies. What is
-/// about all workspaces is refused.
+/// Policies by workspace, one role per workspace: calls on its rows have the same result as without policies, and calls
+/// on all workspaces are refused.
 fn role_per_workspace_can_use_own_rows(context: &Context) -> Result<()> {
-    let (database, mut client, role) = prepared(context)?;
+    let (database, mut client, role) = database_with_policies(context)?;
     client.batch_execute(&format!(
         "UPDATE agent_runtime SET status = 'offline', last_seen_at = '2020-01-01', updated_at = '2020-01-01' WHERE id = {b9};
          UPDATE agent_task_queue SET status = 'dispatched', dispatched_at = '2020-01-01' WHERE id = {e9}",
@@ -182,19 +184,19 @@ fn role_per_workspace_can_use_own_rows(context: &Context) -> Result<()> {
     ))?;
     let state = text(context, "model_state")?;
     let functions = functions(context, &mut client)?;
-    let expected = unhindered(&mut client, &role, &functions, &state)?;
+    let expected = results_without_hidden_rows(&mut client, &role, &functions, &state)?;
     database.fixture("row_security/tenant")?;
-    // Statistics say that the tables are tiny: reading all of an index, other tenants' rows too, looks as cheap as a
+    // With statistics of tiny tables, reading a whole index, rows of other workspaces included, costs as little as a
     // lookup.
     client.batch_execute("ANALYZE")?;
     let mut wrong = String::new();
     for (routine, expected) in functions.iter().zip(&expected) {
-        let found = told(&mut client, &role, &routine.sensible(), &state)?;
+        let found = call_as(&mut client, &role, &routine.sensible(), &state)?;
         let name = routine.name.as_str();
         let is_of_all = OF_ALL.contains(&name) && is_refused(&found.0);
         if found != *expected && !is_of_all && !name.ends_with("_events") {
             let hidden = hidden_table(&mut client, &role, &routine.sensible())?;
-            wrong += &format!("{name} ({hidden})\ncomes to {found:?}, not {expected:?}\n");
+            wrong += &format!("{name} ({hidden})\nhas the result {found:?}, not {expected:?}\n");
         }
     }
     ensure!(wrong.is_empty(), "{wrong}");
@@ -213,7 +215,7 @@ fn hide_task(client: &mut Client, role: &str, label: &str) -> Result<()> {
     Ok(())
 }
 
-/// Another agent works on the issue, which the caller does not see.
+/// The caller does not see the task that another agent has for the issue.
 fn issue_with_hidden_active_task_is_not_reset(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -234,7 +236,7 @@ fn issue_with_hidden_active_task_is_not_reset(context: &Context) -> Result<()> {
     expect(&mut client, &issue, "in_progress")
 }
 
-/// An agent with one place works on a task that the caller does not see.
+/// The caller does not see the only task that its agent may have in flight.
 fn hidden_task_counts_against_agent_capacity(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -254,9 +256,9 @@ fn hidden_task_counts_against_agent_capacity(context: &Context) -> Result<()> {
     expect(&mut daemon, &claim, "e3")
 }
 
-/// One row that the call is about is as unknown as one that does not exist.
+/// A hidden row is not found, like a row that does not exist.
 fn requested_hidden_row_is_not_found(context: &Context) -> Result<()> {
-    let (database, mut client, role) = prepared(context)?;
+    let (database, mut client, role) = database_with_policies(context)?;
     client.batch_execute(&format!(
         "CREATE POLICY hidden ON agent_runtime AS RESTRICTIVE TO {role} USING (false);
          CREATE POLICY hidden ON agent_task_queue AS RESTRICTIVE TO {role} USING (false)"
@@ -277,9 +279,9 @@ fn requested_hidden_row_is_not_found(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Without any policy Postgres hides all rows, and with no row there is nothing to hide.
+/// Without any policy Postgres hides all rows of a table; a table without rows hides none.
 fn table_without_policy_hides_all_rows(context: &Context) -> Result<()> {
-    let (database, mut client, role) = prepared(context)?;
+    let (database, mut client, role) = database_with_policies(context)?;
     client.batch_execute(
         "DROP POLICY everything ON issue; DROP POLICY everything ON autopilot_run; DELETE FROM autopilot_run",
     )?;
@@ -290,8 +292,8 @@ fn table_without_policy_hides_all_rows(context: &Context) -> Result<()> {
     expect(&mut daemon, &cancel, "t")
 }
 
-/// The owner of the tables is under policies as well where row-level security is forced.
-fn forced(database: &Database, client: &mut Client) -> Result<()> {
+/// Forces row-level security, so that policies apply to the owner of the tables too.
+fn force_row_security(database: &Database, client: &mut Client) -> Result<()> {
     let owner = holder(database, "operator")?;
     client.batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {owner}"))?;
     let tables = values(
@@ -305,46 +307,46 @@ fn forced(database: &Database, client: &mut Client) -> Result<()> {
     Ok(())
 }
 
-/// A sweep that sees nothing does nothing; it must not look like one that found nothing to do.
+/// A sweep that sees no row does nothing; without an error it would look like a sweep with nothing to do.
 fn worker_reports_hidden_rows(context: &Context) -> Result<()> {
     let cluster = ticking(context, "worker_hidden_rows")?;
     let database = fleet(context, &cluster)?;
     let mut client = database.connect()?;
-    forced(&database, &mut client)?;
+    force_row_security(&database, &mut client)?;
     client.batch_execute(&format!(
         "UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour';
          ALTER DATABASE {} SET multica.sweep = on",
         database.name
     ))?;
     Cluster::wait_until("the worker reports hidden rows", SOON, || {
-        let noted = format!("SELECT last_error LIKE '%{HIDDEN}%' AND refused_ids = '{{}}' FROM multica_status()");
-        Ok(value(&mut client, &noted)? == "t")
+        let reported = format!("SELECT last_error LIKE '%{HIDDEN}%' AND refused_ids = '{{}}' FROM multica_status()");
+        Ok(value(&mut client, &reported)? == "t")
     })
 }
 
-/// What a statement warns of.
+/// The warnings of a statement.
 fn warnings(database: &Database, sql: &str) -> Result<String> {
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&said);
+    let messages = Arc::new(Mutex::new(Vec::new()));
+    let collected = Arc::clone(&messages);
     let mut client = database
         .cluster()
         .config(&database.name)
-        .notice_callback(move |notice| heard.lock().unwrap().push(notice.message().to_string()))
+        .notice_callback(move |notice| collected.lock().unwrap().push(notice.message().to_string()))
         .connect(NoTls)?;
     client.batch_execute(sql)?;
-    Ok(said.lock().unwrap().join("; "))
+    Ok(messages.lock().unwrap().join("; "))
 }
 
-/// Who looks at install or status is told before a machine dies unnoticed.
+/// Install and status warn an operator before the tasks of a stale runtime stay in flight.
 fn install_and_status_warn_of_forced_row_security(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
-    forced(&database, &mut client)?;
+    force_row_security(&database, &mut client)?;
     for call in ["multica_install()", "multica_status()"] {
-        let said = warnings(&database, &format!("SELECT FROM {call}"))?;
-        ensure!(said.contains("row-level security is forced on the owner of agent_runtime"), "{call}: {said}");
+        let warning = warnings(&database, &format!("SELECT FROM {call}"))?;
+        ensure!(warning.contains("row-level security is forced on the owner of agent_runtime"), "{call}: {warning}");
     }
     client.batch_execute("ALTER TABLE agent_runtime NO FORCE ROW LEVEL SECURITY")?;
-    let said = warnings(&database, "SELECT FROM multica_status()")?;
-    ensure!(said.is_empty(), "{said}");
+    let warning = warnings(&database, "SELECT FROM multica_status()")?;
+    ensure!(warning.is_empty(), "{warning}");
     Ok(())
 }

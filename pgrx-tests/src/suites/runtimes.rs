@@ -1,4 +1,4 @@
-//! Signs of life, registration, merging and garbage collection of runtimes.
+//! Heartbeats, registration, deregistration and collection of runtimes.
 
 use anyhow::Result;
 
@@ -18,19 +18,19 @@ pub const ALL: &[(&str, Suite)] = suite![
     deregister_records_one_event_per_workspace,
 ];
 
-/// Time is the moment of the call, not that of the transaction it is made in.
+/// The time of a heartbeat is that of the call, not that of its transaction.
 fn heartbeat_uses_time_of_call(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    for beat in ["* FROM multica_heartbeat(", "multica_heartbeat_many(ARRAY["] {
-        let close = if beat.contains("ARRAY") { "]::uuid[])" } else { ")" };
+    for call in ["* FROM multica_heartbeat(", "multica_heartbeat_many(ARRAY["] {
+        let close = if call.contains("ARRAY") { "]::uuid[])" } else { ")" };
         expect(
             &mut client,
             &format!(
                 "BEGIN; CREATE TEMPORARY TABLE before ON COMMIT DROP AS SELECT clock_timestamp() AS at;
-                 DO $$ BEGIN PERFORM {beat}{runtime}{close}; END $$;
+                 DO $$ BEGIN PERFORM {call}{runtime}{close}; END $$;
                  SELECT r.last_seen_at > b.at, r.updated_at > b.at, b.at > now()
                  FROM agent_runtime AS r, before AS b WHERE r.id = {runtime}; COMMIT",
-                beat = beat.trim_start_matches("* FROM "),
+                call = call.trim_start_matches("* FROM "),
                 runtime = id("b2"),
             ),
             "t t t",
@@ -39,10 +39,10 @@ fn heartbeat_uses_time_of_call(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Of what it says it runs, in its order: what is over, what is on another runtime, what nobody knows.
+/// Of the tasks that the daemon lists, in its order: ended tasks, tasks of another runtime, unknown tasks.
 fn heartbeat_returns_tasks_to_stop(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    let ask = |tasks: &[&str]| {
+    let heartbeat = |tasks: &[&str]| {
         let tasks: Vec<String> = tasks.iter().map(|task| id(task)).collect();
         format!(
             "SELECT array_to_string(ARRAY(SELECT right(x::text, 2) FROM unnest(stop_task_ids) AS x), ' ')
@@ -51,13 +51,13 @@ fn heartbeat_returns_tasks_to_stop(context: &Context) -> Result<()> {
             tasks.join(",")
         )
     };
-    expect(&mut client, &ask(&["e3", "e1", "ff", "e2", "ec", "e8"]), "e3 ff ec e8")?;
+    expect(&mut client, &heartbeat(&["e3", "e1", "ff", "e2", "ec", "e8"]), "e3 ff ec e8")?;
     client.batch_execute("UPDATE agent_task_queue SET status = 'cancelled' WHERE right(id::text, 2) = 'e1'")?;
-    expect(&mut client, &ask(&["e1", "e2"]), "e1")?;
-    expect(&mut client, &ask(&[]), "")?;
-    // Brought back by the very beat that asks.
+    expect(&mut client, &heartbeat(&["e1", "e2"]), "e1")?;
+    expect(&mut client, &heartbeat(&[]), "")?;
+    // The heartbeat that sets the runtime online returns them too.
     client.batch_execute(&format!("SELECT multica_set_runtime_offline({})", id("b1")))?;
-    expect(&mut client, &ask(&["e1", "e2"]), "e1")
+    expect(&mut client, &heartbeat(&["e1", "e2"]), "e1")
 }
 
 fn runtime_without_heartbeat_is_never_stale(context: &Context) -> Result<()> {
@@ -74,7 +74,7 @@ fn runtime_without_heartbeat_is_never_stale(context: &Context) -> Result<()> {
     )
 }
 
-/// With an agent bound, archived ones included, or a task that may still run, a runtime stays however old it is.
+/// A runtime with a bound agent, archived ones included, or with an active task is not collected, however old it is.
 fn used_runtime_is_not_collected(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -99,7 +99,7 @@ fn used_runtime_is_not_collected(context: &Context) -> Result<()> {
     )
 }
 
-/// Every stage takes its oldest rows first and says when it hit its limit; nothing is left in the end.
+/// Every stage takes its oldest rows first and reports when it reached its limit; in the end no row is left.
 fn batches_are_bounded_and_oldest_first(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -122,7 +122,7 @@ fn batches_are_bounded_and_oldest_first(context: &Context) -> Result<()> {
     )
 }
 
-/// A registration overwrites what it says and keeps owner, creation and earlier identity.
+/// A registration overwrites the fields it contains, and keeps owner, creation time and legacy id.
 fn second_registration_keeps_omitted_fields(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("UPDATE agent_runtime SET legacy_daemon_id = 'first', created_at = '2020-01-01'")?;
@@ -151,7 +151,7 @@ fn second_registration_keeps_omitted_fields(context: &Context) -> Result<()> {
     )
 }
 
-/// Neither recovery nor registration fails what the daemon says it still runs.
+/// Neither recovery nor registration fails a task that the daemon lists as running.
 fn running_task_is_not_an_orphan(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -172,7 +172,7 @@ fn running_task_is_not_an_orphan(context: &Context) -> Result<()> {
     expect(&mut client, left, "e6 running")
 }
 
-/// However many runtimes a machine has in however many workspaces.
+/// However many runtimes a daemon has in however many workspaces.
 fn deregister_records_one_event_per_workspace(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(

@@ -1,4 +1,5 @@
-//! What calls cost: a number of statements that does not grow with the work, and nothing where there is nothing to do.
+//! What calls cost: a number of statements that does not grow with the tasks, and no write where there is nothing to
+//! do.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -9,20 +10,21 @@ use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
-/// What Postgres writes.
+/// What Postgres writes for a call.
 pub const ALL: &[(&str, Suite)] = suite![idle_calls_assign_no_transaction_id, heartbeats_stay_heap_only,];
 
-/// How many statements a call makes.
+/// How many statements a call runs.
 pub const AT_HOME: &[(&str, Suite)] = suite![statement_count_does_not_grow_with_tasks];
 
-/// Everything that has run in this database, on whatever level. The checks of foreign keys are Postgres' own, one a
-/// row.
+/// All statements that ran in this database, at whatever level. The checks of foreign keys are statements of Postgres
+/// itself, one per row.
 const CALLS: &str = "SELECT sum(calls) FROM pg_stat_statements
                      WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
                        AND query NOT LIKE '%FROM ONLY%FOR KEY SHARE%' AND query NOT LIKE '%pg_stat_statements%'";
 
-/// A runtime that died with this many tasks of as many issues, of fifty agents, a tenth of them the last attempt.
-fn work(client: &mut Client, tasks: usize) -> Result<()> {
+/// A silent runtime with this many tasks of as many issues and of fifty agents; a tenth of the tasks are the last
+/// attempt.
+fn create_tasks(client: &mut Client, tasks: usize) -> Result<()> {
     client.batch_execute(&format!(
         "INSERT INTO workspace (id, name, slug) VALUES ({workspace}, 'Fleet', 'fleet');
          INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
@@ -44,22 +46,22 @@ fn work(client: &mut Client, tasks: usize) -> Result<()> {
     Ok(())
 }
 
-/// The statements that a call on so many tasks runs, after some preparation; it has to say what it did.
-fn count(
+/// The number of statements that a call on this many tasks runs after a preparation; it must return the expected row.
+fn count_statements(
     context: &Context,
     cluster: &Cluster,
     tasks: usize,
-    (before, call, says): (&str, &str, &str),
+    (before, call, expected): (&str, &str, &str),
 ) -> Result<String> {
     let database: Database = context.fresh_database_in(cluster)?;
     let mut client = database.connect()?;
     client.batch_execute("CREATE EXTENSION pg_stat_statements")?;
-    work(&mut client, tasks)?;
+    create_tasks(&mut client, tasks)?;
     client.batch_execute(before)?;
     client.batch_execute("SET multica.batch_size = 10000; SELECT pg_stat_statements_reset()")?;
-    expect(&mut client, call, says)?;
+    expect(&mut client, call, expected)?;
     let calls = value(&mut client, CALLS)?;
-    ensure!(calls.parse::<i64>()? > 5, "{call} is counted whole: {calls}");
+    ensure!(calls.parse::<i64>()? > 5, "only {calls} statements of {call} were counted");
     Ok(calls)
 }
 
@@ -86,20 +88,23 @@ fn statement_count_does_not_grow_with_tasks(context: &Context) -> Result<()> {
         ),
         ("", merge.as_str(), "1 10", "1 10000"),
     ] {
-        let of_few = count(context, &cluster, 10, (before, call, few))?;
-        let of_many = count(context, &cluster, 10_000, (before, call, many))?;
-        ensure!(of_few == of_many, "{call}: {of_few} statements for 10 tasks, {of_many} for 10,000");
+        let for_ten = count_statements(context, &cluster, 10, (before, call, few))?;
+        let for_ten_thousand = count_statements(context, &cluster, 10_000, (before, call, many))?;
+        ensure!(
+            for_ten == for_ten_thousand,
+            "{call}: {for_ten} statements for 10 tasks, {for_ten_thousand} for 10,000"
+        );
     }
     Ok(())
 }
 
-/// A sweep, a reader and a recovery that find nothing to do write nothing: no transaction id, no WAL, not even when
-/// they run in a database full of work that is going well.
+/// A sweep, a reader and a recovery that have nothing to do assign no transaction id and write no WAL, even in a
+/// database full of tasks in flight.
 fn idle_calls_assign_no_transaction_id(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("idle").set("autovacuum", "off"))?;
     let database = context.fresh_database_in(&cluster)?;
     let mut client = database.connect()?;
-    work(&mut client, 1000)?;
+    create_tasks(&mut client, 1000)?;
     client.batch_execute("UPDATE agent_runtime SET last_seen_at = now()")?;
     client.batch_execute("SELECT * FROM multica_take_events('mirror')")?;
     client.batch_execute("VACUUM")?;
@@ -115,28 +120,28 @@ fn idle_calls_assign_no_transaction_id(context: &Context) -> Result<()> {
         "SELECT * FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1')",
         recover.as_str(),
     ] {
-        // The first call in a session may set hint bits and prune pages; what counts is the steady state.
+        // The first call in a database session may set hint bits and prune pages; the calls after it must not write.
         client.batch_execute(call)?;
-        let place = "SELECT pg_current_wal_insert_lsn(), pg_current_snapshot()";
-        let before = values(&mut client, place)?;
+        let position = "SELECT pg_current_wal_insert_lsn(), pg_current_snapshot()";
+        let before = values(&mut client, position)?;
         client.batch_execute(call)?;
-        let after = values(&mut client, place)?;
+        let after = values(&mut client, position)?;
         ensure!(before == after, "{call}: {before:?} became {after:?}");
     }
     Ok(())
 }
 
-/// With a fleet of two hundred runtimes that beat again and again: at least 95 of 100 beats touch no index.
+/// Two hundred runtimes send heartbeats many times: at least 95 of 100 heartbeats update no index.
 fn heartbeats_stay_heap_only(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
-    work(&mut client, 10)?;
+    create_tasks(&mut client, 10)?;
     client.batch_execute(&format!(
         "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
          SELECT {}, 'd-' || n, 'r', 'local', 'claude', 'online', now() FROM generate_series(1, 200) AS n",
         id("a1")
     ))?;
-    for _beat in 0..20 {
+    for _round in 0..20 {
         client.batch_execute("SELECT multica_heartbeat(id) FROM agent_runtime")?;
         client.batch_execute("SELECT multica_heartbeat_many(ARRAY(SELECT id FROM agent_runtime))")?;
     }

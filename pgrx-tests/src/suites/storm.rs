@@ -1,5 +1,5 @@
-//! The storm in calm weather: afterwards every invariant of the lifecycle holds, each checked by a query of its own in
-//! `invariants/`.
+//! Concurrent load without crashes: afterwards every invariant of the lifecycle is true, each checked by a query of its
+//! own in `invariants/`.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,10 +17,10 @@ use crate::storm::{Storm, Weather, invariants, take_the_rest};
 pub const ALL: &[(&str, Suite)] =
     suite![every_invariant_query_detects_a_violation, invariants_hold_after_concurrent_load,];
 
-/// How long it blows.
+/// How long the load lasts.
 const LENGTH: Duration = Duration::from_secs(30);
 
-/// `MULTICA_SEED`, to repeat the dice of an earlier run.
+/// `MULTICA_SEED`: the seed of an earlier run, whose random choices this run repeats.
 pub fn given_seed() -> Result<Option<u64>> {
     std::env::var("MULTICA_SEED").ok().map(|given| given.parse().context("MULTICA_SEED is a number")).transpose()
 }
@@ -30,7 +30,7 @@ fn invariants_hold_after_concurrent_load(context: &Context) -> Result<()> {
         Some(seed) => seed,
         None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64,
     };
-    println!("      storm of seed {seed} (MULTICA_SEED repeats the dice, not the scheduling)");
+    println!("      seed {seed} (MULTICA_SEED repeats the random choices, not the scheduling)");
     storm(context, seed).with_context(|| format!("MULTICA_SEED={seed}"))
 }
 
@@ -44,37 +44,37 @@ fn storm(context: &Context, seed: u64) -> Result<()> {
     {
         client.batch_execute(&format!("ALTER DATABASE {} SET multica.{setting}", database.name))?;
     }
-    let blowing = Storm::begin(cluster.config(&database.name), &mut Rng::with_seed(seed), Weather::Calm)?;
-    blowing.blow_for(LENGTH);
-    let storm = blowing.end()?;
+    let load = Storm::begin(cluster.config(&database.name), &mut Rng::with_seed(seed), Weather::Calm)?;
+    load.blow_for(LENGTH);
+    let storm = load.end()?;
     let (calls, refused) = (storm.tally.calls.load(Ordering::Relaxed), storm.tally.refused.load(Ordering::Relaxed));
     println!("      {calls} calls, {refused} of them refused");
-    ensure!(calls > 1000, "only {calls} calls: this was no storm");
+    ensure!(calls > 1000, "only {calls} calls: too little load");
 
     take_the_rest(&mut client)?;
-    invariants::check(&context.project, &mut client).context("in the quiet after the storm")?;
+    invariants::check(&context.project, &mut client).context("after the load")?;
     storm.ledger().check(&mut client)?;
-    // Everybody is dead now. The sweep says so, until there is nothing to say.
+    // Now every runtime is stale: sweep until there is nothing to do.
     client.batch_execute("UPDATE agent_runtime SET last_seen_at = now() - interval '1 minute'")?;
     client.batch_execute("CALL multica_sweep_all()")?;
     take_the_rest(&mut client)?;
     invariants::check(&context.project, &mut client).context("after the last sweep")?;
     let in_flight = values(&mut client, "SELECT id FROM agent_task_queue WHERE status IN ('dispatched', 'running')")?;
-    ensure!(in_flight.is_empty(), "in flight on dead machines: {in_flight:?}");
-    let went_through = values(
+    ensure!(in_flight.is_empty(), "in flight on stale runtimes: {in_flight:?}");
+    let unused_statuses = values(
         &mut client,
         "SELECT s FROM unnest(ARRAY['queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled']) AS s
          WHERE s NOT IN (SELECT before FROM history UNION SELECT after FROM history)",
     )?;
-    ensure!(went_through.is_empty(), "no task was ever {went_through:?}: this was no storm");
+    ensure!(unused_statuses.is_empty(), "no task was ever {unused_statuses:?}: too little load");
     let log = cluster.log()?;
-    for trouble in ["deadlock detected", "was terminated by signal", "PANIC", "TRAP"] {
-        ensure!(!log.contains(trouble), "the server's log has {trouble:?}");
+    for error in ["deadlock detected", "was terminated by signal", "PANIC", "TRAP"] {
+        ensure!(!log.contains(error), "the server's log has {error:?}");
     }
     Ok(())
 }
 
-/// `invariants/broken/` has for every query what it is there to find.
+/// `invariants/broken/` has a violation for each query, which must find it.
 fn every_invariant_query_detects_a_violation(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     database.fixture("storm")?;
@@ -82,11 +82,11 @@ fn every_invariant_query_detects_a_violation(context: &Context) -> Result<()> {
     invariants::check(&context.project, &mut client)?;
     for file in invariants::files(&context.project)? {
         let name = file.file_name().unwrap_or_default();
-        let breaks = std::fs::read_to_string(file.with_file_name("broken").join(name))?;
+        let violation = std::fs::read_to_string(file.with_file_name("broken").join(name))?;
         client.batch_execute("BEGIN")?;
-        client.batch_execute(&breaks).with_context(|| format!("broken/{}", name.display()))?;
+        client.batch_execute(&violation).with_context(|| format!("broken/{}", name.display()))?;
         let rows = values(&mut client, &std::fs::read_to_string(&file)?)?;
-        ensure!(!rows.is_empty(), "{} notices nothing", name.display());
+        ensure!(!rows.is_empty(), "{} finds no violation", name.display());
         client.batch_execute("ROLLBACK")?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What several suites use: fixtures as queries, calls in sessions of their own, and waiting for them.
+//! What several suites use: queries of fixtures, calls in database sessions of their own, and waiting for them.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::database::Database;
 pub use crate::query::values;
 
-/// How long something that does happen may take on a busy machine.
+/// Longest wait for something that does happen, on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// The advisory lock on which the triggers of the fixture `stop` wait.
@@ -24,7 +24,7 @@ pub fn text(context: &Context, name: &str) -> Result<String> {
     std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// A number that the environment may give: a seed, or how much to draw.
+/// A number from the environment, for example a seed, or a default.
 pub fn number(variable: &str, otherwise: u64) -> Result<u64> {
     match std::env::var(variable) {
         Ok(given) => given.parse().with_context(|| format!("{variable} is a number")),
@@ -32,7 +32,7 @@ pub fn number(variable: &str, otherwise: u64) -> Result<u64> {
     }
 }
 
-/// The lines that a fixture's query gives.
+/// The lines that the query of a fixture returns.
 pub fn lines(context: &Context, database: &Database, name: &str) -> Result<Vec<String>> {
     let query = text(context, name)?;
     let rows = database
@@ -42,31 +42,31 @@ pub fn lines(context: &Context, database: &Database, name: &str) -> Result<Vec<S
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Every row of every table at one moment, to tell whether anything has changed at all.
+/// Every row of every table at one moment; two of these are equal if nothing has changed.
 pub fn digest(context: &Context, database: &Database) -> Result<Vec<String>> {
     let query = lines(context, database, "digest")?.join(" UNION ALL ");
     values(&mut database.connect()?, &query)
 }
 
-/// What has become of the fleet, compared with what should have.
+/// Compares the rows of the fleet, as the fixture `story` lists them, with the expected lines.
 pub fn expect_story(context: &Context, database: &Database, expected: &str) -> Result<()> {
-    let told = lines(context, database, "story")?;
+    let found = lines(context, database, "story")?;
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let missing: Vec<&&str> = expected.iter().filter(|line| !told.contains(&line.to_string())).collect();
-    let surplus: Vec<&String> = told.iter().filter(|line| !expected.contains(&line.as_str())).collect();
+    let missing: Vec<&&str> = expected.iter().filter(|line| !found.contains(&line.to_string())).collect();
+    let surplus: Vec<&String> = found.iter().filter(|line| !expected.contains(&line.as_str())).collect();
     ensure!(missing.is_empty() && surplus.is_empty(), "missing {missing:#?}, found instead {surplus:#?}");
     Ok(())
 }
 
-/// The first column of the first row, as psql would show it; empty for NULL.
+/// The first row, as psql prints it; empty for NULL.
 pub fn value(client: &mut Client, sql: &str) -> Result<String> {
     Ok(values(client, sql)?.into_iter().next().unwrap_or_default())
 }
 
-/// Fails unless a query gives this text.
+/// Fails unless a query returns this text.
 pub fn expect(client: &mut Client, sql: &str, expected: &str) -> Result<()> {
     let found = values(client, sql)?.join("\n");
-    ensure!(found == expected, "{sql}\ngives {found:?}, not {expected:?}");
+    ensure!(found == expected, "{sql}\nreturns {found:?}, not {expected:?}");
     Ok(())
 }
 
@@ -82,14 +82,14 @@ pub fn expect_state(client: &mut Client, sql: &str, state: &str) -> Result<()> {
     }
 }
 
-/// A statement that runs in a session of its own.
+/// A statement that runs in a database session of its own.
 pub struct Running {
     /// Process id of its backend.
     pub pid: i32,
     thread: JoinHandle<std::result::Result<Vec<SimpleQueryMessage>, postgres::Error>>,
 }
 
-/// Starts a statement in a session of its own.
+/// Starts a statement in a database session of its own.
 pub fn start(database: &Database, sql: &str) -> Result<Running> {
     let mut client = database.connect()?;
     let pid = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
@@ -115,7 +115,7 @@ impl Running {
         self.thread.join().expect("the session's thread does not panic")
     }
 
-    /// Waits for the end of the statement, which has to be an error with this SQLSTATE.
+    /// Waits for the end of the statement, which must be an error with this SQLSTATE.
     pub fn finish_with_state(self, state: &str) -> Result<()> {
         match self.finish() {
             Ok(_) => bail!("the statement succeeded, but should fail with {state}"),
@@ -128,15 +128,14 @@ impl Running {
     }
 }
 
-/// A session that keeps everybody waiting who fires a trigger of the fixture `stop`, until it is dropped.
+/// A database session that blocks every session which fires a trigger of the fixture `stop`, until it is dropped.
 pub fn hold_stop(database: &Database) -> Result<Client> {
     let mut holder = database.connect()?;
     holder.query("SELECT pg_advisory_lock($1)", &[&STOP])?;
     Ok(holder)
 }
 
-/// Ends a short statement_timeout: the statement that does so is under it as well, and is made again where it is
-/// cancelled.
+/// Ends a short statement_timeout: it also applies to the statement that ends it, which is repeated if it is cancelled.
 pub fn end_timeout(client: &mut impl GenericClient, sql: &str) -> Result<()> {
     loop {
         match client.batch_execute(sql) {
@@ -146,7 +145,7 @@ pub fn end_timeout(client: &mut impl GenericClient, sql: &str) -> Result<()> {
     }
 }
 
-/// Ends a backend and waits until it is gone.
+/// Terminates a backend and waits until it is gone.
 pub fn terminate(observer: &mut Client, pid: i32) -> Result<()> {
     observer.query("SELECT pg_terminate_backend($1)", &[&pid])?;
     Cluster::wait_until("the backend is gone", LIMIT, || {
@@ -155,12 +154,12 @@ pub fn terminate(observer: &mut Client, pid: i32) -> Result<()> {
     })
 }
 
-/// An id of the fixtures as an SQL literal, by its last two digits.
+/// An id of the fixtures as an SQL literal, from its last two digits.
 pub fn id(label: &str) -> String {
     format!("'00000000-0000-4000-8000-0000000000{label}'")
 }
 
-/// A database with the fleet of the fixture `dead_machine`, and a session in it.
+/// A database with the fixture `dead_machine`, and a database session in it.
 pub fn dead_machine(context: &Context) -> Result<(Database<'_>, Client)> {
     let database = context.fresh_database()?;
     database.fixture("dead_machine")?;
@@ -168,7 +167,7 @@ pub fn dead_machine(context: &Context) -> Result<(Database<'_>, Client)> {
     Ok((database, client))
 }
 
-/// A database with the team of the fixture `team`, and a session in it.
+/// A database with the fixture `team`, and a database session in it.
 pub fn team(context: &Context) -> Result<(Database<'_>, Client)> {
     let database = context.fresh_database()?;
     database.fixture("team")?;

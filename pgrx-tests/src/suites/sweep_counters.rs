@@ -1,4 +1,4 @@
-//! What sweeps did since the beginning: counters that a monitoring system may trust.
+//! Counters of all sweeps so far, which a monitoring system uses.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -36,8 +36,8 @@ fn silence(client: &mut Client, runtime: &str) -> Result<()> {
     Ok(())
 }
 
-/// A sweep waits for nobody, so it may find the counters held by another that is still open. What it did counts all the
-/// same; what was rolled back does not.
+/// A sweep waits for no lock, so another open sweep may have locked the counters. Its work is counted all the same, and
+/// that of a rolled-back sweep is not.
 fn concurrent_sweeps_are_all_counted(context: &Context) -> Result<()> {
     let (database, mut first) = dead_machine(context)?;
     let mut second = database.connect()?;
@@ -46,28 +46,29 @@ fn concurrent_sweeps_are_all_counted(context: &Context) -> Result<()> {
     expected.extend(sweep(&mut first)?);
     silence(&mut second, "b2")?;
     second.batch_execute("SET statement_timeout = '20s'")?;
-    let beside = sweep(&mut second)?;
-    ensure!(expected[1] == 1 && beside[0] == 1, "each sweep finds one runtime: {expected:?} and {beside:?}");
+    let concurrent = sweep(&mut second)?;
+    ensure!(expected[1] == 1 && concurrent[0] == 1, "each sweep finds one runtime: {expected:?} and {concurrent:?}");
     first.batch_execute("COMMIT")?;
-    for (total, more) in expected[1..].iter_mut().zip(beside) {
-        *total += more;
+    for (total, added) in expected[1..].iter_mut().zip(concurrent) {
+        *total += added;
     }
     let found = totals(&mut first)?;
     ensure!(found == expected, "counted {found:?}, not {expected:?}");
 
     silence(&mut first, "b1")?;
     first.batch_execute("BEGIN")?;
-    ensure!(sweep(&mut first)?[0] == 1, "there is something to sweep");
+    ensure!(sweep(&mut first)?[0] == 1, "there is nothing to sweep");
     first.batch_execute("ROLLBACK")?;
     let after = totals(&mut first)?;
-    ensure!(after == expected, "a sweep that never was is counted: {after:?}");
+    ensure!(after == expected, "a rolled-back sweep is counted: {after:?}");
     sweep(&mut first)?;
     let slots = values(&mut first, "SELECT count(*) FROM multica_sweep_total")?;
-    ensure!(slots == ["2"], "two at once need {slots:?} rows");
+    ensure!(slots == ["2"], "two concurrent sweeps use {slots:?} rows");
     Ok(())
 }
 
-/// A counter that falls is a restart to whoever computes rates. The last sweep's figures fall, the totals never.
+/// A monitoring system takes a counter that decreases for a restart when it computes rates. The figures of the last
+/// sweep may decrease, the totals must not.
 fn metric_counters_never_decrease(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let counters =

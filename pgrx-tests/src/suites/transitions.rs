@@ -1,4 +1,4 @@
-//! What is queued, and which transitions a task allows from there.
+//! The fields of a queued task, and the transitions that a task allows.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -57,7 +57,7 @@ fn enqueue_returns_pending_task(context: &Context) -> Result<()> {
     client.batch_execute(&format!("SELECT FROM multica_claim({})", id("b1")))?;
     expect(&mut client, &again, "t f")?;
     client.batch_execute(&format!("SELECT FROM multica_start('{first}')"))?;
-    // A running task is no pending one: what is asked for now waits behind it.
+    // A running task is not pending: the next enqueue creates a task that waits for it.
     expect(&mut client, &again, "f t")
 }
 
@@ -87,7 +87,7 @@ fn illegal_transition_error_names_status(context: &Context) -> Result<()> {
             detail.contains(&format!("It is {state};")) && detail.contains(&format!("a task that is {allowed} can be")),
             "{sql}: {detail}"
         );
-        ensure!(error.hint().is_some(), "{sql} says what to do");
+        ensure!(error.hint().is_some(), "{sql} has no hint");
     }
     Ok(())
 }
@@ -112,6 +112,6 @@ fn ended_tasks_are_returned_unchanged(context: &Context) -> Result<()> {
         }
         expect(&mut client, &format!("SELECT multica_pin_session({task}, 'other')"), "f")?;
     }
-    ensure!(digest(context, &database)? == before, "a task that is over was changed");
+    ensure!(digest(context, &database)? == before, "an ended task was changed");
     Ok(())
 }

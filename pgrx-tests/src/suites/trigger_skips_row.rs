@@ -1,4 +1,4 @@
-//! Rows that a trigger keeps out of a table, or as they are, by returning NULL: no error tells of them.
+//! Rows that a trigger of a user skips: it returns NULL, so Postgres neither writes the row nor raises an error.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -7,7 +7,7 @@ use super::Suite;
 use super::support::{dead_machine, expect, id, team};
 use crate::context::Context;
 
-/// The tests of this topic: the version of Postgres cannot change what they see.
+/// The tests of this topic, whose results do not depend on the version of Postgres.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     skipped_rows_do_not_block_sweep,
     skipped_runtimes_do_not_block_collection,
@@ -18,35 +18,36 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     merge_counts_skipped_runtime,
 ];
 
-/// Has a trigger keep these rows of a table.
-fn keep(client: &mut Client, when: &str, table: &str, condition: &str) -> Result<()> {
+/// Creates a trigger that skips these rows of a table.
+fn skip_rows(client: &mut Client, when: &str, table: &str, condition: &str) -> Result<()> {
     client.batch_execute(&format!(
-        "CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-         CREATE TRIGGER keep BEFORE {when} ON {table} FOR EACH ROW {condition} EXECUTE FUNCTION keep()"
+        "CREATE OR REPLACE FUNCTION skip_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER skip_row BEFORE {when} ON {table} FOR EACH ROW {condition} EXECUTE FUNCTION skip_row()"
     ))?;
     Ok(())
 }
 
-/// Fails unless a call says that a row was kept.
-fn expect_kept(client: &mut Client, call: &str) -> Result<()> {
-    let error = client.batch_execute(&format!("SELECT FROM {call}")).expect_err("a trigger keeps the row");
+/// Fails unless a call raises the error for a skipped row.
+fn expect_skipped_row(client: &mut Client, call: &str) -> Result<()> {
+    let error = client.batch_execute(&format!("SELECT FROM {call}")).expect_err("a trigger skips the row");
     let word = error.as_db_error().and_then(|it| it.constraint());
     ensure!(word == Some("row_kept_out"), "{call}: {error:?}");
     Ok(())
 }
 
-/// As many machines and tasks as a batch has rows, which come first.
+/// There are more skipped rows than a batch has, and they come first in its order: without a mark on them, each batch
+/// would take the same rows.
 fn skipped_rows_do_not_block_sweep(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
-         SELECT w.id, 'kept-' || n, 'kept', 'local', 'claude', 'online', now() - interval '2 hours'
+         SELECT w.id, 'skipped-' || n, 'skipped', 'local', 'claude', 'online', now() - interval '2 hours'
          FROM generate_series(1, 5) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
          SET multica.batch_size = 2",
     )?;
-    keep(&mut client, "UPDATE", "agent_runtime", "WHEN (OLD.name = 'kept')")?;
+    skip_rows(&mut client, "UPDATE", "agent_runtime", "WHEN (OLD.name = 'skipped')")?;
     let task = format!("WHEN (OLD.id = {})", id("e1"));
-    keep(&mut client, "UPDATE", "agent_task_queue", &task)?;
+    skip_rows(&mut client, "UPDATE", "agent_task_queue", &task)?;
     client.batch_execute("CALL multica_sweep_all()")?;
     expect(
         &mut client,
@@ -63,79 +64,80 @@ fn skipped_rows_do_not_block_sweep(context: &Context) -> Result<()> {
     )
 }
 
-/// As a trigger does that marks a row as deleted instead. As many as a batch has rows, which come first.
+/// A trigger can skip a deletion to mark the row as deleted instead. There are more skipped runtimes than a batch has,
+/// and they come first in its order.
 fn skipped_runtimes_do_not_block_collection(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
-         SELECT w.id, 'old-' || n, CASE WHEN n < 5 THEN 'kept' ELSE 'old' END, 'local', 'claude', 'offline',
+         SELECT w.id, 'old-' || n, CASE WHEN n < 5 THEN 'skipped' ELSE 'old' END, 'local', 'claude', 'offline',
              now() - make_interval(days => 100 - n)
          FROM generate_series(1, 8) AS n, (SELECT id FROM workspace ORDER BY id LIMIT 1) AS w;
          SET multica.batch_size = 2",
     )?;
-    keep(&mut client, "DELETE", "agent_runtime", "WHEN (OLD.name = 'kept')")?;
+    skip_rows(&mut client, "DELETE", "agent_runtime", "WHEN (OLD.name = 'skipped')")?;
     client.batch_execute("CALL multica_sweep_all()")?;
     expect(
         &mut client,
-        "SELECT count(*) FILTER (WHERE name = 'old'), count(*) FILTER (WHERE name = 'kept') FROM agent_runtime",
+        "SELECT count(*) FILTER (WHERE name = 'old'), count(*) FILTER (WHERE name = 'skipped') FROM agent_runtime",
         "0 4",
     )
 }
 
-/// A heartbeat and a deletion.
+/// Without an error the caller of a heartbeat or a deletion would take it for done.
 fn skipped_runtime_row_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE runtime_id = {}", id("b2"), id("b3"),))?;
-    keep(&mut client, "UPDATE OR DELETE", "agent_runtime", "")?;
+    skip_rows(&mut client, "UPDATE OR DELETE", "agent_runtime", "")?;
     for call in ["multica_heartbeat", "multica_delete_runtime"] {
-        expect_kept(&mut client, &format!("{call}({})", id("b3")))?;
+        expect_skipped_row(&mut client, &format!("{call}({})", id("b3")))?;
     }
     Ok(())
 }
 
-/// Whoever is told to repeat the call does so.
+/// With an error that is worth a retry the caller would repeat the call for ever.
 fn skipped_task_insert_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    keep(&mut client, "INSERT", "agent_task_queue", "")?;
+    skip_rows(&mut client, "INSERT", "agent_task_queue", "")?;
     for (call, of) in [("multica_enqueue", "c1"), ("multica_enqueue_issue", "d1"), ("multica_enqueue_chat", "51")] {
-        expect_kept(&mut client, &format!("{call}({})", id(of)))?;
+        expect_skipped_row(&mut client, &format!("{call}({})", id(of)))?;
     }
     Ok(())
 }
 
-/// A daemon that is told of a wrong state gives the task up.
+/// With the error for a wrong status a daemon would give up its task.
 fn skipped_transition_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e1', status => 'dispatched'); SELECT task('e2', agent => 'c2', status => 'running')",
     )?;
-    keep(&mut client, "UPDATE", "agent_task_queue", "")?;
+    skip_rows(&mut client, "UPDATE", "agent_task_queue", "")?;
     for call in [
         format!("multica_start({})", id("e1")),
         format!("multica_complete({})", id("e2")),
         format!("multica_fail({}, 'boom')", id("e2")),
         format!("multica_cancel({})", id("e2")),
     ] {
-        expect_kept(&mut client, &call)?;
+        expect_skipped_row(&mut client, &call)?;
     }
     Ok(())
 }
 
-/// The position of a named reader.
+/// Without an error a named reader whose position is not written would take the same events for ever.
 fn skipped_reader_position_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT FROM multica_take_events('mirror'); SELECT FROM multica_enqueue({})",
         id("c1")
     ))?;
-    keep(&mut client, "UPDATE", "multica_event_reader", "")?;
-    expect_kept(&mut client, "multica_take_events('mirror')")
+    skip_rows(&mut client, "UPDATE", "multica_event_reader", "")?;
+    expect_skipped_row(&mut client, "multica_take_events('mirror')")
 }
 
-/// Agents and tasks move, and the old runtime is counted among those that stay.
+/// Agents and tasks are moved, and the old runtime, which stays, is counted in `not_merged`.
 fn merge_counts_skipped_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    keep(&mut client, "DELETE", "agent_runtime", "")?;
+    skip_rows(&mut client, "DELETE", "agent_runtime", "")?;
     expect(
         &mut client,
         &format!(

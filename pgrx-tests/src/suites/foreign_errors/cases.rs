@@ -1,22 +1,22 @@
-//! Errors that databases of other people raise below our calls.
+//! Foreign errors: those that a user's trigger, constraint or setting, or Postgres itself, raises below a call.
 
-/// One error, raised by a statement of a user and by the statement of a call.
+/// One error, which a statement of a user and the statement of a call both raise.
 pub struct Case {
     pub name: &'static str,
-    /// What follows BEGIN.
+    /// The options of BEGIN.
     pub begin: &'static str,
-    /// What is there that fails.
+    /// The objects that cause the error.
     pub setup: &'static str,
-    /// What another session does after that.
+    /// What another database session does after that.
     pub meanwhile: &'static str,
-    /// The caller's role or settings, after all was set up.
-    pub as_whom: &'static str,
-    /// The statement without us.
+    /// The role or settings of the caller, after the setup.
+    pub as_caller: &'static str,
+    /// The statement of a user.
     pub plain: &'static str,
     /// The call.
     pub through: &'static str,
     pub sqlstate: &'static str,
-    /// The hint that we add.
+    /// The hint that the extension adds.
     pub hint: Option<&'static str>,
 }
 
@@ -24,13 +24,13 @@ const START: &str = "SELECT multica_start('00000000-0000-4000-8000-0000000000e1'
 const PLAIN: &str = "UPDATE agent_task_queue SET status = 'running', started_at = now()
                      WHERE id = '00000000-0000-4000-8000-0000000000e1'";
 
-/// A task is started, where something is in the way.
+/// The start of a task, which the setup makes fail.
 const STARTED: Case = Case {
     name: "",
     begin: "",
     setup: "",
     meanwhile: "",
-    as_whom: "",
+    as_caller: "",
     plain: PLAIN,
     through: START,
     sqlstate: "",
@@ -48,7 +48,7 @@ macro_rules! trigger {
     };
 }
 
-/// All of them.
+/// Every case.
 pub const CASES: &[Case] = &[
     Case {
         name: "a trigger's RAISE with every field set",
@@ -60,13 +60,13 @@ pub const CASES: &[Case] = &[
         ..STARTED
     },
     Case {
-        name: "a trigger's permission denied has no hint of ours",
+        name: "a trigger's permission denied has no hint of the extension",
         setup: trigger!("RAISE 'permission denied for table mine' USING ERRCODE = '42501'"),
         sqlstate: "42501",
         ..STARTED
     },
     Case {
-        name: "a trigger's missing table is none of ours",
+        name: "a trigger's missing table is no table of the extension",
         setup: trigger!("PERFORM FROM nothing_such"),
         sqlstate: "42P01",
         ..STARTED
@@ -125,7 +125,7 @@ pub const CASES: &[Case] = &[
     Case {
         name: "statement timeout",
         setup: trigger!("PERFORM pg_sleep(60)"),
-        as_whom: "SET LOCAL statement_timeout = '50ms'",
+        as_caller: "SET LOCAL statement_timeout = '50ms'",
         sqlstate: "57014",
         ..STARTED
     },
@@ -138,7 +138,7 @@ pub const CASES: &[Case] = &[
     Case {
         name: "lock timeout",
         meanwhile: "BEGIN; SELECT FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e1' FOR UPDATE",
-        as_whom: "SET LOCAL lock_timeout = '20ms'",
+        as_caller: "SET LOCAL lock_timeout = '20ms'",
         sqlstate: "55P03",
         ..STARTED
     },
@@ -146,7 +146,7 @@ pub const CASES: &[Case] = &[
         name: "serialization failure",
         begin: "ISOLATION LEVEL REPEATABLE READ",
         setup: "SELECT 1",
-        // Where a table has a trigger, Postgres meets this at another place of its source.
+        // If a table has a trigger, Postgres raises this error at another place of its source.
         meanwhile: "UPDATE agent_runtime SET name = name",
         plain: "UPDATE agent_runtime SET last_seen_at = now() WHERE id = '00000000-0000-4000-8000-0000000000b1'",
         through: "SELECT multica_heartbeat('00000000-0000-4000-8000-0000000000b1')",
@@ -155,8 +155,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "permission",
-        setup: "CREATE ROLE passing_nobody; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO passing_nobody",
-        as_whom: "SET LOCAL ROLE passing_nobody",
+        setup: "CREATE ROLE role_without_grants; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO role_without_grants",
+        as_caller: "SET LOCAL ROLE role_without_grants",
         sqlstate: "42501",
         hint: Some(
             "multica_start needs the capability daemon, which the owner of the extension or a superuser can grant: SELECT multica_grant('the_role', 'daemon');",
@@ -181,9 +181,9 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "division by zero in a user's default",
-        setup: "CREATE FUNCTION nought() RETURNS integer LANGUAGE plpgsql AS 'BEGIN RETURN 0; END';
+        setup: "CREATE FUNCTION zero() RETURNS integer LANGUAGE plpgsql AS 'BEGIN RETURN 0; END';
                 ALTER TABLE agent_task_queue ADD COLUMN share integer;
-                ALTER TABLE agent_task_queue ALTER COLUMN share SET DEFAULT 1 / nought()",
+                ALTER TABLE agent_task_queue ALTER COLUMN share SET DEFAULT 1 / zero()",
         plain: "INSERT INTO agent_task_queue (agent_id, runtime_id)
                 VALUES ('00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000b1')",
         through: "SELECT multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')",

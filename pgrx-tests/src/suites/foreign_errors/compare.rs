@@ -1,4 +1,4 @@
-//! The same error without the extension and through it, field by field.
+//! The same error from a statement of a user and from a call, compared field by field.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use postgres::Client;
@@ -10,10 +10,10 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::suites::support::expect;
 
-/// All fields of an error but its context.
+/// All fields of an error except its context.
 type Fields = Vec<(&'static str, String)>;
 
-/// The error that a statement ends with.
+/// The error of a statement.
 pub fn error_of(client: &mut Client, sql: &str) -> Result<DbError> {
     let Err(error) = client.batch_execute(sql) else {
         bail!("{sql}\nsucceeds");
@@ -22,7 +22,7 @@ pub fn error_of(client: &mut Client, sql: &str) -> Result<DbError> {
     Ok(error.clone())
 }
 
-/// What a client is told, but for the context.
+/// The fields that a client receives, except the context.
 pub fn fields(error: &DbError) -> Fields {
     let position = match error.position() {
         None => String::new(),
@@ -48,7 +48,7 @@ pub fn fields(error: &DbError) -> Fields {
     ]
 }
 
-/// Fails unless `through` is `plain`, raised within a statement of the extension.
+/// Fails unless `through` is `plain`, raised in a statement of the extension.
 pub fn ensure_same(name: &str, plain: &DbError, through: &DbError, hint: Option<&str>) -> Result<()> {
     let mut expected = fields(plain);
     if let Some(hint) = hint {
@@ -65,19 +65,19 @@ pub fn ensure_same(name: &str, plain: &DbError, through: &DbError, hint: Option<
     let statements = rest.matches("SQL statement \"").count();
     ensure!(
         rest.starts_with("SQL statement \"") && statements == 1 && !rest.contains("--"),
-        "{name}: below what others say, the context is {rest}"
+        "{name}: the context of the extension is {rest}"
     );
     Ok(())
 }
 
-/// Each case in a database with the fixture `team`, taken back afterwards.
+/// Each case in a database with the fixture `team`; it is rolled back afterwards.
 pub fn compare_all(database: &Database) -> Result<()> {
     let mut client = database.connect()?;
     client.batch_execute("SELECT task('e1', status => 'dispatched'), task('e2', agent => 'c2')")?;
     for case in CASES {
         compare(database, &mut client, case).with_context(|| case.name)?;
     }
-    // The session goes on as if nothing had happened.
+    // The database session works as before.
     expect(&mut client, "SELECT status FROM multica_start('00000000-0000-4000-8000-0000000000e1')", "running")
 }
 
@@ -85,7 +85,7 @@ fn compare(database: &Database, client: &mut Client, case: &Case) -> Result<()> 
     let mut other = database.connect()?;
     client.batch_execute(&format!("BEGIN {}; {}", case.begin, case.setup))?;
     other.batch_execute(case.meanwhile)?;
-    client.batch_execute(case.as_whom)?;
+    client.batch_execute(case.as_caller)?;
     let mut errors = Vec::new();
     for sql in [case.plain, case.through] {
         client.batch_execute("SAVEPOINT before")?;
@@ -98,13 +98,13 @@ fn compare(database: &Database, client: &mut Client, case: &Case) -> Result<()> 
     ensure_same(case.name, &errors[0], &errors[1], case.hint)
 }
 
-/// A full disk is told with the file and block at which it was noticed, which are not the same twice.
+/// The error of a full disk names the file and block at which it occurred, which differ from one attempt to the next.
 pub fn full_disk_error_keeps_every_field(context: &Context) -> Result<()> {
-    let cluster = context.cluster(&Options::new("passing_disk").on_small_disk(96))?;
+    let cluster = context.cluster(&Options::new("full_disk").on_small_disk(96))?;
     let database = context.fresh_database_in(&cluster)?;
     database.fixture("team")?;
     let mut client = database.connect()?;
-    // Statements are parsed and planned before there is no room for that.
+    // Statements are parsed and planned before the disk is full.
     let large = "(SELECT string_agg(md5(g::text), '') FROM generate_series(1, 2000) AS g)";
     let plain = format!("UPDATE agent_task_queue SET error = {large}");
     let through = format!("SELECT multica_fail('00000000-0000-4000-8000-0000000000e1', {large})");

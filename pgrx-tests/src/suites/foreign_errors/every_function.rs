@@ -1,4 +1,4 @@
-//! Whether every function that the catalogue has runs in the layer.
+//! Every function of the catalogue runs in the layer that passes errors on.
 
 use anyhow::{Result, ensure};
 
@@ -7,14 +7,14 @@ use crate::context::Context;
 use crate::suites::errors::{good_arguments, routines};
 use crate::suites::support::team;
 
-/// A role that may call everything and see nothing, catalogues included: each function fails in its first statement,
-/// whose text the layer alone passes on.
+/// The role may call every function and read nothing, not even the catalogue: each function fails in its first
+/// statement, and only the layer adds the text of that statement to the context.
 pub fn every_function_adds_error_context(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let role = format!("{}_blind", database.name);
     client.batch_execute("SELECT task('e1', status => 'running')")?;
     let mut routines = routines(&mut client)?;
-    // It reads the state of its session only, so that nothing can be refused below it.
+    // It reads only the state of its database session, so no statement in it can fail.
     routines.retain(|routine| routine.name != "multica_can_commit");
     client.batch_execute(&format!(
         "CREATE ROLE {role};
@@ -22,15 +22,15 @@ pub fn every_function_adds_error_context(context: &Context) -> Result<()> {
          REVOKE SELECT ON ALL TABLES IN SCHEMA pg_catalog FROM PUBLIC;
          SET ROLE {role}"
     ))?;
-    let mut without = Vec::new();
+    let mut wrong = Vec::new();
     for routine in &routines {
         let error = error_of(&mut client, &routine.call(&good_arguments(routine)?))?;
         let context = error.where_().unwrap_or_default();
         if error.code().code() != "42501" || !context.starts_with("SQL statement \"") {
-            without.push(format!("{}: {error:?}", routine.name));
+            wrong.push(format!("{}: {error:?}", routine.name));
         }
     }
     client.batch_execute(&format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"))?;
-    ensure!(without.is_empty(), "{}", without.join("\n"));
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Errors that are not the extension's own reach the client as they would without it, CONTEXT included, and its own
-//! carry a word. In a server with RUST_BACKTRACE in its environment too.
+//! Foreign errors reach the client with the same fields as without the extension, CONTEXT included; the errors of the
+//! extension itself have a word. Both are tested in a server with RUST_BACKTRACE in its environment too.
 
 mod cases;
 mod compare;
@@ -17,7 +17,7 @@ use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
 
-/// Errors that Postgres raises.
+/// Foreign errors.
 pub const ALL: &[(&str, Suite)] = suite![
     foreign_errors_keep_every_field,
     foreign_errors_keep_every_field_with_rust_backtrace,
@@ -29,7 +29,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     every_function::every_function_adds_error_context,
 ];
 
-/// Errors of our own.
+/// The words of the extension's own errors.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     "error_words": words::docs_list_every_error_word,
     words::error_words_are_readable_in_two_drivers,
@@ -40,22 +40,22 @@ fn foreign_errors_keep_every_field(context: &Context) -> Result<()> {
     compare::compare_all(&team(context)?.0)
 }
 
-/// Only with that variable a backtrace is taken at all.
+/// Rust captures a backtrace only with this variable.
 fn foreign_errors_keep_every_field_with_rust_backtrace(context: &Context) -> Result<()> {
     let options = Options::new("backtrace").environment("RUST_BACKTRACE", "1");
     let cluster = context.cluster(&options)?;
     let database = context.fresh_database_in(&cluster)?;
     database.fixture("team")?;
     compare::compare_all(&database)?;
-    no_backtrace_of_our_own(&database)
+    own_errors_have_no_backtrace(&database)
 }
 
-fn no_backtrace_of_our_own(database: &Database) -> Result<()> {
+fn own_errors_have_no_backtrace(database: &Database) -> Result<()> {
     let mut client = database.connect()?;
     for call in ["SELECT multica_start(NULL)", "SELECT multica_start(gen_random_uuid())"] {
         let error = compare::error_of(&mut client, call)?;
-        let told = [error.detail(), error.hint(), error.where_()];
-        ensure!(told == [None; 3], "{call} tells {told:?}");
+        let texts = [error.detail(), error.hint(), error.where_()];
+        ensure!(texts == [None; 3], "{call} returns {texts:?}");
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Errors that pass through more than one layer: handlers, calls below calls, and the planning of users' statements.
+//! Errors that pass through more than one layer: exception handlers, calls in triggers of calls, and the planning of
+//! statements of users.
 
 use anyhow::{Result, ensure};
 
@@ -24,7 +25,7 @@ fn trigger(body: &str) -> String {
     )
 }
 
-/// The same error by a statement of a user and by a call, where a trigger does this.
+/// Compares the error of a statement of a user with that of a call, where a trigger runs this code.
 fn same_by_trigger(context: &Context, name: &str, body: &str, sqlstate: &str) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(FULL)?;
@@ -43,15 +44,15 @@ pub fn exception_handler_sees_every_field(context: &Context) -> Result<()> {
         "DO $do$
          DECLARE
              code text; message text; detail text; hint text; of_schema text; of_table text; of_column text; of_type text;
-             of_constraint text; context text; told text[];
+             of_constraint text; context text; found text[];
          BEGIN
              PERFORM multica_start('00000000-0000-4000-8000-0000000000e1');
          EXCEPTION WHEN OTHERS THEN
              GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
                  hint = PG_EXCEPTION_HINT, of_schema = SCHEMA_NAME, of_table = TABLE_NAME, of_column = COLUMN_NAME,
                  of_type = PG_DATATYPE_NAME, of_constraint = CONSTRAINT_NAME, context = PG_EXCEPTION_CONTEXT;
-             told := ARRAY[code, message, detail, hint, of_schema, of_table, of_column, of_type, of_constraint];
-             ASSERT told = '{MY001,no,because,do not,s,t,c,d,k}', told;
+             found := ARRAY[code, message, detail, hint, of_schema, of_table, of_column, of_type, of_constraint];
+             ASSERT found = '{MY001,no,because,do not,s,t,c,d,k}', found;
              ASSERT context ~ ('^PL/pgSQL function full_error\\(\\) line \\d+ at RAISE
 SQL statement \"SELECT full_error\\(\\)\"
 PL/pgSQL function boom\\(\\) line \\d+ at PERFORM
@@ -63,7 +64,7 @@ PL/pgSQL function inline_code_block line \\d+ at PERFORM$'), context;
     Ok(())
 }
 
-/// PL/pgSQL raises a caught error again without telling the contexts of errors.
+/// PL/pgSQL raises a caught error again without calling the callbacks for the context.
 pub fn reraised_error_keeps_every_field(context: &Context) -> Result<()> {
     let body = "
         BEGIN
@@ -81,16 +82,16 @@ pub fn reraised_error_keeps_every_field(context: &Context) -> Result<()> {
 pub fn nested_call_keeps_error(context: &Context) -> Result<()> {
     let own = "PERFORM multica_start('00000000-0000-4000-8000-0000000000ff');";
     same_by_trigger(context, "own error of the inner call", own, "P0002")?;
-    let others = "
+    let foreign = "
         IF pg_trigger_depth() = 1 THEN
             PERFORM task('e2', status => 'dispatched'), multica_start('00000000-0000-4000-8000-0000000000e2');
         ELSE
             PERFORM full_error();
         END IF;";
-    same_by_trigger(context, "error of a trigger below the inner call", others, "MY001")
+    same_by_trigger(context, "error of a trigger below the inner call", foreign, "MY001")
 }
 
-/// Every statement of every session is planned below a hook of the library.
+/// A hook of the library runs when any session plans any statement.
 pub fn planning_error_of_user_statement_is_kept(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(FULL)?;

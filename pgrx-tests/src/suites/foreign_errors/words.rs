@@ -1,4 +1,5 @@
-//! The words of the extension's own errors: in the page, through two drivers, and on every error that needs one.
+//! The words of the extension's own errors: in the documentation, in two drivers, and on every error whose SQLSTATE is
+//! ambiguous.
 
 #[path = "../../../../src/error/word.rs"]
 #[allow(dead_code)]
@@ -19,14 +20,14 @@ use crate::suites::errors::{good_arguments, routines, spoilt};
 use crate::suites::support::{team, text};
 use crate::tools::extras;
 
-/// SQLSTATEs of the extension's own that mean more than one thing.
-const NEED_A_WORD: [&str; 4] = ["55000", "55006", "0A000", "P0002"];
+/// SQLSTATEs of the extension's own errors that have more than one meaning.
+const AMBIGUOUS: [&str; 4] = ["55000", "55006", "0A000", "P0002"];
 
 fn spelled(word: Word) -> String {
     word.text().to_string_lossy().into_owned()
 }
 
-/// The table of docs/errors.md is made of the words.
+/// The table in docs/errors.md is generated from the words.
 pub fn docs_list_every_error_word(context: &Context) -> Result<()> {
     let mut table = String::from("| word | SQLSTATE | when | then |\n|---|---|---|---|\n");
     for word in Word::ALL {
@@ -39,11 +40,11 @@ pub fn docs_list_every_error_word(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Every call with every argument spoilt in turn: an error of a SQLSTATE that means several things has a known word.
+/// Every call with each argument made invalid in turn: an error with an ambiguous SQLSTATE has a known word.
 pub fn ambiguous_errors_have_a_word(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', status => 'running')")?;
-    let mut without = Vec::new();
+    let mut wrong = Vec::new();
     for routine in routines(&mut client)? {
         let good = good_arguments(&routine)?;
         for arguments in spoilt(&good, &routine.types) {
@@ -53,43 +54,43 @@ pub fn ambiguous_errors_have_a_word(context: &Context) -> Result<()> {
                 let error = error.as_db_error().context("an error of the server")?;
                 let word = error.constraint().unwrap_or_default();
                 let known = Word::ALL.iter().any(|known| spelled(*known) == word);
-                if NEED_A_WORD.contains(&error.code().code()) && !known {
-                    without.push(format!("{call}: {error:?}"));
+                if AMBIGUOUS.contains(&error.code().code()) && !known {
+                    wrong.push(format!("{call}: {error:?}"));
                 }
             }
             client.batch_execute("ROLLBACK")?;
         }
     }
-    ensure!(without.is_empty(), "{}", without.join("\n"));
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 
-/// Words that take a standby or another encoding to be raised.
+/// Words whose errors occur only on a standby or with another encoding.
 const ELSEWHERE: [Word; 2] = [Word::OnStandby, Word::WrongEncoding];
 
 pub fn error_words_are_readable_in_two_drivers(context: &Context) -> Result<()> {
     let (database, _) = team(context)?;
-    let ways = text(context, "words")?;
+    let scripts = text(context, "words")?;
     for word in Word::ALL.iter().filter(|word| !ELSEWHERE.contains(word)) {
         let word = spelled(*word);
-        let is_reached = ways.contains(&format!("-- word: {word}\n"));
-        ensure!(is_reached, "no way leads to {word}");
+        let is_raised = scripts.contains(&format!("-- word: {word}\n"));
+        ensure!(is_raised, "no script raises {word}");
     }
-    read_by_both(context, database.cluster(), &database.name, &ways)?;
+    read_by_both(context, database.cluster(), &database.name, &scripts)?;
     let template = "template0 ENCODING 'LATIN1' LOCALE 'C'";
     let latin = Database::create(context.shared()?, template, &context.fixtures())?;
-    let way = "-- word: wrong_encoding\nCREATE EXTENSION multica; SELECT multica_install()";
-    read_by_both(context, latin.cluster(), &latin.name, way)
+    let script = "-- word: wrong_encoding\nCREATE EXTENSION multica; SELECT multica_install()";
+    read_by_both(context, latin.cluster(), &latin.name, script)
 }
 
-/// The Rust driver and psycopg read the word of each error that the ways lead to. A way is a comment that names the
-/// word, and what is done; it is taken back afterwards.
-pub fn read_by_both(context: &Context, cluster: &Cluster, database: &str, ways: &str) -> Result<()> {
+/// The Rust driver and psycopg read the word of each error. A script is a comment with the word, and the statements
+/// that raise its error; it is rolled back afterwards.
+pub fn read_by_both(context: &Context, cluster: &Cluster, database: &str, scripts: &str) -> Result<()> {
     let mut client = cluster.connect(database)?;
     let mut wrong = Vec::new();
     let mut expected = Vec::new();
-    for part in ways.split("-- word: ").skip(1) {
-        let (word, sql) = part.split_once('\n').context("a word has a way")?;
+    for part in scripts.split("-- word: ").skip(1) {
+        let (word, sql) = part.split_once('\n').context("a word has no script")?;
         let (code, found) = by_rust(&mut client, sql).with_context(|| word.to_string())?;
         let known = Word::ALL.iter().find(|it| spelled(**it) == found);
         let sqlstate = known.map(|word| word.explained()[0]);
@@ -105,7 +106,7 @@ pub fn read_by_both(context: &Context, cluster: &Cluster, database: &str, ways: 
     let output = Command::new(python)
         .arg(context.fixtures().join("words.py"))
         .arg(format!("host={} user=postgres dbname={database}", folder.display()))
-        .arg(ways)
+        .arg(scripts)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()?;
     if !output.status.success() {
@@ -116,9 +117,9 @@ pub fn read_by_both(context: &Context, cluster: &Cluster, database: &str, ways: 
     Ok(())
 }
 
-fn by_rust(client: &mut Client, way: &str) -> Result<(String, String)> {
+fn by_rust(client: &mut Client, script: &str) -> Result<(String, String)> {
     client.batch_execute("BEGIN")?;
-    let error = error_of(client, way);
+    let error = error_of(client, script);
     client.batch_execute("ROLLBACK")?;
     let error = error?;
     let word = error.constraint().unwrap_or_default().to_string();

@@ -1,43 +1,43 @@
-//! What follows when tasks are over.
+//! What follows when tasks end.
 
 use super::task::{Status, Task};
 use super::world::Model;
 
-/// What followed from failed tasks.
+/// The consequences of failed tasks.
 #[derive(Default)]
-pub struct Followed {
-    /// Retries, by the task they repeat.
+pub struct Consequences {
+    /// Failed tasks and their retries.
     pub retries: Vec<(usize, usize)>,
-    /// Issues set back.
+    /// The number of issues that were reset.
     pub issues: usize,
-    /// Agents whose status changed.
+    /// The number of agents whose status changed.
     pub agents: usize,
 }
 
 impl Model {
-    /// Fails tasks, with everything that follows.
-    pub fn fail(&mut self, failing: &[usize], reason: &'static str) -> Followed {
+    /// Fails tasks, with all consequences.
+    pub fn fail(&mut self, failing: &[usize], reason: &'static str) -> Consequences {
         for &at in failing {
             self.finish(at, Status::Failed);
             self.tasks[at].reason = Some(reason);
         }
-        self.follow(failing)
+        self.apply_consequences(failing)
     }
 
-    /// A task is over.
+    /// Ends a task.
     pub fn finish(&mut self, at: usize, status: Status) {
         self.tasks[at].status = status;
         self.tasks[at].completed = Some(self.now);
     }
 
-    /// What follows from failed tasks: retries, issues, agents, events.
-    pub fn follow(&mut self, failed: &[usize]) -> Followed {
+    /// Applies the consequences of failed tasks: retries, issues, agents, events.
+    pub fn apply_consequences(&mut self, failed: &[usize]) -> Consequences {
         let retries = self.retry(failed);
         let mut issues = 0;
         for issue in 0..self.issues.len() {
-            let concerned = failed.iter().any(|at| self.tasks[*at].issue == Some(issue));
+            let had_failure = failed.iter().any(|at| self.tasks[*at].issue == Some(issue));
             let active = self.any(|task| task.issue == Some(issue) && task.is_active());
-            if concerned && !active && self.issues[issue] == "in_progress" {
+            if had_failure && !active && self.issues[issue] == "in_progress" {
                 self.issues[issue] = "todo";
                 self.event("issue:updated");
                 issues += 1;
@@ -49,21 +49,21 @@ impl Model {
                 self.event("task:failed");
             }
         }
-        Followed { retries, issues, agents }
+        Consequences { retries, issues, agents }
     }
 
-    /// Queues the retries of those that are to have one.
+    /// Queues the retries of those tasks that may have one.
     pub fn retry(&mut self, failed: &[usize]) -> Vec<(usize, usize)> {
         let mut eligible: Vec<usize> = failed.iter().copied().filter(|at| self.may_be_retried(*at)).collect();
-        eligible.sort_by_key(|at| self.tasks[*at].turn());
+        eligible.sort_by_key(|at| self.tasks[*at].order());
         let mut retries = Vec::new();
         for (place, at) in eligible.into_iter().enumerate() {
-            let mut task = self.tasks[at].again(at, self.now + 1 + place as i64);
+            let mut task = self.tasks[at].next_attempt(at, self.now + 1 + place as i64);
             task.runtime = self.agents[task.agent].runtime;
             if let Some(chat) = task.chat {
-                let waiting =
+                let queued =
                     self.tasks.iter().filter(|other| other.chat == Some(chat) && other.status == Status::Queued);
-                let highest = waiting.map(|other| other.priority).max().unwrap_or(3);
+                let highest = queued.map(|other| other.priority).max().unwrap_or(3);
                 task.priority = task.priority.max(3).max(highest);
             }
             if self.slot(&task).is_none() {
@@ -79,7 +79,7 @@ impl Model {
         let ran_later = |other: &Task| {
             other.completed > parent.completed && (other.status != Status::Cancelled || other.dispatched.is_some())
         };
-        let in_the_way = |other: &Task| {
+        let blocks_retry = |other: &Task| {
             (parent.same_pair(other) || parent.same_chat(other)) && (other.in_flight() || ran_later(other))
         };
         parent.status == Status::Failed
@@ -87,14 +87,14 @@ impl Model {
             && parent.attempt < parent.max_attempts
             && !self.agents[parent.agent].archived
             && !self.any(|other| other.parent == Some(at))
-            && !self.any(in_the_way)
+            && !self.any(blocks_retry)
     }
 
-    /// Moves a waiting task to where its agent lives now.
-    pub fn bring_home(&mut self, at: usize) {
-        let home = self.agents[self.tasks[at].agent].runtime;
-        if self.tasks[at].status == Status::Queued && self.tasks[at].runtime != home {
-            self.tasks[at].runtime = home;
+    /// Moves a queued task to the current runtime of its agent.
+    pub fn move_to_agent(&mut self, at: usize) {
+        let current = self.agents[self.tasks[at].agent].runtime;
+        if self.tasks[at].status == Status::Queued && self.tasks[at].runtime != current {
+            self.tasks[at].runtime = current;
             self.event("task:queued");
         }
     }
@@ -111,7 +111,7 @@ impl Model {
         cancelled
     }
 
-    /// The agents of these tasks say what they do; how many had to be set right.
+    /// Reconciles the agents of these tasks; returns how many changed.
     pub fn reconcile_of(&mut self, tasks: &[usize]) -> usize {
         (0..self.agents.len())
             .filter(|agent| tasks.iter().any(|at| self.tasks[*at].agent == *agent))
@@ -121,7 +121,7 @@ impl Model {
             .count()
     }
 
-    /// One agent says what it does; whether it had to be set right.
+    /// Reconciles one agent; returns whether its status changed.
     pub fn reconcile(&mut self, agent: usize) -> bool {
         let working = self.any(|task| task.agent == agent && task.in_flight());
         let changed = working != self.agents[agent].working;

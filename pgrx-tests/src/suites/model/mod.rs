@@ -1,9 +1,9 @@
-//! Sequences of calls, drawn at random, against a small model of what they ought to do: after each step the answer and
-//! the tables are compared. A sequence that fails is shrunk to a short one.
+//! Random sequences of calls, compared with a small model: after each step the returned rows and the tables must be
+//! those of the model. A sequence that fails is shrunk to a short one.
 
 mod consequences;
+mod database;
 mod play;
-mod session;
 mod step;
 mod task;
 mod world;
@@ -24,32 +24,31 @@ use world::Model;
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![calls_match_model, wrong_model_is_detected_and_shrunk,];
 
-/// Sequences of the test as it stands; MULTICA_CASES asks for more of them, MULTICA_SEED for others.
+/// The number of sequences; MULTICA_CASES sets another number, MULTICA_SEED other sequences.
 const CASES: u64 = 250;
-/// The seed of the test as it stands: what fails where it passed before has been changed.
+/// The default seed: with it, a new failure is the result of a change.
 const SEED: u64 = 1;
-/// Sequences that do not suffice to find a mistake are too few, or too dull.
+/// If this many sequences find no mistake, the sequences are too few or too uniform.
 const MOST_CASES: u32 = 2000;
 
-/// Nothing that the model does not say, in any order of calls.
+/// In any order, calls do only what the model does.
 fn calls_match_model(context: &Context) -> Result<()> {
     let (seed, cases) = (support::number("MULTICA_SEED", SEED)?, support::number("MULTICA_CASES", CASES)?);
-    let (_database, table) = table(context)?;
-    if let Some((shrunk, reason)) = table.find(&mut runner(seed, u32::try_from(cases)?), false)? {
+    let (_database, player) = player(context)?;
+    if let Some((shrunk, reason)) = player.find(&mut runner(seed, u32::try_from(cases)?), false)? {
         bail!("MULTICA_SEED={seed} repeats it: {reason}\nafter {shrunk:#?}");
     }
-    let played = table.played.get();
+    let played = player.played.get();
     ensure!(played as u64 > 10 * cases, "only {played} steps were played");
     println!("      {played} steps in {cases} sequences of seed {seed}");
     Ok(())
 }
 
-/// A model that is wrong in one respect is caught, and what catches it is short: an agent's task, its archiving, a
-/// claim.
+/// A model with one wrong rule is detected by a short sequence: an enqueue, the archiving of the agent, a claim.
 fn wrong_model_is_detected_and_shrunk(context: &Context) -> Result<()> {
-    let (_database, table) = table(context)?;
-    let found = table.find(&mut runner(1, MOST_CASES), true)?;
-    let (shrunk, reason) = found.context("nobody noticed the mistake")?;
+    let (_database, player) = player(context)?;
+    let found = player.find(&mut runner(1, MOST_CASES), true)?;
+    let (shrunk, reason) = found.context("no sequence found the wrong rule")?;
     ensure!(shrunk.len() <= 4, "not shrunk enough: {reason}\nafter {shrunk:#?}");
     Ok(())
 }
@@ -62,57 +61,57 @@ fn runner(seed: u64, cases: u32) -> TestRunner {
     TestRunner::new_with_rng(config, rng)
 }
 
-/// Where sequences are played.
-struct Table {
+/// The database in which sequences are played.
+struct Player {
     client: RefCell<Client>,
     state: String,
     played: Cell<usize>,
 }
 
-fn table(context: &Context) -> Result<(Database<'_>, Table)> {
+fn player(context: &Context) -> Result<(Database<'_>, Player)> {
     let (database, client) = support::team(context)?;
     database.fixture("model")?;
-    let table = Table { client: RefCell::new(client), state: text(context, "model_state")?, played: Cell::new(0) };
-    Ok((database, table))
+    let player = Player { client: RefCell::new(client), state: text(context, "model_state")?, played: Cell::new(0) };
+    Ok((database, player))
 }
 
-impl Table {
-    /// Draws sequences until one fails; the shortest like it, and why.
+impl Player {
+    /// Draws sequences until one fails; returns it after shrinking, and the reason.
     fn find(&self, runner: &mut TestRunner, mistaken: bool) -> Result<Option<(Vec<Step>, String)>> {
-        let outcome = runner.run(&steps(), |steps| {
+        let result = runner.run(&steps(), |steps| {
             let played = self.play(&steps, mistaken);
             played.map_err(|error| TestCaseError::fail(format!("{error:#}")))
         });
-        match outcome {
+        match result {
             Ok(()) => Ok(None),
             Err(TestError::Fail(reason, steps)) => Ok(Some((steps, reason.to_string()))),
             Err(TestError::Abort(reason)) => bail!("no sequence could be drawn: {reason}"),
         }
     }
 
-    /// One sequence, in a transaction that is rolled back.
+    /// Plays one sequence in a transaction that is rolled back.
     fn play(&self, steps: &[Step], mistaken: bool) -> Result<()> {
         let mut client = self.client.borrow_mut();
         let mut transaction = client.transaction()?;
         transaction.execute("UPDATE agent_runtime SET last_seen_at = clock_timestamp()", &[])?;
         let mut model = Model::new(mistaken);
         for (number, step) in steps.iter().enumerate() {
-            let Some(sql) = session::statement(&model, *step)? else {
+            let Some(sql) = database::statement(&model, *step)? else {
                 continue;
             };
             let Some(expected) = model.play(*step) else {
                 continue;
             };
-            let told = session::tell(&mut transaction, &sql, &self.state)?;
+            let outcome = database::execute(&mut transaction, &sql, &self.state)?;
             let place = || format!("step {number}, {step:?}");
-            session::compare(&told, &mut model).with_context(place)?;
-            let answer = told.answer.map(|words| session::numbered(&model, words));
+            database::compare(&outcome, &mut model).with_context(place)?;
+            let answer = outcome.answer.map(|words| database::numbered(&model, words));
             let same = match (&answer, &expected) {
                 (Ok(Ok(found)), Ok(wanted)) => found == wanted,
                 (Err(found), Err(wanted)) => found == wanted,
                 _ => false,
             };
-            ensure!(same, "{} answers {answer:?}, not {expected:?}", place());
+            ensure!(same, "{} returns {answer:?}, not {expected:?}", place());
             self.played.set(self.played.get() + 1);
         }
         Ok(transaction.rollback()?)

@@ -1,10 +1,10 @@
-//! One step, played by the model and by the database.
+//! One step, as the model plays it.
 
 use super::step::{Step, Token};
 use super::task::{Status, Task};
 use super::world::{Model, assignee};
 
-/// What a step answers: the columns of its rows, tasks as `#n`; or the SQLSTATE it is refused with.
+/// What a step returns: the columns of its rows, tasks as `#n`; or the SQLSTATE of its error.
 pub type Answer = Result<Vec<String>, &'static str>;
 
 const REFUSED: Answer = Err("55000");
@@ -29,12 +29,13 @@ fn enqueued(created: Option<(usize, bool)>) -> Answer {
 }
 
 impl Model {
-    /// The task that a step means: none before there is one.
-    pub fn meant(&self, task: usize) -> Option<usize> {
+    /// The task that a step is about; None while there is no task.
+    pub fn task_of(&self, task: usize) -> Option<usize> {
         (!self.tasks.is_empty()).then(|| task % self.tasks.len())
     }
 
-    /// Plays a step and says what it is to answer. None: there is nothing yet that the step could be about.
+    /// Plays a step and returns what the database must return; None if there is no task yet that the step could be
+    /// about.
     pub fn play(&mut self, step: Step) -> Option<Answer> {
         self.tick();
         Some(match step {
@@ -50,28 +51,29 @@ impl Model {
                 let task = Task { chat: Some(chat), priority: 2, ..self.task(chat, most) };
                 enqueued(self.enqueue(task))
             }
-            Step::Alone(agent, most) => {
+            Step::WithoutSource(agent, most) => {
                 let task = self.task(agent, most);
                 enqueued(self.enqueue(task))
             }
             Step::Claim(runtime, most) => numbers(self.claim(runtime, most as usize)),
             Step::Rerun(issue) => self.rerun(issue),
             Step::CancelIssue(issue, agent) => {
-                let mine = |task: &Task| task.issue == Some(issue) && agent.is_none_or(|agent| task.agent == agent);
-                rows(&[&self.cancel(mine).len()])
+                let is_selected =
+                    |task: &Task| task.issue == Some(issue) && agent.is_none_or(|agent| task.agent == agent);
+                rows(&[&self.cancel(is_selected).len()])
             }
             Step::CancelAgent(agent) => rows(&[&self.cancel(|task| task.agent == agent).len()]),
             Step::Sweep => self.sweep(),
             Step::Recover(runtime, keep) => {
-                let keep = self.meant(keep);
-                let mut orphans = self.those(|task| task.runtime == runtime && task.in_flight());
+                let keep = self.task_of(keep);
+                let mut orphans = self.tasks_where(|task| task.runtime == runtime && task.in_flight());
                 orphans.retain(|at| Some(*at) != keep);
-                let followed = self.fail(&orphans, "runtime_recovery");
-                rows(&[&orphans.len(), &followed.retries.len()])
+                let consequences = self.fail(&orphans, "runtime_recovery");
+                rows(&[&orphans.len(), &consequences.retries.len()])
             }
-            Step::Beat(runtime) => {
-                self.beat(runtime);
-                let stop = self.those(|task| !(task.runtime == runtime && task.in_flight()));
+            Step::Heartbeat(runtime) => {
+                self.heartbeat(runtime);
+                let stop = self.tasks_where(|task| !(task.runtime == runtime && task.in_flight()));
                 rows(&[&"online", &stop.len()])
             }
             Step::Offline(runtime) => {
@@ -79,9 +81,9 @@ impl Model {
                 rows(&[&was])
             }
             Step::HandleFailed => {
-                let failed = self.those(|task| task.status == Status::Failed);
-                let followed = self.follow(&failed);
-                rows(&[&followed.retries.len(), &followed.issues, &followed.agents])
+                let failed = self.tasks_where(|task| task.status == Status::Failed);
+                let consequences = self.apply_consequences(&failed);
+                rows(&[&consequences.retries.len(), &consequences.issues, &consequences.agents])
             }
             Step::Reconcile(agent) => {
                 self.reconcile(agent);
@@ -99,20 +101,20 @@ impl Model {
                 self.agents[agent].runtime = runtime;
                 rows(&[])
             }
-            Step::Room(agent, room) => {
-                self.agents[agent].room = room;
+            Step::Capacity(agent, capacity) => {
+                self.agents[agent].capacity = capacity;
                 rows(&[])
             }
             Step::IssueStatus(issue, status) => {
                 self.issues[issue] = status;
                 rows(&[])
             }
-            Step::Start(task, token) => self.start(self.meant(task)?, token),
-            Step::Pin(task, token) => self.pin(self.meant(task)?, token),
-            Step::Complete(task, token) => self.complete(self.meant(task)?, token),
-            Step::Fail(task, again, token) => self.report(self.meant(task)?, again, token),
+            Step::Start(task, token) => self.start(self.task_of(task)?, token),
+            Step::Pin(task, token) => self.pin(self.task_of(task)?, token),
+            Step::Complete(task, token) => self.complete(self.task_of(task)?, token),
+            Step::Fail(task, may_retry, token) => self.report(self.task_of(task)?, may_retry, token),
             Step::Cancel(task) => {
-                let at = self.meant(task)?;
+                let at = self.task_of(task)?;
                 let applied = self.tasks[at].is_active();
                 if applied {
                     self.finish(at, Status::Cancelled);
@@ -122,18 +124,18 @@ impl Model {
                 rows(&[&applied])
             }
             Step::Retry(task) => {
-                let retries = self.retry(&[self.meant(task)?]);
+                let retries = self.retry(&[self.task_of(task)?]);
                 numbers(retries.into_iter().map(|(_, retry)| retry))
             }
             Step::Age(task, secs) => {
-                let (at, then) = (self.meant(task)?, self.ago(secs));
+                let (at, then) = (self.task_of(task)?, self.ago(secs));
                 let task = &mut self.tasks[at];
                 task.dispatched = task.dispatched.map(|_| then);
                 task.started = task.started.map(|_| then);
                 rows(&[])
             }
             Step::FailByHand(task) => {
-                let at = self.meant(task)?;
+                let at = self.task_of(task)?;
                 if self.tasks[at].in_flight() {
                     self.finish(at, Status::Failed);
                     self.tasks[at].reason = Some("timeout");
@@ -163,16 +165,16 @@ impl Model {
         for at in &stale {
             self.runtimes[*at].online = false;
         }
-        let lost = self.those(|task| task.in_flight() && !self.runtimes[task.runtime].online);
-        let of_offline = self.fail(&lost, "runtime_offline");
-        let late = self.those(|task| match task.status {
+        let of_stale = self.tasks_where(|task| task.in_flight() && !self.runtimes[task.runtime].online);
+        let of_offline = self.fail(&of_stale, "runtime_offline");
+        let overdue = self.tasks_where(|task| match task.status {
             Status::Dispatched => task.dispatched.is_some_and(|at| at < self.ago(300)),
             Status::Running => task.started.is_some_and(|at| at < self.ago(9000)),
             _ => false,
         });
-        let timed_out = self.fail(&late, "timeout");
-        for at in self.those(|task| !self.runtimes[task.runtime].online) {
-            self.bring_home(at);
+        let timed_out = self.fail(&overdue, "timeout");
+        for at in self.tasks_where(|task| !self.runtimes[task.runtime].online) {
+            self.move_to_agent(at);
         }
         let idle = (0..self.agents.len())
             .filter(|agent| self.agents[*agent].working)
@@ -182,15 +184,15 @@ impl Model {
             .count();
         rows(&[
             &stale.len(),
-            &lost.len(),
-            &late.len(),
+            &of_stale.len(),
+            &overdue.len(),
             &(of_offline.retries.len() + timed_out.retries.len()),
             &(of_offline.issues + timed_out.issues),
             &(of_offline.agents + timed_out.agents + idle),
         ])
     }
 
-    /// A token that was never given belongs to no claim.
+    /// A token that no claim returned is refused for an active task.
     fn is_refused(&self, at: usize, token: Token) -> bool {
         token == Token::Stale && self.tasks[at].is_active()
     }
@@ -230,16 +232,16 @@ impl Model {
         rows(&[&true])
     }
 
-    fn report(&mut self, at: usize, again: bool, token: Token) -> Answer {
+    fn report(&mut self, at: usize, may_retry: bool, token: Token) -> Answer {
         if !self.tasks[at].is_active() {
             return rows(&[&false]);
         }
         if self.is_refused(at, token) || !self.tasks[at].in_flight() {
             return REFUSED;
         }
-        let reason = if again { "timeout" } else { "agent_error" };
-        let followed = self.fail(&[at], reason);
-        let retry = followed.retries.into_iter().map(|(_, retry)| number(retry));
+        let reason = if may_retry { "timeout" } else { "agent_error" };
+        let consequences = self.fail(&[at], reason);
+        let retry = consequences.retries.into_iter().map(|(_, retry)| number(retry));
         Ok(std::iter::once("true".to_string()).chain(retry).collect())
     }
 }

@@ -1,20 +1,19 @@
-//! What can happen, one step at a time, and how steps are drawn.
+//! The steps, and how they are drawn.
 
 use proptest::prelude::*;
 
-/// A token that a daemon shows.
+/// The claim token that a daemon passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
-    /// None: not checked.
+    /// None; it is not checked.
     None,
-    /// That of the last claim.
+    /// The token of the last claim.
     Current,
-    /// That of no claim.
+    /// A token that no claim returned.
     Stale,
 }
 
-/// One step. Runtimes, agents, issues and chats are counted from 0; a task is the n-th that there has been, round and
-/// round.
+/// One step. Runtimes, agents, issues and chats are counted from 0; a task is the n-th so far, modulo their number.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
     /// multica_enqueue_issue
@@ -24,7 +23,7 @@ pub enum Step {
     /// multica_enqueue_chat
     Chat(usize, i32),
     /// multica_enqueue
-    Alone(usize, i32),
+    WithoutSource(usize, i32),
     /// multica_claim
     Claim(usize, i32),
     /// multica_start
@@ -33,7 +32,7 @@ pub enum Step {
     Pin(usize, Token),
     /// multica_complete
     Complete(usize, Token),
-    /// multica_fail, for a reason that calls for a retry or for one that does not
+    /// multica_fail, with a reason that allows a retry or one that does not
     Fail(usize, bool, Token),
     /// multica_cancel
     Cancel(usize),
@@ -47,26 +46,26 @@ pub enum Step {
     Rerun(usize),
     /// multica_sweep
     Sweep,
-    /// multica_recover_orphans, with a task that the daemon still runs
+    /// multica_recover_orphans, with one task as running
     Recover(usize, usize),
     /// multica_heartbeat, with every task as running
-    Beat(usize),
+    Heartbeat(usize),
     /// multica_set_runtime_offline
     Offline(usize),
     /// multica_handle_failed_tasks, with every task
     HandleFailed,
     /// multica_reconcile_agent
     Reconcile(usize),
-    /// A runtime was last seen so many seconds ago.
+    /// The last heartbeat of a runtime was this many seconds ago.
     Silence(usize, i64),
-    /// A task was handed out and begun so many seconds ago.
+    /// A task was claimed and started this many seconds ago.
     Age(usize, i64),
     /// An application archives an agent, or restores it.
     Archive(usize, bool),
     /// An application binds an agent to a runtime.
     Move(usize, usize),
-    /// An application gives an agent other room.
-    Room(usize, i32),
+    /// An application sets max_concurrent_tasks of an agent.
+    Capacity(usize, i32),
     /// A user sets an issue's status.
     IssueStatus(usize, &'static str),
     /// An application fails a task in flight with SQL of its own.
@@ -92,8 +91,8 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (task(), token()).prop_map(|(task, token)| Step::Start(task, token)),
         2 => (task(), token()).prop_map(|(task, token)| Step::Pin(task, token)),
         3 => (task(), token()).prop_map(|(task, token)| Step::Complete(task, token)),
-        3 => (task(), any::<bool>(), token()).prop_map(|(task, again, token)| Step::Fail(task, again, token)),
-        1 => two().prop_map(Step::Beat),
+        3 => (task(), any::<bool>(), token()).prop_map(|(task, may_retry, token)| Step::Fail(task, may_retry, token)),
+        1 => two().prop_map(Step::Heartbeat),
         1 => two().prop_map(Step::Offline),
         2 => (two(), task()).prop_map(|(runtime, task)| Step::Recover(runtime, task)),
     ];
@@ -101,7 +100,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (issue(), attempts()).prop_map(|(issue, most)| Step::Issue(issue, most)),
         3 => (issue(), two()).prop_map(|(issue, agent)| Step::Mention(issue, agent)),
         4 => (two(), attempts()).prop_map(|(chat, most)| Step::Chat(chat, most)),
-        2 => (two(), attempts()).prop_map(|(agent, most)| Step::Alone(agent, most)),
+        2 => (two(), attempts()).prop_map(|(agent, most)| Step::WithoutSource(agent, most)),
         2 => task().prop_map(Step::Cancel),
         1 => (issue(), proptest::option::of(two())).prop_map(|(issue, agent)| Step::CancelIssue(issue, agent)),
         1 => two().prop_map(Step::CancelAgent),
@@ -109,7 +108,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => issue().prop_map(Step::Rerun),
         1 => (two(), any::<bool>()).prop_map(|(agent, archived)| Step::Archive(agent, archived)),
         1 => (two(), two()).prop_map(|(agent, runtime)| Step::Move(agent, runtime)),
-        1 => (two(), -1..4i32).prop_map(|(agent, room)| Step::Room(agent, room)),
+        1 => (two(), -1..4i32).prop_map(|(agent, capacity)| Step::Capacity(agent, capacity)),
         1 => (issue(), status).prop_map(|(issue, status)| Step::IssueStatus(issue, status)),
     ];
     let of_time = prop_oneof![

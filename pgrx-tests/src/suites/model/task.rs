@@ -7,23 +7,23 @@ use uuid::Uuid;
 /// The six statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Waits.
+    /// Not claimed yet.
     Queued,
-    /// Handed out.
+    /// Claimed.
     Dispatched,
-    /// Being worked on.
+    /// Started.
     Running,
-    /// Done.
+    /// Completed.
     Completed,
     /// Failed.
     Failed,
-    /// Nobody wants it any more.
+    /// Cancelled.
     Cancelled,
 }
 
 impl Status {
-    /// The word in the table.
-    pub fn word(self) -> &'static str {
+    /// The text in the table.
+    pub fn text(self) -> &'static str {
         match self {
             Status::Queued => "queued",
             Status::Dispatched => "dispatched",
@@ -35,10 +35,10 @@ impl Status {
     }
 }
 
-/// One task; others are referred to by their place in the list of all.
+/// One task; other tasks are referred to by their index in the list of all.
 #[derive(Clone)]
 pub struct Task {
-    /// The id that the database gave it, once it is known.
+    /// Its id in the database, once it is known.
     pub id: Option<Uuid>,
     /// Its agent.
     pub agent: usize,
@@ -52,28 +52,28 @@ pub struct Task {
     pub status: Status,
     /// Its priority.
     pub priority: i32,
-    /// Which attempt it is.
+    /// Its attempt.
     pub attempt: i32,
-    /// How many there may be.
+    /// How many attempts it may have.
     pub max_attempts: i32,
-    /// The task it repeats.
+    /// The task whose retry it is.
     pub parent: Option<usize>,
     /// Why it failed.
     pub reason: Option<&'static str>,
-    /// Since when it waits.
+    /// When it was queued.
     pub created: i64,
-    /// When it was handed out.
+    /// When it was claimed.
     pub dispatched: Option<i64>,
-    /// When it was begun.
+    /// When it was started.
     pub started: Option<i64>,
-    /// When it was over.
+    /// When it ended.
     pub completed: Option<i64>,
-    /// Whether the log says that it failed.
+    /// Whether the event log has its failure.
     pub announced: bool,
 }
 
 impl Task {
-    /// A first attempt of an agent alone.
+    /// A first attempt of an agent, without a source.
     pub fn new(agent: usize, runtime: usize, max_attempts: i32, created: i64) -> Task {
         Task {
             id: None,
@@ -95,8 +95,8 @@ impl Task {
         }
     }
 
-    /// The next attempt; a chat's turn keeps its place.
-    pub fn again(&self, at: usize, created: i64) -> Task {
+    /// The next attempt; that of a chat task keeps its place in the chat.
+    pub fn next_attempt(&self, at: usize, created: i64) -> Task {
         Task {
             issue: self.issue,
             chat: self.chat,
@@ -108,32 +108,32 @@ impl Task {
         }
     }
 
-    /// Handed out and not over.
+    /// Dispatched or running.
     pub fn in_flight(&self) -> bool {
         matches!(self.status, Status::Dispatched | Status::Running)
     }
 
-    /// Not over.
+    /// Not ended.
     pub fn is_active(&self) -> bool {
         self.status == Status::Queued || self.in_flight()
     }
 
-    /// Whether both are of one issue and agent.
+    /// Whether both tasks are of one issue and agent.
     pub fn same_pair(&self, other: &Task) -> bool {
         self.issue.is_some() && self.issue == other.issue && self.agent == other.agent
     }
 
-    /// Whether both are turns of one chat.
+    /// Whether both tasks are of one chat.
     pub fn same_chat(&self, other: &Task) -> bool {
         self.chat.is_some() && self.chat == other.chat
     }
 
-    /// Who comes first: the most urgent, then the one that waits longest.
-    pub fn turn(&self) -> (Reverse<i32>, i64) {
+    /// The order of claims: the highest priority first, then the oldest.
+    pub fn order(&self) -> (Reverse<i32>, i64) {
         (Reverse(self.priority), self.created)
     }
 
-    /// How the table shows it.
+    /// The task as the state query of the database returns it.
     pub fn line(&self) -> String {
         let one = |prefix: &str, at: Option<usize>| match at {
             Some(at) => format!("{prefix}{}", at + 1),
@@ -141,7 +141,7 @@ impl Task {
         };
         format!(
             "{} {}/{} {} b{} c{} {} {} {}",
-            self.status.word(),
+            self.status.text(),
             self.attempt,
             self.max_attempts,
             self.priority,

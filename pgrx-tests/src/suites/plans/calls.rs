@@ -1,4 +1,4 @@
-//! A call of every function, and the statements that they run.
+//! A call of every function, and the statements that the calls run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,21 +9,23 @@ use postgres::Client;
 use crate::context::Context;
 use crate::suites::grant::support::{CAPABILITIES, routines, story};
 
-/// Folders of `sql/` whose statements run against tables that are there.
+/// Folders of `sql/` whose statements run on existing tables.
 const STATEMENTS: [&str; 6] = ["event", "lifecycle", "runtime", "status", "sweep", "task"];
 
-/// Runs only where there is no event log.
+/// Runs only if there is no event log.
 const WITHOUT_THE_LOG: &str = "lifecycle/event/make_state_row.sql";
 
-/// A task waits on a machine that the sweep is going to miss, away from its agent, and the oldest event is due.
+/// A task is queued on a runtime that the sweep finds stale and that its agent has left, and the oldest event is due
+/// for trimming.
 const FOR_THE_SWEEP: &str = "INSERT INTO agent_task_queue (agent_id, runtime_id, context)
     SELECT md5('agent1')::uuid, r.id, '{}' FROM agent_runtime AS r WHERE r.id = md5('runtime2')::uuid;
     UPDATE multica_event_log SET created_at = '-infinity' WHERE id = (SELECT min(id) FROM multica_event_log)";
 
 /// Scripts that together call every function of the catalogue, except the two that an administrator calls once. All but
-/// the last leave nothing behind.
+/// the last ones are rolled back.
 pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
-    // A session looks at the log before its first event, and again where the sequence has moved back.
+    // A database session reads the end of the event log before its first event, and again if the sequence has moved
+    // back.
     let on_an_empty_log = |state: &str| {
         format!(
             "BEGIN; TRUNCATE multica_event_log, multica_event_reader, audit RESTART IDENTITY; {state}; {RECORD}; ROLLBACK"
@@ -35,13 +37,13 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     for capability in CAPABILITIES {
         calls.push(format!("BEGIN; {} ROLLBACK", story(context, capability)?));
     }
-    // The world has an event that cannot be deleted at first.
+    // The fixture has an event that cannot be deleted at first.
     calls.push(
         "BEGIN; SELECT FROM multica_sweep(); TRUNCATE audit; UPDATE multica_sweep_state SET refused_until = '-infinity';
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
-    // A machine registers that was never known by another name.
+    // A daemon without legacy ids registers.
     calls.push(
         r#"BEGIN; SELECT FROM multica_register(
                (SELECT workspace_id FROM agent_runtime WHERE id = md5('runtime2')::uuid),
@@ -51,7 +53,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
            ); ROLLBACK"#
             .into(),
     );
-    // A machine is gone, on which a task waits.
+    // A runtime with a queued task becomes stale.
     calls.push(format!(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = md5('runtime2')::uuid; {FOR_THE_SWEEP};
          SELECT FROM multica_sweep(); ROLLBACK"
@@ -64,7 +66,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
-    // A machine that is missed, and one that is collected after it.
+    // One runtime becomes stale, and another one is collected after it.
     calls.push(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = '00000000-0000-4000-8000-0000000000b9';
          INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
@@ -72,26 +74,26 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT multica_sweep_part('verdicts'); SELECT multica_sweep_part('housekeeping'); ROLLBACK"
             .into(),
     );
-    // One that a trigger keeps.
+    // A trigger skips the deletion of a runtime.
     calls.push(
-        "BEGIN; CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-         CREATE TRIGGER keep BEFORE DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION keep();
+        "BEGIN; CREATE FUNCTION skip_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER skip_row BEFORE DELETE ON agent_runtime FOR EACH ROW EXECUTE FUNCTION skip_row();
          INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
-         SELECT w.id, 'kept', 'kept', 'local', 'claude', 'offline', '-infinity' FROM workspace AS w ORDER BY w.id LIMIT 1;
+         SELECT w.id, 'skipped', 'skipped', 'local', 'claude', 'offline', '-infinity' FROM workspace AS w ORDER BY w.id LIMIT 1;
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
     calls.push(on_an_empty_log("DELETE FROM multica_sweep_state"));
-    // What commits cannot be taken back.
+    // Calls that commit cannot be rolled back.
     calls.push("UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into());
     calls.push(FOR_THE_SWEEP.into());
     calls.push("CALL multica_sweep_all()".into());
-    // A log whose sequence is behind its rows begins anew.
+    // An event log whose sequence is behind its rows starts a new range of ids.
     calls.push(format!("SELECT setval('multica_event_log_id_seq', 1); {RECORD}"));
     for routine in routines(client)? {
         let is_called = calls.iter().any(|it| it.contains(&format!("{}(", routine.name)));
-        let once = ["multica_grant", "multica_install"].contains(&routine.name.as_str());
-        ensure!(is_called || once, "no plan of {} is read", routine.name);
+        let is_called_once = ["multica_grant", "multica_install"].contains(&routine.name.as_str());
+        ensure!(is_called || is_called_once, "no script calls {}", routine.name);
     }
     Ok(calls)
 }
@@ -99,7 +101,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
 /// Records an event.
 const RECORD: &str = "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')";
 
-/// The statements that functions run, by file, without the comments that the files begin with.
+/// The statements of the functions, by file, without the comments at the top of the files.
 pub fn statements(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for topic in STATEMENTS {

@@ -1,4 +1,4 @@
-//! Plans that stay good: no statement of any function reads a table from end to end, whatever the planner knows.
+//! No statement of any function reads a whole table, whatever statistics the planner has.
 
 mod calls;
 mod pinned;
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 
 use self::calls::statements;
-use self::read::{Told, indexes, text, walks};
+use self::read::{PlanSession, indexes, text, whole_reads};
 use super::Suite;
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
@@ -38,11 +38,11 @@ fn no_table_is_read_whole_with_statistics_of_empty_tables(context: &Context) -> 
     no_table_is_read_whole(context, "VACUUM ANALYZE", "")
 }
 
-/// Tables that grow with what was done.
+/// Tables that grow with ended tasks and events.
 const HISTORY: [&str; 2] = ["agent_task_queue", "multica_event_log"];
 
-/// Those that grow with the fleet and its work too. The registry of runtimes is not among them: the sweep reads it
-/// whole.
+/// Those tables, and the ones that grow with the fleet and its tasks. The table of runtimes is not among them, because
+/// the sweep reads it whole.
 const ALL_BUT_REGISTRY: [&str; 9] = [
     "agent_task_queue",
     "multica_event_log",
@@ -55,9 +55,9 @@ const ALL_BUT_REGISTRY: [&str; 9] = [
     "issue",
 ];
 
-/// The plans that the extension makes, and those that a session makes which wants a new one for every call: there a
-/// sequential scan of tables this small is taken where no index can take its place. Beside each, the tables of which no
-/// index may be walked through: where sequential scans are put off, one of a small table is walked instead.
+/// The plans that the extension makes, and those of a session that plans every call again, where tables this small are
+/// read with a sequential scan unless that is disabled. Beside each, the tables of which no index may be read whole:
+/// with sequential scans disabled, Postgres reads a whole index of a small table instead.
 const MODES: [(&str, &[&str]); 2] = [
     ("SET plan_cache_mode = auto", &ALL_BUT_REGISTRY),
     ("SET plan_cache_mode = force_custom_plan; SET enable_seqscan = off", &HISTORY),
@@ -72,22 +72,22 @@ fn no_table_is_read_whole(context: &Context, before: &str, after: &str) -> Resul
     loaded.connect()?.batch_execute(after)?;
     let mut wrong = BTreeSet::new();
     for mode in MODES {
-        wrong.extend(told(context, &cluster, &loaded, mode)?);
+        wrong.extend(whole_reads_of_calls(context, &cluster, &loaded, mode)?);
     }
     let wrong: Vec<String> = wrong.into_iter().collect();
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 
-/// Lets every function be called and reads the plans of all that it runs.
-fn told(
+/// Calls every function and reads the plans of all statements.
+fn whole_reads_of_calls(
     context: &Context,
     cluster: &Cluster,
     loaded: &Database,
     (mode, by_index): (&str, &[&str]),
 ) -> Result<BTreeSet<String>> {
     let database = Database::create(cluster, &loaded.name, &context.fixtures())?;
-    let mut session = Told::connect(&database)?;
+    let mut session = PlanSession::connect(&database)?;
     session.client.batch_execute(mode)?;
     let indexes = indexes(&mut session.client)?;
     let calls = calls::all(context, &mut session.client)?;
@@ -101,8 +101,8 @@ fn told(
             if let Some((name, _)) = file {
                 unseen.remove(name);
             }
-            for walk in walks(&plan, &ALL_BUT_REGISTRY, by_index, &indexes) {
-                wrong.insert(format!("{walk} in {what} after {mode}"));
+            for read in whole_reads(&plan, &ALL_BUT_REGISTRY, by_index, &indexes) {
+                wrong.insert(format!("{read} in {what} after {mode}"));
             }
         }
     }
@@ -110,11 +110,11 @@ fn told(
     Ok(wrong)
 }
 
-/// Two batches that lock the same rows in different orders deadlock, and an UPDATE has no ORDER BY. Indexes that give
-/// other orders look as good as the right one as long as a table is small, and the plan made then is kept.
+/// Two batches that lock the same rows in different orders deadlock, and an UPDATE has no ORDER BY. While a table is
+/// small, indexes with another order cost as little as the right one, and the plan that is made then is kept.
 fn heartbeat_batch_locks_in_id_order(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
-    let mut session = Told::connect(&database)?;
+    let mut session = PlanSession::connect(&database)?;
     session.client.batch_execute(
         "CREATE INDEX ON agent_runtime (status, id);
          CREATE INDEX ON agent_runtime (workspace_id, id)",
@@ -125,10 +125,10 @@ fn heartbeat_batch_locks_in_id_order(context: &Context) -> Result<()> {
     let plan = plans
         .iter()
         .find(|plan| text(plan) == statements["runtime/heartbeat_many.sql"])
-        .context("the statement has run")?;
+        .context("the statement did not run")?;
     let scan = &plan["Plan"]["Plans"][0];
     let found = ["Node Type", "Scan Direction", "Index Name"].map(|what| scan[what].as_str());
     let wanted = ["Index Scan", "Forward", "agent_runtime_pkey"].map(Some);
-    ensure!(found == wanted, "the rows come by {found:?}");
+    ensure!(found == wanted, "the rows are read by {found:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Plans that are the same on every server: never compiled, never parallel, and of one shape whatever is set.
+//! Plans that are the same on every server: never compiled, never parallel, and of one shape under any settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,22 +6,23 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::calls;
-use super::read::{Told, text};
+use super::read::{PlanSession, text};
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
-/// A compiled statement takes half a second instead of half a millisecond: no statement of any function may be.
+/// A compiled statement takes half a second instead of half a millisecond, so no statement of any function may be
+/// compiled.
 pub fn no_statement_is_compiled_or_parallel(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let database = world(context, &cluster)?.database;
-    let mut session = Told::connect(&database)?;
+    let mut session = PlanSession::connect(&database)?;
     if context.copy.major == crate::project::MAJOR {
         let can_compile: bool = session.client.query_one("SELECT pg_jit_available()", &[])?.get(0);
         ensure!(can_compile, "this server has no LLVM, so that nothing could be compiled");
     }
     let jit: String = session.client.query_one("SHOW jit", &[])?.get(0);
-    ensure!(jit == "on", "jit is not as a freshly initialized server has it");
+    ensure!(jit == "on", "jit is not the default of a new server");
     let mut scripts = calls::all(context, &mut session.client)?;
     scripts
         .insert(0, "BEGIN; SELECT multica_install(); SELECT multica_grant('pg_monitor', 'operator'); ROLLBACK".into());
@@ -43,14 +44,15 @@ pub fn no_statement_is_compiled_or_parallel(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A session, a role or an operator may have set anything: the order in which rows are locked, and what a call costs,
-/// must not follow it. Every setting of the planner, taken from the catalogue, at its extremes.
+/// A database session, a role or an operator may set any planner setting: the order in which a call locks rows, and its
+/// cost, must not depend on it. Every setting of the planner in the catalogue is tried at its extreme values.
 pub fn no_setting_changes_a_plan_shape(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let world = world(context, &cluster)?;
     let expected = world.shapes("")?;
     let mut wrong = Vec::new();
-    // Several settings per session take less time than one; the two extremes of a setting are neighbours in the list.
+    // Several settings per session take less time than one; the two extremes of one setting follow each other in the
+    // list.
     let sets = extremes(&world.database)?;
     let sessions = sets.len() / 4;
     for session in 0..sessions {
@@ -62,13 +64,13 @@ pub fn no_setting_changes_a_plan_shape(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Postgres plans a kept statement anew where a session creates its first temporary table, discards plans or where a
-/// table was analyzed, and inside a call where a trigger does so.
+/// Postgres plans a cached statement again when a session creates its first temporary table or discards plans, or a
+/// table is analyzed; and during a call when a trigger does so.
 pub fn replanning_keeps_plan_shape(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let world = world(context, &cluster)?;
     let everything = extremes(&world.database)?.join("; ");
-    // The first calls leave dead rows, so that a plan made after them may differ from one made before.
+    // The first calls leave dead rows, so a plan made after them may differ from one made before.
     let expected = world.shapes_of_second_calls("DISCARD PLANS")?;
     let planned_again = |between: &str| -> Result<Shapes> {
         let mut found = world.shapes_of_second_calls(between)?;
@@ -94,12 +96,12 @@ pub fn replanning_keeps_plan_shape(context: &Context) -> Result<()> {
          END $$; {}",
         tables.map(trigger).concat()
     ))?;
-    wrong.extend(expected.differences(&planned_again("")?, "what a trigger sets"));
+    wrong.extend(expected.differences(&planned_again("")?, "the settings of a trigger"));
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 
-/// A cluster in which statistics and sizes of tables are the same for every copy of a database.
+/// A cluster in which every copy of a database has the same statistics and table sizes.
 fn cluster(context: &Context) -> Result<Cluster> {
     context.cluster(&Options::new("pinned").set("autovacuum", "off"))
 }
@@ -114,12 +116,12 @@ fn world<'a>(context: &'a Context, cluster: &'a Cluster) -> Result<World<'a>> {
     Ok(World { context, cluster, database, calls })
 }
 
-/// A database with work and history, of which copies are used.
+/// A database with tasks and history; the tests use copies of it.
 struct World<'a> {
     context: &'a Context,
     cluster: &'a Cluster,
     database: Database<'a>,
-    /// All calls that can be rolled back.
+    /// All calls that are rolled back.
     calls: Vec<String>,
 }
 
@@ -128,7 +130,7 @@ impl World<'_> {
         Database::create(self.cluster, &self.database.name, &self.context.fixtures())
     }
 
-    fn read(&self, session: &mut Told) -> Result<Shapes> {
+    fn read(&self, session: &mut PlanSession) -> Result<Shapes> {
         let files = calls::statements(&self.context.project.root.join("sql"))?;
         let files: BTreeMap<&str, &str> = files.iter().map(|(file, text)| (text.as_str(), file.as_str())).collect();
         let mut shapes = BTreeMap::new();
@@ -143,18 +145,18 @@ impl World<'_> {
         Ok(Shapes(shapes))
     }
 
-    /// The shapes of all calls in a new session that begins with `set`.
+    /// The plan shapes of all calls in a new database session that begins with `set`.
     fn shapes(&self, set: &str) -> Result<Shapes> {
         let copy = self.copy()?;
-        let mut session = Told::connect(&copy)?;
+        let mut session = PlanSession::connect(&copy)?;
         session.client.batch_execute(set)?;
         self.read(&mut session)
     }
 
-    /// The shapes of all calls in a session that made each of them before, and then `between`.
+    /// The plan shapes of all calls in a database session that has run each of them once, and then `between`.
     fn shapes_of_second_calls(&self, between: &str) -> Result<Shapes> {
         let copy = self.copy()?;
-        let mut session = Told::connect(&copy)?;
+        let mut session = PlanSession::connect(&copy)?;
         self.read(&mut session)?;
         session.client.batch_execute(between)?;
         self.read(&mut session)
@@ -165,7 +167,7 @@ impl World<'_> {
 fn extremes(database: &Database) -> Result<Vec<String>> {
     let rows = database.connect()?.query(
         "SELECT s.name, s.vartype, s.setting, s.min_val,
-             -- Beyond it costs are infinite, and the queries of the calls themselves cannot be planned.
+             -- Above it costs are infinite, and no call can be planned.
              CASE WHEN s.vartype = 'real' THEN LEAST(s.max_val::float8, 1e10)::text ELSE s.max_val END,
              s.enumvals
          FROM pg_settings AS s
@@ -192,11 +194,11 @@ fn extremes(database: &Database) -> Result<Vec<String>> {
     Ok(sets)
 }
 
-/// Two plans of these have nearly the same cost, so that dead rows and statistics may decide between them; both sort
+/// Two plans of each of these cost nearly the same, so dead rows and statistics may decide between them; both sort
 /// their rows.
 const SORTED: [&str; 2] = ["event/readers.sql", "lifecycle/collection/candidates.sql"];
 
-/// The shapes in which each statement of the library was run.
+/// The plan shapes of each statement of the library.
 struct Shapes(BTreeMap<String, BTreeSet<String>>);
 
 impl Shapes {
@@ -214,14 +216,14 @@ impl Shapes {
 
 /// Node types, tables and indexes of a plan.
 fn shape(node: &Value) -> String {
-    let said = |key: &str| node[key].as_str().unwrap_or_default();
+    let field = |key: &str| node[key].as_str().unwrap_or_default();
     let below: Vec<String> = node["Plans"].as_array().into_iter().flatten().map(shape).collect();
     format!(
         "{} {} {} {}({})",
-        said("Node Type"),
-        said("Join Type"),
-        said("Scan Direction"),
-        [said("Index Name"), said("Relation Name")].into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+        field("Node Type"),
+        field("Join Type"),
+        field("Scan Direction"),
+        [field("Index Name"), field("Relation Name")].into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
         below.join(", ")
     )
 }

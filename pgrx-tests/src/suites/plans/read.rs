@@ -1,4 +1,4 @@
-//! Plans as auto_explain tells them: which statements ran, and which scans read more of a table than they need.
+//! Plans from auto_explain: the statements that ran, and the scans that read more of a table than they need.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,21 +9,21 @@ use serde_json::Value;
 
 use crate::database::Database;
 
-/// A session whose every statement, on whatever level, tells its plan.
-pub struct Told {
-    /// The session.
+/// A database session that returns the plan of every statement, at whatever level.
+pub struct PlanSession {
+    /// The connection.
     pub client: Client,
     messages: Arc<Mutex<Vec<String>>>,
 }
 
-impl Told {
-    /// Opens one.
-    pub fn connect(database: &Database) -> Result<Told> {
+impl PlanSession {
+    /// Connects and loads auto_explain.
+    pub fn connect(database: &Database) -> Result<PlanSession> {
         let messages = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&messages);
+        let collected = Arc::clone(&messages);
         let mut config = database.cluster().config(&database.name);
         config.notice_callback(move |notice| {
-            let mut messages = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut messages = collected.lock().unwrap_or_else(PoisonError::into_inner);
             messages.push(notice.message().to_string());
         });
         let mut client = config.connect(NoTls)?;
@@ -33,10 +33,10 @@ impl Told {
              SET auto_explain.log_format = 'json';
              SET auto_explain.log_nested_statements = on",
         )?;
-        Ok(Told { client, messages })
+        Ok(PlanSession { client, messages })
     }
 
-    /// Runs statements and gives their plans, those of the functions they call included.
+    /// Runs statements and returns their plans, and those of the functions that they call.
     pub fn plans(&mut self, sql: &str) -> Result<Vec<Value>> {
         self.client.batch_execute("SET auto_explain.log_min_duration = 0")?;
         self.client.batch_execute(sql)?;
@@ -53,12 +53,12 @@ impl Told {
     }
 }
 
-/// The statement that a plan is of.
+/// The statement of a plan.
 pub fn text(plan: &Value) -> &str {
     plan["Query Text"].as_str().unwrap_or_default()
 }
 
-/// An index: its leading column, and whether it holds only some of the rows.
+/// The leading column of an index, and whether the index is partial.
 pub struct Index {
     leading: String,
     partial: bool,
@@ -75,21 +75,25 @@ pub fn indexes(client: &mut Client) -> Result<HashMap<String, Index>> {
     Ok(rows.iter().map(|row| (row.get(0), index(row))).collect())
 }
 
-/// The scans of a plan that walk through a whole table: sequential ones of these `tables`, and of those `by_index` also
-/// the ones of an index that holds every row where nothing is asked of its leading column. One that a LIMIT stops and
-/// that passes over nothing is none: so is the least or greatest id found, of which 17 no longer asks that it be not
-/// null.
-pub fn walks(plan: &Value, tables: &[&str], by_index: &[&str], indexes: &HashMap<String, Index>) -> BTreeSet<String> {
+/// The scans of a plan that read a whole table: sequential scans of `tables`, and for `by_index` also scans of an index
+/// over all rows without a condition on its leading column. A scan that a LIMIT ends and that filters out no row is
+/// left out: it finds the least or greatest id, for which 17 no longer checks that it is not null.
+pub fn whole_reads(
+    plan: &Value,
+    tables: &[&str],
+    by_index: &[&str],
+    indexes: &HashMap<String, Index>,
+) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let whole = |table: &str, node: &Value| {
-        let said = |key: &str| node[key].as_str().unwrap_or_default();
-        match said("Node Type") {
+        let field = |key: &str| node[key].as_str().unwrap_or_default();
+        match field("Node Type") {
             "Seq Scan" | "Sample Scan" => tables.contains(&table),
             "Index Scan" | "Index Only Scan" | "Bitmap Index Scan" => {
                 by_index.contains(&table)
                     && indexes
-                        .get(said("Index Name"))
-                        .is_none_or(|index| !index.partial && !said("Index Cond").contains(&index.leading))
+                        .get(field("Index Name"))
+                        .is_none_or(|index| !index.partial && !field("Index Cond").contains(&index.leading))
             }
             _ => false,
         }
@@ -110,8 +114,8 @@ fn collect(
     let kind = node["Node Type"].as_str().unwrap_or_default();
     let ends_early = is_stopped && kind.starts_with("Index") && node["Filter"].is_null();
     if !ends_early && whole(table, node) {
-        let said = |key: &str| node[key].as_str().unwrap_or_default();
-        found.insert(format!("{} of {table} {}", said("Node Type"), said("Index Name")));
+        let field = |key: &str| node[key].as_str().unwrap_or_default();
+        found.insert(format!("{} of {table} {}", field("Node Type"), field("Index Name")));
     }
     for below in node["Plans"].as_array().into_iter().flatten() {
         collect(below, table, kind == "Limit", whole, found);

@@ -1,4 +1,4 @@
-//! Counters beside rows that came without them.
+//! Counters that do not match the rows, because the rows were inserted without them.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -14,7 +14,7 @@ fn insert(number: u32) -> String {
     )
 }
 
-/// The counter steps over the numbers that are taken.
+/// The counter skips numbers that are in use.
 pub fn issue_counter_skips_imported_numbers(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
@@ -30,21 +30,24 @@ pub fn issue_counter_skips_imported_numbers(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT issue_counter FROM workspace", "12")
 }
 
-/// The rows of a server's tables are the server's: install says what is to be done.
+/// Install does not change rows of the server's tables: it returns the statement that an operator must run.
 pub fn wrong_counter_of_adopted_database_is_reported(context: &Context) -> Result<()> {
     let database = server(context, "UPDATE workspace SET issue_counter = -1")?;
     let mut client = database.connect()?;
     let steps = install(&mut client)?;
-    let step = steps.iter().find(|step| step.object == "workspace.issue_counter").context("the counter is behind")?;
+    let step = steps
+        .iter()
+        .find(|step| step.object == "workspace.issue_counter")
+        .context("install did not report the counter")?;
     ensure!(step.action == "missing", "{step:?}");
     expect(&mut client, "SELECT DISTINCT issue_counter FROM workspace", "-1")?;
-    client.batch_execute(step.ddl.as_deref().context("a statement")?)?;
+    client.batch_execute(step.ddl.as_deref().context("the step has no statement")?)?;
     let steps = install(&mut client)?;
     ensure!(with_action(&steps, "missing").is_empty(), "{steps:?}");
     Ok(())
 }
 
-/// A sweep that finds every row held draws ids until one is free.
+/// A sweep that finds every row locked takes ids from the sequence until one is not in use.
 pub fn totals_work_with_rows_ahead_of_sequence(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     client.batch_execute("INSERT INTO multica_sweep_total (slot) VALUES (1), (2), (3)")?;

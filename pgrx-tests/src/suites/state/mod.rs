@@ -1,4 +1,4 @@
-//! What does not travel with the rows: sequences, counters, positions, and what install makes beside tables.
+//! What is not part of the rows of tables: sequences, counters, positions, and the objects that install makes.
 
 mod counters;
 mod ids;
@@ -41,25 +41,25 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     counters::totals_work_with_rows_ahead_of_sequence,
 ];
 
-/// A call that records one event, of a fleet of the fixture `dead_machine`.
-fn event(runtime: &str) -> String {
+/// A call that records one event, on the fixture `dead_machine`.
+fn set_offline(runtime: &str) -> String {
     format!("SELECT multica_set_runtime_offline({})", id(runtime))
 }
 
-/// A call that records one event after that one.
-fn back(runtime: &str) -> String {
+/// A call that records one event after the runtime was set offline.
+fn send_heartbeat(runtime: &str) -> String {
     format!("SELECT multica_heartbeat({})", id(runtime))
 }
 
-/// The sequence is set to what it was a while ago, as after rows that came without it.
-const BEHIND: &str = "SELECT setval('multica_event_log_id_seq', 1)";
+/// Sets the sequence back to an older value, as if rows were inserted without it.
+const SET_SEQUENCE_BACK: &str = "SELECT setval('multica_event_log_id_seq', 1)";
 
-/// Whether the newest event has an id that begins anew: later than any that is counted, and exact in a double.
-const LEAPT: &str = "SELECT max(id) > (1::bigint << 50) AND max(id) < (1::bigint << 53) FROM multica_event_log";
+/// Whether the newest event has an id of a new range: above any counted id, and exact in a double.
+const IN_NEW_RANGE: &str = "SELECT max(id) > (1::bigint << 50) AND max(id) < (1::bigint << 53) FROM multica_event_log";
 
-/// Three events, with ids from 1 on.
+/// Records three events, with ids from 1 on.
 fn three_events(client: &mut Client) -> Result<()> {
-    for call in [event("b1"), event("b2"), back("b1")] {
+    for call in [set_offline("b1"), set_offline("b2"), send_heartbeat("b1")] {
         client.batch_execute(&call)?;
     }
     let ids = value(client, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM multica_events()")?;

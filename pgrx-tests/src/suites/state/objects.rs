@@ -1,4 +1,4 @@
-//! What install makes beside tables, columns, constraints and indexes.
+//! The objects that install makes besides tables, columns, constraints and indexes.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -7,7 +7,7 @@ use crate::suites::docs::blocks;
 use crate::suites::install::support::{all_adopted, install, server, with_action};
 use crate::suites::support::{expect, id, value};
 
-/// Everything that the page on moving says, then a task's whole life in the schema of another name.
+/// Runs all statements of moving.md, then every call of a task in the schema of another name.
 pub fn calls_work_after_documented_move(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -53,7 +53,8 @@ pub fn calls_work_after_documented_move(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Moved table by table: the function that numbers issues stays behind, and is made anew where they are.
+/// The tables are moved one by one: the function that numbers issues stays in the old schema, and install creates it
+/// again beside the tables.
 pub fn install_uses_tables_moved_to_another_schema(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
@@ -84,7 +85,7 @@ pub fn install_uses_tables_moved_to_another_schema(context: &Context) -> Result<
     expect(&mut client, "SELECT number FROM fleet.issue", "1")
 }
 
-/// What is broken at the same time, and the object that the next install names for it.
+/// Objects that are broken at the same time, and the name by which the next install returns each.
 const BROKEN: [&[(&str, &str)]; 3] = [
     &[
         (
@@ -133,7 +134,7 @@ const BROKEN: [&[(&str, &str)]; 3] = [
     )],
 ];
 
-/// In a schema whose name has to be quoted; the second install finds nothing to do.
+/// In a schema whose name needs quotes; the second install has nothing to do.
 pub fn install_repairs_its_objects(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -161,7 +162,8 @@ pub fn install_repairs_its_objects(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT number FROM issue", "1")
 }
 
-/// Another default on a table that is shared with the server, and everything in a database that a server made.
+/// Install keeps another default of a table that it shares with the server, and all objects of a database that a server
+/// made.
 pub fn install_keeps_changes_of_users(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;

@@ -1,9 +1,9 @@
-//! Logical replication carries rows, and no sequence.
+//! Logical replication copies rows, but no sequence.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
 
-use super::{LEAPT, back, event, three_events};
+use super::{IN_NEW_RANGE, send_heartbeat, set_offline, three_events};
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::suites::install::support::{install, with_action};
@@ -13,7 +13,8 @@ fn wait_for(client: &mut Client, what: &str, sql: &str) -> Result<()> {
     Cluster::wait_until(what, LIMIT, || Ok(value(client, sql)? == "t"))
 }
 
-/// Into installed tables; while it is fed nothing is recorded there, and then everything goes on.
+/// The subscriber has installed tables: while the subscription writes into them, it records no event of its own;
+/// afterwards all calls work.
 pub fn subscriber_replaces_publisher(context: &Context) -> Result<()> {
     let logical = |name: &str| Options::new(name).set("wal_level", "logical");
     let blue = context.cluster(&logical("blue"))?;
@@ -38,7 +39,7 @@ pub fn subscriber_replaces_publisher(context: &Context) -> Result<()> {
         "the first copy",
         "SELECT count(*) > 10 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel",
     )?;
-    publisher.batch_execute(&back("b2"))?;
+    publisher.batch_execute(&send_heartbeat("b2"))?;
     let last = value(&mut publisher, "SELECT max(id) FROM multica_event_log")?;
     wait_for(
         &mut subscriber,
@@ -46,23 +47,23 @@ pub fn subscriber_replaces_publisher(context: &Context) -> Result<()> {
         &format!("SELECT EXISTS (SELECT FROM multica_event_log WHERE id = {last})"),
     )?;
 
-    for call in ["multica_events()", "multica_take_events('mirror')", &event("b1")["SELECT ".len()..]] {
+    for call in ["multica_events()", "multica_take_events('mirror')", &set_offline("b1")["SELECT ".len()..]] {
         expect_state(&mut subscriber, &format!("SELECT FROM {call}"), "55000")?;
     }
     expect(&mut subscriber, "SELECT event_log_trouble LIKE '%subscription fleet%' FROM multica_status()", "t")?;
     let steps = install(&mut subscriber)?;
     ensure!(with_action(&steps, "missing") == ["multica_event_log_id_seq"], "{steps:?}");
-    publisher.batch_execute(&event("b2"))?;
+    publisher.batch_execute(&set_offline("b2"))?;
     let last: i64 = value(&mut publisher, "SELECT max(id) FROM multica_event_log")?.parse()?;
     wait_for(
         &mut subscriber,
-        "what came after",
+        "the next event",
         &format!("SELECT EXISTS (SELECT FROM multica_event_log WHERE id = {last})"),
     )?;
 
     subscriber.batch_execute("DROP SUBSCRIPTION fleet")?;
-    subscriber.batch_execute(&event("b1"))?;
-    expect(&mut subscriber, LEAPT, "t")?;
+    subscriber.batch_execute(&set_offline("b1"))?;
+    expect(&mut subscriber, IN_NEW_RANGE, "t")?;
     expect(&mut subscriber, &format!("SELECT count(*) FROM multica_events({last})"), "1")?;
     expect_state(&mut subscriber, &format!("SELECT FROM multica_events({})", last + 1), "55000")?;
     expect(&mut subscriber, "SELECT min(id) FROM multica_take_events('mirror')", "3")?;

@@ -1,5 +1,5 @@
-//! Between the steps of an update every call works as before, or names the next step; in sessions that were open before
-//! it, too.
+//! Between the steps of an update every call works as before, or its error names the next step; also in database
+//! sessions that were open before the update.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::{Client, Statement};
@@ -11,16 +11,16 @@ use crate::database::Database;
 use crate::release::{self, Release};
 use crate::suites::support::{digest, values};
 
-/// It says of which version the library is, and is meant to fail where the objects are of another.
+/// It checks the version of the library, and must fail while the SQL objects have another one.
 const VERSION: &str = "PERFORM multica_version();";
 
-/// Sessions that were opened before an update and stay open: one a role, each with plans and types in its caches.
-struct Clients {
+/// Database sessions that were opened before an update and stay open: one per role, with cached plans and types.
+struct Sessions {
     all: Vec<(String, Client, String)>,
-    kept: Vec<Statement>,
+    prepared: Vec<Statement>,
 }
 
-/// Queries that a client prepared: their plans hold the types as they were.
+/// Prepared queries of a client, whose plans contain the old types.
 const PREPARED: [&str; 5] = [
     "SELECT sweep, tasks_queued, slowest_reader, slowest_reader_behind FROM multica_status()",
     "SELECT name, value FROM multica_metrics()",
@@ -29,8 +29,8 @@ const PREPARED: [&str; 5] = [
     "SELECT id, type FROM multica_events(0, 10)",
 ];
 
-impl Clients {
-    fn open(database: &Database, release: &Release) -> Result<Clients> {
+impl Sessions {
+    fn open(database: &Database, release: &Release) -> Result<Sessions> {
         let mut all = Vec::new();
         for (capability, role) in ROLES {
             let client = database.connect_as(role)?;
@@ -38,18 +38,18 @@ impl Clients {
             all.push((role.to_string(), client, story.replace(VERSION, "")));
         }
         let reader = &mut all[0].1;
-        let kept = PREPARED.iter().map(|query| Ok(reader.prepare(query)?)).collect::<Result<_>>()?;
-        Ok(Clients { all, kept })
+        let prepared = PREPARED.iter().map(|query| Ok(reader.prepare(query)?)).collect::<Result<_>>()?;
+        Ok(Sessions { all, prepared })
     }
 
-    /// Everything that each capability is for, and what was prepared; nothing of it stays.
+    /// Runs the calls of each capability and the prepared queries, and rolls them back.
     fn work(&mut self, when: &str) -> Result<()> {
         for (role, client, story) in &mut self.all {
             let mut transaction = client.transaction()?;
             transaction.batch_execute(story).with_context(|| format!("{role}, {when}"))?;
             transaction.rollback()?;
         }
-        for (statement, query) in self.kept.iter().zip(PREPARED) {
+        for (statement, query) in self.prepared.iter().zip(PREPARED) {
             let rows = self.all[0].1.query(statement, &[]).with_context(|| format!("{when}: {query}"))?;
             ensure!(!rows.is_empty(), "{when}, no row: {query}");
         }
@@ -57,7 +57,7 @@ impl Clients {
     }
 }
 
-/// The library is one attribute, one function and one table ahead of the SQL objects until both steps are done.
+/// The library has one attribute, one function and one table that the SQL objects lack until both steps are done.
 pub fn open_sessions_work_at_every_update_step(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("steps"))?;
     for release in release::all(&context.project)? {
@@ -66,10 +66,10 @@ pub fn open_sessions_work_at_every_update_step(context: &Context) -> Result<()> 
         }
         let database = left_by(context, &cluster, &release)?;
         let mut superuser = database.connect()?;
-        let mut clients = Clients::open(&database, &release)?;
+        let mut sessions = Sessions::open(&database, &release)?;
         let rows = tables(context, &database)?;
 
-        clients.work("new library, old objects")?;
+        sessions.work("new library, old objects")?;
         for call in [
             "SELECT multica_version()",
             "SELECT * FROM multica_install()",
@@ -79,17 +79,17 @@ pub fn open_sessions_work_at_every_update_step(context: &Context) -> Result<()> 
         }
         sweeps(&mut superuser, "last_runtimes_offline = 1")?;
         superuser.batch_execute("ALTER EXTENSION multica UPDATE")?;
-        clients.work("before multica_install()")?;
+        sessions.work("before multica_install()")?;
         // Databases of 0.1.0 have no table of totals before the install.
         let counted: Option<(i64, i64)> = totals(&mut superuser)?;
-        let says = match counted {
+        let expected = match counted {
             Some((sweeps, _)) => format!("total_sweeps = {}", sweeps + 1),
             None => "total_sweeps IS NULL".into(),
         };
-        sweeps(&mut superuser, &format!("{says} AND last_runtimes_offline = 1"))?;
+        sweeps(&mut superuser, &format!("{expected} AND last_runtimes_offline = 1"))?;
         ensure!(tables(context, &database)? == rows, "a row was changed by the update");
         superuser.batch_execute("SELECT FROM multica_install()")?;
-        clients.work("after multica_install()")?;
+        sessions.work("after multica_install()")?;
         ensure!(tables(context, &database)? == rows, "a row was changed by the install");
         let (total, offline) = counted.unwrap_or_default();
         sweeps(&mut superuser, &format!("total_sweeps = {} AND total_runtimes_offline = {}", total + 1, offline + 1))?;
@@ -97,37 +97,38 @@ pub fn open_sessions_work_at_every_update_step(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// The sweeps counted so far and the runtimes they set offline; None where the database does not count them.
+/// The number of sweeps and of runtimes that they set offline; None if the database does not count them.
 fn totals(superuser: &mut Client) -> Result<Option<(i64, i64)>> {
     let row = superuser.query_one("SELECT total_sweeps, total_runtimes_offline FROM multica_status()", &[])?;
     let sweeps: Option<i64> = row.get(0);
     Ok(sweeps.zip(row.get(1)))
 }
 
-/// A sweep that has something to do, by whoever was given it; what the status then says. Nothing of it stays.
-fn sweeps(superuser: &mut Client, says: &str) -> Result<()> {
+/// A sweep with one stale runtime, called by a role that was granted the capability; checks what status returns then.
+/// It is rolled back.
+fn sweeps(superuser: &mut Client, expected: &str) -> Result<()> {
     superuser.batch_execute(
         "BEGIN; UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 hour' WHERE daemon_id = 'machine';
          SET LOCAL ROLE old_operator",
     )?;
     let swept = values(superuser, "SELECT runtimes_offline FROM multica_sweep()")?;
-    let status = values(superuser, &format!("SELECT {says} FROM multica_status()"))?;
+    let status = values(superuser, &format!("SELECT {expected} FROM multica_status()"))?;
     superuser.batch_execute("ROLLBACK")?;
-    ensure!(swept == ["1"], "the sweep found {swept:?}");
-    ensure!(status == ["t"], "multica_status() does not say {says}");
+    ensure!(swept == ["1"], "the sweep set {swept:?} runtimes offline");
+    ensure!(status == ["t"], "multica_status() does not return {expected}");
     Ok(())
 }
 
-/// The rows of the tables that the release knew, but for the state of the sweep: install adds columns to it, and notes
-/// there where the event log is.
+/// The rows of the tables of the release, except the state of sweeps: install adds columns to it, and writes the
+/// location of the event log into it.
 fn tables(context: &Context, database: &Database) -> Result<Vec<String>> {
     let mut all = digest(context, database)?;
     all.retain(|line| !line.starts_with("multica_sweep_"));
     Ok(all)
 }
 
-/// A package that was taken back, or a session that loaded the library before the new one was installed: the SQL
-/// objects have an attribute more than the library knows in every type that it forms.
+/// The operator went back to an older package, or a session loaded the library before the new one was installed: every
+/// composite type of the SQL objects has an attribute that the library does not know.
 pub fn old_library_works_with_newer_objects(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("behind"))?;
     let current = current(&cluster)?;
@@ -145,16 +146,16 @@ pub fn old_library_works_with_newer_objects(context: &Context) -> Result<()> {
     let database = left_by(context, &cluster, release)?;
     let mut superuser = database.connect()?;
     superuser.batch_execute(UPDATE)?;
-    let mut clients = Clients::open(&database, release)?;
-    clients.work("library and objects of one version")?;
+    let mut sessions = Sessions::open(&database, release)?;
+    sessions.work("library and objects of one version")?;
     superuser.batch_execute("ALTER EXTENSION multica UPDATE TO '99.0.0'")?;
-    clients.work("objects of a later version")?;
-    let (_, reader, _) = &mut clients.all[0];
+    sessions.work("objects of a later version")?;
+    let (_, reader, _) = &mut sessions.all[0];
     ensure!(
         values(reader, "SELECT later IS NULL FROM multica_status()")? == ["t"],
-        "what the library does not know is NULL"
+        "an attribute that the library does not know must be NULL"
     );
-    let mut later = Clients::open(&database, release)?;
+    let mut later = Sessions::open(&database, release)?;
     later.work("a session that was opened later")?;
     for call in ["SELECT multica_version()", "SELECT * FROM multica_install()"] {
         refused_with_next_step(&mut superuser, call, "Install the package of version 99.0.0")?;
@@ -162,8 +163,8 @@ pub fn old_library_works_with_newer_objects(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Whoever updates the SQL objects while the server still runs the old library is told to restart it, and nothing is
-/// done. The old library is one that lacks the symbol of the new function.
+/// An update of the SQL objects while the server still runs the old library is refused with the hint to restart it, and
+/// changes nothing. The old library is simulated by symbols that it lacks.
 pub fn update_before_restart_is_refused(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("early"))?;
     let current = current(&cluster)?;
@@ -184,7 +185,7 @@ pub fn update_before_restart_is_refused(context: &Context) -> Result<()> {
             "{error:?}"
         );
         let still = "SELECT extversion FROM pg_extension WHERE extname = 'multica'";
-        ensure!(values(&mut client, still)? == [from], "something was done");
+        ensure!(values(&mut client, still)? == [from], "the version was changed");
     }
     Ok(())
 }

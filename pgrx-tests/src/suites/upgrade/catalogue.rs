@@ -1,30 +1,30 @@
-//! What an update leaves is what a fresh install makes.
+//! An updated database has the catalogue of a fresh install.
 
 use anyhow::{Result, ensure};
 
-use super::inventory::{Inventory, open_to_everybody};
+use super::inventory::{Inventory, callable_by_public};
 use super::support::{ROLES, UPDATE, cluster, current, left_by};
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 use crate::release;
 
-/// Two catalogues, one behaviour: bugs that only updated databases have are found by nobody.
+/// Otherwise some bugs would exist only in updated databases, where no test finds them.
 pub fn updated_catalogue_equals_fresh_install(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("fresh"))?;
     let fresh = create(context, &cluster, None)?;
-    let expected = Inventory::take(context, &mut fresh.connect()?)?;
+    let expected = Inventory::read(context, &mut fresh.connect()?)?;
     for release in release::all(&context.project)? {
         let database = create(context, &cluster, Some(&release.version))?;
         let mut client = database.connect()?;
-        Inventory::take(context, &mut client)?.expect(&expected)?;
-        let open = open_to_everybody(&mut client)?;
-        ensure!(open == 0, "{open} functions may be called by everybody");
+        Inventory::read(context, &mut client)?.expect(&expected)?;
+        let callable = callable_by_public(&mut client)?;
+        ensure!(callable == 0, "PUBLIC may call {callable} functions");
     }
     Ok(())
 }
 
-/// The extension and its tables in a schema of its own, updated from a version where one is given.
+/// Creates the extension and its tables in a schema of their own, updated from a version if there is one.
 fn create<'a>(context: &Context, cluster: &'a Cluster, version: Option<&str>) -> Result<Database<'a>> {
     let database = context.empty_database_in(cluster)?;
     let from = version.map_or(String::new(), |version| format!("VERSION '{version}'"));
@@ -34,8 +34,8 @@ fn create<'a>(context: &Context, cluster: &'a Cluster, version: Option<&str>) ->
     Ok(database)
 }
 
-/// Nobody who was given a capability has to be given it again. The tables are those of a real database of the release,
-/// with its rows.
+/// No capability has to be granted again after an update. The tables are those of a real database of the release, with
+/// its rows.
 pub fn update_keeps_grants(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("grants"))?;
     let fresh = context.fresh_database_in(&cluster)?;
@@ -43,7 +43,7 @@ pub fn update_keeps_grants(context: &Context) -> Result<()> {
     for (capability, role) in ROLES {
         client.batch_execute(&format!("SELECT multica_grant('{role}', '{capability}')"))?;
     }
-    let expected = Inventory::take(context, &mut client)?;
+    let expected = Inventory::read(context, &mut client)?;
     let roles = ROLES.map(|(_, role)| role);
     let current = current(&cluster)?;
     for release in release::all(&context.project)? {
@@ -52,16 +52,17 @@ pub fn update_keeps_grants(context: &Context) -> Result<()> {
         client.batch_execute(UPDATE)?;
         let version: String = client.query_one("SELECT multica_version()", &[])?.get(0);
         ensure!(version == current, "updated to {version}");
-        Inventory::take(context, &mut client)?.expect_with_earlier_privileges(&expected, &roles)?;
+        Inventory::read(context, &mut client)?.expect_with_earlier_privileges(&expected, &roles)?;
         for (capability, role) in ROLES {
             client.batch_execute(&format!("SELECT multica_grant('{role}', '{capability}')"))?;
         }
-        Inventory::take(context, &mut client)?.expect_with_earlier_privileges(&expected, &roles)?;
+        Inventory::read(context, &mut client)?.expect_with_earlier_privileges(&expected, &roles)?;
     }
     Ok(())
 }
 
-/// What an update creates would belong to whoever ran it, and the extension's owner could not grant it.
+/// Otherwise new objects would belong to the role that ran the update, and the owner of the extension could not grant
+/// them.
 pub fn update_by_another_superuser_keeps_owners(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("owners"))?;
     let mut client = cluster.connect("postgres")?;
@@ -82,7 +83,7 @@ pub fn update_by_another_superuser_keeps_owners(context: &Context) -> Result<()>
             .iter()
             .map(|row| row.get(0))
             .collect();
-        ensure!(taken.is_empty(), "now of the second: {taken:?}");
+        ensure!(taken.is_empty(), "objects of the second superuser: {taken:?}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Inventorys of two catalogues, and what is different in them, object by object.
+//! The objects of two catalogues with their properties, and the differences between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,36 +10,37 @@ use crate::context::Context;
 /// A property of an object.
 type Key = (String, String);
 
-/// All that the extension and its install left in a database.
-pub struct Inventory(BTreeMap<Key, Part>);
+/// All objects that the extension and its install made in a database.
+pub struct Inventory(BTreeMap<Key, Property>);
 
-struct Part {
-    /// What the property is.
+struct Property {
+    /// The value of the property.
     is: String,
-    /// What makes it so, where a script can.
+    /// The statement that sets it, if a script can.
     statement: Option<String>,
 }
 
 impl Inventory {
-    /// Takes the picture of a database that has the extension, and its tables in the same schema.
-    pub fn take(context: &Context, client: &mut Client) -> Result<Inventory> {
+    /// Reads the objects of a database with the extension, and its tables in the same schema.
+    pub fn read(context: &Context, client: &mut Client) -> Result<Inventory> {
         let file = context.fixtures().join("releases/installed.sql");
         let query = std::fs::read_to_string(file)?;
-        let mut parts = BTreeMap::new();
+        let mut properties = BTreeMap::new();
         for row in client.query(query.trim_end(), &[])? {
-            let (key, part) = ((row.get(0), row.get(1)), Part { is: row.get(2), statement: row.get(3) });
-            ensure!(parts.insert(key, part).is_none(), "the picture shows a property twice");
+            let (key, property) = ((row.get(0), row.get(1)), Property { is: row.get(2), statement: row.get(3) });
+            ensure!(properties.insert(key, property).is_none(), "a property was read twice");
         }
-        ensure!(parts.len() > 500, "the picture has {} parts", parts.len());
-        Ok(Inventory(parts))
+        ensure!(properties.len() > 500, "only {} properties were read", properties.len());
+        Ok(Inventory(properties))
     }
 
-    /// Fails with each object that an update left different, how, and the statement that an update script lacks.
+    /// Fails with each object that differs after an update, how it differs, and the statement that the update script
+    /// lacks.
     pub fn expect(&self, fresh: &Inventory) -> Result<()> {
         let differences = self.differences(fresh, |_| true);
         ensure!(
             differences.is_empty(),
-            "{} differences between an updated database and a fresh one. What is different has to be brought by the script in \
+            "{} differences between an updated database and a fresh one. Each difference must be in the script in \
              sql/ that leads to the version in the making (docs/developing.md).\n\n{}",
             differences.len(),
             differences.join("\n")
@@ -47,8 +48,8 @@ impl Inventory {
         Ok(())
     }
 
-    /// As `expect`, but roles may hold on tables what an earlier version gave them: an update takes nothing away from
-    /// anybody, since what was given may have been given by hand.
+    /// As `expect`, but roles may have privileges on tables that an earlier version granted: an update revokes none,
+    /// because a user may have granted them.
     pub fn expect_with_earlier_privileges(&self, fresh: &Inventory, roles: &[&str]) -> Result<()> {
         let held_on_column = |(object, property): &Key| {
             object.starts_with("relation ")
@@ -60,17 +61,17 @@ impl Inventory {
         Ok(())
     }
 
-    fn differences(&self, fresh: &Inventory, may_not_be_more: impl Fn(&Key) -> bool) -> Vec<String> {
+    fn differences(&self, fresh: &Inventory, must_not_be_added: impl Fn(&Key) -> bool) -> Vec<String> {
         let keys: BTreeSet<&Key> = self.0.keys().chain(fresh.0.keys()).collect();
         keys.into_iter()
-            .filter(|key| fresh.0.contains_key(*key) || may_not_be_more(key))
+            .filter(|key| fresh.0.contains_key(*key) || must_not_be_added(key))
             .filter_map(|key| difference(key, self.0.get(key), fresh.0.get(key)))
             .collect()
     }
 }
 
-/// What is different in one property, as lines.
-fn difference(key: &Key, updated: Option<&Part>, fresh: Option<&Part>) -> Option<String> {
+/// The difference in one property, as lines.
+fn difference(key: &Key, updated: Option<&Property>, fresh: Option<&Property>) -> Option<String> {
     let how = match (updated, fresh) {
         (Some(updated), Some(fresh)) if updated.is == fresh.is => return None,
         (Some(updated), Some(fresh)) => changes(&updated.is, &fresh.is),
@@ -78,7 +79,7 @@ fn difference(key: &Key, updated: Option<&Part>, fresh: Option<&Part>) -> Option
         (Some(updated), None) => format!("  only after an update: {}\n", updated.is),
         (None, None) => return None,
     };
-    let statement = fresh.and_then(|part| part.statement.as_ref()).map_or(String::new(), |statement| {
+    let statement = fresh.and_then(|it| it.statement.as_ref()).map_or(String::new(), |statement| {
         format!(
             "for the script:\n{}\n",
             statement
@@ -91,7 +92,7 @@ fn difference(key: &Key, updated: Option<&Part>, fresh: Option<&Part>) -> Option
     Some(format!("== {object}: {property}\n{how}{statement}"))
 }
 
-/// The lines that only one of them has.
+/// The lines that only one of the two has.
 fn changes(updated: &str, fresh: &str) -> String {
     let only = |of: &str, other: &str, sign: &str| -> String {
         let others: BTreeSet<&str> = other.lines().collect();
@@ -100,8 +101,8 @@ fn changes(updated: &str, fresh: &str) -> String {
     only(updated, fresh, "updated:") + &only(fresh, updated, "fresh:  ")
 }
 
-/// The number of routines of the extension that everybody may call.
-pub fn open_to_everybody(client: &mut Client) -> Result<i64> {
+/// The number of routines of the extension that PUBLIC may call.
+pub fn callable_by_public(client: &mut Client) -> Result<i64> {
     let row = client.query_one(
         "SELECT count(*) FROM pg_depend AS d
          JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'multica'

@@ -1,4 +1,4 @@
-//! From one version to the next: what an update leaves, what works between its steps, and the package that brings it.
+//! Updates from one version to the next: the catalogue after an update, the calls between its steps, and the package.
 
 mod between;
 mod catalogue;

@@ -1,4 +1,4 @@
-//! The package: what is in it, and that a server which never saw this checkout runs it.
+//! The package: its files, and that a server without this checkout runs it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::postgres_copy::PostgresCopy;
 use crate::suites::support::values;
 use crate::{package, release, tools};
 
-/// Made of the build that all tests run on; the released one differs by its optimization alone.
+/// Made from the build that all tests use; the released package differs only in its optimization.
 pub fn package_can_be_installed(context: &Context) -> Result<()> {
     let project = &context.project;
     let major = context.copy.major;
@@ -25,28 +25,31 @@ pub fn package_can_be_installed(context: &Context) -> Result<()> {
         let copy = PostgresCopy::prepare(project, &tools.server, "package")?;
         (file, copy)
     };
-    describes_itself(&file, major)?;
-    holds_what_it_should(context, &file, major)?;
+    check_fields(&file, major)?;
+    check_files(context, &file, major)?;
     install(&file, &copy)?;
     let cluster = Cluster::create(project, &copy, &Options::new("package"))?;
     let mut client = cluster.connect("postgres")?;
     client.batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install(); SELECT FROM multica_sweep()")?;
     let works = "SELECT preloaded AND multica_version() = extversion FROM multica_status(), pg_extension
                  WHERE extname = 'multica'";
-    ensure!(values(&mut client, works)? == ["t"], "the packaged library is preloaded");
+    ensure!(values(&mut client, works)? == ["t"], "the packaged library is not preloaded, or has another version");
     Ok(())
 }
 
-fn describes_itself(file: &Path, major: u32) -> Result<()> {
+fn check_fields(file: &Path, major: u32) -> Result<()> {
     let field = |name: &str| -> Result<String> {
         let mut command = Command::new("dpkg-deb");
         let text = output(command.arg("--field").arg(file).arg(name))?;
         Ok(text.trim().to_string())
     };
     let name = format!("postgresql-{major}-multica");
-    ensure!(field("Package")? == name, "it is called otherwise");
+    ensure!(field("Package")? == name, "the package has another name");
     let needs = field("Depends")?;
-    ensure!(needs.starts_with(&format!("postgresql-{major}, ")) && needs.contains("libc"), "it needs {needs}");
+    ensure!(
+        needs.starts_with(&format!("postgresql-{major}, ")) && needs.contains("libc"),
+        "the package depends on {needs}"
+    );
     for (name, wanted) in [("Section", "database"), ("Priority", "optional")] {
         ensure!(field(name)? == wanted, "{name} is {}", field(name)?);
     }
@@ -60,12 +63,13 @@ fn describes_itself(file: &Path, major: u32) -> Result<()> {
     Ok(())
 }
 
-/// The library, its control file, the install script and every update, licences, pages; all of it root's.
-fn holds_what_it_should(context: &Context, file: &Path, major: u32) -> Result<()> {
+/// It contains the library, its control file, the install script and every update script, licences and pages, all owned
+/// by root.
+fn check_files(context: &Context, file: &Path, major: u32) -> Result<()> {
     let listing = output(Command::new("dpkg-deb").arg("--contents").arg(file))?;
     let mut held = Vec::new();
     for line in listing.lines() {
-        ensure!(line.contains(" root/root "), "not root's: {line}");
+        ensure!(line.contains(" root/root "), "not owned by root: {line}");
         held.extend(line.split(" ./").nth(1).filter(|path| !path.is_empty() && !path.ends_with('/')));
     }
     let documents = format!("usr/share/doc/postgresql-{major}-multica");
@@ -80,23 +84,23 @@ fn holds_what_it_should(context: &Context, file: &Path, major: u32) -> Result<()
         wanted.push(format!("{extension}/multica--{from}--{to}.sql"));
     }
     for path in &wanted {
-        ensure!(held.contains(&path.as_str()), "{path} is not in it");
+        ensure!(held.contains(&path.as_str()), "{path} is missing");
     }
     let scripts = held.iter().filter(|path| path.starts_with(&extension) && path.ends_with(".sql"));
     ensure!(
         scripts.count() == release::updates(&context.project)?.len() + 1,
-        "one install script and the updates: {held:?}"
+        "not one install script and the update scripts: {held:?}"
     );
-    let strange = held.iter().find(|path| {
+    let unexpected = held.iter().find(|path| {
         !wanted.iter().any(|known| known == *path)
             && !path.starts_with(&documents)
             && !path.starts_with(&format!("{extension}/multica--"))
     });
-    ensure!(strange.is_none(), "{strange:?} does not belong there");
+    ensure!(unexpected.is_none(), "unexpected file {unexpected:?}");
     Ok(())
 }
 
-/// As dpkg would, but into a private copy of Postgres, and with nothing left of an earlier one.
+/// Installs the files as dpkg would, but into a private copy of Postgres, and without files of an earlier package.
 fn install(file: &Path, copy: &PostgresCopy) -> Result<()> {
     let target = copy.prefix.join("package");
     if target.exists() {

@@ -1,4 +1,4 @@
-//! What was released stays as it was, and is served for ever.
+//! Released scripts stay unchanged, and their symbols stay in the library.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -7,15 +7,15 @@ use crate::cluster::Options;
 use crate::context::Context;
 use crate::release::{self, Release};
 
-/// Databases out there were made by the released scripts: an edit would reach none of them, and every later update
-/// would be tried on something that does not exist. The same holds for a change of a version that is released already.
+/// Databases of users were made by the released scripts: an edit would not reach them, and every later update would be
+/// tested on objects that no user has. The same is true for a change of a released version.
 pub fn released_scripts_are_unchanged(context: &Context) -> Result<()> {
     let (found, recorded) = (release::sums(&context.project)?, release::recorded_sums(&context.project)?);
     ensure!(!recorded.is_empty(), "no checksum is recorded");
     for (path, sum) in &recorded {
         ensure!(
             found.get(path) == Some(sum),
-            "{path} was released and must stay as it was; write an update script instead"
+            "{path} was released and must stay unchanged; write an update script instead"
         );
     }
     for path in found.keys() {
@@ -27,7 +27,7 @@ pub fn released_scripts_are_unchanged(context: &Context) -> Result<()> {
             ensure!(
                 statements(&std::fs::read_to_string(&built)?)
                     == statements(&std::fs::read_to_string(release.script())?),
-                "{} is released, and this checkout installs something else under its name",
+                "{} is released, but this checkout installs another script under its name",
                 release.version
             );
         }
@@ -35,7 +35,7 @@ pub fn released_scripts_are_unchanged(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The lines of an install script apart from comments, sorted: the order is another with every build.
+/// The lines of an install script without comments, sorted, because their order differs with every build.
 fn statements(script: &str) -> Vec<&str> {
     let is_statement = |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.starts_with("/*");
     let mut lines: Vec<&str> = script.lines().filter(is_statement).collect();
@@ -43,7 +43,7 @@ fn statements(script: &str) -> Vec<&str> {
     lines
 }
 
-/// Old SQL objects, pg_upgrade and dumps name the symbols of the version they come from.
+/// Old SQL objects, pg_upgrade and dumps refer to the symbols of their version.
 pub fn library_exports_symbols_of_released_scripts(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -55,7 +55,7 @@ pub fn library_exports_symbols_of_released_scripts(context: &Context) -> Result<
                 .batch_execute(&format!(
                     "CREATE OR REPLACE FUNCTION called() RETURNS void LANGUAGE c AS 'multica', '{symbol}'"
                 ))
-                .with_context(|| format!("{} calls {symbol}, which is gone", release.version))?;
+                .with_context(|| format!("{} calls {symbol}, which the library lacks", release.version))?;
         }
     }
     Ok(())
@@ -67,7 +67,7 @@ fn symbols(release: &Release) -> Result<Vec<String>> {
     Ok(after.filter_map(|rest| rest.split('\'').next()).map(str::to_string).collect())
 }
 
-/// A release that no script leads on from could only be dropped and created.
+/// Users of a release without an update path would have to drop the extension.
 pub fn every_release_can_update_to_this_version(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("paths"))?;
     let current = current(&cluster)?;

@@ -1,4 +1,4 @@
-//! Databases as released versions left them.
+//! Databases that were made by released versions.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::release::{self, Release};
 
-/// The roles in the frozen databases, by capability.
+/// The roles in the stored databases, by capability.
 pub const ROLES: [(&str, &str); 3] = [("reader", "old_reader"), ("daemon", "old_daemon"), ("operator", "old_operator")];
 
-/// What makes an update whole.
+/// Both steps of an update.
 pub const UPDATE: &str = "ALTER EXTENSION multica UPDATE; SELECT FROM multica_install()";
 
-/// A cluster that can create every released version, with the roles of their databases.
+/// A cluster that can create every released version, with the roles of the stored databases.
 pub fn cluster(context: &Context, options: &Options) -> Result<Cluster> {
     release::provide(&context.project, &context.copy)?;
     let cluster = context.cluster(options)?;
@@ -27,10 +27,10 @@ pub fn cluster(context: &Context, options: &Options) -> Result<Cluster> {
     Ok(cluster)
 }
 
-/// A database as a released version left it, a moment after it was left.
+/// A database of a released version, with its times moved to now.
 pub fn left_by<'a>(context: &Context, cluster: &'a Cluster, release: &Release) -> Result<Database<'a>> {
     let database = context.empty_database_in(cluster)?;
-    // Where the server's user can read it.
+    // In a folder that the user of the server can read.
     let dump = cluster.socket_folder().join("released.sql");
     std::fs::copy(release.database(), &dump)?;
     let arguments = [
@@ -54,24 +54,24 @@ pub fn current(cluster: &Cluster) -> Result<String> {
     Ok(cluster.connect("postgres")?.query_one(sql, &[])?.get(0))
 }
 
-/// The error of a statement that has to be refused.
+/// The error of a statement, which must be refused.
 pub fn refusal(client: &mut Client, sql: &str) -> Result<DbError> {
     let error = client.batch_execute(sql).err().with_context(|| format!("not refused: {sql}"))?;
     Ok(error.as_db_error().context("no error of the server")?.clone())
 }
 
-/// Fails unless a statement is refused with 55000 and this in the hint.
+/// Fails unless a statement is refused with 55000 and a hint that contains this step.
 pub fn refused_with_next_step(client: &mut Client, sql: &str, step: &str) -> Result<()> {
     let error = refusal(client, sql)?;
     ensure!(error.code().code() == "55000" && error.hint().is_some_and(|hint| hint.contains(step)), "{sql}: {error:?}");
     Ok(())
 }
 
-/// An update script that exists as long as this value.
+/// An update script that exists until this value is dropped.
 pub struct Script(PathBuf);
 
 impl Script {
-    /// Puts the script between two versions, written as `from--to`, beside those that were installed.
+    /// Writes the script between two versions, as `from--to`, beside the installed ones.
     pub fn of(context: &Context, versions: &str, text: &str) -> Result<Script> {
         let file = context.copy.extensions().join(format!("multica--{versions}.sql"));
         std::fs::write(&file, text)?;

@@ -10,8 +10,8 @@ use crate::suites::worker::{
     SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, wait_for, wait_until_swept,
 };
 
-/// A package that a machine installs by itself at night must not switch the sweep off until somebody notices. Each
-/// state is a line in the log, once, and no error.
+/// An unattended installation of a package must not stop the sweeps until an operator sees it. Each state is one line
+/// in the log, and no error.
 pub fn worker_sweeps_between_update_steps(context: &Context) -> Result<()> {
     let cluster = cluster(context, &options("between"))?;
     let current = current(&cluster)?;
@@ -22,7 +22,7 @@ pub fn worker_sweeps_between_update_steps(context: &Context) -> Result<()> {
     let before = launcher(&cluster)?;
     switch_on(&database)?;
     switch_on(&sound)?;
-    let sweep_thrice = |database| -> Result<()> {
+    let sweep_three_times = |database| -> Result<()> {
         for _ in 0..3 {
             silence(database)?;
             wait_until_swept(database)?;
@@ -30,11 +30,11 @@ pub fn worker_sweeps_between_update_steps(context: &Context) -> Result<()> {
         Ok(())
     };
 
-    sweep_thrice(&database)?;
+    sweep_three_times(&database)?;
     let behind = format!("database \"{}\" has SQL objects older than the library", database.name);
     ensure_said_once(&cluster, &[&behind])?;
     superuser.batch_execute("ALTER EXTENSION multica UPDATE")?;
-    sweep_thrice(&database)?;
+    sweep_three_times(&database)?;
     superuser.batch_execute("SELECT FROM multica_install()")?;
     silence(&database)?;
     wait_for(
@@ -46,11 +46,11 @@ pub fn worker_sweeps_between_update_steps(context: &Context) -> Result<()> {
     let _later = Script::of(context, &format!("{current}--99.0.0"), "SELECT")?;
     superuser.batch_execute("ALTER EXTENSION multica UPDATE TO '99.0.0'")?;
     let ahead = format!("database \"{}\" is not swept: the SQL objects are newer than the library", database.name);
-    Cluster::wait_until("the older library is named", SOON, || Ok(said(&cluster, &ahead)? > 0))?;
-    sweep_thrice(&sound)?;
+    Cluster::wait_until("the log reports the older library", SOON, || Ok(said(&cluster, &ahead)? > 0))?;
+    sweep_three_times(&sound)?;
     ensure_said_once(&cluster, &[&behind, &ahead])?;
     let errors = format!("multica worker: database \"{}\"", database.name);
-    ensure!(said(&cluster, &errors)? == 0, "the worker met errors:\n{}", cluster.log()?);
+    ensure!(said(&cluster, &errors)? == 0, "the worker had errors:\n{}", cluster.log()?);
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The database's side: steps as SQL, and how things stand after each.
+//! Steps as SQL, and the rows in the database after each.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::{SimpleQueryMessage, SimpleQueryRow, Transaction};
@@ -32,11 +32,11 @@ fn known(task: &Task) -> Result<Uuid> {
     task.id.context("a task of the model has no row")
 }
 
-/// The statement of a step; None where there is no task yet that it could be about. Every row is one column of text.
+/// The statement of a step; None if there is no task yet that it could be about. It returns rows of one text column.
 pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
-    let meant = |task: usize| -> Result<Option<String>> {
+    let task_of = |task: usize| -> Result<Option<String>> {
         let of = |at: usize| known(&model.tasks[at]).map(|id| format!("'{id}'"));
-        model.meant(task).map(of).transpose()
+        model.task_of(task).map(of).transpose()
     };
     let all = || -> Result<String> {
         let ids = model.tasks.iter().map(|task| Ok(format!("'{}'", known(task)?)));
@@ -51,7 +51,7 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
     };
     macro_rules! of_task {
         ($task:expr) => {
-            match meant($task)? {
+            match task_of($task)? {
                 Some(task) => task,
                 None => return Ok(None),
             }
@@ -71,7 +71,7 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
             "SELECT unnest(ARRAY[task_id::text, created::text]) FROM multica_enqueue_chat({}, max_attempts => {most})",
             chat(at)
         ),
-        Step::Alone(at, most) => format!(
+        Step::WithoutSource(at, most) => format!(
             "SELECT unnest(ARRAY[task_id::text, created::text]) FROM multica_enqueue({}, max_attempts => {most})",
             agent(at)
         ),
@@ -88,9 +88,9 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
             let task = of_task!(task);
             format!("SELECT applied::text FROM multica_complete({task}, claim_token => {})", token(&task, shown))
         }
-        Step::Fail(task, again, shown) => {
+        Step::Fail(task, may_retry, shown) => {
             let task = of_task!(task);
-            let reason = if again { "'timeout'" } else { "NULL" };
+            let reason = if may_retry { "'timeout'" } else { "NULL" };
             format!(
                 "SELECT x FROM multica_fail({task}, 'x', {reason}, claim_token => {}) AS f,
                      unnest(ARRAY[f.applied::text, f.retry_task_id::text]) AS x WHERE x IS NOT NULL",
@@ -118,9 +118,9 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
         Step::Recover(at, keep) => format!(
             "SELECT unnest(ARRAY[orphaned, retried])::text FROM multica_recover_orphans({}, {})",
             runtime(at),
-            meant(keep)?.map_or("NULL".to_string(), |task| format!("ARRAY[{task}]::uuid[]"))
+            task_of(keep)?.map_or("NULL".to_string(), |task| format!("ARRAY[{task}]::uuid[]"))
         ),
-        Step::Beat(at) => format!(
+        Step::Heartbeat(at) => format!(
             "SELECT unnest(ARRAY[status, cardinality(stop_task_ids)::text]) FROM multica_heartbeat({}, {})",
             runtime(at),
             all()?
@@ -148,7 +148,9 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
             agent(at)
         ),
         Step::Move(at, to) => format!("UPDATE agent SET runtime_id = {} WHERE id = {}", runtime(to), agent(at)),
-        Step::Room(at, room) => format!("UPDATE agent SET max_concurrent_tasks = {room} WHERE id = {}", agent(at)),
+        Step::Capacity(at, capacity) => {
+            format!("UPDATE agent SET max_concurrent_tasks = {capacity} WHERE id = {}", agent(at))
+        }
         Step::IssueStatus(at, status) => {
             format!("UPDATE issue SET status = '{status}' WHERE id = {}", issue(at))
         }
@@ -160,15 +162,15 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
     }))
 }
 
-/// What a step came to: the words it answers or the SQLSTATE it is refused with, and how things stand.
-pub struct Told {
-    /// The answer.
+/// The result of a step: the returned texts or the SQLSTATE of its error, and the rows after it.
+pub struct Outcome {
+    /// The returned texts or the SQLSTATE.
     pub answer: std::result::Result<Vec<String>, String>,
     state: Vec<SimpleQueryRow>,
 }
 
-/// Runs a statement and looks at how things stand, in one message to the server; an error is taken back.
-pub fn tell(transaction: &mut Transaction, sql: &str, state: &str) -> Result<Told> {
+/// Runs a statement and reads the rows after it, in one message to the server; the effects of an error are rolled back.
+pub fn execute(transaction: &mut Transaction, sql: &str, state: &str) -> Result<Outcome> {
     let script = format!("SAVEPOINT step; {sql}; RELEASE step; {state}");
     let (answer, messages) = match transaction.simple_query(&script) {
         Ok(messages) => (Ok(()), messages),
@@ -184,13 +186,13 @@ pub fn tell(transaction: &mut Transaction, sql: &str, state: &str) -> Result<Tol
     });
     let (words, state): (Vec<_>, Vec<_>) = rows.partition(|row| row.len() == 1);
     let words = words.iter().map(|row| row.get(0).unwrap_or_default().to_string());
-    Ok(Told { answer: answer.map(|()| words.collect()), state })
+    Ok(Outcome { answer: answer.map(|()| words.collect()), state })
 }
 
-/// Compares how things stand; tasks that are new to the model get to know their ids.
-pub fn compare(told: &Told, model: &mut Model) -> Result<()> {
+/// Compares the rows with the model; new tasks of the model get their ids.
+pub fn compare(outcome: &Outcome, model: &mut Model) -> Result<()> {
     let mut found: Vec<String> = Vec::new();
-    for row in &told.state {
+    for row in &outcome.state {
         let line = row.get(3).unwrap_or_default();
         let Some(id) = row.get(1) else {
             found.push(line.to_string());
@@ -204,7 +206,7 @@ pub fn compare(told: &Told, model: &mut Model) -> Result<()> {
             Err(_) => {
                 let is_new = |task: &Task| task.id.is_none() && task.parent == parent;
                 let at = model.tasks.iter().position(is_new);
-                let at = at.with_context(|| format!("a task that ought not to be: {line}"))?;
+                let at = at.with_context(|| format!("a task that the model does not have: {line}"))?;
                 model.tasks[at].id = Some(id);
                 at
             }
@@ -212,19 +214,19 @@ pub fn compare(told: &Told, model: &mut Model) -> Result<()> {
         found.push(format!("#{at} {line}"));
     }
     let expected = lines(model);
-    let lacking: Vec<&String> = expected.iter().filter(|line| !found.contains(line)).collect();
+    let missing: Vec<&String> = expected.iter().filter(|line| !found.contains(line)).collect();
     let surplus: Vec<&String> = found.iter().filter(|line| !expected.contains(line)).collect();
-    ensure!(lacking.is_empty() && surplus.is_empty(), "expected {lacking:?}, found {surplus:?}");
+    ensure!(missing.is_empty() && surplus.is_empty(), "missing {missing:?}, found {surplus:?}");
     Ok(())
 }
 
-/// A row's place in the model.
+/// The index of a row in the model.
 pub fn find(model: &Model, id: Uuid) -> Result<usize> {
     let at = model.tasks.iter().position(|task| task.id == Some(id));
-    at.with_context(|| format!("nobody knows task {id}"))
+    at.with_context(|| format!("the model has no task {id}"))
 }
 
-/// What was answered, tasks by their place in the model.
+/// The returned texts, with tasks by their index in the model.
 pub fn numbered(model: &Model, words: Vec<String>) -> Result<Vec<String>> {
     let number = |word: String| match Uuid::parse_str(&word) {
         Ok(id) => Ok(format!("#{}", find(model, id)?)),

@@ -7,7 +7,7 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::release;
 use crate::suites::worker::{
-    SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, wait_for, wait_until_swept,
+    SOON, ensure_logged_once, fleet, launcher, options, said, silence, switch_on, wait_for, wait_until_swept,
 };
 
 /// An unattended installation of a package must not stop the sweeps until an operator sees it. Each state is one line
@@ -32,7 +32,7 @@ pub fn worker_sweeps_between_update_steps(context: &Context) -> Result<()> {
 
     sweep_three_times(&database)?;
     let behind = format!("database \"{}\" has SQL objects older than the library", database.name);
-    ensure_said_once(&cluster, &[&behind])?;
+    ensure_logged_once(&cluster, &[&behind])?;
     superuser.batch_execute("ALTER EXTENSION multica UPDATE")?;
     sweep_three_times(&database)?;
     superuser.batch_execute("SELECT FROM multica_install()")?;
@@ -48,7 +48,7 @@ pub fn worker_sweeps_between_update_steps(context: &Context) -> Result<()> {
     let ahead = format!("database \"{}\" is not swept: the SQL objects are newer than the library", database.name);
     Cluster::wait_until("the log reports the older library", SOON, || Ok(said(&cluster, &ahead)? > 0))?;
     sweep_three_times(&sound)?;
-    ensure_said_once(&cluster, &[&behind, &ahead])?;
+    ensure_logged_once(&cluster, &[&behind, &ahead])?;
     let errors = format!("multica worker: database \"{}\"", database.name);
     ensure!(said(&cluster, &errors)? == 0, "the worker had errors:\n{}", cluster.log()?);
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");

@@ -1,16 +1,16 @@
-//! Many databases and one worker: what is wrong with one is a log line, and the others go on.
+//! Many databases and one worker: an error in one database is a line in the log, and the others are swept.
 
 use anyhow::{Result, ensure};
 
 use super::{
-    SOON, alter, ensure_said_once, fleet, holds, launcher, options, said, silence, sweeping, switch_on, ticking,
+    SOON, alter, ensure_logged_once, fleet, holds, launcher, options, said, silence, sweeping, switch_on, ticking,
     wait_for, wait_until_swept,
 };
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::database::Database;
 
-/// A trigger that refuses one task delays only that task; it is named, and taken up again later.
+/// A trigger refuses one task: only that task is delayed; status names it, and a later sweep tries it again.
 pub fn refused_task_delays_only_itself(context: &Context) -> Result<()> {
     let cluster = ticking(context, "refused")?;
     let database = fleet(context, &cluster)?;
@@ -24,29 +24,29 @@ pub fn refused_task_delays_only_itself(context: &Context) -> Result<()> {
     )?;
     wait_for(
         &database,
-        "the refused task is named",
+        "status names the refused task",
         "SELECT EXISTS (
              SELECT FROM multica_sweep_state
              WHERE refused_ids = '{00000000-0000-4000-8000-0000000000e2}' AND last_error LIKE '%e2 is not to be touched%23514%'
          )",
     )?;
     let mut client = database.connect()?;
-    let as_it_was =
+    let is_unchanged =
         "SELECT status = 'dispatched' FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e2'";
-    ensure!(holds(&mut client, as_it_was)?, "the refused task was changed");
+    ensure!(holds(&mut client, is_unchanged)?, "the refused task was changed");
     let line = "skips 00000000-0000-4000-8000-0000000000e2 for a while";
-    ensure!(said(&cluster, line)? > 0, "the log does not name it");
+    ensure!(said(&cluster, line)? > 0, "the log does not name the refused task");
     client.batch_execute(
         "DROP TRIGGER refuse ON agent_task_queue; UPDATE multica_sweep_state SET refused_until = now() - interval '1 s'",
     )?;
     wait_for(
         &database,
-        "it is taken up again",
+        "the refused task is failed",
         "SELECT status = 'failed' FROM agent_task_queue WHERE id = '00000000-0000-4000-8000-0000000000e2'",
     )
 }
 
-/// A full disk is no task's fault: none is passed over for it, and all are failed once there is room.
+/// A full disk is not caused by a task: no task is refused for it, and all are failed once there is space.
 pub fn full_disk_refuses_no_task(context: &Context) -> Result<()> {
     let cluster = ticking(context, "full")?;
     let database = fleet(context, &cluster)?;
@@ -55,23 +55,23 @@ pub fn full_disk_refuses_no_task(context: &Context) -> Result<()> {
     silence(&database)?;
     wait_for(
         &database,
-        "the full disk is told of",
+        "status reports the full disk",
         "SELECT EXISTS (SELECT FROM multica_sweep_state WHERE last_error LIKE '%no room%53100%')",
     )?;
     let mut client = database.connect()?;
     ensure!(
         holds(&mut client, "SELECT COALESCE(cardinality(refused_ids), 0) = 0 FROM multica_sweep_state")?,
-        "a task is to blame"
+        "a task was refused"
     );
     client.batch_execute("DROP TRIGGER find_no_room ON agent_task_queue")?;
     wait_for(
         &database,
-        "every task of the dead is failed",
+        "every task of the stale runtimes is failed",
         "SELECT count(*) = 0 FROM agent_task_queue WHERE status IN ('dispatched', 'running')",
     )
 }
 
-/// Refused tasks among many are found by halving, and all others are failed.
+/// The sweep finds refused tasks among many by halving, and fails all others.
 pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Result<()> {
     let cluster = ticking(context, "many")?;
     let database = fleet(context, &cluster)?;
@@ -79,12 +79,12 @@ pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Resu
     switch_on(&database)?;
     wait_for(
         &database,
-        "all but the refused are failed",
+        "all but the refused tasks are failed",
         "SELECT count(*) = 0 FROM agent_task_queue WHERE status IN ('dispatched', 'running') AND priority <> 42",
     )?;
     wait_for(
         &database,
-        "the refused are named, and nothing else",
+        "status names the refused tasks, and no others",
         "SELECT EXISTS (
              SELECT
              FROM multica_sweep_state AS s,
@@ -94,8 +94,8 @@ pub fn refused_tasks_among_many_delay_only_themselves(context: &Context) -> Resu
     )
 }
 
-/// An error in one database is logged and that database is left alone for longer and longer; the other is swept as
-/// ever.
+/// An error in one database is logged, and the launcher waits longer and longer before it sweeps that database again;
+/// the other is swept as usual.
 pub fn error_in_one_database_does_not_stop_others(context: &Context) -> Result<()> {
     let cluster = ticking(context, "error")?;
     let (broken, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
@@ -111,14 +111,15 @@ pub fn error_in_one_database_does_not_stop_others(context: &Context) -> Result<(
         silence(&sound)?;
         wait_until_swept(&sound)?;
     }
-    let noted = "SELECT EXISTS (SELECT FROM multica_sweep_state WHERE last_error LIKE '%missing%(SQLSTATE 55000)%')";
-    wait_for(&broken, "the error is recorded", noted)?;
+    let is_recorded =
+        "SELECT EXISTS (SELECT FROM multica_sweep_state WHERE last_error LIKE '%missing%(SQLSTATE 55000)%')";
+    wait_for(&broken, "the error is recorded", is_recorded)?;
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");
     Ok(())
 }
 
-/// Without the extension, without the tables, dropped between two ticks, or with a value nobody understands: a line
-/// each, and the sound database is swept as ever.
+/// A database without the extension, one without the tables, one dropped between two ticks, and one with an invalid
+/// setting: one line in the log for each, and the sound database is swept as usual.
 pub fn unsweepable_database_is_logged_once(context: &Context) -> Result<()> {
     let cluster = context.cluster(&options("unswept").set("shared_preload_libraries", ""))?;
     let sound = fleet(context, &cluster)?;
@@ -130,7 +131,7 @@ pub fn unsweepable_database_is_logged_once(context: &Context) -> Result<()> {
     for database in [&sound, &bare, &tableless, &dropped] {
         switch_on(database)?;
     }
-    // Accepted because the library is not loaded.
+    // Postgres accepts the value because the library is not loaded.
     alter(&misspelt, "SET multica.sweep = 'maybe'")?;
     silence(&misspelt)?;
     let mut client = cluster.connect("postgres")?;
@@ -151,9 +152,9 @@ pub fn unsweepable_database_is_logged_once(context: &Context) -> Result<()> {
         silence(&sound)?;
         wait_until_swept(&sound)?;
     }
-    ensure_said_once(&cluster, &lines.each_ref().map(String::as_str))?;
+    ensure_logged_once(&cluster, &lines.each_ref().map(String::as_str))?;
     let alive = "SELECT bool_and(status = 'online') FROM agent_runtime";
-    ensure!(holds(&mut misspelt.connect()?, alive)?, "'maybe' was taken for on");
+    ensure!(holds(&mut misspelt.connect()?, alive)?, "'maybe' counts as on");
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");
     bare.connect()?.batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install()")?;
     bare.fixture("fleet")?;
@@ -161,7 +162,7 @@ pub fn unsweepable_database_is_logged_once(context: &Context) -> Result<()> {
     wait_until_swept(&bare)
 }
 
-/// Workers leave a database often enough that it can be copied and dropped while a minute's backlog is being swept.
+/// Workers leave a database often enough that it can be copied and dropped while a backlog of a minute is swept.
 pub fn database_can_be_copied_and_dropped_during_backlog(context: &Context) -> Result<()> {
     let cluster = ticking(context, "leave")?;
     let database: Database = fleet(context, &cluster)?;
@@ -176,7 +177,7 @@ pub fn database_can_be_copied_and_dropped_during_backlog(context: &Context) -> R
     Ok(())
 }
 
-/// Two workers never sweep one database at once: while another holds its lock, a worker leaves again.
+/// Two workers never sweep one database at once: while another session has the lock of the database, a worker exits.
 pub fn second_worker_of_database_exits(context: &Context) -> Result<()> {
     let cluster = ticking(context, "lock")?;
     let (held, sound) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
@@ -196,7 +197,7 @@ pub fn second_worker_of_database_exits(context: &Context) -> Result<()> {
     wait_until_swept(&held)
 }
 
-/// A trigger that refuses to be cancelled does not keep the only worker from other databases for long.
+/// A trigger that ignores a cancel keeps the only worker from other databases for a limited time.
 pub fn worker_over_time_limit_is_terminated(context: &Context) -> Result<()> {
     let options = options("overstay").set("multica.max_workers", "1");
     let cluster = context.cluster(&options)?;
@@ -209,18 +210,18 @@ pub fn worker_over_time_limit_is_terminated(context: &Context) -> Result<()> {
     silence(&sound)?;
     wait_until_swept(&sound)?;
     let line = format!("database \"{}\" exceeded its time limit", stubborn.name);
-    ensure!(said(&cluster, &line)? > 0, "the log does not say so");
+    ensure!(said(&cluster, &line)? > 0, "the log does not report the time limit");
     Ok(())
 }
 
-/// Where the server has no slot for another worker, that is a line in the log and the next tick.
+/// If the server has no free slot for a worker, the launcher logs it and tries again at the next tick.
 pub fn missing_worker_slot_is_logged(context: &Context) -> Result<()> {
-    // The launcher has one slot, the server's own replication launcher the other.
+    // The launcher has one slot, the logical replication launcher of Postgres the other.
     let cluster = context.cluster(&options("slots").set("max_worker_processes", "2"))?;
     let database = fleet(context, &cluster)?;
     let before = launcher(&cluster)?;
     switch_on(&database)?;
-    Cluster::wait_until("the launcher says so twice", SOON, || {
+    Cluster::wait_until("the launcher has logged it twice", SOON, || {
         Ok(said(&cluster, "no background worker could be started")? >= 2)
     })?;
     ensure!(launcher(&cluster)? == before, "the launcher was restarted");

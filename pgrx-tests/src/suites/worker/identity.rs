@@ -1,15 +1,17 @@
-//! Whom the worker is: what a trigger, or a setting of the database, could make of a process that began as superuser.
+//! The role of the worker: what a trigger, or a setting of the database, could do in a process that started as
+//! superuser.
 
 use anyhow::{Result, ensure};
 use postgres::NoTls;
 
 use super::{
-    SOON, alter, ensure_said_once, fleet, holds, said, silence, switch_on, ticking, wait_for, wait_until_swept,
+    SOON, alter, ensure_logged_once, fleet, holds, said, silence, switch_on, ticking, wait_for, wait_until_swept,
 };
 use crate::cluster::Cluster;
 use crate::context::Context;
 
-/// Of all that the owner's trigger tries, only a temporary table works, at once and deferred, and after an abort.
+/// Of all statements that the owner's trigger tries, only a temporary table succeeds, both at once and deferred, and
+/// after an abort.
 pub fn trigger_has_only_rights_of_owner(context: &Context) -> Result<()> {
     let cluster = ticking(context, "identity")?;
     let database = fleet(context, &cluster)?;
@@ -20,7 +22,7 @@ pub fn trigger_has_only_rights_of_owner(context: &Context) -> Result<()> {
     silence(&database)?;
     wait_for(
         &database,
-        "the refused task is known",
+        "the refused task is recorded",
         "SELECT EXISTS (SELECT FROM multica_sweep_state WHERE cardinality(refused_ids) > 0)",
     )?;
     wait_for(&database, "both triggers have tried", "SELECT count(DISTINCT seen_by) = 2 FROM attempt")?;
@@ -39,8 +41,7 @@ pub fn trigger_has_only_rights_of_owner(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A search path set for the database does not put a name of somebody's making before Postgres' own while the worker
-/// is a superuser.
+/// A search path of the database does not resolve names to objects of a user while the worker is a superuser.
 pub fn search_path_does_not_capture_superuser_lookups(context: &Context) -> Result<()> {
     let cluster = ticking(context, "path")?;
     let database = fleet(context, &cluster)?;
@@ -51,11 +52,11 @@ pub fn search_path_does_not_capture_superuser_lookups(context: &Context) -> Resu
     switch_on(&database)?;
     wait_until_swept(&database)?;
     let caught: i64 = database.connect()?.query_one("SELECT count(*) FROM trap.caught", &[])?.get(0);
-    ensure!(caught == 0, "{caught} look-ups ran somebody's function as superuser");
+    ensure!(caught == 0, "{caught} look-ups called a function of a user as superuser");
     Ok(())
 }
 
-/// The same with everything that Postgres and the extension have a name for, in the whole of a sweep.
+/// The same for every name of Postgres and of the extension, during a whole sweep.
 pub fn sweep_uses_no_shadowing_object(context: &Context) -> Result<()> {
     let cluster = ticking(context, "names")?;
     let database = fleet(context, &cluster)?;
@@ -68,12 +69,11 @@ pub fn sweep_uses_no_shadowing_object(context: &Context) -> Result<()> {
     Cluster::wait_until("the database is swept", SOON, || {
         holds(&mut client, "SELECT count(*) = 0 FROM agent_runtime WHERE status = 'online'")
     })?;
-    ensure!(said(&cluster, "sprung")? == 0, "a look-up or a sweep ran somebody's function");
+    ensure!(said(&cluster, "sprung")? == 0, "a look-up or a sweep called a function of a user");
     Ok(())
 }
 
-/// Settings that would keep a session of the database from writing, or make it somebody else, do not keep it from being
-/// swept as its owner.
+/// A database is swept as its owner, also with settings that make its sessions read-only or change their role.
 pub fn database_settings_do_not_block_sweep(context: &Context) -> Result<()> {
     let cluster = ticking(context, "settings")?;
     let database = fleet(context, &cluster)?;
@@ -95,7 +95,8 @@ pub fn database_settings_do_not_block_sweep(context: &Context) -> Result<()> {
     })
 }
 
-/// Tables of two roles: a trigger of one would run as the other. Said once, not swept, swept again when it is mended.
+/// With tables of two owners, a trigger of one owner would run as the other. The launcher logs this once and does not
+/// sweep the database until the tables have one owner.
 pub fn tables_of_several_owners_are_not_swept(context: &Context) -> Result<()> {
     let cluster = ticking(context, "owners")?;
     let (mixed, plain) = (fleet(context, &cluster)?, fleet(context, &cluster)?);
@@ -106,15 +107,15 @@ pub fn tables_of_several_owners_are_not_swept(context: &Context) -> Result<()> {
         silence(database)?;
     }
     let line = format!("database \"{}\" is not swept: its tables belong to several roles", mixed.name);
-    Cluster::wait_until("the launcher says so", SOON, || Ok(said(&cluster, &line)? > 0))?;
+    Cluster::wait_until("the launcher has logged it", SOON, || Ok(said(&cluster, &line)? > 0))?;
     for _ in 0..3 {
         silence(&plain)?;
         wait_until_swept(&plain)?;
     }
     let untouched: bool =
         mixed.connect()?.query_one("SELECT bool_and(status = 'online') FROM agent_runtime", &[])?.get(0);
-    ensure!(untouched, "it was swept all the same");
-    ensure_said_once(&cluster, &[&line])?;
+    ensure!(untouched, "the database was swept");
+    ensure_logged_once(&cluster, &[&line])?;
     mixed.connect()?.batch_execute("ALTER TABLE comment OWNER TO tables_owner")?;
     wait_until_swept(&mixed)
 }

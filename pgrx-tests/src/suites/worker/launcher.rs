@@ -1,5 +1,5 @@
-//! The launcher stays in no database: none has to exist, none is kept from being renamed, copied or dropped, and the
-//! settings of databases are read wherever that is possible.
+//! The launcher stays connected to no database: none has to exist, each can be renamed, copied or dropped, and it reads
+//! the settings of databases in any database that accepts connections.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use postgres::Client;
 
 use super::{
-    SOON, ensure_said_once, fleet, launcher, options, said, silence, switch_on, ticking, wait_for, wait_until_swept,
+    SOON, ensure_logged_once, fleet, launcher, options, said, silence, switch_on, ticking, wait_for, wait_until_swept,
 };
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -27,8 +27,8 @@ fn sweep_again(database: &Database) -> Result<()> {
     Ok(())
 }
 
-/// Without a database `postgres` every database is swept, the launcher lives on, and each launcher's log names the
-/// setting once.
+/// Without a database `postgres` every database is swept, the launcher is not restarted, and the log of each launcher
+/// names the setting once.
 pub fn cluster_without_postgres_database_is_swept(context: &Context) -> Result<()> {
     let cluster = ticking(context, "without")?;
     let database = fleet(context, &cluster)?;
@@ -46,14 +46,13 @@ pub fn cluster_without_postgres_database_is_swept(context: &Context) -> Result<(
     sweep_again(&database)?;
     ensure!(pid(&mut client)? == before, "the launcher was restarted");
     let times = said(&cluster, line)?;
-    ensure!(times == 2, "two launchers say {times} times: {line}");
-    ensure!(said(&cluster, "FATAL:  database")? == 0, "a process died");
+    ensure!(times == 2, "two launchers logged {times} times: {line}");
+    ensure!(said(&cluster, "FATAL:  database")? == 0, "a process failed");
     client.batch_execute("CREATE DATABASE postgres")?;
     Ok(())
 }
 
-/// While the launcher lives its database can be renamed and used as a template, and another one can be named by a
-/// reload.
+/// While the launcher runs, its database can be renamed and used as a template, and a reload can name another one.
 pub fn launcher_database_can_be_copied_and_renamed(context: &Context) -> Result<()> {
     let cluster = ticking(context, "free")?;
     let database = fleet(context, &cluster)?;
@@ -68,7 +67,7 @@ pub fn launcher_database_can_be_copied_and_renamed(context: &Context) -> Result<
     client.batch_execute("ALTER DATABASE postgres RENAME TO renamed")?;
     sweep_again(&database)?;
     let gone = "multica.launcher_database is \"postgres\", which does not exist; \"renamed\" is used instead";
-    ensure_said_once(&cluster, &[gone])?;
+    ensure_logged_once(&cluster, &[gone])?;
     client.batch_execute("ALTER SYSTEM SET multica.launcher_database = 'copied_1'")?;
     cluster.reload()?;
     sweep_again(&database)?;
@@ -80,7 +79,7 @@ pub fn launcher_database_can_be_copied_and_renamed(context: &Context) -> Result<
     Ok(())
 }
 
-/// A cluster all of whose databases refuse connections has a launcher that waits, and sweeps once there is one again.
+/// If all databases refuse connections, the launcher waits, and sweeps once one accepts them.
 pub fn launcher_waits_for_connectable_database(context: &Context) -> Result<()> {
     let cluster = ticking(context, "closed")?;
     let database = fleet(context, &cluster)?;
@@ -91,17 +90,17 @@ pub fn launcher_waits_for_connectable_database(context: &Context) -> Result<()> 
     let before = pid(&mut client)?;
     client.batch_execute("UPDATE pg_database SET datallowconn = false")?;
     let line = "multica.launcher_database is \"postgres\", which does not allow connections; no other database allows connections either";
-    Cluster::wait_until("the log says so", SOON, || Ok(said(&cluster, line)? > 0))?;
+    Cluster::wait_until("the launcher has logged it", SOON, || Ok(said(&cluster, line)? > 0))?;
     client.batch_execute("UPDATE pg_database SET datallowconn = datname <> 'template0'")?;
     silence(&database)?;
     wait_until_swept(&database)?;
-    ensure_said_once(&cluster, &[line])?;
+    ensure_logged_once(&cluster, &[line])?;
     ensure!(pid(&mut client)? == before, "the launcher was restarted");
     Ok(())
 }
 
-/// Where a reader cannot start in one database, the settings are read in another, and the broken one is left alone for
-/// longer and longer.
+/// If the settings reader cannot start in one database, it reads the settings in another, and tries the broken one
+/// after longer and longer times.
 pub fn broken_database_is_skipped(context: &Context) -> Result<()> {
     let options = options("broken").set("multica.launcher_database", "broken");
     let cluster = context.cluster(&options)?;
@@ -113,7 +112,7 @@ pub fn broken_database_is_skipped(context: &Context) -> Result<()> {
     switch_on(&database)?;
     sweep_again(&database)?;
     let line = "could not be read in database \"broken\"; multica.launcher_database can name another database";
-    ensure!(said(&cluster, line)? > 0, "the log does not name it");
+    ensure!(said(&cluster, line)? > 0, "the log does not name the broken database");
     let before = said(&cluster, line)?;
     for _ in 0..3 {
         sweep_again(&database)?;
@@ -123,7 +122,7 @@ pub fn broken_database_is_skipped(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A database that is locked, as it is while it is copied, holds a reader up, but not the sweeps of the others.
+/// A database that is locked, as during a copy, blocks the settings reader, but not the sweeps of other databases.
 pub fn locked_database_delays_no_other_sweep(context: &Context) -> Result<()> {
     let cluster = ticking(context, "locked")?;
     let database = fleet(context, &cluster)?;

@@ -1,4 +1,4 @@
-//! What the worker's suites share: clusters that tick fast, databases that are swept, conditions to wait for.
+//! What the tests of the worker share: clusters with short ticks, databases that are swept, and conditions to wait for.
 
 mod databases;
 mod identity;
@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::suites::Suite;
 
-/// Processes, shared memory, signals, and what a session begins with.
+/// Processes, shared memory, signals, and the initial state of a database session.
 pub const ALL: &[(&str, Suite)] = suite![
     databases::database_can_be_copied_and_dropped_during_backlog,
     databases::worker_over_time_limit_is_terminated,
@@ -37,7 +37,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     processes::promoted_standby_starts_to_sweep,
 ];
 
-/// When and as whom a sweep is made, and what it passes over.
+/// When and as which role a sweep runs, and what it skips.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     databases::full_disk_refuses_no_task,
     databases::unsweepable_database_is_logged_once,
@@ -54,7 +54,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     timing::runtime_stale_during_sweep_is_found_before_next_tick,
 ];
 
-/// Longest wait for something that takes the worker a few ticks.
+/// Longest wait for an action that takes the worker a few ticks.
 pub const SOON: Duration = Duration::from_secs(60);
 
 /// A cluster whose launcher ticks five times a second.
@@ -67,14 +67,14 @@ pub fn options(name: &str) -> Options {
     Options::new(name).set("multica.sweep_interval", "200ms")
 }
 
-/// A database with the small fleet in it, both machines alive for the moment.
+/// A database with the fixture `fleet`, whose two runtimes are online and not stale.
 pub fn fleet<'a>(context: &Context, cluster: &'a Cluster) -> Result<Database<'a>> {
     let database = context.fresh_database_in(cluster)?;
     database.fixture("fleet")?;
     Ok(database)
 }
 
-/// Sets something for a database, as its administrator would.
+/// Runs ALTER DATABASE, as an administrator would.
 pub fn alter(database: &Database, what: &str) -> Result<()> {
     let sql = format!("ALTER DATABASE {} {what}", database.name);
     Ok(database.cluster().connect("postgres")?.batch_execute(&sql)?)
@@ -86,19 +86,19 @@ pub fn switch_on(database: &Database) -> Result<()> {
     alter(database, "SET multica.sweep = on")
 }
 
-/// Every machine of the fleet was last heard of an hour ago.
+/// The last heartbeat of every runtime was an hour ago.
 pub fn silence(database: &Database) -> Result<()> {
     Ok(database
         .connect()?
         .batch_execute("UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 hour'")?)
 }
 
-/// What a query with one boolean says.
+/// The result of a query with one boolean.
 pub fn holds(client: &mut Client, query: &str) -> Result<bool> {
     Ok(client.query_one(query, &[])?.get(0))
 }
 
-/// Waits until a query with one boolean says true.
+/// Waits until a query with one boolean returns true.
 pub fn wait_for(database: &Database, what: &str, query: &str) -> Result<()> {
     let mut client = database.connect()?;
     Cluster::wait_until(what, SOON, || holds(&mut client, query))
@@ -113,12 +113,12 @@ pub fn wait_until_swept(database: &Database) -> Result<()> {
     )
 }
 
-/// The process of the launcher, once there is one.
+/// The process id of the launcher, once it runs.
 pub fn launcher(cluster: &Cluster) -> Result<i32> {
     process(cluster, "multica launcher", "true")
 }
 
-/// The process of a worker that is sweeping `database`, once there is one.
+/// The process id of a worker that is sweeping `database`, once one runs.
 pub fn sweeping(database: &Database) -> Result<i32> {
     let there = format!("datname = '{}' AND query = 'sweeping' AND state = 'active'", database.name);
     process(database.cluster(), "multica worker", &there)
@@ -138,16 +138,16 @@ fn process(cluster: &Cluster, kind: &str, condition: &str) -> Result<i32> {
     Ok(pid)
 }
 
-/// How often the server's log says something.
+/// How often the log of the server contains this text.
 pub fn said(cluster: &Cluster, text: &str) -> Result<usize> {
     Ok(cluster.log()?.matches(text).count())
 }
 
-/// The log says each of these exactly once.
-pub fn ensure_said_once(cluster: &Cluster, texts: &[&str]) -> Result<()> {
+/// Fails unless the log contains each of these texts exactly once.
+pub fn ensure_logged_once(cluster: &Cluster, texts: &[&str]) -> Result<()> {
     for text in texts {
         let times = said(cluster, text)?;
-        ensure!(times == 1, "the log says {times} times: {text}");
+        ensure!(times == 1, "the log has {times} times: {text}");
     }
     Ok(())
 }

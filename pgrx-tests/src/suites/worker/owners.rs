@@ -1,14 +1,14 @@
-//! Tables that change their owner while the worker sweeps them.
+//! Tables whose owner changes while the worker sweeps them.
 
 use anyhow::{Result, ensure};
 
-use super::{SOON, ensure_said_once, fleet, said, silence, switch_on, ticking, wait_until_swept};
+use super::{SOON, ensure_logged_once, fleet, said, silence, switch_on, ticking, wait_until_swept};
 use crate::cluster::Cluster;
 use crate::context::Context;
 
-/// After REASSIGN OWNED and ALTER TABLE … OWNER TO the worker is the new owner, whose only privileges are the tables:
-/// no install and no grant is needed. An owner who may not use the schema is one line in the log that says what to
-/// grant.
+/// After REASSIGN OWNED and ALTER TABLE … OWNER TO the worker runs as the new owner, who needs only the privileges on
+/// the tables: neither an install nor a grant. If the owner may not use the schema, one line in the log names the
+/// missing privilege.
 pub fn worker_runs_as_new_owner(context: &Context) -> Result<()> {
     let cluster = ticking(context, "owners")?;
     let database = fleet(context, &cluster)?;
@@ -27,15 +27,15 @@ pub fn worker_runs_as_new_owner(context: &Context) -> Result<()> {
     let refused: bool = client
         .query_one("SELECT NOT has_function_privilege('heir', 'multica_sweep(double precision)', 'EXECUTE')", &[])?
         .get(0);
-    ensure!(refused, "the new owner was given the function");
+    ensure!(refused, "the new owner was granted the function");
     client.batch_execute("REASSIGN OWNED BY heir TO stranger; REVOKE USAGE ON SCHEMA public FROM PUBLIC")?;
     let line = format!(
         "database \"{}\" is not swept: the owner of its tables is not allowed to use their schema",
         database.name
     );
-    Cluster::wait_until("the log says so", SOON, || Ok(said(&cluster, &line)? > 0))?;
+    Cluster::wait_until("the launcher has logged it", SOON, || Ok(said(&cluster, &line)? > 0))?;
     client.batch_execute("GRANT USAGE ON SCHEMA public TO stranger")?;
     silence(&database)?;
     wait_until_swept(&database)?;
-    ensure_said_once(&cluster, &[&line])
+    ensure_logged_once(&cluster, &[&line])
 }

@@ -1,4 +1,4 @@
-//! The lives of launcher and workers: outages, signals, restarts, promotion.
+//! Launcher and workers across outages, signals, restarts and promotion.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,8 @@ use crate::suites::support::terminate;
 
 const MACHINE_1: &str = "00000000-0000-4000-8000-0000000000b1";
 
-/// The server was away for longer than stale_after. A daemon that beats again in time keeps its runtime and its tasks;
-/// one that does not is found dead, but not before its stale_after and one interval.
+/// The server was down for longer than stale_after. A daemon that sends a heartbeat in time keeps its runtime and its
+/// tasks; a runtime without a heartbeat is set offline, but not before its stale_after and one interval.
 pub fn daemons_get_time_for_heartbeat_after_outage(context: &Context) -> Result<()> {
     let cluster = context.cluster(&options("outage").set("shared_preload_libraries", ""))?;
     let database = fleet(context, &cluster)?;
@@ -26,15 +26,15 @@ pub fn daemons_get_time_for_heartbeat_after_outage(context: &Context) -> Result<
     client.batch_execute("ALTER SYSTEM SET shared_preload_libraries = 'multica'")?;
     cluster.restart()?;
     let begin = "SELECT pg_postmaster_start_time()::text";
-    beat_until_machine_2_is_dead(database.connect()?, begin)?;
-    // A crash of one process takes the shared memory along: that is an outage too.
+    send_heartbeats_until_machine_2_is_offline(database.connect()?, begin)?;
+    // A crash of one process resets the shared memory, which is an outage too.
     silence(&database)?;
     cluster.kill()?;
     cluster.start()?;
-    beat_until_machine_2_is_dead(database.connect()?, begin)
+    send_heartbeats_until_machine_2_is_offline(database.connect()?, begin)
 }
 
-/// The old primary was away for longer than stale_after when the standby is promoted; daemons find it in their time.
+/// The old primary was down for longer than stale_after when the standby is promoted; daemons get the same time.
 pub fn daemons_get_time_for_heartbeat_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&options("primary").set("shared_preload_libraries", ""))?;
     let database = fleet(context, &primary)?;
@@ -45,27 +45,27 @@ pub fn daemons_get_time_for_heartbeat_after_promotion(context: &Context) -> Resu
     primary.stop(Shutdown::Fast)?;
     let before: String = standby.connect("postgres")?.query_one("SELECT clock_timestamp()::text", &[])?.get(0);
     standby.promote()?;
-    beat_until_machine_2_is_dead(standby.connect(&database.name)?, &format!("SELECT '{before}'"))
+    send_heartbeats_until_machine_2_is_offline(standby.connect(&database.name)?, &format!("SELECT '{before}'"))
 }
 
-/// `begin` asks since when daemons could beat again.
-fn beat_until_machine_2_is_dead(mut daemon: Client, begin: &str) -> Result<()> {
-    Cluster::wait_until("machine 2 is found dead", SOON, || {
+/// `begin` is the query for the time since which daemons could send heartbeats.
+fn send_heartbeats_until_machine_2_is_offline(mut daemon: Client, begin: &str) -> Result<()> {
+    Cluster::wait_until("machine 2 is offline", SOON, || {
         daemon.execute(&format!("SELECT * FROM multica_heartbeat('{MACHINE_1}')"), &[])?;
         holds(&mut daemon, "SELECT status = 'offline' FROM agent_runtime WHERE daemon_id = 'machine-2'")
     })?;
     let alive = "SELECT status = 'online' FROM agent_runtime WHERE daemon_id = 'machine-1'";
-    ensure!(holds(&mut daemon, alive)?, "machine 1 was found dead though it beat");
+    ensure!(holds(&mut daemon, alive)?, "machine 1 was set offline despite its heartbeats");
     let untouched = "SELECT count(*) = 2 FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
     ensure!(holds(&mut daemon, untouched)?, "a task of machine 1 was failed");
-    let spared = format!(
+    let had_time = format!(
         "SELECT updated_at >= ({begin})::timestamptz + interval '3 seconds' FROM agent_runtime WHERE daemon_id = 'machine-2'"
     );
-    ensure!(holds(&mut daemon, &spared)?, "machine 2 was not given its stale_after");
+    ensure!(holds(&mut daemon, &had_time)?, "machine 2 was set offline before its stale_after");
     Ok(())
 }
 
-/// A dead runtime is noticed when it goes stale, not at the next tick, which here is an hour away.
+/// A stale runtime is found when it becomes stale, not at the next tick, which is an hour later here.
 pub fn stale_runtime_is_found_before_next_tick(context: &Context) -> Result<()> {
     let cluster = ticking(context, "moment")?;
     let database = fleet(context, &cluster)?;
@@ -79,7 +79,7 @@ pub fn stale_runtime_is_found_before_next_tick(context: &Context) -> Result<()> 
     wait_until_swept(&database)
 }
 
-/// A shorter interval and a threshold of ALTER DATABASE count at once, without a restart.
+/// A shorter interval and a threshold of ALTER DATABASE take effect at once, without a restart.
 pub fn reload_takes_effect_at_once(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("reload").set("multica.sweep_interval", "1h"))?;
     let database = fleet(context, &cluster)?;
@@ -91,7 +91,7 @@ pub fn reload_takes_effect_at_once(context: &Context) -> Result<()> {
     cluster.reload()?;
     wait_until_swept(&database)?;
     alter(&database, "SET multica.stale_after = '2h'")?;
-    // Sweeps that began under the old threshold have ended when another database was swept.
+    // When another database has been swept, sweeps with the old threshold have ended.
     let other = fleet(context, &cluster)?;
     switch_on(&other)?;
     for _ in 0..3 {
@@ -109,23 +109,23 @@ pub fn reload_takes_effect_at_once(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// pg_terminate_backend ends a worker in mid-statement, and a launcher is followed by its restart.
+/// pg_terminate_backend ends a worker during a statement; a terminated launcher is restarted.
 pub fn terminated_processes_are_restarted(context: &Context) -> Result<()> {
     let cluster = ticking(context, "terminate")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_backlog")?;
     switch_on(&database)?;
     let mut client = cluster.connect("postgres")?;
-    // Again where a worker had just come to its own end.
-    Cluster::wait_until("a worker is terminated in mid-statement", SOON, || {
+    // Repeated if the worker had just exited by itself.
+    Cluster::wait_until("a worker is terminated during a statement", SOON, || {
         let worker = sweeping(&database)?;
         terminate(&mut client, worker)?;
-        ended_in_mid_statement(&cluster)
+        ended_during_statement(&cluster)
     })?;
     sweeping(&database)?;
     let before = launcher(&cluster)?;
     terminate(&mut client, before)?;
-    ensure!(launcher(&cluster)? != before, "the old launcher is back from the dead");
+    ensure!(launcher(&cluster)? != before, "the launcher was not restarted");
     database.connect()?.batch_execute("ALTER TABLE agent_task_queue DISABLE TRIGGER dawdle")?;
     wait_for(
         &database,
@@ -134,29 +134,29 @@ pub fn terminated_processes_are_restarted(context: &Context) -> Result<()> {
     )
 }
 
-/// A fast shutdown ends a worker in mid-statement and leaves no task half done.
+/// A fast shutdown ends a worker during a statement and leaves no task without its event.
 pub fn fast_shutdown_does_not_wait_for_sweep(context: &Context) -> Result<()> {
     let cluster = ticking(context, "stop")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_backlog")?;
     switch_on(&database)?;
-    Cluster::wait_until("a worker is stopped in mid-statement", SOON, || {
+    Cluster::wait_until("a worker is stopped during a statement", SOON, || {
         sweeping(&database)?;
         cluster.stop(Shutdown::Fast)?;
-        let ended = ended_in_mid_statement(&cluster)?;
+        let ended = ended_during_statement(&cluster)?;
         cluster.start()?;
         Ok(ended)
     })?;
-    let whole = "SELECT count(*) FILTER (WHERE status = 'failed' AND failure_reason = 'runtime_offline')
+    let consistent = "SELECT count(*) FILTER (WHERE status = 'failed' AND failure_reason = 'runtime_offline')
                       = (SELECT count(*) FROM multica_event_log WHERE type = 'task:failed')
                  FROM agent_task_queue";
-    ensure!(holds(&mut database.connect()?, whole)?, "tasks and events disagree");
+    ensure!(holds(&mut database.connect()?, consistent)?, "tasks and events disagree");
     Ok(())
 }
 
-/// Whether the log has a worker terminated with a statement in its hands. The time it took would tell the same, but not
-/// on a busy machine.
-fn ended_in_mid_statement(cluster: &Cluster) -> Result<bool> {
+/// Whether the log reports a worker that was terminated during a statement. The elapsed time would show the same, but
+/// not on a busy machine.
+fn ended_during_statement(cluster: &Cluster) -> Result<bool> {
     let log = cluster.log()?;
     let lines: Vec<&str> = log.lines().collect();
     Ok(lines.windows(2).any(|pair| {
@@ -164,9 +164,9 @@ fn ended_in_mid_statement(cluster: &Cluster) -> Result<bool> {
     }))
 }
 
-/// No launcher on a standby; it starts with the promotion, and what the primary was told to sweep is swept.
+/// A standby has no launcher; it starts at the promotion, and databases whose sweep is on are swept.
 pub fn promoted_standby_starts_to_sweep(context: &Context) -> Result<()> {
-    // The primary leaves the work to whoever takes its place.
+    // The primary sweeps too seldom to do the work of the promoted standby.
     let primary = context.cluster(&options("primary").set("multica.sweep_interval", "1h"))?;
     let database = fleet(context, &primary)?;
     switch_on(&database)?;

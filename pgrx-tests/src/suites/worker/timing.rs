@@ -1,4 +1,4 @@
-//! Death is noticed when it can be known, not when the launcher would have looked anyway.
+//! A runtime is set offline when it becomes stale, not only at the next tick of the launcher.
 
 use std::io::Write;
 use std::process::{Child, Stdio};
@@ -11,8 +11,7 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::database::Database;
 
-/// A database that was swept for the first time, on a server whose launcher ticks so rarely that a test would not see
-/// it.
+/// A database that has been swept once, on a server whose next tick is later than the end of the test.
 fn between_ticks<'a>(context: &Context, cluster: &'a Cluster, stale_after: &str) -> Result<Database<'a>> {
     let database = fleet(context, cluster)?;
     switch_on(&database)?;
@@ -24,7 +23,7 @@ fn between_ticks<'a>(context: &Context, cluster: &'a Cluster, stale_after: &str)
     Ok(database)
 }
 
-/// A process that registers as a machine of the fleet and beats until it is killed.
+/// A process that registers a runtime and sends heartbeats until it is killed.
 fn daemon(cluster: &Cluster, database: &Database, name: &str) -> Result<Child> {
     let mut process = cluster
         .tool("psql")
@@ -43,14 +42,14 @@ fn daemon(cluster: &Cluster, database: &Database, name: &str) -> Result<Child> {
     pipe.flush()?;
     wait_for(
         database,
-        "the daemon beats",
+        "the daemon sends heartbeats",
         &format!("SELECT count(*) = 1 FROM agent_runtime WHERE daemon_id = '{name}' AND last_seen_at > created_at"),
     )?;
     Ok(process)
 }
 
-/// From the last beat of a daemon that is killed to the retry that another claim can have: its stale_after and a
-/// second. The daemon registers when nobody is online, so that no earlier sweep knew of it.
+/// From the last heartbeat of a killed daemon until a claim can return the retry it takes at most stale_after and one
+/// second. The daemon registers while no runtime is online, so no earlier sweep knew of it.
 pub fn killed_daemon_is_found_within_one_second(context: &Context) -> Result<()> {
     let cluster = ticking(context, "killed")?;
     let database = between_ticks(context, &cluster, "2s")?;
@@ -88,12 +87,12 @@ pub fn killed_daemon_is_found_within_one_second(context: &Context) -> Result<()>
                 &[],
             )?
             .get(0);
-        ensure!(late < 1.0, "noticed {late} s after its stale_after");
+        ensure!(late < 1.0, "found {late} s after its stale_after");
     }
     Ok(())
 }
 
-/// A runtime that goes stale while a sweep is at work was alive for that sweep; the next look is at once.
+/// A runtime that becomes stale during a sweep was not stale for that sweep; the next sweep follows at once.
 pub fn runtime_stale_during_sweep_is_found_before_next_tick(context: &Context) -> Result<()> {
     let cluster = ticking(context, "during")?;
     let database = between_ticks(context, &cluster, "5s")?;
@@ -113,6 +112,6 @@ pub fn runtime_stale_during_sweep_is_found_before_next_tick(context: &Context) -
     )?;
     wait_until_swept(&database)?;
     let at_once = "SELECT updated_at - last_seen_at < interval '8 s' FROM agent_runtime WHERE daemon_id = 'machine-2'";
-    ensure!(holds(&mut client, at_once)?, "noticed at the next look only");
+    ensure!(holds(&mut client, at_once)?, "found only at the next tick");
     Ok(())
 }

@@ -28,11 +28,11 @@ pub const AT_HOME: &[(&str, Suite)] =
 fn repair_script(context: &Context) -> Result<(String, String)> {
     let tasks = blocks(context, "wreckage.md", "The failed tasks")?;
     let agents = blocks(context, "wreckage.md", "The agents")?;
-    let [list, hand_in, ..] = tasks.as_slice() else {
+    let [list, handle_failed, ..] = tasks.as_slice() else {
         bail!("the page has no query and statement for failed tasks");
     };
-    ensure!(hand_in.contains("multica_handle_failed_tasks"), "the page has another statement: {hand_in}");
-    Ok((list.clone(), format!("{hand_in}{}", agents.concat())))
+    ensure!(handle_failed.contains("multica_handle_failed_tasks"), "the page has another statement: {handle_failed}");
+    Ok((list.clone(), format!("{handle_failed}{}", agents.concat())))
 }
 
 /// The old server failed the tasks of a silent runtime and crashed before it wrote the consequences. After the repair

@@ -84,8 +84,8 @@ fn deepest_stored_context_can_be_claimed(context: &Context) -> Result<()> {
     let (mut fits, mut too_deep) = (1000, 100_000);
     while too_deep - fits > 1 {
         let depth = (fits + too_deep) / 2;
-        let undone = format!("BEGIN; {}; ROLLBACK", enqueue(depth));
-        match client.batch_execute(&undone) {
+        let rolled_back = format!("BEGIN; {}; ROLLBACK", enqueue(depth));
+        match client.batch_execute(&rolled_back) {
             Ok(()) => fits = depth,
             Err(_) => {
                 client.batch_execute("ROLLBACK")?;

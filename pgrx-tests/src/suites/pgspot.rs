@@ -37,8 +37,11 @@ fn scripts_have_only_allowed_findings(context: &Context) -> Result<()> {
     let allowed = fs::read_to_string(folder(context).join("allowed.txt"))?;
     let allowed: BTreeSet<String> = allowed.lines().filter(|line| line.starts_with("PS")).map(str::to_string).collect();
     let new: Vec<&String> = found.difference(&allowed).collect();
-    let gone: Vec<&String> = allowed.difference(&found).collect();
-    ensure!(new.is_empty() && gone.is_empty(), "{scripts:#?}\nhave the new findings {new:#?}\nand no longer {gone:#?}");
+    let obsolete: Vec<&String> = allowed.difference(&found).collect();
+    ensure!(
+        new.is_empty() && obsolete.is_empty(),
+        "{scripts:#?}\nhave the new findings {new:#?}\nand no longer {obsolete:#?}"
+    );
     Ok(())
 }
 

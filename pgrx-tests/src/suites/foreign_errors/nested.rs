@@ -44,15 +44,15 @@ pub fn exception_handler_sees_every_field(context: &Context) -> Result<()> {
         "DO $do$
          DECLARE
              code text; message text; detail text; hint text; of_schema text; of_table text; of_column text; of_type text;
-             of_constraint text; context text; found text[];
+             of_constraint text; context text; fields text[];
          BEGIN
              PERFORM multica_start('00000000-0000-4000-8000-0000000000e1');
          EXCEPTION WHEN OTHERS THEN
              GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
                  hint = PG_EXCEPTION_HINT, of_schema = SCHEMA_NAME, of_table = TABLE_NAME, of_column = COLUMN_NAME,
                  of_type = PG_DATATYPE_NAME, of_constraint = CONSTRAINT_NAME, context = PG_EXCEPTION_CONTEXT;
-             found := ARRAY[code, message, detail, hint, of_schema, of_table, of_column, of_type, of_constraint];
-             ASSERT found = '{MY001,no,because,do not,s,t,c,d,k}', found;
+             fields := ARRAY[code, message, detail, hint, of_schema, of_table, of_column, of_type, of_constraint];
+             ASSERT fields = '{MY001,no,because,do not,s,t,c,d,k}', fields;
              ASSERT context ~ ('^PL/pgSQL function full_error\\(\\) line \\d+ at RAISE
 SQL statement \"SELECT full_error\\(\\)\"
 PL/pgSQL function boom\\(\\) line \\d+ at PERFORM

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 use postgres::{Client, Statement};
 
-use super::support::{ROLES, Script, UPDATE, cluster, current, left_by, refusal, refused_with_next_step};
+use super::support::{ROLES, Script, UPDATE, cluster, current, database_of_release, refusal, refused_with_next_step};
 use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
@@ -34,8 +34,8 @@ impl Sessions {
         let mut all = Vec::new();
         for (capability, role) in ROLES {
             let client = database.connect_as(role)?;
-            let story = release.story(capability)?;
-            all.push((role.to_string(), client, story.replace(VERSION, "")));
+            let calls = release.story(capability)?;
+            all.push((role.to_string(), client, calls.replace(VERSION, "")));
         }
         let reader = &mut all[0].1;
         let prepared = PREPARED.iter().map(|query| Ok(reader.prepare(query)?)).collect::<Result<_>>()?;
@@ -44,9 +44,9 @@ impl Sessions {
 
     /// Runs the calls of each capability and the prepared queries, and rolls them back.
     fn work(&mut self, when: &str) -> Result<()> {
-        for (role, client, story) in &mut self.all {
+        for (role, client, calls) in &mut self.all {
             let mut transaction = client.transaction()?;
-            transaction.batch_execute(story).with_context(|| format!("{role}, {when}"))?;
+            transaction.batch_execute(calls).with_context(|| format!("{role}, {when}"))?;
             transaction.rollback()?;
         }
         for (statement, query) in self.prepared.iter().zip(PREPARED) {
@@ -64,7 +64,7 @@ pub fn open_sessions_work_at_every_update_step(context: &Context) -> Result<()> 
         if release.version == current(&cluster)? {
             continue;
         }
-        let database = left_by(context, &cluster, &release)?;
+        let database = database_of_release(context, &cluster, &release)?;
         let mut superuser = database.connect()?;
         let mut sessions = Sessions::open(&database, &release)?;
         let rows = tables(context, &database)?;
@@ -143,7 +143,7 @@ pub fn old_library_works_with_newer_objects(context: &Context) -> Result<()> {
     )?;
     let releases = release::all(&context.project)?;
     let release = releases.last().context("there is a release")?;
-    let database = left_by(context, &cluster, release)?;
+    let database = database_of_release(context, &cluster, release)?;
     let mut superuser = database.connect()?;
     superuser.batch_execute(UPDATE)?;
     let mut sessions = Sessions::open(&database, release)?;

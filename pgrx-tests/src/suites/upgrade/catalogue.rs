@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::inventory::{Inventory, callable_by_public};
-use super::support::{ROLES, UPDATE, cluster, current, left_by};
+use super::support::{ROLES, UPDATE, cluster, current, database_of_release};
 use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
@@ -47,7 +47,7 @@ pub fn update_keeps_grants(context: &Context) -> Result<()> {
     let roles = ROLES.map(|(_, role)| role);
     let current = current(&cluster)?;
     for release in release::all(&context.project)? {
-        let database = left_by(context, &cluster, &release)?;
+        let database = database_of_release(context, &cluster, &release)?;
         let mut client = database.connect()?;
         client.batch_execute(UPDATE)?;
         let version: String = client.query_one("SELECT multica_version()", &[])?.get(0);

@@ -75,7 +75,7 @@ fn difference(key: &Key, updated: Option<&Property>, fresh: Option<&Property>) -
     let how = match (updated, fresh) {
         (Some(updated), Some(fresh)) if updated.is == fresh.is => return None,
         (Some(updated), Some(fresh)) => changes(&updated.is, &fresh.is),
-        (None, Some(fresh)) => format!("  lacking after the update: {}\n", fresh.is),
+        (None, Some(fresh)) => format!("  missing after the update: {}\n", fresh.is),
         (Some(updated), None) => format!("  only after an update: {}\n", updated.is),
         (None, None) => return None,
     };

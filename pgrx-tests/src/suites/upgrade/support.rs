@@ -28,7 +28,7 @@ pub fn cluster(context: &Context, options: &Options) -> Result<Cluster> {
 }
 
 /// A database of a released version, with its times moved to now.
-pub fn left_by<'a>(context: &Context, cluster: &'a Cluster, release: &Release) -> Result<Database<'a>> {
+pub fn database_of_release<'a>(context: &Context, cluster: &'a Cluster, release: &Release) -> Result<Database<'a>> {
     let database = context.empty_database_in(cluster)?;
     // In a folder that the user of the server can read.
     let dump = cluster.socket_folder().join("released.sql");

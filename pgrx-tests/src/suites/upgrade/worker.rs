@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::support::{Script, cluster, current, left_by};
+use super::support::{Script, cluster, current, database_of_release};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::release;
@@ -17,7 +17,7 @@ pub fn worker_sweeps_between_update_steps(context: &Context) -> Result<()> {
     let current = current(&cluster)?;
     let releases = release::all(&context.project)?;
     let release = releases.iter().find(|release| release.version != current).context("there is an earlier release")?;
-    let (database, sound) = (left_by(context, &cluster, release)?, fleet(context, &cluster)?);
+    let (database, sound) = (database_of_release(context, &cluster, release)?, fleet(context, &cluster)?);
     let mut superuser = database.connect()?;
     let before = launcher(&cluster)?;
     switch_on(&database)?;

@@ -57,7 +57,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 /// Longest wait for an action that takes the worker a few ticks.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// A cluster whose launcher ticks five times a second.
+/// A cluster whose launcher ticks five times per second.
 pub fn ticking(context: &Context, name: &str) -> Result<Cluster> {
     context.cluster(&options(name))
 }

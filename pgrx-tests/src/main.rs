@@ -51,7 +51,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(arguments) => demo::run(&enter()?, &arguments),
-        Command::Daemon(identity) => demo::live(&identity).map(|never| match never {}),
+        Command::Daemon(identity) => demo::run_daemon(&identity).map(|never| match never {}),
         Command::Verify(options) => verify::run(&enter()?, &options),
         Command::Chaos(arguments) => chaos::run(&enter()?, &arguments),
         Command::Mutations(arguments) => mutations::run(&enter()?, &arguments),

@@ -1,4 +1,4 @@
-//! A daemon of the demo: a process of its own, which knows nothing but a connection and the disk of its machine.
+//! A daemon of the demo: a process of its own, which has only a database connection and the disk of its machine.
 
 use std::convert::Infallible;
 use std::io::Read;
@@ -11,15 +11,15 @@ use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::desk::Desk;
+use super::session_folder::SessionFolder;
 use crate::cluster::{PORT, SUPERUSER};
 
-/// Pause between two rounds: a beat, a step of every task, a claim.
+/// Pause between two rounds. A round is a heartbeat, one step of each task, and a claim.
 const ROUND: Duration = Duration::from_millis(200);
-/// Tasks that a machine works on at the same time.
+/// How many tasks a daemon works on at the same time.
 const SLOTS: usize = 2;
 
-/// What a daemon process is told on its command line.
+/// The command line of a daemon process.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Identity {
     /// Folder of the server's socket
@@ -31,19 +31,19 @@ pub struct Identity {
     /// Workspace to register in
     #[arg(long)]
     pub workspace: Uuid,
-    /// The disk of the machine, where agents keep their sessions
+    /// Disk of the machine, where agents keep their sessions
     #[arg(long)]
     pub disk: PathBuf,
     /// Provider of its one runtime
     #[arg(long)]
     pub provider: String,
-    /// Identity of the machine
+    /// Daemon id of the machine
     #[arg(long)]
     pub daemon_id: String,
-    /// An identity the machine had before
+    /// Daemon id that the machine had before
     #[arg(long)]
     pub legacy_id: Option<String>,
-    /// A task whose agent has outlived the process before this one
+    /// Task whose agent is still running after the previous daemon process ended
     #[arg(long)]
     pub running: Vec<Uuid>,
 }
@@ -70,34 +70,34 @@ impl Identity {
     }
 }
 
-/// A task that an agent of this machine works on.
-struct Run {
+/// A task in flight on this machine.
+struct Work {
     task: Uuid,
-    /// None where the claim was the previous process's.
+    /// None if the previous daemon process claimed the task.
     token: Option<i64>,
     issue: String,
     steps: usize,
-    desk: Desk,
+    folder: SessionFolder,
 }
 
-impl Run {
-    /// What there is to do says the task's context.
-    fn new(task: Uuid, token: Option<i64>, context: &Value, desk: Desk) -> Run {
-        Run {
+impl Work {
+    /// The context of the task has its issue and the number of its steps.
+    fn new(task: Uuid, token: Option<i64>, context: &Value, folder: SessionFolder) -> Work {
+        Work {
             task,
             token,
             issue: context["issue"].as_str().unwrap_or_default().to_string(),
             steps: context["steps"].as_u64().unwrap_or(1) as usize,
-            desk,
+            folder,
         }
     }
 
-    /// Where a session that was begun before is taken up.
-    fn say_where_it_goes_on(&self) {
-        let done = self.desk.steps_done();
+    /// Prints at which step an existing session is resumed.
+    fn print_if_resumed(&self) {
+        let done = self.folder.steps_done();
         if done > 0 {
             let (issue, next, steps) = (&self.issue, done + 1, self.steps);
-            println!("goes on with {issue}: {}, step {} of {steps}", self.desk.session(), next.min(steps));
+            println!("resumes {issue}: {}, step {} of {steps}", self.folder.session(), next.min(steps));
         }
     }
 }
@@ -106,31 +106,31 @@ struct Daemon {
     client: Client,
     disk: PathBuf,
     runtime: Uuid,
-    runs: Vec<Run>,
+    in_flight: Vec<Work>,
 }
 
-/// The life of a daemon process: register, say so, then work until killed or until the demo is gone. What it prints is
-/// told in the story.
-pub fn live(identity: &Identity) -> Result<Infallible> {
-    die_with_the_demo()?;
+/// Registers, prints the id of the runtime, then works until it is killed or the demo ends. The demo prints its output.
+pub fn run(identity: &Identity) -> Result<Infallible> {
+    exit_with_the_demo()?;
     let mut client = identity.connect()?;
     let register = "SELECT id FROM multica_register($1, $2)";
     let runtime: Uuid = client.query_one(register, &[&identity.workspace, &identity.registration()])?.get(0);
     println!("{runtime}");
-    let mut daemon = Daemon { client, disk: identity.disk.clone(), runtime, runs: Vec::new() };
+    let mut daemon = Daemon { client, disk: identity.disk.clone(), runtime, in_flight: Vec::new() };
     for task in &identity.running {
-        daemon.adopt(*task)?;
+        daemon.resume(*task)?;
     }
     loop {
-        daemon.beat()?;
+        daemon.heartbeat()?;
         daemon.work()?;
         daemon.claim()?;
         std::thread::sleep(ROUND);
     }
 }
 
-/// The demo holds the other end of the input; one that was killed leaves no daemons behind, stopped ones included.
-fn die_with_the_demo() -> Result<()> {
+/// The demo holds the other end of the standard input: when it is killed, this process ends too. A stopped process does
+/// not read; on Linux the kernel kills it.
+fn exit_with_the_demo() -> Result<()> {
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     std::thread::spawn(|| {
@@ -141,95 +141,95 @@ fn die_with_the_demo() -> Result<()> {
 }
 
 impl Daemon {
-    /// Goes on with what the process before this one had begun.
-    fn adopt(&mut self, task: Uuid) -> Result<()> {
+    /// Continues a task of the previous daemon process.
+    fn resume(&mut self, task: Uuid) -> Result<()> {
         let sql = "SELECT session_id, context FROM multica_get_task($1)";
         let row = self.client.query_one(sql, &[&task])?;
-        let desk = Desk::of(&self.disk, row.get(0))?;
-        let run = Run::new(task, None, &row.get(1), desk);
-        run.say_where_it_goes_on();
-        self.runs.push(run);
+        let folder = SessionFolder::open(&self.disk, row.get(0))?;
+        let work = Work::new(task, None, &row.get(1), folder);
+        work.print_if_resumed();
+        self.in_flight.push(work);
         Ok(())
     }
 
-    /// Says what runs here, and stops what was failed or cancelled meanwhile.
-    fn beat(&mut self) -> Result<()> {
-        let running: Vec<Uuid> = self.runs.iter().map(|run| run.task).collect();
-        let beat = "SELECT stop_task_ids FROM multica_heartbeat($1, $2)";
-        let stop: Vec<Uuid> = self.client.query_one(beat, &[&self.runtime, &running])?.get(0);
-        for run in self.runs.extract_if(.., |run| stop.contains(&run.task)) {
-            println!("is told to stop {}", run.issue);
+    /// Sends the tasks in flight, and stops those that were failed or cancelled meanwhile.
+    fn heartbeat(&mut self) -> Result<()> {
+        let running: Vec<Uuid> = self.in_flight.iter().map(|work| work.task).collect();
+        let heartbeat = "SELECT stop_task_ids FROM multica_heartbeat($1, $2)";
+        let stop: Vec<Uuid> = self.client.query_one(heartbeat, &[&self.runtime, &running])?.get(0);
+        for work in self.in_flight.extract_if(.., |work| stop.contains(&work.task)) {
+            println!("stops {}, as its heartbeat asks for", work.issue);
         }
         Ok(())
     }
 
-    /// Every agent does one step; who has done the last one reports it.
+    /// Does one step of each task, and completes those that have no further step.
     fn work(&mut self) -> Result<()> {
-        let mut going_on = Vec::new();
-        for mut run in std::mem::take(&mut self.runs) {
-            run.desk.step()?;
-            if run.desk.steps_done() < run.steps {
-                going_on.push(run);
+        let mut unfinished = Vec::new();
+        for mut work in std::mem::take(&mut self.in_flight) {
+            work.folder.step()?;
+            if work.folder.steps_done() < work.steps {
+                unfinished.push(work);
             } else {
-                self.complete(&run)?;
+                self.complete(&work)?;
             }
         }
-        self.runs = going_on;
+        self.in_flight = unfinished;
         Ok(())
     }
 
-    /// The result, the issue that is done by it and the comment that people read commit together, or not at all.
-    fn complete(&mut self, run: &Run) -> Result<()> {
-        let result = json!({ "steps": run.steps });
+    /// Writes the result, the issue's status and its comment in one transaction.
+    fn complete(&mut self, work: &Work) -> Result<()> {
+        let result = json!({ "steps": work.steps });
         let mut transaction = self.client.transaction()?;
         let complete = "SELECT issue_id FROM multica_complete($1, $2, claim_token => $3) WHERE applied";
-        let done = transaction.query_opt(complete, &[&run.task, &result, &run.token]);
-        if let Some(row) = unless_taken_away(done)?.flatten() {
+        let done = transaction.query_opt(complete, &[&work.task, &result, &work.token]);
+        if let Some(row) = unless_refused(done)?.flatten() {
             let issue: Uuid = row.get(0);
             let close = "UPDATE issue SET status = 'done' WHERE id = $1";
             transaction.execute(close, &[&issue])?;
-            let say = "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content)
+            let comment = "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content)
                        SELECT id, workspace_id, 'agent', assignee_id, $2 FROM issue WHERE id = $1";
-            let content = format!("Done, in session {}.", run.desk.session());
-            transaction.execute(say, &[&issue, &content])?;
+            let content = format!("Done, in session {}.", work.folder.session());
+            transaction.execute(comment, &[&issue, &content])?;
             transaction.commit()?;
         } else {
-            println!("comes too late with {}", run.issue);
+            println!("reports {} too late", work.issue);
         }
         Ok(())
     }
 
-    /// Takes as much as there is room for, and pins each session before its agent does anything.
+    /// Claims tasks up to the limit, and pins each session before its agent does the first step.
     fn claim(&mut self) -> Result<()> {
-        let room = (SLOTS - self.runs.len()) as i32;
+        let room = (SLOTS - self.in_flight.len()) as i32;
         let claim = "SELECT id, claim_token, prior_session_id, context FROM multica_claim($1, $2)";
         for row in self.client.query(claim, &[&self.runtime, &room])? {
             let (task, token): (Uuid, i64) = (row.get(0), row.get(1));
             let start = "SELECT FROM multica_start($1, $2)";
-            if unless_taken_away(self.client.query_one(start, &[&task, &token]))?.is_none() {
+            if unless_refused(self.client.query_one(start, &[&task, &token]))?.is_none() {
                 continue;
             }
             let session = row
                 .get::<_, Option<String>>(2)
                 .unwrap_or_else(|| format!("session-{}", &task.simple().to_string()[..4]));
-            let desk = Desk::of(&self.disk, &session)?;
+            let folder = SessionFolder::open(&self.disk, &session)?;
             let pin = "SELECT multica_pin_session($1, $2, $3, $4)";
-            let place = desk.folder().to_string_lossy();
-            let pinned = self.client.query_one(pin, &[&task, &session, &place, &token]);
-            if unless_taken_away(pinned)?.is_some_and(|row| row.get(0)) {
-                let run = Run::new(task, Some(token), &row.get(3), desk);
-                run.say_where_it_goes_on();
-                self.runs.push(run);
+            let work_dir = folder.path().to_string_lossy();
+            let pinned = self.client.query_one(pin, &[&task, &session, &work_dir, &token]);
+            if unless_refused(pinned)?.is_some_and(|row| row.get(0)) {
+                let work = Work::new(task, Some(token), &row.get(3), folder);
+                work.print_if_resumed();
+                self.in_flight.push(work);
             }
         }
         Ok(())
     }
 }
 
-/// None where the task was failed, cancelled or handed out anew meanwhile: nobody's fault, and nothing to be done here.
-fn unless_taken_away<T>(answer: Result<T, postgres::Error>) -> Result<Option<T>> {
-    match answer {
-        Ok(given) => Ok(Some(given)),
+/// None if the task was failed, cancelled or claimed again meanwhile: then this daemon must do nothing.
+fn unless_refused<T>(result: Result<T, postgres::Error>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
         Err(error) if error.code() == Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,4 @@
-//! The demo's hold on a machine: its identity, and the daemon process that runs on it just now.
+//! How the demo controls a machine: its identity, and its current daemon process.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -19,13 +19,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts its daemon and waits until that has registered.
+    /// Starts its daemon, and waits until the daemon has registered.
     pub fn start(identity: Identity) -> Result<Machine> {
         let daemon = spawn(&identity)?;
         Ok(Machine { identity, daemon, away: false })
     }
 
-    /// What it is called now.
+    /// Its current daemon id.
     pub fn name(&self) -> &str {
         &self.identity.daemon_id
     }
@@ -35,12 +35,12 @@ impl Machine {
         self.daemon.id()
     }
 
-    /// Dead or asleep.
+    /// Whether its daemon was killed or stopped.
     pub fn is_away(&self) -> bool {
         self.away
     }
 
-    /// An error where the daemon has ended though nobody has killed it.
+    /// Fails if the daemon ended without being killed.
     pub fn check(&mut self) -> Result<()> {
         match self.daemon.try_wait()? {
             Some(status) if !self.away => {
@@ -50,7 +50,7 @@ impl Machine {
         }
     }
 
-    /// SIGKILL: no goodbye, no deregistration.
+    /// SIGKILL: the daemon does not deregister.
     pub fn kill(&mut self) -> Result<()> {
         self.away = true;
         self.daemon.kill()?;
@@ -58,18 +58,18 @@ impl Machine {
         Ok(())
     }
 
-    /// Stops the process where it is, as a laptop does whose lid is closed.
+    /// SIGSTOP: the daemon pauses, like a laptop whose lid is closed.
     pub fn sleep(&mut self) -> Result<()> {
         self.away = true;
         self.signal(Signal::SIGSTOP)
     }
 
-    /// Whether its daemon is there, but stopped.
+    /// Whether its daemon is paused.
     pub fn is_asleep(&mut self) -> Result<bool> {
         Ok(self.away && self.daemon.try_wait()?.is_none())
     }
 
-    /// Goes on: asleep, where it was; dead, as a new process.
+    /// Continues a paused daemon, or starts a new one.
     pub fn come_back(&mut self) -> Result<()> {
         if self.is_asleep()? {
             self.signal(Signal::SIGCONT)?;
@@ -80,7 +80,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Comes back as a new process under a new identity, with agents that have outlived the old one.
+    /// Starts a new daemon under a new daemon id; the tasks `running` are those whose agents are still running.
     pub fn come_back_as(&mut self, daemon_id: String, running: Vec<Uuid>) -> Result<()> {
         let before = std::mem::replace(&mut self.identity.daemon_id, daemon_id);
         let mut identity = self.identity.clone();
@@ -119,7 +119,7 @@ fn spawn(identity: &Identity) -> Result<Child> {
         command.args(["--running", &task.to_string()]);
     }
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start a daemon")?;
-    let mut output = BufReader::new(child.stdout.take().context("it prints nothing")?);
+    let mut output = BufReader::new(child.stdout.take().context("it has no output")?);
     let mut line = String::new();
     output.read_line(&mut line)?;
     if line.trim().parse::<Uuid>().is_err() {
@@ -128,8 +128,8 @@ fn spawn(identity: &Identity) -> Result<Child> {
     }
     let name = identity.daemon_id.clone();
     std::thread::spawn(move || {
-        for said in output.lines().map_while(Result::ok) {
-            timeline::aside(&name, &said);
+        for line in output.lines().map_while(Result::ok) {
+            timeline::print_of_daemon(&name, &line);
         }
     });
     Ok(child)

@@ -1,11 +1,11 @@
-//! `cargo demo`: a fleet works off its issues while its machines die, fall asleep and change their names at random, and
-//! the database sets right what they leave behind.
+//! `cargo demo`: a fleet works on issues while its machines are killed, paused and renamed at random; the extension
+//! fails and retries the tasks that they leave behind.
 
 mod checks;
 mod daemon;
-mod desk;
 mod machine;
-mod story;
+mod scenario;
+mod session_folder;
 mod timeline;
 
 use std::process::ExitCode;
@@ -19,20 +19,20 @@ use crate::cluster::{Cluster, Options, remove_kept, remove_leftovers};
 use crate::extension::{self, Variant};
 use crate::project::{MAJOR, Project};
 use crate::tools;
-pub use daemon::{Identity, live};
+pub use daemon::{Identity, run as run_daemon};
 pub use machine::Machine;
 use timeline::Timeline;
 
-/// What the command line asks of a demo.
+/// The command line of a demo.
 #[derive(Debug, Default, clap::Args)]
 pub struct Arguments {
-    /// Leave the cluster running and say how to look at it
+    /// Leave the cluster running and print how to connect to it
     #[arg(long)]
     keep: bool,
-    /// Only end the clusters that earlier runs of this checkout have kept
+    /// Only stop the clusters that earlier demos of this checkout have kept
     #[arg(long)]
     stop: bool,
-    /// Repeat the dice of an earlier run; which process is how far when they fall is chance
+    /// Repeat the random choices of an earlier demo; how far each process is at that time still varies
     #[arg(long)]
     seed: Option<u64>,
     /// Install nothing: end with a list of what is missing
@@ -42,10 +42,10 @@ pub struct Arguments {
 
 const DATABASE: &str = "fleet";
 
-/// Tells the story and checks it.
+/// Runs the scenario and checks its result.
 pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     if arguments.stop {
-        println!("{} kept cluster(s) ended", remove_kept(project)?);
+        println!("{} kept cluster(s) stopped", remove_kept(project)?);
         return Ok(ExitCode::SUCCESS);
     }
     let project = &project.without_installing(arguments.no_install);
@@ -59,31 +59,31 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let started = Instant::now();
     let options = Options::new("demo").set("multica.sweep_interval", "1s").set("multica.redeliver_after", "3s");
     let mut cluster = Cluster::create(project, &copy, &options)?;
-    println!("A private cluster is up, with the library preloaded and a sweep every second.");
+    println!("A private cluster is running, with the library preloaded and a sweep every second.");
     let mut client = prepare(&cluster)?;
     let mut timeline = Timeline::new(cluster.connect(DATABASE)?);
-    println!("\nWhat happens is seed {seed}; --seed {seed} throws the same dice again.");
-    let told = story::tell(project, &cluster, &mut client, &mut timeline, &mut Rng::with_seed(seed))
-        .and_then(|mut fleet| checks::run(project, &mut client, &timeline.told, &mut fleet));
-    if let Err(error) = &told {
-        println!("\nThe story is not true: {error:#}");
+    println!("\nThe seed is {seed}; --seed {seed} repeats the same random choices.");
+    let outcome = scenario::run(project, &cluster, &mut client, &mut timeline, &mut Rng::with_seed(seed))
+        .and_then(|mut fleet| checks::run(project, &mut client, &timeline.printed, &mut fleet));
+    if let Err(error) = &outcome {
+        println!("\nThe demo failed: {error:#}");
         println!("\nThe end of the server's log:\n{}", tail(&cluster.log()?));
     }
-    println!("\nTold in {:.1} s.", started.elapsed().as_secs_f64());
+    println!("\nThe demo took {:.1} s.", started.elapsed().as_secs_f64());
     if arguments.keep {
         let psql = copy.program("psql");
         println!(
-            "\nThe cluster stays and is swept; its machines end with this process. Look around:\n  {} -h {} -U postgres {DATABASE}",
+            "\nThe cluster keeps running and is swept; the daemons end with this process. Connect:\n  {} -h {} -U postgres {DATABASE}",
             psql.display(),
             cluster.socket_folder().display()
         );
-        println!("End it:\n  cargo demo --stop");
+        println!("Stop it:\n  cargo demo --stop");
         cluster.keep()?;
     }
-    Ok(if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// From an empty database to one that is swept, in the statements a user would type.
+/// Makes a database that is swept, with the statements that a user would type.
 fn prepare(cluster: &Cluster) -> Result<Client> {
     let statement = |client: &mut Client, sql: &str| -> Result<()> {
         println!("  {sql};");

@@ -1,4 +1,4 @@
-//! The event log as a person would tell it: one line an event.
+//! Prints the event log, one line per event.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,57 +14,57 @@ const NAMES: &str = "SELECT id, daemon_id FROM agent_runtime \
                      UNION ALL SELECT id, name FROM agent \
                      UNION ALL SELECT id, 'ACME-' || number FROM issue";
 
-/// Prints what a daemon says.
-pub fn aside(machine: &str, said: &str) {
-    println!("  {:<12}  {:<15}  {machine} {said}", "", "");
+/// Prints a line of output of a daemon.
+pub fn print_of_daemon(machine: &str, line: &str) {
+    println!("  {:<12}  {:<15}  {machine} {line}", "", "");
 }
 
 /// Reads events as a named reader and prints them.
 pub struct Timeline {
     client: Client,
     names: HashMap<Uuid, String>,
-    /// Runtimes of which it was told what they were before.
+    /// Runtimes whose earlier names were printed.
     renamed: HashSet<String>,
     /// The types of all events read so far, in order.
-    pub told: Vec<String>,
+    pub printed: Vec<String>,
 }
 
 impl Timeline {
-    /// A reader that begins with the oldest event.
+    /// A reader that starts at the oldest event.
     pub fn new(client: Client) -> Timeline {
-        Timeline { client, names: HashMap::new(), renamed: HashSet::new(), told: Vec::new() }
+        Timeline { client, names: HashMap::new(), renamed: HashSet::new(), printed: Vec::new() }
     }
 
     /// Prints what the demo itself does.
-    pub fn act(&self, what: &str) {
+    pub fn print_action(&self, what: &str) {
         println!("\n> {what}");
     }
 
-    /// Prints the events that are new.
+    /// Prints the new events.
     pub fn take(&mut self) -> Result<()> {
         let rows = self.client.query(TAKE, &[&READER])?;
         if rows.is_empty() {
             return Ok(());
         }
-        // Names of rows that are gone meanwhile are kept: a merged runtime is still spoken of.
+        // Names of rows that were deleted since are kept: events still refer to a merged runtime.
         for row in self.client.query(NAMES, &[])? {
             self.names.insert(row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default());
         }
         for row in rows {
             let (at, kind, payload): (String, String, Value) = (row.get(0), row.get(1), row.get(2));
-            // Agents change with each of their tasks: said of them, everything would be said twice.
+            // An agent changes with each of its tasks: its events would repeat the tasks' events.
             if kind != "agent:status" {
-                println!("  {at}  {kind:<15}  {}", self.words(&kind, &payload));
+                println!("  {at}  {kind:<15}  {}", self.text(&kind, &payload));
             }
-            self.told.push(kind);
+            self.printed.push(kind);
         }
         Ok(())
     }
 
-    fn words(&mut self, kind: &str, payload: &Value) -> String {
+    fn text(&mut self, kind: &str, payload: &Value) -> String {
         let text = |key: &str| payload[key].as_str().unwrap_or_default().to_string();
         if kind == "daemon:register" {
-            return self.arrival(payload);
+            return self.registration(payload);
         }
         let name = |key: &str| self.name(&payload[key]);
         match kind {
@@ -86,13 +86,13 @@ impl Timeline {
                 payload["max_attempts"]
             ),
             "task:dispatch" => {
-                format!("{} goes to {}: attempt {}", name("issue_id"), name("runtime_id"), payload["attempt"])
+                format!("{} is claimed by {}: attempt {}", name("issue_id"), name("runtime_id"), payload["attempt"])
             }
             "task:completed" => {
-                format!("{} is done by {}, at attempt {}", name("issue_id"), name("agent_id"), payload["attempt"])
+                format!("{} is completed by {}, in attempt {}", name("issue_id"), name("agent_id"), payload["attempt"])
             }
             "issue:updated" => format!(
-                "{} is {} again, it was {}",
+                "{} is {} again, and was {}",
                 self.name(&payload["issue"]["id"]),
                 payload["issue"]["status"].as_str().unwrap_or_default(),
                 text("prev_status")
@@ -101,8 +101,8 @@ impl Timeline {
         }
     }
 
-    /// A machine that came, went, or changed. That it was another one before is said once.
-    fn arrival(&mut self, payload: &Value) -> String {
+    /// The status of a machine has changed. Its earlier name is printed once.
+    fn registration(&mut self, payload: &Value) -> String {
         let runtime = &payload["runtimes"][0];
         let before = runtime["legacy_daemon_id"].as_str();
         let before = before.filter(|_| self.renamed.insert(runtime["id"].to_string()));
@@ -129,9 +129,9 @@ impl Timeline {
 fn action(action: &str) -> &str {
     match action {
         "stale_sweep" => "is offline: its heartbeats stopped",
-        "deregister" => "is offline: it said goodbye",
+        "deregister" => "is offline: its daemon deregistered",
         "online" => "is online again",
-        "runtime_gc" => "was deleted: offline for long",
+        "runtime_gc" => "was deleted: it was offline for a long time",
         "delete" => "was deleted",
         _ => "has registered",
     }

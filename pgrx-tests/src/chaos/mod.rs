@@ -1,9 +1,9 @@
 //! `cargo chaos`: the storm on a primary with a synchronous standby, while servers, sessions and clients are killed.
 
-mod blows;
+mod checks;
+mod faults;
 mod pair;
 mod plan;
-mod quiet;
 mod report;
 
 use std::process::ExitCode;
@@ -19,35 +19,35 @@ use crate::context::Context;
 use crate::database::TEMPLATE;
 use crate::extension::{self, Variant};
 use crate::project::{MAJOR, Project};
-use crate::storm::{Blowing, Storm, Weather};
+use crate::storm::{RunningStorm, Storm, Weather};
 use crate::tools;
 use pair::Pair;
-use plan::{Blow, Round};
+use plan::{Fault, Round};
 use report::Report;
 
-/// What the command line asks for.
+/// The command line.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
     /// How often the primary is killed
     #[arg(long, default_value_t = 10)]
     kills: usize,
-    /// Repeats the plan and the dice of an earlier run, though not its scheduling
+    /// Repeats the random choices of an earlier chaos, but not the order in which processes run
     #[arg(long)]
     seed: Option<u64>,
-    /// Begin no further round after so many seconds
+    /// Begin no further round after this many seconds
     #[arg(long)]
     seconds: Option<u64>,
 }
 
 impl Arguments {
-    /// So many kills.
+    /// Arguments for this number of kills.
     pub fn new(kills: usize, seed: Option<u64>) -> Arguments {
         Arguments { kills, seed, seconds: None }
     }
 }
 
-/// After so many rounds the database is replaced by a new one, so that looking at it stays quick.
-const ROUNDS_OF_A_DATABASE: usize = 10;
+/// After this many rounds the database is replaced by a new one, so that the checks stay fast.
+const ROUNDS_PER_DATABASE: usize = 10;
 
 const SETTINGS: [&str; 5] = [
     "stale_after = '1s'",
@@ -57,7 +57,7 @@ const SETTINGS: [&str; 5] = [
     "sweep = on",
 ];
 
-/// Builds the extension, lets loose, and reports.
+/// Builds the extension, runs the plan, and prints the report.
 pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let copy = {
         let _lock = project.lock()?;
@@ -66,11 +66,11 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
         extension::install(project, &tools, Variant::Dev)?
     };
     let context = Context::new(project.clone(), copy);
-    println!("\n{}Nothing was found.", let_loose(&context, arguments)?);
+    println!("\n{}No error was found.", let_loose(&context, arguments)?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Carries out the plan of a seed; the report, or the first thing that is not as it should be.
+/// Runs the plan of a seed. Returns the report, or the first error that it finds.
 pub fn let_loose(context: &Context, arguments: &Arguments) -> Result<String> {
     let seed = match arguments.seed {
         Some(seed) => seed,
@@ -92,14 +92,14 @@ pub fn let_loose(context: &Context, arguments: &Arguments) -> Result<String> {
         limit: arguments.seconds.map(Duration::from_secs),
     };
     let outcome = rounds
-        .chunks(ROUNDS_OF_A_DATABASE)
+        .chunks(ROUNDS_PER_DATABASE)
         .enumerate()
         .try_for_each(|(number, rounds)| run.in_a_database(number, rounds));
     run.step.done();
-    let outcome = outcome.and_then(|()| ensure_it_was_chaos(&report));
+    let outcome = outcome.and_then(|()| ensure_faults_were_noticed(&report));
     if let Err(error) = outcome {
         let kept = keep_logs(context, seed, &pair)?;
-        bail!("{}\nFound, seed {seed}: {error:#}\n\nThe servers' logs are in {kept}", report.text());
+        bail!("{}\nError, seed {seed}: {error:#}\n\nThe servers' logs are in {kept}", report.text());
     }
     Ok(report.text())
 }
@@ -120,7 +120,7 @@ impl Run<'_, '_> {
         self.limit.is_some_and(|limit| self.report.elapsed() > limit)
     }
 
-    /// Some rounds in a database that is new and ends with them.
+    /// Runs some rounds in a new database, and drops it.
     fn in_a_database(&mut self, number: usize, rounds: &[Round]) -> Result<()> {
         if self.is_out_of_time() {
             return Ok(());
@@ -128,14 +128,14 @@ impl Run<'_, '_> {
         let database = format!("fleet_{number}");
         self.create(&database)?;
         let config = self.pair.primary.config(&database);
-        let blowing = Storm::begin(config, &mut self.rng, Weather::Rough)?;
-        let outcome = rounds.iter().try_for_each(|round| self.round(round, &blowing, &database));
-        self.report.add(&blowing.storm);
-        // A client that has given up says more than whatever failed because of it.
-        let ended = blowing.end();
+        let running = Storm::begin(config, &mut self.rng, Weather::Rough)?;
+        let outcome = rounds.iter().try_for_each(|round| self.round(round, &running, &database));
+        self.report.add(&running.storm);
+        // The error of a client comes first: it is the cause of an error of the round.
+        let ended = running.end();
         ended.map(drop).and(outcome)?;
-        quiet::examine(self.pair, &database)?;
-        quiet::read_logs(&self.pair.logs()?)?;
+        checks::amcheck(self.pair, &database)?;
+        checks::read_logs(&self.pair.logs()?)?;
         let drop = format!("DROP DATABASE {database} WITH (FORCE)");
         Ok(self.pair.primary.connect("postgres")?.batch_execute(&drop)?)
     }
@@ -150,34 +150,38 @@ impl Run<'_, '_> {
         Ok(self.pair.primary.connect(database)?.batch_execute(&fixture)?)
     }
 
-    fn round(&mut self, round: &Round, blowing: &Blowing, database: &str) -> Result<()> {
+    fn round(&mut self, round: &Round, running: &RunningStorm, database: &str) -> Result<()> {
         if self.is_out_of_time() {
             return Ok(());
         }
         self.number += 1;
-        for (pause, blow) in &round.blows {
-            self.step.say(&format!("kill {} of {}: {}", self.number, self.total, blow.name()));
-            blowing.blow_for(*pause);
-            ensure!(!blowing.is_broken(), "a client of the storm has given up");
-            let storm = &blowing.storm;
-            let done = blows::strike(*blow, self.pair, storm, database, &mut self.rng)
-                .with_context(|| format!("round {}: {blow:?}", self.number))?;
-            self.report.count(*blow, done);
+        for (pause, fault) in &round.faults {
+            self.step.say(&format!("kill {} of {}: {}", self.number, self.total, fault.name()));
+            running.blow_for(*pause);
+            ensure!(!running.has_failed(), "a client of the storm has failed");
+            let storm = &running.storm;
+            let done = faults::inject(*fault, self.pair, storm, database, &mut self.rng)
+                .with_context(|| format!("round {}: {fault:?}", self.number))?;
+            self.report.count(*fault, done);
         }
-        quiet::look(self.context, self.pair, &blowing.storm, database, round.settle)
-            .with_context(|| format!("after round {}: {:?}", self.number, round.blows))?;
-        self.report.looked();
+        checks::run(self.context, self.pair, &running.storm, database, round.wait_for_sweep)
+            .with_context(|| format!("after round {}: {:?}", self.number, round.faults))?;
+        self.report.checked();
         Ok(())
     }
 }
 
-/// A blow that nobody feels is none.
-fn ensure_it_was_chaos(report: &Report) -> Result<()> {
+/// Fails if no client has noticed a fault: then the fault was not injected.
+fn ensure_faults_were_noticed(report: &Report) -> Result<()> {
     let tally = report.tally();
-    for (blow, felt) in
-        [(Blow::KillServer, &tally.lost), (Blow::HoldLocks, &tally.timed_out), (Blow::FillDisk, &tally.no_room)]
+    for (fault, noticed) in
+        [(Fault::KillServer, &tally.lost), (Fault::HoldLocks, &tally.timed_out), (Fault::FillDisk, &tally.disk_full)]
     {
-        ensure!(report.times(blow) == 0 || felt.load(Ordering::Relaxed) > 0, "no client has noticed: {}", blow.name());
+        ensure!(
+            report.times(fault) == 0 || noticed.load(Ordering::Relaxed) > 0,
+            "no client has noticed: {}",
+            fault.name()
+        );
     }
     Ok(())
 }

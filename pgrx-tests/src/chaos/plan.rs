@@ -1,120 +1,120 @@
-//! What happens and when, all of it from one seed.
+//! Which faults are injected and when, all from one seed.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blow {
+pub enum Fault {
     /// SIGKILL to every process of the primary.
     KillServer,
     /// SIGKILL to the primary's postmaster alone.
     KillPostmaster,
-    /// The standby takes the primary's place, who comes back as its standby.
+    /// The standby is promoted, and the old primary becomes its standby.
     Failover {
-        /// The old primary still serves when the standby is promoted, and is fenced off only then.
+        /// The old primary is still running when the standby is promoted, and is killed after that.
         late_fence: bool,
-        /// It comes back by `pg_rewind`; else a new standby is made from a base backup.
+        /// The old primary is rewound by `pg_rewind`; otherwise a new standby is made from a base backup.
         rewind: bool,
     },
     /// The primary is stopped without a checkpoint.
     StopImmediately,
-    /// SIGKILL to one backend, whereupon the postmaster ends all of them and recovers.
+    /// SIGKILL to one backend, after which the postmaster ends all backends and recovers.
     KillBackend,
     /// pg_terminate_backend on a client, a walsender, the launcher or a worker.
-    Terminate,
+    TerminateBackend,
     /// SIGKILL to a client that is idle in a transaction.
-    VanishIdle,
+    KillIdleClient,
     /// SIGKILL to a client in the middle of a statement.
-    VanishBusy,
-    /// Somebody locks all agents and thinks for longer than `lock_timeout`.
+    KillBusyClient,
+    /// A session locks all agents for longer than `lock_timeout`.
     HoldLocks,
     /// The disk is full for a while.
     FillDisk,
-    /// SIGKILL to every process of the standby: commits wait until it is back.
+    /// SIGKILL to every process of the standby: commits wait until it runs again.
     KillStandby,
 }
 
-impl Blow {
-    /// As the report says it.
+impl Fault {
+    /// Its name in the report.
     pub fn name(self) -> &'static str {
         match self {
-            Blow::KillServer => "server killed",
-            Blow::KillPostmaster => "postmaster alone killed",
-            Blow::Failover { late_fence: false, .. } => "server killed, standby promoted",
-            Blow::Failover { late_fence: true, .. } => "standby promoted, then old primary killed",
-            Blow::StopImmediately => "server stopped without a checkpoint",
-            Blow::KillBackend => "backend killed, crash restart",
-            Blow::Terminate => "backend terminated",
-            Blow::VanishIdle => "client killed, idle in transaction",
-            Blow::VanishBusy => "client killed, in mid-statement",
-            Blow::HoldLocks => "rows locked for longer than lock_timeout",
-            Blow::FillDisk => "disk full",
-            Blow::KillStandby => "standby killed",
+            Fault::KillServer => "server killed",
+            Fault::KillPostmaster => "postmaster alone killed",
+            Fault::Failover { late_fence: false, .. } => "server killed, standby promoted",
+            Fault::Failover { late_fence: true, .. } => "standby promoted, then old primary killed",
+            Fault::StopImmediately => "server stopped without a checkpoint",
+            Fault::KillBackend => "backend killed, crash restart",
+            Fault::TerminateBackend => "backend terminated",
+            Fault::KillIdleClient => "client killed, idle in transaction",
+            Fault::KillBusyClient => "client killed, in the middle of a statement",
+            Fault::HoldLocks => "rows locked for longer than lock_timeout",
+            Fault::FillDisk => "disk full",
+            Fault::KillStandby => "standby killed",
         }
     }
 }
 
-/// Some smaller blows, and then the primary is killed in one way or another.
+/// Some minor faults, and then one that kills the primary.
 pub struct Round {
-    /// Each after a pause.
-    pub blows: Vec<(Duration, Blow)>,
-    /// Afterwards the worker gets the time to find every machine dead.
-    pub settle: bool,
+    /// Each with the pause before it.
+    pub faults: Vec<(Duration, Fault)>,
+    /// Whether the check after it waits until the worker has set every runtime offline.
+    pub wait_for_sweep: bool,
 }
 
-/// A round for each time that the primary is killed.
+/// One round per kill of the primary.
 pub fn rounds(rng: &mut Rng, kills: usize) -> Vec<Round> {
-    let mut ends = Bag::default();
-    let mut others = Bag::default();
+    let mut kills_of_primary = Bag::default();
+    let mut minor_faults = Bag::default();
     (1..=kills)
         .map(|number| {
-            let mut blows = Vec::new();
+            let mut faults = Vec::new();
             for _ in 0..2 {
                 let pause = rng.u64(50..500);
-                blows.push((pause, others.draw(rng, every_small_blow)));
+                faults.push((pause, minor_faults.draw(rng, all_minor_faults)));
             }
-            blows.push((rng.u64(100..800), ends.draw(rng, every_end)));
+            faults.push((rng.u64(100..800), kills_of_primary.draw(rng, all_kills_of_primary)));
             Round {
-                blows: blows.into_iter().map(|(pause, blow)| (Duration::from_millis(pause), blow)).collect(),
-                settle: number % 3 == 0 || number == kills,
+                faults: faults.into_iter().map(|(pause, fault)| (Duration::from_millis(pause), fault)).collect(),
+                wait_for_sweep: number % 3 == 0 || number == kills,
             }
         })
         .collect()
 }
 
-/// So many rounds are enough for everything to happen once.
-fn every_end(rng: &mut Rng) -> Vec<Blow> {
+/// After as many rounds as this returns, each of them has been injected.
+fn all_kills_of_primary(rng: &mut Rng) -> Vec<Fault> {
     let rewind = rng.bool();
-    let mut all = vec![Blow::KillServer; 5];
-    all.extend([Blow::KillPostmaster; 3]);
-    all.extend([false, true].map(|late_fence| Blow::Failover { late_fence, rewind: late_fence == rewind }));
+    let mut all = vec![Fault::KillServer; 5];
+    all.extend([Fault::KillPostmaster; 3]);
+    all.extend([false, true].map(|late_fence| Fault::Failover { late_fence, rewind: late_fence == rewind }));
     all
 }
 
-fn every_small_blow(_rng: &mut Rng) -> Vec<Blow> {
+fn all_minor_faults(_rng: &mut Rng) -> Vec<Fault> {
     [
-        (Blow::Terminate, 4),
-        (Blow::KillBackend, 2),
-        (Blow::VanishIdle, 2),
-        (Blow::VanishBusy, 2),
-        (Blow::HoldLocks, 2),
-        (Blow::FillDisk, 3),
-        (Blow::KillStandby, 2),
-        (Blow::StopImmediately, 2),
+        (Fault::TerminateBackend, 4),
+        (Fault::KillBackend, 2),
+        (Fault::KillIdleClient, 2),
+        (Fault::KillBusyClient, 2),
+        (Fault::HoldLocks, 2),
+        (Fault::FillDisk, 3),
+        (Fault::KillStandby, 2),
+        (Fault::StopImmediately, 2),
     ]
     .into_iter()
-    .flat_map(|(blow, times)| std::iter::repeat_n(blow, times))
+    .flat_map(|(fault, times)| std::iter::repeat_n(fault, times))
     .collect()
 }
 
-/// What is drawn from it comes back only when it is empty, so that nothing stays away for long.
+/// Draws each fault once before it draws one again, so that a short plan contains all of them.
 #[derive(Default)]
-struct Bag(Vec<Blow>);
+struct Bag(Vec<Fault>);
 
 impl Bag {
-    fn draw(&mut self, rng: &mut Rng, all: fn(&mut Rng) -> Vec<Blow>) -> Blow {
+    fn draw(&mut self, rng: &mut Rng, all: fn(&mut Rng) -> Vec<Fault>) -> Fault {
         if self.0.is_empty() {
             self.0 = all(rng);
             rng.shuffle(&mut self.0);

@@ -1,4 +1,4 @@
-//! One client of the storm: its session, its dice, and what it puts up with.
+//! One client of the storm: its database session, its random numbers, and which errors it tolerates.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -13,50 +13,50 @@ use super::ledger::Promise;
 use super::{Storm, Weather};
 use crate::query::rows;
 
-/// How long an impatient client waits for a lock. Postgres looks for deadlocks earlier where a storm is rough, so none
-/// hides behind it.
-const PATIENCE: &str = "-c lock_timeout=400ms";
+/// How long some clients wait for a lock. Under faults `deadlock_timeout` is shorter, so that a deadlock is reported as
+/// one.
+const LOCK_TIMEOUT: &str = "-c lock_timeout=400ms";
 
-/// What a client does all day.
-pub trait Life: Send {
-    /// One step, and how long to rest after it. What it keeps in mind changes only with an answer: a step may end in
-    /// the middle, with the session lost.
+/// What one kind of client does.
+pub trait Behaviour: Send {
+    /// Does one step, and returns how long to wait after it. Its state may change only after an answer, because the
+    /// session can be lost in the middle of a step.
     fn step(&mut self, actor: &mut Actor) -> Result<Duration>;
 
-    /// A session has begun.
+    /// Is called in each new database session.
     fn connected(&mut self, _actor: &mut Actor) -> Result<()> {
         Ok(())
     }
 }
 
-/// The client's means.
+/// What a client works with.
 pub struct Actor {
     storm: Arc<Storm>,
-    /// Its dice.
+    /// Its random numbers.
     pub rng: Rng,
-    /// Its session.
+    /// Its database session.
     pub client: Client,
-    impatient: bool,
+    limits_locks: bool,
 }
 
 impl Actor {
-    /// Connects; in rough weather some are too impatient to wait for a lock.
-    pub fn new(storm: &Arc<Storm>, rng: Rng, impatient: bool) -> Result<Actor> {
-        let impatient = impatient && storm.weather == Weather::Rough;
-        Ok(Actor { client: connect(storm, impatient)?, storm: storm.clone(), rng, impatient })
+    /// Connects. `limits_locks` sets a `lock_timeout` if there are faults.
+    pub fn new(storm: &Arc<Storm>, rng: Rng, limits_locks: bool) -> Result<Actor> {
+        let limits_locks = limits_locks && storm.weather == Weather::Rough;
+        Ok(Actor { client: connect(storm, limits_locks)?, storm: storm.clone(), rng, limits_locks })
     }
 
-    /// Steps until the storm is over.
-    pub fn live(mut self, mut life: Box<dyn Life>) -> Result<()> {
+    /// Repeats steps until the storm ends.
+    pub fn run_until_end(mut self, mut behaviour: Box<dyn Behaviour>) -> Result<()> {
         let mut new = true;
         while !self.storm.is_over() {
             let storm = self.storm.clone();
-            let turn = storm.gate.enter();
-            let mut stepped = if std::mem::take(&mut new) { life.connected(&mut self) } else { Ok(()) }
-                .and_then(|()| life.step(&mut self));
-            drop(turn);
+            let step = storm.pause.begin_step();
+            let mut stepped = if std::mem::take(&mut new) { behaviour.connected(&mut self) } else { Ok(()) }
+                .and_then(|()| behaviour.step(&mut self));
+            drop(step);
             if let Err(error) = stepped {
-                new = self.survive(error)?;
+                new = self.tolerate(error)?;
                 stepped = Ok(self.upto(20));
             }
             std::thread::sleep(stepped?);
@@ -64,14 +64,14 @@ impl Actor {
         Ok(())
     }
 
-    /// A new session: the old one is gone with whatever it had begun.
+    /// Starts a new database session. The transaction of the old one is rolled back.
     pub fn reconnect(&mut self) -> Result<()> {
-        self.client = connect(&self.storm, self.impatient)?;
+        self.client = connect(&self.storm, self.limits_locks)?;
         Ok(())
     }
 
-    /// Runs statements in one transaction and gives their rows. None: refused because of the state that things are in
-    /// by now, which is part of the game; any other error is for [`survive`](Actor::survive).
+    /// Runs statements in one transaction and returns their rows. Returns None if a call was refused because the state
+    /// has changed meanwhile, which is expected. For other errors see [`tolerate`](Actor::tolerate).
     pub fn run(&mut self, sql: &str, promise: Promise) -> Result<Option<Vec<String>>> {
         self.storm.tally.calls.fetch_add(1, Ordering::Relaxed);
         match self.client.simple_query(&format!("BEGIN; {sql}; COMMIT")) {
@@ -82,9 +82,9 @@ impl Actor {
             }
             Err(error) => {
                 let state = error.code().map_or("", |code| code.code()).to_string();
-                // A statement of the application's own may name a runtime that has just been merged away.
-                let own = sql.starts_with("UPDATE") || sql.starts_with("INSERT INTO agent_task_queue");
-                let refused = matches!(state.as_str(), "55000" | "P0002" | "22004") || own && state == "23503";
+                // The application's own statement may refer to a runtime that has just been merged and deleted.
+                let is_own = sql.starts_with("UPDATE") || sql.starts_with("INSERT INTO agent_task_queue");
+                let refused = matches!(state.as_str(), "55000" | "P0002" | "22004") || is_own && state == "23503";
                 if !refused {
                     return Err(anyhow::Error::new(error).context(sql.to_string()));
                 }
@@ -95,24 +95,24 @@ impl Actor {
         }
     }
 
-    /// The events that a committed transaction took.
+    /// Records which events a committed transaction took.
     pub fn took(&self, ids: impl IntoIterator<Item = i64>) {
         self.storm.ledger().note_taken(ids);
     }
 
-    /// True in so many of a hundred cases.
+    /// True with a probability of `percent`.
     pub fn chance(&mut self, percent: u32) -> bool {
         self.rng.u32(0..100) < percent
     }
 
-    /// Some milliseconds, at most so many.
+    /// A random number of milliseconds, at most `most`.
     pub fn upto(&mut self, most: u64) -> Duration {
         Duration::from_millis(self.rng.u64(0..=most))
     }
 
-    /// Goes on after an error that the weather brings, in a new session where the old one is gone (true). Any other is
-    /// a defect.
-    fn survive(&mut self, error: anyhow::Error) -> Result<bool> {
+    /// Returns whether it had to start a new session after an error that the faults cause. Any other error is a defect,
+    /// and is returned.
+    fn tolerate(&mut self, error: anyhow::Error) -> Result<bool> {
         let Some(cause) = error.downcast_ref::<postgres::Error>().filter(|_| self.storm.weather == Weather::Rough)
         else {
             return Err(error);
@@ -122,20 +122,20 @@ impl Actor {
         match state.as_deref() {
             Some("55P03") => tally.timed_out.fetch_add(1, Ordering::Relaxed),
             Some("53100") if self.storm.disk_was_full.load(Ordering::Relaxed) => {
-                tally.no_room.fetch_add(1, Ordering::Relaxed)
+                tally.disk_full.fetch_add(1, Ordering::Relaxed)
             }
-            Some("57P01" | "57P02" | "57P03") => return self.come_back(),
-            None if is_gone(cause) => return self.come_back(),
+            Some("57P01" | "57P02" | "57P03") => return self.reconnect_until_it_works(),
+            None if is_lost(cause) => return self.reconnect_until_it_works(),
             _ => return Err(error),
         };
         match self.client.batch_execute("ROLLBACK") {
             Ok(()) => Ok(false),
-            Err(_) => self.come_back(),
+            Err(_) => self.reconnect_until_it_works(),
         }
     }
 
-    /// Tries until there is a server again.
-    fn come_back(&mut self) -> Result<bool> {
+    /// Tries until a server accepts the connection.
+    fn reconnect_until_it_works(&mut self) -> Result<bool> {
         self.storm.tally.lost.fetch_add(1, Ordering::Relaxed);
         while self.reconnect().is_err() && !self.storm.is_over() {
             std::thread::sleep(Duration::from_millis(20));
@@ -144,15 +144,15 @@ impl Actor {
     }
 }
 
-/// Whether an error without a SQLSTATE says that there is nobody at the other end.
-fn is_gone(error: &postgres::Error) -> bool {
+/// Whether an error without a SQLSTATE means that the connection is lost.
+fn is_lost(error: &postgres::Error) -> bool {
     error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
-fn connect(storm: &Storm, impatient: bool) -> Result<Client> {
+fn connect(storm: &Storm, limits_locks: bool) -> Result<Client> {
     let mut config = storm.server();
-    if impatient {
-        config.options(PATIENCE);
+    if limits_locks {
+        config.options(LOCK_TIMEOUT);
     }
     let client = config.connect(NoTls)?;
     ensure!(!client.is_closed(), "the session is closed");

@@ -1,4 +1,4 @@
-//! A machine of the storm: registers, claims, works, and dies without a word.
+//! A machine of the storm: its daemon registers, claims, works, and crashes.
 
 use std::time::Duration;
 
@@ -6,46 +6,46 @@ use anyhow::{Result, ensure};
 use postgres::Row;
 use uuid::Uuid;
 
-use super::actor::{Actor, Life};
+use super::actor::{Actor, Behaviour};
 use super::ledger::Promise;
 
-/// A run of this daemon process.
-struct Run {
+/// A task in flight with this daemon.
+struct Work {
     task: Uuid,
     issue: Option<Uuid>,
     token: i64,
     started: bool,
 }
 
-/// Processes follow each other on one machine; sometimes it has a new name.
+/// A machine with one daemon process after another. Sometimes a new process has a new daemon id.
 pub struct Machine {
     number: usize,
-    /// How often it was given a new name.
+    /// How many daemon ids it has had before.
     generation: usize,
-    /// Names that it had before, until a registration was answered.
+    /// Daemon ids that it had before and that no registration has merged yet.
     legacy: Vec<String>,
     registered: bool,
     runtime: Uuid,
     workspace: Uuid,
-    runs: Vec<Run>,
+    in_flight: Vec<Work>,
 }
 
-impl Life for Machine {
+impl Behaviour for Machine {
     fn step(&mut self, actor: &mut Actor) -> Result<Duration> {
         if !self.registered {
             self.register(actor)?;
         } else if actor.chance(2) {
-            self.die(actor)?;
+            self.crash(actor)?;
             return Ok(actor.upto(2500));
         } else {
-            self.go_on(actor)?;
+            self.work_on(actor)?;
         }
         Ok(actor.upto(20))
     }
 }
 
 impl Machine {
-    /// The machine of this number in the fixture, before its first process.
+    /// The machine with this number, before its first daemon process.
     pub fn new(number: usize) -> Machine {
         Machine {
             number,
@@ -54,7 +54,7 @@ impl Machine {
             registered: false,
             runtime: Uuid::nil(),
             workspace: Uuid::nil(),
-            runs: Vec::new(),
+            in_flight: Vec::new(),
         }
     }
 
@@ -62,13 +62,14 @@ impl Machine {
         format!("machine-{}-{}", self.number, self.generation)
     }
 
-    /// A new process gives up what the one before left, unless agents have outlived it.
+    /// Registers a new process. It recovers the tasks of the previous process, except those whose agents are still
+    /// running.
     fn register(&mut self, actor: &mut Actor) -> Result<()> {
         if actor.chance(20) {
             self.legacy.push(self.name());
             self.generation += 1;
         }
-        let running: Vec<String> = self.runs.iter().map(|run| run.task.to_string()).collect();
+        let running: Vec<String> = self.in_flight.iter().map(|work| work.task.to_string()).collect();
         let registration = serde_json::json!({
             "daemon_id": self.name(), "legacy_daemon_ids": self.legacy, "recover": actor.chance(80),
             "runtimes": [{"type": "claude", "running": running}],
@@ -82,36 +83,36 @@ impl Machine {
         Ok(())
     }
 
-    fn die(&mut self, actor: &mut Actor) -> Result<()> {
+    fn crash(&mut self, actor: &mut Actor) -> Result<()> {
         self.registered = false;
         if actor.chance(80) {
-            self.runs.clear();
+            self.in_flight.clear();
         }
         if actor.chance(30) {
-            let goodbye = format!("SELECT multica_deregister(ARRAY['{}'::uuid])", self.runtime);
-            actor.run(&goodbye, Promise::Nothing)?;
+            let deregister = format!("SELECT multica_deregister(ARRAY['{}'::uuid])", self.runtime);
+            actor.run(&deregister, Promise::Nothing)?;
         }
         actor.reconnect()
     }
 
-    fn go_on(&mut self, actor: &mut Actor) -> Result<()> {
+    fn work_on(&mut self, actor: &mut Actor) -> Result<()> {
         match actor.rng.u32(0..10) {
             0..=3 => self.claim(actor),
-            4 => self.beat(actor),
-            _ if self.runs.is_empty() => self.claim(actor),
+            4 => self.heartbeat(actor),
+            _ if self.in_flight.is_empty() => self.claim(actor),
             _ => {
-                let at = actor.rng.usize(0..self.runs.len());
+                let at = actor.rng.usize(0..self.in_flight.len());
                 self.work(actor, at)
             }
         }
     }
 
-    fn beat(&mut self, actor: &mut Actor) -> Result<()> {
-        let running: Vec<Uuid> = self.runs.iter().map(|run| run.task).collect();
-        let beat = "SELECT stop_task_ids FROM multica_heartbeat($1, $2)";
-        let stop: Option<Vec<Uuid>> = actor.client.query_one(beat, &[&self.runtime, &running])?.get(0);
+    fn heartbeat(&mut self, actor: &mut Actor) -> Result<()> {
+        let running: Vec<Uuid> = self.in_flight.iter().map(|work| work.task).collect();
+        let heartbeat = "SELECT stop_task_ids FROM multica_heartbeat($1, $2)";
+        let stop: Option<Vec<Uuid>> = actor.client.query_one(heartbeat, &[&self.runtime, &running])?.get(0);
         let stop = stop.unwrap_or_default();
-        self.runs.retain(|run| !stop.contains(&run.task));
+        self.in_flight.retain(|work| !stop.contains(&work.task));
         Ok(())
     }
 
@@ -124,29 +125,29 @@ impl Machine {
         for row in rows {
             ensure!(
                 row.get::<_, Uuid>(3) == self.runtime && row.get::<_, Uuid>(4) == self.workspace,
-                "a claim gives a task of another machine or workspace"
+                "a claim returns a task of another runtime or workspace"
             );
-            ensure!(row.get::<_, &str>(5) == "dispatched", "a claim gives a task that is not dispatched");
-            let run = Run { task: row.get(0), issue: row.get(1), token: row.get(2), started: false };
-            self.runs.retain(|known| known.task != run.task);
+            ensure!(row.get::<_, &str>(5) == "dispatched", "a claim returns a task that is not dispatched");
+            let work = Work { task: row.get(0), issue: row.get(1), token: row.get(2), started: false };
+            self.in_flight.retain(|known| known.task != work.task);
             if !lost {
-                self.runs.push(run);
+                self.in_flight.push(work);
             }
         }
         Ok(())
     }
 
     fn work(&mut self, actor: &mut Actor, at: usize) -> Result<()> {
-        let Run { task, issue, token, started } = self.runs[at];
+        let Work { task, issue, token, started } = self.in_flight[at];
         if !started {
-            // The application's half goes first: issues are locked before tasks.
+            // The application's statement comes first, because issues are locked before tasks.
             let issue = issue
                 .map(|issue| format!("UPDATE issue SET status = 'in_progress' WHERE id = '{issue}';"))
                 .unwrap_or_default();
             let start = format!("{issue} SELECT FROM multica_start('{task}', {token})");
-            self.runs[at].started = actor.run(&start, Promise::Nothing)?.is_some();
-            if !self.runs[at].started {
-                self.runs.remove(at);
+            self.in_flight[at].started = actor.run(&start, Promise::Nothing)?.is_some();
+            if !self.in_flight[at].started {
+                self.in_flight.remove(at);
             }
             return Ok(());
         }
@@ -167,9 +168,9 @@ impl Machine {
                 format!("multica_fail('{task}', 'no luck', '{reason}', '{session}')")
             }
         };
-        // An end whose answer got lost is reported again.
+        // If the answer is lost, the task stays in the list, and the daemon reports its end again.
         actor.run(&format!("SELECT e.id, e.status FROM {end} AS e WHERE e.applied"), Promise::Ended)?;
-        self.runs.remove(at);
+        self.in_flight.remove(at);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The queries of `invariants/`: whatever rows one gives are violations.
+//! The queries of `invariants/`. Each row that a query returns is a violation.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub fn files(project: &Project) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Runs them all.
+/// Runs all queries.
 pub fn check(project: &Project, client: &mut Client) -> Result<()> {
     let mut broken = Vec::new();
     for file in files(project)? {

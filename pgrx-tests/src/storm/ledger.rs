@@ -1,5 +1,5 @@
-//! What the clients were told has been committed. A commit whose answer got lost is not in it: either way is right
-//! then.
+//! What the server has acknowledged to the clients as committed. It does not contain a commit whose answer was lost:
+//! that may have happened or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use uuid::Uuid;
 /// What an answer promises about its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promise {
-    /// Nothing to remember.
+    /// Nothing.
     Nothing,
-    /// Ids of tasks that are there.
-    There,
-    /// Ids and statuses of tasks that have ended so.
+    /// The rows are ids of tasks that exist.
+    Exists,
+    /// The rows are ids and final statuses of tasks.
     Ended,
 }
 
 /// Every promise of one database.
 #[derive(Default)]
 pub struct Ledger {
-    there: BTreeSet<Uuid>,
+    existing: BTreeSet<Uuid>,
     ended: BTreeMap<Uuid, String>,
     taken: BTreeSet<i64>,
     taken_twice: Vec<i64>,
@@ -35,13 +35,13 @@ const NOT_TAKEN: &str =
     "SELECT p.id::text FROM unnest($1::bigint[]) AS p (id) LEFT JOIN taken AS t ON t.id = p.id WHERE t.id IS NULL";
 
 impl Ledger {
-    /// Writes an answer down.
+    /// Records an answer.
     pub fn note(&mut self, promise: Promise, rows: &[String]) -> Result<()> {
         for row in rows {
             match promise {
                 Promise::Nothing => {}
-                Promise::There => {
-                    self.there.insert(row.parse()?);
+                Promise::Exists => {
+                    self.existing.insert(row.parse()?);
                 }
                 Promise::Ended => {
                     let (id, status) = row.split_once(' ').unwrap_or((row, ""));
@@ -52,7 +52,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes down events that a named reader took, in a transaction that was committed.
+    /// Records the events that a named reader took in a committed transaction.
     pub fn note_taken(&mut self, ids: impl IntoIterator<Item = i64>) {
         for id in ids {
             if !self.taken.insert(id) {
@@ -63,24 +63,24 @@ impl Ledger {
 
     /// How many promises there are.
     pub fn len(&self) -> usize {
-        self.there.len() + self.ended.len() + self.taken.len()
+        self.existing.len() + self.ended.len() + self.taken.len()
     }
 
-    /// Whether nothing was promised yet.
+    /// Whether there is no promise yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Fails if a promise was not kept.
+    /// Fails if the database does not keep a promise.
     pub fn check(&self, client: &mut Client) -> Result<()> {
-        let there: Vec<Uuid> = self.there.iter().copied().collect();
+        let existing: Vec<Uuid> = self.existing.iter().copied().collect();
         let (ended, statuses): (Vec<Uuid>, Vec<&str>) =
             self.ended.iter().map(|(id, status)| (*id, status.as_str())).unzip();
         let taken: Vec<i64> = self.taken.iter().copied().collect();
         for (what, rows) in [
-            ("tasks are lost", client.query(MISSING, &[&there])?),
-            ("ends are undone", client.query(CHANGED, &[&ended, &statuses])?),
-            ("events were taken and are not", client.query(NOT_TAKEN, &[&taken])?),
+            ("tasks are lost", client.query(MISSING, &[&existing])?),
+            ("ends of tasks are undone", client.query(CHANGED, &[&ended, &statuses])?),
+            ("events are no longer taken", client.query(NOT_TAKEN, &[&taken])?),
         ] {
             let found: Vec<String> = rows.iter().take(5).map(|row| row.get(0)).collect();
             ensure!(rows.is_empty(), "{} acknowledged {what}: {found:?}", rows.len());

@@ -1,11 +1,10 @@
-//! Everybody at once: daemons that die, users who change their minds, sweepers, readers of events, sixteen clients in
-//! all.
+//! The storm: sixteen clients at the same time. They are daemons that crash, users, sweepers and readers of events.
 
 mod actor;
 mod daemon;
-mod gate;
 pub mod invariants;
 mod ledger;
+mod pause;
 mod reader;
 mod user;
 
@@ -18,26 +17,25 @@ use anyhow::{Result, ensure};
 use fastrand::Rng;
 use postgres::Config;
 
-use actor::{Actor, Life};
-use gate::Gate;
+use actor::{Actor, Behaviour};
 pub use ledger::{Ledger, Promise};
+use pause::Pause;
 pub use reader::take_the_rest;
-pub use user::wish;
+pub use user::random_call;
 
-/// Machines of the fixture, a daemon each.
+/// Machines, one daemon each.
 const MACHINES: usize = 5;
 /// Users, sweepers included.
 const USERS: usize = 9;
-/// Replicas of an application that take events under one name.
+/// Replicas of an application that share one named reader.
 const READERS: usize = 2;
 
-/// What clients put up with.
+/// Which errors the clients must expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weather {
-    /// The server is there, and only the state of things may refuse a call.
+    /// No faults. A call may be refused only because of the state of its rows.
     Calm,
-    /// The server goes and comes back, or another takes its place; locks are not always to be had, nor room on the
-    /// disk.
+    /// The server restarts or fails over; locks time out, and the disk is full at times.
     Rough,
 }
 
@@ -46,105 +44,105 @@ pub struct Storm {
     weather: Weather,
     server: RwLock<Config>,
     over: AtomicBool,
-    gate: Gate,
+    pause: Pause,
     ledger: Mutex<Ledger>,
-    /// How often what has happened.
+    /// Counts of what has happened to the clients.
     pub tally: Tally,
     disk_was_full: AtomicBool,
 }
 
-/// How often what has happened to the clients.
+/// Counts of what has happened to the clients.
 #[derive(Default)]
 pub struct Tally {
     /// Calls made.
     pub calls: AtomicU64,
-    /// Of them refused because of the state that things were in by then.
+    /// Calls refused because of the state of their rows.
     pub refused: AtomicU64,
-    /// Sessions that broke off, mostly in the middle of a call whose outcome nobody knows.
+    /// Database sessions lost, mostly in the middle of a call with an unknown outcome.
     pub lost: AtomicU64,
-    /// Calls given up after `lock_timeout`.
+    /// Calls cancelled by `lock_timeout`.
     pub timed_out: AtomicU64,
-    /// Calls that found no room on the disk.
-    pub no_room: AtomicU64,
+    /// Calls that failed because the disk was full.
+    pub disk_full: AtomicU64,
 }
 
 impl Tally {
     /// Every count, always in the same order.
     pub fn all(&self) -> [&AtomicU64; 5] {
-        [&self.calls, &self.refused, &self.lost, &self.timed_out, &self.no_room]
+        [&self.calls, &self.refused, &self.lost, &self.timed_out, &self.disk_full]
     }
 }
 
-/// A storm that blows, until it is ended or dropped.
-pub struct Blowing {
+/// A storm whose clients run, until it is ended or dropped.
+pub struct RunningStorm {
     /// What the clients share.
     pub storm: Arc<Storm>,
     clients: Vec<JoinHandle<Result<()>>>,
 }
 
 impl Storm {
-    /// Sixteen clients begin.
-    pub fn begin(config: Config, rng: &mut Rng, weather: Weather) -> Result<Blowing> {
+    /// Starts sixteen clients.
+    pub fn begin(config: Config, rng: &mut Rng, weather: Weather) -> Result<RunningStorm> {
         let storm = Arc::new(Storm {
             weather,
             server: RwLock::new(config),
             over: AtomicBool::new(false),
-            gate: Gate::default(),
+            pause: Pause::default(),
             ledger: Mutex::default(),
             tally: Tally::default(),
             disk_was_full: AtomicBool::new(false),
         });
-        let mut lives: Vec<Box<dyn Life>> = Vec::new();
+        let mut behaviours: Vec<Box<dyn Behaviour>> = Vec::new();
         for number in 1..=MACHINES {
-            lives.push(Box::new(daemon::Machine::new(number)));
+            behaviours.push(Box::new(daemon::Machine::new(number)));
         }
         for number in 0..USERS {
-            lives.push(Box::new(user::User::new(number)));
+            behaviours.push(Box::new(user::User::new(number)));
         }
         for _ in 0..READERS {
-            lives.push(Box::new(reader::Reader));
+            behaviours.push(Box::new(reader::Reader));
         }
-        let mut blowing = Blowing { storm: storm.clone(), clients: Vec::new() };
-        for (number, life) in lives.into_iter().enumerate() {
+        let mut running = RunningStorm { storm: storm.clone(), clients: Vec::new() };
+        for (number, behaviour) in behaviours.into_iter().enumerate() {
             let actor = Actor::new(&storm, rng.fork(), number % 2 == 1)?;
-            blowing.clients.push(std::thread::spawn(move || actor.live(life)));
+            running.clients.push(std::thread::spawn(move || actor.run_until_end(behaviour)));
         }
-        Ok(blowing)
+        Ok(running)
     }
 
-    /// Where clients connect to from now on.
-    pub fn turn_to(&self, config: Config) {
+    /// Sets the server that clients connect to from now on.
+    pub fn set_server(&self, config: Config) {
         *self.server.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    /// What was promised to the clients.
+    /// What the server has acknowledged to the clients.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a call may find no room on the disk.
+    /// Sets whether a call may fail because the disk is full.
     pub fn expect_full_disk(&self, expected: bool) {
         self.disk_was_full.store(expected, Ordering::Relaxed);
     }
 
     /// Lets no client begin another step; fails if one is still in the middle of one after `limit`.
     pub fn pause(&self, limit: Duration) -> Result<()> {
-        ensure!(self.gate.close(limit), "after {limit:?} a client still waits for an answer");
+        ensure!(self.pause.start(limit), "after {limit:?} a client still waits for an answer");
         Ok(())
     }
 
-    /// Lets the clients go on.
+    /// Lets the clients continue.
     pub fn resume(&self) {
-        self.gate.open();
+        self.pause.end();
     }
 
     fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
-    fn call_it_a_day(&self) {
+    fn request_end(&self) {
         self.over.store(true, Ordering::Relaxed);
-        self.gate.open();
+        self.pause.end();
     }
 
     fn server(&self) -> Config {
@@ -152,23 +150,23 @@ impl Storm {
     }
 }
 
-impl Blowing {
-    /// Whether a client has given up: none does before the end unless there is a defect.
-    pub fn is_broken(&self) -> bool {
+impl RunningStorm {
+    /// Whether a client has ended early, which only a defect causes.
+    pub fn has_failed(&self) -> bool {
         self.clients.iter().any(JoinHandle::is_finished)
     }
 
-    /// Lets it blow for a while, or until a client has given up.
+    /// Lets the clients run for this long, or until one of them has failed.
     pub fn blow_for(&self, length: Duration) {
         let began = std::time::Instant::now();
-        while began.elapsed() < length && !self.is_broken() {
+        while began.elapsed() < length && !self.has_failed() {
             std::thread::sleep(Duration::from_millis(20).min(length));
         }
     }
 
-    /// Ends it and waits for everybody.
+    /// Ends the storm and waits for all clients.
     pub fn end(mut self) -> Result<Arc<Storm>> {
-        self.storm.call_it_a_day();
+        self.storm.request_end();
         for client in self.clients.drain(..) {
             client.join().expect("a client of the storm does not panic")?;
         }
@@ -176,8 +174,8 @@ impl Blowing {
     }
 }
 
-impl Drop for Blowing {
+impl Drop for RunningStorm {
     fn drop(&mut self) {
-        self.storm.call_it_a_day();
+        self.storm.request_end();
     }
 }

@@ -1,18 +1,18 @@
-//! Replicas of an application that take events under one name, and are interrupted.
+//! Replicas of an application that share one named reader, and are interrupted.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use postgres::Client;
 
-use super::actor::{Actor, Life};
+use super::actor::{Actor, Behaviour};
 
 const TAKE: &str = "INSERT INTO taken SELECT id FROM multica_take_events('forwarder', 500) RETURNING id";
 
-/// Takes, and now and then loses what it took before it could commit.
+/// Takes events, and sometimes rolls back or loses its session before the commit.
 pub struct Reader;
 
-impl Life for Reader {
+impl Behaviour for Reader {
     fn step(&mut self, actor: &mut Actor) -> Result<Duration> {
         actor.client.batch_execute("BEGIN")?;
         let taken = actor.client.query(TAKE, &[])?;
@@ -28,7 +28,7 @@ impl Life for Reader {
     }
 }
 
-/// Takes what is left once nobody writes any more.
+/// Takes the remaining events, after all clients have stopped writing.
 pub fn take_the_rest(client: &mut Client) -> Result<()> {
     while client.execute(TAKE, &[])? > 0 {}
     Ok(())

@@ -1,19 +1,19 @@
-//! Users of the storm, and the sweepers among them: any call at any moment.
+//! Users of the storm, who make random calls, and sweepers.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use fastrand::Rng;
 
-use super::actor::{Actor, Life};
+use super::actor::{Actor, Behaviour};
 use super::ledger::Promise;
 
-/// One row of a table at random.
+/// A random row of a table.
 fn any(table: &str) -> String {
     format!("(SELECT x.id FROM {table} AS x ORDER BY random() LIMIT 1)")
 }
 
-/// One task at random, of the latest ones.
+/// A random task among the latest ones.
 fn task(condition: &str) -> String {
     format!(
         "(SELECT x.id FROM (SELECT * FROM agent_task_queue ORDER BY created_at DESC LIMIT 60) AS x WHERE {condition}
@@ -21,19 +21,19 @@ fn task(condition: &str) -> String {
     )
 }
 
-/// The first two sweep, the others do whatever comes to their minds.
+/// The first two users sweep, the others make random calls.
 pub struct User {
     sweeps: bool,
 }
 
 impl User {
-    /// The user of this number.
+    /// The user with this number.
     pub fn new(number: usize) -> User {
         User { sweeps: number < 2 }
     }
 }
 
-impl Life for User {
+impl Behaviour for User {
     fn connected(&mut self, actor: &mut Actor) -> Result<()> {
         let seed = actor.rng.f64();
         Ok(actor.client.batch_execute(&format!("SELECT setseed({seed})"))?)
@@ -44,30 +44,30 @@ impl Life for User {
             actor.run("SELECT FROM multica_sweep()", Promise::Nothing)?;
             return Ok(Duration::from_millis(100));
         }
-        let (sql, promise) = wish(&mut actor.rng);
+        let (sql, promise) = random_call(&mut actor.rng);
         actor.run(&sql, promise)?;
         Ok(actor.upto(15))
     }
 }
 
-/// Statements of one transaction, and what its commit promises.
-pub fn wish(rng: &mut Rng) -> (String, Promise) {
-    let dice = rng.u32(0..100);
-    let promise = match dice {
-        0..=63 => Promise::There,
+/// Random statements of one transaction, and what its commit promises.
+pub fn random_call(rng: &mut Rng) -> (String, Promise) {
+    let number = rng.u32(0..100);
+    let promise = match number {
+        0..=63 => Promise::Exists,
         67..=76 => Promise::Ended,
         _ => Promise::Nothing,
     };
-    (statements(dice), promise)
+    (statements(number), promise)
 }
 
-fn statements(dice: u32) -> String {
+fn statements(number: u32) -> String {
     let (issue, agent, chat) = (any("issue"), any("agent"), any("chat_session"));
-    // The id that an enqueue returns is written down in its own transaction: both commit, or neither.
+    // The id that an enqueue returns is recorded in the same transaction, so that both commit or neither.
     let returned =
         |column: &str, call: String| format!("INSERT INTO returned SELECT r.{column} FROM {call} AS r RETURNING task");
     let cancelled = |call: String| format!("SELECT c.id, c.status FROM {call} AS c");
-    match dice {
+    match number {
         0..=24 => returned("task_id", format!("multica_enqueue_issue({issue})")),
         25..=31 => returned("task_id", format!("multica_enqueue_mention({issue}, {agent})")),
         32..=43 => returned("task_id", format!("multica_enqueue_chat({chat})")),
@@ -86,7 +86,7 @@ fn statements(dice: u32) -> String {
         73..=75 => cancelled(format!("multica_cancel_issue_tasks({issue})")),
         76 => cancelled(format!("multica_cancel_issue_tasks({issue}, {agent})")),
         77..=79 => {
-            // The agent comes first: its row is the mutex of everything about its tasks.
+            // The agent is locked first, because its lock protects all of its tasks.
             format!(
                 "CREATE TEMP TABLE chosen ON COMMIT DROP AS SELECT {agent} AS id;
                  UPDATE agent SET archived_at = now() WHERE id = (SELECT id FROM chosen);

@@ -1,4 +1,5 @@
-//! What has to be true whenever the clients pause: nothing lost, nothing half done, nothing left to nobody.
+//! The checks while the clients pause: nothing acknowledged is lost, each invariant holds, and the standby has the same
+//! rows.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -9,31 +10,33 @@ use crate::context::Context;
 use crate::query::values;
 use crate::storm::{Storm, invariants, take_the_rest};
 
-/// Transactions of clients that are no more may still be on their way out.
-const NOBODY: &str = "SELECT FROM pg_stat_activity WHERE datname = current_database()
+/// Transactions of killed clients, which may still be running.
+const OPEN_TRANSACTIONS: &str = "SELECT FROM pg_stat_activity WHERE datname = current_database()
      AND backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()";
 
-/// The lock of the worker that sweeps: while another holds it, workers leave at once.
+/// Takes the advisory lock of the worker: while another session holds it, workers exit at once.
 const KEEP_WORKERS_OUT: &str = "SELECT pg_advisory_lock(1836411769, 1)";
 
-/// No daemon has beaten for long enough: everybody is dead, and the worker is to say so.
-const WORK_OF_THE_DEAD: &str = "SELECT 'runtime ' || id FROM agent_runtime WHERE status = 'online'
+/// What the worker must still sweep: every runtime is stale, because no daemon sends a heartbeat while the clients
+/// pause.
+const NOT_SWEPT: &str = "SELECT 'runtime ' || id FROM agent_runtime WHERE status = 'online'
      UNION ALL SELECT 'task ' || id FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
 
 /// Tables of the storm's fixture.
 const OWN_TABLES: &str =
     "SELECT (SELECT count(*) FROM returned), (SELECT count(*) FROM taken), (SELECT count(*) FROM history)";
 
-/// Pauses the clients and looks; with `settle` everybody is found dead first. The clients go on only if all is well.
-pub fn look(context: &Context, pair: &Pair, storm: &Storm, database: &str, settle: bool) -> Result<()> {
+/// Pauses the clients and checks; with `wait_for_sweep` only after the worker has set every runtime offline. The
+/// clients continue only if no check has failed.
+pub fn run(context: &Context, pair: &Pair, storm: &Storm, database: &str, wait_for_sweep: bool) -> Result<()> {
     storm.pause(LIMIT)?;
-    pair.wait_until_followed()?;
+    pair.wait_until_synchronous()?;
     storm.expect_full_disk(false);
     let mut client = pair.primary.connect(database)?;
     Cluster::wait_until("every transaction of a client has ended", LIMIT, || {
-        Ok(client.query(NOBODY, &[])?.is_empty())
+        Ok(client.query(OPEN_TRANSACTIONS, &[])?.is_empty())
     })?;
-    if settle {
+    if wait_for_sweep {
         wait_until_swept(&mut client)?;
     }
     client.query(KEEP_WORKERS_OUT, &[])?;
@@ -46,17 +49,18 @@ pub fn look(context: &Context, pair: &Pair, storm: &Storm, database: &str, settl
     Ok(())
 }
 
-/// By the background worker: nobody else sweeps while the clients pause.
+/// Waits for the worker: no other process sweeps while the clients pause.
 fn wait_until_swept(client: &mut Client) -> Result<()> {
-    Cluster::wait_until("the worker finds everybody dead", LIMIT, || Ok(values(client, WORK_OF_THE_DEAD)?.is_empty()))
-        .or_else(|error| {
-            let left = values(client, WORK_OF_THE_DEAD)?;
+    Cluster::wait_until("the worker has swept everything", LIMIT, || Ok(values(client, NOT_SWEPT)?.is_empty())).or_else(
+        |error| {
+            let left = values(client, NOT_SWEPT)?;
             let status = values(client, "SELECT s FROM multica_status() AS s")?;
             Err(error.context(format!("{left:?}, {status:?}")))
-        })
+        },
+    )
 }
 
-/// The standby has every row of every table, no launcher, and tells how things stand.
+/// The standby has every row of every table and no launcher, and `multica_status()` works on it.
 fn compare(context: &Context, pair: &Pair, client: &mut Client, database: &str) -> Result<()> {
     let file = context.fixtures().join("digest.sql");
     let digest = std::fs::read_to_string(&file)?;
@@ -72,10 +76,10 @@ fn compare(context: &Context, pair: &Pair, client: &mut Client, database: &str) 
     Ok(())
 }
 
-/// Errors that the logs may show: refusals, and what was done to the servers.
+/// Errors that the logs may contain: refused calls, and the effects of the faults.
 const EXPECTED: [&str; 7] = ["55000", "P0002", "22004", "23503", "55P03", "53100", "57P01"];
 
-/// Fails if a log shows a deadlock, an internal error, or a process that crashed of its own accord.
+/// Fails if a log contains a deadlock, an internal error, or a process that crashed without being killed.
 pub fn read_logs(logs: &[String]) -> Result<()> {
     for line in logs.iter().flat_map(|log| log.lines()) {
         let state = line.split_once("] ").and_then(|(_, rest)| rest.get(..5)).unwrap_or_default();
@@ -84,13 +88,13 @@ pub fn read_logs(logs: &[String]) -> Result<()> {
             || state.starts_with("XX")
             || line.contains("was terminated by signal") && !line.contains("signal 9: Killed")
             || line.contains(" ERROR: ") && !EXPECTED.contains(&state);
-        ensure!(!bad, "a server's log says: {line}");
+        ensure!(!bad, "the log of a server contains: {line}");
     }
     Ok(())
 }
 
 /// Fails if an index or a table is damaged.
-pub fn examine(pair: &Pair, database: &str) -> Result<()> {
+pub fn amcheck(pair: &Pair, database: &str) -> Result<()> {
     pair.primary
         .run("pg_amcheck", &["--install-missing", "--heapallindexed", "--database", database])
         .map(drop)

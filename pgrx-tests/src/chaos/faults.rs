@@ -1,4 +1,4 @@
-//! How each thing goes wrong.
+//! Injects each fault.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -11,47 +11,47 @@ use nix::unistd::Pid;
 use postgres::Client;
 
 use super::pair::{LIMIT, Pair};
-use super::plan::Blow;
+use super::plan::Fault;
 use crate::cluster::{Cluster, Shutdown};
-use crate::storm::{Storm, wish};
+use crate::storm::{Storm, random_call};
 
-/// How long somebody thinks over locked agents: twice the patience of a client.
+/// How long a session keeps all agents locked: more than twice the `lock_timeout` of a client.
 const HOLD: Duration = Duration::from_millis(900);
 /// How long the disk stays full.
 const FULL: Duration = Duration::from_millis(700);
-/// How long the standby is away.
-const AWAY: Duration = Duration::from_millis(300);
+/// How long the standby is down.
+const DOWN: Duration = Duration::from_millis(300);
 
 const CLIENTS: &str = "SELECT pid FROM pg_stat_activity
      WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid";
-const ANYBODY: &str = "SELECT pid FROM pg_stat_activity
+const CLIENTS_AND_SERVERS_OWN: &str = "SELECT pid FROM pg_stat_activity
      WHERE backend_type IN ('client backend', 'walsender', 'multica launcher', 'multica worker') AND pid <> pg_backend_pid()
      ORDER BY backend_type <> 'client backend' DESC, pid";
 
-/// Strikes, and has the servers up again afterwards. False: this cannot be done here.
-pub fn strike(blow: Blow, pair: &mut Pair, storm: &Storm, database: &str, rng: &mut Rng) -> Result<bool> {
-    match blow {
-        Blow::KillServer => {
+/// Injects a fault; both servers run again afterwards. Returns false if the fault is not possible on this machine.
+pub fn inject(fault: Fault, pair: &mut Pair, storm: &Storm, database: &str, rng: &mut Rng) -> Result<bool> {
+    match fault {
+        Fault::KillServer => {
             pair.primary.kill()?;
             pair.primary.start()?;
         }
-        Blow::KillPostmaster => {
+        Fault::KillPostmaster => {
             pair.primary.behead()?;
             pair.primary.start()?;
         }
-        Blow::StopImmediately => {
+        Fault::StopImmediately => {
             pair.primary.stop(Shutdown::Immediate)?;
             pair.primary.start()?;
         }
-        Blow::Failover { late_fence, rewind } => {
+        Fault::Failover { late_fence, rewind } => {
             pair.fail_over(storm, database, late_fence, rewind)?;
         }
-        Blow::KillBackend => kill_backend(&pair.primary, database, rng)?,
-        Blow::Terminate => terminate(&pair.primary, database, rng)?,
-        Blow::VanishIdle => vanish(&pair.primary, database, rng, "")?,
-        Blow::VanishBusy => vanish(&pair.primary, database, rng, "SELECT pg_sleep(0.5);")?,
-        Blow::HoldLocks => hold_locks(&pair.primary, database)?,
-        Blow::FillDisk => {
+        Fault::KillBackend => kill_backend(&pair.primary, database, rng)?,
+        Fault::TerminateBackend => terminate(&pair.primary, database, rng)?,
+        Fault::KillIdleClient => kill_client(&pair.primary, database, rng, "")?,
+        Fault::KillBusyClient => kill_client(&pair.primary, database, rng, "SELECT pg_sleep(0.5);")?,
+        Fault::HoldLocks => hold_locks(&pair.primary, database)?,
+        Fault::FillDisk => {
             storm.expect_full_disk(true);
             let Some(ballast) = pair.primary.fill_disk()? else {
                 return Ok(false);
@@ -59,54 +59,55 @@ pub fn strike(blow: Blow, pair: &mut Pair, storm: &Storm, database: &str, rng: &
             std::thread::sleep(FULL);
             drop(ballast);
         }
-        Blow::KillStandby => {
+        Fault::KillStandby => {
             pair.standby.kill()?;
-            std::thread::sleep(AWAY);
+            std::thread::sleep(DOWN);
             pair.standby.start()?;
         }
     }
     Ok(true)
 }
 
-/// A session as soon as there can be one: the server may just be recovering.
-fn patiently(cluster: &Cluster, database: &str) -> Result<Client> {
+/// Connects as soon as the server accepts it: it may be in recovery.
+fn connect_when_possible(cluster: &Cluster, database: &str) -> Result<Client> {
     let mut client = None;
     Cluster::wait_until("the server takes connections", LIMIT, || {
         client = cluster.connect(database).ok();
         Ok(client.is_some())
     })?;
-    client.context("no session")
+    client.context("no database session")
 }
 
-fn pick(client: &mut Client, among: &str, rng: &mut Rng) -> Result<Option<i32>> {
-    let rows = client.query(among, &[])?;
+fn pick(client: &mut Client, sql: &str, rng: &mut Rng) -> Result<Option<i32>> {
+    let rows = client.query(sql, &[])?;
     Ok(rng.choice(&rows).map(|row| row.get(0)))
 }
 
-/// The postmaster ends everybody else too: a session that was there before tells when.
+/// The postmaster then ends all other sessions too. The function returns after that: an open session of its own fails
+/// then.
 fn kill_backend(cluster: &Cluster, database: &str, rng: &mut Rng) -> Result<()> {
-    let mut witness = patiently(cluster, database)?;
-    let Some(victim) = pick(&mut witness, CLIENTS, rng)? else {
+    let mut observer = connect_when_possible(cluster, database)?;
+    let Some(victim) = pick(&mut observer, CLIENTS, rng)? else {
         return Ok(());
     };
     kill(Pid::from_raw(victim), Signal::SIGKILL)?;
-    Cluster::wait_until("the server ends all sessions", LIMIT, || Ok(witness.batch_execute("SELECT").is_err()))?;
-    patiently(cluster, database).map(drop)
+    Cluster::wait_until("the server ends all sessions", LIMIT, || Ok(observer.batch_execute("SELECT").is_err()))?;
+    connect_when_possible(cluster, database).map(drop)
 }
 
-/// One in two is none of the clients.
+/// Half of the time, the victim may also be a process of the server.
 fn terminate(cluster: &Cluster, database: &str, rng: &mut Rng) -> Result<()> {
-    let mut client = patiently(cluster, database)?;
-    let among = if rng.bool() { CLIENTS } else { ANYBODY };
-    if let Some(victim) = pick(&mut client, among, rng)? {
+    let mut client = connect_when_possible(cluster, database)?;
+    let victims = if rng.bool() { CLIENTS } else { CLIENTS_AND_SERVERS_OWN };
+    if let Some(victim) = pick(&mut client, victims, rng)? {
         client.execute("SELECT pg_terminate_backend($1)", &[&victim])?;
     }
     Ok(())
 }
 
-/// A process of its own does something in a transaction, and is gone. Refused, it says no more.
-fn vanish(cluster: &Cluster, database: &str, rng: &mut Rng, then: &str) -> Result<()> {
-    let (sql, _) = wish(rng);
+/// Kills a `psql` that has a transaction open. If a call is refused, `psql` exits before.
+fn kill_client(cluster: &Cluster, database: &str, rng: &mut Rng, then: &str) -> Result<()> {
+    let (sql, _) = random_call(rng);
     let mut psql = cluster
         .tool("psql")
         .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"])
@@ -117,7 +118,7 @@ fn vanish(cluster: &Cluster, database: &str, rng: &mut Rng, then: &str) -> Resul
         .spawn()
         .context("cannot start psql")?;
     if let Some(input) = &mut psql.stdin {
-        // Nobody reads it if the server has refused the session.
+        // psql does not read it if the server refused the connection.
         let _ = writeln!(input, "BEGIN; {sql}; {then}");
     }
     std::thread::sleep(Duration::from_millis(rng.u64(50..400)));
@@ -126,9 +127,9 @@ fn vanish(cluster: &Cluster, database: &str, rng: &mut Rng, then: &str) -> Resul
     Ok(())
 }
 
-/// In the order of their ids, as everybody does.
+/// Locks all agents in the order of their ids, as all calls do.
 fn hold_locks(cluster: &Cluster, database: &str) -> Result<()> {
-    let mut client = patiently(cluster, database)?;
+    let mut client = connect_when_possible(cluster, database)?;
     client.batch_execute("BEGIN; SELECT FROM agent ORDER BY id FOR UPDATE")?;
     std::thread::sleep(HOLD);
     client.batch_execute("ROLLBACK")?;

@@ -1,4 +1,4 @@
--- A retry is one attempt further than its parent, within the budget, of the same work, and the only one.
+-- A retry has the next attempt of its parent, at most max_attempts, the same agent, issue and chat, and no sibling.
 SELECT c.id, c.attempt, p.attempt AS of_parent, c.max_attempts
 FROM agent_task_queue AS c
 JOIN agent_task_queue AS p ON p.id = c.parent_task_id

@@ -1,4 +1,4 @@
--- What was ever handed out belongs to the workspace of the machine that it was handed to.
+-- Each task that was ever claimed belongs to the workspace of its runtime.
 SELECT t.id, w.id AS workspace_id
 FROM agent_task_queue AS t
 JOIN agent_runtime AS r ON r.id = t.runtime_id

@@ -1,2 +1,2 @@
--- No end of a turn erases where its chat resumes.
+-- No end of a turn erases the session of its chat.
 SELECT chat_session FROM erased;

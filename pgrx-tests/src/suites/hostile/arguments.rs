@@ -11,11 +11,11 @@ use crate::suites::support::{self, text};
 
 /// The invariants that hold in the tables of any moment, whatever was called.
 const INVARIANTS: [&str; 5] = [
-    "i01_one_pending_of_issue_and_agent",
+    "i01_one_pending_per_issue_and_agent",
     "i06_attempts_count_up",
-    "i07_chains_begin_at_one",
-    "agents_say_what_they_do",
-    "ended_tasks_have_ended",
+    "i07_first_attempt_is_one",
+    "agent_status_matches_tasks_in_flight",
+    "ended_tasks_have_completed_at",
 ];
 /// Calls of each routine with arguments that are hostile in any combination; MULTICA_CASES asks for more.
 const COMBINATIONS: u64 = 10;

@@ -1,5 +1,5 @@
--- What completed or was cancelled was told of once, and a completed turn of a chat as such too.
-SELECT t.id, t.status, k.type, count(e.id) AS told
+-- Each completed or cancelled task has one event, and each completed turn of a chat has one chat:done too.
+SELECT t.id, t.status, k.type, count(e.id) AS events
 FROM agent_task_queue AS t
 CROSS JOIN LATERAL (
     VALUES ('task:' || t.status, true), ('chat:done', t.status = 'completed' AND t.chat_session_id IS NOT NULL)

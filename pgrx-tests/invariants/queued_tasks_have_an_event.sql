@@ -1,4 +1,4 @@
--- Whatever was queued was told of, an application's own insert for a foreign issue aside.
+-- Each task that was queued has an event, except those that the application inserted itself, for the foreign issue.
 SELECT t.id, t.status
 FROM agent_task_queue AS t
 LEFT JOIN issue AS i ON i.id = t.issue_id

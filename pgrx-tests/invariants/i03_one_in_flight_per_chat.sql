@@ -1,4 +1,4 @@
--- At most one turn of a chat in flight, now and whenever one was handed out.
+-- At most one turn per chat is in flight, now and after each claim.
 SELECT chat_session_id, count(*)
 FROM agent_task_queue
 WHERE status IN ('dispatched', 'running') AND chat_session_id IS NOT NULL

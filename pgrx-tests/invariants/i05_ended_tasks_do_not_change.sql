@@ -1,2 +1,2 @@
--- What is over stays as it is.
+-- The status of an ended task does not change.
 SELECT task, before, after FROM history WHERE before IN ('completed', 'failed', 'cancelled');

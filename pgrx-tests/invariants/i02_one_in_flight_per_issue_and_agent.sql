@@ -1,4 +1,4 @@
--- At most one task of an issue and agent in flight, now and whenever one was handed out.
+-- At most one task per issue and agent is in flight, now and after each claim.
 SELECT issue_id, agent_id, count(*)
 FROM agent_task_queue
 WHERE status IN ('dispatched', 'running') AND issue_id IS NOT NULL

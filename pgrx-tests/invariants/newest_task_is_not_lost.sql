@@ -1,5 +1,5 @@
--- The newest task of every issue has ended for good, or is active on an agent that is not archived, an application's own
--- insert for a foreign issue aside.
+-- The newest task of each issue has ended without a possible retry, or is active and its agent is not archived. Tasks
+-- that the application inserted itself, for the foreign issue, may have an archived agent.
 SELECT i.title, t.id, t.status, t.failure_reason, t.attempt, t.max_attempts, a.archived_at
 FROM issue AS i
 JOIN LATERAL (

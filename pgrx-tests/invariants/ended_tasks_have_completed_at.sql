@@ -1,4 +1,4 @@
--- What is over says since when, and autopilot runs know that their task is over.
+-- A task has completed_at if it has ended, and only then; its autopilot run has ended too.
 SELECT id, status FROM agent_task_queue WHERE (status IN ('completed', 'failed', 'cancelled')) <> (completed_at IS NOT NULL)
 UNION ALL
 SELECT r.id, r.status

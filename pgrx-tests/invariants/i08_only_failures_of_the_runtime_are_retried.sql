@@ -1,4 +1,4 @@
--- Neither autopilot work nor what completed, was cancelled or failed by itself has a retry.
+-- A task has no retry if it belongs to an autopilot run, completed, was cancelled, or failed by an agent error.
 SELECT p.id, p.status, p.failure_reason
 FROM agent_task_queue AS p
 JOIN agent_task_queue AS c ON c.parent_task_id = p.id

@@ -1,4 +1,4 @@
--- No task of an archived agent is active, an application's own insert for a foreign issue aside.
+-- No task of an archived agent is active, except those that the application inserted itself, for the foreign issue.
 SELECT t.id, t.status, a.name
 FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id

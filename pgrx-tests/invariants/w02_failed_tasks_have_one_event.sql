@@ -1,5 +1,5 @@
--- Every failed task was told of once, and the retry that was told of is there.
-SELECT t.id, t.failure_reason, count(e.id) AS told, max(e.payload ->> 'retry_task_id') AS retry_told
+-- Each failed task has one event, and the retry that this names exists.
+SELECT t.id, t.failure_reason, count(e.id) AS events, max(e.payload ->> 'retry_task_id') AS retry_in_event
 FROM agent_task_queue AS t
 LEFT JOIN multica_event_log AS e ON e.type = 'task:failed' AND e.payload ->> 'task_id' = t.id::text
 WHERE t.status = 'failed'

@@ -1,4 +1,4 @@
--- What a call ends with: "done", or the error as a client sees it.
+-- Returns how a call ends: "done", or the error as a client gets it.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,5 @@
--- Which routines, tables and columns each capability opens, all of them and nothing else. A new routine is in the first list
--- with what it is for: look at the difference before taking it.
+-- All routines, tables and columns that each capability gives access to. A new routine changes the first list: read the
+-- difference before you accept it as expected.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on
@@ -12,7 +12,7 @@ CREATE TEMPORARY VIEW holder AS
 SELECT c.name, ('multica_golden_' || c.name)::regrole::oid AS role, c.at
 FROM unnest('{reader,daemon,operator}'::text[]) WITH ORDINALITY AS c (name, at);
 
-\echo routines, by who may call them
+\echo routines, by capabilities that may call them
 SELECT p.proname,
     COALESCE((SELECT string_agg(h.name, ' ' ORDER BY h.at) FROM holder AS h WHERE has_function_privilege(h.role, p.oid, 'EXECUTE')), 'nobody'),
     CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'AND EVERYBODY' END
@@ -21,7 +21,7 @@ JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d
 JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'multica'
 ORDER BY 2, 1;
 
-\echo what each may do with whole tables and sequences of any schema
+\echo privileges of each capability on whole tables and sequences of any schema
 SELECT h.name, c.oid::regclass, string_agg(v.privilege, ' ' ORDER BY v.privilege)
 FROM holder AS h
 CROSS JOIN pg_class AS c
@@ -34,7 +34,7 @@ WHERE CASE
 GROUP BY h.at, h.name, c.oid
 ORDER BY h.at, c.oid::regclass::text;
 
-\echo and with columns where not with the whole table
+\echo privileges on columns, without the whole table
 SELECT h.name, c.oid::regclass, v.privilege, string_agg(a.attname, ' ' ORDER BY a.attname)
 FROM holder AS h
 CROSS JOIN pg_class AS c
@@ -47,7 +47,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 GROUP BY h.at, h.name, c.oid, v.privilege
 ORDER BY h.at, c.oid::regclass::text, v.privilege;
 
-\echo and with the schema and the database
+\echo privileges on the schema and the database
 SELECT h.name,
     has_schema_privilege(h.role, 'public', 'USAGE') AS may_look, has_schema_privilege(h.role, 'public', 'CREATE') AS may_create,
     has_database_privilege(h.role, current_database(), 'CREATE') AS may_create_schemas

@@ -1,4 +1,4 @@
--- Objects in the extension's own schema that match a call better than what pg_catalog has: none of them is ever run.
+-- Objects in the extension's own schema that match a call better than those of pg_catalog: none of them is ever called.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,5 @@
--- A chat goes on from its last session: the retry of a turn comes before the turns behind it, whatever their priority, and
--- no priority is too low to be compared.
+-- A chat resumes from its last session: the retry of a turn is claimed before later turns, whatever their priority,
+-- also with the lowest possible priority.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

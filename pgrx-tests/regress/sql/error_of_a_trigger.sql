@@ -1,4 +1,4 @@
--- What somebody's trigger raises is told as it is, without advice that does not fit.
+-- An error that a user's trigger raises is passed on unchanged, without a hint of the extension.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

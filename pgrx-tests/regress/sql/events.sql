@@ -1,4 +1,4 @@
--- What happened, for whoever asks, in order and once.
+-- A reader gets each event once, in the order of the ids.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/machine.sql

@@ -1,5 +1,5 @@
--- An agent that was moved to a runtime of another workspace: its tasks are cancelled, not returned, and one claim cancels
--- a few batches of them at most, however many there are.
+-- An agent was moved to a runtime of another workspace: a claim cancels its tasks instead of returning them, at most
+-- a few batches per claim.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

@@ -1,4 +1,4 @@
--- A runtime that nobody uses is collected with all its history re-pointed, however many batches that takes.
+-- A runtime that no agent uses is collected after all its ended tasks were moved, in as many batches as that takes.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

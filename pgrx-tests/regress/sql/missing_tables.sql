@@ -1,5 +1,5 @@
 -- database: empty
--- The extension alone, tables too old, library and SQL objects of different versions.
+-- Calls without tables, with tables that are too old, and with a library and SQL objects of different versions.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql
@@ -15,7 +15,7 @@ SELECT outcome($$SELECT multica_list_runtimes('00000000-0000-4000-8000-000000000
 SELECT count(*) > 10 AS installed FROM multica_install();
 SELECT more FROM multica_sweep();
 
--- As on a server before its migration 055.
+-- The tables of a server before its migration 055.
 ALTER TABLE agent_task_queue DROP COLUMN max_attempts;
 SELECT outcome($$SELECT multica_handle_failed_tasks('{}')$$);
 INSERT INTO workspace (id, name, slug) VALUES ('00000000-0000-4000-8000-0000000000a1', 'Fleet', 'fleet');

@@ -1,12 +1,12 @@
--- A NULL where a value is required is an error that names the argument, never a quiet nothing.
+-- NULL for a required argument raises an error that names the argument.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql
 \i :helper
 \set ECHO all
 
--- Every argument of every function: without a default, or with another default than NULL, it is required. Only what
--- does not answer 22004 with its name is shown: bounds that may be none, and the identity of a runtime in the cloud.
+-- An argument without a default, or with a default other than NULL, is required. Shows those that do not raise 22004
+-- with their name: bounds that may be NULL, and the daemon id of a cloud runtime.
 CREATE TEMPORARY TABLE argument AS
 SELECT p.oid AS function, p.proname, p.prokind, p.pronargs, a.position, p.proargnames[a.position] AS name, t.typname,
        a.position > p.pronargs - p.pronargdefaults
@@ -34,11 +34,11 @@ FROM argument AS n WHERE NOT n.may_be_null;
 SELECT proname, name, answer FROM answer
 WHERE answer <> format('22004 argument "%s" must not be NULL', name) ORDER BY proname, name;
 
--- None is skipped for a NULL by the server itself.
+-- No function is STRICT, which would return NULL without an error.
 SELECT p.proname FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
 JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'multica' WHERE p.proisstrict AND p.pronargs > 0 ORDER BY 1;
 
--- A local runtime needs an identity, one in the cloud does not.
+-- A local runtime needs a daemon id, a cloud runtime does not.
 \set ECHO none
 \set helper :srcdir /helper/machine.sql
 \i :helper

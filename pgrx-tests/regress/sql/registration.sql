@@ -1,4 +1,4 @@
--- A registration that is wrong in any place registers nothing and says where.
+-- A registration with an error in any place registers nothing, and the error names the place.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql
@@ -40,7 +40,7 @@ FROM (VALUES
 SELECT count(*) AS registered FROM agent_runtime;
 SELECT count(*) AS announced FROM multica_event_log;
 
--- Names are made of what is there, and keys that are not known are reported and left alone.
+-- A name is built from the keys that are present; an unknown key raises a warning and is ignored.
 SELECT daemon_id, name, provider, status, device_info, metadata, inserted, merged FROM multica_register(
     '00000000-0000-4000-8000-0000000000a1',
     '{"daemon_id": " d ", "device_name": " laptop ", "cli_version": "1.2", "launched_by": "app", "future": 1e400,
@@ -51,7 +51,7 @@ SELECT name, device_info, metadata FROM multica_register(
     '00000000-0000-4000-8000-0000000000a1', '{"daemon_id": "bare", "runtimes": [{"provider": "codex"}, {"type": "claude", "version": "1"}]}'
 );
 
--- A misspelled key is reported with the name that was meant, wherever it is.
+-- The warning for a misspelled key names the correct key, in every place.
 SELECT provider FROM multica_register(
     '00000000-0000-4000-8000-0000000000a1',
     '{"daemon_id": "typos", "recovr": true, "Device_Name": "box", "future": {"recover": true},

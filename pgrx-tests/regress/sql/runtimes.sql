@@ -1,4 +1,4 @@
--- A machine's life: registered, beating, gone, back under another name, unwanted.
+-- The life of a runtime: registered, with heartbeats, offline, merged under another daemon id, deleted.
 INSERT INTO workspace (id, name, slug) VALUES ('00000000-0000-4000-8000-0000000000a1', 'Fleet', 'fleet');
 
 SELECT name, provider, status, inserted, merged FROM multica_register(
@@ -17,7 +17,7 @@ SELECT name FROM multica_get_runtime(:'codex');
 SELECT name FROM multica_get_runtime_for_workspace(:'codex', '00000000-0000-4000-8000-0000000000a1');
 SELECT name FROM multica_find_legacy_runtimes('00000000-0000-4000-8000-0000000000a1', 'codex', 'BOX');
 
--- Agents and tasks go where the machine goes.
+-- A merge moves the agents and tasks.
 INSERT INTO agent (workspace_id, name, runtime_id) SELECT workspace_id, 'Ada', id FROM agent_runtime WHERE id = :'claude';
 INSERT INTO agent_task_queue (agent_id, runtime_id) SELECT id, runtime_id FROM agent;
 SELECT name, inserted, merged, legacy_daemon_id FROM multica_register(

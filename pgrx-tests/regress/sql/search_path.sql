@@ -1,4 +1,4 @@
--- Objects of the same names in a schema put first, or among the temporary ones, change nothing.
+-- Objects of the same names in the first schema of search_path, or in pg_temp, have no effect.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql
@@ -28,7 +28,7 @@ CREATE TEMPORARY TABLE issue (LIKE public.issue INCLUDING ALL);
 CREATE TEMPORARY TABLE multica_event_log (LIKE public.multica_event_log INCLUDING ALL);
 CREATE TEMPORARY TABLE pg_extension (extname name, extversion text);
 
--- The trap works on those who do not pin their path.
+-- A function that does not set its search_path calls the wrong object.
 SET search_path = trap, pg_temp, public, pg_catalog;
 \set VERBOSITY terse
 SELECT now();

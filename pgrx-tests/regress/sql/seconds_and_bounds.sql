@@ -1,4 +1,4 @@
--- A span is a finite number of seconds above zero, a bound is not below zero.
+-- A duration is a finite number of seconds above zero, and a bound is not below zero.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql
@@ -9,7 +9,7 @@ SELECT s.secs || ': ' || outcome(format('SELECT multica_sweep(%L)', s.secs)) AS 
 FROM (VALUES (1, 'NaN'), (2, 'Infinity'), (3, '-Infinity'), (4, '-1'), (5, '0'), (6, '1e300'), (7, '1e10')) AS s (at, secs)
 ORDER BY s.at;
 
--- The same of every argument in seconds, those of a grace of 0 excepted; only what differs is shown.
+-- The same for every argument in seconds, except where a grace of 0 is allowed; shows only differences.
 SELECT c.call, s.secs, outcome(format(c.call, s.secs)) AS answer
 FROM (VALUES ('''NaN'''), ('''Infinity'''), ('''-Infinity'''), ('-1'), ('0'), ('1e300')) AS s (secs)
 CROSS JOIN (VALUES

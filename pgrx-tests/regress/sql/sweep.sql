@@ -1,4 +1,4 @@
--- A machine falls silent: one call sets everything right that it leaves behind.
+-- A runtime becomes stale: one call writes the verdict with all its consequences.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/machine.sql
@@ -15,13 +15,13 @@ SELECT name, status FROM agent;
 SELECT type, payload ->> 'status' AS status, payload ->> 'action' AS action FROM multica_events();
 CALL multica_sweep_all();
 
--- The daemon comes back and no longer knows its task.
+-- The daemon restarts and no longer has its task.
 UPDATE agent_task_queue SET status = 'running', dispatched_at = now(), started_at = now() WHERE attempt = 2;
 SELECT multica_heartbeat_many('{00000000-0000-4000-8000-0000000000b1}');
 SELECT * FROM multica_recover_orphans('00000000-0000-4000-8000-0000000000b1');
 SELECT title, status FROM issue;
 
--- The stages one by one.
+-- The stages, one per call.
 UPDATE agent_task_queue SET status = 'running', completed_at = NULL, max_attempts = 9, started_at = now() - interval '3 hours' WHERE attempt = 2;
 SELECT status, failure_reason FROM multica_fail_stale_tasks(300, 9000);
 UPDATE agent_task_queue SET status = 'running', started_at = now() WHERE attempt = 3;

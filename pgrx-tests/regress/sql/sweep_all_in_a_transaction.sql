@@ -1,4 +1,4 @@
--- Where the procedure cannot commit nothing is swept, and the error says what to do instead.
+-- If the procedure cannot commit, it sweeps nothing, and the error has a hint what to do instead.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql

@@ -1,4 +1,4 @@
--- multica.sweep set where the worker does not look is answered with what has an effect; for a database it is not.
+-- Setting multica.sweep where the worker does not read it warns with a hint; setting it for a database does not warn.
 SELECT multica_version() IS NOT NULL AS loaded;
 SET multica.sweep = on;
 RESET multica.sweep;

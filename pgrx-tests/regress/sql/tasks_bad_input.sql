@@ -1,4 +1,4 @@
--- What every function on tasks answers to arguments that make no sense: state, message, detail and hint.
+-- The errors of all functions on tasks for invalid arguments: SQLSTATE, message, detail and hint.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on
@@ -38,7 +38,7 @@ INSERT INTO autopilot_run (id, autopilot_id, source, status)
 INSERT INTO agent_task_queue (id, agent_id, runtime_id, status, dispatched_at)
     VALUES (id('e1'), id('c1'), id('b1'), 'queued', NULL), (id('e2'), id('c1'), id('b1'), 'dispatched', '2026-01-01');
 
-\echo NULL where a value is needed
+\echo NULL for a required argument
 SELECT call, r.* FROM unnest(ARRAY[
     'multica_enqueue(NULL)', 'multica_enqueue(id(''c1''), NULL)', 'multica_enqueue(id(''c1''), priority => NULL)',
     'multica_enqueue(id(''c1''), max_attempts => NULL)',
@@ -53,7 +53,7 @@ SELECT call, r.* FROM unnest(ARRAY[
     'multica_has_active_task(NULL)', 'multica_has_pending_task(NULL)', 'multica_count_running_tasks(NULL)', 'multica_reconcile_agent(NULL)'
 ]) AS call, refused(call) AS r;
 
-\echo ids that nothing has
+\echo unknown ids
 SELECT call, r.* FROM unnest(ARRAY[
     'multica_enqueue(id(''00''))', 'multica_enqueue_issue(id(''00''))', 'multica_enqueue_mention(id(''00''), id(''c1''))',
     'multica_enqueue_mention(id(''d1''), id(''00''))', 'multica_enqueue_chat(id(''00''))', 'multica_enqueue_autopilot(id(''00''))',
@@ -67,13 +67,13 @@ SELECT call, r.* FROM unnest(ARRAY[
     'multica_count_running_tasks(id(''00''))', 'multica_reconcile_agent(id(''00''))'
 ]) AS call, refused(call) AS r;
 
-\echo lookups of what nothing has give no row
+\echo lookups of unknown ids return no row
 SELECT call, r.* FROM unnest(ARRAY[
     'multica_get_task(id(''00''))', 'multica_list_pending_tasks(id(''00''))', 'multica_list_issue_tasks(id(''00''))',
     'multica_list_agent_tasks(id(''00''))', 'multica_last_task_session(id(''00''), id(''c1''))', 'multica_last_chat_session(id(''00''))'
 ]) AS call, refused(call) AS r;
 
-\echo what belongs to somebody else
+\echo rows of another workspace or issue
 SELECT call, r.* FROM unnest(ARRAY[
     'multica_enqueue_mention(id(''d1''), id(''c9''))', 'multica_enqueue_issue(id(''d5''))',
     'multica_enqueue_issue(id(''d1''), id(''81''))', 'multica_enqueue_chat(id(''59''), id(''81''))', 'multica_rerun(id(''d5''))',
@@ -88,12 +88,12 @@ SELECT call, r.* FROM unnest(ARRAY[
     'multica_list_issue_tasks(id(''d1''), -1)', 'multica_list_agent_tasks(id(''c1''), -1)'
 ]) AS call, refused(call) AS r;
 
-\echo texts that say nothing
+\echo empty texts
 SELECT call, r.* FROM unnest(ARRAY[
     'multica_pin_session(id(''e2''))', 'multica_pin_session(id(''e2''), '''', '''')'
 ]) AS call, refused(call) AS r;
 
-\echo states that do not allow it
+\echo wrong states
 SELECT call, r.* FROM unnest(ARRAY[
     'multica_enqueue(id(''c2''))', 'multica_enqueue_issue(id(''d2''))', 'multica_enqueue_issue(id(''d3''))',
     'multica_enqueue_issue(id(''d4''))', 'multica_enqueue_mention(id(''d1''), id(''c2''))', 'multica_enqueue_chat(id(''52''))',
@@ -103,6 +103,6 @@ SELECT call, r.* FROM unnest(ARRAY[
     'multica_pin_session(id(''e2''), ''s'', claim_token => 1)'
 ]) AS call, refused(call) AS r;
 
-\echo and nothing was done
+\echo none of the calls has written anything
 SELECT status, count(*) FROM agent_task_queue GROUP BY 1 ORDER BY 1;
 SELECT count(*) FROM multica_event_log;

@@ -1,4 +1,4 @@
--- A call on one id says which one is unknown; lookups give no row, calls on arrays count what is there.
+-- A call with one unknown id names it in the error; lookups return no row, calls on arrays count the rows that exist.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql

@@ -1,5 +1,5 @@
--- A runtime goes with its archived agents: what waits for them is cancelled and what they have in flight failed, and no issue
--- stays in progress for work that nobody does.
+-- A runtime is deleted with its archived agents: their queued tasks are cancelled, their tasks in flight are failed,
+-- and no issue stays in progress without an active task.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

@@ -1,4 +1,4 @@
--- A word outside its set, and objects in the wrong state.
+-- Arguments with an unknown word, and rows in the wrong state.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql

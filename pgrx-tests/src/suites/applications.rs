@@ -9,10 +9,10 @@ use crate::database::Database;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    w9_end_and_reply_commit_together,
-    w10_chat_message_and_turn_commit_together,
-    w16_reassignment_commits_as_a_whole,
-    w19_run_issue_and_task_commit_together,
+    task_end_and_comment_commit_together,
+    chat_turn_and_message_commit_together,
+    reassignment_cancel_and_enqueue_commit_together,
+    autopilot_run_issue_and_task_commit_together,
 ];
 
 /// An application's transaction, killed after each of its statements and at last let through.
@@ -36,7 +36,7 @@ fn killed_at_every_statement(context: &Context, database: &Database, statements:
     Ok(())
 }
 
-fn w9_end_and_reply_commit_together(context: &Context) -> Result<()> {
+fn task_end_and_comment_commit_together(context: &Context) -> Result<()> {
     for (end, kind) in [("complete({}, '{\"output\": \"done\"}')", "comment"), ("fail({}, 'no luck')", "system")] {
         let (database, mut client) = team(context)?;
         client.batch_execute(&format!(
@@ -66,7 +66,7 @@ fn w9_end_and_reply_commit_together(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn w10_chat_message_and_turn_commit_together(context: &Context) -> Result<()> {
+fn chat_turn_and_message_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1', status => 'running'); UPDATE agent_task_queue SET chat_session_id = {}",
@@ -97,7 +97,7 @@ fn w10_chat_message_and_turn_commit_together(context: &Context) -> Result<()> {
     )
 }
 
-fn w16_reassignment_commits_as_a_whole(context: &Context) -> Result<()> {
+fn reassignment_cancel_and_enqueue_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working' WHERE name = 'Ada';
@@ -119,7 +119,7 @@ fn w16_reassignment_commits_as_a_whole(context: &Context) -> Result<()> {
 }
 
 /// An autopilot that makes an issue: no run without its issue, no issue without its task.
-fn w19_run_issue_and_task_commit_together(context: &Context) -> Result<()> {
+fn autopilot_run_issue_and_task_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let statements = [
         format!(

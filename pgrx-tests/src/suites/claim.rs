@@ -9,14 +9,14 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    never_another_runtimes_task,
-    priority_then_age_then_id,
-    tasks_of_archived_agents_stay,
+    claim_returns_only_tasks_of_its_runtime,
+    claim_orders_by_priority_age_and_id,
+    claim_skips_tasks_of_archived_agents,
     task_of_another_workspace_is_cancelled_not_returned,
-    one_in_flight_an_issue_and_a_chat,
-    no_more_than_the_agents_room,
-    lost_answer_is_given_again,
-    old_token_is_refused_after_a_second_answer,
+    one_task_is_in_flight_per_issue_and_chat,
+    claim_respects_max_concurrent_tasks,
+    unstarted_task_is_redelivered,
+    old_claim_token_is_refused_after_redelivery,
 ];
 
 /// Labels of the tasks that a claim hands out, in its order.
@@ -30,7 +30,7 @@ fn expect_claim(client: &mut Client, arguments: &str, expected: &str) -> Result<
     Ok(())
 }
 
-fn never_another_runtimes_task(context: &Context) -> Result<()> {
+fn claim_returns_only_tasks_of_its_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', 'b2'), task('e2', 'b1', 'c2')")?;
     // Bo's agent row is on machine-1, Ada's too: what counts is where the task is.
@@ -40,7 +40,7 @@ fn never_another_runtimes_task(context: &Context) -> Result<()> {
     expect_claim(&mut client, &format!("{}, 10", id("b2")), "e1")
 }
 
-fn priority_then_age_then_id(context: &Context) -> Result<()> {
+fn claim_orders_by_priority_age_and_id(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task(l) FROM unnest(ARRAY['e5', 'e2', 'e3', 'e1', 'e4']) AS l;
@@ -55,7 +55,7 @@ fn priority_then_age_then_id(context: &Context) -> Result<()> {
     expect_claim(&mut client, &format!("{}, 5", id("b1")), "e2 e3")
 }
 
-fn tasks_of_archived_agents_stay(context: &Context) -> Result<()> {
+fn claim_skips_tasks_of_archived_agents(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e1'), task('e2', 'b1', 'c1', 'dispatched');
@@ -104,7 +104,7 @@ fn task_of_another_workspace_is_cancelled_not_returned(context: &Context) -> Res
     )
 }
 
-fn one_in_flight_an_issue_and_a_chat(context: &Context) -> Result<()> {
+fn one_task_is_in_flight_per_issue_and_chat(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1', 'b2', 'c1', 'running'), task('e2'), task('e3', 'b1', 'c2'), task('e4'), task('e5'), task('e6');
@@ -127,7 +127,7 @@ fn one_in_flight_an_issue_and_a_chat(context: &Context) -> Result<()> {
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "e2 e5")
 }
 
-fn no_more_than_the_agents_room(context: &Context) -> Result<()> {
+fn claim_respects_max_concurrent_tasks(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "UPDATE agent SET max_concurrent_tasks = CASE name WHEN 'Ada' THEN 3 ELSE 0 END;
@@ -139,7 +139,7 @@ fn no_more_than_the_agents_room(context: &Context) -> Result<()> {
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "e4")
 }
 
-fn lost_answer_is_given_again(context: &Context) -> Result<()> {
+fn unstarted_task_is_redelivered(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1'), task('e2'), task('e3'), task('e4', 'b1', 'c1', 'running')")?;
     let ages = "UPDATE agent_task_queue SET dispatched_at = now() - CASE right(id::text, 2)
@@ -173,7 +173,7 @@ fn lost_answer_is_given_again(context: &Context) -> Result<()> {
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "e1 e2 e3")
 }
 
-fn old_token_is_refused_after_a_second_answer(context: &Context) -> Result<()> {
+fn old_claim_token_is_refused_after_redelivery(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1')")?;
     let claim = format!("SELECT claim_token FROM multica_claim({})", id("b1"));

@@ -9,11 +9,11 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    "claim": is_a_sign_of_life,
-    at_most_max_tasks,
-    that_finds_nothing_writes_nothing,
-    cost_does_not_grow_with_history,
-    long_queue_is_not_read_whole,
+    "claim": claim_counts_as_heartbeat,
+    claim_returns_at_most_max_tasks,
+    idle_claim_writes_nothing,
+    claim_cost_does_not_grow_with_history,
+    claim_does_not_read_whole_queue,
 ];
 
 /// What EXPLAIN (ANALYZE, BUFFERS, WAL) says of a claim, under this key.
@@ -40,7 +40,7 @@ fn blocks(client: &mut Client) -> Result<[i64; 3]> {
     Ok(found)
 }
 
-fn is_a_sign_of_life(context: &Context) -> Result<()> {
+fn claim_counts_as_heartbeat(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));
     let seen = format!(
@@ -71,7 +71,7 @@ fn is_a_sign_of_life(context: &Context) -> Result<()> {
     )
 }
 
-fn at_most_max_tasks(context: &Context) -> Result<()> {
+fn claim_returns_at_most_max_tasks(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "UPDATE agent SET max_concurrent_tasks = 500;
@@ -90,7 +90,7 @@ fn at_most_max_tasks(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn that_finds_nothing_writes_nothing(context: &Context) -> Result<()> {
+fn idle_claim_writes_nothing(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     // Work that is not for this moment: the agent is full, the other agent is archived, the chat is busy.
     client.batch_execute(
@@ -108,7 +108,7 @@ fn that_finds_nothing_writes_nothing(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn cost_does_not_grow_with_history(context: &Context) -> Result<()> {
+fn claim_cost_does_not_grow_with_history(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let mut found = Vec::new();
     for more in [3_000, 60_000] {
@@ -136,7 +136,7 @@ fn cost_does_not_grow_with_history(context: &Context) -> Result<()> {
 
 /// Statistics that are older than a queue, and a history of the same agent, tell the planner that there is nothing to
 /// read.
-fn long_queue_is_not_read_whole(context: &Context) -> Result<()> {
+fn claim_does_not_read_whole_queue(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "ALTER TABLE agent_task_queue SET (autovacuum_enabled = off);

@@ -9,18 +9,18 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    a_machine_seen_in_the_future_dies_after_its_silence,
-    a_machine_seen_in_the_future_lives_while_it_beats,
-    an_offline_machine_of_the_future_is_collected,
-    a_task_begun_in_the_future_times_out,
-    a_running_task_keeps_its_claim,
-    rows_refused_in_the_future_are_tried_again,
-    events_of_the_future_are_trimmed,
-    an_idle_sweep_corrects_nothing,
+    runtime_with_future_last_seen_at_goes_stale,
+    heartbeat_keeps_runtime_with_future_last_seen_at_online,
+    offline_runtime_with_future_last_seen_at_is_collected,
+    task_with_future_start_times_out,
+    time_correction_keeps_claim_token,
+    future_refused_until_is_ignored,
+    events_with_future_time_are_trimmed,
+    idle_sweep_corrects_nothing,
 ];
 
 /// What a runtime is after sweeps a while apart: the silence of the sweep that corrects the moment counts.
-fn a_machine_seen_in_the_future_dies_after_its_silence(context: &Context) -> Result<()> {
+fn runtime_with_future_last_seen_at_goes_stale(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let b1 = id("b1");
     for seen in ["now() + interval '1 day'", "'infinity'"] {
@@ -41,7 +41,7 @@ fn a_machine_seen_in_the_future_dies_after_its_silence(context: &Context) -> Res
     Ok(())
 }
 
-fn a_machine_seen_in_the_future_lives_while_it_beats(context: &Context) -> Result<()> {
+fn heartbeat_keeps_runtime_with_future_last_seen_at_online(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let b1 = id("b1");
     client.batch_execute(&format!(
@@ -51,7 +51,7 @@ fn a_machine_seen_in_the_future_lives_while_it_beats(context: &Context) -> Resul
     expect(&mut client, &format!("SELECT status FROM agent_runtime WHERE id = {b1}"), "online")
 }
 
-fn an_offline_machine_of_the_future_is_collected(context: &Context) -> Result<()> {
+fn offline_runtime_with_future_last_seen_at_is_collected(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let b2 = id("b2");
     client.batch_execute(&format!(
@@ -63,7 +63,7 @@ fn an_offline_machine_of_the_future_is_collected(context: &Context) -> Result<()
     expect(&mut client, &format!("SELECT count(*) FROM agent_runtime WHERE id = {b2}"), "0")
 }
 
-fn a_task_begun_in_the_future_times_out(context: &Context) -> Result<()> {
+fn task_with_future_start_times_out(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e1', status => 'running'), task('e2', status => 'dispatched', agent => 'c2');
@@ -81,7 +81,7 @@ fn a_task_begun_in_the_future_times_out(context: &Context) -> Result<()> {
 }
 
 /// The moment of the dispatch is the claim's token: who works on the task must be able to end it.
-fn a_running_task_keeps_its_claim(context: &Context) -> Result<()> {
+fn time_correction_keeps_claim_token(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e1', status => 'running');
@@ -95,7 +95,7 @@ fn a_running_task_keeps_its_claim(context: &Context) -> Result<()> {
     expect(&mut client, &complete, "t")
 }
 
-fn rows_refused_in_the_future_are_tried_again(context: &Context) -> Result<()> {
+fn future_refused_until_is_ignored(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "UPDATE multica_sweep_state SET refused_ids = ARRAY[{b1}::uuid], refused_until = now() + interval '1 day';
@@ -106,7 +106,7 @@ fn rows_refused_in_the_future_are_tried_again(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT runtimes_offline FROM multica_sweep()", "1")
 }
 
-fn events_of_the_future_are_trimmed(context: &Context) -> Result<()> {
+fn events_with_future_time_are_trimmed(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "INSERT INTO multica_sweep_state DEFAULT VALUES;
@@ -121,7 +121,7 @@ fn events_of_the_future_are_trimmed(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'test'", "2")
 }
 
-fn an_idle_sweep_corrects_nothing(context: &Context) -> Result<()> {
+fn idle_sweep_corrects_nothing(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e1', status => 'running');

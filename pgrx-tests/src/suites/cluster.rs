@@ -8,7 +8,7 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] =
-    suite![fresh_databases_do_not_see_each_other, kill_keeps_what_was_committed, standby_takes_writes_after_promotion,];
+    suite![fresh_databases_do_not_see_each_other, kill_keeps_committed_rows, standby_accepts_writes_after_promotion,];
 
 /// Two databases made from the template share nothing.
 pub fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
@@ -23,7 +23,7 @@ pub fn fresh_databases_do_not_see_each_other(context: &Context) -> Result<()> {
 }
 
 /// After SIGKILL to all server processes a start recovers what was committed and nothing else.
-pub fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
+pub fn kill_keeps_committed_rows(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("kill"))?;
     let mut client = cluster.connect("postgres")?;
     client.batch_execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")?;
@@ -41,7 +41,7 @@ pub fn kill_keeps_what_was_committed(context: &Context) -> Result<()> {
 }
 
 /// A standby follows its primary, refuses writes, and takes them once promoted.
-pub fn standby_takes_writes_after_promotion(context: &Context) -> Result<()> {
+pub fn standby_accepts_writes_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     primary.connect("postgres")?.batch_execute("CREATE TABLE followed (id int)")?;
     let standby = primary.standby(&context.project, &Options::new("standby"))?;

@@ -7,10 +7,10 @@ use super::support::{expect, id};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![a_turkish_locale_tells_no_hosts_apart];
+pub const ALL: &[(&str, Suite)] = suite![turkish_locale_ignores_case_of_daemon_ids];
 
 /// In Turkish the lower case of `I` is `ı`, and `İ` is the upper case of `i`.
-fn a_turkish_locale_tells_no_hosts_apart(context: &Context) -> Result<()> {
+fn turkish_locale_ignores_case_of_daemon_ids(context: &Context) -> Result<()> {
     let cluster = context.shared()?;
     let mut postgres = cluster.connect("postgres")?;
     let name = "turkish_hosts";

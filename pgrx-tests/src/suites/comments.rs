@@ -7,7 +7,7 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![name_every_argument_and_error, say_what_null_raises,];
+pub const ALL: &[(&str, Suite)] = suite![every_argument_and_error_is_documented, errors_for_null_are_documented,];
 
 /// What a function may raise; a comment that names another code is wrong or this list is short.
 const SQLSTATES: [&str; 12] =
@@ -67,7 +67,7 @@ pub fn members(client: &mut Client) -> Result<Vec<Member>> {
     Ok(rows.iter().map(member).collect())
 }
 
-fn name_every_argument_and_error(context: &Context) -> Result<()> {
+fn every_argument_and_error_is_documented(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let members = members(&mut database.connect()?)?;
     ensure!(members.iter().filter(|member| member.is_routine).count() > 25, "the extension has functions");
@@ -83,7 +83,7 @@ fn name_every_argument_and_error(context: &Context) -> Result<()> {
 }
 
 /// NULL for every argument is 22004 exactly where the comment says so, and nothing that the comment is silent about.
-fn say_what_null_raises(context: &Context) -> Result<()> {
+fn errors_for_null_are_documented(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
     let mut wrong = Vec::new();

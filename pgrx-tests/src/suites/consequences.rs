@@ -8,11 +8,11 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    first_execution_is_stamped_once,
-    chat_points_to_its_last_turn,
-    autopilot_run_follows_its_task,
-    late_failure_makes_no_retry_beside_a_later_run,
-    retry_is_not_lost_to_a_task_that_never_ran,
+    first_executed_at_is_set_once,
+    chat_keeps_session_of_its_last_turn,
+    autopilot_run_ends_with_its_task,
+    late_failure_makes_no_retry_after_a_later_task,
+    cancelled_queued_task_prevents_no_retry,
 ];
 
 /// The one task in flight or waiting.
@@ -22,7 +22,7 @@ const ACTIVE: &str = "SELECT id FROM agent_task_queue WHERE status IN ('queued',
 const SUBJECTS: [&str; 2] =
     ["issue_id = '00000000-0000-4000-8000-0000000000d1'", "chat_session_id = '00000000-0000-4000-8000-000000000051'"];
 
-fn first_execution_is_stamped_once(context: &Context) -> Result<()> {
+fn first_executed_at_is_set_once(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let round = format!(
         "SELECT FROM multica_enqueue_issue({}); SELECT FROM multica_claim({}); SELECT FROM multica_start(({ACTIVE}))",
@@ -43,7 +43,7 @@ fn first_execution_is_stamped_once(context: &Context) -> Result<()> {
     expect(&mut client, &stamp, &first)
 }
 
-fn chat_points_to_its_last_turn(context: &Context) -> Result<()> {
+fn chat_keeps_session_of_its_last_turn(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let pointer = format!("SELECT session_id, work_dir FROM chat_session WHERE id = {}", id("51"));
     for (end, expected) in [
@@ -77,7 +77,7 @@ fn chat_points_to_its_last_turn(context: &Context) -> Result<()> {
     expect(&mut client, &pointer, "two /two")
 }
 
-fn autopilot_run_follows_its_task(context: &Context) -> Result<()> {
+fn autopilot_run_ends_with_its_task(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let run = "SELECT status, result, failure_reason, completed_at IS NOT NULL FROM autopilot_run";
     for (end, expected) in [
@@ -106,7 +106,7 @@ fn autopilot_run_follows_its_task(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn late_failure_makes_no_retry_beside_a_later_run(context: &Context) -> Result<()> {
+fn late_failure_makes_no_retry_after_a_later_task(context: &Context) -> Result<()> {
     for subject in SUBJECTS {
         let (_database, mut client) = team(context)?;
         client.batch_execute(&format!(
@@ -129,7 +129,7 @@ fn late_failure_makes_no_retry_beside_a_later_run(context: &Context) -> Result<(
     Ok(())
 }
 
-fn retry_is_not_lost_to_a_task_that_never_ran(context: &Context) -> Result<()> {
+fn cancelled_queued_task_prevents_no_retry(context: &Context) -> Result<()> {
     for subject in SUBJECTS {
         let (_database, mut client) = team(context)?;
         // What waited behind the run is cancelled a moment after a sweep has read its clock.

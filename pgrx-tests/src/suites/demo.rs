@@ -8,9 +8,9 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![its_story_is_true_whatever_the_dice_say, no_install_names_what_is_missing,];
+pub const ALL: &[(&str, Suite)] = suite![demo_passes_its_checks_with_random_seed, no_install_reports_missing_compiler,];
 
-fn its_story_is_true_whatever_the_dice_say(context: &Context) -> Result<()> {
+fn demo_passes_its_checks_with_random_seed(context: &Context) -> Result<()> {
     let output =
         Command::new(std::env::current_exe()?).arg("demo").env("MULTICA_WORK", &context.project.work).output()?;
     ensure!(
@@ -23,7 +23,7 @@ fn its_story_is_true_whatever_the_dice_say(context: &Context) -> Result<()> {
 }
 
 /// A machine without a C compiler: nothing is installed, and the newcomer reads what is missing, why, and where it is.
-fn no_install_names_what_is_missing(context: &Context) -> Result<()> {
+fn no_install_reports_missing_compiler(context: &Context) -> Result<()> {
     let output = Command::new(std::env::current_exe()?)
         .args(["demo", "--no-install"])
         .env("MULTICA_WORK", &context.project.work)

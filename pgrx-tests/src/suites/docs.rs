@@ -16,13 +16,13 @@ use crate::database::Database;
 use crate::speed::page;
 
 /// SQL whose output a version may change.
-pub const ALL: &[(&str, Suite)] = suite![sql_runs_as_it_stands];
+pub const ALL: &[(&str, Suite)] = suite![sql_on_pages_runs_as_shown];
 
 /// Text, and what the library says of itself: the same on every version.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    links_lead_somewhere,
-    every_call_is_on_a_page,
-    figures_are_what_the_bench_wrote,
+    links_have_targets,
+    every_routine_is_on_a_page,
+    figures_match_bench_results,
     settings_are_listed_with_their_defaults,
 ];
 
@@ -101,7 +101,7 @@ fn is_rule(line: &str) -> bool {
     line.starts_with("---") && line.chars().all(|it| "-+".contains(it))
 }
 
-fn sql_runs_as_it_stands(context: &Context) -> Result<()> {
+fn sql_on_pages_runs_as_shown(context: &Context) -> Result<()> {
     let mut ran = 0;
     for page in pages(context)? {
         let name = page.display();
@@ -143,7 +143,7 @@ fn psql(database: &Database, script: &str) -> Result<String> {
 }
 
 /// Links lead to files, and into them to headings.
-fn links_lead_somewhere(context: &Context) -> Result<()> {
+fn links_have_targets(context: &Context) -> Result<()> {
     for page in pages(context)? {
         let text = fs::read_to_string(&page)?;
         let folder = page.parent().unwrap_or(Path::new("/"));
@@ -171,7 +171,7 @@ fn anchors(page: &str) -> HashSet<String> {
 }
 
 /// Nobody has to find a call in the catalogue first to hear of it.
-fn every_call_is_on_a_page(context: &Context) -> Result<()> {
+fn every_routine_is_on_a_page(context: &Context) -> Result<()> {
     let mut words = HashSet::new();
     for page in pages(context)? {
         let text = fs::read_to_string(&page)?;
@@ -190,7 +190,7 @@ fn every_call_is_on_a_page(context: &Context) -> Result<()> {
 }
 
 /// A figure that somebody typed is one that nobody measured.
-fn figures_are_what_the_bench_wrote(context: &Context) -> Result<()> {
+fn figures_match_bench_results(context: &Context) -> Result<()> {
     page::check(&context.project)
 }
 

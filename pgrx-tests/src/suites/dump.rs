@@ -8,10 +8,10 @@ use crate::cluster::Options;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![events_go_on_in_a_new_cluster,];
+pub const ALL: &[(&str, Suite)] = suite![events_continue_after_restore_in_new_cluster,];
 
 /// Ids, positions and what was trimmed come along; transaction ids of the old cluster mean nothing in the new one.
-fn events_go_on_in_a_new_cluster(context: &Context) -> Result<()> {
+fn events_continue_after_restore_in_new_cluster(context: &Context) -> Result<()> {
     let old = context.cluster(&Options::new("old"))?;
     let database = context.fresh_database_in(&old)?;
     database.fixture("dead_machine")?;

@@ -13,9 +13,9 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    of_arguments_are_the_ones_that_comments_name,
-    without_tables_are_said_in_comments,
-    without_privileges_are_said_in_comments,
+    argument_errors_match_comments,
+    missing_table_errors_match_comments,
+    missing_privilege_errors_match_comments,
 ];
 
 /// Codes that a wrong argument alone brings about.
@@ -112,7 +112,7 @@ pub fn routines(client: &mut Client) -> Result<Vec<Member>> {
 }
 
 /// What is raised is said, and what is said of arguments is raised.
-fn of_arguments_are_the_ones_that_comments_name(context: &Context) -> Result<()> {
+fn argument_errors_match_comments(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', status => 'running')")?;
     let mut wrong = Vec::new();
@@ -150,7 +150,7 @@ fn raise_as_said(client: &mut Client, code: &str, says: impl Fn(&Member) -> bool
     Ok(())
 }
 
-fn without_tables_are_said_in_comments(context: &Context) -> Result<()> {
+fn missing_table_errors_match_comments(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     client.batch_execute("CREATE EXTENSION multica")?;
@@ -160,7 +160,7 @@ fn without_tables_are_said_in_comments(context: &Context) -> Result<()> {
     })
 }
 
-fn without_privileges_are_said_in_comments(context: &Context) -> Result<()> {
+fn missing_privilege_errors_match_comments(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let role = format!("{}_nobody", database.name);
     client.batch_execute(&format!(

@@ -11,9 +11,9 @@ use crate::database::Database;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    an_event_trigger_without_a_path_is_named,
-    an_event_trigger_with_a_path_is_no_obstacle,
-    a_default_or_domain_without_a_path_is_named,
+    hint_names_event_trigger_without_search_path,
+    event_trigger_with_search_path_works,
+    error_names_default_or_domain_without_search_path,
 ];
 
 /// What gives a task a column of the user's own, with a function that finds another one by its name alone.
@@ -44,7 +44,7 @@ fn calls(database: &Database) -> [String; 2] {
     ["SELECT FROM multica_install()".to_string(), format!("SELECT multica_grant('{}_reader', 'reader')", database.name)]
 }
 
-fn an_event_trigger_without_a_path_is_named(context: &Context) -> Result<()> {
+fn hint_names_event_trigger_without_search_path(context: &Context) -> Result<()> {
     let (database, mut client) = audited(context, "")?;
     for call in calls(&database) {
         let error = client.batch_execute(&call).err().context("it succeeds")?;
@@ -56,7 +56,7 @@ fn an_event_trigger_without_a_path_is_named(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn an_event_trigger_with_a_path_is_no_obstacle(context: &Context) -> Result<()> {
+fn event_trigger_with_search_path_works(context: &Context) -> Result<()> {
     let (database, mut client) = audited(context, "SET search_path = audit")?;
     for call in calls(&database) {
         client.batch_execute(&call).with_context(|| call.clone())?;
@@ -66,7 +66,7 @@ fn an_event_trigger_with_a_path_is_no_obstacle(context: &Context) -> Result<()> 
 
 /// The error is the user's own, and its CONTEXT names their function; with a path of its own the function is no
 /// obstacle.
-fn a_default_or_domain_without_a_path_is_named(context: &Context) -> Result<()> {
+fn error_names_default_or_domain_without_search_path(context: &Context) -> Result<()> {
     let enqueue = format!("SELECT FROM multica_enqueue({})", id("c1"));
     for own_column in OWN_COLUMNS {
         let (_database, mut client) = team(context)?;

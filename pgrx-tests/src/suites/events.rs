@@ -12,18 +12,18 @@ use crate::context::Context;
 
 /// What depends on the locks of Postgres: of savepoints, of prepared transactions, of a server that was killed.
 pub const ALL: &[(&str, Suite)] =
-    suite![rolled_back_savepoint_leaves_the_hold_in_place, committed_events_survive_a_kill_of_the_server,];
+    suite![event_after_rolled_back_savepoint_holds_readers_back, committed_events_survive_server_kill,];
 
 /// What the positions of readers and the log decide.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    one_notification_a_transaction_and_none_after_a_rollback,
-    writer_that_recorded_nothing_holds_nothing_back,
+    one_notification_per_transaction_and_none_after_rollback,
+    transaction_without_events_holds_no_reader_back,
     late_commit_of_a_lower_id_is_not_skipped,
-    two_readers_each_get_everything_once,
-    two_sessions_as_one_reader_never_share_an_event,
-    trimming_is_never_a_silent_gap,
-    named_reader_keeps_events_at_most_ten_times_as_long,
-    reading_where_events_could_be_skipped_is_refused,
+    each_reader_gets_every_event_once,
+    sessions_of_one_reader_share_no_event,
+    position_before_trimmed_events_is_refused,
+    named_reader_delays_trim_up_to_ten_retentions,
+    reading_is_refused_above_read_committed_and_on_standby,
 ];
 
 /// A call that records one event: a runtime says good-bye or comes back.
@@ -35,7 +35,7 @@ fn event(runtime: &str, back: bool) -> String {
 const SEEN: &str = "SELECT id FROM multica_events()";
 
 /// Three calls that record something make one notification, whose payload is empty.
-fn one_notification_a_transaction_and_none_after_a_rollback(context: &Context) -> Result<()> {
+fn one_notification_per_transaction_and_none_after_rollback(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     let mut listener = database.connect()?;
     listener.batch_execute("LISTEN multica_events")?;
@@ -65,7 +65,7 @@ fn one_notification_a_transaction_and_none_after_a_rollback(context: &Context) -
 }
 
 /// Open transactions with a transaction id, in this database and another, and one that recorded events in another.
-fn writer_that_recorded_nothing_holds_nothing_back(context: &Context) -> Result<()> {
+fn transaction_without_events_holds_no_reader_back(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     let (elsewhere, mut foreign) = dead_machine(context)?;
     let (mut here, mut idle) = (database.connect()?, elsewhere.connect()?);
@@ -92,7 +92,7 @@ fn late_commit_of_a_lower_id_is_not_skipped(context: &Context) -> Result<()> {
 
 /// The lock taken inside a savepoint goes with it; the next event of the transaction takes it anew. A prepared
 /// transaction holds readers back like an open one.
-fn rolled_back_savepoint_leaves_the_hold_in_place(context: &Context) -> Result<()> {
+fn event_after_rolled_back_savepoint_holds_readers_back(context: &Context) -> Result<()> {
     let (database, mut reader) = dead_machine(context)?;
     let (mut writer, mut other) = (database.connect()?, database.connect()?);
     writer.batch_execute(&format!(
@@ -115,7 +115,7 @@ fn rolled_back_savepoint_leaves_the_hold_in_place(context: &Context) -> Result<(
 }
 
 /// One takes by name, the other remembers by itself; what is taken in a rolled back transaction comes again.
-fn two_readers_each_get_everything_once(context: &Context) -> Result<()> {
+fn each_reader_gets_every_event_once(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SELECT * FROM multica_sweep()")?;
     let all = values(&mut client, "SELECT id FROM multica_event_log ORDER BY id")?;
@@ -147,7 +147,7 @@ fn two_readers_each_get_everything_once(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT count(*) FROM multica_take_events('mirror')", &all.len().to_string())
 }
 
-fn two_sessions_as_one_reader_never_share_an_event(context: &Context) -> Result<()> {
+fn sessions_of_one_reader_share_no_event(context: &Context) -> Result<()> {
     let (database, mut one) = dead_machine(context)?;
     let mut observer = database.connect()?;
     one.batch_execute("SELECT * FROM multica_sweep()")?;
@@ -176,7 +176,7 @@ fn two_sessions_as_one_reader_never_share_an_event(context: &Context) -> Result<
 }
 
 /// Who asks for what is no longer kept is told so, and how to go on; who is ahead of it notices nothing.
-fn trimming_is_never_a_silent_gap(context: &Context) -> Result<()> {
+fn position_before_trimmed_events_is_refused(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
         "SELECT * FROM multica_sweep(); SET multica.batch_size = 4;
@@ -195,7 +195,7 @@ fn trimming_is_never_a_silent_gap(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT min(id) FROM multica_take_events('newcomer')", "7")
 }
 
-fn named_reader_keeps_events_at_most_ten_times_as_long(context: &Context) -> Result<()> {
+fn named_reader_delays_trim_up_to_ten_retentions(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SELECT * FROM multica_sweep()")?;
     client.batch_execute(
@@ -218,7 +218,7 @@ fn named_reader_keeps_events_at_most_ten_times_as_long(context: &Context) -> Res
 }
 
 /// Above READ COMMITTED and on a standby, whose locks are not those of the primary.
-fn reading_where_events_could_be_skipped_is_refused(context: &Context) -> Result<()> {
+fn reading_is_refused_above_read_committed_and_on_standby(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("outbox"))?;
     let database = context.fresh_database_in(&primary)?;
     let mut client = database.connect()?;
@@ -238,7 +238,7 @@ fn reading_where_events_could_be_skipped_is_refused(context: &Context) -> Result
 }
 
 /// The server dies right after the commit, before anybody has read.
-fn committed_events_survive_a_kill_of_the_server(context: &Context) -> Result<()> {
+fn committed_events_survive_server_kill(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("outbox"))?;
     let database = context.fresh_database_in(&cluster)?;
     database.fixture("dead_machine")?;

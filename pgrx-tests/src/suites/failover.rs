@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use super::Suite;
-use super::passing::read_by_both;
+use super::foreign_errors::read_by_both;
 use super::support::{LIMIT, expect, expect_state, id, value};
 use crate::cluster::{Cluster, Options, Shutdown};
 use crate::context::Context;
@@ -14,11 +14,11 @@ use crate::database::Database;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    a_standby_looks_up_and_refuses_to_write,
-    a_session_of_the_standby_writes_after_promotion,
-    a_named_reader_goes_on_after_promotion,
+    standby_allows_reads_and_refuses_writes,
+    session_of_standby_writes_after_promotion,
+    named_reader_continues_after_promotion,
     prepared_events_hold_readers_back_after_promotion,
-    ids_of_lost_events_are_given_again_after_promotion,
+    position_of_lost_event_is_refused_after_promotion,
 ];
 
 /// Every function of the extension, what it may do, and the names of the arguments that it cannot do without.
@@ -79,7 +79,7 @@ fn argument(function: &str, name: &str) -> Result<String> {
 }
 
 /// Functions that look work there; those that write are refused by Postgres itself, whatever there is to do.
-fn a_standby_looks_up_and_refuses_to_write(context: &Context) -> Result<()> {
+fn standby_allows_reads_and_refuses_writes(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let database = context.fresh_database_in(&primary)?;
     database.fixture("team")?;
@@ -142,7 +142,7 @@ fn take_over(primary: &Cluster, standby: &Cluster) -> Result<()> {
 
 /// Plans that a session made while the server was a standby, and those that could not be carried out there, work after
 /// the promotion.
-fn a_session_of_the_standby_writes_after_promotion(context: &Context) -> Result<()> {
+fn session_of_standby_writes_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let (database, standby) = followed(context, &primary)?;
     let mut session = standby.connect(&database.name)?;
@@ -174,7 +174,7 @@ fn enqueue(client: &mut Client, issue: &str) -> Result<()> {
 
 /// What a reader took on the old primary does not come again, and what was recorded there and not taken comes, before
 /// what the new one records.
-fn a_named_reader_goes_on_after_promotion(context: &Context) -> Result<()> {
+fn named_reader_continues_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let (database, standby) = followed(context, &primary)?;
     let mut client = database.connect()?;
@@ -215,7 +215,7 @@ fn prepared_events_hold_readers_back_after_promotion(context: &Context) -> Resul
 
 /// The standby lacks what the primary recorded last, as a server does that is restored to a moment. Its readers go on;
 /// one that has taken an event that is lost is told so, and is not given others under the ids that it knows.
-fn ids_of_lost_events_are_given_again_after_promotion(context: &Context) -> Result<()> {
+fn position_of_lost_event_is_refused_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let (database, standby) = followed(context, &primary)?;
     let mut client = database.connect()?;

@@ -13,15 +13,15 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    an_error_of_housekeeping_costs_no_verdict,
-    a_constraint_that_fails_at_commit_costs_no_verdict,
+    housekeeping_error_rolls_back_no_verdict,
+    constraint_failure_at_commit_rolls_back_no_verdict,
     verdicts_of_all_batches_come_before_housekeeping,
-    a_kill_between_verdicts_and_housekeeping_loses_neither,
-    a_sweep_in_two_transactions_is_counted_once,
-    an_idle_sweep_is_one_transaction,
-    verdicts_of_the_worker_are_seen_while_it_keeps_house,
-    the_worker_does_not_back_off_because_of_housekeeping,
-    what_is_refused_is_a_metric,
+    kill_between_verdicts_and_housekeeping_loses_neither,
+    sweep_in_two_transactions_is_counted_once,
+    idle_sweep_uses_one_transaction,
+    worker_verdicts_are_visible_during_housekeeping,
+    worker_does_not_back_off_after_housekeeping_error,
+    metrics_count_refused_rows,
 ];
 
 /// Tasks in flight, and what the sweeps did: counted, runtimes collected.
@@ -58,7 +58,7 @@ fn raise(state: &str) -> String {
 }
 
 /// Errors that no sweep passes over: of the server, of the transaction, of a cancel.
-fn an_error_of_housekeeping_costs_no_verdict(context: &Context) -> Result<()> {
+fn housekeeping_error_rolls_back_no_verdict(context: &Context) -> Result<()> {
     for (state, deferred) in [("53100", false), ("57014", false), ("XX001", false), ("40001", false), ("58030", true)] {
         let (_database, mut client) = dead_machine(context)?;
         expired(&mut client)?;
@@ -70,7 +70,7 @@ fn an_error_of_housekeeping_costs_no_verdict(context: &Context) -> Result<()> {
 }
 
 /// The sweep checks what is deferred before it commits, which here passes; the COMMIT fails all the same.
-fn a_constraint_that_fails_at_commit_costs_no_verdict(context: &Context) -> Result<()> {
+fn constraint_failure_at_commit_rolls_back_no_verdict(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     expired(&mut client)?;
     on_deletion(&mut client, true, "IF nextval('firings') > 1 THEN RAISE EXCEPTION 'the second time'; END IF;")?;
@@ -91,7 +91,7 @@ fn verdicts_of_all_batches_come_before_housekeeping(context: &Context) -> Result
 
 /// The server dies while a runtime is being deleted: the verdicts are there, with their figures, and the next sweep
 /// does the housekeeping.
-fn a_kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> Result<()> {
+fn kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("between"))?;
     let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
     let mut observer = database.connect()?;
@@ -113,7 +113,7 @@ fn a_kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> 
 }
 
 /// One sweep to whoever counts them or follows its events, as if it were one transaction.
-fn a_sweep_in_two_transactions_is_counted_once(context: &Context) -> Result<()> {
+fn sweep_in_two_transactions_is_counted_once(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     expired(&mut client)?;
     client.batch_execute("CALL multica_sweep_all()")?;
@@ -142,7 +142,7 @@ fn transactions_of(client: &mut Client, sql: &str) -> Result<i64> {
 }
 
 /// The transaction that the last COMMIT of a procedure begins is counted too.
-fn an_idle_sweep_is_one_transaction(context: &Context) -> Result<()> {
+fn idle_sweep_uses_one_transaction(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("CALL multica_sweep_all()")?;
     let begun = transactions_of(&mut client, "CALL multica_sweep_all()")?;
@@ -153,7 +153,7 @@ fn an_idle_sweep_is_one_transaction(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn verdicts_of_the_worker_are_seen_while_it_keeps_house(context: &Context) -> Result<()> {
+fn worker_verdicts_are_visible_during_housekeeping(context: &Context) -> Result<()> {
     let cluster = ticking(context, "house")?;
     let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
     let mut observer = database.connect()?;
@@ -174,7 +174,7 @@ fn verdicts_of_the_worker_are_seen_while_it_keeps_house(context: &Context) -> Re
 
 /// Each sweep fails in its housekeeping, time and again, and a death is noticed as soon as ever: after twelve failures
 /// a database that is backed off from would be left alone for minutes.
-fn the_worker_does_not_back_off_because_of_housekeeping(context: &Context) -> Result<()> {
+fn worker_does_not_back_off_after_housekeeping_error(context: &Context) -> Result<()> {
     let cluster = ticking(context, "trouble")?;
     let database = super::worker::fleet(context, &cluster)?;
     let mut client = database.connect()?;
@@ -195,7 +195,7 @@ fn the_worker_does_not_back_off_because_of_housekeeping(context: &Context) -> Re
 }
 
 /// Monitoring alerts on what housekeeping cannot delete, runtimes and events apart.
-fn what_is_refused_is_a_metric(context: &Context) -> Result<()> {
+fn metrics_count_refused_rows(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     expired(&mut client)?;
     client.batch_execute(

@@ -10,7 +10,7 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] =
-    suite![no_import_points_to_a_higher_layer, no_import_of_the_harness_points_up, sql_functions_are_on_top,];
+    suite![no_import_points_to_a_higher_layer, no_harness_import_points_to_a_higher_layer, sql_functions_are_in_highest_layer,];
 
 /// Modules of the lowest layer; whatever is not named here or below is in the highest.
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];
@@ -100,7 +100,7 @@ fn no_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
 }
 
 /// A cycle makes every module in it depend on all others, so that none can become a package of its own.
-fn no_import_of_the_harness_points_up(context: &Context) -> Result<()> {
+fn no_harness_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
     let place = |module: &str| HARNESS.iter().position(|name| *name == module);
     for (file, text) in sources(&context.project.harness().join("src"))? {
         let own = top_module(&file);
@@ -115,7 +115,7 @@ fn no_import_of_the_harness_points_up(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn sql_functions_are_on_top(context: &Context) -> Result<()> {
+fn sql_functions_are_in_highest_layer(context: &Context) -> Result<()> {
     for (file, text) in sources(&context.project.root.join("src"))? {
         ensure!(
             layer(top_module(&file)) == 3 || !text.contains("#[pg_extern"),

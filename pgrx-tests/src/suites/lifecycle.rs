@@ -9,10 +9,10 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    events_of_every_step_in_order,
-    events_tell_the_task,
-    rolled_back_leaves_nothing,
-    agent_is_reconciled_only_by_a_change,
+    each_step_records_its_events_in_order,
+    task_events_contain_the_task,
+    rolled_back_step_leaves_nothing,
+    unchanged_agent_status_records_no_event,
 ];
 
 /// The types of the events that a statement records, in their order.
@@ -32,7 +32,7 @@ fn expect_events(client: &mut Client, sql: &str, expected: &str) -> Result<()> {
 /// The one task in flight or waiting.
 const ACTIVE: &str = "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
 
-fn events_of_every_step_in_order(context: &Context) -> Result<()> {
+fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));
     let call = |name: &str| format!("SELECT FROM multica_{name}(({ACTIVE}))");
@@ -98,7 +98,7 @@ fn events_of_every_step_in_order(context: &Context) -> Result<()> {
     expect_events(&mut client, &bulk, "")
 }
 
-fn events_tell_the_task(context: &Context) -> Result<()> {
+fn task_events_contain_the_task(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT FROM multica_enqueue_issue({}, context => '{{\"prompt\": \"go\", \"status\": \"mine\"}}');
@@ -128,7 +128,7 @@ fn events_tell_the_task(context: &Context) -> Result<()> {
     )
 }
 
-fn rolled_back_leaves_nothing(context: &Context) -> Result<()> {
+fn rolled_back_step_leaves_nothing(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT FROM multica_enqueue_issue({}); SELECT FROM multica_enqueue_chat({}); SELECT FROM multica_enqueue_autopilot({});
@@ -155,7 +155,7 @@ fn rolled_back_leaves_nothing(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn agent_is_reconciled_only_by_a_change(context: &Context) -> Result<()> {
+fn unchanged_agent_status_records_no_event(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1'), task('e2'), task('e3')")?;
     let statuses = |client: &mut Client, sql: &str| -> Result<String> {

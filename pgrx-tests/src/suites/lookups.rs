@@ -7,14 +7,11 @@ use super::support::{expect, id, team};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![
-    lists_give_the_newest_first,
-    active_pending_and_running_are_not_confused,
-    unknown_status_is_active_and_nothing_else,
-];
+pub const ALL: &[(&str, Suite)] =
+    suite![lists_return_newest_first, active_pending_and_running_are_distinct, unknown_status_is_only_active,];
 
 /// Neither priority, nor state, nor the order in which rows came in makes a difference; the id settles a tie.
-fn lists_give_the_newest_first(context: &Context) -> Result<()> {
+fn lists_return_newest_first(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e2'), task('e4', status => 'dispatched'), task('e1', agent => 'c2', status => 'running'),
@@ -43,7 +40,7 @@ fn lists_give_the_newest_first(context: &Context) -> Result<()> {
 
 /// Active is what is not over, pending what was not started, running what was handed out; each of one issue, of one
 /// agent.
-fn active_pending_and_running_are_not_confused(context: &Context) -> Result<()> {
+fn active_pending_and_running_are_distinct(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}", id("d1")))?;
     let answers = format!(
@@ -70,7 +67,7 @@ fn active_pending_and_running_are_not_confused(context: &Context) -> Result<()> 
 }
 
 /// A later server may have a status that is not known here: its task is waited for, and not taken for work that runs.
-fn unknown_status_is_active_and_nothing_else(context: &Context) -> Result<()> {
+fn unknown_status_is_only_active(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check;

@@ -17,12 +17,12 @@ macro_rules! suite {
 }
 
 mod applications;
+mod arguments_and_encodings;
 mod atomic_calls;
-mod bounds;
 mod chaos;
 mod claim;
 mod claim_cost;
-mod claim_looks;
+mod claim_own_changes;
 mod clock;
 mod cluster;
 mod collation;
@@ -30,7 +30,6 @@ mod comments;
 mod consequences;
 mod crash;
 mod demo;
-mod differences;
 mod docs;
 mod dump;
 mod errors;
@@ -41,10 +40,7 @@ mod examples;
 mod failover;
 mod failure_consequences;
 mod foreign_errors;
-mod gaps;
-mod given;
 mod grant;
-mod hostile;
 mod housekeeping;
 mod install;
 mod layers;
@@ -66,20 +62,21 @@ mod plans;
 mod refused_rows;
 mod resume;
 mod retry;
+mod robustness;
 mod row_security;
 mod runtimes;
+mod server_differences;
 mod state;
 mod statements;
 mod storm;
 mod support;
 mod sweep_counters;
+mod sweep_limits;
+mod task_races;
 mod transitions;
 mod trigger_skips_row;
 mod upgrade;
 mod worker;
-
-// `failover` still imports this name.
-use foreign_errors as passing;
 
 use anyhow::Result;
 
@@ -99,7 +96,6 @@ const fn below(path: &'static str) -> &'static str {
 /// and stopping, replication, its own errors and settings. Golden files, isolation specs and `#[pg_test]` functions run
 /// on every version too, because they are quick.
 const TOPICS: &[&[(&str, Suite)]] = &[
-    bounds::ALL,
     claim_cost::ALL,
     cluster::ALL,
     crash::ALL,
@@ -110,16 +106,17 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     failover::ALL,
     foreign_errors::ALL,
     grant::ALL,
-    hostile::ALL,
     install::ALL,
     lookups::ALL,
     monitoring::ALL,
     operations::ALL,
     payloads::ALL,
     plans::ALL,
+    robustness::ALL,
     row_security::ALL,
     state::ALL,
     statements::ALL,
+    sweep_limits::ALL,
     worker::ALL,
 ];
 
@@ -128,18 +125,17 @@ const TOPICS: &[&[(&str, Suite)]] = &[
 /// without.
 const AT_HOME: &[&[(&str, Suite)]] = &[
     applications::ALL,
+    arguments_and_encodings::ALL,
     atomic_calls::ALL,
-    bounds::AT_HOME,
     chaos::ALL,
     claim::ALL,
-    claim_looks::ALL,
+    claim_own_changes::ALL,
     clock::ALL,
     collation::ALL,
     comments::ALL,
     consequences::ALL,
     crash::AT_HOME,
     demo::ALL,
-    differences::ALL,
     docs::AT_HOME,
     errors::ALL,
     event_storm::ALL,
@@ -147,9 +143,6 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     examples::ALL,
     failure_consequences::ALL,
     foreign_errors::AT_HOME,
-    gaps::ALL,
-    given::ALL,
-    hostile::AT_HOME,
     housekeeping::AT_HOME,
     install::AT_HOME,
     layers::ALL,
@@ -167,12 +160,16 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     refused_rows::AT_HOME,
     resume::ALL,
     retry::ALL,
+    robustness::AT_HOME,
     row_security::AT_HOME,
     runtimes::ALL,
+    server_differences::ALL,
     state::AT_HOME,
     statements::AT_HOME,
     storm::ALL,
     sweep_counters::ALL,
+    sweep_limits::AT_HOME,
+    task_races::ALL,
     transitions::ALL,
     trigger_skips_row::AT_HOME,
     upgrade::ALL,

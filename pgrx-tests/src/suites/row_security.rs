@@ -8,7 +8,7 @@ use postgres::{Client, NoTls};
 
 use super::Suite;
 use super::grant::support::holder;
-use super::hostile::routine::{Outcome, Routine, answer, routines, world};
+use super::robustness::routine::{Outcome, Routine, answer, routines, world};
 use super::support::{expect, expect_state, id, team, text, value, values};
 use super::worker::{SOON, fleet, ticking};
 use crate::cluster::Cluster;

@@ -20,7 +20,7 @@ use crate::suites::support::{LIMIT, expect, value, values};
 const KILLS: usize = 6;
 
 /// Every event has its effect once and every finished run its comment, whenever the server was killed.
-pub fn app_server_killed_at_random_has_every_effect_once(context: &Context) -> Result<()> {
+pub fn killed_app_server_applies_each_event_once(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "operator")?;
     let mut client = database.connect()?;
@@ -113,7 +113,7 @@ fn port_of(server: &mut Program) -> Result<u16> {
 }
 
 /// A client that sends nonsense is told what to change, by a status of its own and a message.
-pub fn app_server_answers_bad_requests(context: &Context) -> Result<()> {
+pub fn app_server_rejects_bad_requests(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "operator")?;
     let grant = format!("GRANT CREATE ON SCHEMA public TO {role}");

@@ -20,7 +20,7 @@ const AGENT: &str = r#"#!/bin/sh
 /// What a daemon has to get right: recovery of what it ran, resuming though the directory is gone, stopping what was
 /// cancelled, telling of a failure, output that is no text, leaving though asked in the middle of a call. It runs with
 /// the capability for daemons and nothing else.
-pub fn daemon_resumes_stops_and_leaves(context: &Context) -> Result<()> {
+pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "daemon")?;
     let mut client = database.connect()?;

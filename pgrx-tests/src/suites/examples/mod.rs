@@ -8,7 +8,7 @@ use super::Suite;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    daemon::daemon_resumes_stops_and_leaves,
-    app_server::app_server_killed_at_random_has_every_effect_once,
-    app_server::app_server_answers_bad_requests,
+    daemon::daemon_resumes_stops_and_deregisters,
+    app_server::killed_app_server_applies_each_event_once,
+    app_server::app_server_rejects_bad_requests,
 ];

@@ -15,7 +15,7 @@ const GIVEN: &str = "
     WHERE a.grantee = $1::text::regrole ORDER BY 1";
 
 /// A role that may call a function and not touch its tables is worse off than one that may not call it.
-pub fn each_capability_is_enough_for_its_story(context: &Context) -> Result<()> {
+pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
     let database = world(context)?;
     let all = routines(&mut database.connect()?)?;
     // An operator may call everything: what the others tell is not told again, and three are called by themselves.
@@ -53,7 +53,7 @@ pub fn each_capability_is_enough_for_its_story(context: &Context) -> Result<()> 
 }
 
 /// Called with NULLs a function answers 42501 to whoever may not call it, and something else to whoever may.
-pub fn nobody_may_call_what_others_are_for(context: &Context) -> Result<()> {
+pub fn role_cannot_call_functions_of_other_capabilities(context: &Context) -> Result<()> {
     let database = world(context)?;
     let all = routines(&mut database.connect()?)?;
     let mut told: Vec<(String, String)> = vec![(role(&database, "nobody")?, String::new())];
@@ -75,7 +75,7 @@ pub fn nobody_may_call_what_others_are_for(context: &Context) -> Result<()> {
 }
 
 /// Each privilege on its own is taken away again: then some call must be refused.
-pub fn no_privilege_on_a_table_is_for_nothing(context: &Context) -> Result<()> {
+pub fn every_granted_privilege_is_needed(context: &Context) -> Result<()> {
     let database = world(context)?;
     let mut superuser = database.connect()?;
     // What the others need, an operator needs too.
@@ -106,7 +106,7 @@ pub fn no_privilege_on_a_table_is_for_nothing(context: &Context) -> Result<()> {
 }
 
 /// What agents are started with is for nobody: tokens are kept there.
-pub fn secrets_of_agents_stay_secret(context: &Context) -> Result<()> {
+pub fn no_capability_reads_agent_secrets(context: &Context) -> Result<()> {
     let database = world(context)?;
     for capability in CAPABILITIES {
         let mut client = database.connect_as(&holder(&database, capability)?)?;

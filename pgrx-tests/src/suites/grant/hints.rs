@@ -31,7 +31,7 @@ fn named(hint: &str) -> Option<Vec<&str>> {
 }
 
 /// Of every function: the hint names the function and a capability, and with each one that it names the error is gone.
-pub fn each_names_the_capability_that_mends_it(context: &Context) -> Result<()> {
+pub fn hint_names_sufficient_capability(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let role = format!("{}_nobody", database.name);
     client.batch_execute(&format!(
@@ -82,7 +82,7 @@ fn do_as_told(client: &mut Client, hint: &str, role: &str) -> Result<()> {
 
 /// Tables that have passed to another role: who owned them is told the capability, and a daemon whose call records
 /// events is told what their owner lacks.
-pub fn after_reassign_owned_each_says_what_mends(context: &Context) -> Result<()> {
+pub fn hint_after_reassign_owned_restores_access(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let [former, owner, daemon] = ["former", "owner", "daemon"].map(|it| format!("{}_{it}", database.name));
     client.batch_execute(&format!(

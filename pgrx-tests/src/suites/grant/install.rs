@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// Whoever sets a database up gives the capabilities first as easily as last, in a schema of its own too.
-pub fn given_before_install_is_completed_by_it(context: &Context) -> Result<()> {
+pub fn install_completes_earlier_grants(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut superuser = database.connect()?;
     superuser.batch_execute(
@@ -52,7 +52,7 @@ fn altered(client: &mut postgres::Client, dry_run: bool) -> Result<Vec<String>> 
 }
 
 /// A restored database is of no use to daemons that it refuses.
-pub fn dump_carries_what_was_given(context: &Context) -> Result<()> {
+pub fn dump_keeps_grants(context: &Context) -> Result<()> {
     let database = world(context)?;
     let mut roles = Vec::new();
     for capability in CAPABILITIES {
@@ -74,7 +74,7 @@ pub fn dump_carries_what_was_given(context: &Context) -> Result<()> {
 }
 
 /// The server's tables before migration 055 lack columns that a daemon writes: they are granted once they are there.
-pub fn columns_that_install_adds_are_granted_too(context: &Context) -> Result<()> {
+pub fn install_grants_added_columns(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     database.fixture("server_055")?;
     let mut superuser = database.connect()?;

@@ -11,17 +11,17 @@ pub use support::{holder, routines};
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    calls::each_capability_is_enough_for_its_story,
-    calls::nobody_may_call_what_others_are_for,
-    calls::no_privilege_on_a_table_is_for_nothing,
-    calls::secrets_of_agents_stay_secret,
-    hints::each_names_the_capability_that_mends_it,
-    hints::after_reassign_owned_each_says_what_mends,
-    install::given_before_install_is_completed_by_it,
-    install::columns_that_install_adds_are_granted_too,
-    install::dump_carries_what_was_given,
+    calls::each_capability_suffices_for_its_calls,
+    calls::role_cannot_call_functions_of_other_capabilities,
+    calls::every_granted_privilege_is_needed,
+    calls::no_capability_reads_agent_secrets,
+    hints::hint_names_sufficient_capability,
+    hints::hint_after_reassign_owned_restores_access,
+    install::install_completes_earlier_grants,
+    install::install_grants_added_columns,
+    install::dump_keeps_grants,
     refuse::bad_arguments_are_refused,
     refuse::only_owner_and_superuser_grant,
-    refuse::any_name_of_a_role_will_do,
-    refuse::two_at_once_both_succeed,
+    refuse::role_names_are_quoted,
+    refuse::concurrent_grants_succeed,
 ];

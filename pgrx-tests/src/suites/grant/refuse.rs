@@ -42,7 +42,7 @@ pub fn only_owner_and_superuser_grant(context: &Context) -> Result<()> {
 }
 
 /// A name that has to be quoted is, in what multica_grant runs and in what install finds to complete.
-pub fn any_name_of_a_role_will_do(context: &Context) -> Result<()> {
+pub fn role_names_are_quoted(context: &Context) -> Result<()> {
     let database = world(context)?;
     let mut superuser = database.connect()?;
     let name = format!("O'Hara's \"{}\"; --", database.name);
@@ -58,7 +58,7 @@ pub fn any_name_of_a_role_will_do(context: &Context) -> Result<()> {
 }
 
 /// GRANTs of two sessions on one object fail with an internal error unless they are kept apart.
-pub fn two_at_once_both_succeed(context: &Context) -> Result<()> {
+pub fn concurrent_grants_succeed(context: &Context) -> Result<()> {
     let database = world(context)?;
     let roles = [role(&database, "left")?, role(&database, "right")?];
     let outcomes: Vec<Result<()>> = std::thread::scope(|scope| {

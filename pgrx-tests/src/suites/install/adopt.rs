@@ -6,7 +6,7 @@ use super::support::{BEFORE_055, all_adopted, dry_run, install, rows, same, serv
 use crate::context::Context;
 
 /// Adoption writes indexes and tables of its own and touches no row.
-pub fn server_database_keeps_every_row(context: &Context) -> Result<()> {
+pub fn adoption_keeps_every_row(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
     let before = rows(&mut client)?;
@@ -26,7 +26,7 @@ pub fn server_database_keeps_every_row(context: &Context) -> Result<()> {
 }
 
 /// The server's own statement for 055 fails for ever where its columns are there; its migrator asks the list first.
-pub fn migrator_passes_over_what_was_added(context: &Context) -> Result<()> {
+pub fn migrator_skips_added_columns(context: &Context) -> Result<()> {
     let database = server(context, BEFORE_055)?;
     let mut client = database.connect()?;
     let before: i64 = value(&mut client, "SELECT count(*) FROM agent_task_queue")?;
@@ -61,7 +61,7 @@ pub fn migrator_passes_over_what_was_added(context: &Context) -> Result<()> {
 }
 
 /// Columns, triggers, indexes, checks, policies and tables that this version has never heard of.
-pub fn unknown_extras_are_left_alone(context: &Context) -> Result<()> {
+pub fn install_keeps_unknown_objects(context: &Context) -> Result<()> {
     let database = server(
         context,
         "ALTER TABLE agent_task_queue ADD COLUMN wakes_at timestamptz, ADD COLUMN squad text DEFAULT 'none';
@@ -89,7 +89,7 @@ pub fn unknown_extras_are_left_alone(context: &Context) -> Result<()> {
 }
 
 /// A DBA builds the indexes of a dry run CONCURRENTLY and under names of his own: none is built twice.
-pub fn index_built_by_hand_serves(context: &Context) -> Result<()> {
+pub fn index_built_by_hand_is_adopted(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
     let planned = dry_run(&mut client)?;
@@ -119,7 +119,7 @@ pub fn index_built_by_hand_serves(context: &Context) -> Result<()> {
 
 /// More keys than needed do no harm. An index over all tasks in place of one over those that are active does: a search
 /// in its order walks through what is finished.
-pub fn wider_index_serves_and_one_with_history_does_not(context: &Context) -> Result<()> {
+pub fn wider_index_is_adopted_and_index_with_history_is_not(context: &Context) -> Result<()> {
     let database = server(
         context,
         "CREATE INDEX wider ON agent_task_queue (runtime_id, status, created_at);
@@ -156,7 +156,7 @@ pub fn table_owner_needs_no_superuser(context: &Context) -> Result<()> {
 
 /// Who runs the background worker is the owner of the tables: what a superuser's install makes must be his, and so must
 /// the right to call.
-pub fn what_a_superuser_creates_belongs_to_the_owner(context: &Context) -> Result<()> {
+pub fn objects_created_by_superuser_belong_to_table_owner(context: &Context) -> Result<()> {
     let database = server(context, "DROP TABLE chat_message; DROP TABLE issue_subscriber")?;
     let mut superuser = database.connect()?;
     let owner = Owner::of(&mut superuser, &database.name)?;
@@ -171,7 +171,7 @@ pub fn what_a_superuser_creates_belongs_to_the_owner(context: &Context) -> Resul
 }
 
 /// A table called schema_migrations belongs to somebody else where the server's tasks are not.
-pub fn other_migration_lists_are_not_touched(context: &Context) -> Result<()> {
+pub fn foreign_schema_migrations_is_not_written(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     client.batch_execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY); CREATE EXTENSION multica")?;

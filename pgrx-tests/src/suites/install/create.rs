@@ -29,7 +29,7 @@ const TABLES: &str = "'{workspace,user,member,agent,agent_runtime,issue,comment,
                       autopilot_run,agent_task_queue}'::text[]";
 
 /// Code written for the server's tables works on created ones only if they are the same.
-pub fn created_tables_have_the_shape_of_the_servers(context: &Context) -> Result<()> {
+pub fn created_tables_match_server_tables(context: &Context) -> Result<()> {
     let created = context.fresh_database()?;
     let servers = server(context, "")?;
     let (mut created, mut servers) = (created.connect()?, servers.connect()?);
@@ -43,7 +43,7 @@ pub fn created_tables_have_the_shape_of_the_servers(context: &Context) -> Result
 }
 
 /// A second call, and a third in another session, leave every row of the catalogue as it was.
-pub fn second_call_writes_nothing(context: &Context) -> Result<()> {
+pub fn second_install_writes_nothing(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let before = catalogue(&mut database.connect()?)?;
     for isolation in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
@@ -74,7 +74,7 @@ pub fn dry_run_lists_all_and_changes_nothing(context: &Context) -> Result<()> {
 }
 
 /// Three things that the server fills in itself have defaults on tables that install created.
-pub fn newcomer_needs_no_number_mode_or_status(context: &Context) -> Result<()> {
+pub fn defaults_fill_number_mode_and_status(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     database.fixture("fleet")?;
     let mut client = database.connect()?;
@@ -108,7 +108,7 @@ pub fn newcomer_needs_no_number_mode_or_status(context: &Context) -> Result<()> 
 }
 
 /// Tables of the same names in public are not looked at when the extension is installed elsewhere.
-pub fn own_schema_leaves_public_alone(context: &Context) -> Result<()> {
+pub fn install_in_own_schema_ignores_public(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     client.batch_execute(
@@ -127,7 +127,7 @@ pub fn own_schema_leaves_public_alone(context: &Context) -> Result<()> {
 
 /// An error in the middle of the comparison ends that alone: the caller's own block is rolled back by the caller's
 /// handler, and what he did before stays.
-pub fn error_inside_rolls_back_no_more_than_the_callers_block(context: &Context) -> Result<()> {
+pub fn install_error_rolls_back_only_callers_block(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     client.batch_execute(
@@ -155,7 +155,7 @@ pub fn error_inside_rolls_back_no_more_than_the_callers_block(context: &Context)
 
 /// What a user finds with \df+ and \dd; an object that was forgotten shows by its name. Arrays of the extension's
 /// types, which 17 counts among its members, say it through their elements.
-pub fn everything_says_what_it_is_for(context: &Context) -> Result<()> {
+pub fn every_object_has_a_comment(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let silent = lines(
         &mut database.connect()?,

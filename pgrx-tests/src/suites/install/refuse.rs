@@ -85,7 +85,7 @@ const CASES: &[Case] = &[
 ];
 
 /// Each is refused by its own name, with a hint, and neither catalogue nor rows are touched.
-pub fn refusals_name_the_reason_and_touch_nothing(context: &Context) -> Result<()> {
+pub fn refused_install_names_reason_and_changes_nothing(context: &Context) -> Result<()> {
     for case in CASES {
         let database = server(context, case.change)?;
         let mut client = database.connect()?;
@@ -106,7 +106,7 @@ pub fn refusals_name_the_reason_and_touch_nothing(context: &Context) -> Result<(
 }
 
 /// In another encoding a letter with an accent in an argument would be an internal error, so nothing is begun there.
-pub fn other_encodings_are_refused_by_name(context: &Context) -> Result<()> {
+pub fn encodings_other_than_utf8_are_refused(context: &Context) -> Result<()> {
     for encoding in ["LATIN1", "SQL_ASCII", "EUC_JP"] {
         let template = format!("template0 ENCODING '{encoding}' LOCALE 'C'");
         let database = Database::create(context.shared()?, &template, &context.fixtures())?;
@@ -125,7 +125,7 @@ pub fn other_encodings_are_refused_by_name(context: &Context) -> Result<()> {
 }
 
 /// The worker runs as one owner: with several there is nobody to run as.
-pub fn several_owners_are_named(context: &Context) -> Result<()> {
+pub fn several_table_owners_are_refused(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
     let role = format!("other_of_{}", database.name);
@@ -143,7 +143,7 @@ pub fn several_owners_are_named(context: &Context) -> Result<()> {
 }
 
 /// Neither a role that does not own the tables, nor an owner who may not create beside them, nor a NULL.
-pub fn strangers_are_refused(context: &Context) -> Result<()> {
+pub fn unprivileged_roles_are_refused(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut superuser = database.connect()?;
     let role = format!("stranger_of_{}", database.name);

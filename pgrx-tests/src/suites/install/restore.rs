@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// A database that install made.
-pub fn dump_carries_a_created_database(context: &Context) -> Result<()> {
+pub fn dump_restores_created_database(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     database.fixture("fleet")?;
     let mut client = database.connect()?;
@@ -19,7 +19,7 @@ pub fn dump_carries_a_created_database(context: &Context) -> Result<()> {
 }
 
 /// A database that install adopted.
-pub fn dump_carries_an_adopted_database(context: &Context) -> Result<()> {
+pub fn dump_restores_adopted_database(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     install(&mut database.connect()?)?;
     carried(context, &database)
@@ -62,7 +62,7 @@ fn carried(context: &Context, database: &Database<'_>) -> Result<()> {
 }
 
 /// Every row, index and default stays; a new CREATE EXTENSION finds everything in place.
-pub fn drop_extension_leaves_every_row(context: &Context) -> Result<()> {
+pub fn drop_extension_keeps_every_row(context: &Context) -> Result<()> {
     let adopted = server(context, "")?;
     install(&mut adopted.connect()?)?;
     let created = context.fresh_database()?;

@@ -8,27 +8,27 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    sweep_that_flips_no_runtime_fails_tasks,
-    grace_spares_tasks_of_runtimes_just_gone,
-    outcome_independent_of_row_order,
+    sweep_fails_tasks_of_runtimes_already_offline,
+    offline_grace_delays_failure_of_tasks,
+    issue_reset_does_not_depend_on_row_order,
     archived_agent_gets_no_retry,
-    history_survives_garbage_collection,
-    history_survives_delete_of_a_runtime,
-    agent_written_only_when_its_status_changes,
+    history_survives_collection,
+    history_survives_runtime_deletion,
+    agent_is_written_only_when_status_changes,
     issue_reset_is_published,
     retry_is_published_as_queued,
-    coming_back_online_is_published_once,
+    return_online_is_published_once,
 ];
 
 /// The tasks of a machine that said good-bye are failed although nothing goes stale any more (W1).
-fn sweep_that_flips_no_runtime_fails_tasks(context: &Context) -> Result<()> {
+fn sweep_fails_tasks_of_runtimes_already_offline(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!("SELECT multica_deregister(ARRAY[{}]::uuid[])", id("b1")))?;
     expect(&mut client, "SELECT runtimes_offline, tasks_failed, more FROM multica_sweep()", "0 10 f")
 }
 
 /// Counted from the last sign of life, and from the last change where there never was one.
-fn grace_spares_tasks_of_runtimes_just_gone(context: &Context) -> Result<()> {
+fn offline_grace_delays_failure_of_tasks(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SET multica.offline_grace = '30min'")?;
     expect(&mut client, "SELECT runtimes_offline, tasks_failed FROM multica_sweep()", "1 1")?;
@@ -50,7 +50,7 @@ fn grace_spares_tasks_of_runtimes_just_gone(context: &Context) -> Result<()> {
 
 /// Two tasks on one issue fail together, one of them with its last attempt: whichever row comes first, the retry of the
 /// other keeps the issue in progress.
-fn outcome_independent_of_row_order(context: &Context) -> Result<()> {
+fn issue_reset_does_not_depend_on_row_order(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     for (title, first, second) in [("spent first", 1, 2), ("spent last", 2, 1)] {
         client.batch_execute(&format!(
@@ -89,7 +89,7 @@ fn archived_agent_gets_no_retry(context: &Context) -> Result<()> {
 
 /// Tasks of an agent that has moved are re-pointed before its old machine goes; in the sweep and in the call, and with
 /// a bound on rows in several passes.
-fn history_survives_garbage_collection(context: &Context) -> Result<()> {
+fn history_survives_collection(context: &Context) -> Result<()> {
     for collect in [
         "SELECT runtimes_deleted FROM multica_sweep()",
         "SELECT count(*) FROM multica_delete_stale_offline_runtimes(604800)",
@@ -123,7 +123,7 @@ fn history_survives_garbage_collection(context: &Context) -> Result<()> {
 
 /// The history of agents that live elsewhere moves to them, without its sessions, which were on the machine; what is in
 /// flight there is failed with all consequences.
-fn history_survives_delete_of_a_runtime(context: &Context) -> Result<()> {
+fn history_survives_runtime_deletion(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE runtime_id = {}", id("b2"), id("b3")))?;
     expect(&mut client, &format!("SELECT * FROM multica_delete_runtime({})", id("b3")), "0 0 2")?;
@@ -141,7 +141,7 @@ fn history_survives_delete_of_a_runtime(context: &Context) -> Result<()> {
 }
 
 /// An agent that is still working elsewhere is neither written nor announced, one that falls idle is both, once.
-fn agent_written_only_when_its_status_changes(context: &Context) -> Result<()> {
+fn agent_is_written_only_when_status_changes(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
         "INSERT INTO agent_task_queue (agent_id, runtime_id, status, dispatched_at, started_at)
@@ -191,7 +191,7 @@ fn retry_is_published_as_queued(context: &Context) -> Result<()> {
 }
 
 /// A beat that brings a runtime back is an event, the beats before and after it are none.
-fn coming_back_online_is_published_once(context: &Context) -> Result<()> {
+fn return_online_is_published_once(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let beats = format!(
         "SELECT * FROM multica_heartbeat({alive}); SELECT * FROM multica_heartbeat({gone});

@@ -27,7 +27,7 @@ fn claim_at_once(database: &Database, client: &mut Client, runtimes: &[&str]) ->
 }
 
 /// The count and the claim are one: however many ask, the agent takes no more than it has room for.
-pub fn w11_many_claims_keep_to_the_agents_room(context: &Context) -> Result<()> {
+pub fn concurrent_claims_respect_max_concurrent_tasks(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(
         "UPDATE agent SET max_concurrent_tasks = 4;
@@ -40,7 +40,7 @@ pub fn w11_many_claims_keep_to_the_agents_room(context: &Context) -> Result<()> 
 }
 
 /// Of a chat one turn at a time, the first one first.
-pub fn w12_many_claims_give_one_turn_of_a_chat(context: &Context) -> Result<()> {
+pub fn concurrent_claims_return_one_turn_per_chat(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "INSERT INTO agent_task_queue (agent_id, runtime_id, chat_session_id, created_at)
@@ -59,7 +59,7 @@ pub fn w12_many_claims_give_one_turn_of_a_chat(context: &Context) -> Result<()> 
 }
 
 /// An answer that never arrived is given again, and the attempt is not spent.
-pub fn w13_lost_answer_costs_no_attempt(context: &Context) -> Result<()> {
+pub fn redelivery_uses_up_no_attempt(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
     // The daemon dies with the answer on its way; the next process asks again.
@@ -75,7 +75,7 @@ pub fn w13_lost_answer_costs_no_attempt(context: &Context) -> Result<()> {
 }
 
 /// The claim and the cancelling of what must not be handed out are one.
-pub fn w14_foreign_task_is_cancelled_by_the_claim_itself(context: &Context) -> Result<()> {
+pub fn claim_cancels_foreign_task_in_its_transaction(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}", id("d9")))?;
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));

@@ -20,7 +20,7 @@ const SEEN: &str = "UPDATE public.agent_runtime SET last_seen_at = clock_timesta
 const CANCELLED: usize = 3;
 
 /// What a session has set decides how values are read and written and plans are made, never what a call comes to.
-pub fn no_setting_changes_what_a_call_does(context: &Context) -> Result<()> {
+pub fn no_setting_changes_result_of_call(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let functions = functions(context, &mut client)?;
     let state = text(context, "model_state")?;
@@ -52,7 +52,7 @@ pub fn no_setting_changes_what_a_call_does(context: &Context) -> Result<()> {
 }
 
 /// What may not be written is Postgres' own 25006, and events are refused above READ COMMITTED: all else is as ever.
-pub fn no_kind_of_transaction_changes_what_a_call_does(context: &Context) -> Result<()> {
+pub fn no_transaction_mode_changes_result_of_call(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     for routine in functions(context, &mut client)? {
         let call = routine.sensible();
@@ -76,7 +76,7 @@ pub fn no_kind_of_transaction_changes_what_a_call_does(context: &Context) -> Res
 }
 
 /// A call that is taken back, in whichever way, has not been: no row is another, and the next call is as the first.
-pub fn call_that_is_taken_back_leaves_nothing(context: &Context) -> Result<()> {
+pub fn rolled_back_call_leaves_nothing(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
     client.batch_execute(&text(context, "hostile/taken_back")?)?;
     let before = support::digest(context, &database)?;
@@ -132,7 +132,7 @@ fn cancelled(client: &mut Client, routine: &Routine, call: &str, expected: &Outc
 }
 
 /// Where the functions look there is nothing any more: each says so, and the one that all refer to says why.
-pub fn renamed_schema_is_no_internal_error(context: &Context) -> Result<()> {
+pub fn renamed_schema_causes_no_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let routines = routines(context, &mut client)?;
     client.batch_execute("ALTER SCHEMA public RENAME TO elsewhere")?;

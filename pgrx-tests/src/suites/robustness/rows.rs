@@ -12,7 +12,7 @@ const OF_CATALOGUES: [&str; 2] = ["multica_install", "multica_grant"];
 const TAKEN_BACK: &str = "09000";
 
 /// Each column of each table holds each odd thing, in every row: every routine gives what it can or says what is wrong.
-pub fn no_row_is_an_internal_error(context: &Context) -> Result<()> {
+pub fn no_row_causes_internal_error(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
     let calls: Vec<String> = routines(context, &mut client)?
         .iter()
@@ -46,7 +46,7 @@ pub fn no_row_is_an_internal_error(context: &Context) -> Result<()> {
 
 /// A time that is infinite, or that the claim token has no room for, keeps no task from being worked off and no
 /// operator from seeing how things stand.
-pub fn rows_of_an_infinite_time_can_be_worked_off(context: &Context) -> Result<()> {
+pub fn tasks_with_infinite_times_can_be_processed(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let id = |label: &str| format!("'00000000-0000-4000-8000-0000000000{label}'");
     for time in ["infinity", "-infinity", "294276-12-31 23:59:59+00"] {

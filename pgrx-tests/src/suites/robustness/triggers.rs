@@ -8,7 +8,7 @@ use crate::suites::support::{expect_state, id};
 
 /// Somebody's BEFORE trigger keeps a runtime out of the table, or makes another provider of it: 55000, and nothing is
 /// written.
-pub fn trigger_that_keeps_rows_out_is_no_internal_error(context: &Context) -> Result<()> {
+pub fn trigger_that_skips_rows_causes_no_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let workspace = id("a1");
     let upsert = format!("SELECT multica_upsert_runtime({workspace}, 'd', 'n', 'local', 'Claude', 'online')");

@@ -1,7 +1,7 @@
 //! What a sweep may cost however large the backlog: memory, locks, time a batch; and that it can be stopped anywhere.
 
 mod backlog;
-mod stops;
+mod interruptions;
 
 use anyhow::Result;
 
@@ -12,14 +12,14 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// What a plan can change.
-pub const ALL: &[(&str, Suite)] = suite![backlog::the_last_batch_costs_what_the_first_did];
+pub const ALL: &[(&str, Suite)] = suite![backlog::last_batch_costs_no_more_than_first];
 
 /// What is the same on every version.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    backlog::a_backlog_is_worked_off_beside_live_work,
-    stops::held_rows_delay_only_themselves,
-    stops::a_sweep_can_be_stopped_at_any_point,
-    stops::a_budget_below_a_batch_gets_on,
+    backlog::backlog_sweep_does_not_delay_live_calls,
+    interruptions::locked_rows_delay_only_their_own_tasks,
+    interruptions::cancelled_sweep_leaves_no_partial_batch,
+    interruptions::budget_below_one_batch_makes_progress,
 ];
 
 /// Failed tasks without their event, and those with an attempt left without their retry.

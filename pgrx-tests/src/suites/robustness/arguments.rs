@@ -28,7 +28,7 @@ struct Hostile {
 }
 
 /// Never a crash, never XX000, never a NULL that says nothing, and no tables in disorder.
-pub fn no_argument_is_an_internal_error(context: &Context) -> Result<()> {
+pub fn no_argument_causes_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let routines = routines(context, &mut client)?;
     sensible_calls_succeed(&mut client, &routines)?;

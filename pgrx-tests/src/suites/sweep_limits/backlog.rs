@@ -70,7 +70,7 @@ fn live(database: &Database, name: &str, ended: &AtomicBool) -> Result<Vec<Durat
 
 /// One CALL works off a backlog with all that follows: in transactions of a batch each and in little memory, and nobody
 /// else's work waits for it to end.
-pub fn a_backlog_is_worked_off_beside_live_work(context: &Context) -> Result<()> {
+pub fn backlog_sweep_does_not_delay_live_calls(context: &Context) -> Result<()> {
     let options = Options::new("backlog").set("fsync", "on").set("shared_buffers", "256MB").set("max_wal_size", "8GB");
     let cluster = context.cluster(&options)?;
     let many = context.backlog;
@@ -175,7 +175,7 @@ fn entries(client: &mut Client, index: &str) -> Result<i64> {
 
 /// What earlier batches left behind in the indexes is not walked through again, not even while an old snapshot keeps
 /// anybody from cleaning it up.
-pub fn the_last_batch_costs_what_the_first_did(context: &Context) -> Result<()> {
+pub fn last_batch_costs_no_more_than_first(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("batches").set("autovacuum", "off"))?;
     let database = orphans(context, &cluster, 5_000)?;
     let mut old = database.connect()?;

@@ -22,7 +22,7 @@ const ALL_CALLS: &str = "
     FROM pg_stat_user_functions AS f";
 
 /// Every routine does what it does without the trap, was really called, and nothing in the trap ran.
-pub fn no_name_of_others_is_ever_used(context: &Context) -> Result<()> {
+pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
     let routines = routines(context, &mut client)?;
     let (functions, procedures): (Vec<Routine>, Vec<Routine>) =

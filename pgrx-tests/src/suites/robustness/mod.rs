@@ -12,17 +12,17 @@ use super::Suite;
 
 /// What depends on the names, settings and types that a version has.
 pub const ALL: &[(&str, Suite)] = suite![
-    rows::rows_of_an_infinite_time_can_be_worked_off,
-    names::no_name_of_others_is_ever_used,
-    surroundings::no_setting_changes_what_a_call_does,
-    surroundings::no_kind_of_transaction_changes_what_a_call_does,
+    rows::tasks_with_infinite_times_can_be_processed,
+    names::shadowing_objects_are_never_used,
+    surroundings::no_setting_changes_result_of_call,
+    surroundings::no_transaction_mode_changes_result_of_call,
 ];
 
 /// What the checks of our calls answer.
 pub const AT_HOME: &[(&str, Suite)] = suite![
-    arguments::no_argument_is_an_internal_error,
-    rows::no_row_is_an_internal_error,
-    triggers::trigger_that_keeps_rows_out_is_no_internal_error,
-    surroundings::call_that_is_taken_back_leaves_nothing,
-    surroundings::renamed_schema_is_no_internal_error,
+    arguments::no_argument_causes_internal_error,
+    rows::no_row_causes_internal_error,
+    triggers::trigger_that_skips_rows_causes_no_internal_error,
+    surroundings::rolled_back_call_leaves_nothing,
+    surroundings::renamed_schema_causes_no_internal_error,
 ];

@@ -10,7 +10,7 @@ use crate::context::Context;
 
 /// An agent with more tasks than a batch, a runtime, an issue and a task are held by a client that is idle in its
 /// transaction: their tasks wait, and nobody else's.
-pub fn held_rows_delay_only_themselves(context: &Context) -> Result<()> {
+pub fn locked_rows_delay_only_their_own_tasks(context: &Context) -> Result<()> {
     let cluster = context.shared()?;
     let database = orphans(context, cluster, 4000)?;
     let mut client = database.connect()?;
@@ -43,7 +43,7 @@ pub fn held_rows_delay_only_themselves(context: &Context) -> Result<()> {
 
 /// By statement_timeout and by pg_cancel_backend, early and late: what is stopped has not happened, and the rest goes
 /// on.
-pub fn a_sweep_can_be_stopped_at_any_point(context: &Context) -> Result<()> {
+pub fn cancelled_sweep_leaves_no_partial_batch(context: &Context) -> Result<()> {
     let database = orphans(context, context.shared()?, 3000)?;
     let mut client = database.connect()?;
     client.batch_execute("SET multica.batch_size = 500")?;
@@ -79,7 +79,7 @@ pub fn a_sweep_can_be_stopped_at_any_point(context: &Context) -> Result<()> {
 }
 
 /// However little time it is given, a sweep does something, says that there is more, and does not say so for ever.
-pub fn a_budget_below_a_batch_gets_on(context: &Context) -> Result<()> {
+pub fn budget_below_one_batch_makes_progress(context: &Context) -> Result<()> {
     let database = orphans(context, context.shared()?, 2000)?;
     let mut client = database.connect()?;
     // A registry that takes longer to look through than the budget.

@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 
 /// Whatever is missing after an install that was undone by hand in places comes back.
-pub fn half_installed_is_completed(context: &Context) -> Result<()> {
+pub fn incomplete_install_is_completed(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
     client.batch_execute(
@@ -39,7 +39,7 @@ pub fn half_installed_is_completed(context: &Context) -> Result<()> {
 }
 
 /// Some of the five columns are there, as after a migration that was applied by hand in part.
-pub fn some_columns_of_055_get_the_others(context: &Context) -> Result<()> {
+pub fn missing_columns_of_055_are_added(context: &Context) -> Result<()> {
     let database = server(
         context,
         "ALTER TABLE agent_task_queue DROP COLUMN attempt, DROP COLUMN failure_reason,
@@ -120,7 +120,7 @@ pub fn missing_pending_slot_is_added(context: &Context) -> Result<()> {
 }
 
 /// A CREATE INDEX CONCURRENTLY that failed leaves an index that nobody uses, under the wanted name.
-pub fn invalid_index_is_named(context: &Context) -> Result<()> {
+pub fn error_names_invalid_index(context: &Context) -> Result<()> {
     let database = server(
         context,
         "CREATE INDEX multica_task_runtime ON agent_task_queue (runtime_id, status);
@@ -137,7 +137,7 @@ pub fn invalid_index_is_named(context: &Context) -> Result<()> {
 }
 
 /// Behind a waiting install every statement on the table queues up.
-pub fn busy_table_is_not_waited_for_for_ever(context: &Context) -> Result<()> {
+pub fn install_stops_waiting_for_locked_table(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let (mut busy, mut client) = (database.connect()?, database.connect()?);
     let mut writer = busy.transaction()?;
@@ -159,7 +159,7 @@ pub fn busy_table_is_not_waited_for_for_ever(context: &Context) -> Result<()> {
 }
 
 /// Two installs at once would both find a table missing and one would fail.
-pub fn two_at_once_both_succeed(context: &Context) -> Result<()> {
+pub fn concurrent_installs_succeed(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut first = database.connect()?;
     first.batch_execute("CREATE EXTENSION multica")?;
@@ -180,7 +180,7 @@ pub fn two_at_once_both_succeed(context: &Context) -> Result<()> {
 }
 
 /// Trigger functions that look names up by the session's path, and a schema that everybody may create in.
-pub fn warns_of_what_runs_under_its_search_path(context: &Context) -> Result<()> {
+pub fn install_warns_of_unsafe_objects(context: &Context) -> Result<()> {
     let database = server(
         context,
         "CREATE FUNCTION loose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;

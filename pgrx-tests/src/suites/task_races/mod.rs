@@ -12,17 +12,17 @@ use crate::database::Database;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    w7_agent_status_is_never_left_behind,
-    w8_failure_and_retry_are_one,
-    w8_retry_of_a_chat_turn_goes_first,
-    claims::w11_many_claims_keep_to_the_agents_room,
-    claims::w12_many_claims_give_one_turn_of_a_chat,
-    claims::w13_lost_answer_costs_no_attempt,
-    claims::w14_foreign_task_is_cancelled_by_the_claim_itself,
-    w15_refused_rerun_leaves_the_old_run,
-    w17_archived_agent_gets_no_work,
-    w18_task_goes_where_the_agent_went,
-    w19_autopilot_run_has_its_task,
+    concurrent_calls_reconcile_agent_status,
+    failure_and_retry_commit_together,
+    retry_of_chat_turn_precedes_later_turn,
+    claims::concurrent_claims_respect_max_concurrent_tasks,
+    claims::concurrent_claims_return_one_turn_per_chat,
+    claims::redelivery_uses_up_no_attempt,
+    claims::claim_cancels_foreign_task_in_its_transaction,
+    refused_rerun_keeps_old_task,
+    archived_agent_gets_no_task,
+    task_is_queued_on_new_runtime_of_agent,
+    autopilot_run_and_task_commit_together,
 ];
 
 /// Holds a call at every table that it writes and kills it there: it is as if it had never been made.
@@ -48,7 +48,7 @@ fn killed_at_every_table(context: &Context, database: &Database, call: &str, tab
     Ok(())
 }
 
-fn w7_agent_status_is_never_left_behind(context: &Context) -> Result<()> {
+fn concurrent_calls_reconcile_agent_status(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let status = "SELECT status FROM agent WHERE name = 'Ada'";
     client.batch_execute("SELECT task('e1'), task('e2', status => 'running'), task('e3', status => 'running')")?;
@@ -71,7 +71,7 @@ fn w7_agent_status_is_never_left_behind(context: &Context) -> Result<()> {
     expect(&mut client, status, "idle")
 }
 
-fn w8_failure_and_retry_are_one(context: &Context) -> Result<()> {
+fn failure_and_retry_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working';
@@ -83,7 +83,7 @@ fn w8_failure_and_retry_are_one(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT status, attempt FROM agent_task_queue ORDER BY attempt", "failed 1\nqueued 2")
 }
 
-fn w8_retry_of_a_chat_turn_goes_first(context: &Context) -> Result<()> {
+fn retry_of_chat_turn_precedes_later_turn(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let chat = format!("SELECT FROM multica_enqueue_chat({})", id("51"));
     client.batch_execute(&chat)?;
@@ -96,7 +96,7 @@ fn w8_retry_of_a_chat_turn_goes_first(context: &Context) -> Result<()> {
     expect(&mut client, &claim, "2")
 }
 
-fn w15_refused_rerun_leaves_the_old_run(context: &Context) -> Result<()> {
+fn refused_rerun_keeps_old_task(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
         "SELECT task('e1', status => 'running'); UPDATE agent_task_queue SET issue_id = {}",
@@ -112,7 +112,7 @@ fn w15_refused_rerun_leaves_the_old_run(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT status FROM agent_task_queue ORDER BY created_at", "cancelled\nqueued")
 }
 
-fn w17_archived_agent_gets_no_work(context: &Context) -> Result<()> {
+fn archived_agent_gets_no_task(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let enqueue = format!("SELECT FROM multica_enqueue_issue({})", id("d1"));
     client.batch_execute("BEGIN; UPDATE agent SET archived_at = now() WHERE name = 'Ada'")?;
@@ -134,7 +134,7 @@ fn w17_archived_agent_gets_no_work(context: &Context) -> Result<()> {
     expect(&mut client, &format!("SELECT count(*) FROM multica_claim({})", id("b1")), "0")
 }
 
-fn w18_task_goes_where_the_agent_went(context: &Context) -> Result<()> {
+fn task_is_queued_on_new_runtime_of_agent(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!("BEGIN; UPDATE agent SET runtime_id = {} WHERE name = 'Ada'", id("b2")))?;
     let calls = [
@@ -163,7 +163,7 @@ fn w18_task_goes_where_the_agent_went(context: &Context) -> Result<()> {
 }
 
 /// A run that works without an issue: the task and the run's pointer to it are one, and a repeated call finds them.
-fn w19_autopilot_run_has_its_task(context: &Context) -> Result<()> {
+fn autopilot_run_and_task_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let enqueue = format!("SELECT FROM multica_enqueue_autopilot({})", id("71"));
     killed_at_every_table(context, &database, &enqueue, &["agent_task_queue", "autopilot_run", "multica_event_log"])?;

@@ -8,11 +8,11 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    "claim": sees_what_its_own_transaction_did,
-    sees_what_its_sign_of_life_sets_off,
+    "claim": claim_sees_changes_of_its_transaction,
+    claim_sees_changes_of_its_heartbeat_trigger,
 ];
 
-fn sees_what_its_own_transaction_did(context: &Context) -> Result<()> {
+fn claim_sees_changes_of_its_transaction(context: &Context) -> Result<()> {
     let claimed =
         |arguments: &str| format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({arguments})");
     let claim = claimed(&id("b1"));
@@ -49,7 +49,7 @@ fn sees_what_its_own_transaction_did(context: &Context) -> Result<()> {
 }
 
 /// What an application's trigger does when the runtime comes back counts for the claim that brings it back.
-fn sees_what_its_sign_of_life_sets_off(context: &Context) -> Result<()> {
+fn claim_sees_changes_of_its_heartbeat_trigger(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
         "SELECT task('e1'), task('e2', 'b1', 'c2');

@@ -13,12 +13,12 @@ use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    name_too_long_for_an_index_is_refused_by_argument,
-    longest_names_fit_into_the_index,
-    comments_name_the_longest,
-    id_of_another_kind_is_told,
-    text_that_we_add_can_be_read_in_every_encoding,
-    nothing_that_is_sent_has_other_letters_than_ascii,
+    error_names_argument_with_too_long_name,
+    longest_valid_name_fits_index,
+    comments_state_maximum_length,
+    error_detail_names_kind_of_wrong_id,
+    added_text_is_readable_in_every_client_encoding,
+    sent_text_is_ascii,
 ];
 
 /// So many bytes that do not compress to much less.
@@ -47,7 +47,7 @@ fn calls(text: &str) -> Vec<(String, &'static str)> {
     ]
 }
 
-fn name_too_long_for_an_index_is_refused_by_argument(context: &Context) -> Result<()> {
+fn error_names_argument_with_too_long_name(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     for (call, argument) in calls(&letters(1001)) {
         let error = client.batch_execute(&call).err().context(call.clone())?;
@@ -64,7 +64,7 @@ fn name_too_long_for_an_index_is_refused_by_argument(context: &Context) -> Resul
     Ok(())
 }
 
-fn longest_names_fit_into_the_index(context: &Context) -> Result<()> {
+fn longest_valid_name_fits_index(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let longest = letters(1000);
     for (call, _) in calls(&longest) {
@@ -78,7 +78,7 @@ fn longest_names_fit_into_the_index(context: &Context) -> Result<()> {
 }
 
 /// Whoever reads a function's comment learns how long a name may be, of each argument that is refused for it.
-fn comments_name_the_longest(context: &Context) -> Result<()> {
+fn comments_state_maximum_length(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let limited = calls("''");
     for member in members(&mut client)?.iter().filter(|it| it.is_routine) {
@@ -90,7 +90,7 @@ fn comments_name_the_longest(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn id_of_another_kind_is_told(context: &Context) -> Result<()> {
+fn error_detail_names_kind_of_wrong_id(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let (agent, runtime) = (id("c1"), id("b1"));
     for (call, detail) in [
@@ -111,7 +111,7 @@ fn id_of_another_kind_is_told(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn text_that_we_add_can_be_read_in_every_encoding(context: &Context) -> Result<()> {
+fn added_text_is_readable_in_every_client_encoding(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     for encoding in ["LATIN2", "SJIS", "WIN1251"] {
         client.batch_execute(&format!("SET client_encoding = '{encoding}'"))?;
@@ -132,7 +132,7 @@ fn text_that_we_add_can_be_read_in_every_encoding(context: &Context) -> Result<(
 }
 
 /// Rows, messages and comments are made of what stands in these files outside of comments.
-fn nothing_that_is_sent_has_other_letters_than_ascii(context: &Context) -> Result<()> {
+fn sent_text_is_ascii(context: &Context) -> Result<()> {
     let mut found = Vec::new();
     for (folder, comment) in [("src", "//"), ("sql", "--")] {
         look(&context.project.root.join(folder), comment, &mut found)?;

@@ -1,4 +1,5 @@
-//! Gaps whose second half is the application's: its transaction around a call, killed at each of its statements.
+//! An application calls the extension inside its own transaction: a crash at any statement undoes the whole
+//! transaction.
 
 use anyhow::{Result, ensure};
 
@@ -15,27 +16,28 @@ pub const ALL: &[(&str, Suite)] = suite![
     autopilot_run_issue_and_task_commit_together,
 ];
 
-/// An application's transaction, killed after each of its statements and at last let through.
-fn killed_at_every_statement(context: &Context, database: &Database, statements: &[String]) -> Result<()> {
+/// Kills an application's transaction after each of its statements, and commits it in the end.
+fn expect_atomic_at_every_statement(context: &Context, database: &Database, statements: &[String]) -> Result<()> {
     let mut observer = database.connect()?;
     let before = digest(context, database)?;
-    for upto in 1..=statements.len() {
+    for last in 1..=statements.len() {
         let mut client = database.connect()?;
         let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
         client.batch_execute("BEGIN")?;
-        for statement in &statements[..upto] {
+        for statement in &statements[..last] {
             client.batch_execute(statement)?;
         }
         terminate(&mut observer, pid)?;
         ensure!(
             digest(context, database)? == before,
-            "killed after statement {upto}, the transaction left something behind"
+            "the transaction was killed after statement {last} and left changes"
         );
     }
     observer.batch_execute(&format!("BEGIN; {}; COMMIT", statements.join(";")))?;
     Ok(())
 }
 
+/// The end of a task and the comment that the application inserts for it are one transaction (W9).
 fn task_end_and_comment_commit_together(context: &Context) -> Result<()> {
     for (end, kind) in [("complete({}, '{\"output\": \"done\"}')", "comment"), ("fail({}, 'no luck')", "system")] {
         let (database, mut client) = team(context)?;
@@ -54,7 +56,7 @@ fn task_end_and_comment_commit_together(context: &Context) -> Result<()> {
                 id("c1")
             ),
         ];
-        killed_at_every_statement(context, &database, &statements)?;
+        expect_atomic_at_every_statement(context, &database, &statements)?;
         expect(
             &mut client,
             "SELECT t.status <> 'running', a.status, (SELECT count(*) FROM comment WHERE content = 'reply'),
@@ -66,6 +68,7 @@ fn task_end_and_comment_commit_together(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// The end of a chat turn and the message that the application inserts for it are one transaction (W10).
 fn chat_turn_and_message_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -80,14 +83,14 @@ fn chat_turn_and_message_commit_together(context: &Context) -> Result<()> {
         )
     };
     let complete = format!("SELECT FROM multica_complete({}, '{{}}', 'turn', '/turn')", id("e1"));
-    // A message that cannot be written takes the end of the turn along.
+    // A message that cannot be written rolls back the end of the turn too.
     let before = digest(context, &database)?;
     expect_state(&mut client, &format!("BEGIN; {complete}; {}; COMMIT", reply("nobody")), "23514")?;
     client.batch_execute("ROLLBACK")?;
-    ensure!(digest(context, &database)? == before, "nothing was done");
+    ensure!(digest(context, &database)? == before, "the failed transaction left changes");
     let unread =
         format!("UPDATE chat_session SET unread_since = now() WHERE id = {} AND unread_since IS NULL", id("51"));
-    killed_at_every_statement(context, &database, &[complete, reply("assistant"), unread])?;
+    expect_atomic_at_every_statement(context, &database, &[complete, reply("assistant"), unread])?;
     expect(
         &mut client,
         "SELECT t.status, c.session_id, c.unread_since IS NOT NULL, m.content,
@@ -97,6 +100,7 @@ fn chat_turn_and_message_commit_together(context: &Context) -> Result<()> {
     )
 }
 
+/// The change of the assignee, the cancelled tasks and the new task are one transaction (W16).
 fn reassignment_cancel_and_enqueue_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -109,7 +113,7 @@ fn reassignment_cancel_and_enqueue_commit_together(context: &Context) -> Result<
         format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1")),
         format!("SELECT FROM multica_enqueue_issue({})", id("d1")),
     ];
-    killed_at_every_statement(context, &database, &statements)?;
+    expect_atomic_at_every_statement(context, &database, &statements)?;
     expect(
         &mut client,
         "SELECT a.name, a.status, t.status, t.completed_at IS NOT NULL FROM agent_task_queue AS t
@@ -118,7 +122,7 @@ fn reassignment_cancel_and_enqueue_commit_together(context: &Context) -> Result<
     )
 }
 
-/// An autopilot that makes an issue: no run without its issue, no issue without its task.
+/// An autopilot that creates an issue: no run exists without its issue, no issue without its task (W19).
 fn autopilot_run_issue_and_task_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let statements = [
@@ -137,7 +141,7 @@ fn autopilot_run_issue_and_task_commit_together(context: &Context) -> Result<()>
         format!("SELECT FROM multica_enqueue_issue({})", id("da")),
         format!("UPDATE autopilot SET last_run_at = now() WHERE id = {}", id("61")),
     ];
-    killed_at_every_statement(context, &database, &statements)?;
+    expect_atomic_at_every_statement(context, &database, &statements)?;
     expect(
         &mut client,
         "SELECT i.title, t.status, r.status, t.autopilot_run_id IS NULL FROM autopilot_run AS r

@@ -8,7 +8,7 @@ use crate::chaos::{Arguments, let_loose};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![ten_kills_of_the_server_lose_nothing,];
+pub const ALL: &[(&str, Suite)] = suite![ten_kills_of_the_server_lose_nothing];
 
 fn ten_kills_of_the_server_lose_nothing(context: &Context) -> Result<()> {
     let report = let_loose(context, &Arguments::new(10, given_seed()?))?;

@@ -1,4 +1,4 @@
-//! What a runtime is handed when it asks.
+//! Which tasks a claim returns.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -19,21 +19,21 @@ pub const ALL: &[(&str, Suite)] = suite![
     old_claim_token_is_refused_after_redelivery,
 ];
 
-/// Labels of the tasks that a claim hands out, in its order.
-fn claims(client: &mut Client, arguments: &str) -> Result<String> {
+/// Labels of the tasks that a claim returns, in its order.
+fn claimed_labels(client: &mut Client, arguments: &str) -> Result<String> {
     value(client, &format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({arguments})"))
 }
 
 fn expect_claim(client: &mut Client, arguments: &str, expected: &str) -> Result<()> {
-    let found = claims(client, arguments)?;
-    ensure!(found == expected, "a claim of {arguments} gives {found:?}, not {expected:?}");
+    let found = claimed_labels(client, arguments)?;
+    ensure!(found == expected, "multica_claim({arguments}) returns {found:?}, not {expected:?}");
     Ok(())
 }
 
 fn claim_returns_only_tasks_of_its_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', 'b2'), task('e2', 'b1', 'c2')")?;
-    // Bo's agent row is on machine-1, Ada's too: what counts is where the task is.
+    // The agents Bo and Ada are both on machine-1: the runtime of the task decides.
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "e2")?;
     expect_claim(&mut client, &format!("{}, 10", id("b9")), "")?;
     expect(&mut client, "SELECT status FROM agent_task_queue WHERE right(id::text, 2) = 'e1'", "queued")?;
@@ -74,7 +74,8 @@ fn claim_skips_tasks_of_archived_agents(context: &Context) -> Result<()> {
 
 fn task_of_another_workspace_is_cancelled_not_returned(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    // Issue, chat, agent of the other workspace; e5's chat is in it but its issue is not, and the issue comes first.
+    // Tasks whose issue, chat or agent is in the other workspace. The chat of e5 is there but its issue is not: the
+    // issue decides.
     client.batch_execute(&format!(
         "SELECT task(l) FROM unnest(ARRAY['e1', 'e2', 'e4', 'e5', 'e6']) AS l;
          SELECT task('e3', 'b1', 'c9');
@@ -104,6 +105,7 @@ fn task_of_another_workspace_is_cancelled_not_returned(context: &Context) -> Res
     )
 }
 
+/// An agent has one task in flight per issue, on all runtimes together, and a chat has one turn in flight.
 fn one_task_is_in_flight_per_issue_and_chat(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -116,7 +118,7 @@ fn one_task_is_in_flight_per_issue_and_chat(context: &Context) -> Result<()> {
         id("51"),
         id("52"),
     ))?;
-    // e2 waits for e1 although that is on another machine; another agent works on the same issue all the same.
+    // e2 waits for e1, which is on another runtime; a task of another agent on the same issue does not wait.
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "e3 e4 e6")?;
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
     client.batch_execute(&format!(
@@ -148,7 +150,8 @@ fn unstarted_task_is_redelivered(context: &Context) -> Result<()> {
     expect_claim(&mut client, &format!("{}, 2", id("b1")), "e1 e2")?;
     let events = value(&mut client, "SELECT max(id) FROM multica_event_log")?;
     client.batch_execute(ages)?;
-    // The oldest first, and counted; what is queued comes after all of them. A running task is never given again.
+    // The oldest dispatched task comes first, and all of them come before queued tasks. They count towards max_tasks. A
+    // running task is never redelivered.
     expect_claim(&mut client, &id("b1"), "e2")?;
     expect_claim(&mut client, &format!("{}, 2", id("b1")), "e1 e3")?;
     expect(
@@ -162,7 +165,7 @@ fn unstarted_task_is_redelivered(context: &Context) -> Result<()> {
          FROM agent_task_queue WHERE status = 'dispatched'",
         "1 3 t",
     )?;
-    // Not before its time, which is a setting; and never to another runtime.
+    // No redelivery before multica.redeliver_after has passed, and none to another runtime.
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
     client.batch_execute(
         "UPDATE agent_task_queue SET dispatched_at = now() - interval '89 seconds' WHERE status = 'dispatched'",
@@ -183,7 +186,7 @@ fn old_claim_token_is_refused_after_redelivery(context: &Context) -> Result<()> 
     let between =
         value(&mut client, "SELECT (extract(epoch FROM dispatched_at) * 1000000)::bigint FROM agent_task_queue")?;
     let new = value(&mut client, &claim)?;
-    ensure!(new != old && new != between, "the second answer has a token of its own");
+    ensure!(new != old && new != between, "the redelivery has a new claim token");
     for token in [&old, &between] {
         for call in [
             format!("SELECT FROM multica_start({task}, {token})"),

@@ -1,4 +1,4 @@
-//! What asking for work does by itself, and what it costs.
+//! What a claim writes and reads, with and without tasks.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -16,7 +16,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     claim_does_not_read_whole_queue,
 ];
 
-/// What EXPLAIN (ANALYZE, BUFFERS, WAL) says of a claim, under this key.
+/// The value that EXPLAIN (ANALYZE, BUFFERS, WAL) reports for a claim under this key.
 fn explained(client: &mut Client, key: &str) -> Result<i64> {
     let sql = format!("EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) SELECT * FROM multica_claim({})", id("b1"));
     let row = client.query_one(&sql, &[])?;
@@ -24,8 +24,8 @@ fn explained(client: &mut Client, key: &str) -> Result<i64> {
     plan[0]["Plan"][key].as_i64().with_context(|| format!("no {key} in {plan}"))
 }
 
-/// Blocks that a claim reads in a session that has its plans: of an idle queue, of one with a task of an agent alone,
-/// with a turn of a chat.
+/// Blocks that a claim reads in a session that has cached its plans: with an empty queue, with a task without an issue,
+/// and with a chat turn.
 fn blocks(client: &mut Client) -> Result<[i64; 3]> {
     client.batch_execute("VACUUM ANALYZE agent_task_queue")?;
     let mut found = [0; 3];
@@ -50,7 +50,7 @@ fn claim_counts_as_heartbeat(context: &Context) -> Result<()> {
     let silent = |client: &mut Client, secs: i32| {
         client.batch_execute(&format!("UPDATE agent_runtime SET last_seen_at = now() - interval '{secs} seconds'"))
     };
-    // A third of 45 seconds.
+    // A claim writes last_seen_at only if it is older than a third of multica.stale_after, which is 45 seconds.
     silent(&mut client, 13)?;
     client.batch_execute(&claim)?;
     expect(&mut client, &seen, "online f")?;
@@ -85,14 +85,14 @@ fn claim_returns_at_most_max_tasks(context: &Context) -> Result<()> {
     expect_state(&mut client, &format!("SELECT FROM multica_claim({}, NULL)", id("b1")), "22004")?;
     for (most, expected) in [("0", "0"), ("7", "7"), ("2147483647", "100"), ("101", "33")] {
         let found = many(&mut client, most)?;
-        ensure!(found == expected, "max_tasks {most} gives {found}");
+        ensure!(found == expected, "with max_tasks {most} the claim returns {found} tasks");
     }
     Ok(())
 }
 
 fn idle_claim_writes_nothing(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    // Work that is not for this moment: the agent is full, the other agent is archived, the chat is busy.
+    // No task can be claimed: one agent has max_concurrent_tasks in flight, the other is archived.
     client.batch_execute(
         "SELECT task('e1', 'b1', 'c1', 'running'), task('e2'), task('e3', 'b1', 'c2');
          UPDATE agent SET max_concurrent_tasks = 1;
@@ -112,7 +112,7 @@ fn claim_cost_does_not_grow_with_history(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let mut found = Vec::new();
     for more in [3_000, 60_000] {
-        // Half of it in one chat, each with a session that a later turn could resume.
+        // Half of the tasks are in one chat, each with a session that a later turn could resume.
         client.batch_execute(&format!(
             "INSERT INTO agent_task_queue (agent_id, runtime_id, context, status, dispatched_at, started_at, completed_at,
                  chat_session_id, session_id)
@@ -123,19 +123,18 @@ fn claim_cost_does_not_grow_with_history(context: &Context) -> Result<()> {
         ))?;
         found.push(blocks(&mut client)?);
     }
-    // An index may be a level higher; a scan of the history would read hundreds.
+    // An index may have one more level; a scan of the history would read hundreds of blocks.
     let grew = found[0].iter().zip(found[1]).any(|(young, old)| old > young + 60);
     ensure!(
         !grew,
-        "blocks read, idle, with a task, with a turn: {:?} after 3,000 tasks, {:?} after 63,000",
+        "blocks read with an empty queue, with a task, with a turn: {:?} after 3,000 tasks, {:?} after 63,000",
         found[0],
         found[1]
     );
     Ok(())
 }
 
-/// Statistics that are older than a queue, and a history of the same agent, tell the planner that there is nothing to
-/// read.
+/// Statistics that are older than the queue make the planner estimate that no task is queued.
 fn claim_does_not_read_whole_queue(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(

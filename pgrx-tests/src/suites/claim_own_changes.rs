@@ -1,4 +1,4 @@
-//! What a claim sees of what its own transaction did, before the call and by it.
+//! A claim sees the changes of its own transaction: those before the call, and those that the call itself causes.
 
 use anyhow::Result;
 
@@ -34,21 +34,22 @@ fn claim_sees_changes_of_its_transaction(context: &Context) -> Result<()> {
         expect(&mut client, &many, "e3")?;
         expect(&mut client, &many, "")?;
         client.batch_execute("ROLLBACK")?;
-        // One statement that enqueues and claims, again and again, as far as there is room.
-        let again = format!(
+        // One statement enqueues and claims several times, until the agent has max_concurrent_tasks in flight.
+        let enqueue_and_claim = format!(
             "SELECT string_agg(right(c.id::text, 2), ' ')
              FROM unnest(ARRAY['e5', 'e6', 'e7']) AS label, task(label) AS task,
                   multica_claim(CASE WHEN task IS NOT NULL THEN {}::uuid END) AS c",
             id("b1")
         );
         client.batch_execute(&format!("BEGIN ISOLATION LEVEL {level}"))?;
-        expect(&mut client, &again, "e5 e6")?;
+        expect(&mut client, &enqueue_and_claim, "e5 e6")?;
         client.batch_execute("COMMIT")?;
     }
     Ok(())
 }
 
-/// What an application's trigger does when the runtime comes back counts for the claim that brings it back.
+/// A claim sets its offline runtime online; an application's trigger on that change then pauses an agent. The claim
+/// must not return that agent's task.
 fn claim_sees_changes_of_its_heartbeat_trigger(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(

@@ -1,5 +1,5 @@
-//! A clock that was set back leaves moments of the future behind: no dead machine lives for ever because of them, and
-//! no live one dies.
+//! A clock that was set back leaves timestamps in the future: a silent runtime must still go stale, and a runtime with
+//! heartbeats must stay online.
 
 use anyhow::{Result, ensure};
 
@@ -19,7 +19,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     idle_sweep_corrects_nothing,
 ];
 
-/// What a runtime is after sweeps a while apart: the silence of the sweep that corrects the moment counts.
+/// A sweep sets a future `last_seen_at` to the present; the silence counts from that sweep.
 fn runtime_with_future_last_seen_at_goes_stale(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let b1 = id("b1");
@@ -80,7 +80,7 @@ fn task_with_future_start_times_out(context: &Context) -> Result<()> {
     expect(&mut client, failed, "e1 timeout e2 timeout")
 }
 
-/// The moment of the dispatch is the claim's token: who works on the task must be able to end it.
+/// `dispatched_at` is the claim token: a sweep must not correct it, or the daemon could not complete its task.
 fn time_correction_keeps_claim_token(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
@@ -130,6 +130,6 @@ fn idle_sweep_corrects_nothing(context: &Context) -> Result<()> {
     let seen = value(&mut client, "SELECT max(last_seen_at) FROM agent_runtime")?;
     let id =
         value(&mut client, "SELECT COALESCE(pg_current_xact_id_if_assigned()::text, 'none') FROM multica_sweep()")?;
-    ensure!(id == "none", "a sweep draws {id}");
+    ensure!(id == "none", "an idle sweep assigns transaction id {id}");
     expect(&mut client, "SELECT max(last_seen_at) FROM agent_runtime", &seen)
 }

@@ -1,4 +1,4 @@
-//! Identifiers are compared in the same way under every locale.
+//! Daemon ids are compared in the same way under every locale.
 
 use anyhow::Result;
 

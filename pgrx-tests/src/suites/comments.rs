@@ -1,4 +1,4 @@
-//! The comments in the catalogue: what \df+ and \dT+ tell is complete, and true where a call can show it.
+//! The comments in the catalogue, which \df+ and \dT+ show, are complete, and true where a call can prove it.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -7,9 +7,9 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![every_argument_and_error_is_documented, errors_for_null_are_documented,];
+pub const ALL: &[(&str, Suite)] = suite![every_argument_and_error_is_documented, errors_for_null_are_documented];
 
-/// What a function may raise; a comment that names another code is wrong or this list is short.
+/// All SQLSTATEs that functions raise; a comment with another code is wrong, or this list is incomplete.
 const SQLSTATES: [&str; 12] =
     ["22004", "22023", "P0002", "55000", "55006", "0A000", "42501", "23503", "2D000", "55P03", "40001", "40P01"];
 
@@ -17,11 +17,11 @@ const SQLSTATES: [&str; 12] =
 pub struct Member {
     /// Its name, without a schema.
     pub name: String,
-    /// What its arguments are called.
+    /// The names of its arguments.
     pub arguments: Vec<String>,
     /// Their types.
     pub types: Vec<String>,
-    /// Whether it is called, unlike a type.
+    /// Whether it is a function or procedure, and not a type.
     pub is_routine: bool,
     /// Its comment.
     pub comment: String,
@@ -35,8 +35,8 @@ impl Member {
     }
 }
 
-/// Everything that is the extension's and has a name in SQL. From 17 on its types' arrays are members too; they have
-/// none.
+/// All members of the extension with a name in SQL. From version 17 on the array types of its types are members too;
+/// they have no comment and are left out.
 pub fn members(client: &mut Client) -> Result<Vec<Member>> {
     let rows = client.query(
         "SELECT COALESCE(p.proname, t.typname)::text,
@@ -70,7 +70,7 @@ pub fn members(client: &mut Client) -> Result<Vec<Member>> {
 fn every_argument_and_error_is_documented(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let members = members(&mut database.connect()?)?;
-    ensure!(members.iter().filter(|member| member.is_routine).count() > 25, "the extension has functions");
+    ensure!(members.iter().filter(|member| member.is_routine).count() > 25, "the extension has too few functions");
     let wrong: Vec<String> = members
         .iter()
         .flat_map(|member| {
@@ -82,7 +82,8 @@ fn every_argument_and_error_is_documented(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// NULL for every argument is 22004 exactly where the comment says so, and nothing that the comment is silent about.
+/// A call with NULL for every argument raises 22004 exactly if its comment names 22004, and raises no code that its
+/// comment does not name.
 fn errors_for_null_are_documented(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
@@ -94,13 +95,13 @@ fn errors_for_null_are_documented(context: &Context) -> Result<()> {
             Ok(()) => None,
             Err(error) => Some(error.code().map_or("", |code| code.code()).to_string()),
         };
-        let said = codes(&member.comment);
-        let fits = match &raised {
-            Some(code) => said.contains(code),
-            None => !said.iter().any(|code| code == "22004"),
+        let documented = codes(&member.comment);
+        let matches = match &raised {
+            Some(code) => documented.contains(code),
+            None => !documented.iter().any(|code| code == "22004"),
         };
-        if !fits {
-            wrong.push(format!("{call} raises {raised:?}, its comment says {said:?}"));
+        if !matches {
+            wrong.push(format!("{call} raises {raised:?}, its comment names {documented:?}"));
         }
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -131,11 +132,11 @@ fn problems(member: &Member) -> Vec<String> {
         problems.push("its comment names no SQLSTATE".into());
     }
     let unknown = codes.iter().filter(|code| !SQLSTATES.contains(&code.as_str()));
-    problems.extend(unknown.map(|code| format!("its comment names {code}, which nothing raises")));
+    problems.extend(unknown.map(|code| format!("its comment names {code}, which no function raises")));
     problems
 }
 
-/// What looks like a SQLSTATE behind "Errors: ".
+/// The words after "Errors: " that look like a SQLSTATE.
 pub fn codes(comment: &str) -> Vec<String> {
     let errors = comment.split("Errors: ").nth(1).unwrap_or_default();
     let words = errors.split(|letter: char| !letter.is_ascii_alphanumeric());

@@ -1,4 +1,4 @@
-//! What the end of a task does to the rest: the issue, the chat, the autopilot run, the retry.
+//! Consequences of the end of a task: for its issue, its chat, its autopilot run and its retry.
 
 use anyhow::{Result, ensure};
 
@@ -15,10 +15,10 @@ pub const ALL: &[(&str, Suite)] = suite![
     cancelled_queued_task_prevents_no_retry,
 ];
 
-/// The one task in flight or waiting.
+/// The one active task.
 const ACTIVE: &str = "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
 
-/// An issue's and a chat's work, in a fixture's columns.
+/// The columns that make a task one of an issue, or one of a chat.
 const SUBJECTS: [&str; 2] =
     ["issue_id = '00000000-0000-4000-8000-0000000000d1'", "chat_session_id = '00000000-0000-4000-8000-000000000051'"];
 
@@ -29,18 +29,18 @@ fn first_executed_at_is_set_once(context: &Context) -> Result<()> {
         id("d1"),
         id("b1")
     );
-    let stamp = format!("SELECT first_executed_at FROM issue WHERE id = {}", id("d1"));
+    let first_executed = format!("SELECT first_executed_at FROM issue WHERE id = {}", id("d1"));
     client.batch_execute(&round)?;
-    ensure!(value(&mut client, &stamp)?.is_empty(), "starting is not having executed");
+    ensure!(value(&mut client, &first_executed)?.is_empty(), "first_executed_at was set by the start");
     let task = value(&mut client, ACTIVE)?;
     let complete = format!("SELECT applied, first_execution FROM multica_complete('{task}')");
     expect(&mut client, &complete, "t t")?;
-    let first = value(&mut client, &stamp)?;
-    ensure!(!first.is_empty(), "stamped");
+    let first = value(&mut client, &first_executed)?;
+    ensure!(!first.is_empty(), "first_executed_at was not set");
     expect(&mut client, &complete, "f f")?;
     client.batch_execute(&round)?;
     expect(&mut client, &format!("SELECT applied, first_execution FROM multica_complete(({ACTIVE}))"), "t f")?;
-    expect(&mut client, &stamp, &first)
+    expect(&mut client, &first_executed, &first)
 }
 
 fn chat_keeps_session_of_its_last_turn(context: &Context) -> Result<()> {
@@ -62,14 +62,14 @@ fn chat_keeps_session_of_its_last_turn(context: &Context) -> Result<()> {
         ))?;
         expect(&mut client, &pointer, expected)?;
     }
-    // A turn that was cancelled while it waited has been nowhere.
+    // A turn that was cancelled while it was queued leaves the chat's session unchanged.
     client.batch_execute(&format!(
         "SELECT FROM multica_enqueue_chat({}); UPDATE agent_task_queue SET session_id = 'old' WHERE status = 'queued';
          SELECT FROM multica_cancel(({ACTIVE}))",
         id("51")
     ))?;
     expect(&mut client, &pointer, "two /two")?;
-    // One that is handed in after a later turn has ended is not the last.
+    // A failed turn that is handled after the end of a later turn is not the last turn.
     client.batch_execute(
         "UPDATE agent_task_queue SET status = 'failed', failure_reason = 'agent_error' WHERE session_id = 'one';
          SELECT FROM multica_handle_failed_tasks(ARRAY(SELECT id FROM agent_task_queue WHERE session_id = 'one'))",
@@ -100,7 +100,7 @@ fn autopilot_run_ends_with_its_task(context: &Context) -> Result<()> {
         )?;
         client.batch_execute(&format!("SELECT FROM {}", end.replace("{}", ACTIVE)))?;
         expect(&mut client, run, expected)?;
-        // The work of a run is never retried.
+        // A task of an autopilot run is never retried.
         expect(&mut client, &format!("SELECT count(*) FROM ({ACTIVE}) AS a"), "0")?;
     }
     Ok(())
@@ -118,11 +118,11 @@ fn late_failure_makes_no_retry_after_a_later_task(context: &Context) -> Result<(
             "SELECT FROM multica_claim({}); UPDATE agent_task_queue SET failure_reason = 'timeout' WHERE status = 'failed'",
             id("b1")
         ))?;
-        // The later run goes on, and is over: either way the work is done by now, or being done.
+        // The later task is running, then completed: in both cases a retry would repeat its work.
         for step in ["start", "complete"] {
             client.batch_execute(&format!("SELECT FROM multica_{step}({})", id("e2")))?;
-            let hand_in = format!("SELECT retried FROM multica_handle_failed_tasks(ARRAY[{}::uuid])", id("e1"));
-            expect(&mut client, &hand_in, "0")?;
+            let handle = format!("SELECT retried FROM multica_handle_failed_tasks(ARRAY[{}::uuid])", id("e1"));
+            expect(&mut client, &handle, "0")?;
             expect(&mut client, &format!("SELECT count(*) FROM multica_retry({})", id("e1")), "0")?;
         }
     }
@@ -132,7 +132,7 @@ fn late_failure_makes_no_retry_after_a_later_task(context: &Context) -> Result<(
 fn cancelled_queued_task_prevents_no_retry(context: &Context) -> Result<()> {
     for subject in SUBJECTS {
         let (_database, mut client) = team(context)?;
-        // What waited behind the run is cancelled a moment after a sweep has read its clock.
+        // The queued task is cancelled after the sweep has read its clock, so completed_at is later than that time.
         client.batch_execute(&format!(
             "SELECT task('e1', status => 'running'), task('e2'); UPDATE agent_task_queue SET {subject};
              SELECT FROM multica_cancel({});

@@ -1,5 +1,5 @@
-//! A crash between any two writes of a call leaves all of it or nothing: the call is stopped at each table it writes in
-//! turn, killed exactly there, and run again.
+//! A crash between any two writes of a call leaves all of its changes or none: the call is stopped after its write to
+//! each table in turn, killed there, and repeated.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -11,11 +11,11 @@ use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
-/// Processes that the server starts, stops and recovers in its own way.
+/// Tests of what the server itself starts, stops and recovers.
 pub const ALL: &[(&str, Suite)] =
-    suite![worker_terminated_at_each_table, server_killed_at_each_table, sweep_all_keeps_the_batches_before_the_kill,];
+    suite![worker_terminated_at_each_table, server_killed_at_each_table, sweep_all_keeps_the_batches_before_the_kill];
 
-/// A transaction that ends with its session.
+/// Tests of one transaction whose session is terminated.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     sweep_terminated_at_each_table,
     sweep_all_terminated_at_each_table,
@@ -51,23 +51,23 @@ fn delete_runtime_terminated_at_each_table(context: &Context) -> Result<()> {
 
 const FAIL: (&str, &str) = ("agent_task_queue", "UPDATE");
 const RETRY: (&str, &str) = ("agent_task_queue", "INSERT");
-/// An issue is set back to todo.
+/// An issue is reset to todo.
 pub const ISSUE: (&str, &str) = ("issue", "UPDATE");
 const RUN: (&str, &str) = ("autopilot_run", "UPDATE");
 const AGENT: (&str, &str) = ("agent", "UPDATE");
 const EVENT: (&str, &str) = ("multica_event_log", "INSERT");
 
-/// A call on the fixture `dead_machine`, where to stop it, and the story that it makes true.
+/// A call on the fixture `dead_machine`, the tables where to stop it, and the expected result.
 pub struct Call {
     /// The statement.
     pub sql: &'static str,
-    /// Tables and what is done to them, in no particular order.
+    /// Tables and the kind of write, in no particular order.
     pub stops: &'static [(&'static str, &'static str)],
-    /// What is true after it.
+    /// The result after the call, in the lines of the fixture `story`.
     pub story: &'static str,
 }
 
-/// One pass of the sweep.
+/// One sweep.
 pub static SWEEP: Call = Call {
     sql: "SELECT * FROM multica_sweep()",
     stops: &[
@@ -84,17 +84,17 @@ pub static SWEEP: Call = Call {
     story: include_str!("../../fixtures/story_swept.txt"),
 };
 
-/// All passes.
+/// All sweeps until the backlog is empty.
 pub static SWEEP_ALL: Call = Call { sql: "CALL multica_sweep_all()", stops: SWEEP.stops, story: SWEEP.story };
 
-/// A daemon that restarted on machine-1.
+/// The daemon machine-1 restarted.
 pub static RECOVER: Call = Call {
     sql: "SELECT * FROM multica_recover_orphans('00000000-0000-4000-8000-0000000000b1')",
     stops: &[FAIL, RETRY, ISSUE, RUN, AGENT, EVENT],
     story: include_str!("../../fixtures/story_recovered.txt"),
 };
 
-/// The same machine with a second runtime, under a second name that it had before.
+/// The same daemon registers with a second runtime and with an earlier daemon id.
 pub static REGISTER: Call = Call {
     sql: r#"SELECT * FROM multica_register('00000000-0000-4000-8000-0000000000a1',
         '{"daemon_id": "machine-1", "legacy_daemon_ids": ["old-name"], "recover": true,
@@ -113,7 +113,7 @@ pub static REGISTER: Call = Call {
     story: include_str!("../../fixtures/story_registered.txt"),
 };
 
-/// Its old name alone.
+/// Only the merge of its earlier daemon id.
 pub static MERGE: Call = Call {
     sql: "SELECT * FROM multica_merge_legacy('00000000-0000-4000-8000-0000000000a1', 'claude', 'Old-Name', \
           '00000000-0000-4000-8000-0000000000b1')",
@@ -121,18 +121,18 @@ pub static MERGE: Call = Call {
     story: include_str!("../../fixtures/story_merged.txt"),
 };
 
-/// Its active agents are archived first, and one of them moves elsewhere.
+/// Its active agents are archived first, and one of them is bound to another runtime.
 pub static DELETE: Call = Call {
     sql: "SELECT * FROM multica_delete_runtime('00000000-0000-4000-8000-0000000000b3')",
     stops: &[FAIL, ("agent", "DELETE"), ("agent_runtime", "DELETE"), EVENT],
     story: include_str!("../../fixtures/story_deleted.txt"),
 };
 
-/// The fleet, and whatever the call needs to have something to do at each of its stops.
+/// Fills the database with the fixture, and with the rows that the call needs to write to each of its tables.
 pub fn fleet<'a>(database: Database<'a>, call: &Call) -> Result<Database<'a>> {
     database.fixture("stop")?;
     database.fixture("dead_machine")?;
-    // The machine that lives must not fall silent, however long the test takes.
+    // The runtime of machine-2 must not go stale during a slow test.
     database.connect()?.batch_execute(
         "UPDATE agent_runtime SET last_seen_at = now() + interval '1 day' WHERE daemon_id = 'machine-2'",
     )?;
@@ -155,7 +155,7 @@ pub fn stopped(database: &Database, call: &Call, stop: (&str, &str)) -> Result<(
     Ok((holder, running))
 }
 
-/// What was there before the kill is there after it, and the call run again does everything.
+/// Fails unless the kill left the rows as they were `before`, and the repeated call does everything.
 pub fn nothing_and_then_all(
     context: &Context,
     database: &Database,
@@ -178,14 +178,14 @@ fn terminated_at_each_table(context: &Context, call: &Call) -> Result<()> {
         let before = digest(context, &database)?;
         let (holder, running) = stopped(&database, call, *stop)?;
         terminate(&mut database.connect()?, running.pid)?;
-        ensure!(running.finish().is_err(), "the session was terminated");
+        ensure!(running.finish().is_err(), "the call succeeded although its session was terminated");
         drop(holder);
         nothing_and_then_all(context, &database, call, *stop, &before)?;
     }
     Ok(())
 }
 
-/// The background worker is ended in the same places; the next one does all of it.
+/// The worker is terminated at the same tables; the next worker repeats the whole sweep.
 fn worker_terminated_at_each_table(context: &Context) -> Result<()> {
     let cluster = ticking(context, "crash")?;
     for stop in &SWEEP.stops[..7] {
@@ -208,24 +208,24 @@ fn worker_terminated_at_each_table(context: &Context) -> Result<()> {
             })?;
             Ok(pid)
         };
-        let first = stopped()?;
-        terminate(&mut database.connect()?, first)?;
-        let second = stopped()?;
-        ensure!(first != second, "another worker has taken over");
+        let first_pid = stopped()?;
+        terminate(&mut database.connect()?, first_pid)?;
+        let second_pid = stopped()?;
+        ensure!(first_pid != second_pid, "the terminated worker still runs");
         let changed: Vec<String> = digest(context, &database)?
             .into_iter()
             .filter(|line| !before.contains(line) && !line.starts_with("multica_sweep_state"))
             .collect();
         ensure!(changed.is_empty(), "{stop:?}: {changed:?}");
         drop(holder);
-        Cluster::wait_until("the worker has done everything", LIMIT, || {
+        Cluster::wait_until("the worker has written the whole verdict", LIMIT, || {
             Ok(expect_story(context, &database, SWEEP.story).is_ok())
         })?;
     }
     Ok(())
 }
 
-/// One database a call and table, every call stopped at its place, then SIGKILL to all processes at once.
+/// One database per call and table: every call is stopped at its table, then all server processes get SIGKILL at once.
 fn server_killed_at_each_table(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("crash"))?;
     let mut stopped_calls = Vec::new();
@@ -240,14 +240,14 @@ fn server_killed_at_each_table(context: &Context) -> Result<()> {
     cluster.kill()?;
     cluster.start()?;
     for (database, call, stop, before, (holder, running)) in stopped_calls {
-        ensure!(running.finish().is_err(), "the server was killed");
+        ensure!(running.finish().is_err(), "the call succeeded although the server was killed");
         drop(holder);
         nothing_and_then_all(context, &database, call, stop, &before)?;
     }
     Ok(())
 }
 
-/// With batches of one row the kill in a later batch leaves the earlier ones whole and the later ones undone.
+/// With batches of one row, a kill in a later batch keeps the earlier batches whole and undoes only its own.
 fn sweep_all_keeps_the_batches_before_the_kill(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &SWEEP_ALL)?;
     let mut observer = database.connect()?;
@@ -263,7 +263,7 @@ fn sweep_all_keeps_the_batches_before_the_kill(context: &Context) -> Result<()> 
     terminate(&mut observer, running.pid)?;
     drop(holder);
     let failed = "SELECT count(*) FROM agent_task_queue WHERE status = 'failed'";
-    ensure!(value(&mut observer, failed)? != "0", "earlier batches are kept");
+    ensure!(value(&mut observer, failed)? != "0", "the kill undid the earlier batches");
     expect(
         &mut observer,
         "SELECT t.id FROM agent_task_queue AS t

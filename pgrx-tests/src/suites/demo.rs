@@ -1,4 +1,4 @@
-//! `cargo demo`, as a newcomer runs it.
+//! `cargo demo` without other arguments, and on a system without a C compiler.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![demo_passes_its_checks_with_random_seed, no_install_reports_missing_compiler,];
+pub const ALL: &[(&str, Suite)] = suite![demo_passes_its_checks_with_random_seed, no_install_reports_missing_compiler];
 
 fn demo_passes_its_checks_with_random_seed(context: &Context) -> Result<()> {
     let output =
@@ -22,7 +22,8 @@ fn demo_passes_its_checks_with_random_seed(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A machine without a C compiler: nothing is installed, and the newcomer reads what is missing, why, and where it is.
+/// Without a C compiler and with --no-install, nothing is installed; the message names the missing program, its purpose
+/// and its package.
 fn no_install_reports_missing_compiler(context: &Context) -> Result<()> {
     let output = Command::new(std::env::current_exe()?)
         .args(["demo", "--no-install"])

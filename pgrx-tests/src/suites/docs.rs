@@ -1,5 +1,5 @@
-//! The pages: their SQL runs as it stands and prints what they show, their links lead somewhere, and the table of
-//! settings says what is so.
+//! The pages of the documentation: their SQL runs and prints the output that they show, their links have targets, and
+//! the table of settings is correct.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::speed::page;
 
-/// SQL whose output a version may change.
+/// SQL whose output can depend on the version of Postgres.
 pub const ALL: &[(&str, Suite)] = suite![sql_on_pages_runs_as_shown];
 
-/// Text, and what the library says of itself: the same on every version.
+/// Text, and what the library reports of itself, which is the same on every version.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     links_have_targets,
     every_routine_is_on_a_page,
@@ -26,13 +26,13 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     settings_are_listed_with_their_defaults,
 ];
 
-/// The page whose reader has a database of the server's.
+/// The page whose SQL needs a database of the server.
 const ADOPTING: &str = "adopting.md";
 
 /// The folders that have pages.
 const FOLDERS: [&str; 5] = ["", "bench", "docs", "docs/internals", "pgrx-tests"];
 
-/// The pages of these folders.
+/// All pages of the folders above, sorted.
 fn pages(context: &Context) -> Result<Vec<PathBuf>> {
     let root = &context.project.root;
     let mut pages = Vec::new();
@@ -46,7 +46,8 @@ fn pages(context: &Context) -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// A page as a script: what is not to be run is blank, so that the numbers of lines are the page's. None: nothing is.
+/// A page as a script: lines that are not run are blank, so that line numbers match the page. None if the page has no
+/// SQL to run.
 fn script(page: &str) -> Result<Option<String>> {
     let mut script = String::new();
     let mut fence = None;
@@ -81,7 +82,7 @@ pub fn blocks(context: &Context, page: &str, heading: &str) -> Result<Vec<String
     Ok(blocks.filter_map(|block| block.split("```").next()).map(str::to_string).collect())
 }
 
-/// The lines of output that a page shows: comments that have a rule of dashes among them.
+/// The lines of output that a page shows: blocks of comments that contain a line of dashes.
 fn shown(script: &str) -> Vec<&str> {
     let lines: Vec<&str> = script.lines().collect();
     let blocks = lines.chunk_by(|one, next| one.starts_with("-- ") == next.starts_with("-- "));
@@ -96,7 +97,7 @@ fn shown(script: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What psql prints between the names of columns and the rows.
+/// Whether psql prints this line between the names of columns and the rows.
 fn is_rule(line: &str) -> bool {
     line.starts_with("---") && line.chars().all(|it| "-+".contains(it))
 }
@@ -126,7 +127,7 @@ fn sql_on_pages_runs_as_shown(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Runs a script as a reader would, and gives what is printed.
+/// Runs a script with psql and returns its output.
 fn psql(database: &Database, script: &str) -> Result<String> {
     let mut command = database.cluster().tool("psql");
     command
@@ -142,7 +143,7 @@ fn psql(database: &Database, script: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Links lead to files, and into them to headings.
+/// Links point to existing files, and to existing headings in them.
 fn links_have_targets(context: &Context) -> Result<()> {
     for page in pages(context)? {
         let text = fs::read_to_string(&page)?;
@@ -150,15 +151,15 @@ fn links_have_targets(context: &Context) -> Result<()> {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (file, heading) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { page.clone() } else { folder.join(file) };
-            let leads =
+            let exists =
                 target.exists() && (heading.is_empty() || anchors(&fs::read_to_string(&target)?).contains(heading));
-            ensure!(leads, "{} links to {link}", page.display());
+            ensure!(exists, "{} links to {link}, which does not exist", page.display());
         }
     }
     Ok(())
 }
 
-/// The headings of a page as links name them.
+/// The anchors of a page's headings.
 fn anchors(page: &str) -> HashSet<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     headings
@@ -170,7 +171,6 @@ fn anchors(page: &str) -> HashSet<String> {
         .collect()
 }
 
-/// Nobody has to find a call in the catalogue first to hear of it.
 fn every_routine_is_on_a_page(context: &Context) -> Result<()> {
     let mut words = HashSet::new();
     for page in pages(context)? {
@@ -180,16 +180,16 @@ fn every_routine_is_on_a_page(context: &Context) -> Result<()> {
     }
     let database = context.fresh_database()?;
     let calls = members(&mut database.connect()?)?;
-    let unheard: Vec<&str> = calls
+    let missing: Vec<&str> = calls
         .iter()
         .filter(|member| member.is_routine && !words.contains(&member.name))
         .map(|member| member.name.as_str())
         .collect();
-    ensure!(unheard.is_empty(), "on no page: {unheard:?}");
+    ensure!(missing.is_empty(), "on no page: {missing:?}");
     Ok(())
 }
 
-/// A figure that somebody typed is one that nobody measured.
+/// Figures on pages come from the results of the bench, and are not typed by hand.
 fn figures_match_bench_results(context: &Context) -> Result<()> {
     page::check(&context.project)
 }

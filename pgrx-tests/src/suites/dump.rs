@@ -1,4 +1,4 @@
-//! A dump restored into a freshly initialised cluster is a fleet that goes on.
+//! Restore of a dump into a freshly initialised cluster.
 
 use anyhow::{Result, ensure};
 
@@ -8,9 +8,10 @@ use crate::cluster::Options;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![events_continue_after_restore_in_new_cluster,];
+pub const ALL: &[(&str, Suite)] = suite![events_continue_after_restore_in_new_cluster];
 
-/// Ids, positions and what was trimmed come along; transaction ids of the old cluster mean nothing in the new one.
+/// The dump contains event ids, positions of readers and the last trimmed id. Transaction ids of the old cluster are
+/// meaningless in the new one, and readers must not depend on them.
 fn events_continue_after_restore_in_new_cluster(context: &Context) -> Result<()> {
     let old = context.cluster(&Options::new("old"))?;
     let database = context.fresh_database_in(&old)?;
@@ -37,12 +38,15 @@ fn events_continue_after_restore_in_new_cluster(context: &Context) -> Result<()>
         "psql",
         &["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", &restored.name, "--file", &copy],
     )?;
-    ensure!(before == digest(context, &restored)?, "the restored rows are others");
+    ensure!(before == digest(context, &restored)?, "the restored rows differ");
 
     let mut client = restored.connect()?;
-    ensure!(values(&mut client, "SELECT id FROM multica_events(3)")? == kept, "read before anything new is written");
+    ensure!(
+        values(&mut client, "SELECT id FROM multica_events(3)")? == kept,
+        "the restored events differ before the first new event"
+    );
     let rest = values(&mut client, "SELECT id FROM multica_take_events('mirror')")?;
-    ensure!(rest == kept[2..], "the named reader goes on where it was: {rest:?}");
+    ensure!(rest == kept[2..], "the named reader does not continue at its position: {rest:?}");
     let last = value(&mut client, "SELECT max(id) FROM multica_event_log")?;
     client.batch_execute(&format!("SELECT multica_set_runtime_offline({})", id("b2")))?;
     expect(

@@ -1,5 +1,6 @@
-//! What calls raise, and what the comments in the catalogue say of it: every function with every argument spoilt in
-//! turn, without tables, and without a privilege on them. A new function is covered without anybody's doing.
+//! The SQLSTATEs that calls raise are those that the comments in the catalogue name: for every function with each
+//! argument invalid in turn, without tables, and without privileges on them. The functions come from the catalogue, so
+//! new ones are covered.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +19,10 @@ pub const ALL: &[(&str, Suite)] = suite![
     missing_privilege_errors_match_comments,
 ];
 
-/// Codes that a wrong argument alone brings about.
-const OF_ARGUMENTS: [&str; 5] = ["22004", "22023", "P0002", "23503", "2D000"];
+/// Codes that only invalid arguments raise.
+const ARGUMENT_ERRORS: [&str; 5] = ["22004", "22023", "P0002", "23503", "2D000"];
 
-/// A value that is in place, by the argument's name, in the fixture `team` with a task that runs.
+/// A valid value for an argument of this name, in the fixture `team` with a running task.
 fn good(argument: &str, kind: &str) -> Result<String> {
     let value = match argument {
         "runtime_id" | "old_runtime_id" | "into_runtime_id" => id("b1"),
@@ -50,13 +51,13 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         _ => match kind {
             "integer" | "bigint" | "double precision" => "1".into(),
             "boolean" => "true".into(),
-            _ => anyhow::bail!("what is a good value for {argument} {kind}?"),
+            _ => anyhow::bail!("add a valid value for {argument} {kind} here"),
         },
     };
     Ok(format!("{value}::{kind}"))
 }
 
-/// Values that may be wrong for an argument of this type.
+/// Values that can be invalid for an argument of this type.
 fn bad(kind: &str) -> Vec<String> {
     let nothing = id("00");
     let values: &[&str] = match kind {
@@ -72,7 +73,7 @@ fn bad(kind: &str) -> Vec<String> {
     values.iter().map(|value| format!("{value}::{kind}")).collect()
 }
 
-/// Good arguments with one of them spoilt, and with all of a type.
+/// Valid arguments with one of them made invalid, and with all of one type made invalid.
 pub fn spoilt(good: &[String], types: &[String]) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for (at, kind) in types.iter().enumerate() {
@@ -87,7 +88,7 @@ pub fn spoilt(good: &[String], types: &[String]) -> Vec<Vec<String>> {
     all
 }
 
-/// The code that a call ends with; what it did is taken back.
+/// The SQLSTATE that a call raises; its changes are rolled back.
 fn raised(client: &mut Client, call: &str) -> Result<Option<String>> {
     client.batch_execute("BEGIN")?;
     let code = match client.batch_execute(call) {
@@ -98,7 +99,7 @@ fn raised(client: &mut Client, call: &str) -> Result<Option<String>> {
     Ok(code)
 }
 
-/// Arguments with which a call makes sense.
+/// Valid arguments for a call.
 pub fn good_arguments(member: &Member) -> Result<Vec<String>> {
     let arguments = member.arguments.iter().zip(&member.types);
     arguments.map(|(name, kind)| good(name, kind)).collect::<Result<_>>().with_context(|| member.name.clone())
@@ -111,7 +112,7 @@ pub fn routines(client: &mut Client) -> Result<Vec<Member>> {
     Ok(members)
 }
 
-/// What is raised is said, and what is said of arguments is raised.
+/// A raised code is in the comment, and a code of arguments in the comment is raised.
 fn argument_errors_match_comments(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', status => 'running')")?;
@@ -122,13 +123,13 @@ fn argument_errors_match_comments(context: &Context) -> Result<()> {
         for arguments in spoilt(&good, &member.types) {
             seen.extend(raised(&mut client, &member.call(&arguments))?);
         }
-        let said = BTreeSet::from_iter(codes(&member.comment));
-        for code in seen.difference(&said) {
-            wrong.push(format!("{} raises {code}, of which its comment is silent", member.name));
+        let documented = BTreeSet::from_iter(codes(&member.comment));
+        for code in seen.difference(&documented) {
+            wrong.push(format!("{} raises {code}, which its comment does not name", member.name));
         }
-        for code in said.difference(&seen) {
-            if OF_ARGUMENTS.contains(&code.as_str()) {
-                wrong.push(format!("{} says {code}, which no argument brings about", member.name));
+        for code in documented.difference(&seen) {
+            if ARGUMENT_ERRORS.contains(&code.as_str()) {
+                wrong.push(format!("{} names {code} in its comment, which no argument raises", member.name));
             }
         }
     }
@@ -136,17 +137,17 @@ fn argument_errors_match_comments(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Good calls, in a database or as a role that lacks something: this code where the comment says so, and nothing else.
-fn raise_as_said(client: &mut Client, code: &str, says: impl Fn(&Member) -> bool) -> Result<()> {
+/// Makes valid calls in a database, or as a role, that lacks something: a call raises this code exactly if `names_it`.
+fn expect_documented(client: &mut Client, code: &str, names_it: impl Fn(&Member) -> bool) -> Result<()> {
     let mut wrong = Vec::new();
     for member in routines(client)? {
         let call = member.call(&good_arguments(&member)?);
         let found = raised(client, &call)?;
-        if says(&member) != (found.as_deref() == Some(code)) {
+        if names_it(&member) != (found.as_deref() == Some(code)) {
             wrong.push(format!("{call} raises {found:?}"));
         }
     }
-    ensure!(wrong.is_empty(), "not as their comments say of {code}:\n{}", wrong.join("\n"));
+    ensure!(wrong.is_empty(), "calls that do not match their comments about {code}:\n{}", wrong.join("\n"));
     Ok(())
 }
 
@@ -154,7 +155,7 @@ fn missing_table_errors_match_comments(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
     client.batch_execute("CREATE EXTENSION multica")?;
-    raise_as_said(&mut client, "55000", |member| {
+    expect_documented(&mut client, "55000", |member| {
         let words: Vec<&str> = member.comment.split_whitespace().collect();
         words.join(" ").contains("the tables are missing")
     })
@@ -169,7 +170,7 @@ fn missing_privilege_errors_match_comments(context: &Context) -> Result<()> {
          GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO {role};
          SET ROLE {role}"
     ))?;
-    raise_as_said(&mut client, "42501", |member| codes(&member.comment).iter().any(|code| code == "42501"))?;
+    expect_documented(&mut client, "42501", |member| codes(&member.comment).iter().any(|code| code == "42501"))?;
     client.batch_execute(&format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"))?;
     Ok(())
 }

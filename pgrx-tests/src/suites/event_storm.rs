@@ -1,4 +1,4 @@
-//! Many writers at once against a reader that must miss nothing.
+//! Many concurrent writers, and readers that must miss no event.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +13,13 @@ use super::support::{LIMIT, dead_machine};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![no_event_is_skipped_or_read_twice,];
+pub const ALL: &[(&str, Suite)] = suite![no_event_is_skipped_or_read_twice];
 
 const WRITERS: usize = 12;
 const LENGTH: Duration = Duration::from_secs(4);
 
-/// Writers whose transactions draw ids in one order and commit in another, with savepoints and rollbacks; a reader by
-/// position and a named one see each committed event once, in the order of its id.
+/// Transactions of writers assign ids in one order and commit in another, with savepoints and rollbacks. A reader by
+/// position and a named reader get each committed event once, in the order of ids.
 fn no_event_is_skipped_or_read_twice(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -45,10 +45,12 @@ fn no_event_is_skipped_or_read_twice(context: &Context) -> Result<()> {
             .map(|(number, (session, own))| scope.spawn(move || write(session, &own, number)))
             .collect();
         let ended = &ended;
-        let reader = scope
-            .spawn(move || follow(ended, |last| by_position.query("SELECT id FROM multica_events($1, 500)", &[&last])));
-        let taker = scope
-            .spawn(move || follow(ended, |_| by_name.query("SELECT id FROM multica_take_events('storm', 500)", &[])));
+        let reader = scope.spawn(move || {
+            read_until_ended(ended, |last| by_position.query("SELECT id FROM multica_events($1, 500)", &[&last]))
+        });
+        let taker = scope.spawn(move || {
+            read_until_ended(ended, |_| by_name.query("SELECT id FROM multica_take_events('storm', 500)", &[]))
+        });
         let written: Result<Vec<()>> =
             writers.into_iter().map(|writer| writer.join().expect("a writer does not panic")).collect();
         ended.store(true, Ordering::SeqCst);
@@ -59,21 +61,21 @@ fn no_event_is_skipped_or_read_twice(context: &Context) -> Result<()> {
     })?;
     let committed: Vec<i64> =
         client.query("SELECT id FROM multica_event_log ORDER BY id", &[])?.iter().map(|row| row.get(0)).collect();
-    ensure!(committed.len() > 100, "only {} events in the storm", committed.len());
-    for (who, got) in [("by position", read), ("by name", taken)] {
-        let distinct: BTreeSet<i64> = got.iter().copied().collect();
+    ensure!(committed.len() > 100, "the writers recorded only {} events", committed.len());
+    for (reader_kind, received) in [("by position", read), ("by name", taken)] {
+        let distinct: BTreeSet<i64> = received.iter().copied().collect();
         let skipped = committed.iter().filter(|id| !distinct.contains(id)).count();
         ensure!(
-            got == committed,
-            "{who}: of {} events {skipped} were skipped and {} came twice",
+            received == committed,
+            "{reader_kind}: of {} events {skipped} were skipped and {} were returned twice",
             committed.len(),
-            got.len() - distinct.len()
+            received.len() - distinct.len()
         );
     }
     Ok(())
 }
 
-/// Each writer has runtimes of its own, so that writers wait for nothing but the reader's rules.
+/// Writes events of the writer's own runtimes, so that writers do not wait for each other's rows.
 fn write(mut session: Client, own: &[Uuid], number: usize) -> Result<()> {
     let started = Instant::now();
     let mut turn = number;
@@ -103,19 +105,19 @@ fn write(mut session: Client, own: &[Uuid], number: usize) -> Result<()> {
     Ok(())
 }
 
-/// Reads until the writers have ended and nothing is left.
-fn follow(
+/// Reads until the writers have ended and no event is left.
+fn read_until_ended(
     ended: &AtomicBool,
     mut next: impl FnMut(i64) -> std::result::Result<Vec<postgres::Row>, postgres::Error>,
 ) -> Result<Vec<i64>> {
     let mut seen: Vec<i64> = Vec::new();
     let started = Instant::now();
     loop {
-        ensure!(started.elapsed() < LENGTH + LIMIT, "the reader never comes to an end");
-        let over = ended.load(Ordering::SeqCst);
+        ensure!(started.elapsed() < LENGTH + LIMIT, "the reader does not reach the end of the log");
+        let writers_ended = ended.load(Ordering::SeqCst);
         let last = seen.last().copied().unwrap_or_default();
         let rows = next(last)?;
-        if rows.is_empty() && over {
+        if rows.is_empty() && writers_ended {
             return Ok(seen);
         }
         seen.extend(rows.iter().map(|row| row.get::<_, i64>(0)));

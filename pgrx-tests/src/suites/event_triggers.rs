@@ -1,5 +1,4 @@
-//! Code of users that runs under the search_path of the extension, because the extension's DDL or its writes set it
-//! off.
+//! Users' code that runs under the extension's search_path, because the extension's DDL or its writes fire it.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -16,15 +15,16 @@ pub const ALL: &[(&str, Suite)] = suite![
     error_names_default_or_domain_without_search_path,
 ];
 
-/// What gives a task a column of the user's own, with a function that finds another one by its name alone.
+/// Statements that add a user's column to tasks, whose function calls another function without a schema.
 const OWN_COLUMNS: [&str; 2] = [
     "ALTER TABLE agent_task_queue ADD ticket text DEFAULT audit.ticket()",
     "CREATE DOMAIN audit.ticket AS text CHECK (audit.ticket() IS NOT NULL);
      ALTER TABLE agent_task_queue ADD ticket audit.ticket DEFAULT 'new'",
 ];
 
-/// An event trigger that calls a function of the user's schema by its name alone, `settings` of its own aside.
-fn audited<'a>(context: &'a Context, settings: &str) -> Result<(Database<'a>, Client)> {
+/// A database with an event trigger that calls a function without a schema; `settings` are those of the trigger's
+/// function.
+fn database_with_event_trigger<'a>(context: &'a Context, settings: &str) -> Result<(Database<'a>, Client)> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
     client.batch_execute(&format!(
@@ -45,9 +45,9 @@ fn calls(database: &Database) -> [String; 2] {
 }
 
 fn hint_names_event_trigger_without_search_path(context: &Context) -> Result<()> {
-    let (database, mut client) = audited(context, "")?;
+    let (database, mut client) = database_with_event_trigger(context, "")?;
     for call in calls(&database) {
-        let error = client.batch_execute(&call).err().context("it succeeds")?;
+        let error = client.batch_execute(&call).err().context("the call succeeded")?;
         let error = error.as_db_error().context("no error of the server")?;
         let hint = error.hint().unwrap_or_default();
         ensure!(error.code().code() == "42883", "{call}: {error:?}");
@@ -57,15 +57,15 @@ fn hint_names_event_trigger_without_search_path(context: &Context) -> Result<()>
 }
 
 fn event_trigger_with_search_path_works(context: &Context) -> Result<()> {
-    let (database, mut client) = audited(context, "SET search_path = audit")?;
+    let (database, mut client) = database_with_event_trigger(context, "SET search_path = audit")?;
     for call in calls(&database) {
         client.batch_execute(&call).with_context(|| call.clone())?;
     }
     Ok(())
 }
 
-/// The error is the user's own, and its CONTEXT names their function; with a path of its own the function is no
-/// obstacle.
+/// The error is raised by the user's function, and its CONTEXT names that function; with a search_path of its own the
+/// function works.
 fn error_names_default_or_domain_without_search_path(context: &Context) -> Result<()> {
     let enqueue = format!("SELECT FROM multica_enqueue({})", id("c1"));
     for own_column in OWN_COLUMNS {
@@ -77,7 +77,7 @@ fn error_names_default_or_domain_without_search_path(context: &Context) -> Resul
              SET search_path = public, audit;
              {own_column}"
         ))?;
-        let error = client.batch_execute(&enqueue).err().context("it succeeds")?;
+        let error = client.batch_execute(&enqueue).err().context("the call succeeded")?;
         let error = error.as_db_error().context("no error of the server")?;
         let names_it = error.where_().is_some_and(|it| it.contains("audit.ticket()"));
         ensure!(error.code().code() == "42883" && names_it, "{error:?}");

@@ -1,4 +1,4 @@
-//! The outbox: nothing is lost, nothing comes twice, nobody waits for somebody who recorded nothing.
+//! The event log: no event is lost or returned twice, and readers do not wait for transactions without events.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use super::support::{dead_machine, expect, expect_state, id, start, value, value
 use crate::cluster::Options;
 use crate::context::Context;
 
-/// What depends on the locks of Postgres: of savepoints, of prepared transactions, of a server that was killed.
+/// Tests that depend on the locks of Postgres: of savepoints, of prepared transactions, of a killed server.
 pub const ALL: &[(&str, Suite)] =
-    suite![event_after_rolled_back_savepoint_holds_readers_back, committed_events_survive_server_kill,];
+    suite![event_after_rolled_back_savepoint_holds_readers_back, committed_events_survive_server_kill];
 
-/// What the positions of readers and the log decide.
+/// Tests that depend on the positions of readers and on the log alone.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     one_notification_per_transaction_and_none_after_rollback,
     transaction_without_events_holds_no_reader_back,
@@ -26,21 +26,21 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     reading_is_refused_above_read_committed_and_on_standby,
 ];
 
-/// A call that records one event: a runtime says good-bye or comes back.
-fn event(runtime: &str, back: bool) -> String {
-    let call = if back { "heartbeat" } else { "set_runtime_offline" };
+/// A call that records one event: a runtime goes offline, or is online again.
+fn event(runtime: &str, online: bool) -> String {
+    let call = if online { "heartbeat" } else { "set_runtime_offline" };
     format!("SELECT multica_{call}({})", id(runtime))
 }
 
-const SEEN: &str = "SELECT id FROM multica_events()";
+const READ: &str = "SELECT id FROM multica_events()";
 
-/// Three calls that record something make one notification, whose payload is empty.
+/// Three calls that record events in one transaction send one notification, whose payload is empty.
 fn one_notification_per_transaction_and_none_after_rollback(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     let mut listener = database.connect()?;
     listener.batch_execute("LISTEN multica_events")?;
-    let mut heard = || -> Result<Vec<String>> {
-        // Whatever was sent before has arrived once the server has answered.
+    let mut received = || -> Result<Vec<String>> {
+        // The server sends pending notifications before the answer to a query.
         listener.simple_query("SELECT 1")?;
         let mut payloads = Vec::new();
         let mut pending = listener.notifications();
@@ -52,46 +52,47 @@ fn one_notification_per_transaction_and_none_after_rollback(context: &Context) -
     };
     let three = [event("b1", false), event("b2", false), "SELECT * FROM multica_sweep()".to_string()].join(";");
     client.batch_execute(&format!("BEGIN; {three}; ROLLBACK"))?;
-    ensure!(heard()?.is_empty(), "a rolled back transaction notifies");
+    ensure!(received()?.is_empty(), "a rolled back transaction sent a notification");
     client.batch_execute(&format!("BEGIN; {three}; COMMIT"))?;
-    let payloads = heard()?;
+    let payloads = received()?;
     ensure!(payloads == ["multica_events:"], "three calls in a transaction: {payloads:?}");
     client.batch_execute("SELECT * FROM multica_sweep()")?;
-    ensure!(heard()?.is_empty(), "a sweep that did nothing notifies");
+    ensure!(received()?.is_empty(), "a sweep that did nothing sent a notification");
     client.batch_execute(&format!("SET multica.notify = off; {}", event("b1", true)))?;
-    ensure!(heard()?.is_empty(), "multica.notify = off notifies");
-    ensure!(values(&mut client, SEEN)?.len() > 3, "the events are there");
+    ensure!(received()?.is_empty(), "a session with multica.notify = off sent a notification");
+    ensure!(values(&mut client, READ)?.len() > 3, "the calls recorded too few events");
     Ok(())
 }
 
-/// Open transactions with a transaction id, in this database and another, and one that recorded events in another.
+/// Open are: a transaction without events in this database, another in a second database, and a third that recorded an
+/// event in the second database.
 fn transaction_without_events_holds_no_reader_back(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
-    let (elsewhere, mut foreign) = dead_machine(context)?;
-    let (mut here, mut idle) = (database.connect()?, elsewhere.connect()?);
-    here.batch_execute("BEGIN; UPDATE issue SET title = 'open' WHERE title = 'login'")?;
-    idle.batch_execute("BEGIN; UPDATE issue SET title = 'open' WHERE title = 'login'")?;
-    foreign.batch_execute(&format!("BEGIN; {}", event("b1", false)))?;
+    let (other_database, mut other_writer) = dead_machine(context)?;
+    let (mut local_idle, mut other_idle) = (database.connect()?, other_database.connect()?);
+    local_idle.batch_execute("BEGIN; UPDATE issue SET title = 'open' WHERE title = 'login'")?;
+    other_idle.batch_execute("BEGIN; UPDATE issue SET title = 'open' WHERE title = 'login'")?;
+    other_writer.batch_execute(&format!("BEGIN; {}", event("b1", false)))?;
     client.batch_execute(&event("b1", false))?;
-    expect(&mut client, SEEN, "1")
+    expect(&mut client, READ, "1")
 }
 
-/// A lower id that commits after a higher one is delivered first, and nothing before it is known.
+/// The event with the higher id commits first: readers get it only after the event with the lower id has committed.
 fn late_commit_of_a_lower_id_is_not_skipped(context: &Context) -> Result<()> {
     let (database, mut reader) = dead_machine(context)?;
     let (mut early, mut late) = (database.connect()?, database.connect()?);
     early.batch_execute(&event("b3", true))?;
     early.batch_execute(&format!("BEGIN; {}", event("b1", false)))?;
     late.batch_execute(&event("b2", false))?;
-    expect(&mut reader, SEEN, "1")?;
+    expect(&mut reader, READ, "1")?;
     expect(&mut reader, "SELECT id FROM multica_take_events('mirror')", "1")?;
     early.batch_execute("COMMIT")?;
-    expect(&mut reader, SEEN, "1\n2\n3")?;
+    expect(&mut reader, READ, "1\n2\n3")?;
     expect(&mut reader, "SELECT id FROM multica_take_events('mirror')", "2\n3")
 }
 
-/// The lock taken inside a savepoint goes with it; the next event of the transaction takes it anew. A prepared
-/// transaction holds readers back like an open one.
+/// ROLLBACK TO releases the lock that was taken inside the savepoint; the next event of the transaction takes it again.
+/// A prepared transaction holds readers back like an open one.
 fn event_after_rolled_back_savepoint_holds_readers_back(context: &Context) -> Result<()> {
     let (database, mut reader) = dead_machine(context)?;
     let (mut writer, mut other) = (database.connect()?, database.connect()?);
@@ -101,9 +102,9 @@ fn event_after_rolled_back_savepoint_holds_readers_back(context: &Context) -> Re
         event("b2", false)
     ))?;
     other.batch_execute(&event("b3", true))?;
-    expect(&mut reader, SEEN, "")?;
+    expect(&mut reader, READ, "")?;
     writer.batch_execute(&format!("PREPARE TRANSACTION '{}'", database.name))?;
-    expect(&mut reader, SEEN, "")?;
+    expect(&mut reader, READ, "")?;
     expect(
         &mut reader,
         "SELECT s.events_held, s.events_held_since = p.prepared
@@ -111,10 +112,11 @@ fn event_after_rolled_back_savepoint_holds_readers_back(context: &Context) -> Re
         "2 t",
     )?;
     writer.batch_execute(&format!("COMMIT PREPARED '{}'", database.name))?;
-    expect(&mut reader, SEEN, "2\n3")
+    expect(&mut reader, READ, "2\n3")
 }
 
-/// One takes by name, the other remembers by itself; what is taken in a rolled back transaction comes again.
+/// A named reader, and a reader that keeps its own position. Events that were taken in a rolled back transaction are
+/// returned again.
 fn each_reader_gets_every_event_once(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SELECT * FROM multica_sweep()")?;
@@ -125,8 +127,8 @@ fn each_reader_gets_every_event_once(context: &Context) -> Result<()> {
         let take = "SELECT id FROM multica_take_events('mirror', 4)";
         let undone = values(&mut client, &format!("BEGIN; {take}; ROLLBACK"))?;
         let next = values(&mut client, take)?;
-        ensure!(undone == next, "a rolled back take gave {undone:?}, then came {next:?}");
-        ensure!(next.len() <= 4, "max_events bounds a take");
+        ensure!(undone == next, "a rolled back take returned {undone:?}, and the next one {next:?}");
+        ensure!(next.len() <= 4, "a take returned more than max_events");
         if next.is_empty() {
             break;
         }
@@ -147,11 +149,12 @@ fn each_reader_gets_every_event_once(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT count(*) FROM multica_take_events('mirror')", &all.len().to_string())
 }
 
+/// Two sessions take under the same name at once: the second waits for the first, and gets the remaining events.
 fn sessions_of_one_reader_share_no_event(context: &Context) -> Result<()> {
     let (database, mut one) = dead_machine(context)?;
     let mut observer = database.connect()?;
     one.batch_execute("SELECT * FROM multica_sweep()")?;
-    let all: BTreeSet<String> = values(&mut one, SEEN)?.into_iter().collect();
+    let all: BTreeSet<String> = values(&mut one, READ)?.into_iter().collect();
     let take = "SELECT id FROM multica_take_events('mirror', 5)";
     let first = values(&mut one, &format!("BEGIN; {take}"))?;
     let other = start(
@@ -175,7 +178,7 @@ fn sessions_of_one_reader_share_no_event(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Who asks for what is no longer kept is told so, and how to go on; who is ahead of it notices nothing.
+/// A reader whose position is before the trimmed events gets an error; a reader whose position is after them does not.
 fn position_before_trimmed_events_is_refused(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -186,7 +189,7 @@ fn position_before_trimmed_events_is_refused(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT more FROM multica_sweep()", "t")?;
     expect(&mut client, "SELECT min(id) FROM multica_event_log", "5")?;
     expect(&mut client, "SELECT more FROM multica_sweep()", "f")?;
-    // A younger one stands before the ninth: only a prefix goes.
+    // Event 8 is younger than event 9: only events before the first young one are trimmed.
     expect(&mut client, "SELECT min(id), max(id) FROM multica_event_log", &format!("7 {last}"))?;
     for after in ["0", "5"] {
         expect_state(&mut client, &format!("SELECT * FROM multica_events({after})"), "55000")?;
@@ -217,7 +220,8 @@ fn named_reader_delays_trim_up_to_ten_retentions(context: &Context) -> Result<()
     expect(&mut client, "SELECT count(*) FROM multica_event_log", "0")
 }
 
-/// Above READ COMMITTED and on a standby, whose locks are not those of the primary.
+/// Above READ COMMITTED a snapshot is older than the locks, and a standby lacks the locks of the primary: events could
+/// be skipped.
 fn reading_is_refused_above_read_committed_and_on_standby(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("outbox"))?;
     let database = context.fresh_database_in(&primary)?;
@@ -230,14 +234,14 @@ fn reading_is_refused_above_read_committed_and_on_standby(context: &Context) -> 
         }
     }
     let standby = primary.standby(&context.project, &Options::new("reader"))?;
-    let mut there = standby.connect(&database.name)?;
+    let mut on_standby = standby.connect(&database.name)?;
     for call in ["multica_events()", "multica_take_events('mirror')"] {
-        expect_state(&mut there, &format!("SELECT * FROM {call}"), "55000")?;
+        expect_state(&mut on_standby, &format!("SELECT * FROM {call}"), "55000")?;
     }
     Ok(())
 }
 
-/// The server dies right after the commit, before anybody has read.
+/// The server is killed after the commit, before any reader has read the events.
 fn committed_events_survive_server_kill(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("outbox"))?;
     let database = context.fresh_database_in(&cluster)?;

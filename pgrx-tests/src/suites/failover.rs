@@ -1,4 +1,4 @@
-//! What a standby answers, and what goes on where when it is promoted.
+//! What a standby allows, and what continues on it after its promotion.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     position_of_lost_event_is_refused_after_promotion,
 ];
 
-/// Every function of the extension, what it may do, and the names of the arguments that it cannot do without.
+/// Every function of the extension: its volatility, its kind, and the names of its required arguments.
 const FUNCTIONS: &str = "
     SELECT p.proname::text, p.provolatile = 'v', p.prokind = 'p', p.proargnames[1:p.pronargs - p.pronargdefaults]
     FROM pg_depend AS d
@@ -31,19 +31,19 @@ const FUNCTIONS: &str = "
     ORDER BY p.proname";
 
 /// Reading events needs the locks of the primary.
-const NOT_THERE: [&str; 2] = ["multica_events", "multica_take_events"];
+const REFUSED_ON_STANDBY: [&str; 2] = ["multica_events", "multica_take_events"];
 
-/// Looks with a snapshot of its own, which a function that is not volatile cannot have.
-const LOOKS_AFRESH: &str = "multica_count_active_agents";
+/// Only reads, but must be volatile, because it takes a new snapshot.
+const VOLATILE_READER: &str = "multica_count_active_agents";
 
-/// Something to do for every function that writes, beside what is in the fixture `team`.
+/// Rows that each writing function needs, in addition to those of the fixture `team`.
 const WORK: &str = "
     SELECT task('11'), task('12', status => 'dispatched'), task('13', status => 'running'), task('14', status => 'failed');
     UPDATE agent_task_queue SET failure_reason = 'timeout', completed_at = now() WHERE status = 'failed';
     UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour' WHERE status = 'dispatched';
     UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 year' WHERE daemon_id = 'machine-2'";
 
-/// A value for an argument of this name. One that nobody has heard of fails the test: say here what it is.
+/// A value for an argument of this name. An unknown name fails the test: add it here.
 fn argument(function: &str, name: &str) -> Result<String> {
     let task = match function {
         "multica_start" => "12",
@@ -74,11 +74,11 @@ fn argument(function: &str, name: &str) -> Result<String> {
         "grantee" => "'postgres'".into(),
         "capability" => "'operator'".into(),
         "part" => "'verdicts'".into(),
-        _ => anyhow::bail!("say what to pass for {name} of {function}"),
+        _ => anyhow::bail!("add a value for {name} of {function} here"),
     })
 }
 
-/// Functions that look work there; those that write are refused by Postgres itself, whatever there is to do.
+/// Functions that read work on a standby; Postgres refuses those that write, with or without rows to write.
 fn standby_allows_reads_and_refuses_writes(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
     let database = context.fresh_database_in(&primary)?;
@@ -86,10 +86,10 @@ fn standby_allows_reads_and_refuses_writes(context: &Context) -> Result<()> {
     let mut client = database.connect()?;
     client.batch_execute(WORK)?;
     let standby = primary.standby(&context.project, &Options::new("standby"))?;
-    let mut there = standby.connect(&database.name)?;
+    let mut on_standby = standby.connect(&database.name)?;
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
-    for row in there.query(FUNCTIONS, &[])? {
+    for row in on_standby.query(FUNCTIONS, &[])? {
         let (function, volatile, procedure): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
         let mut names: Vec<String> = row.get::<_, Option<_>>(3).unwrap_or_default();
         if function == "multica_pin_session" {
@@ -102,17 +102,17 @@ fn standby_allows_reads_and_refuses_writes(context: &Context) -> Result<()> {
             .collect::<Result<Vec<_>>>()?;
         let call = format!("{function}({})", arguments.join(", "));
         let sql = if procedure { format!("CALL {call}") } else { format!("SELECT * FROM {call}") };
-        let expected = if NOT_THERE.contains(&function.as_str()) {
+        let expected = if REFUSED_ON_STANDBY.contains(&function.as_str()) {
             "55000"
-        } else if volatile && function != LOOKS_AFRESH {
+        } else if volatile && function != VOLATILE_READER {
             "25006"
         } else {
             ""
         };
-        let found = there.simple_query(&sql).err();
+        let found = on_standby.simple_query(&sql).err();
         let found = found.map_or(String::new(), |error| error.code().map_or("?", |code| code.code()).to_string());
         if found != expected {
-            wrong.push(format!("{sql} gives {found:?}, not {expected:?}"));
+            wrong.push(format!("{sql} raises {found:?}, not {expected:?}"));
         }
         seen.insert(function);
     }
@@ -120,45 +120,45 @@ fn standby_allows_reads_and_refuses_writes(context: &Context) -> Result<()> {
     for expected in ["multica_claim", "multica_sweep_all", "multica_status", "multica_metrics"] {
         ensure!(seen.contains(expected), "{expected} was not called");
     }
-    expect(&mut there, "SELECT preloaded, launcher_pid, tasks_queued FROM multica_status()", "t  1")?;
+    expect(&mut on_standby, "SELECT preloaded, launcher_pid, tasks_queued FROM multica_status()", "t  1")?;
     let way = "-- word: on_standby\nSELECT multica_events(0)";
     read_by_both(context, &standby, &database.name, way)
 }
 
-/// A standby of a server with the fleet of `team`, and the database's name there.
-fn followed<'a>(context: &Context, primary: &'a Cluster) -> Result<(Database<'a>, Cluster)> {
+/// A database with the fixture `team` on the primary, and a standby of the primary.
+fn with_standby<'a>(context: &Context, primary: &'a Cluster) -> Result<(Database<'a>, Cluster)> {
     let database = context.fresh_database_in(primary)?;
     database.fixture("team")?;
     let standby = primary.standby(&context.project, &Options::new("standby"))?;
     Ok((database, standby))
 }
 
-/// Everything that the primary has written is on the standby, which then takes its place.
+/// Stops the primary after the standby has received all its writes, and promotes the standby.
 fn take_over(primary: &Cluster, standby: &Cluster) -> Result<()> {
-    // A fast shutdown ends when the standby has everything.
+    // A fast shutdown waits until the standby has received everything.
     primary.stop(Shutdown::Fast)?;
     standby.promote()
 }
 
-/// Plans that a session made while the server was a standby, and those that could not be carried out there, work after
-/// the promotion.
+/// Plans that a session cached while the server was a standby work after the promotion, those that failed there
+/// included.
 fn session_of_standby_writes_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
-    let (database, standby) = followed(context, &primary)?;
+    let (database, standby) = with_standby(context, &primary)?;
     let mut session = standby.connect(&database.name)?;
-    let beat = format!("SELECT status FROM multica_heartbeat({})", id("b1"));
+    let heartbeat = format!("SELECT status FROM multica_heartbeat({})", id("b1"));
     let claim = format!("SELECT status FROM multica_claim({})", id("b1"));
     let enqueue = format!("SELECT created FROM multica_enqueue_issue({})", id("d1"));
-    for call in [&beat, &enqueue] {
+    for call in [&heartbeat, &enqueue] {
         expect_state(&mut session, call, "25006")?;
     }
     expect_state(&mut session, "SELECT FROM multica_events()", "55000")?;
-    let waiting = "SELECT tasks_queued FROM multica_status()";
-    expect(&mut session, waiting, "0")?;
+    let queued = "SELECT tasks_queued FROM multica_status()";
+    expect(&mut session, queued, "0")?;
     take_over(&primary, &standby)?;
-    expect(&mut session, &beat, "online")?;
+    expect(&mut session, &heartbeat, "online")?;
     expect(&mut session, &enqueue, "t")?;
-    expect(&mut session, waiting, "1")?;
+    expect(&mut session, queued, "1")?;
     expect(&mut session, &claim, "dispatched")?;
     expect(
         &mut session,
@@ -172,11 +172,11 @@ fn enqueue(client: &mut Client, issue: &str) -> Result<()> {
     Ok(client.batch_execute(&call)?)
 }
 
-/// What a reader took on the old primary does not come again, and what was recorded there and not taken comes, before
-/// what the new one records.
+/// After the promotion a named reader does not get the events again that it took on the old primary. It gets the
+/// remaining events of the old primary, and then those of the new one.
 fn named_reader_continues_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
-    let (database, standby) = followed(context, &primary)?;
+    let (database, standby) = with_standby(context, &primary)?;
     let mut client = database.connect()?;
     let take = "SELECT string_agg(payload ->> 'issue_id', ' ' ORDER BY id) FROM multica_take_events('mailer', 1)";
     let of = |issue: &str| id(issue).trim_matches('\'').to_string();
@@ -191,13 +191,13 @@ fn named_reader_continues_after_promotion(context: &Context) -> Result<()> {
     expect(&mut client, take, "")
 }
 
-/// A prepared transaction that recorded an event comes along, and with it the lock that keeps readers from passing it
-/// by.
+/// A prepared transaction with an event survives the promotion, and so does the lock that keeps readers from skipping
+/// the event.
 fn prepared_events_hold_readers_back_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
-    let (database, standby) = followed(context, &primary)?;
+    let (database, standby) = with_standby(context, &primary)?;
     let mut client = database.connect()?;
-    // A notifying transaction cannot be prepared. Its agent stays locked, so it is not that of the others.
+    // A transaction with NOTIFY cannot be prepared. It keeps its agent locked, so the other calls use another agent.
     client.batch_execute("SET multica.notify = off; BEGIN")?;
     enqueue(&mut client, "d9")?;
     client.batch_execute("PREPARE TRANSACTION 'half'")?;
@@ -208,16 +208,17 @@ fn prepared_events_hold_readers_back_after_promotion(context: &Context) -> Resul
     let read = "SELECT count(*) FROM multica_events()";
     expect(&mut client, read, "0")?;
     let held = value(&mut client, "SELECT events_held_since IS NOT NULL FROM multica_status()")?;
-    ensure!(held == "t", "multica_status() does not say so");
+    ensure!(held == "t", "multica_status() does not report the held events");
     client.batch_execute("COMMIT PREPARED 'half'")?;
     expect(&mut client, read, "3")
 }
 
-/// The standby lacks what the primary recorded last, as a server does that is restored to a moment. Its readers go on;
-/// one that has taken an event that is lost is told so, and is not given others under the ids that it knows.
+/// The standby lacks the last event of the primary, like a server that was restored to a point in time. Readers
+/// continue; a reader whose position is the id of the lost event gets an error, because the id is used again for
+/// another event.
 fn position_of_lost_event_is_refused_after_promotion(context: &Context) -> Result<()> {
     let primary = context.cluster(&Options::new("primary"))?;
-    let (database, standby) = followed(context, &primary)?;
+    let (database, standby) = with_standby(context, &primary)?;
     let mut client = database.connect()?;
     enqueue(&mut client, "d1")?;
     let last = "SELECT max(id) FROM multica_events()";
@@ -236,8 +237,8 @@ fn position_of_lost_event_is_refused_after_promotion(context: &Context) -> Resul
     enqueue(&mut client, "d3")?;
     let after = |id: &str| format!("SELECT string_agg(payload ->> 'issue_id', ' ') FROM multica_events({id})");
     expect(&mut client, &after(&kept), id("d3").trim_matches('\''))?;
-    let error = client.simple_query(&after(&lost)).err().context("it succeeds")?;
-    let word = error.as_db_error().and_then(|it| it.constraint());
-    ensure!(word == Some("log_restarted"), "{error:?}");
+    let error = client.simple_query(&after(&lost)).err().context("the call succeeded")?;
+    let constraint = error.as_db_error().and_then(|it| it.constraint());
+    ensure!(constraint == Some("log_restarted"), "{error:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Where the extension differs from the server on purpose: each of these fails when the difference is taken away.
+//! Intended differences from the server: each test fails if its difference is removed.
 
 use anyhow::{Result, ensure};
 
@@ -20,14 +20,14 @@ pub const ALL: &[(&str, Suite)] = suite![
     return_online_is_published_once,
 ];
 
-/// The tasks of a machine that said good-bye are failed although nothing goes stale any more (W1).
+/// The tasks of a deregistered runtime are failed although no runtime goes stale in this sweep (W1).
 fn sweep_fails_tasks_of_runtimes_already_offline(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!("SELECT multica_deregister(ARRAY[{}]::uuid[])", id("b1")))?;
     expect(&mut client, "SELECT runtimes_offline, tasks_failed, more FROM multica_sweep()", "0 10 f")
 }
 
-/// Counted from the last sign of life, and from the last change where there never was one.
+/// The grace counts from the last heartbeat, and from `updated_at` for a runtime that never sent one.
 fn offline_grace_delays_failure_of_tasks(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SET multica.offline_grace = '30min'")?;
@@ -48,8 +48,8 @@ fn offline_grace_delays_failure_of_tasks(context: &Context) -> Result<()> {
     expect(&mut client, &format!("{count}(0)"), "7")
 }
 
-/// Two tasks on one issue fail together, one of them with its last attempt: whichever row comes first, the retry of the
-/// other keeps the issue in progress.
+/// Two tasks on one issue fail together, one of them with its last attempt: in either order of the rows the retry of
+/// the other keeps the issue in progress.
 fn issue_reset_does_not_depend_on_row_order(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     for (title, first, second) in [("spent first", 1, 2), ("spent last", 2, 1)] {
@@ -87,8 +87,8 @@ fn archived_agent_gets_no_retry(context: &Context) -> Result<()> {
     )
 }
 
-/// Tasks of an agent that has moved are re-pointed before its old machine goes; in the sweep and in the call, and with
-/// a bound on rows in several passes.
+/// Tasks of an agent that was bound to another runtime are moved there before its old runtime is deleted, by the sweep
+/// and by the call, and in several batches if the batch size is small.
 fn history_survives_collection(context: &Context) -> Result<()> {
     for collect in [
         "SELECT runtimes_deleted FROM multica_sweep()",
@@ -121,8 +121,8 @@ fn history_survives_collection(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The history of agents that live elsewhere moves to them, without its sessions, which were on the machine; what is in
-/// flight there is failed with all consequences.
+/// The history of agents that are bound to another runtime moves there, without its sessions, which existed on the old
+/// daemon only; tasks in flight are failed with all consequences.
 fn history_survives_runtime_deletion(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE runtime_id = {}", id("b2"), id("b3")))?;
@@ -140,7 +140,8 @@ fn history_survives_runtime_deletion(context: &Context) -> Result<()> {
     )
 }
 
-/// An agent that is still working elsewhere is neither written nor announced, one that falls idle is both, once.
+/// An agent that still has a task in flight on another runtime is not written and has no event; an agent that becomes
+/// idle is written once and has one event.
 fn agent_is_written_only_when_status_changes(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -173,7 +174,7 @@ fn issue_reset_is_published(context: &Context) -> Result<()> {
     )
 }
 
-/// The retry is announced as queued, before the failure that names it.
+/// The event of the queued retry comes before the event of the failure, which names the retry.
 fn retry_is_published_as_queued(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SELECT * FROM multica_sweep()")?;
@@ -190,16 +191,16 @@ fn retry_is_published_as_queued(context: &Context) -> Result<()> {
     )
 }
 
-/// A beat that brings a runtime back is an event, the beats before and after it are none.
+/// A heartbeat that sets a runtime online records an event; the heartbeats before and after it record none.
 fn return_online_is_published_once(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
-    let beats = format!(
+    let heartbeats = format!(
         "SELECT * FROM multica_heartbeat({alive}); SELECT * FROM multica_heartbeat({gone});
          SELECT * FROM multica_heartbeat({gone}); SELECT multica_heartbeat_many(ARRAY[{alive}, {gone}]::uuid[])",
         alive = id("b2"),
         gone = id("b3"),
     );
-    client.batch_execute(&beats)?;
+    client.batch_execute(&heartbeats)?;
     expect(
         &mut client,
         "SELECT type, payload ->> 'action', right(payload -> 'runtime_ids' ->> 0, 2) FROM multica_event_log",

@@ -1,4 +1,4 @@
-//! The application server: killed at random moments, its requests repeated as a client would.
+//! The example application server: it is killed at random moments, and a client repeats its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -16,10 +16,10 @@ use crate::pooler::{POOLED_PORT, Pooler};
 use crate::suites::grant::holder;
 use crate::suites::support::{LIMIT, expect, value, values};
 
-/// How often the server is killed.
+/// The number of kills.
 const KILLS: usize = 6;
 
-/// Every event has its effect once and every finished run its comment, whenever the server was killed.
+/// Each event is applied once and each completed task has one comment, whenever the server is killed.
 pub fn killed_app_server_applies_each_event_once(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "operator")?;
@@ -41,16 +41,16 @@ pub fn killed_app_server_applies_each_event_once(context: &Context) -> Result<()
     std::thread::scope(|scope| -> Result<()> {
         let work = scope.spawn(|| work_until(&database, &state));
         let killed = kill_and_start(context, &database, &role, &state);
-        // The client must hear of it too when the server could not be started.
+        // The client must also stop if the server could not be started.
         state.enough.store(true, Ordering::Release);
         let worked = work.join();
         worked.map_err(|_| anyhow::anyhow!("the client panicked"))??;
         let mut server = killed?;
-        let behind = "SELECT count(*) FROM multica_event_log AS e
+        let missing = "SELECT count(*) FROM multica_event_log AS e
                       WHERE NOT EXISTS (SELECT FROM notification AS n WHERE n.event_id = e.id)";
         Cluster::wait_until("every event has been taken", LIMIT, || {
             ensure!(server.runs()?, "the server has ended by itself");
-            Ok(value(&mut client, behind)? == "0")
+            Ok(value(&mut client, missing)? == "0")
         })
     })
     .map_err(|error| anyhow::anyhow!("{error:#}\nPgBouncer's log:\n{}", pooler.log()))?;
@@ -65,19 +65,19 @@ pub fn killed_app_server_applies_each_event_once(context: &Context) -> Result<()
     )
 }
 
-/// What the client and whoever kills the server tell each other.
+/// What the client and the thread that kills the server share.
 #[derive(Default)]
 struct State {
-    /// Where the server listens.
+    /// The port that the server listens on.
     port: AtomicU16,
     /// Tasks done so far.
     done: AtomicUsize,
-    /// The client may leave.
+    /// The client may stop.
     enough: AtomicBool,
 }
 
-/// Starts the server, kills it, and starts it again; the last one is left alone. Between two kills a task gets done,
-/// however long that takes: otherwise a slow machine would see nothing but a server that starts.
+/// Starts the server, kills it, and starts it again; the last one is not killed. Between two kills at least one task is
+/// completed: otherwise on a slow machine the server would be killed before it serves a request.
 fn kill_and_start(context: &Context, database: &Database, role: &str, state: &State) -> Result<Program> {
     let url = |port: u16| {
         let folder = database.cluster().socket_folder();
@@ -104,7 +104,7 @@ fn kill_and_start(context: &Context, database: &Database, role: &str, state: &St
     start()
 }
 
-/// Where a server that has just been started listens.
+/// The port of a server that has just been started.
 fn port_of(server: &mut Program) -> Result<u16> {
     let mut line = String::new();
     BufReader::new(server.output()?).read_line(&mut line)?;
@@ -112,7 +112,7 @@ fn port_of(server: &mut Program) -> Result<u16> {
     Ok(port.context("the server does not start")?.parse()?)
 }
 
-/// A client that sends nonsense is told what to change, by a status of its own and a message.
+/// An invalid request gets its own HTTP status and an error message.
 pub fn app_server_rejects_bad_requests(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "operator")?;
@@ -149,30 +149,30 @@ pub fn app_server_rejects_bad_requests(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A user who wants issues worked on, a machine that does it, and a client that repeats what got no answer.
+/// Enqueues tasks over HTTP, claims them as a daemon, completes them over HTTP, and repeats requests without an answer.
 fn work_until(database: &Database, state: &State) -> Result<()> {
-    let mut machine = database.connect()?;
-    let issues = values(&mut machine, "SELECT id FROM issue ORDER BY number")?;
+    let mut daemon = database.connect()?;
+    let issues = values(&mut daemon, "SELECT id FROM issue ORDER BY number")?;
     for issue in issues.iter().cycle() {
         if state.enough.load(Ordering::Acquire) {
             break;
         }
-        until_answered(&state.port, &format!("/enqueue/{issue}"), "")?;
-        let task = claim(&mut machine)?;
-        until_answered(&state.port, &format!("/complete/{task}"), r#"{"output": "Done."}"#)?;
+        post_until_answered(&state.port, &format!("/enqueue/{issue}"), "")?;
+        let task = claim(&mut daemon)?;
+        post_until_answered(&state.port, &format!("/complete/{task}"), r#"{"output": "Done."}"#)?;
         state.done.fetch_add(1, Ordering::Release);
     }
     Ok(())
 }
 
-fn claim(machine: &mut Client) -> Result<String> {
-    let task = value(machine, "SELECT c.id FROM agent_runtime AS r, multica_claim(r.id) AS c")?;
+fn claim(daemon: &mut Client) -> Result<String> {
+    let task = value(daemon, "SELECT c.id FROM agent_runtime AS r, multica_claim(r.id) AS c")?;
     ensure!(!task.is_empty(), "an answered enqueue left nothing to claim");
-    machine.batch_execute(&format!("SELECT FROM multica_start('{task}')"))?;
+    daemon.batch_execute(&format!("SELECT FROM multica_start('{task}')"))?;
     Ok(task)
 }
 
-fn until_answered(port: &AtomicU16, path: &str, body: &str) -> Result<()> {
+fn post_until_answered(port: &AtomicU16, path: &str, body: &str) -> Result<()> {
     let started = Instant::now();
     loop {
         match post(port.load(Ordering::Acquire), path, body) {
@@ -184,7 +184,7 @@ fn until_answered(port: &AtomicU16, path: &str, body: &str) -> Result<()> {
     }
 }
 
-/// The answer, empty when the server died over it.
+/// The server's answer; empty if the server was killed before it answered.
 fn post(port: u16, path: &str, body: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(LIMIT))?;

@@ -1,4 +1,4 @@
-//! The reference daemon: killed and started again, told to stop a task, and sent home.
+//! The example daemon: it is killed and restarted, it stops a cancelled task, and it deregisters on SIGTERM.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,14 +12,14 @@ use crate::context::Context;
 use crate::suites::grant::holder;
 use crate::suites::support::{LIMIT, expect, value};
 
-/// An agent that hangs in a directory that is new to it, and finishes in one where it was before.
+/// An agent that runs until it is killed in a new directory, and finishes in a directory where it ran before.
 const AGENT: &str = r#"#!/bin/sh
     case "$TASK" in *impossible*) echo "tried"; echo "cannot be done" >&2; exit 3;; *binary*) printf 'a\000b\377'; exit;; esac
     if [ -e before ]; then echo "resumed $SESSION_ID"; else echo $$ > pid; touch before; exec sleep 600; fi"#;
 
-/// What a daemon has to get right: recovery of what it ran, resuming though the directory is gone, stopping what was
-/// cancelled, telling of a failure, output that is no text, leaving though asked in the middle of a call. It runs with
-/// the capability for daemons and nothing else.
+/// The daemon recovers its orphans, resumes in a directory that was deleted, stops a cancelled task, reports a failure,
+/// accepts output that is not text, and deregisters although SIGTERM arrives during a call. Its role has only the
+/// capability `daemon`.
 pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "daemon")?;
@@ -101,7 +101,7 @@ pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
     daemon.terminate()?;
     client.batch_execute("COMMIT")?;
     let status = daemon.wait()?;
-    ensure!(status.success(), "it ended with {status}");
+    ensure!(status.success(), "the daemon ended with {status}");
     expect(&mut client, "SELECT status FROM agent_runtime", "offline")
 }
 
@@ -122,7 +122,7 @@ fn agent_of(client: &mut Client, which: &str) -> Result<String> {
     Ok(pid)
 }
 
-/// Waits until a process is gone, or only waits to be collected.
+/// Waits until a process has ended; a zombie has ended.
 fn await_end(pid: &str) -> Result<()> {
     Cluster::wait_until(&format!("the agent, process {pid}, has ended"), LIMIT, || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The programs of docs/examples, run as a reader would run them.
+//! The programs of docs/examples, each run from a copy of its own file.
 
 mod app_server;
 mod daemon;

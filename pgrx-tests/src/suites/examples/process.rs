@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use crate::context::Context;
 use crate::tools::extras;
 
-/// A copy of one program in a folder of its own, as a reader has who took the file alone.
+/// A copy of one program in its own folder, without the other files of docs/examples.
 pub struct Example {
     name: String,
     python: PathBuf,
@@ -20,7 +20,7 @@ pub struct Example {
 }
 
 impl Example {
-    /// Copies `docs/examples/<name>`, and readies a Python with the packages that it asks for.
+    /// Copies `docs/examples/<name>`, and installs a Python with the packages that it needs.
     pub fn copy(context: &Context, name: &str) -> Result<Example> {
         let shipped = context.project.root.join("docs/examples");
         let python = extras::python(&context.project, "examples", &shipped.join("requirements.txt"))?;
@@ -31,7 +31,7 @@ impl Example {
         Ok(Example { name: name.to_string(), python, log: output.join(name).with_extension("log"), folder })
     }
 
-    /// Starts it; its stderr is in `output` of the work directory.
+    /// Starts the program; its stderr is in `output` of the work directory.
     pub fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Program> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.python);
@@ -60,9 +60,9 @@ impl Drop for Example {
 pub struct Program(Child);
 
 impl Program {
-    /// What it prints.
+    /// Its stdout.
     pub fn output(&mut self) -> Result<ChildStdout> {
-        self.0.stdout.take().context("its output is read already")
+        self.0.stdout.take().context("the output was taken before")
     }
 
     /// Whether it still runs.
@@ -70,19 +70,19 @@ impl Program {
         Ok(self.0.try_wait()?.is_none())
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL and waits for the end.
     pub fn kill(&mut self) -> Result<()> {
         self.0.kill()?;
         self.0.wait()?;
         Ok(())
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
         Ok(kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM)?)
     }
 
-    /// How it ended.
+    /// Waits for the end and returns the exit status.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.0.wait()?)
     }

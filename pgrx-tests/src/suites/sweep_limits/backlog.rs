@@ -1,4 +1,4 @@
-//! A backlog that is much larger than a batch.
+//! Sweeps of a backlog that is much larger than a batch.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,15 +8,15 @@ use postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use super::super::support::{expect, value};
-use super::{HALF_DONE, LEFT, orphans};
+use super::{IN_FLIGHT, INCOMPLETE, orphans};
 use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
 
-/// Anonymous memory of a backend: what is its own, shared buffers left out.
+/// The limit of a backend's anonymous memory, which excludes shared buffers.
 const MOST_MEMORY: u64 = 200 << 20;
 
-/// Bytes of anonymous memory that a process has resident; None where the system does not say.
+/// The bytes of resident anonymous memory of a process; None if the system does not report them.
 fn memory(pid: i32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
@@ -24,7 +24,7 @@ fn memory(pid: i32) -> Option<u64> {
     Some(kilobytes << 10)
 }
 
-/// The most memory that a backend has until the work of others ends.
+/// Samples a backend's memory until `ended` is set, and returns the maximum.
 fn most_memory(pid: i32, ended: &AtomicBool) -> u64 {
     let mut most = 0;
     while !ended.load(Ordering::Relaxed) {
@@ -34,15 +34,15 @@ fn most_memory(pid: i32, ended: &AtomicBool) -> u64 {
     most
 }
 
-/// Two agents that nothing is wrong with, each on a runtime of its own.
+/// Two agents on online runtimes, one runtime per agent.
 const LIVE: &str = "
     INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
     SELECT md5('live' || n)::uuid, md5('w')::uuid, 'live-' || n, 'r', 'local', 'claude', 'online', 'infinity' FROM generate_series(1, 2) AS n;
     INSERT INTO agent (id, workspace_id, name, runtime_id)
     SELECT md5('live' || n)::uuid, md5('w')::uuid, 'live-' || n, md5('live' || n)::uuid FROM generate_series(1, 2) AS n";
 
-/// Enqueues, claims, starts and completes until the work of others ends; how long each round took.
-fn live(database: &Database, name: &str, ended: &AtomicBool) -> Result<Vec<Duration>> {
+/// Enqueues, claims, starts and completes tasks until `ended` is set; returns the sorted durations of the rounds.
+fn work_until_ended(database: &Database, name: &str, ended: &AtomicBool) -> Result<Vec<Duration>> {
     let mut client = database.connect()?;
     let id: Uuid = client.query_one("SELECT md5($1)::uuid", &[&name])?.get(0);
     let calls = [
@@ -68,8 +68,8 @@ fn live(database: &Database, name: &str, ended: &AtomicBool) -> Result<Vec<Durat
     Ok(rounds)
 }
 
-/// One CALL works off a backlog with all that follows: in transactions of a batch each and in little memory, and nobody
-/// else's work waits for it to end.
+/// One CALL fails all tasks of a backlog and writes their consequences, in one transaction per batch and in little
+/// memory. Calls of other sessions do not wait for the end of the CALL.
 pub fn backlog_sweep_does_not_delay_live_calls(context: &Context) -> Result<()> {
     let options = Options::new("backlog").set("fsync", "on").set("shared_buffers", "256MB").set("max_wal_size", "8GB");
     let cluster = context.cluster(&options)?;
@@ -81,29 +81,29 @@ pub fn backlog_sweep_does_not_delay_live_calls(context: &Context) -> Result<()> 
     let ended = AtomicBool::new(false);
     let (drain, most, rounds) = std::thread::scope(|scope| {
         let most = scope.spawn(|| most_memory(pid, &ended));
-        let others = ["live1", "live2"].map(|name| {
+        let live_sessions = ["live1", "live2"].map(|name| {
             let (database, ended) = (&database, &ended);
-            scope.spawn(move || live(database, name, ended))
+            scope.spawn(move || work_until_ended(database, name, ended))
         });
         let began = Instant::now();
         let outcome = client.batch_execute("CALL multica_sweep_all()");
         let drain = began.elapsed();
         ended.store(true, Ordering::Relaxed);
         let mut rounds = Vec::new();
-        for other in others {
-            rounds.push(other.join().expect("a client does not panic")?);
+        for session in live_sessions {
+            rounds.push(session.join().expect("a client does not panic")?);
         }
         outcome.context("CALL multica_sweep_all()")?;
         let most = most.join().expect("the watching thread does not panic");
         anyhow::Ok((drain, most, rounds))
     })?;
-    tell(&mut client, many, drain, most, &rounds)?;
-    ensure!(most < MOST_MEMORY, "the backend had {} MB", most >> 20);
+    print_report(&mut client, many, drain, most, &rounds)?;
+    ensure!(most < MOST_MEMORY, "the backend used {} MB", most >> 20);
     for rounds in &rounds {
-        let slowest = rounds.last().context("no round was done beside it")?;
-        ensure!(*slowest < drain / 4, "others waited for {slowest:?} of {drain:?}");
+        let slowest = rounds.last().context("no session completed a round during the sweep")?;
+        ensure!(*slowest < drain / 4, "a session waited for {slowest:?} while the sweep took {drain:?}");
     }
-    expect(&mut client, LEFT, "0")?;
+    expect(&mut client, IN_FLIGHT, "0")?;
     expect(
         &mut client,
         "SELECT count(*), count(DISTINCT payload ->> 'task_id'), max(many) <= 1000, count(DISTINCT xmin::text) = count(DISTINCT payload ->> 'sweep_id')
@@ -113,12 +113,11 @@ pub fn backlog_sweep_does_not_delay_live_calls(context: &Context) -> Result<()> 
          ) AS e",
         &format!("{many} {many} t t"),
     )?;
-    expect(&mut client, HALF_DONE, "0")
+    expect(&mut client, INCOMPLETE, "0")
 }
 
-/// Prints how it went: what a batch took from its look to that of the next one, and what was done in each tenth of the
-/// time.
-fn tell(client: &mut Client, many: usize, drain: Duration, most: u64, rounds: &[Vec<Duration>]) -> Result<()> {
+/// Prints the time between the starts of two batches, and the number of tasks per second in each tenth of the sweep.
+fn print_report(client: &mut Client, many: usize, drain: Duration, most: u64, rounds: &[Vec<Duration>]) -> Result<()> {
     let batches = "
         SELECT payload ->> 'sweep_id' AS sweep, created_at AS began, count(*) AS many,
             lead(created_at) OVER (ORDER BY created_at) - created_at AS took
@@ -150,9 +149,9 @@ fn tell(client: &mut Client, many: usize, drain: Duration, most: u64, rounds: &[
         drain.as_secs_f64(),
         most >> 20
     );
-    println!("      tasks a second, tenth by tenth: {rate};");
+    println!("      tasks per second, in each tenth of the sweep: {rate};");
     println!(
-        "      beside it {} rounds from enqueue to complete, half of them below {:?}, 99 % below {:?}, all below {:?}",
+        "      meanwhile {} rounds from enqueue to complete, half of them below {:?}, 99 % below {:?}, all below {:?}",
         all.len(),
         at(50),
         at(99),
@@ -161,25 +160,25 @@ fn tell(client: &mut Client, many: usize, drain: Duration, most: u64, rounds: &[
     Ok(())
 }
 
-/// Entries that a sweep reads of an index, dead ones included.
-fn entries(client: &mut Client, index: &str) -> Result<i64> {
+/// The number of index entries that a sweep reads, including dead entries.
+fn entries_read_by_sweep(client: &mut Client, index: &str) -> Result<i64> {
     let mut transaction = client.transaction()?;
-    let asked = format!("SELECT pg_stat_get_xact_tuples_returned('{index}'::regclass)");
-    let read = |transaction: &mut Transaction| -> Result<i64> { Ok(transaction.query_one(&asked, &[])?.get(0)) };
-    let before = read(&mut transaction)?;
+    let counter = format!("SELECT pg_stat_get_xact_tuples_returned('{index}'::regclass)");
+    let count = |transaction: &mut Transaction| -> Result<i64> { Ok(transaction.query_one(&counter, &[])?.get(0)) };
+    let before = count(&mut transaction)?;
     transaction.batch_execute("SELECT * FROM multica_sweep()")?;
-    let after = read(&mut transaction)?;
+    let after = count(&mut transaction)?;
     transaction.commit()?;
     Ok(after - before)
 }
 
-/// What earlier batches left behind in the indexes is not walked through again, not even while an old snapshot keeps
-/// anybody from cleaning it up.
+/// A batch does not read the dead index entries of earlier batches again, even while an old snapshot prevents vacuum
+/// from removing them.
 pub fn last_batch_costs_no_more_than_first(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("batches").set("autovacuum", "off"))?;
     let database = orphans(context, &cluster, 5_000)?;
-    let mut old = database.connect()?;
-    old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM agent")?;
+    let mut old_snapshot = database.connect()?;
+    old_snapshot.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM agent")?;
     for (what, index, prepare) in [
         ("of offline runtimes", "multica_task_in_flight", "SELECT 1"),
         (
@@ -201,11 +200,11 @@ pub fn last_batch_costs_no_more_than_first(context: &Context) -> Result<()> {
         client.batch_execute(prepare)?;
         client.batch_execute("SET multica.batch_size = 250")?;
         let mut cost = Vec::new();
-        while value(&mut client, LEFT)? != "0" {
-            cost.push(entries(&mut client, index)?);
+        while value(&mut client, IN_FLIGHT)? != "0" {
+            cost.push(entries_read_by_sweep(&mut client, index)?);
         }
         ensure!(cost.len() == 20, "{} batches", cost.len());
-        // The very last one looks again from the start for what was passed over.
+        // The last batch scans from the start again, for rows that earlier batches skipped.
         let most = cost[..19].iter().max().context("batches")?;
         ensure!(*most <= 4 * 250, "tasks {what}: batches read {cost:?} entries");
     }

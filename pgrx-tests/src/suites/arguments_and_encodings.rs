@@ -1,4 +1,4 @@
-//! What callers give by mistake, and what their clients cannot read: names too long for an index, ids of another kind
+//! Mistakes in arguments, and text that clients must be able to read: names too long for an index, ids of another kind
 //! of row, characters that an encoding lacks.
 
 use std::fs;
@@ -21,12 +21,12 @@ pub const ALL: &[(&str, Suite)] = suite![
     sent_text_is_ascii,
 ];
 
-/// So many bytes that do not compress to much less.
+/// A text of this many bytes that compresses badly.
 fn letters(bytes: usize) -> String {
     format!("(SELECT left(string_agg(md5(g::text), ''), {bytes}) FROM generate_series(1, 100) AS g)")
 }
 
-/// Calls that write this text into a key of an index, and the argument each has it in.
+/// Calls that write this text into a key of an index, and the argument that contains it.
 fn calls(text: &str) -> Vec<(String, &'static str)> {
     let workspace = id("a1");
     let upsert = |daemon: &str, provider: &str| {
@@ -55,7 +55,7 @@ fn error_names_argument_with_too_long_name(context: &Context) -> Result<()> {
         let expected = format!("argument \"{argument}\": must have at most 1000 bytes, but has 1001");
         ensure!(error.code().code() == "22023" && error.message() == expected, "{call}\nraises {error:?}");
     }
-    // What is only looked for may have any length.
+    // An argument that is only compared may have any length.
     client.batch_execute(&format!(
         "SELECT multica_forget_reader({0}), multica_record_legacy_daemon_id({1}, {0})",
         letters(3000),
@@ -77,7 +77,7 @@ fn longest_valid_name_fits_index(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Whoever reads a function's comment learns how long a name may be, of each argument that is refused for it.
+/// A function's comment states the maximum length for each argument that has one.
 fn comments_state_maximum_length(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let limited = calls("''");
@@ -90,6 +90,7 @@ fn comments_state_maximum_length(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// An agent's id where a runtime's is expected, and the reverse.
 fn error_detail_names_kind_of_wrong_id(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let (agent, runtime) = (id("c1"), id("b1"));
@@ -125,26 +126,26 @@ fn added_text_is_readable_in_every_client_encoding(context: &Context) -> Result<
         let error = client
             .batch_execute("SELECT multica_grant('postgres', repeat('x', 1000))")
             .err()
-            .context("no such capability")?;
+            .context("a grant of an unknown capability succeeded")?;
         ensure!(error.code().is_some_and(|code| code.code() == "22023"), "{error:?}");
     }
     Ok(())
 }
 
-/// Rows, messages and comments are made of what stands in these files outside of comments.
+/// Rows, messages and comments consist of text from these files, outside their own comments.
 fn sent_text_is_ascii(context: &Context) -> Result<()> {
     let mut found = Vec::new();
     for (folder, comment) in [("src", "//"), ("sql", "--")] {
-        look(&context.project.root.join(folder), comment, &mut found)?;
+        collect_non_ascii(&context.project.root.join(folder), comment, &mut found)?;
     }
     ensure!(found.is_empty(), "{}", found.join("\n"));
     Ok(())
 }
 
-fn look(path: &Path, comment: &str, found: &mut Vec<String>) -> Result<()> {
+fn collect_non_ascii(path: &Path, comment: &str, found: &mut Vec<String>) -> Result<()> {
     if path.is_dir() {
         for entry in fs::read_dir(path)? {
-            look(&entry?.path(), comment, found)?;
+            collect_non_ascii(&entry?.path(), comment, found)?;
         }
         return Ok(());
     }

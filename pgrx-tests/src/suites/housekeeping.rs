@@ -1,5 +1,5 @@
-//! Verdicts and housekeeping are transactions of their own for the worker and for `multica_sweep_all`: what
-//! housekeeping meets costs no verdict.
+//! The worker and `multica_sweep_all` commit verdicts and housekeeping in separate transactions: an error of
+//! housekeeping must not roll back verdicts.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -24,13 +24,13 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     metrics_count_refused_rows,
 ];
 
-/// Tasks in flight, and what the sweeps did: counted, runtimes collected.
+/// The number of tasks in flight, and the totals of the sweeps.
 const FIGURES: &str = "
     SELECT (SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')), total_sweeps,
         total_tasks_failed > 0, total_runtimes_deleted, last_tasks_failed > 0, last_runtimes_deleted
     FROM multica_status()";
 
-/// A runtime that is due for collection.
+/// Inserts a runtime that is due for collection.
 fn expired(client: &mut Client) -> Result<()> {
     client.batch_execute(&format!(
         "INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
@@ -41,7 +41,7 @@ fn expired(client: &mut Client) -> Result<()> {
     Ok(())
 }
 
-/// A trigger, deferred or not, that does this where a runtime is deleted.
+/// Creates a trigger, deferred or not, that runs `what` when a runtime is deleted.
 fn on_deletion(client: &mut Client, deferred: bool, what: &str) -> Result<()> {
     let (constraint, how) = if deferred { ("CONSTRAINT", "DEFERRABLE INITIALLY DEFERRED") } else { ("", "") };
     client.batch_execute(&format!(
@@ -57,7 +57,7 @@ fn raise(state: &str) -> String {
     format!("RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}';")
 }
 
-/// Errors that no sweep passes over: of the server, of the transaction, of a cancel.
+/// Errors that a sweep never handles: of the server, of the transaction, of a cancel.
 fn housekeeping_error_rolls_back_no_verdict(context: &Context) -> Result<()> {
     for (state, deferred) in [("53100", false), ("57014", false), ("XX001", false), ("40001", false), ("58030", true)] {
         let (_database, mut client) = dead_machine(context)?;
@@ -69,7 +69,7 @@ fn housekeeping_error_rolls_back_no_verdict(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The sweep checks what is deferred before it commits, which here passes; the COMMIT fails all the same.
+/// The sweep checks deferred constraints before it commits. Here that check passes, and the COMMIT fails.
 fn constraint_failure_at_commit_rolls_back_no_verdict(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     expired(&mut client)?;
@@ -79,7 +79,7 @@ fn constraint_failure_at_commit_rolls_back_no_verdict(context: &Context) -> Resu
     expect(&mut client, "SELECT last_value FROM firings", "2")
 }
 
-/// Where housekeeping fails for good, one CALL works off the whole backlog all the same.
+/// If housekeeping fails every time, one CALL still fails all tasks of the backlog.
 fn verdicts_of_all_batches_come_before_housekeeping(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     expired(&mut client)?;
@@ -89,8 +89,8 @@ fn verdicts_of_all_batches_come_before_housekeeping(context: &Context) -> Result
     expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')", "0")
 }
 
-/// The server dies while a runtime is being deleted: the verdicts are there, with their figures, and the next sweep
-/// does the housekeeping.
+/// The server is killed while a sweep deletes a runtime: the verdicts and their totals are committed, and the next
+/// sweep does the housekeeping.
 fn kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("between"))?;
     let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
@@ -104,7 +104,7 @@ fn kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> Re
     expect(&mut observer, FIGURES, "0 1 t 0 t 0")?;
     cluster.kill()?;
     cluster.start()?;
-    ensure!(running.finish().is_err(), "the server was killed");
+    ensure!(running.finish().is_err(), "the sweep succeeded although the server was killed");
     drop(holder);
     let mut client = database.connect()?;
     expect(&mut client, FIGURES, "0 1 t 0 t 0")?;
@@ -112,7 +112,7 @@ fn kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> Re
     expect(&mut client, FIGURES, "0 2 t 1 f 1")
 }
 
-/// One sweep to whoever counts them or follows its events, as if it were one transaction.
+/// Totals and events show one sweep, although it has two transactions.
 fn sweep_in_two_transactions_is_counted_once(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     expired(&mut client)?;
@@ -125,13 +125,13 @@ fn sweep_in_two_transactions_is_counted_once(context: &Context) -> Result<()> {
          FROM multica_event_log WHERE payload ? 'sweep_id'",
         "2 1 1",
     )?;
-    // Housekeeping alone is a sweep as well.
+    // A sweep with housekeeping alone is counted too.
     expired(&mut client)?;
     client.batch_execute("CALL multica_sweep_all()")?;
     expect(&mut client, FIGURES, "0 2 t 2 f 1")
 }
 
-/// Transactions that a statement begins, as the numbers of their virtual ids tell.
+/// The number of transactions that a statement begins, from the numbers of their virtual ids.
 fn transactions_of(client: &mut Client, sql: &str) -> Result<i64> {
     let now = "SELECT split_part(virtualtransaction, '/', 2) FROM pg_locks
                WHERE pid = pg_backend_pid() AND locktype = 'virtualxid'";
@@ -141,7 +141,7 @@ fn transactions_of(client: &mut Client, sql: &str) -> Result<i64> {
     Ok(after - before - 1)
 }
 
-/// The transaction that the last COMMIT of a procedure begins is counted too.
+/// The count includes the transaction that begins after the last COMMIT of the procedure.
 fn idle_sweep_uses_one_transaction(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("CALL multica_sweep_all()")?;
@@ -172,8 +172,8 @@ fn worker_verdicts_are_visible_during_housekeeping(context: &Context) -> Result<
     })
 }
 
-/// Each sweep fails in its housekeeping, time and again, and a death is noticed as soon as ever: after twelve failures
-/// a database that is backed off from would be left alone for minutes.
+/// Housekeeping fails in every sweep, and a stale runtime is still found without delay. With a back-off, twelve
+/// failures would delay the next sweep by minutes.
 fn worker_does_not_back_off_after_housekeeping_error(context: &Context) -> Result<()> {
     let cluster = ticking(context, "trouble")?;
     let database = super::worker::fleet(context, &cluster)?;
@@ -194,7 +194,7 @@ fn worker_does_not_back_off_after_housekeeping_error(context: &Context) -> Resul
     expect(&mut client, "SELECT last_error LIKE 'trouble (SQLSTATE 53100)%' FROM multica_status()", "t")
 }
 
-/// Monitoring alerts on what housekeeping cannot delete, runtimes and events apart.
+/// Metrics count refused runtimes and refused events separately, so that monitoring can alert on each.
 fn metrics_count_refused_rows(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     expired(&mut client)?;

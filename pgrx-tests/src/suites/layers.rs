@@ -12,7 +12,7 @@ use crate::context::Context;
 pub const ALL: &[(&str, Suite)] =
     suite![no_import_points_to_a_higher_layer, no_harness_import_points_to_a_higher_layer, sql_functions_are_in_highest_layer,];
 
-/// Modules of the lowest layer; whatever is not named here or below is in the highest.
+/// Modules of the lowest layer. Modules that are named neither here nor in `layer` are in the highest.
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];
 
 /// Modules of the harness, the lowest first: each imports modules before it, so that they form no cycle.

@@ -1,4 +1,4 @@
-//! The steps of a task and the events that go with each, in the same transaction.
+//! The steps of a task, and the events that each step records in its transaction.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -29,7 +29,7 @@ fn expect_events(client: &mut Client, sql: &str, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// The one task in flight or waiting.
+/// The one active task.
 const ACTIVE: &str = "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
 
 fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {
@@ -60,7 +60,7 @@ fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {
         ),
     ] {
         let enqueue = format!("SELECT FROM {enqueue}");
-        let settle = |client: &mut Client| {
+        let reset_subjects = |client: &mut Client| {
             client.batch_execute(
                 "UPDATE autopilot_run SET status = 'running', task_id = NULL; UPDATE issue SET status = 'in_progress'",
             )
@@ -70,22 +70,23 @@ fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {
         expect_events(&mut client, &call("start"), "")?;
         expect_events(&mut client, &format!("SELECT multica_pin_session(({ACTIVE}), 's')"), "")?;
         expect_events(&mut client, &call("complete"), completed)?;
-        settle(&mut client)?;
+        reset_subjects(&mut client)?;
 
         client.batch_execute(&enqueue)?;
         client.batch_execute(&claim)?;
         let fail = format!("SELECT FROM multica_fail(({ACTIVE}), 'x')");
         expect_events(&mut client, &fail, failed)?;
-        settle(&mut client)?;
+        reset_subjects(&mut client)?;
 
         client.batch_execute(&enqueue)?;
         client.batch_execute(&claim)?;
         let run_done = if enqueue.contains("autopilot") { " autopilot:run_done" } else { "" };
         expect_events(&mut client, &call("cancel"), &format!("agent:status task:cancelled{run_done}"))?;
-        settle(&mut client)?;
+        reset_subjects(&mut client)?;
     }
 
-    // With a retry: its event comes before the failure that it answers. A rerun: what it cancels, then what it queues.
+    // The event of a retry comes before the event of the failure. A rerun records the events of cancelled tasks, then
+    // that of the new task.
     client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
     client.batch_execute(&claim)?;
     let fail = format!("SELECT FROM multica_fail(({ACTIVE}), 'x', 'runtime_recovery')");
@@ -93,9 +94,9 @@ fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {
     client.batch_execute(&claim)?;
     let rerun = format!("SELECT FROM multica_rerun({})", id("d1"));
     expect_events(&mut client, &rerun, "agent:status task:cancelled task:queued")?;
-    let bulk = format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1"));
-    expect_events(&mut client, &bulk, "task:cancelled")?;
-    expect_events(&mut client, &bulk, "")
+    let cancel_all = format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1"));
+    expect_events(&mut client, &cancel_all, "task:cancelled")?;
+    expect_events(&mut client, &cancel_all, "")
 }
 
 fn task_events_contain_the_task(context: &Context) -> Result<()> {
@@ -148,9 +149,9 @@ fn rolled_back_step_leaves_nothing(context: &Context) -> Result<()> {
         format!("multica_rerun({})", id("d1")),
     ] {
         client.batch_execute(&format!("BEGIN; SELECT FROM {call}"))?;
-        ensure!(!value(&mut client, "SELECT txid_current_if_assigned()")?.is_empty(), "{call} writes");
+        ensure!(!value(&mut client, "SELECT txid_current_if_assigned()")?.is_empty(), "{call} wrote nothing");
         client.batch_execute("ROLLBACK")?;
-        ensure!(digest(context, &database)? == before, "{call} left something behind");
+        ensure!(digest(context, &database)? == before, "{call} was rolled back and left changes");
     }
     Ok(())
 }
@@ -163,13 +164,25 @@ fn unchanged_agent_status_records_no_event(context: &Context) -> Result<()> {
         Ok(types.split(' ').filter(|kind| *kind == "agent:status").count().to_string())
     };
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));
-    ensure!(statuses(&mut client, &claim)? == "1", "idle to working");
-    ensure!(statuses(&mut client, &claim)? == "0", "working already");
-    ensure!(statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e1")))? == "0", "works on");
-    ensure!(statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e3")))? == "0", "works on");
-    ensure!(statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e2")))? == "1", "nothing left");
+    ensure!(statuses(&mut client, &claim)? == "1", "the first claim did not record agent:status once");
+    ensure!(statuses(&mut client, &claim)? == "0", "a claim of a working agent recorded agent:status");
+    ensure!(
+        statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e1")))? == "0",
+        "a cancel recorded agent:status although tasks are in flight"
+    );
+    ensure!(
+        statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e3")))? == "0",
+        "a cancel recorded agent:status although tasks are in flight"
+    );
+    ensure!(
+        statuses(&mut client, &format!("SELECT FROM multica_cancel({})", id("e2")))? == "1",
+        "the cancel of the last task did not record agent:status once"
+    );
     client.batch_execute("UPDATE agent SET status = 'error'")?;
     expect(&mut client, &format!("SELECT multica_reconcile_agent({})", id("c1")), "idle")?;
-    ensure!(statuses(&mut client, &format!("SELECT multica_reconcile_agent({})", id("c1")))? == "0", "idle already");
+    ensure!(
+        statuses(&mut client, &format!("SELECT multica_reconcile_agent({})", id("c1")))? == "0",
+        "a reconcile of an idle agent recorded agent:status"
+    );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What callers ask about tasks: which there are, in which order, and whether any is still to be waited for.
+//! Lookups of tasks: lists and their order, and counts by status.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use crate::context::Context;
 pub const ALL: &[(&str, Suite)] =
     suite![lists_return_newest_first, active_pending_and_running_are_distinct, unknown_status_is_only_active,];
 
-/// Neither priority, nor state, nor the order in which rows came in makes a difference; the id settles a tie.
+/// Lists are ordered by created_at, then by id, and not by priority, status or order of insertion.
 fn lists_return_newest_first(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -38,8 +38,7 @@ fn lists_return_newest_first(context: &Context) -> Result<()> {
     expect(&mut client, &of_issue, "e2 e1 e3 e5")
 }
 
-/// Active is what is not over, pending what was not started, running what was handed out; each of one issue, of one
-/// agent.
+/// Active, pending and running tasks, per issue and per agent; multica_count_running_tasks counts tasks in flight.
 fn active_pending_and_running_are_distinct(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}", id("d1")))?;
@@ -62,11 +61,12 @@ fn active_pending_and_running_are_distinct(context: &Context) -> Result<()> {
         expect(&mut client, &answers, expected)?;
     }
     client.batch_execute("UPDATE agent_task_queue SET status = 'running'")?;
-    let others = format!("SELECT multica_has_active_task({}), multica_count_running_tasks({})", id("d2"), id("c2"));
-    expect(&mut client, &others, "f 0")
+    let of_others = format!("SELECT multica_has_active_task({}), multica_count_running_tasks({})", id("d2"), id("c2"));
+    expect(&mut client, &of_others, "f 0")
 }
 
-/// A later server may have a status that is not known here: its task is waited for, and not taken for work that runs.
+/// A later server may have a status that this version does not know: its task is active, but neither pending nor in
+/// flight.
 fn unknown_status_is_only_active(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(

@@ -5,8 +5,8 @@ use anyhow::{Context as _, Result, ensure};
 use super::support::{CAPABILITIES, attempt, holder, role, routines, story, world};
 use crate::context::Context;
 
-/// The privileges on tables and columns that a role was given.
-const GIVEN: &str = "
+/// The privileges on tables and columns that a role was granted.
+const GRANTED: &str = "
     SELECT format('%s ON %s', a.privilege_type, c.oid::regclass)
     FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE a.grantee = $1::text::regrole
     UNION ALL
@@ -14,20 +14,21 @@ const GIVEN: &str = "
     FROM pg_class AS c JOIN pg_attribute AS k ON k.attrelid = c.oid, aclexplode(k.attacl) AS a
     WHERE a.grantee = $1::text::regrole ORDER BY 1";
 
-/// A role that may call a function and not touch its tables is worse off than one that may not call it.
+/// A capability must include the privileges on tables that its functions need.
 pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
     let database = world(context)?;
     let all = routines(&mut database.connect()?)?;
-    // An operator may call everything: what the others tell is not told again, and three are called by themselves.
-    let others = story(context, "reader")? + &story(context, "daemon")?;
-    let told_elsewhere = |name: &str| {
-        others.contains(&format!("{name}("))
+    // An operator may call everything: calls of the other capabilities are not listed again, and three functions are
+    // tested separately.
+    let calls_of_others = story(context, "reader")? + &story(context, "daemon")?;
+    let is_covered = |name: &str| {
+        calls_of_others.contains(&format!("{name}("))
             || ["multica_grant", "multica_install", "multica_sweep_all"].contains(&name)
     };
     for capability in CAPABILITIES {
-        let story = story(context, capability)?;
+        let calls = story(context, capability)?;
         let mut client = database.connect_as(&holder(&database, capability)?)?;
-        let refused = attempt(&mut client, &story)?;
+        let refused = attempt(&mut client, &calls)?;
         ensure!(refused.is_none(), "{capability}: {refused:?}");
         for routine in &all {
             let may: bool = client
@@ -36,10 +37,10 @@ pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
                     &[&routine.name],
                 )?
                 .get(0);
-            let told = story.contains(&format!("{}(", routine.name));
+            let is_called = calls.contains(&format!("{}(", routine.name));
             ensure!(
-                !may || told || (capability == "operator" && told_elsewhere(&routine.name)),
-                "nobody tells what a {capability} does with {}",
+                !may || is_called || (capability == "operator" && is_covered(&routine.name)),
+                "the fixture of capability {capability} does not call {}",
                 routine.name
             );
         }
@@ -52,60 +53,60 @@ pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
     operator.batch_execute("CALL multica_sweep_all()").context("an operator sweeps")
 }
 
-/// Called with NULLs a function answers 42501 to whoever may not call it, and something else to whoever may.
+/// A call with NULLs raises 42501 exactly for a role that may not call the function.
 pub fn role_cannot_call_functions_of_other_capabilities(context: &Context) -> Result<()> {
     let database = world(context)?;
     let all = routines(&mut database.connect()?)?;
-    let mut told: Vec<(String, String)> = vec![(role(&database, "nobody")?, String::new())];
+    let mut roles: Vec<(String, String)> = vec![(role(&database, "nobody")?, String::new())];
     for capability in ["reader", "daemon"] {
-        told.push((holder(&database, capability)?, story(context, capability)?));
+        roles.push((holder(&database, capability)?, story(context, capability)?));
     }
-    for (role, story) in told {
+    for (role, calls) in roles {
         let mut client = database.connect_as(&role)?;
         for routine in &all {
-            let meant = story.contains(&format!("{}(", routine.name));
+            let is_allowed = calls.contains(&format!("{}(", routine.name));
             let outcome = attempt(&mut client, &routine.call)?;
             let refused = outcome
                 .as_ref()
                 .is_some_and(|(code, message)| code == "42501" && message.contains("permission denied for"));
-            ensure!(refused != meant, "{role}, {}: {outcome:?}", routine.call);
+            ensure!(refused != is_allowed, "{role}, {}: {outcome:?}", routine.call);
         }
     }
     Ok(())
 }
 
-/// Each privilege on its own is taken away again: then some call must be refused.
+/// Revokes each privilege on its own: then some call must be refused.
 pub fn every_granted_privilege_is_needed(context: &Context) -> Result<()> {
     let database = world(context)?;
     let mut superuser = database.connect()?;
-    // What the others need, an operator needs too.
-    let mut proven: Vec<String> = Vec::new();
+    // Privileges that the other capabilities need; an operator needs them too.
+    let mut needed: Vec<String> = Vec::new();
     for capability in CAPABILITIES {
         let role = holder(&database, capability)?;
-        let story = story(context, capability)?;
+        let calls = story(context, capability)?;
         let mut client = database.connect_as(&role)?;
-        let given: Vec<String> = superuser.query(GIVEN, &[&role])?.iter().map(|row| row.get(0)).collect();
-        ensure!(given.len() > 10, "a {capability} was given {given:?}");
-        let refused = attempt(&mut client, &story)?;
+        let granted: Vec<String> = superuser.query(GRANTED, &[&role])?.iter().map(|row| row.get(0)).collect();
+        ensure!(granted.len() > 10, "a {capability} was granted only {granted:?}");
+        let refused = attempt(&mut client, &calls)?;
         ensure!(refused.is_none(), "{capability}: {refused:?}");
-        for privilege in &given {
-            if capability == "operator" && proven.contains(privilege) {
+        for privilege in &granted {
+            if capability == "operator" && needed.contains(privilege) {
                 continue;
             }
             superuser.batch_execute(&format!("REVOKE {privilege} FROM {role}"))?;
-            let refused = attempt(&mut client, &story)?;
+            let refused = attempt(&mut client, &calls)?;
             ensure!(
                 refused.as_ref().is_some_and(|(code, _)| code == "42501"),
                 "a {capability} does not need {privilege}: {refused:?}"
             );
             superuser.batch_execute(&format!("GRANT {privilege} TO {role}"))?;
         }
-        proven.extend(given);
+        needed.extend(granted);
     }
     Ok(())
 }
 
-/// What agents are started with is for nobody: tokens are kept there.
+/// No capability may read the environment of agents, which contains tokens.
 pub fn no_capability_reads_agent_secrets(context: &Context) -> Result<()> {
     let database = world(context)?;
     for capability in CAPABILITIES {

@@ -1,4 +1,4 @@
-//! What a role is told that may call a function and not touch its tables.
+//! Hints of errors for a role that may call a function but lacks privileges on its tables.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -8,13 +8,13 @@ use crate::context::Context;
 use crate::suites::errors::{good_arguments, routines};
 use crate::suites::support::{id, team};
 
-/// Functions for which a capability is not enough: their hint says as whom to run them.
-const OF_OWNERS: [&str; 2] = ["multica_grant", "multica_install"];
+/// Functions for which no capability suffices: their hint names the role to run them as.
+const ONLY_FOR_OWNERS: [&str; 2] = ["multica_grant", "multica_install"];
 
-/// Functions in SQL or PL/pgSQL: the hint is of the function that they call.
-const CALLING_OTHERS: [&str; 2] = ["multica_metrics", "multica_sweep_all"];
+/// Functions in SQL or PL/pgSQL: their hint is that of the function that they call.
+const WRAPPERS: [&str; 2] = ["multica_metrics", "multica_sweep_all"];
 
-/// A call as a role, after something that a superuser does; all is taken back.
+/// Makes a call as a role, after a statement of a superuser, and rolls both back.
 fn called_as(client: &mut Client, role: &str, before: &str, call: &str) -> Result<Option<DbError>> {
     client.batch_execute(&format!("BEGIN; {before}; SET LOCAL ROLE {role}"))?;
     let error = client.batch_execute(call).err();
@@ -24,13 +24,13 @@ fn called_as(client: &mut Client, role: &str, before: &str, call: &str) -> Resul
 }
 
 /// The capabilities that a hint names before it says how to grant one.
-fn named(hint: &str) -> Option<Vec<&str>> {
+fn capabilities_in(hint: &str) -> Option<Vec<&str>> {
     let (_, rest) = hint.split_once(" needs the capability ")?;
     let (capabilities, _) = rest.split_once(", which ")?;
     Some(capabilities.split(" or ").collect())
 }
 
-/// Of every function: the hint names the function and a capability, and with each one that it names the error is gone.
+/// For every function: the hint names the function and its capabilities, and a grant of any of them removes the error.
 pub fn hint_names_sufficient_capability(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let role = format!("{}_nobody", database.name);
@@ -39,7 +39,7 @@ pub fn hint_names_sufficient_capability(context: &Context) -> Result<()> {
          CREATE ROLE {role};
          GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO {role}"
     ))?;
-    let (mut wrong, mut mended) = (Vec::new(), 0);
+    let (mut wrong, mut solved) = (Vec::new(), 0);
     for routine in routines(&mut client)? {
         let call = routine.call(&good_arguments(&routine)?);
         let Some(error) = called_as(&mut client, &role, "", &call)? else {
@@ -47,14 +47,14 @@ pub fn hint_names_sufficient_capability(context: &Context) -> Result<()> {
         };
         ensure!(error.code().code() == "42501", "{call}: {error:?}");
         let hint = error.hint().unwrap_or_default();
-        if OF_OWNERS.contains(&routine.name.as_str()) {
+        if ONLY_FOR_OWNERS.contains(&routine.name.as_str()) {
             if !hint.contains("as postgres") {
                 wrong.push(format!("{}: {hint:?}", routine.name));
             }
             continue;
         }
-        let capabilities = named(hint).unwrap_or_default();
-        let begins = hint.starts_with(&routine.name) || CALLING_OTHERS.contains(&routine.name.as_str());
+        let capabilities = capabilities_in(hint).unwrap_or_default();
+        let begins = hint.starts_with(&routine.name) || WRAPPERS.contains(&routine.name.as_str());
         if capabilities.is_empty() || !begins {
             wrong.push(format!("{}: {hint:?}", routine.name));
         }
@@ -64,24 +64,24 @@ pub fn hint_names_sufficient_capability(context: &Context) -> Result<()> {
             if error.as_ref().is_some_and(|it| it.code().code() == "42501") {
                 wrong.push(format!("{} as {capability}: {error:?}", routine.name));
             }
-            mended += 1;
+            solved += 1;
         }
     }
     client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))?;
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    ensure!(mended > 50, "only {mended} errors were mended");
+    ensure!(solved > 50, "only {solved} errors had a hint that solved them");
     Ok(())
 }
 
-/// Runs what a hint says after its colon, for this role and schema.
-fn do_as_told(client: &mut Client, hint: &str, role: &str) -> Result<()> {
+/// Runs the statements after a hint's colon, for this role and schema public.
+fn run_hint(client: &mut Client, hint: &str, role: &str) -> Result<()> {
     let (_, statements) = hint.split_once(": ").context("a hint without a statement")?;
     let statements = statements.replace("the_role", role).replace("the_owner", role).replace("the_schema", "public");
     Ok(client.batch_execute(&statements)?)
 }
 
-/// Tables that have passed to another role: who owned them is told the capability, and a daemon whose call records
-/// events is told what their owner lacks.
+/// Tables that were reassigned to another role: the hint for the former owner names the capability, and the hint for a
+/// daemon whose call records events names the privilege that the new owner lacks.
 pub fn hint_after_reassign_owned_restores_access(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let [former, owner, daemon] = ["former", "owner", "daemon"].map(|it| format!("{}_{it}", database.name));
@@ -97,21 +97,23 @@ pub fn hint_after_reassign_owned_restores_access(context: &Context) -> Result<()
          REASSIGN OWNED BY {former} TO {owner}"
     ))?;
     let sweep = "SELECT FROM multica_sweep()";
-    let error = called_as(&mut client, &former, "", sweep)?.context("who owned the tables may sweep")?;
+    let error = called_as(&mut client, &former, "", sweep)?.context("the former owner may still sweep")?;
     let hint = error.hint().unwrap_or_default();
-    ensure!(named(hint) == Some(vec!["operator"]), "{error:?}");
-    let error = called_as(&mut client, &owner, "", sweep)?.context("nobody gave the owner the functions")?;
+    ensure!(capabilities_in(hint) == Some(vec!["operator"]), "{error:?}");
+    let error =
+        called_as(&mut client, &owner, "", sweep)?.context("the new owner may call functions before install")?;
     ensure!(error.message() == "permission denied for function multica_sweep", "{error:?}");
     let error = called_as(&mut client, &owner, "SELECT FROM multica_install()", sweep)?;
     ensure!(error.is_none(), "after install: {error:?}");
     client.batch_execute(&format!("REVOKE SELECT ON multica_event_reader FROM {owner}"))?;
-    let beat = format!("SELECT multica_set_runtime_offline({})", id("b1"));
-    let lost = called_as(&mut client, &daemon, "", &beat)?.context("the owner has lost a privilege")?;
-    let told = lost.hint().unwrap_or_default();
-    ensure!(told.contains("owner of the tables"), "{lost:?}");
-    do_as_told(&mut client, told, &owner)?;
-    do_as_told(&mut client, hint, &former)?;
-    for (role, call) in [(&daemon, beat.as_str()), (&former, sweep)] {
+    let set_offline = format!("SELECT multica_set_runtime_offline({})", id("b1"));
+    let lost = called_as(&mut client, &daemon, "", &set_offline)?
+        .context("the call succeeded although the owner lacks a privilege")?;
+    let owner_hint = lost.hint().unwrap_or_default();
+    ensure!(owner_hint.contains("owner of the tables"), "{lost:?}");
+    run_hint(&mut client, owner_hint, &owner)?;
+    run_hint(&mut client, hint, &former)?;
+    for (role, call) in [(&daemon, set_offline.as_str()), (&former, sweep)] {
         let error = called_as(&mut client, role, "", call)?;
         ensure!(error.is_none(), "{role}: {error:?}");
     }

@@ -1,4 +1,4 @@
-//! Capabilities outlive the tables' not being there yet, and a dump.
+//! Capabilities that are granted before install, and capabilities after a restore.
 
 use anyhow::{Result, ensure};
 
@@ -6,7 +6,7 @@ use super::support::{CAPABILITIES, attempt, grant, holder, role, story, world};
 use crate::context::Context;
 use crate::database::Database;
 
-/// Whoever sets a database up gives the capabilities first as easily as last, in a schema of its own too.
+/// Capabilities can be granted before or after install, also if the extension has a schema of its own.
 pub fn install_completes_earlier_grants(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut superuser = database.connect()?;
@@ -23,9 +23,9 @@ pub fn install_completes_earlier_grants(context: &Context) -> Result<()> {
     let planned = altered(&mut superuser, true)?;
     let done = altered(&mut superuser, false)?;
     ensure!(done.len() == 3, "install completed {done:?}");
-    ensure!(planned == done, "the dry run said {planned:?}");
-    let again = altered(&mut superuser, false)?;
-    ensure!(again.is_empty(), "a second install completes {again:?}");
+    ensure!(planned == done, "the dry run returned {planned:?}");
+    let repeated = altered(&mut superuser, false)?;
+    ensure!(repeated.is_empty(), "a second install completed {repeated:?}");
     let text = std::fs::read_to_string(context.fixtures().join("grant/world.sql"))?;
     superuser.batch_execute(&text)?;
     for (capability, role) in &roles {
@@ -34,7 +34,7 @@ pub fn install_completes_earlier_grants(context: &Context) -> Result<()> {
         let refused = attempt(&mut client, &story(context, capability)?)?;
         ensure!(refused.is_none(), "{capability}: {refused:?}");
         let foreign = attempt(&mut client, "SELECT FROM public.agent")?;
-        ensure!(foreign.is_some(), "{role} may read a table of somebody else");
+        ensure!(foreign.is_some(), "{role} may read a table that is not of the extension");
     }
     superuser.batch_execute(&format!("REVOKE ALL ON agent_task_queue FROM {}", roles[1].1))?;
     let repaired = altered(&mut superuser, false)?;
@@ -42,7 +42,7 @@ pub fn install_completes_earlier_grants(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The objects that install says it altered, in order.
+/// The objects that install returns as altered, in order.
 fn altered(client: &mut postgres::Client, dry_run: bool) -> Result<Vec<String>> {
     let rows = client.query(
         "SELECT object FROM multica_install(dry_run => $1) WHERE action = 'altered' ORDER BY object",
@@ -51,7 +51,7 @@ fn altered(client: &mut postgres::Client, dry_run: bool) -> Result<Vec<String>> 
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// A restored database is of no use to daemons that it refuses.
+/// A restored database must accept the roles that were granted capabilities before the dump.
 pub fn dump_keeps_grants(context: &Context) -> Result<()> {
     let database = world(context)?;
     let mut roles = Vec::new();
@@ -73,7 +73,8 @@ pub fn dump_keeps_grants(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The server's tables before migration 055 lack columns that a daemon writes: they are granted once they are there.
+/// The server's tables before migration 055 lack columns that a daemon writes: install adds them and grants privileges
+/// on them.
 pub fn install_grants_added_columns(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     database.fixture("server_055")?;

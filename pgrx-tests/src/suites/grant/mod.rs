@@ -1,4 +1,4 @@
-//! multica_grant(): each capability is enough for its own calls and for nothing else.
+//! multica_grant(): each capability suffices for its own calls, and for no others.
 
 mod calls;
 mod hints;

@@ -1,4 +1,4 @@
-//! What multica_grant refuses, and that two of it do not meet.
+//! Refused, quoted and concurrent calls of multica_grant.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -26,14 +26,14 @@ pub fn bad_arguments_are_refused(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// An operator may call multica_grant as everything else, and is told why that is not enough.
+/// An operator may call multica_grant, but the call is refused with a detail that names the owner.
 pub fn only_owner_and_superuser_grant(context: &Context) -> Result<()> {
     let database = world(context)?;
     let (operator, other) = (holder(&database, "operator")?, role(&database, "other")?);
     let mut client = database.connect_as(&operator)?;
     let error = client
         .batch_execute(&format!("SELECT multica_grant('{other}', 'reader')"))
-        .expect_err("an operator is no owner");
+        .expect_err("an operator granted a capability");
     let error = error.as_db_error().context("no error of the server")?;
     ensure!(error.code().code() == "42501", "{error:?}");
     ensure!(error.message().contains(&operator), "{error:?}");
@@ -41,7 +41,7 @@ pub fn only_owner_and_superuser_grant(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A name that has to be quoted is, in what multica_grant runs and in what install finds to complete.
+/// A name that needs quotes is quoted by multica_grant, and by install when it completes grants.
 pub fn role_names_are_quoted(context: &Context) -> Result<()> {
     let database = world(context)?;
     let mut superuser = database.connect()?;
@@ -57,7 +57,7 @@ pub fn role_names_are_quoted(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// GRANTs of two sessions on one object fail with an internal error unless they are kept apart.
+/// Concurrent GRANTs on one object fail with an internal error, so multica_grant must serialize them.
 pub fn concurrent_grants_succeed(context: &Context) -> Result<()> {
     let database = world(context)?;
     let roles = [role(&database, "left")?, role(&database, "right")?];

@@ -1,4 +1,4 @@
-//! Login roles with a capability, and what they do with it.
+//! Login roles with a capability, and the calls that each capability is for.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -9,40 +9,40 @@ use crate::database::Database;
 /// The capabilities.
 pub const CAPABILITIES: [&str; 3] = ["reader", "daemon", "operator"];
 
-/// A database with work in it, and no role that has been given anything.
+/// A database with tasks, and without grants.
 pub fn world(context: &Context) -> Result<Database<'_>> {
     let database = context.fresh_database()?;
     database.fixture("grant/world")?;
     Ok(database)
 }
 
-/// A login role of this database that has been given nothing.
+/// Creates a login role for this database, without grants.
 pub fn role(database: &Database, name: &str) -> Result<String> {
     let role = format!("{}_{name}", database.name);
     database.connect()?.batch_execute(&format!("CREATE ROLE {role} LOGIN"))?;
     Ok(role)
 }
 
-/// A login role of this database that holds a capability.
+/// Creates a login role for this database, with a capability.
 pub fn holder(database: &Database, capability: &str) -> Result<String> {
     let role = role(database, capability)?;
     grant(&mut database.connect()?, &role, capability)?;
     Ok(role)
 }
 
-/// Gives a capability.
+/// Grants a capability.
 pub fn grant(client: &mut Client, role: &str, capability: &str) -> Result<()> {
     client.batch_execute(&format!("SELECT multica_grant('{role}', '{capability}')"))?;
     Ok(())
 }
 
-/// What a role with this capability does all day: every call that it is for.
+/// The calls that a role with this capability must be able to make.
 pub fn story(context: &Context, capability: &str) -> Result<String> {
     let file = context.fixtures().join(format!("grant/{capability}.sql"));
     std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// Tells a story and takes it back; None: it went well, else the SQLSTATE and the message.
+/// Runs statements and rolls them back. Returns None if they succeed, otherwise the SQLSTATE and the message.
 pub fn attempt(client: &mut Client, sql: &str) -> Result<Option<(String, String)>> {
     let mut transaction = client.transaction()?;
     let outcome = transaction.batch_execute(sql);
@@ -57,7 +57,7 @@ pub fn attempt(client: &mut Client, sql: &str) -> Result<Option<(String, String)
     }
 }
 
-/// A routine of the extension, and a call of it with nothing but NULLs.
+/// A routine of the extension, and a call of it with NULL for every argument.
 pub struct Routine {
     /// Its name.
     pub name: String,

@@ -1,31 +1,32 @@
-//! A database of the server.
+//! Adoption of a database of the server.
 
 use anyhow::{Result, ensure};
 
 use super::support::{BEFORE_055, all_adopted, dry_run, install, rows, same, server, value, with_action};
 use crate::context::Context;
 
-/// Adoption writes indexes and tables of its own and touches no row.
+/// Adoption creates only the extension's own indexes and tables, and changes no row.
 pub fn adoption_keeps_every_row(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
     let before = rows(&mut client)?;
-    ensure!(before.len() > 200, "the fixture has rows");
+    ensure!(before.len() > 200, "the fixture has too few rows");
     let steps = install(&mut client)?;
     let created = with_action(&steps, "created");
     ensure!(
         created.iter().all(|object| object.starts_with("multica_") || object.contains(".multica_")),
-        "only objects of its own are created: {created:?}"
+        "install created objects that are not its own: {created:?}"
     );
-    ensure!(with_action(&steps, "missing").is_empty(), "nothing is missing: {steps:?}");
+    ensure!(with_action(&steps, "missing").is_empty(), "install reports missing objects: {steps:?}");
     same("the rows", &rows(&mut client)?, &before)?;
     all_adopted(&install(&mut client)?)?;
     let swept: i64 = value(&mut client, "SELECT tasks_failed FROM multica_sweep()")?;
-    ensure!(swept == 18, "the sweep finds the tasks of dead daemons, {swept} of them");
+    ensure!(swept == 18, "the sweep failed {swept} tasks");
     Ok(())
 }
 
-/// The server's own statement for 055 fails for ever where its columns are there; its migrator asks the list first.
+/// The server's statement of migration 055 fails if its columns exist. Install adds the columns and records the
+/// migration, so that the server's migrator skips it.
 pub fn migrator_skips_added_columns(context: &Context) -> Result<()> {
     let database = server(context, BEFORE_055)?;
     let mut client = database.connect()?;
@@ -34,21 +35,24 @@ pub fn migrator_skips_added_columns(context: &Context) -> Result<()> {
     ensure!(with_action(&steps, "altered") == ["agent_task_queue", "schema_migrations"], "{steps:?}");
     for column in ["attempt", "max_attempts", "parent_task_id", "failure_reason", "last_heartbeat_at"] {
         let object = format!("agent_task_queue.{column}");
-        ensure!(with_action(&steps, "created").contains(&object.as_str()), "{object} is added");
+        ensure!(with_action(&steps, "created").contains(&object.as_str()), "{object} was not added");
     }
-    ensure!(with_action(&steps, "created").contains(&"idx_agent_task_queue_parent"), "the migration's index is added");
+    ensure!(
+        with_action(&steps, "created").contains(&"idx_agent_task_queue_parent"),
+        "the migration's index was not added"
+    );
     let filled: i64 = value(
         &mut client,
         "SELECT count(*) FROM agent_task_queue WHERE attempt = 1 AND max_attempts = 2 AND parent_task_id IS NULL",
     )?;
-    ensure!(filled == before, "{filled} of {before} rows have the migration's defaults");
-    let server_way = "ALTER TABLE agent_task_queue ADD COLUMN attempt INT NOT NULL DEFAULT 1";
-    let error = client.batch_execute(server_way).expect_err("the column is there");
+    ensure!(filled == before, "only {filled} of {before} rows have the migration's defaults");
+    let server_statement = "ALTER TABLE agent_task_queue ADD COLUMN attempt INT NOT NULL DEFAULT 1";
+    let error = client.batch_execute(server_statement).expect_err("the server's statement succeeded");
     ensure!(error.code().is_some_and(|code| code.code() == "42701"), "{error}");
     client.batch_execute(&format!(
         "DO $$ BEGIN
              IF NOT EXISTS (SELECT FROM schema_migrations WHERE version = '055_task_lease_and_retry') THEN
-                 {server_way};
+                 {server_statement};
              END IF;
          END $$"
     ))?;
@@ -60,7 +64,7 @@ pub fn migrator_skips_added_columns(context: &Context) -> Result<()> {
     all_adopted(&install(&mut client)?)
 }
 
-/// Columns, triggers, indexes, checks, policies and tables that this version has never heard of.
+/// Columns, triggers, indexes, checks and tables that this version does not know are kept.
 pub fn install_keeps_unknown_objects(context: &Context) -> Result<()> {
     let database = server(
         context,
@@ -82,13 +86,13 @@ pub fn install_keeps_unknown_objects(context: &Context) -> Result<()> {
     let steps = install(&mut client)?;
     ensure!(with_action(&steps, "missing").is_empty(), "{steps:?}");
     same("the rows", &rows(&mut client)?, &before)?;
-    ensure!(value::<i64>(&mut client, objects)? == triggers, "triggers stay as they were");
+    ensure!(value::<i64>(&mut client, objects)? == triggers, "install added or removed triggers");
     client.execute("SELECT wakes_at, squad FROM agent_task_queue", &[])?;
     client.execute("SELECT FROM multica_sweep()", &[])?;
     all_adopted(&install(&mut client)?)
 }
 
-/// A DBA builds the indexes of a dry run CONCURRENTLY and under names of his own: none is built twice.
+/// A DBA builds the indexes of a dry run CONCURRENTLY and under other names: install builds none of them again.
 pub fn index_built_by_hand_is_adopted(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
@@ -108,17 +112,17 @@ pub fn index_built_by_hand_is_adopted(context: &Context) -> Result<()> {
                  WHERE c.relname IN ('agent', 'agent_task_queue')";
     let before: i64 = value(&mut client, count)?;
     let steps = install(&mut client)?;
-    ensure!(value::<i64>(&mut client, count)? == before, "an index was built twice");
-    let serving = with_action(&steps, "adopted");
+    ensure!(value::<i64>(&mut client, count)? == before, "install built an index again");
+    let adopted = with_action(&steps, "adopted");
     for at in 0..indexes.len() {
         let name = format!("by_hand_{at}");
-        ensure!(serving.contains(&name.as_str()), "{name} serves nothing");
+        ensure!(adopted.contains(&name.as_str()), "{name} was not adopted");
     }
     Ok(())
 }
 
-/// More keys than needed do no harm. An index over all tasks in place of one over those that are active does: a search
-/// in its order walks through what is finished.
+/// An index with additional keys is adopted. An index over all tasks is not adopted in place of one over active tasks,
+/// because a search in its order reads finished tasks too.
 pub fn wider_index_is_adopted_and_index_with_history_is_not(context: &Context) -> Result<()> {
     let database = server(
         context,
@@ -130,13 +134,13 @@ pub fn wider_index_is_adopted_and_index_with_history_is_not(context: &Context) -
     ensure!(adopted.contains(&"wider"), "{steps:?}");
     ensure!(!created.contains(&"multica_task_runtime"), "{steps:?}");
     ensure!(!adopted.contains(&"with_history"), "{steps:?}");
-    // The server's own (agent_id, status) leads with the same column, and over all of history.
+    // The server's own index (agent_id, status) begins with the same column, but is over all tasks.
     ensure!(created.contains(&"multica_task_running"), "{steps:?}");
     ensure!(created.contains(&"multica_task_busy"), "{steps:?}");
     Ok(())
 }
 
-/// The owner of the tables adopts them with nothing but EXECUTE, and calls everything afterwards.
+/// The owner of the tables needs only EXECUTE and CREATE to adopt them, and can call every function afterwards.
 pub fn table_owner_needs_no_superuser(context: &Context) -> Result<()> {
     let database = server(context, BEFORE_055)?;
     let mut superuser = database.connect()?;
@@ -149,20 +153,20 @@ pub fn table_owner_needs_no_superuser(context: &Context) -> Result<()> {
     install(&mut client)?;
     all_adopted(&install(&mut client)?)?;
     client.execute("SELECT FROM multica_sweep()", &[])?;
-    ensure!(owner.owns_everything(&mut superuser)?, "everything is the owner's");
+    ensure!(owner.owns_everything(&mut superuser)?, "some objects do not belong to the owner");
     drop((client, superuser));
     owner.drop_with(database)
 }
 
-/// Who runs the background worker is the owner of the tables: what a superuser's install makes must be his, and so must
-/// the right to call.
+/// The worker runs as the owner of the tables: objects that a superuser's install creates must belong to that role, and
+/// it must be able to call the functions.
 pub fn objects_created_by_superuser_belong_to_table_owner(context: &Context) -> Result<()> {
     let database = server(context, "DROP TABLE chat_message; DROP TABLE issue_subscriber")?;
     let mut superuser = database.connect()?;
     let owner = Owner::of(&mut superuser, &database.name)?;
     let steps = install(&mut superuser)?;
     ensure!(with_action(&steps, "altered") == [format!("operator {}", owner.name)], "{steps:?}");
-    ensure!(owner.owns_everything(&mut superuser)?, "everything is the owner's");
+    ensure!(owner.owns_everything(&mut superuser)?, "some objects do not belong to the owner");
     all_adopted(&install(&mut superuser)?)?;
     let mut client = database.connect_as(&owner.name)?;
     client.execute("SELECT FROM multica_sweep()", &[])?;
@@ -170,7 +174,7 @@ pub fn objects_created_by_superuser_belong_to_table_owner(context: &Context) -> 
     owner.drop_with(database)
 }
 
-/// A table called schema_migrations belongs to somebody else where the server's tasks are not.
+/// Without the server's tables, a table schema_migrations belongs to another application.
 pub fn foreign_schema_migrations_is_not_written(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -178,11 +182,11 @@ pub fn foreign_schema_migrations_is_not_written(context: &Context) -> Result<()>
     install(&mut client)?;
     install(&mut client)?;
     let versions: i64 = value(&mut client, "SELECT count(*) FROM schema_migrations")?;
-    ensure!(versions == 0, "somebody else's list of migrations was written to");
+    ensure!(versions == 0, "install wrote to the table of another application");
     Ok(())
 }
 
-/// A role that owns the tables of one database and is nobody otherwise.
+/// A role that owns the tables of one database and has no other privilege.
 struct Owner {
     name: String,
 }

@@ -1,12 +1,13 @@
-//! An empty schema.
+//! Install into an empty schema.
 
 use anyhow::{Result, ensure};
 
 use super::support::{all_adopted, catalogue, dry_run, install, lines, same, server, value, with_action};
 use crate::context::Context;
 
-/// Columns, constraints and indexes of the server's tables, in a form in which two databases compare. Left out is what
-/// is meant to differ: keys to tables outside the list, an index that repeats a unique constraint, names of indexes.
+/// Columns, constraints and indexes of the server's tables, in a form that is comparable between databases. Intended
+/// differences are left out: keys to tables outside the list, an index that repeats a unique constraint, names of
+/// indexes.
 const COLUMNS: &str = "
     SELECT format('%s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
         CASE WHEN (c.relname, a.attname) NOT IN (('agent', 'runtime_mode'), ('autopilot_run', 'status'))
@@ -28,7 +29,7 @@ const INDEXES: &str = "
 const TABLES: &str = "'{workspace,user,member,agent,agent_runtime,issue,comment,chat_session,chat_message,autopilot,\
                       autopilot_run,agent_task_queue}'::text[]";
 
-/// Code written for the server's tables works on created ones only if they are the same.
+/// Code for the server's tables works on created tables only if they are the same.
 pub fn created_tables_match_server_tables(context: &Context) -> Result<()> {
     let created = context.fresh_database()?;
     let servers = server(context, "")?;
@@ -36,13 +37,13 @@ pub fn created_tables_match_server_tables(context: &Context) -> Result<()> {
     for (what, query) in [("columns", COLUMNS), ("constraints", CONSTRAINTS), ("indexes", INDEXES)] {
         let query = query.replace("$TABLES", TABLES);
         let expected = lines(&mut servers, &query)?;
-        ensure!(expected.len() > 12, "the query finds {what}");
+        ensure!(expected.len() > 12, "the query finds too few {what}");
         same(what, &lines(&mut created, &query)?, &expected)?;
     }
     Ok(())
 }
 
-/// A second call, and a third in another session, leave every row of the catalogue as it was.
+/// Repeated calls in other sessions change no row of the catalogue, at any isolation level.
 pub fn second_install_writes_nothing(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let before = catalogue(&mut database.connect()?)?;
@@ -57,7 +58,7 @@ pub fn second_install_writes_nothing(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Nothing happens in a dry run, and its statements, run by hand in their order, leave install nothing to do.
+/// A dry run changes nothing; after its statements are run in their order, install has nothing left to do.
 pub fn dry_run_lists_all_and_changes_nothing(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -65,7 +66,10 @@ pub fn dry_run_lists_all_and_changes_nothing(context: &Context) -> Result<()> {
     let before = catalogue(&mut client)?;
     let planned = dry_run(&mut client)?;
     same("the catalogues", &catalogue(&mut client)?, &before)?;
-    ensure!(with_action(&planned, "created").len() == planned.len(), "all is missing: {planned:?}");
+    ensure!(
+        with_action(&planned, "created").len() == planned.len(),
+        "the dry run plans more than creations: {planned:?}"
+    );
     for step in &planned {
         client.batch_execute(step.ddl.as_deref().unwrap_or_default())?;
     }
@@ -73,12 +77,12 @@ pub fn dry_run_lists_all_and_changes_nothing(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Three things that the server fills in itself have defaults on tables that install created.
+/// Tables that install creates have defaults for three columns that the server's own code fills.
 pub fn defaults_fill_number_mode_and_status(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     database.fixture("fleet")?;
     let mut client = database.connect()?;
-    // The trigger must find its tables whatever the session's path, and without the extension.
+    // The trigger must find its tables with any search_path, and without the extension.
     client.batch_execute("DROP EXTENSION multica; SET search_path = ''")?;
     let numbers: Vec<i32> = client
         .query(
@@ -90,13 +94,13 @@ pub fn defaults_fill_number_mode_and_status(context: &Context) -> Result<()> {
         .iter()
         .map(|row| row.get(0))
         .collect();
-    ensure!(numbers == [4, 5], "numbers go on after the third: {numbers:?}");
-    let given: i32 = value(
+    ensure!(numbers == [4, 5], "numbers do not continue after 3: {numbers:?}");
+    let explicit: i32 = value(
         &mut client,
         "INSERT INTO public.issue (workspace_id, title, creator_type, creator_id, number)
          SELECT w.id, 'numbered', 'member', u.id, 90 FROM public.workspace AS w, public.\"user\" AS u RETURNING number",
     )?;
-    ensure!(given == 90, "a number that is given stays");
+    ensure!(explicit == 90, "the explicit number was changed to {explicit}");
     client.batch_execute(
         "INSERT INTO public.agent (workspace_id, name, runtime_id)
          SELECT workspace_id, 'third', id FROM public.agent_runtime LIMIT 1;
@@ -107,7 +111,7 @@ pub fn defaults_fill_number_mode_and_status(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Tables of the same names in public are not looked at when the extension is installed elsewhere.
+/// Tables of the same names in public are ignored if the extension is installed in another schema.
 pub fn install_in_own_schema_ignores_public(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -120,13 +124,13 @@ pub fn install_in_own_schema_ignores_public(context: &Context) -> Result<()> {
     let created: i64 = client.query_one(call, &[&"adopted"])?.get(0);
     ensure!(created > 40, "only {created} objects were created");
     same("the catalogues", &catalogue(&mut client)?, &before)?;
-    let again: i64 = client.query_one(call, &[&"adopted"])?.get(0);
-    ensure!(again == 0, "{again} objects were not adopted");
+    let not_adopted: i64 = client.query_one(call, &[&"adopted"])?.get(0);
+    ensure!(not_adopted == 0, "{not_adopted} objects were not adopted");
     Ok(())
 }
 
-/// An error in the middle of the comparison ends that alone: the caller's own block is rolled back by the caller's
-/// handler, and what he did before stays.
+/// An error inside install is an ordinary error: the caller's handler rolls back the caller's block, and earlier
+/// changes of the caller stay.
 pub fn install_error_rolls_back_only_callers_block(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -140,7 +144,7 @@ pub fn install_error_rolls_back_only_callers_block(context: &Context) -> Result<
              BEGIN
                  INSERT INTO kept VALUES (2);
                  PERFORM multica_install();
-                 RAISE 'install found no fault with a temporary table of a wanted name';
+                 RAISE 'install succeeded although a temporary table has the name of one of its tables';
              EXCEPTION WHEN duplicate_table THEN NULL;
              END;
              INSERT INTO kept VALUES (3);
@@ -149,15 +153,15 @@ pub fn install_error_rolls_back_only_callers_block(context: &Context) -> Result<
     let kept: Vec<i32> = value(&mut client, "SELECT array_agg(id ORDER BY id) FROM kept")?;
     ensure!(kept == [1, 3], "kept {kept:?}");
     client.batch_execute("DROP TABLE pg_temp.issue")?;
-    ensure!(!install(&mut client)?.is_empty(), "the session goes on");
+    ensure!(!install(&mut client)?.is_empty(), "install returned nothing after the error");
     Ok(())
 }
 
-/// What a user finds with \df+ and \dd; an object that was forgotten shows by its name. Arrays of the extension's
-/// types, which 17 counts among its members, say it through their elements.
+/// Every object of the extension has a comment, which users see with \df+ and \dd. Array types, which are members from
+/// version 17 on, need none.
 pub fn every_object_has_a_comment(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
-    let silent = lines(
+    let uncommented = lines(
         &mut database.connect()?,
         "SELECT pg_describe_object(d.classid, d.objid, 0)
          FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'multica'
@@ -169,6 +173,6 @@ pub fn every_object_has_a_comment(context: &Context) -> Result<()> {
          WHERE relname LIKE 'multica%' AND relkind = 'r' AND obj_description(oid, 'pg_class') IS NULL
          ORDER BY 1",
     )?;
-    ensure!(silent.is_empty(), "without a comment: {silent:#?}");
+    ensure!(uncommented.is_empty(), "without a comment: {uncommented:#?}");
     Ok(())
 }

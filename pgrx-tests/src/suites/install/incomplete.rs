@@ -1,4 +1,4 @@
-//! Databases that lack a part, are in use, or need a warning.
+//! Databases that lack some objects, are in use, or need a warning.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::support::{all_adopted, install, refusal, server, value, with_action};
 use crate::cluster::Cluster;
 use crate::context::Context;
 
-/// Whatever is missing after an install that was undone by hand in places comes back.
+/// Install creates again what was removed by hand after an earlier install.
 pub fn incomplete_install_is_completed(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
@@ -38,7 +38,7 @@ pub fn incomplete_install_is_completed(context: &Context) -> Result<()> {
     all_adopted(&install(&mut client)?)
 }
 
-/// Some of the five columns are there, as after a migration that was applied by hand in part.
+/// Some of the five columns exist, as after a migration that was applied by hand in part: install adds the others.
 pub fn missing_columns_of_055_are_added(context: &Context) -> Result<()> {
     let database = server(
         context,
@@ -61,7 +61,8 @@ pub fn missing_columns_of_055_are_added(context: &Context) -> Result<()> {
     all_adopted(&install(&mut client)?)
 }
 
-/// Adding a constraint scans a table under lock: that is the owner's to decide, and rows that break it may be there.
+/// Adding a constraint scans a table under a lock, and existing rows may violate it: install reports it and leaves the
+/// decision to the owner.
 pub fn missing_constraints_are_reported_not_added(context: &Context) -> Result<()> {
     let database = server(
         context,
@@ -95,7 +96,7 @@ pub fn missing_constraints_are_reported_not_added(context: &Context) -> Result<(
              ('issue_status_check', 'member_workspace_id_user_id_key', 'comment_issue_id_fkey')",
     )?;
     ensure!(added == 0, "{added} constraints were added");
-    // What is reported is what adds it, once the row that breaks it is gone.
+    // The reported statements add the constraints after the row that violates one is corrected.
     client.batch_execute("UPDATE issue SET status = 'todo' WHERE status = 'someday'")?;
     for step in steps.iter().filter(|step| step.action == "missing") {
         client.batch_execute(step.ddl.as_deref().context("a statement")?)?;
@@ -103,7 +104,7 @@ pub fn missing_constraints_are_reported_not_added(context: &Context) -> Result<(
     all_adopted(&install(&mut client)?)
 }
 
-/// Without the slot two calls that enqueue at once would both succeed.
+/// Without the unique index of pending tasks, two concurrent enqueues would both succeed.
 pub fn missing_pending_slot_is_added(context: &Context) -> Result<()> {
     let database = server(context, "DROP INDEX idx_one_pending_task_per_issue_agent")?;
     let mut client = database.connect()?;
@@ -114,12 +115,12 @@ pub fn missing_pending_slot_is_added(context: &Context) -> Result<()> {
             "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id)
              SELECT agent_id, runtime_id, issue_id FROM agent_task_queue WHERE status = 'queued'",
         )
-        .expect_err("the slot is taken");
+        .expect_err("a second pending task was inserted");
     ensure!(error.code().is_some_and(|code| code.code() == "23505"), "{error}");
     Ok(())
 }
 
-/// A CREATE INDEX CONCURRENTLY that failed leaves an index that nobody uses, under the wanted name.
+/// A failed CREATE INDEX CONCURRENTLY leaves an invalid index under the name that install needs.
 pub fn error_names_invalid_index(context: &Context) -> Result<()> {
     let database = server(
         context,
@@ -136,7 +137,8 @@ pub fn error_names_invalid_index(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Behind a waiting install every statement on the table queues up.
+/// While install waits for a lock, all later statements on the table wait behind it: it must stop waiting after a short
+/// time.
 pub fn install_stops_waiting_for_locked_table(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let (mut busy, mut client) = (database.connect()?, database.connect()?);
@@ -148,17 +150,17 @@ pub fn install_stops_waiting_for_locked_table(context: &Context) -> Result<()> {
     ensure!(started.elapsed() < Duration::from_secs(20), "waited {:?}", started.elapsed());
     client.batch_execute("SET lock_timeout = '50ms'")?;
     let started = Instant::now();
-    ensure!(refusal(&mut client)?.code().code() == "55P03", "the caller's own bound");
+    ensure!(refusal(&mut client)?.code().code() == "55P03", "install did not use the caller's lock_timeout");
     ensure!(started.elapsed() < Duration::from_secs(4), "waited {:?}", started.elapsed());
     writer.commit()?;
     client.batch_execute("RESET lock_timeout; BEGIN")?;
     install(&mut client)?;
     let left: String = value(&mut client, "SHOW lock_timeout")?;
-    ensure!(left == "0", "the rest of the caller's transaction is bound to {left}");
+    ensure!(left == "0", "install left lock_timeout at {left} in the caller's transaction");
     Ok(())
 }
 
-/// Two installs at once would both find a table missing and one would fail.
+/// Without a lock two concurrent installs would both find a table missing, and one would fail.
 pub fn concurrent_installs_succeed(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut first = database.connect()?;
@@ -179,7 +181,8 @@ pub fn concurrent_installs_succeed(context: &Context) -> Result<()> {
     })
 }
 
-/// Trigger functions that look names up by the session's path, and a schema that everybody may create in.
+/// Warnings: a trigger function without its own search_path, a schema in which every role may create objects, a new
+/// column without a default.
 pub fn install_warns_of_unsafe_objects(context: &Context) -> Result<()> {
     let database = server(
         context,
@@ -191,15 +194,15 @@ pub fn install_warns_of_unsafe_objects(context: &Context) -> Result<()> {
          ALTER TABLE agent_task_queue ALTER COLUMN squad DROP DEFAULT;
          GRANT CREATE ON SCHEMA public TO PUBLIC",
     )?;
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&said);
+    let messages = Arc::new(Mutex::new(Vec::new()));
+    let collected = Arc::clone(&messages);
     let mut client = database
         .cluster()
         .config(&database.name)
-        .notice_callback(move |notice| heard.lock().unwrap().push(notice.message().to_string()))
+        .notice_callback(move |notice| collected.lock().unwrap().push(notice.message().to_string()))
         .connect(NoTls)?;
     install(&mut client)?;
-    let warnings = said.lock().unwrap().join("; ");
+    let warnings = messages.lock().unwrap().join("; ");
     ensure!(warnings.contains("loose()"), "{warnings}");
     ensure!(!warnings.contains("tight()"), "{warnings}");
     ensure!(warnings.contains("every role may create objects in schema public"), "{warnings}");

@@ -1,4 +1,4 @@
-//! multica_install(): what it creates, what it adopts, what it refuses to touch, and that dumps carry it all.
+//! multica_install(): what it creates, adopts and refuses, and dumps of its tables.
 
 mod adopt;
 mod create;
@@ -41,7 +41,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     restore::drop_extension_keeps_every_row,
 ];
 
-/// What install waits for and what it refuses: our own checks.
+/// Tests of the extension's own checks: what install waits for and what it refuses.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     incomplete::install_stops_waiting_for_locked_table,
     refuse::refused_install_names_reason_and_changes_nothing,

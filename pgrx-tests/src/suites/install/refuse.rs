@@ -1,4 +1,4 @@
-//! What install must not touch.
+//! Databases that install must refuse.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -6,47 +6,47 @@ use super::support::{catalogue, refusal, rows, same, server};
 use crate::context::Context;
 use crate::database::Database;
 
-/// What makes a database of the server another one, and how install says so.
+/// A change of the server's database, and the error that install must raise for it.
 struct Case {
     change: &'static str,
     state: &'static str,
-    said: &'static [&'static str],
+    words: &'static [&'static str],
 }
 
 const CASES: &[Case] = &[
     Case {
         change: "DROP TABLE member; CREATE TABLE member (id uuid, card_number integer)",
         state: "55000",
-        said: &["\"member\"", "\"workspace_id\""],
+        words: &["\"member\"", "\"workspace_id\""],
     },
-    Case { change: "ALTER TABLE issue DROP COLUMN origin_id", state: "55000", said: &["\"issue\"", "\"origin_id\""] },
+    Case { change: "ALTER TABLE issue DROP COLUMN origin_id", state: "55000", words: &["\"issue\"", "\"origin_id\""] },
     Case {
         change: "ALTER TABLE agent_task_queue ALTER COLUMN error TYPE jsonb USING to_jsonb(error)",
         state: "55000",
-        said: &["\"error\"", "\"agent_task_queue\"", "jsonb", "text"],
+        words: &["\"error\"", "\"agent_task_queue\"", "jsonb", "text"],
     },
     Case {
         change: "ALTER TABLE agent_task_queue ALTER COLUMN attempt TYPE bigint",
         state: "55000",
-        said: &["\"attempt\"", "bigint", "integer"],
+        words: &["\"attempt\"", "bigint", "integer"],
     },
     Case {
         change: "ALTER TABLE chat_message RENAME TO chat_message_1; CREATE VIEW chat_message AS SELECT * FROM chat_message_1",
         state: "55000",
-        said: &["\"chat_message\" is not a table"],
+        words: &["\"chat_message\" is not a table"],
     },
     Case {
         change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check,
                      ADD CONSTRAINT statuses CHECK (status IN
                          ('queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled', 'deferred'))",
         state: "0A000",
-        said: &["\"deferred\"", "\"statuses\""],
+        words: &["\"deferred\"", "\"statuses\""],
     },
     Case {
         change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check;
                  UPDATE agent_task_queue SET status = 'waiting' WHERE id = (SELECT id FROM agent_task_queue LIMIT 1)",
         state: "0A000",
-        said: &["\"waiting\""],
+        words: &["\"waiting\""],
     },
     Case {
         change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check;
@@ -54,37 +54,37 @@ const CASES: &[Case] = &[
                  ALTER TABLE agent_task_queue ADD CONSTRAINT later CHECK (status IN
                      ('queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled')) NOT VALID",
         state: "0A000",
-        said: &["\"waiting\""],
+        words: &["\"waiting\""],
     },
     Case {
         change: "ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key;
                  CREATE UNIQUE INDEX by_profile ON agent_runtime (workspace_id, daemon_id, provider, name)",
         state: "0A000",
-        said: &["(workspace_id, daemon_id, provider)", "by_profile"],
+        words: &["(workspace_id, daemon_id, provider)", "by_profile"],
     },
     Case {
         change: "CREATE UNIQUE INDEX of_daemon ON agent_runtime (workspace_id, lower(daemon_id))",
         state: "0A000",
-        said: &["(workspace_id, daemon_id, provider)", "of_daemon"],
+        words: &["(workspace_id, daemon_id, provider)", "of_daemon"],
     },
     Case {
         change: "ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key",
         state: "0A000",
-        said: &["no unique key (workspace_id, daemon_id, provider)"],
+        words: &["no unique key (workspace_id, daemon_id, provider)"],
     },
     Case {
         change: "ALTER TABLE agent ALTER COLUMN runtime_id DROP NOT NULL",
         state: "0A000",
-        said: &["\"runtime_id\"", "\"agent\""],
+        words: &["\"runtime_id\"", "\"agent\""],
     },
     Case {
         change: "ALTER TABLE agent_task_queue ALTER COLUMN runtime_id DROP NOT NULL",
         state: "0A000",
-        said: &["\"runtime_id\"", "\"agent_task_queue\""],
+        words: &["\"runtime_id\"", "\"agent_task_queue\""],
     },
 ];
 
-/// Each is refused by its own name, with a hint, and neither catalogue nor rows are touched.
+/// Each error names its reason and has a hint; neither catalogue nor rows are changed.
 pub fn refused_install_names_reason_and_changes_nothing(context: &Context) -> Result<()> {
     for case in CASES {
         let database = server(context, case.change)?;
@@ -93,19 +93,20 @@ pub fn refused_install_names_reason_and_changes_nothing(context: &Context) -> Re
         let error = refusal(&mut client).with_context(|| case.change.to_string())?;
         ensure!(error.code().code() == case.state, "{}: {error:?}", case.change);
         let text = format!("{} {}", error.message(), error.detail().unwrap_or_default());
-        for word in case.said {
+        for word in case.words {
             ensure!(text.contains(word), "{word} is not in: {text}");
         }
         ensure!(error.hint().is_some(), "no hint: {error:?}");
         let dry = client.query("SELECT * FROM multica_install(true)", &[]);
-        ensure!(dry.is_err(), "a dry run is refused as well: {}", case.change);
+        ensure!(dry.is_err(), "a dry run was not refused: {}", case.change);
         same("the catalogues", &catalogue(&mut client)?, &before.0)?;
         same("the rows", &rows(&mut client)?, &before.1)?;
     }
     Ok(())
 }
 
-/// In another encoding a letter with an accent in an argument would be an internal error, so nothing is begun there.
+/// In another encoding an accented letter in an argument would cause an internal error, so install refuses such a
+/// database.
 pub fn encodings_other_than_utf8_are_refused(context: &Context) -> Result<()> {
     for encoding in ["LATIN1", "SQL_ASCII", "EUC_JP"] {
         let template = format!("template0 ENCODING '{encoding}' LOCALE 'C'");
@@ -118,13 +119,13 @@ pub fn encodings_other_than_utf8_are_refused(context: &Context) -> Result<()> {
         ensure!(error.message().contains(encoding), "{error:?}");
         ensure!(error.hint().is_some_and(|hint| hint.contains("UTF8")), "{error:?}");
         let dry = client.query("SELECT * FROM multica_install(true)", &[]);
-        ensure!(dry.is_err(), "a dry run is refused as well: {encoding}");
+        ensure!(dry.is_err(), "a dry run was not refused: {encoding}");
         same("the catalogues", &catalogue(&mut client)?, &before)?;
     }
     Ok(())
 }
 
-/// The worker runs as one owner: with several there is nobody to run as.
+/// The worker runs as the owner of the tables, so all tables must have the same owner.
 pub fn several_table_owners_are_refused(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;
@@ -142,7 +143,8 @@ pub fn several_table_owners_are_refused(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Neither a role that does not own the tables, nor an owner who may not create beside them, nor a NULL.
+/// Install refuses a role that does not own the tables, an owner without the privilege to create objects, and a NULL
+/// argument.
 pub fn unprivileged_roles_are_refused(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut superuser = database.connect()?;
@@ -170,12 +172,15 @@ pub fn unprivileged_roles_are_refused(context: &Context) -> Result<()> {
          ALTER TABLE agent_task_queue DROP COLUMN attempt; DELETE FROM schema_migrations"
     ))?;
     let error = refusal(&mut client)?;
-    ensure!(error.message().contains("schema_migrations"), "a column that the migrator is not told of: {error:?}");
+    ensure!(
+        error.message().contains("schema_migrations"),
+        "install added a column without recording its migration: {error:?}"
+    );
     let closed = format!("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC", database.name);
     superuser.batch_execute(&closed)?;
     let error = refusal(&mut client)?;
     ensure!(error.hint().is_some_and(|hint| hint.contains("GRANT TEMPORARY")), "{error:?}");
-    let null = superuser.query("SELECT * FROM multica_install(NULL)", &[]).expect_err("NULL is neither");
+    let null = superuser.query("SELECT * FROM multica_install(NULL)", &[]).expect_err("install accepted NULL");
     ensure!(null.code().is_some_and(|code| code.code() == "22004"), "{null}");
     superuser.batch_execute(&format!("DROP OWNED BY {role} CASCADE"))?;
     drop(client);

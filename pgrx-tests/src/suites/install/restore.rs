@@ -1,4 +1,4 @@
-//! Dumps carry everything, and the extension goes without taking a row along.
+//! Dump and restore, and DROP EXTENSION, keep every row.
 
 use std::process::Stdio;
 
@@ -9,25 +9,25 @@ use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
 
-/// A database that install made.
+/// A dump of a database whose tables install created.
 pub fn dump_restores_created_database(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     database.fixture("fleet")?;
     let mut client = database.connect()?;
     client.batch_execute("UPDATE agent_runtime SET last_seen_at = now() - interval '1 day'")?;
-    carried(context, &database)
+    expect_restored(context, &database)
 }
 
-/// A database that install adopted.
+/// A dump of a database whose tables install adopted.
 pub fn dump_restores_adopted_database(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     install(&mut database.connect()?)?;
-    carried(context, &database)
+    expect_restored(context, &database)
 }
 
-/// Restores a dump in a freshly initialised cluster: the same rows and events, nothing left to install, and a sweep
-/// whose events go on where the dump ended.
-fn carried(context: &Context, database: &Database<'_>) -> Result<()> {
+/// Restores a dump in a freshly initialised cluster: rows and events are the same, install has nothing to do, and the
+/// events of a sweep continue after those of the dump.
+fn expect_restored(context: &Context, database: &Database<'_>) -> Result<()> {
     let mut client = database.connect()?;
     client.execute("SELECT FROM multica_sweep()", &[])?;
     let cluster = context.cluster(&Options::new("restored"))?;
@@ -55,13 +55,13 @@ fn carried(context: &Context, database: &Database<'_>) -> Result<()> {
     all_adopted(&install(&mut other)?)?;
     other.batch_execute("UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 day'")?;
     let flipped: i64 = value(&mut other, "SELECT runtimes_offline FROM multica_sweep()")?;
-    ensure!(flipped > 0, "the sweep goes on");
+    ensure!(flipped > 0, "the sweep set no runtime offline");
     let after = lines(&mut other, events)?;
-    ensure!(after.len() > before.len() && after.starts_with(&before), "new events follow the old ones");
+    ensure!(after.len() > before.len() && after.starts_with(&before), "new events do not follow the old ones");
     Ok(())
 }
 
-/// Every row, index and default stays; a new CREATE EXTENSION finds everything in place.
+/// DROP EXTENSION keeps every row, index and default; a new CREATE EXTENSION and install adopt all of them.
 pub fn drop_extension_keeps_every_row(context: &Context) -> Result<()> {
     let adopted = server(context, "")?;
     install(&mut adopted.connect()?)?;

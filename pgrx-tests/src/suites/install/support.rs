@@ -1,4 +1,4 @@
-//! What the tests of install share: databases to install into, what a call said, and pictures to compare.
+//! What the tests of install share: databases to install into, the rows that install returns, and rows to compare.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -7,18 +7,18 @@ use postgres::error::DbError;
 use crate::context::Context;
 use crate::database::Database;
 
-/// One row of what install says.
+/// One row that install returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The object.
     pub object: String,
-    /// What happened to it.
+    /// What install did with it.
     pub action: String,
     /// The statement for it.
     pub ddl: Option<String>,
 }
 
-/// A database as the server leaves it at 055, then changed by `sql`, with the extension and nothing installed.
+/// A database as the server's migration 055 leaves it, changed by `sql`, with the extension but before install.
 pub fn server<'a>(context: &'a Context, sql: &str) -> Result<Database<'a>> {
     let database = context.empty_database()?;
     database.fixture("server_055")?;
@@ -40,7 +40,7 @@ pub fn install(client: &mut Client) -> Result<Vec<Step>> {
     steps(client, "SELECT * FROM multica_install()")
 }
 
-/// Asks install what it would do.
+/// Runs install as a dry run.
 pub fn dry_run(client: &mut Client) -> Result<Vec<Step>> {
     steps(client, "SELECT * FROM multica_install(dry_run => true)")
 }
@@ -50,14 +50,14 @@ fn steps(client: &mut Client, sql: &str) -> Result<Vec<Step>> {
     Ok(client.query(sql, &[])?.iter().map(step).collect())
 }
 
-/// The objects that came out with an action.
+/// The objects with this action.
 pub fn with_action<'a>(steps: &'a [Step], action: &str) -> Vec<&'a str> {
     steps.iter().filter(|step| step.action == action).map(|step| step.object.as_str()).collect()
 }
 
-/// Fails unless everything was there already.
+/// Fails unless install adopted everything and created nothing.
 pub fn all_adopted(steps: &[Step]) -> Result<()> {
-    ensure!(!steps.is_empty(), "install says nothing at all");
+    ensure!(!steps.is_empty(), "install returned no row");
     let others: Vec<&Step> = steps.iter().filter(|it| it.action != "adopted").collect();
     ensure!(others.is_empty(), "not adopted: {others:#?}");
     Ok(())
@@ -66,7 +66,7 @@ pub fn all_adopted(steps: &[Step]) -> Result<()> {
 /// The error of install, which must fail.
 pub fn refusal(client: &mut Client) -> Result<DbError> {
     let error = match client.query("SELECT * FROM multica_install()", &[]) {
-        Ok(rows) => anyhow::bail!("install was not refused and gave {} rows", rows.len()),
+        Ok(rows) => anyhow::bail!("install was not refused and returned {} rows", rows.len()),
         Err(error) => error,
     };
     Ok(error.as_db_error().context("no error of the server")?.clone())
@@ -77,7 +77,7 @@ pub fn catalogue(client: &mut Client) -> Result<Vec<String>> {
     lines(client, include_str!("../../../fixtures/catalogue.sql"))
 }
 
-/// Every row of every ordinary table of schema public, those of multica itself aside.
+/// Every row of every ordinary table of schema public, without the tables of multica itself.
 pub fn rows(client: &mut Client) -> Result<Vec<String>> {
     let tables = lines(
         client,
@@ -102,7 +102,7 @@ pub fn value<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, sql: 
     Ok(client.query_one(sql, &[])?.get(0))
 }
 
-/// Fails with what only one side has.
+/// Fails, and prints the lines that only one side has, unless both sides are the same.
 pub fn same(what: &str, left: &[String], right: &[String]) -> Result<()> {
     let only = |one: &[String], other: &[String]| -> Vec<String> {
         one.iter().filter(|it| !other.contains(it)).cloned().collect()

@@ -1,4 +1,4 @@
-//! Every argument of every routine, with whatever its type can hold.
+//! Every argument of every routine, with unusual and invalid values of its type.
 
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
@@ -9,7 +9,7 @@ use super::routine::{Argument, Outcome, Routine, answer, routines, sensible_call
 use crate::context::Context;
 use crate::suites::support::{self, text};
 
-/// The invariants that hold in the tables of any moment, whatever was called.
+/// The invariants that hold in the tables at any time, after any call.
 const INVARIANTS: [&str; 5] = [
     "i01_one_pending_per_issue_and_agent",
     "i06_attempts_count_up",
@@ -17,68 +17,68 @@ const INVARIANTS: [&str; 5] = [
     "agent_status_matches_tasks_in_flight",
     "ended_tasks_have_completed_at",
 ];
-/// Calls of each routine with arguments that are hostile in any combination; MULTICA_CASES asks for more.
+/// The number of calls of each routine with random combinations of such values; MULTICA_CASES overrides it.
 const COMBINATIONS: u64 = 10;
 
-/// What an argument of one type is given.
-struct Hostile {
+/// An unusual or invalid value for arguments of one type.
+struct BadValue {
     kind: String,
     word: String,
     expression: String,
 }
 
-/// Never a crash, never XX000, never a NULL that says nothing, and no tables in disorder.
+/// No call crashes the server, raises XX000, returns an unexpected NULL or violates an invariant.
 pub fn no_argument_causes_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let routines = routines(context, &mut client)?;
     sensible_calls_succeed(&mut client, &routines)?;
-    let hostile = hostile(context, &mut client)?;
-    let order = order(context)?;
+    let bad_values = bad_values(context, &mut client)?;
+    let checks = checks(context)?;
     let seed = support::number("MULTICA_SEED", 1)?;
     let combinations = support::number("MULTICA_CASES", COMBINATIONS)?;
     let mut rng = Rng::with_seed(seed);
     for routine in &routines {
         for argument in &routine.arguments {
-            for value in of_argument(argument, &hostile)? {
+            for value in values_for(argument, &bad_values)? {
                 let choose = |of: &Argument| (of.name == argument.name).then(|| value.expression.clone());
                 let call = routine.call(choose);
-                let outcome = attempt(&mut client, routine, &call, &order)
+                let outcome = attempt(&mut client, routine, &call, &checks)
                     .with_context(|| format!("{}, {} is {}", routine.name, argument.name, value.word))?;
                 names_the_argument(&call, argument, &outcome)?;
             }
         }
-        // With one argument there is nothing to combine.
-        let some = (routine.arguments.len() > 1).then_some(combinations);
-        for _ in 0..some.unwrap_or_default() {
-            let call = combination(routine, &hostile, &mut rng);
-            attempt(&mut client, routine, &call, &order).with_context(|| format!("MULTICA_SEED={seed} repeats it"))?;
+        // A routine with one argument has no combinations.
+        let count = (routine.arguments.len() > 1).then_some(combinations);
+        for _ in 0..count.unwrap_or_default() {
+            let call = combination(routine, &bad_values, &mut rng);
+            attempt(&mut client, routine, &call, &checks).with_context(|| format!("MULTICA_SEED={seed} repeats it"))?;
         }
     }
     Ok(())
 }
 
-fn hostile(context: &Context, client: &mut Client) -> Result<Vec<Hostile>> {
+fn bad_values(context: &Context, client: &mut Client) -> Result<Vec<BadValue>> {
     let rows = client.query(&text(context, "hostile/values")?, &[])?;
-    Ok(rows.iter().map(|row| Hostile { kind: row.get(0), word: row.get(1), expression: row.get(2) }).collect())
+    Ok(rows.iter().map(|row| BadValue { kind: row.get(0), word: row.get(1), expression: row.get(2) }).collect())
 }
 
-/// The values for an argument's type; for a document also what becomes of a sensible one when any part of it is
-/// another.
-fn of_argument(argument: &Argument, hostile: &[Hostile]) -> Result<Vec<Hostile>> {
-    let mut values: Vec<Hostile> = hostile
+/// The values for an argument's type; for a document also the valid document with each of its parts replaced or
+/// removed.
+fn values_for(argument: &Argument, bad_values: &[BadValue]) -> Result<Vec<BadValue>> {
+    let mut values: Vec<BadValue> = bad_values
         .iter()
         .filter(|value| value.kind == argument.kind)
-        .map(|value| Hostile {
+        .map(|value| BadValue {
             kind: value.kind.clone(),
             word: value.word.clone(),
             expression: value.expression.clone(),
         })
         .collect();
-    ensure!(!values.is_empty(), "say in fixtures/hostile/values.sql what there is of type {}", argument.kind);
+    ensure!(!values.is_empty(), "add values of type {} to fixtures/hostile/values.sql", argument.kind);
     if argument.kind == "jsonb" {
         let document = argument.valid.trim_matches('\'').replace("''", "'");
         for (path, document) in mutations(&serde_json::from_str(&document)?) {
-            values.push(Hostile {
+            values.push(BadValue {
                 kind: argument.kind.clone(),
                 word: format!("wrong in {path}"),
                 expression: format!("'{}'", document.to_string().replace('\'', "''")),
@@ -88,7 +88,7 @@ fn of_argument(argument: &Argument, hostile: &[Hostile]) -> Result<Vec<Hostile>>
     Ok(values)
 }
 
-/// The document with each of its parts left out or replaced.
+/// The document with each of its parts removed or replaced, and the path of that part.
 fn mutations(document: &Value) -> Vec<(String, Value)> {
     let wrong = || {
         vec![
@@ -142,12 +142,12 @@ fn collect_paths(value: &Value, path: String, paths: &mut Vec<String>) {
     paths.push(path);
 }
 
-fn combination(routine: &Routine, hostile: &[Hostile], rng: &mut Rng) -> String {
+fn combination(routine: &Routine, bad_values: &[BadValue], rng: &mut Rng) -> String {
     let chosen: Vec<(String, Option<String>)> = routine
         .arguments
         .iter()
         .map(|argument| {
-            let fitting: Vec<&Hostile> = hostile.iter().filter(|value| value.kind == argument.kind).collect();
+            let fitting: Vec<&BadValue> = bad_values.iter().filter(|value| value.kind == argument.kind).collect();
             let value = (rng.u8(0..3) > 0).then(|| rng.choice(fitting).map(|value| value.expression.clone()));
             (argument.name.clone(), value.flatten())
         })
@@ -158,20 +158,20 @@ fn combination(routine: &Routine, hostile: &[Hostile], rng: &mut Rng) -> String 
     })
 }
 
-/// Makes the call, in a transaction that is rolled back where it can be, and looks at the tables as it leaves them. All
-/// of it is one message to the server and back.
-fn attempt(client: &mut Client, routine: &Routine, call: &str, order: &str) -> Result<Outcome> {
+/// Makes the call, in a transaction that is rolled back if the routine is a function, and checks the tables after it.
+/// One message to the server contains all statements, which saves round trips.
+fn attempt(client: &mut Client, routine: &Routine, call: &str, checks: &str) -> Result<Outcome> {
     let (outcome, wrong) = if routine.is_procedure {
         let (outcome, _) = answer(client, call)?;
-        (outcome, client.simple_query(order)?)
+        (outcome, client.simple_query(checks)?)
     } else {
         let script = format!(
-            "BEGIN; SAVEPOINT before; {call}; SET CONSTRAINTS ALL IMMEDIATE; RELEASE before; {order}; ROLLBACK"
+            "BEGIN; SAVEPOINT before; {call}; SET CONSTRAINTS ALL IMMEDIATE; RELEASE before; {checks}; ROLLBACK"
         );
         let (outcome, messages) = answer(client, &script)?;
         let messages = match outcome {
             Outcome::Rows(..) => messages,
-            Outcome::Raised(..) => client.simple_query(&format!("ROLLBACK TO before; {order}; ROLLBACK"))?,
+            Outcome::Raised(..) => client.simple_query(&format!("ROLLBACK TO before; {checks}; ROLLBACK"))?,
         };
         (outcome, messages)
     };
@@ -180,12 +180,12 @@ fn attempt(client: &mut Client, routine: &Routine, call: &str, order: &str) -> R
         SimpleQueryMessage::Row(row) if row.len() == 1 => row.get(0).map(str::to_string),
         _ => None,
     });
-    ensure!(wrong.is_none(), "{call}\nleaves behind: {wrong:?}");
+    ensure!(wrong.is_none(), "{call}\nviolates: {wrong:?}");
     Ok(outcome)
 }
 
-/// One query for everything that is to be in order, with a row for what is not; and the server still answers.
-fn order(context: &Context) -> Result<String> {
+/// One query that returns a row per violated invariant; it also proves that the server still answers.
+fn checks(context: &Context) -> Result<String> {
     let mut parts = vec!["SELECT 'no status' WHERE (SELECT count(*) FROM multica_status()) <> 1".to_string()];
     for name in INVARIANTS {
         let file = context.project.harness().join("invariants").join(format!("{name}.sql"));
@@ -196,7 +196,7 @@ fn order(context: &Context) -> Result<String> {
     Ok(parts.join("\nUNION ALL\n"))
 }
 
-/// An argument that is refused as such is named.
+/// Fails unless an error about an argument names the argument.
 fn names_the_argument(call: &str, argument: &Argument, outcome: &Outcome) -> Result<()> {
     if let Outcome::Raised(code, message) = outcome
         && ["22004", "22023"].contains(&code.as_str())

@@ -1,5 +1,5 @@
-//! What nobody means to call: arguments, rows and names that are chosen to do harm, for every routine that the
-//! catalogue has, so that a new one is covered without anybody's doing.
+//! Unusual and invalid arguments, rows, names, settings and triggers, for every routine in the catalogue, so that new
+//! routines are covered too.
 
 mod arguments;
 mod names;
@@ -10,7 +10,7 @@ mod triggers;
 
 use super::Suite;
 
-/// What depends on the names, settings and types that a version has.
+/// Tests that depend on the names, settings and types of a version of Postgres.
 pub const ALL: &[(&str, Suite)] = suite![
     rows::tasks_with_infinite_times_can_be_processed,
     names::shadowing_objects_are_never_used,
@@ -18,7 +18,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     surroundings::no_transaction_mode_changes_result_of_call,
 ];
 
-/// What the checks of our calls answer.
+/// Tests of the extension's own checks.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     arguments::no_argument_causes_internal_error,
     rows::no_row_causes_internal_error,

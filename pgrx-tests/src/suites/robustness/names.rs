@@ -1,4 +1,5 @@
-//! Objects of the same names, put first in the search path and among the temporary ones.
+//! Objects with the names that the extension uses, in a schema at the start of search_path and among the temporary
+//! objects.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::{Client, GenericClient};
@@ -8,9 +9,9 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::suites::support::text;
 
-/// The path of an attack: the trap, the temporary objects, and only then what was meant.
+/// The search_path of an attack: the shadowing objects, the temporary objects, and then the intended ones.
 const PATH: &str = "SET search_path = trap, pg_temp, public, pg_catalog";
-/// Calls of a routine, and of whatever is in the trap, in this transaction.
+/// Calls of a routine, and of functions in schema `trap`, in this transaction.
 const CALLS: &str = "
     SELECT COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'public' AND f.funcname = $1), 0)::bigint,
         COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'trap'), 0)::bigint
@@ -21,7 +22,7 @@ const ALL_CALLS: &str = "
         COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'trap'), 0)::bigint
     FROM pg_stat_user_functions AS f";
 
-/// Every routine does what it does without the trap, was really called, and nothing in the trap ran.
+/// Every routine has the same result as without the shadowing objects, and no function in schema `trap` is called.
 pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
     let routines = routines(context, &mut client)?;
@@ -40,8 +41,7 @@ pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
     without_temporary.batch_execute("SET track_functions = 'all'")?;
     for (routine, before) in functions.iter().zip(before) {
         let call = routine.sensible();
-        // Install declares the tables as temporary ones itself: where a session has its own of these names, that is
-        // 42P07.
+        // Install creates temporary tables with these names: in a session that already has them it raises 42P07.
         let session = match routine.name.as_str() {
             "multica_install" => &mut without_temporary,
             _ => &mut client,
@@ -54,7 +54,7 @@ pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
             }
             Ok(after)
         })?;
-        ensure!(after == before, "{call}\ngives {after:?}, not {before:?}");
+        ensure!(after == before, "{call}\nreturns {after:?}, not {before:?}");
     }
     for routine in &procedures {
         client.batch_execute(PATH)?;
@@ -67,7 +67,7 @@ pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A session with the trap among its temporary objects too. Whoever does not pin a path is caught.
+/// A session with shadowing temporary objects too. Code that does not set search_path calls them and fails.
 fn attacked(context: &Context, database: &Database) -> Result<Client> {
     let mut client = database.connect()?;
     client.batch_execute(&text(context, "hostile/temporary_names")?)?;
@@ -79,7 +79,7 @@ fn attacked(context: &Context, database: &Database) -> Result<Client> {
         "SELECT FROM multica_status()",
     ] {
         let sql = format!("BEGIN; {PATH}; {caught}");
-        let error = client.batch_execute(&sql).expect_err("the trap catches nobody");
+        let error = client.batch_execute(&sql).expect_err("the statement did not use the shadowing objects");
         client.batch_execute("ROLLBACK")?;
         let message = error.as_db_error().context("no error of the server")?;
         ensure!(message.message().starts_with("sprung"), "{caught}: {message}");
@@ -87,7 +87,7 @@ fn attacked(context: &Context, database: &Database) -> Result<Client> {
     Ok(client)
 }
 
-/// The look at the counters must not be caught itself.
+/// The query on the counters must not use the shadowing objects itself.
 fn was_called(client: &mut impl GenericClient, calls: &str, routine: &Routine) -> Result<()> {
     client.batch_execute("SET search_path = pg_catalog, pg_temp")?;
     let row = client.query_one(calls, &[&routine.name])?;

@@ -1,4 +1,4 @@
-//! Every routine of the extension as the catalogue has it, and how it is called.
+//! Every routine of the extension from the catalogue, with valid arguments, and calls of it.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ use crate::suites::support;
 
 /// The SQLSTATEs of the extension's own errors.
 pub const OWN: [&str; 7] = ["22004", "22023", "P0002", "55000", "55006", "0A000", "42501"];
-/// Those that Postgres raises by itself for what was given: out of range, no such role, malformed JSON, a key that
-/// refers to nothing or is there already, an index entry or a nesting that is too large.
+/// SQLSTATEs that Postgres itself raises for invalid arguments: out of range, unknown role, malformed JSON, a missing
+/// or duplicate key, an index entry or a nesting that is too large.
 pub const OF_POSTGRES: [&str; 12] =
     ["22003", "22008", "22P02", "22P05", "23502", "23503", "23505", "23514", "42602", "42704", "54000", "54001"];
 
@@ -20,10 +20,10 @@ pub const OF_POSTGRES: [&str; 12] =
 pub struct Routine {
     /// Its name.
     pub name: String,
-    /// A procedure is called outside of a transaction.
+    /// Whether it is a procedure, which is called outside a transaction.
     pub is_procedure: bool,
-    /// Whether NULL, or no row, may be what it has to say.
-    pub gives_nothing: bool,
+    /// Whether it may return NULL or no row.
+    pub may_return_nothing: bool,
     /// Its arguments, in order.
     pub arguments: Vec<Argument>,
 }
@@ -34,27 +34,27 @@ pub struct Argument {
     pub name: String,
     /// Its type.
     pub kind: String,
-    /// An expression that makes sense.
+    /// A valid expression.
     pub valid: String,
 }
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It returned this many rows, of which so many were NULL as a whole.
+    /// It returned this many rows, of which this many were entirely NULL.
     Rows(i64, i64),
     /// It raised an error: SQLSTATE and message.
     Raised(String, String),
 }
 
-/// A database with the world of the fixture.
+/// A database with the fixtures `team` and `hostile/world`.
 pub fn world(context: &Context) -> Result<(Database<'_>, Client)> {
     let (database, client) = support::team(context)?;
     database.fixture("hostile/world")?;
     Ok((database, client))
 }
 
-/// Every routine, with arguments that make sense; an argument that nobody has said them of is an error.
+/// Every routine, with valid arguments; an argument without a value in the fixture `hostile/valid` is an error.
 pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
     let valid: HashMap<(String, String), String> = client
         .query(&support::text(context, "hostile/valid")?, &[])?
@@ -84,20 +84,20 @@ pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> 
                     .iter()
                     .find_map(|of| valid.get(&(of.to_string(), argument.clone())))
                     .with_context(|| {
-                        format!("{name}: say in fixtures/hostile/valid.sql what makes sense for {argument} {kind}")
+                        format!("{name}: add a valid value for {argument} {kind} to fixtures/hostile/valid.sql")
                     })?;
                 Ok(Argument { name: argument, kind, valid: format!("'{}'", valid.replace('\'', "''")) })
             })
             .collect::<Result<_>>()?;
-        Ok(Routine { name, is_procedure: row.get(1), gives_nothing: row.get(2), arguments })
+        Ok(Routine { name, is_procedure: row.get(1), may_return_nothing: row.get(2), arguments })
     };
     rows.iter().map(routine).collect()
 }
 
 impl Routine {
-    /// A call; `choose` gives an argument's expression, where it is to be another one than what makes sense.
+    /// A call; `choose` returns the expression for an argument, or None for its valid one.
     pub fn call(&self, choose: impl Fn(&Argument) -> Option<String>) -> String {
-        let given: Vec<String> = self
+        let arguments: Vec<String> = self
             .arguments
             .iter()
             .map(|argument| match choose(argument) {
@@ -105,7 +105,7 @@ impl Routine {
                 None => format!("{} => {}", argument.name, argument.valid),
             })
             .collect();
-        let call = format!("public.{}({})", self.name, given.join(", "));
+        let call = format!("public.{}({})", self.name, arguments.join(", "));
         if self.is_procedure {
             format!("CALL {call}")
         } else {
@@ -113,34 +113,35 @@ impl Routine {
         }
     }
 
-    /// A call with nothing but what makes sense.
+    /// A call with valid arguments only.
     pub fn sensible(&self) -> String {
         self.call(|_| None)
     }
 
-    /// Makes a call and nothing else.
+    /// Makes a call and returns its outcome.
     pub fn outcome(&self, client: &mut impl GenericClient, call: &str) -> Result<Outcome> {
         Ok(answer(client, call)?.0)
     }
 
-    /// Fails where an outcome is none that a caller can make anything of.
+    /// Fails if an outcome is neither a result nor an error that a caller can handle.
     pub fn check(&self, call: &str, outcome: &Outcome) -> Result<()> {
         match outcome {
             Outcome::Rows(rows, null) => ensure!(
-                *null == 0 && (*rows == 1 || self.gives_nothing || self.is_procedure),
-                "{call}\ngives {rows} rows, {null} of them NULL"
+                *null == 0 && (*rows == 1 || self.may_return_nothing || self.is_procedure),
+                "{call}\nreturns {rows} rows, {null} of them NULL"
             ),
             Outcome::Raised(code, message) => {
                 let known = OWN.contains(&code.as_str()) || OF_POSTGRES.contains(&code.as_str());
                 ensure!(known, "{call}\nraises {code}: {message}");
-                ensure!(message.len() < 2000, "{call}\nhas a lot to say");
+                ensure!(message.len() < 2000, "{call}\nraises a message of {} bytes", message.len());
             }
         }
         Ok(())
     }
 }
 
-/// Sends a script with one call in it. An error that is not the server's means that the server is gone.
+/// Sends a script with one call in it, and returns the outcome of that call. Fails if the session ended, because then
+/// the server has crashed.
 pub fn answer(client: &mut impl GenericClient, script: &str) -> Result<(Outcome, Vec<SimpleQueryMessage>)> {
     let messages = match client.simple_query(script) {
         Ok(messages) => messages,
@@ -169,13 +170,14 @@ pub fn undone<R>(client: &mut Client, work: impl FnOnce(&mut postgres::Transacti
     result
 }
 
-/// Fails unless what each sensible call does is to succeed: what is hostile would not get far otherwise.
+/// Fails unless each call with valid arguments succeeds: otherwise an invalid argument would not be the reason of an
+/// error.
 pub fn sensible_calls_succeed(client: &mut Client, routines: &[Routine]) -> Result<()> {
     for routine in routines.iter().filter(|routine| !routine.is_procedure) {
         let call = routine.sensible();
         let outcome = undone(client, |transaction| routine.outcome(transaction, &call))?;
         if !matches!(outcome, Outcome::Rows(..)) {
-            bail!("{call}\nwith arguments that make sense: {outcome:?}");
+            bail!("{call}\nwith valid arguments: {outcome:?}");
         }
     }
     Ok(())

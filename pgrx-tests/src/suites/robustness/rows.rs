@@ -1,4 +1,4 @@
-//! Rows that nobody means to write: tables that were adopted lack a constraint, or a hand was careless.
+//! Invalid rows, which exist if adopted tables lack a constraint, or after a manual change.
 
 use anyhow::{Result, ensure};
 
@@ -6,17 +6,18 @@ use super::routine::{OF_POSTGRES, OWN, routines, undone, world};
 use crate::context::Context;
 use crate::suites::support::{expect, text, values};
 
-/// These look into the catalogues, at great length, and not at rows.
-const OF_CATALOGUES: [&str; 2] = ["multica_install", "multica_grant"];
-/// What an attempt that went well is taken back with.
-const TAKEN_BACK: &str = "09000";
+/// Functions that read only the catalogue, and are slow.
+const CATALOGUE_FUNCTIONS: [&str; 2] = ["multica_install", "multica_grant"];
+/// The SQLSTATE by which the fixture rolls back a call that succeeded.
+const ROLLED_BACK: &str = "09000";
 
-/// Each column of each table holds each odd thing, in every row: every routine gives what it can or says what is wrong.
+/// Sets each column of each table to each unusual value, in every row: every routine must succeed or raise an expected
+/// error.
 pub fn no_row_causes_internal_error(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
     let calls: Vec<String> = routines(context, &mut client)?
         .iter()
-        .filter(|routine| !routine.is_procedure && !OF_CATALOGUES.contains(&routine.name.as_str()))
+        .filter(|routine| !routine.is_procedure && !CATALOGUE_FUNCTIONS.contains(&routine.name.as_str()))
         .map(|routine| routine.sensible())
         .collect();
     database.fixture("hostile/rows")?;
@@ -25,7 +26,7 @@ pub fn no_row_causes_internal_error(context: &Context) -> Result<()> {
         let (what, update): (String, String) = (row.get(0), row.get(1));
         let attempts = undone(&mut client, |transaction| {
             let changed = transaction.batch_execute(&update);
-            // A key that all rows would share.
+            // The value would violate a unique key.
             if changed.is_err() {
                 return Ok(Vec::new());
             }
@@ -34,7 +35,7 @@ pub fn no_row_causes_internal_error(context: &Context) -> Result<()> {
         })?;
         for attempt in attempts {
             let (call, state, message): (String, String, String) = (attempt.get(0), attempt.get(1), attempt.get(2));
-            let known = [&OWN[..], &OF_POSTGRES, &[TAKEN_BACK]].concat();
+            let known = [&OWN[..], &OF_POSTGRES, &[ROLLED_BACK]].concat();
             if !known.contains(&state.as_str()) {
                 wrong.push(format!("where {what}, {call}\nraises {state}: {message}"));
             }
@@ -44,8 +45,8 @@ pub fn no_row_causes_internal_error(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A time that is infinite, or that the claim token has no room for, keeps no task from being worked off and no
-/// operator from seeing how things stand.
+/// An infinite time, or one that does not fit into a claim token, must not prevent a task from being processed or
+/// multica_status() from being read.
 pub fn tasks_with_infinite_times_can_be_processed(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let id = |label: &str| format!("'00000000-0000-4000-8000-0000000000{label}'");

@@ -1,4 +1,4 @@
-//! The same calls in sessions and transactions that nobody expects them in.
+//! Valid calls in sessions and transactions with unusual settings.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use postgres::{Client, SimpleQueryMessage};
@@ -7,19 +7,20 @@ use super::routine::{Outcome, Routine, answer, routines, undone, world};
 use crate::context::Context;
 use crate::suites::support::{self, text};
 
-/// Levels above the one that events can be read at, and a transaction that may write nothing.
-const TRANSACTIONS: [&str; 4] = [
+/// Isolation levels at which events cannot be read, and read-only transactions.
+const TRANSACTION_MODES: [&str; 4] = [
     "ISOLATION LEVEL REPEATABLE READ",
     "ISOLATION LEVEL SERIALIZABLE",
     "READ ONLY",
     "ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
 ];
-/// Nobody's runtime falls silent while a test takes its time.
-const SEEN: &str = "UPDATE public.agent_runtime SET last_seen_at = clock_timestamp() WHERE status = 'online'";
-/// Times that a call is cancelled, wherever it may be by then.
+/// Prevents runtimes from going stale during a slow test.
+const KEEP_ONLINE: &str = "UPDATE public.agent_runtime SET last_seen_at = clock_timestamp() WHERE status = 'online'";
+/// How many times each call is cancelled, at a random point.
 const CANCELLED: usize = 3;
 
-/// What a session has set decides how values are read and written and plans are made, never what a call comes to.
+/// Settings of a session change how values are read and written and how statements are planned, but not the result of a
+/// call.
 pub fn no_setting_changes_result_of_call(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let functions = functions(context, &mut client)?;
@@ -35,29 +36,30 @@ pub fn no_setting_changes_result_of_call(context: &Context) -> Result<()> {
     ensure!(settings.len() > 80, "{} settings", settings.len());
     let rounds = settings.iter().map(|(_, round)| *round).max();
     for routine in &functions {
-        let expected = told(&mut client, routine, "SELECT", &state)?;
+        let expected = outcome_and_state(&mut client, routine, "SELECT", &state)?;
         for round in 1..=rounds.unwrap_or_default() {
             let all: Vec<&str> = settings.iter().filter(|(_, of)| *of == round).map(|(set, _)| set.as_str()).collect();
-            if told(&mut client, routine, &all.join("; "), &state)? == expected {
+            if outcome_and_state(&mut client, routine, &all.join("; "), &state)? == expected {
                 continue;
             }
             for set in &all {
-                let found = told(&mut client, routine, set, &state)?;
-                ensure!(found == expected, "{set}: {}\ncomes to {found:#?}, not {expected:#?}", routine.name);
+                let found = outcome_and_state(&mut client, routine, set, &state)?;
+                ensure!(found == expected, "{set}: {}\nreturns {found:#?}, not {expected:#?}", routine.name);
             }
-            bail!("{}\ncomes to something else after {all:#?}", routine.name);
+            bail!("{}\nreturns something else after {all:#?}", routine.name);
         }
     }
     Ok(())
 }
 
-/// What may not be written is Postgres' own 25006, and events are refused above READ COMMITTED: all else is as ever.
+/// Read-only transactions refuse writes with 25006, and reading events is refused above READ COMMITTED. All other
+/// results are the same.
 pub fn no_transaction_mode_changes_result_of_call(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     for routine in functions(context, &mut client)? {
         let call = routine.sensible();
         let expected = undone(&mut client, |open| routine.outcome(open, &call))?;
-        for kind in TRANSACTIONS {
+        for kind in TRANSACTION_MODES {
             let found = undone(&mut client, |open| {
                 open.batch_execute(&format!("SET TRANSACTION {kind}"))?;
                 routine.outcome(open, &call)
@@ -68,14 +70,14 @@ pub fn no_transaction_mode_changes_result_of_call(context: &Context) -> Result<(
                 found == expected
                     || (kind.contains("READ ONLY") && is_refused("25006"))
                     || (of_events && is_refused("55000")),
-                "{kind}: {call}\ncomes to {found:?}, not {expected:?}"
+                "{kind}: {call}\nreturns {found:?}, not {expected:?}"
             );
         }
     }
     Ok(())
 }
 
-/// A call that is taken back, in whichever way, has not been: no row is another, and the next call is as the first.
+/// A call that is rolled back in any way changes no row, and the next call returns the same as the first.
 pub fn rolled_back_call_leaves_nothing(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
     client.batch_execute(&text(context, "hostile/taken_back")?)?;
@@ -92,18 +94,18 @@ pub fn rolled_back_call_leaves_nothing(context: &Context) -> Result<()> {
             ))?;
             routine.outcome(open, &call)
         })?;
-        ensure!(found == expected, "{call}\nthen comes to {found:?}");
+        ensure!(found == expected, "{call}\nthen returns {found:?}");
         prepared_and_rolled_back(&mut client, &call, &database.name)?;
         for _ in 0..CANCELLED {
             cancelled(&mut client, &routine, &call, &expected)?;
         }
     }
     let after = support::digest(context, &database)?;
-    ensure!(after == before, "some row is another");
+    ensure!(after == before, "a rolled back call changed a row");
     Ok(())
 }
 
-/// Every call can be prepared, but for those that make temporary tables.
+/// Every call can be prepared, except those that create temporary tables.
 fn prepared_and_rolled_back(client: &mut Client, call: &str, name: &str) -> Result<()> {
     let script = format!("BEGIN; {call}; PREPARE TRANSACTION '{name}'");
     match answer(client, &script)?.0 {
@@ -116,8 +118,8 @@ fn prepared_and_rolled_back(client: &mut Client, call: &str, name: &str) -> Resu
     Ok(())
 }
 
-/// A call that ends in the middle is 57014, and can be made again in what is left of the transaction. The limit is set
-/// after the savepoint and goes with it.
+/// A cancelled call raises 57014, and can be repeated in the same transaction. The timeout is set after the savepoint,
+/// so that ROLLBACK TO resets it.
 fn cancelled(client: &mut Client, routine: &Routine, call: &str, expected: &Outcome) -> Result<()> {
     undone(client, |open| {
         open.batch_execute("DISCARD PLANS; SAVEPOINT s; SET LOCAL statement_timeout = 1")?;
@@ -125,20 +127,21 @@ fn cancelled(client: &mut Client, routine: &Routine, call: &str, expected: &Outc
         let is_cancelled = matches!(&found, Outcome::Raised(code, _) if code == "57014");
         ensure!(is_cancelled || found == *expected, "{call}\n{found:?}");
         support::end_timeout(open, "ROLLBACK TO s")?;
-        let again = routine.outcome(open, call)?;
-        ensure!(again == *expected, "{call}\nthen comes to {again:?}");
+        let repeated = routine.outcome(open, call)?;
+        ensure!(repeated == *expected, "{call}\nthen returns {repeated:?}");
         Ok(())
     })
 }
 
-/// Where the functions look there is nothing any more: each says so, and the one that all refer to says why.
+/// The schema in which functions search their tables no longer exists: each function raises an error, and the error of
+/// multica_install, to which the hints of the others refer, names the new schema.
 pub fn renamed_schema_causes_no_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let routines = routines(context, &mut client)?;
     client.batch_execute("ALTER SCHEMA public RENAME TO elsewhere")?;
     for routine in routines
         .iter()
-        // These two look at no table.
+        // These two read no table.
         .filter(|routine| !["multica_version", "multica_can_commit"].contains(&routine.name.as_str()))
     {
         let call = routine.sensible().replace("public.", "elsewhere.");
@@ -164,10 +167,17 @@ fn functions(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
     Ok(routines)
 }
 
-/// What a call comes to after `before`, and how things stand then; all of it is taken back.
-fn told(client: &mut Client, routine: &Routine, before: &str, state: &str) -> Result<(Outcome, Vec<String>)> {
-    let script =
-        format!("BEGIN; {SEEN}; {before}; {}; SET LOCAL search_path = public; {state}; ROLLBACK", routine.sensible());
+/// The outcome of a call after `before`, and the state of the tables then; both are rolled back.
+fn outcome_and_state(
+    client: &mut Client,
+    routine: &Routine,
+    before: &str,
+    state: &str,
+) -> Result<(Outcome, Vec<String>)> {
+    let script = format!(
+        "BEGIN; {KEEP_ONLINE}; {before}; {}; SET LOCAL search_path = public; {state}; ROLLBACK",
+        routine.sensible()
+    );
     let (outcome, messages) = answer(client, &script).with_context(|| format!("{}, after {before}", routine.name))?;
     if let Outcome::Raised(..) = outcome {
         client.batch_execute("ROLLBACK")?;

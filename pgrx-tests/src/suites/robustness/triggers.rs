@@ -1,4 +1,4 @@
-//! Triggers of the tables' owner.
+//! Triggers that users add to the tables.
 
 use anyhow::Result;
 
@@ -6,8 +6,8 @@ use super::routine::world;
 use crate::context::Context;
 use crate::suites::support::{expect_state, id};
 
-/// Somebody's BEFORE trigger keeps a runtime out of the table, or makes another provider of it: 55000, and nothing is
-/// written.
+/// A user's BEFORE trigger skips the row of a runtime, or changes its provider: the call raises 55000 and writes
+/// nothing.
 pub fn trigger_that_skips_rows_causes_no_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let workspace = id("a1");

@@ -1,15 +1,16 @@
-//! Gaps around a claim.
+//! Races around a claim.
 
 use anyhow::Result;
 use postgres::Client;
 
-use super::killed_at_every_table;
+use super::expect_atomic_at_every_table;
 use crate::context::Context;
 use crate::database::Database;
 use crate::suites::support::{expect, id, start, team};
 
-/// Sixteen claims at once, on the runtimes in turn, held back until all of them wait.
-fn claim_at_once(database: &Database, client: &mut Client, runtimes: &[&str]) -> Result<()> {
+/// Sixteen concurrent claims on the runtimes in turn; they start together, when all of them wait for the lock of an
+/// agent.
+fn claim_concurrently(database: &Database, client: &mut Client, runtimes: &[&str]) -> Result<()> {
     client.batch_execute("BEGIN; SELECT FROM agent FOR UPDATE")?;
     let mut claims = Vec::new();
     for at in 0..16 {
@@ -26,7 +27,7 @@ fn claim_at_once(database: &Database, client: &mut Client, runtimes: &[&str]) ->
     Ok(())
 }
 
-/// The count and the claim are one: however many ask, the agent takes no more than it has room for.
+/// Concurrent claims must not count the same tasks in flight, and together exceed max_concurrent_tasks (W11).
 pub fn concurrent_claims_respect_max_concurrent_tasks(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(
@@ -35,11 +36,11 @@ pub fn concurrent_claims_respect_max_concurrent_tasks(context: &Context) -> Resu
          SELECT a.id, r.id, '{}' FROM agent AS a, agent_runtime AS r, generate_series(1, 30)
          WHERE a.name = 'Ada' AND r.daemon_id IN ('machine-1', 'machine-2')",
     )?;
-    claim_at_once(&database, &mut client, &["b1", "b2"])?;
+    claim_concurrently(&database, &mut client, &["b1", "b2"])?;
     expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status = 'dispatched'", "4")
 }
 
-/// Of a chat one turn at a time, the first one first.
+/// Concurrent claims must not return two turns of a chat; the earliest turn is the first (W12).
 pub fn concurrent_claims_return_one_turn_per_chat(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -49,7 +50,7 @@ pub fn concurrent_claims_return_one_turn_per_chat(context: &Context) -> Result<(
          WHERE a.name = 'Ada' AND r.daemon_id IN ('machine-1', 'machine-2')",
         id("51")
     ))?;
-    claim_at_once(&database, &mut client, &["b1", "b2"])?;
+    claim_concurrently(&database, &mut client, &["b1", "b2"])?;
     expect(
         &mut client,
         "SELECT count(*), min(created_at) = (SELECT min(created_at) FROM agent_task_queue)
@@ -58,11 +59,11 @@ pub fn concurrent_claims_return_one_turn_per_chat(context: &Context) -> Result<(
     )
 }
 
-/// An answer that never arrived is given again, and the attempt is not spent.
+/// The daemon does not receive the answer of its claim: the task is redelivered, and this uses up no attempt (W13).
 pub fn redelivery_uses_up_no_attempt(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
-    // The daemon dies with the answer on its way; the next process asks again.
+    // The daemon crashes before it receives the answer; the restarted daemon claims again.
     let mut daemon = database.connect()?;
     daemon.batch_execute(&format!("SELECT FROM multica_claim({})", id("b1")))?;
     drop(daemon);
@@ -70,16 +71,16 @@ pub fn redelivery_uses_up_no_attempt(context: &Context) -> Result<()> {
     expect(&mut client, &claim, "")?;
     client.batch_execute("UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'")?;
     expect(&mut client, &claim, "1 dispatched")?;
-    // What was given again is not timed out from the first answer on.
+    // The dispatch timeout counts from the redelivery, not from the first claim.
     expect(&mut client, "SELECT tasks_timed_out FROM multica_sweep()", "0")
 }
 
-/// The claim and the cancelling of what must not be handed out are one.
+/// The claim cancels a task of another workspace in its own transaction (W14).
 pub fn claim_cancels_foreign_task_in_its_transaction(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT task('e1'); UPDATE agent_task_queue SET issue_id = {}", id("d9")))?;
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));
-    killed_at_every_table(context, &database, &claim, &["agent_task_queue", "multica_event_log"])?;
+    expect_atomic_at_every_table(context, &database, &claim, &["agent_task_queue", "multica_event_log"])?;
     expect(&mut client, "SELECT status, dispatched_at IS NULL FROM agent_task_queue", "cancelled t")?;
     expect(&mut client, "SELECT status FROM agent WHERE name = 'Ada'", "idle")
 }

@@ -1,5 +1,4 @@
-//! Every gap between two statements that the server's own code leaves around tasks, closed: one test a gap, named after
-//! its number.
+//! Races and crashes around tasks: one test per gap W7 to W19 of docs/internals/invariants.md.
 
 mod claims;
 
@@ -25,8 +24,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     autopilot_run_and_task_commit_together,
 ];
 
-/// Holds a call at every table that it writes and kills it there: it is as if it had never been made.
-fn killed_at_every_table(context: &Context, database: &Database, call: &str, tables: &[&str]) -> Result<()> {
+/// Stops a call after its write to each table and terminates it there: it must leave no changes.
+fn expect_atomic_at_every_table(context: &Context, database: &Database, call: &str, tables: &[&str]) -> Result<()> {
     let mut client = database.connect()?;
     database.fixture("stop")?;
     let before = digest(context, database)?;
@@ -38,21 +37,22 @@ fn killed_at_every_table(context: &Context, database: &Database, call: &str, tab
         let running = start(database, call)?;
         running.wait_until_blocked(&mut client)?;
         terminate(&mut client, running.pid)?;
-        ensure!(running.finish().is_err(), "{call} was killed at {table}");
+        ensure!(running.finish().is_err(), "{call} succeeded although it was terminated at {table}");
         drop(holder);
         client.batch_execute(&format!("DROP TRIGGER stop ON {table}"))?;
-        ensure!(digest(context, database)? == before, "{call}, killed at {table}, left something behind");
+        ensure!(digest(context, database)? == before, "{call} was terminated at {table} and left changes");
     }
     client.batch_execute(call)?;
-    ensure!(digest(context, database)? != before, "{call} does something");
+    ensure!(digest(context, database)? != before, "{call} changed nothing");
     Ok(())
 }
 
+/// Concurrent calls for one agent must not leave it `working` with no task in flight (W7).
 fn concurrent_calls_reconcile_agent_status(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let status = "SELECT status FROM agent WHERE name = 'Ada'";
     client.batch_execute("SELECT task('e1'), task('e2', status => 'running'), task('e3', status => 'running')")?;
-    // Two runs end at once: whoever is second sees that the first has ended.
+    // Two tasks end at once: the second call must see that the first task has ended.
     client.batch_execute(&format!(
         "UPDATE agent SET status = 'working'; BEGIN; SELECT FROM multica_complete({})",
         id("e2")
@@ -62,7 +62,7 @@ fn concurrent_calls_reconcile_agent_status(context: &Context) -> Result<()> {
     client.batch_execute("COMMIT")?;
     other.finish()?;
     expect(&mut client, status, "idle")?;
-    // A claim is cancelled before its own transaction was told of it.
+    // A task is cancelled while the transaction that claims it is still open.
     client.batch_execute(&format!("BEGIN; SELECT FROM multica_claim({})", id("b1")))?;
     let cancel = start(&database, &format!("SELECT FROM multica_cancel({})", id("e1")))?;
     cancel.wait_until_blocked(&mut database.connect()?)?;
@@ -71,6 +71,7 @@ fn concurrent_calls_reconcile_agent_status(context: &Context) -> Result<()> {
     expect(&mut client, status, "idle")
 }
 
+/// A failed task and its retry are one transaction (W8).
 fn failure_and_retry_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -79,10 +80,11 @@ fn failure_and_retry_commit_together(context: &Context) -> Result<()> {
         id("d1")
     ))?;
     let fail = format!("SELECT FROM multica_fail({}, 'x', 'timeout')", id("e1"));
-    killed_at_every_table(context, &database, &fail, &["agent_task_queue", "agent", "multica_event_log"])?;
+    expect_atomic_at_every_table(context, &database, &fail, &["agent_task_queue", "agent", "multica_event_log"])?;
     expect(&mut client, "SELECT status, attempt FROM agent_task_queue ORDER BY attempt", "failed 1\nqueued 2")
 }
 
+/// The retry of a chat turn is claimed before a turn that was queued later (W8).
 fn retry_of_chat_turn_precedes_later_turn(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let chat = format!("SELECT FROM multica_enqueue_chat({})", id("51"));
@@ -96,6 +98,7 @@ fn retry_of_chat_turn_precedes_later_turn(context: &Context) -> Result<()> {
     expect(&mut client, &claim, "2")
 }
 
+/// A rerun cancels the old task and queues the new one in one transaction; a refused rerun does neither (W15).
 fn refused_rerun_keeps_old_task(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!(
@@ -106,12 +109,13 @@ fn refused_rerun_keeps_old_task(context: &Context) -> Result<()> {
     client.batch_execute("UPDATE agent SET archived_at = now()")?;
     let before = digest(context, &database)?;
     expect_state(&mut client, &rerun, "55000")?;
-    ensure!(digest(context, &database)? == before, "a rerun that was refused did something");
+    ensure!(digest(context, &database)? == before, "a refused rerun left changes");
     client.batch_execute("UPDATE agent SET archived_at = NULL; UPDATE agent SET status = 'working'")?;
-    killed_at_every_table(context, &database, &rerun, &["agent_task_queue", "agent", "multica_event_log"])?;
+    expect_atomic_at_every_table(context, &database, &rerun, &["agent_task_queue", "agent", "multica_event_log"])?;
     expect(&mut client, "SELECT status FROM agent_task_queue ORDER BY created_at", "cancelled\nqueued")
 }
 
+/// An enqueue that waits for the archiving of its agent must be refused (W17).
 fn archived_agent_gets_no_task(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let enqueue = format!("SELECT FROM multica_enqueue_issue({})", id("d1"));
@@ -129,11 +133,12 @@ fn archived_agent_gets_no_task(context: &Context) -> Result<()> {
     ] {
         expect_state(&mut client, &format!("SELECT FROM {call}"), "55000")?;
     }
-    // Whatever got there with statements of others is handed to nobody.
+    // A task that an application inserts by its own statement is never claimed.
     client.batch_execute("SELECT task('e1')")?;
     expect(&mut client, &format!("SELECT count(*) FROM multica_claim({})", id("b1")), "0")
 }
 
+/// An enqueue that waits while its agent is bound to another runtime must use the new runtime (W18).
 fn task_is_queued_on_new_runtime_of_agent(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!("BEGIN; UPDATE agent SET runtime_id = {} WHERE name = 'Ada'", id("b2")))?;
@@ -154,19 +159,25 @@ fn task_is_queued_on_new_runtime_of_agent(context: &Context) -> Result<()> {
     for call in late {
         call.finish()?;
     }
-    let place = value(
+    let queued = value(
         &mut client,
         "SELECT string_agg(DISTINCT right(runtime_id::text, 2), ' '), count(*) FROM agent_task_queue",
     )?;
-    ensure!(place == "b2 3", "queued on {place}");
+    ensure!(queued == "b2 3", "runtimes and number of queued tasks: {queued}");
     Ok(())
 }
 
-/// A run that works without an issue: the task and the run's pointer to it are one, and a repeated call finds them.
+/// An autopilot run without an issue: its task and its link to the task are one transaction, and a repeated call finds
+/// the task (W19).
 fn autopilot_run_and_task_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let enqueue = format!("SELECT FROM multica_enqueue_autopilot({})", id("71"));
-    killed_at_every_table(context, &database, &enqueue, &["agent_task_queue", "autopilot_run", "multica_event_log"])?;
+    expect_atomic_at_every_table(
+        context,
+        &database,
+        &enqueue,
+        &["agent_task_queue", "autopilot_run", "multica_event_log"],
+    )?;
     client.batch_execute(&enqueue)?;
     expect(
         &mut client,

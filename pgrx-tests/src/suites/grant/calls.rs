@@ -50,7 +50,7 @@ pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
         let refused = attempt(&mut operator, &story(context, other)?)?;
         ensure!(refused.is_none(), "operator as {other}: {refused:?}");
     }
-    operator.batch_execute("CALL multica_sweep_all()").context("an operator sweeps")
+    operator.batch_execute("CALL multica_sweep_all()").context("an operator cannot sweep")
 }
 
 /// A call with NULLs raises 42501 exactly for a role that may not call the function.

@@ -142,7 +142,7 @@ fn main() -> ExitCode {
 /// Measures what was asked for, and shows it.
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let cells = match arguments.command {
-        Some(Command::Daemon(identity)) => return demo::live(&identity).map(|never| match never {}),
+        Some(Command::Daemon(identity)) => return demo::run_daemon(&identity).map(|never| match never {}),
         Some(Command::Cell(Cell::Page)) => Vec::new(),
         Some(Command::Cell(Cell::All { quick })) => Cell::all(quick),
         Some(Command::Cell(cell)) => vec![cell],

@@ -17,7 +17,7 @@ struct Arguments {
 enum Command {
     /// Find or install what builds and clusters need
     Setup,
-    /// Show what becomes of the work of machines that die
+    /// Show what happens to the tasks of machines that crash
     Demo(demo::Arguments),
     /// A daemon of the demo, started by it
     #[command(hide = true)]

@@ -8,7 +8,7 @@ use super::pair::{LIMIT, Pair};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::query::values;
-use crate::storm::{Storm, invariants, take_the_rest};
+use crate::storm::{Storm, invariants, take_remaining};
 
 /// Transactions of killed clients, which may still be running.
 const OPEN_TRANSACTIONS: &str = "SELECT FROM pg_stat_activity WHERE datname = current_database()
@@ -40,7 +40,7 @@ pub fn run(context: &Context, pair: &Pair, storm: &Storm, database: &str, wait_f
         wait_until_swept(&mut client)?;
     }
     client.query(KEEP_WORKERS_OUT, &[])?;
-    take_the_rest(&mut client)?;
+    take_remaining(&mut client)?;
     invariants::check(&context.project, &mut client)?;
     storm.ledger().check(&mut client)?;
     compare(context, pair, &mut client, database)?;

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::database::TEMPLATE;
 use crate::extension::{self, Variant};
 use crate::project::{MAJOR, Project};
-use crate::storm::{RunningStorm, Storm, Weather};
+use crate::storm::{Conditions, RunningStorm, Storm};
 use crate::tools;
 use pair::Pair;
 use plan::{Fault, Round};
@@ -66,12 +66,12 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
         extension::install(project, &tools, Variant::Dev)?
     };
     let context = Context::new(project.clone(), copy);
-    println!("\n{}No error was found.", let_loose(&context, arguments)?);
+    println!("\n{}No error was found.", run_plan(&context, arguments)?);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs the plan of a seed. Returns the report, or the first error that it finds.
-pub fn let_loose(context: &Context, arguments: &Arguments) -> Result<String> {
+pub fn run_plan(context: &Context, arguments: &Arguments) -> Result<String> {
     let seed = match arguments.seed {
         Some(seed) => seed,
         None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64,
@@ -128,7 +128,7 @@ impl Run<'_, '_> {
         let database = format!("fleet_{number}");
         self.create(&database)?;
         let config = self.pair.primary.config(&database);
-        let running = Storm::begin(config, &mut self.rng, Weather::Rough)?;
+        let running = Storm::begin(config, &mut self.rng, Conditions::WithFaults)?;
         let outcome = rounds.iter().try_for_each(|round| self.round(round, &running, &database));
         self.report.add(&running.storm);
         // The error of a client comes first: it is the cause of an error of the round.
@@ -157,7 +157,7 @@ impl Run<'_, '_> {
         self.number += 1;
         for (pause, fault) in &round.faults {
             self.step.say(&format!("kill {} of {}: {}", self.number, self.total, fault.name()));
-            running.blow_for(*pause);
+            running.run_for(*pause);
             ensure!(!running.has_failed(), "a client of the storm has failed");
             let storm = &running.storm;
             let done = faults::inject(*fault, self.pair, storm, database, &mut self.rng)

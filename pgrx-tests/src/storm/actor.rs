@@ -10,7 +10,7 @@ use fastrand::Rng;
 use postgres::{Client, NoTls};
 
 use super::ledger::Promise;
-use super::{Storm, Weather};
+use super::{Conditions, Storm};
 use crate::query::rows;
 
 /// How long some clients wait for a lock. Under faults `deadlock_timeout` is shorter, so that a deadlock is reported as
@@ -42,7 +42,7 @@ pub struct Actor {
 impl Actor {
     /// Connects. `limits_locks` sets a `lock_timeout` if there are faults.
     pub fn new(storm: &Arc<Storm>, rng: Rng, limits_locks: bool) -> Result<Actor> {
-        let limits_locks = limits_locks && storm.weather == Weather::Rough;
+        let limits_locks = limits_locks && storm.conditions == Conditions::WithFaults;
         Ok(Actor { client: connect(storm, limits_locks)?, storm: storm.clone(), rng, limits_locks })
     }
 
@@ -113,7 +113,8 @@ impl Actor {
     /// Returns whether it had to start a new session after an error that the faults cause. Any other error is a defect,
     /// and is returned.
     fn tolerate(&mut self, error: anyhow::Error) -> Result<bool> {
-        let Some(cause) = error.downcast_ref::<postgres::Error>().filter(|_| self.storm.weather == Weather::Rough)
+        let Some(cause) =
+            error.downcast_ref::<postgres::Error>().filter(|_| self.storm.conditions == Conditions::WithFaults)
         else {
             return Err(error);
         };

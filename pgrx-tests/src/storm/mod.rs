@@ -20,7 +20,7 @@ use postgres::Config;
 use actor::{Actor, Behaviour};
 pub use ledger::{Ledger, Promise};
 use pause::Pause;
-pub use reader::take_the_rest;
+pub use reader::take_remaining;
 pub use user::random_call;
 
 /// Machines, one daemon each.
@@ -32,16 +32,16 @@ const READERS: usize = 2;
 
 /// Which errors the clients must expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weather {
+pub enum Conditions {
     /// No faults. A call may be refused only because of the state of its rows.
-    Calm,
+    Normal,
     /// The server restarts or fails over; locks time out, and the disk is full at times.
-    Rough,
+    WithFaults,
 }
 
 /// What all clients share.
 pub struct Storm {
-    weather: Weather,
+    conditions: Conditions,
     server: RwLock<Config>,
     over: AtomicBool,
     pause: Pause,
@@ -82,9 +82,9 @@ pub struct RunningStorm {
 
 impl Storm {
     /// Starts sixteen clients.
-    pub fn begin(config: Config, rng: &mut Rng, weather: Weather) -> Result<RunningStorm> {
+    pub fn begin(config: Config, rng: &mut Rng, conditions: Conditions) -> Result<RunningStorm> {
         let storm = Arc::new(Storm {
-            weather,
+            conditions,
             server: RwLock::new(config),
             over: AtomicBool::new(false),
             pause: Pause::default(),
@@ -157,7 +157,7 @@ impl RunningStorm {
     }
 
     /// Lets the clients run for this long, or until one of them has failed.
-    pub fn blow_for(&self, length: Duration) {
+    pub fn run_for(&self, length: Duration) {
         let began = std::time::Instant::now();
         while began.elapsed() < length && !self.has_failed() {
             std::thread::sleep(Duration::from_millis(20).min(length));

@@ -29,7 +29,7 @@ impl Behaviour for Reader {
 }
 
 /// Takes the remaining events, after all clients have stopped writing.
-pub fn take_the_rest(client: &mut Client) -> Result<()> {
+pub fn take_remaining(client: &mut Client) -> Result<()> {
     while client.execute(TAKE, &[])? > 0 {}
     Ok(())
 }

@@ -9,8 +9,11 @@ use super::Suite;
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] =
-    suite![no_import_points_to_a_higher_layer, no_harness_import_points_to_a_higher_layer, sql_functions_are_in_highest_layer,];
+pub const ALL: &[(&str, Suite)] = suite![
+    no_import_points_to_a_higher_layer,
+    no_harness_import_points_to_a_higher_layer,
+    sql_functions_are_in_highest_layer,
+];
 
 /// Modules of the lowest layer. Modules that are named neither here nor in `layer` are in the highest.
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];

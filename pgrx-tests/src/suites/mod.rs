@@ -1,7 +1,7 @@
-//! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic a file.
+//! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic per file.
 
 /// A list of tests under their names: the topic, which is the module that lists them unless another one is given, and
-/// the function. `suite![gaps, support::is_told]` in `suites/crash.rs` are `crash/gaps` and `crash/is_told`.
+/// the function. `suite![kill, support::read]` in `suites/crash.rs` are `crash/kill` and `crash/read`.
 macro_rules! suite {
     (@last $last:ident) => { stringify!($last) };
     (@last $first:ident :: $($rest:tt)+) => { suite!(@last $($rest)+) };

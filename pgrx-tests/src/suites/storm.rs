@@ -11,7 +11,7 @@ use super::Suite;
 use super::support::values;
 use crate::cluster::Options;
 use crate::context::Context;
-use crate::storm::{Storm, Weather, invariants, take_the_rest};
+use crate::storm::{Conditions, Storm, invariants, take_remaining};
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] =
@@ -44,20 +44,20 @@ fn storm(context: &Context, seed: u64) -> Result<()> {
     {
         client.batch_execute(&format!("ALTER DATABASE {} SET multica.{setting}", database.name))?;
     }
-    let load = Storm::begin(cluster.config(&database.name), &mut Rng::with_seed(seed), Weather::Calm)?;
-    load.blow_for(LENGTH);
+    let load = Storm::begin(cluster.config(&database.name), &mut Rng::with_seed(seed), Conditions::Normal)?;
+    load.run_for(LENGTH);
     let storm = load.end()?;
     let (calls, refused) = (storm.tally.calls.load(Ordering::Relaxed), storm.tally.refused.load(Ordering::Relaxed));
     println!("      {calls} calls, {refused} of them refused");
     ensure!(calls > 1000, "only {calls} calls: too little load");
 
-    take_the_rest(&mut client)?;
+    take_remaining(&mut client)?;
     invariants::check(&context.project, &mut client).context("after the load")?;
     storm.ledger().check(&mut client)?;
     // Now every runtime is stale: sweep until there is nothing to do.
     client.batch_execute("UPDATE agent_runtime SET last_seen_at = now() - interval '1 minute'")?;
     client.batch_execute("CALL multica_sweep_all()")?;
-    take_the_rest(&mut client)?;
+    take_remaining(&mut client)?;
     invariants::check(&context.project, &mut client).context("after the last sweep")?;
     let in_flight = values(&mut client, "SELECT id FROM agent_task_queue WHERE status IN ('dispatched', 'running')")?;
     ensure!(in_flight.is_empty(), "in flight on stale runtimes: {in_flight:?}");

@@ -58,7 +58,7 @@ pub fn no_argument_causes_internal_error(context: &Context) -> Result<()> {
 }
 
 fn bad_values(context: &Context, client: &mut Client) -> Result<Vec<BadValue>> {
-    let rows = client.query(&text(context, "hostile/values")?, &[])?;
+    let rows = client.query(&text(context, "robustness/values")?, &[])?;
     Ok(rows.iter().map(|row| BadValue { kind: row.get(0), word: row.get(1), expression: row.get(2) }).collect())
 }
 
@@ -74,7 +74,7 @@ fn values_for(argument: &Argument, bad_values: &[BadValue]) -> Result<Vec<BadVal
             expression: value.expression.clone(),
         })
         .collect();
-    ensure!(!values.is_empty(), "add values of type {} to fixtures/hostile/values.sql", argument.kind);
+    ensure!(!values.is_empty(), "add values of type {} to fixtures/robustness/values.sql", argument.kind);
     if argument.kind == "jsonb" {
         let document = argument.valid.trim_matches('\'').replace("''", "'");
         for (path, document) in mutations(&serde_json::from_str(&document)?) {

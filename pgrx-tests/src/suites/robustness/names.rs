@@ -35,7 +35,7 @@ pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
             undone(&mut client, |transaction| routine.outcome(transaction, &call))
         })
         .collect::<Result<Vec<Outcome>>>()?;
-    database.fixture("hostile/names")?;
+    database.fixture("robustness/names")?;
     let mut client = attacked(context, &database)?;
     let mut without_temporary = database.connect()?;
     without_temporary.batch_execute("SET track_functions = 'all'")?;
@@ -70,7 +70,7 @@ pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
 /// A session with shadowing temporary objects too. Code that does not set search_path calls them and fails.
 fn attacked(context: &Context, database: &Database) -> Result<Client> {
     let mut client = database.connect()?;
-    client.batch_execute(&text(context, "hostile/temporary_names")?)?;
+    client.batch_execute(&text(context, "robustness/temporary_names")?)?;
     client.batch_execute("SET track_functions = 'all'")?;
     for caught in [
         "SELECT now()",

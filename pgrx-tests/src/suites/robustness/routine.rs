@@ -47,17 +47,17 @@ pub enum Outcome {
     Raised(String, String),
 }
 
-/// A database with the fixtures `team` and `hostile/world`.
+/// A database with the fixtures `team` and `robustness/world`.
 pub fn world(context: &Context) -> Result<(Database<'_>, Client)> {
     let (database, client) = support::team(context)?;
-    database.fixture("hostile/world")?;
+    database.fixture("robustness/world")?;
     Ok((database, client))
 }
 
-/// Every routine, with valid arguments; an argument without a value in the fixture `hostile/valid` is an error.
+/// Every routine, with valid arguments; an argument without a value in the fixture `robustness/valid` is an error.
 pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
     let valid: HashMap<(String, String), String> = client
-        .query(&support::text(context, "hostile/valid")?, &[])?
+        .query(&support::text(context, "robustness/valid")?, &[])?
         .iter()
         .map(|row| ((row.get(0), row.get(1)), row.get(2)))
         .collect();
@@ -84,7 +84,7 @@ pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> 
                     .iter()
                     .find_map(|of| valid.get(&(of.to_string(), argument.clone())))
                     .with_context(|| {
-                        format!("{name}: add a valid value for {argument} {kind} to fixtures/hostile/valid.sql")
+                        format!("{name}: add a valid value for {argument} {kind} to fixtures/robustness/valid.sql")
                     })?;
                 Ok(Argument { name: argument, kind, valid: format!("'{}'", valid.replace('\'', "''")) })
             })

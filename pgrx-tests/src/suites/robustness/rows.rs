@@ -20,9 +20,9 @@ pub fn no_row_causes_internal_error(context: &Context) -> Result<()> {
         .filter(|routine| !routine.is_procedure && !CATALOGUE_FUNCTIONS.contains(&routine.name.as_str()))
         .map(|routine| routine.sensible())
         .collect();
-    database.fixture("hostile/rows")?;
+    database.fixture("robustness/rows")?;
     let mut wrong = Vec::new();
-    for row in client.query(&text(context, "hostile/columns")?, &[])? {
+    for row in client.query(&text(context, "robustness/columns")?, &[])? {
         let (what, update): (String, String) = (row.get(0), row.get(1));
         let attempts = undone(&mut client, |transaction| {
             let changed = transaction.batch_execute(&update);

@@ -26,7 +26,7 @@ pub fn no_setting_changes_result_of_call(context: &Context) -> Result<()> {
     let functions = functions(context, &mut client)?;
     let state = text(context, "model_state")?;
     let settings: Vec<(String, i64)> = client
-        .query(&text(context, "hostile/settings")?, &[])?
+        .query(&text(context, "robustness/settings")?, &[])?
         .iter()
         .map(|row| {
             let (name, value): (&str, &str) = (row.get(0), row.get(1));
@@ -80,7 +80,7 @@ pub fn no_transaction_mode_changes_result_of_call(context: &Context) -> Result<(
 /// A call that is rolled back in any way changes no row, and the next call returns the same as the first.
 pub fn rolled_back_call_leaves_nothing(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
-    client.batch_execute(&text(context, "hostile/taken_back")?)?;
+    client.batch_execute(&text(context, "robustness/taken_back")?)?;
     let before = support::digest(context, &database)?;
     for routine in functions(context, &mut client)? {
         let call = routine.sensible();

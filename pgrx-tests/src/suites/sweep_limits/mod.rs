@@ -38,6 +38,6 @@ fn orphans<'a>(context: &Context, cluster: &'a Cluster, many: usize) -> Result<D
     let database = context.fresh_database_in(cluster)?;
     let mut client = database.connect()?;
     client.batch_execute(&format!("SET bounds.orphans = {many}"))?;
-    client.batch_execute(&text(context, "bounds/orphans")?)?;
+    client.batch_execute(&text(context, "sweep_limits/orphans")?)?;
     Ok(database)
 }

@@ -61,7 +61,7 @@ pub fn sweep_uses_no_shadowing_object(context: &Context) -> Result<()> {
     let cluster = ticking(context, "names")?;
     let database = fleet(context, &cluster)?;
     database.fixture("worker_owner")?;
-    database.fixture("hostile/names")?;
+    database.fixture("robustness/names")?;
     silence(&database)?;
     let mut client = cluster.config(&database.name).options("-c search_path=public").connect(NoTls)?;
     alter(&database, "SET search_path = trap, pg_catalog, public")?;

@@ -56,6 +56,7 @@ fn totals() -> Vec<(&'static str, Arg)> {
 #[search_path(@extschema@, pg_temp)]
 fn multica_status() -> Composite<StatusReport> {
     entry(|| {
+        // SAFETY: a variable of this process, set when it connected to its database.
         let slot = shared::of(unsafe { pg_sys::MyDatabaseId });
         let args = [
             arg(clock::now()),

@@ -37,6 +37,7 @@ fn read(after: i64, limit: i64) -> Result<Vec<(i64, Composite<Event>)>> {
 
 /// Reading in order needs a fresh snapshot between its steps and sight of every lock of the primary.
 fn readable_here() -> Result<()> {
+    // SAFETY: reads shared memory, in a process that is connected to it.
     if unsafe { pg_sys::RecoveryInProgress() } {
         return Err(Error::state(
             Word::OnStandby,
@@ -45,6 +46,7 @@ fn readable_here() -> Result<()> {
             "Read events on the primary.",
         ));
     }
+    // SAFETY: a variable of this process, which only this thread writes.
     if unsafe { pg_sys::XactIsoLevel } > pg_sys::XACT_READ_COMMITTED as i32 {
         return Err(Error::state(
             Word::WrongIsolation,

@@ -15,6 +15,7 @@ pub const LAST_ID: i64 = (1 << 53) - 1;
 pub fn holds_event_lock(floor: i64) -> bool {
     let key = FIRST_KEY + floor.min(LAST_ID);
     let tag = pg_sys::LOCKTAG {
+        // SAFETY: a variable of this process, set when it connected to its database.
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
         locktag_field2: (key >> 32) as u32,
         locktag_field3: key as u32,
@@ -24,10 +25,12 @@ pub fn holds_event_lock(floor: i64) -> bool {
     };
     let mode = pg_sys::ShareLock as i32;
     #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+    // SAFETY: the tag is a complete one and is only read.
     unsafe {
         pg_sys::LockHeldByMe(&tag, mode)
     }
     #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: as above.
     unsafe {
         pg_sys::LockHeldByMe(&tag, mode, false)
     }

@@ -52,6 +52,8 @@ impl<K: Kind> Composite<K> {
 
     fn form(mut find: impl FnMut(&[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)>) -> Self {
         let name = CString::new(K::NAME).expect("type names hold no NUL byte");
+        // SAFETY: the descriptor is pinned until its count is decremented; both arrays have one element per attribute of it, and
+        // each value has the type of its attribute.
         unsafe {
             let desc = pg_sys::lookup_rowtype_tupdesc(pg_sys::TypenameGetTypid(name.as_ptr()), -1);
             let mut datums = Vec::with_capacity((*desc).natts as usize);
@@ -93,11 +95,13 @@ fn named(values: &[(&str, Arg)], name: &[u8]) -> Option<(Option<pg_sys::Datum>, 
 /// `desc` must be valid while the slice is in use.
 pub unsafe fn attributes<'a>(desc: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_pg_attribute] {
     #[cfg(not(feature = "pg18"))]
+    // SAFETY: as the caller promises.
     unsafe {
         (*desc).attrs.as_slice((*desc).natts as usize)
     }
     // From 18 on the full attributes lie behind the compact ones.
     #[cfg(feature = "pg18")]
+    // SAFETY: as the caller promises.
     unsafe {
         let count = (*desc).natts as usize;
         std::slice::from_raw_parts((*desc).compact_attrs.as_ptr().add(count).cast(), count)
@@ -122,12 +126,15 @@ fn padded_name(attribute: &pg_sys::FormData_pg_attribute) -> &[u8] {
     unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), bytes.len()) }
 }
 
+// SAFETY: the datum is a row of the composite type that the function is declared to return.
 unsafe impl<K: Kind> BoxRet for Composite<K> {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: as above.
         unsafe { fcinfo.return_raw_datum(self.datum) }
     }
 }
 
+// SAFETY: the name is that of a type in the extension's script.
 unsafe impl<K: Kind> SqlTranslatable for Composite<K> {
     const TYPE_IDENT: &'static str = K::NAME;
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;

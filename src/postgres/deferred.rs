@@ -14,6 +14,7 @@ const CHECK: &str = sql!("postgres/deferred/check.sql");
 /// Whether the caller's transaction has deferred work already, for which no row of ours may be blamed. Nothing is
 /// deferred without a row written, and no row is written without a transaction id.
 pub fn is_pending_before() -> bool {
+    // SAFETY: a variable of this process, which only this thread writes.
     let wrote = unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
     wrote && is_pending()
 }
@@ -29,6 +30,7 @@ pub fn check() {
 /// As [`check`] where nothing but this table, which is in the search path, was written: looking through the triggers of
 /// the whole database would take longer than the write.
 pub fn check_of(table: &CStr) {
+    // SAFETY: the name ends with a NUL byte; an OID of no table has no triggers.
     let is_pending = unsafe { pg_sys::AfterTriggerPendingOnRel(pg_sys::RelnameGetRelid(table.as_ptr())) };
     if is_pending {
         check_all();
@@ -41,5 +43,6 @@ fn check_all() {
 
 fn is_pending() -> bool {
     let tables: Vec<pg_sys::Oid> = DEFERRABLE.rows(&[], |row| row.must(1));
+    // SAFETY: reads the queue of triggers of this transaction, for whatever OID.
     tables.into_iter().any(|table| unsafe { pg_sys::AfterTriggerPendingOnRel(table) })
 }

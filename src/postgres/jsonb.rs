@@ -17,12 +17,14 @@ impl Jsonb {
     /// The jsonb of a JSON text that the library wrote itself.
     pub fn read(text: &str) -> Self {
         let text = std::ffi::CString::new(text).expect("JSON text holds no NUL byte");
+        // SAFETY: jsonb_in takes one C string, which outlives the call.
         let datum = unsafe { direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) };
         Self(datum.expect("jsonb_in returns a value"))
     }
 
     /// Its text, for reading it into a typed struct.
     pub fn text(&self) -> String {
+        // SAFETY: jsonb_out takes one jsonb and returns a C string in the current memory context.
         let text: Option<&CStr> = unsafe { direct_function_call(pg_sys::jsonb_out, &[Some(self.0)]) };
         text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
     }
@@ -44,8 +46,10 @@ impl IntoDatum for Jsonb {
     }
 }
 
+// SAFETY: the argument is read by the implementation of FromDatum for its own type.
 unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: as above.
         unsafe { arg.unbox_arg_using_from_datum().expect("a NULL is an Option") }
     }
 }

@@ -10,8 +10,10 @@ pub struct Role(pub pg_sys::Oid);
 
 impl_sql_translatable!(Role, "regrole");
 
+// SAFETY: regrole is an OID, as which the argument is read.
 unsafe impl<'fcx> ArgAbi<'fcx> for Role {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: as above.
         Self(unsafe { arg.unbox_arg_using_from_datum() }.expect("a NULL is an Option"))
     }
 }
@@ -28,6 +30,7 @@ pub fn as_role<R>(role: pg_sys::Oid, work: impl FnOnce() -> R) -> R {
         pg_sys::SetUserIdAndSecContext(role, inside);
     }
     let result = work();
+    // SAFETY: the pair that was read above.
     unsafe { pg_sys::SetUserIdAndSecContext(caller, context) };
     result
 }

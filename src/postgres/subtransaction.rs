@@ -98,6 +98,7 @@ impl LazySubtransaction {
         let Some((context, owner)) = self.outside.take() else {
             return;
         };
+        // SAFETY: the subtransaction is the one that `outside` was remembered for, and the innermost one.
         unsafe {
             if keep {
                 pg_sys::ReleaseCurrentSubTransaction();

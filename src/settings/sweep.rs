@@ -19,9 +19,11 @@ pub unsafe extern "C-unwind" fn check(
     // SAFETY: Postgres hands over the new value.
     let is_on = unsafe { *value } == Sweep::On as c_int;
     match source {
+        // SAFETY: a variable of this process, which only this thread writes.
         PGC_S_CLIENT | PGC_S_SESSION if unsafe { pg_sys::ParallelWorkerNumber } < 0 => say(PgLogLevel::NOTICE),
         PGC_S_TEST | PGC_S_FILE if command_is_for_another_scope() => say(PgLogLevel::NOTICE),
         // Every process reads the configuration file; one line is enough.
+        // SAFETY: a variable of this process, which only this thread writes.
         PGC_S_FILE | PGC_S_ARGV if is_on && unsafe { !pg_sys::IsUnderPostmaster } => say(PgLogLevel::LOG),
         _ => (),
     }
@@ -31,6 +33,7 @@ pub unsafe extern "C-unwind" fn check(
 /// Whether the command that the client sent sets something for a role or for the whole server. One inside a function or
 /// a DO block is not recognised.
 fn command_is_for_another_scope() -> bool {
+    // SAFETY: the active portal is null or alive while its statement runs.
     unsafe {
         let portal = pg_sys::ActivePortal;
         if portal.is_null() || (*portal).stmts.is_null() || (*(*portal).stmts).length != 1 {

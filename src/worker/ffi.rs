@@ -7,6 +7,7 @@ use std::time::Duration;
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
+// SAFETY: the signatures are those of Postgres' headers, the same in 14 to 18.
 unsafe extern "C-unwind" {
     fn die(signal: c_int);
     fn SignalHandlerForConfigReload(signal: c_int);
@@ -22,6 +23,7 @@ const STATEMENT_TIMEOUT: c_int = 3;
 pub fn take_signals() {
     set_handler(pg_sys::SIGTERM as c_int, die);
     set_handler(pg_sys::SIGHUP as c_int, SignalHandlerForConfigReload);
+    // SAFETY: the handlers are installed.
     unsafe { pg_sys::BackgroundWorkerUnblockSignals() };
 }
 
@@ -31,6 +33,7 @@ fn set_handler(signal: c_int, handler: unsafe extern "C-unwind" fn(c_int)) {
     unsafe {
         pg_sys::pqsignal(signal, Some(handler))
     };
+    // SAFETY: as above.
     #[cfg(feature = "pg18")]
     unsafe {
         pg_sys::pqsignal_be(signal, Some(handler))
@@ -39,6 +42,7 @@ fn set_handler(signal: c_int, handler: unsafe extern "C-unwind" fn(c_int)) {
 
 /// Reads the configuration again when SIGHUP asked for it; returns whether it did.
 pub fn reload_if_asked() -> bool {
+    // SAFETY: the flag is one that only this process and its signal handler write; no transaction is open.
     unsafe {
         if pg_sys::ConfigReloadPending == 0 {
             return false;
@@ -52,8 +56,10 @@ pub fn reload_if_asked() -> bool {
 /// Runs `work`, whose statements are cancelled (57014) when it takes longer than `limit`.
 pub fn within<R>(limit: Duration, work: impl FnOnce() -> R) -> R {
     let milliseconds = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: the connection to a database has registered the timeout.
     unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds.max(1)) };
     let result = work();
+    // SAFETY: as above; the flag is written by this process and its signal handler.
     unsafe {
         disable_timeout(STATEMENT_TIMEOUT, false);
         // A cancel that came too late for this work must not hit the next one.
@@ -64,6 +70,7 @@ pub fn within<R>(limit: Duration, work: impl FnOnce() -> R) -> R {
 
 /// Sets a setting of this process, outside a transaction and for good.
 pub fn set(name: &CStr, value: &CStr) {
+    // SAFETY: both texts end with a NUL byte, and Postgres copies them.
     unsafe {
         pg_sys::SetConfigOption(
             name.as_ptr(),
@@ -95,6 +102,7 @@ pub fn set_as_autovacuum_does(name: &CStr) {
 /// SET ROLE and SET SESSION AUTHORIZATION are refused, so a trigger cannot take the superuser back; unlike a
 /// security-restricted operation, temporary tables and deferred constraint triggers keep working.
 pub fn become_owner(owner: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: a transaction is open, and the pair that is changed is given back by `back_to` or by an abort.
     unsafe {
         assert!(
             pg_sys::IsTransactionState(),
@@ -109,6 +117,7 @@ pub fn become_owner(owner: pg_sys::Oid) -> pg_sys::Oid {
 
 /// Gives the process its user back after a commit, whose deferred triggers still had to be the owner's.
 pub fn back_to(former: pg_sys::Oid) {
+    // SAFETY: the user is the one that the process had.
     unsafe { pg_sys::SetUserIdAndSecContext(former, 0) };
 }
 
@@ -116,6 +125,7 @@ pub fn back_to(former: pg_sys::Oid) {
 pub fn wait(limit: Duration) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     let milliseconds = std::ffi::c_long::try_from(limit.as_millis()).unwrap_or(i32::MAX.into());
+    // SAFETY: the latch is that of this process.
     unsafe {
         pg_sys::WaitLatch(
             pg_sys::MyLatch,
@@ -130,6 +140,7 @@ pub fn wait(limit: Duration) {
 
 /// Microseconds since Postgres' epoch, now.
 pub fn now() -> i64 {
+    // SAFETY: reads the clock.
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
@@ -139,21 +150,25 @@ pub struct Started(*mut pg_sys::BackgroundWorkerHandle);
 impl Started {
     /// Registers the worker; None when the server has no slot for it.
     pub fn start(builder: BackgroundWorkerBuilder) -> Option<Self> {
+        // SAFETY: a variable of this process, which only this thread writes.
         let builder = builder.set_notify_pid(unsafe { pg_sys::MyProcPid });
         let mut worker = pg_sys::BackgroundWorker::from(&builder);
         let mut handle = std::ptr::null_mut();
+        // SAFETY: both pointers are to variables of this frame, and Postgres copies the worker.
         let registered = unsafe { pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle) };
         registered.then(|| Self(handle))
     }
 
     /// Ends the worker, whatever it is at.
     pub fn terminate(&self) {
+        // SAFETY: the handle is the one that Postgres returned; it is freed when this is dropped.
         unsafe { pg_sys::TerminateBackgroundWorker(self.0) };
     }
 
     /// Whether the worker has ended, or could not be started at all.
     pub fn ended(&self) -> bool {
         let mut pid = 0;
+        // SAFETY: as above.
         let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &mut pid) };
         status == pg_sys::BgwHandleStatus::BGWH_STOPPED
     }

@@ -27,7 +27,9 @@ const STOOD_STILL: i64 = 10_000_000;
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn multica_launcher_main(_argument: pg_sys::Datum) {
     ffi::take_signals();
+    // SAFETY: a variable of this process, which only this thread writes.
     shared::launcher_began(unsafe { pg_sys::MyProcPid }, ffi::now());
+    // SAFETY: the callback lives as long as the library; without a name the process connects to no database.
     unsafe {
         pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::null());
         // A process that stays in a database keeps it from being renamed, dropped and used as a template.

@@ -28,8 +28,11 @@ const RESTART: Duration = Duration::from_secs(2);
 /// Reserves the shared memory and registers the launcher, while the server preloads its libraries. pg_upgrade's
 /// servers sweep nothing.
 pub fn register() {
+    // SAFETY: a variable of this process, which only this thread writes.
     let preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
-    if !preloading || unsafe { pg_sys::IsBinaryUpgrade } {
+    // SAFETY: as above.
+    let is_pg_upgrade = unsafe { pg_sys::IsBinaryUpgrade };
+    if !preloading || is_pg_upgrade {
         return;
     }
     shared::reserve();

@@ -45,6 +45,7 @@ struct List {
 // SAFETY: the list owns all its bytes, holds no pointers and is only reached through the lock.
 unsafe impl PGRXSharedMemory for List {}
 
+// SAFETY: no other lock of the library has this name.
 static LIST: PgLwLock<List> = unsafe { PgLwLock::new(c"multica settings") };
 
 /// Asks for the memory; only while the server preloads its libraries.

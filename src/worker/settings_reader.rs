@@ -15,6 +15,7 @@ static SETTINGS: Statement = Statement::stable(sql!("worker/settings.sql"));
 pub extern "C-unwind" fn multica_settings_reader_main(argument: pg_sys::Datum) {
     let (database, reading) = word::unpack(argument);
     ffi::take_signals();
+    // SAFETY: called once, before anything else uses the database.
     unsafe {
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
     }

@@ -108,6 +108,7 @@ const EMPTY: Table = Table { launcher_pid: 0, serving_since: None, launches: 0, 
 // SAFETY: the table owns all its bytes, holds no pointers and is only reached through the lock.
 unsafe impl PGRXSharedMemory for Table {}
 
+// SAFETY: no other lock of the library has this name.
 static TABLE: PgLwLock<Table> = unsafe { PgLwLock::new(c"multica") };
 static RESERVED: AtomicBool = AtomicBool::new(false);
 

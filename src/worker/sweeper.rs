@@ -45,6 +45,7 @@ const DISK_FULL: &str = "53100";
 pub extern "C-unwind" fn multica_worker_main(argument: pg_sys::Datum) {
     let (database, launch) = word::unpack(argument);
     ffi::take_signals();
+    // SAFETY: called once, before anything else uses the database.
     unsafe {
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
     }

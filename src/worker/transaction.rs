@@ -22,6 +22,7 @@ pub fn run<R>(activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
 /// As [`run`]; with an `owner`, no statement and no trigger of the transaction has another user.
 pub fn run_as<R>(owner: Option<pg_sys::Oid>, activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
     let activity = std::ffi::CString::new(activity).expect("activities hold no NUL byte");
+    // SAFETY: no transaction is open; each call below is the counterpart of one above it, and an error ends in the abort below.
     let outcome = entry::catch(|| unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
@@ -37,9 +38,11 @@ pub fn run_as<R>(owner: Option<pg_sys::Oid>, activity: &str, body: impl FnOnce()
         result
     });
     let outcome = outcome.map_err(|caught| {
+        // SAFETY: the error has been caught and copied.
         unsafe { pg_sys::AbortCurrentTransaction() };
         Failure { state: refusal::sqlstate(&caught), text: refusal::describe(&caught) }
     });
+    // SAFETY: no transaction is open.
     unsafe {
         pg_sys::pgstat_report_stat(true);
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());

@@ -163,6 +163,7 @@ fn settle_as_owner(drawn: i64, asker: Asker) -> Result<()> {
         return Ok(());
     };
     if log.needs_to_begin_anew() {
+        // SAFETY: a variable of this process, which only this thread writes.
         if unsafe { pg_sys::XactReadOnly } {
             return Ok(());
         }
@@ -223,7 +224,7 @@ pub enum Repair {
 /// Restarts the log where that is necessary; with `dry_run` only reports it.
 pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
     let is_there = OWNER.row(&[], |_| ()).is_some();
-    let Some(log) = is_there.then(|| Log::latest()).flatten() else {
+    let Some(log) = is_there.then(Log::latest).flatten() else {
         return Ok(None);
     };
     if !log.needs_to_begin_anew() {

@@ -19,12 +19,14 @@ thread_local! {
 /// Sends NOTIFY multica_events if this transaction commits; not if the savepoint is rolled back that it is in.
 pub fn at_commit() {
     if RECORDED_IN.get() == NONE {
+        // SAFETY: a function of the extension runs in a transaction.
         RECORDED_IN.set(unsafe { pg_sys::GetCurrentSubTransactionId() });
     }
 }
 
 /// Has the ends of transactions reported to this module; called once when the library is loaded.
 pub fn register() {
+    // SAFETY: both callbacks live as long as the library, which is never unloaded, and use no argument.
     unsafe {
         pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut());
         pg_sys::RegisterSubXactCallback(Some(at_end_of_savepoint), std::ptr::null_mut());
@@ -38,6 +40,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _argument: *m
     let recorded = RECORDED_IN.replace(NONE) != NONE;
     if recorded && event == pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT {
         let arguments = ["multica_events".into_datum(), "".into_datum()];
+        // SAFETY: pg_notify takes two texts and accesses no other argument.
         unsafe { direct_function_call_as_datum(pg_sys::pg_notify, &arguments) };
     }
 }

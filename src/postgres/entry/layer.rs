@@ -12,6 +12,7 @@ use pgrx::pg_sys::panic::ErrorReportWithLevel;
 use super::PRIVILEGES;
 
 // As Postgres has them: they are called while it raises an error, when no other may begin.
+// SAFETY: the signatures are those of Postgres' elog.h, the same in 14 to 18.
 unsafe extern "C-unwind" {
     fn CopyErrorData() -> *mut pg_sys::ErrorData;
     fn FreeErrorData(data: *mut pg_sys::ErrorData);

@@ -9,6 +9,7 @@ use pgrx::pg_sys;
 use super::layer::Fields;
 
 // Setters of Postgres' elog.c for the error being raised: it exports them, and pgrx leaves them out.
+// SAFETY: the signatures are those of Postgres' elog.h, the same in 14 to 18.
 unsafe extern "C-unwind" {
     fn errcode(code: c_int) -> c_int;
     fn errmsg_internal(format: *const c_char, ...) -> c_int;

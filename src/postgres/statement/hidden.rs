@@ -31,6 +31,7 @@ thread_local! {
 type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
 
 // Postgres' own, which call nothing that can raise an error; the bindings lack those of 14 and 15.
+// SAFETY: the signatures are those of nodeFuncs.h of the version that the library is built for.
 unsafe extern "C-unwind" {
     #[cfg_attr(any(feature = "pg14", feature = "pg15"), link_name = "query_tree_walker")]
     #[cfg_attr(not(any(feature = "pg14", feature = "pg15")), link_name = "query_tree_walker_impl")]
@@ -56,6 +57,7 @@ struct Filtered {
 /// The query must be a valid one that belongs to the caller.
 pub unsafe fn refuse(query: *mut pg_sys::Query) {
     let mut found: Vec<Filtered> = Vec::new();
+    // SAFETY: as the caller promises; the entries found are of this query.
     unsafe {
         take(query.cast(), (&raw mut found).cast());
         for filtered in found {
@@ -69,6 +71,7 @@ pub unsafe fn refuse(query: *mut pg_sys::Query) {
 
 /// Collects the tables with policies of a query and of all queries in it.
 unsafe extern "C-unwind" fn take(node: *mut pg_sys::Node, found: *mut c_void) -> bool {
+    // SAFETY: Postgres passes nodes of the query, and the vector that `refuse` passed to the walker.
     unsafe {
         if node.is_null() {
             return false;
@@ -101,6 +104,7 @@ unsafe fn with_alternative(
     number: c_int,
     policies: *mut pg_sys::List,
 ) -> *mut pg_sys::List {
+    // SAFETY: all nodes are new and are allocated in the memory context of the query, as the planner expects.
     unsafe {
         let parameter = pg_sys::palloc0(size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();
         (*parameter).xpr.type_ = pg_sys::NodeTag::T_Param;
@@ -135,6 +139,7 @@ unsafe fn call(function: u32, arguments: &[*mut pg_sys::Expr]) -> *mut pg_sys::E
     for argument in arguments {
         list.push(*argument);
     }
+    // SAFETY: the function returns a boolean and takes arguments of these types.
     unsafe {
         pg_sys::makeFuncExpr(
             function.into(),

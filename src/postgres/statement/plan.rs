@@ -29,6 +29,7 @@ fn key(statement: &Statement) -> usize {
 /// # Safety
 /// SPI must be connected.
 pub unsafe fn of(statement: &Statement, args: &[Arg]) -> pg_sys::SPIPlanPtr {
+    // SAFETY: as the caller promises; a kept plan is never freed.
     unsafe {
         let (plan, is_planned) = kept(statement, args);
         if is_planned && pg_sys::SPI_plan_is_valid(plan) {
@@ -52,6 +53,7 @@ pub unsafe fn of(statement: &Statement, args: &[Arg]) -> pg_sys::SPIPlanPtr {
 /// abort of the transaction or subtransaction restores it.
 pub unsafe fn with_kept_plans<R>(work: impl FnOnce() -> R) -> R {
     const FORCE_CUSTOM: u32 = pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN;
+    // SAFETY: the names and values end with a NUL byte, and the nest level is closed by its number.
     unsafe {
         if pg_sys::plan_cache_mode != FORCE_CUSTOM as i32 {
             return work();
@@ -82,6 +84,7 @@ pub unsafe fn assert_pinned(plan: pg_sys::SPIPlanPtr) {
     if !cfg!(debug_assertions) {
         return;
     }
+    // SAFETY: as the caller promises.
     unsafe {
         let sources = PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
         for source in sources.iter_ptr() {
@@ -103,6 +106,7 @@ pub unsafe fn assert_pinned(plan: pg_sys::SPIPlanPtr) {
 
 /// The plan, prepared at its first use, and whether it has been planned yet.
 unsafe fn kept(statement: &Statement, args: &[Arg]) -> (pg_sys::SPIPlanPtr, bool) {
+    // SAFETY: SPI is connected, as the caller promises; one type is passed per parameter.
     KEPT.with_borrow_mut(|all| unsafe {
         if let Some(kept) = all.get(&key(statement)) {
             assert!(

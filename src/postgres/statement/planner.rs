@@ -228,6 +228,7 @@ unsafe extern "C-unwind" fn plan(
         });
         let Some(running) = running else {
             let _in_force = InForce::of_session();
+            // SAFETY: the arguments are those that Postgres passed to this hook.
             return Ok(unsafe { next_planner(query, text, options, params) });
         };
         let _in_force = InForce::of_statement(running.rules);
@@ -252,6 +253,7 @@ unsafe fn next_planner(
     options: c_int,
     params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: as the caller promises.
     unsafe {
         match NEXT_PLANNER.get() {
             // An error of a hook in C must unwind this library's frames instead of jumping over them.
@@ -269,6 +271,7 @@ unsafe extern "C-unwind" fn offer(
     rel: *mut pg_sys::RelOptInfo,
 ) {
     entry(|| {
+        // SAFETY: Postgres passes a relation whose list of indexes it has just made, and which it owns.
         unsafe {
             if let Some(Some(hook)) = NEXT_RELATION_INFO.get() {
                 pg_guard_ffi_boundary(|| hook(root, table, is_parent, rel));

@@ -20,6 +20,7 @@ impl Row<'_> {
     /// Column number `position`, counted from 1; None for NULL. The value is copied out of SPI's memory.
     pub fn get<T: FromDatum>(&self, position: usize) -> Option<T> {
         let (datum, oid) = self.raw(position)?;
+        // SAFETY: the value is of this type and lives while the SPI connection is open; it is copied to the context of the caller.
         unsafe { T::from_datum_in_memory_context(PgMemoryContexts::For(self.caller_context), datum, false, oid) }
     }
 
@@ -27,6 +28,7 @@ impl Row<'_> {
     /// 55000.
     pub fn must<T: FromDatum>(&self, position: usize) -> T {
         self.get(position).unwrap_or_else(|| {
+            // SAFETY: the descriptor lives as long as the row.
             let attributes = unsafe { composite::attributes(self.desc) };
             let name = String::from_utf8_lossy(composite::name_of(&attributes[position - 1]));
             Error::state(
@@ -52,6 +54,7 @@ impl Row<'_> {
 
     /// The number of the column called `name`, which the statement has, counted from 1.
     pub fn position(&self, name: &str) -> usize {
+        // SAFETY: the descriptor lives as long as the row.
         let attributes = unsafe { composite::attributes(self.desc) };
         let at = attributes
             .iter()
@@ -70,6 +73,7 @@ impl Row<'_> {
 
     /// All columns, taken apart at once.
     pub fn columns(&self) -> Columns<'_> {
+        // SAFETY: the descriptor lives as long as the row.
         let attributes = unsafe { composite::attributes(self.desc) };
         let mut datums = vec![pg_sys::Datum::null(); attributes.len()];
         let mut nulls = vec![true; attributes.len()];
@@ -82,6 +86,7 @@ impl Row<'_> {
 
     /// Runs `form` in the memory the caller was in before SPI: what it makes outlives the statement.
     pub fn in_caller_context<R>(&self, form: impl FnOnce() -> R) -> R {
+        // SAFETY: the context is that of SPI's caller, which outlives the connection; an error resets the current one itself.
         unsafe {
             let inside = pg_sys::MemoryContextSwitchTo(self.caller_context);
             let formed = form();
@@ -91,6 +96,7 @@ impl Row<'_> {
     }
 
     fn raw(&self, position: usize) -> Option<(pg_sys::Datum, pg_sys::Oid)> {
+        // SAFETY: the tuple is of this descriptor; SPI returns NULL for a position that it lacks.
         unsafe {
             let mut null = false;
             let datum = pg_sys::SPI_getbinval(self.tuple, self.desc, position as i32, &mut null);

@@ -5,17 +5,16 @@ use pgrx::prelude::*;
 use crate::argument::{one_of, required};
 use crate::capability::{self, CAPABILITIES};
 use crate::error::{Error, Result};
-use crate::postgres::ddl;
 use crate::postgres::entry::entry;
 use crate::postgres::role::Role;
 use crate::postgres::statement::{Statement, arg};
+use crate::postgres::{advisory_lock, ddl};
 use crate::version;
 
 static CONTEXT: Statement = Statement::volatile(sql!("grant/context.sql"));
 static EXECUTE: Statement = Statement::volatile(sql!("grant/execute.sql"));
 static PRIVILEGES: Statement = Statement::volatile(sql!("grant/privileges.sql"));
 static HOLDERS: Statement = Statement::volatile(sql!("grant/holders.sql"));
-static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("install/one_at_a_time.sql"));
 
 extension_sql_file!("../sql/extension/comments/grant.sql", name = "grant_comments", requires = [multica_grant]);
 
@@ -76,9 +75,7 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     if !context.is_role {
         return Err(Error::not_found("role", role.to_u32()));
     }
-    // Two sessions that change the privileges of one object at once are no good to each other: one gets an internal
-    // error.
-    ONE_AT_A_TIME.run(&[arg(context.extension)]);
+    advisory_lock::one_at_a_time(context.extension);
     let functions = capability::functions(capability).map(<[&str]>::to_vec);
     let execute = EXECUTE.row(&[arg(role), arg(functions)], |row| row.get(1));
     let mut scripts: Vec<String> = context.use_schema.into_iter().collect();

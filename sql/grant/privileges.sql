@@ -20,7 +20,8 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{reader}', 'agent', 'SELECT', '{id,workspace_id,runtime_id,archived_at}'),
     (
         '{daemon,operator}', 'agent', 'SELECT',
-        '{id,workspace_id,runtime_id,name,description,avatar_url,runtime_mode,runtime_config,visibility,status,max_concurrent_tasks,owner_id,created_at,updated_at,archived_at,archived_by}'
+        '{id,workspace_id,runtime_id,name,description,avatar_url,runtime_mode,runtime_config,visibility,status,'
+        'max_concurrent_tasks,owner_id,created_at,updated_at,archived_at,archived_by}'
     ),
     ('{daemon,operator}', 'agent', 'UPDATE', '{runtime_id,status,updated_at}'),
     ('{operator}', 'agent', 'DELETE', '{}'),
@@ -44,7 +45,8 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{reader,daemon,operator}', 'agent_task_queue', 'SELECT', '{}'),
     (
         '{daemon,operator}', 'agent_task_queue', 'INSERT',
-        '{agent_id,runtime_id,issue_id,chat_session_id,autopilot_run_id,trigger_comment_id,priority,context,session_id,work_dir,max_attempts,attempt,parent_task_id,status,created_at}'
+        '{agent_id,runtime_id,issue_id,chat_session_id,autopilot_run_id,trigger_comment_id,priority,context,session_id,'
+        'work_dir,max_attempts,attempt,parent_task_id,status,created_at}'
     ),
     (
         '{daemon,operator}', 'agent_task_queue', 'UPDATE',
@@ -62,7 +64,9 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{reader,operator}', 'multica_sweep_state', 'SELECT', '{}'),
     (
         '{operator}', 'multica_sweep_state', 'UPDATE',
-        '{last_sweep_at,last_sweep_ms,runtimes_offline,tasks_failed,tasks_timed_out,tasks_retried,issues_reset,agents_reconciled,runtimes_deleted,last_error,last_error_at,refused_ids,refused_until,events_trimmed_to,refused_event_ids}'
+        '{last_sweep_at,last_sweep_ms,runtimes_offline,tasks_failed,tasks_timed_out,tasks_retried,issues_reset,'
+        'agents_reconciled,runtimes_deleted,last_error,last_error_at,refused_ids,refused_until,events_trimmed_to,'
+        'refused_event_ids}'
     ),
     ('{reader,operator}', 'multica_sweep_total', 'SELECT', '{}'),
     (

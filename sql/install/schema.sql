@@ -8,7 +8,7 @@ SELECT n.oid AS schema_oid, n.nspname::text AS schema, current_user::text AS cal
         WHERE a.grantee = 0::oid AND a.privilege_type = 'CREATE'
     ) AS open_to_all,
     e.oid AS extension_oid,
-    current_schema() IS DISTINCT FROM n.nspname AS is_renamed,
+    (current_schema() IS DISTINCT FROM n.nspname) AS is_renamed,
     quote_ident(n.nspname) AS quoted_schema
 FROM pg_extension AS e
 JOIN pg_namespace AS n ON n.oid = e.extnamespace

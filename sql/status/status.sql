@@ -37,12 +37,12 @@ SELECT
     f.dispatched AS tasks_dispatched,
     f.running AS tasks_running,
     q.unclaimable AS tasks_unclaimable,
-    (extract(epoch FROM $1) - extract(epoch FROM LEAST(q.oldest, $1)))::double precision AS oldest_queued_secs,
-    e.drawn - COALESCE(s.events_trimmed_to, 0::bigint) - x.kept AS events_kept,
-    GREATEST(e.drawn - h.floor - x.held, 0) AS events_held,
+    (EXTRACT(EPOCH FROM $1) - EXTRACT(EPOCH FROM LEAST(q.oldest, $1)))::double precision AS oldest_queued_secs,
+    e.drawn - COALESCE(s.events_trimmed_to, 0::bigint) - gap.kept AS events_kept,
+    GREATEST(e.drawn - h.floor - gap.held, 0) AS events_held,
     h.since AS events_held_since,
     n.reader AS slowest_reader,
-    e.drawn - n.last_id - x.to_read AS slowest_reader_behind
+    e.drawn - n.last_id - gap.to_read AS slowest_reader_behind
 FROM (VALUES (true)) AS one (there)
 LEFT JOIN multica_sweep_state AS s ON true
 CROSS JOIN (
@@ -68,7 +68,10 @@ CROSS JOIN (
                OR m.workspace_id IS DISTINCT FROM COALESCE(
                    (SELECT o.workspace_id FROM issue AS o WHERE o.id = t.issue_id),
                    (SELECT o.workspace_id FROM chat_session AS o WHERE o.id = t.chat_session_id),
-                   (SELECT o.workspace_id FROM autopilot AS o WHERE o.id = (SELECT x.autopilot_id FROM autopilot_run AS x WHERE x.id = t.autopilot_run_id)),
+                   (
+                       SELECT o.workspace_id FROM autopilot AS o
+                       WHERE o.id = (SELECT x.autopilot_id FROM autopilot_run AS x WHERE x.id = t.autopilot_run_id)
+                   ),
                    (SELECT o.workspace_id FROM agent AS o WHERE o.id = t.agent_id)
                )
         ) AS unclaimable
@@ -115,4 +118,4 @@ CROSS JOIN LATERAL (
             OPERATOR(pg_catalog.*) int8multirange(int8range(LEAST(f.after, e.drawn), e.drawn, '(]'))
         ) AS g
     ) AS d
-) AS x
+) AS gap

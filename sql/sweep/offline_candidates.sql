@@ -15,7 +15,7 @@ WITH dated AS MATERIALIZED (
     ORDER BY t.dispatched_at, t.id
     LIMIT $4
     FOR NO KEY UPDATE OF r SKIP LOCKED
-    FOR UPDATE OF t SKIP LOCKED
+    FOR UPDATE OF t SKIP LOCKED -- noqa: PRS
 ),
 undated AS MATERIALIZED (
     SELECT t.id
@@ -29,7 +29,7 @@ undated AS MATERIALIZED (
     ORDER BY t.dispatched_at, t.id
     LIMIT $4 - (SELECT count(*) FROM dated)
     FOR NO KEY UPDATE OF r SKIP LOCKED
-    FOR UPDATE OF t SKIP LOCKED
+    FOR UPDATE OF t SKIP LOCKED -- noqa: PRS
 )
 SELECT d.id, d.dispatched_at AS dispatched_through, NULL::timestamptz AS started_through FROM dated AS d
 UNION ALL

@@ -21,8 +21,11 @@ CREATE TABLE multica_sweep_state (
 ) WITH (fillfactor = 50);
 
 COMMENT ON TABLE multica_sweep_state IS 'one row: the last sweep that did something, and what the next sweep needs';
-COMMENT ON COLUMN multica_sweep_state.refused_ids IS 'runtimes and tasks that could not be written; sweeps try them again after refused_until';
+COMMENT ON COLUMN multica_sweep_state.refused_ids IS
+    'runtimes and tasks that could not be written; sweeps try them again after refused_until';
 COMMENT ON COLUMN multica_sweep_state.events_trimmed_to IS 'id of the last event that was trimmed; reading from before it is an error';
-COMMENT ON COLUMN multica_sweep_state.refused_event_ids IS 'events up to events_trimmed_to that could not be deleted; sweeps try them again after refused_until';
+COMMENT ON COLUMN multica_sweep_state.refused_event_ids IS
+    'events up to events_trimmed_to that could not be deleted; sweeps try them again after refused_until';
 COMMENT ON COLUMN multica_sweep_state.events_lost IS 'ids that no event of this log has, although a reader of another log may hold them';
-COMMENT ON COLUMN multica_sweep_state.events_home IS 'server, timeline, database and table of the event log; in any other place the log restarts';
+COMMENT ON COLUMN multica_sweep_state.events_home IS
+    'server, timeline, database and table of the event log; in any other place the log restarts';

@@ -1,10 +1,11 @@
--- The tasks that a runtime may claim now, best first: its own tasks that were dispatched and never started (kind 0; an answer
--- that was lost uses up no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One task per
--- issue and agent, and one per chat session, is in flight; of a session's turns the first one is returned. $5 NULL: of every
--- agent, else of those given, which the caller has locked. An active task has not completed: written twice, for the index of a
--- chat's tasks. At least one row, to distinguish an unknown runtime from an idle one. is_void: of another workspace than the
--- runtime's, or marked because its chat or run was deleted. wakes_agent: its agent must become 'working'. Each scan asks for the order of the one index that is to serve it, and agents are looked up one by
--- one: whatever the statistics are, the rest of a long queue and finished tasks are not read.
+-- The tasks that a runtime may claim now, best first: its own tasks that were dispatched and never started (kind 0; an answer that
+-- was lost uses up no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One task per issue and
+-- agent, and one per chat session, is in flight; of a session's turns the first one is returned. $5 NULL: of every agent, else of
+-- those given, which the caller has locked. An active task has not completed: written twice, for the index of a chat's tasks. At
+-- least one row, to distinguish an unknown runtime from an idle one. is_void: of another workspace than the runtime's, or marked
+-- because its chat or run was deleted. wakes_agent: its agent must become 'working'. Each scan asks for the order of the one index
+-- that is to serve it, and agents are looked up one by one: whatever the statistics are, the rest of a long queue and finished
+-- tasks are not read.
 WITH RECURSIVE queued_agent AS (
     (
         SELECT t.agent_id
@@ -25,7 +26,9 @@ WITH RECURSIVE queued_agent AS (
     WHERE q.agent_id IS NOT NULL
 ),
 redeliverable AS (
-    SELECT 0 AS kind, a.status AS agent_status, t.id, t.agent_id, t.issue_id, t.chat_session_id, t.autopilot_run_id, t.failure_reason, 0 AS priority, t.dispatched_at AS at
+    SELECT
+        0 AS kind, a.status AS agent_status,
+        t.id, t.agent_id, t.issue_id, t.chat_session_id, t.autopilot_run_id, t.failure_reason, 0 AS priority, t.dispatched_at AS at
     FROM agent_task_queue AS t
     CROSS JOIN LATERAL (SELECT g.status FROM agent AS g WHERE g.id = t.agent_id AND g.archived_at IS NULL OFFSET 0) AS a
     WHERE t.runtime_id = $1
@@ -37,7 +40,9 @@ redeliverable AS (
     LIMIT $6
 ),
 queued AS (
-    SELECT 1 AS kind, a.status AS agent_status, c.id, c.agent_id, c.issue_id, c.chat_session_id, c.autopilot_run_id, c.failure_reason, c.priority, c.created_at AS at
+    SELECT
+        1 AS kind, a.status AS agent_status,
+        c.id, c.agent_id, c.issue_id, c.chat_session_id, c.autopilot_run_id, c.failure_reason, c.priority, c.created_at AS at
     FROM queued_agent AS q
     CROSS JOIN LATERAL (
         SELECT g.id, g.status, g.max_concurrent_tasks FROM agent AS g WHERE g.id = q.agent_id AND g.archived_at IS NULL OFFSET 0
@@ -103,9 +108,15 @@ SELECT
     b.id AS task_id,
     b.agent_id,
     b.chat_session_id,
-    b.workspace_id IS DISTINCT FROM asked.workspace_id OR (
-        b.failure_reason = 'source_deleted' AND b.issue_id IS NULL AND b.chat_session_id IS NULL AND b.autopilot_run_id IS NULL
-    ) IS TRUE AS is_void,
+    (
+        b.workspace_id IS DISTINCT FROM asked.workspace_id
+        OR (
+            b.failure_reason = 'source_deleted'
+            AND b.issue_id IS NULL
+            AND b.chat_session_id IS NULL
+            AND b.autopilot_run_id IS NULL
+        ) IS TRUE
+    ) AS is_void,
     b.kind = 1 AS is_queued,
     b.agent_status <> 'working' AS wakes_agent
 FROM agent_runtime AS asked
@@ -115,7 +126,10 @@ LEFT JOIN LATERAL (
         COALESCE(
             (SELECT o.workspace_id FROM issue AS o WHERE o.id = u.issue_id),
             (SELECT o.workspace_id FROM chat_session AS o WHERE o.id = u.chat_session_id),
-            (SELECT o.workspace_id FROM autopilot AS o WHERE o.id = (SELECT x.autopilot_id FROM autopilot_run AS x WHERE x.id = u.autopilot_run_id)),
+            (
+                SELECT o.workspace_id FROM autopilot AS o
+                WHERE o.id = (SELECT x.autopilot_id FROM autopilot_run AS x WHERE x.id = u.autopilot_run_id)
+            ),
             (SELECT o.workspace_id FROM agent AS o WHERE o.id = u.agent_id)
         ) AS workspace_id
     FROM (SELECT * FROM redeliverable UNION ALL SELECT * FROM queued) AS u

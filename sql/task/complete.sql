@@ -15,6 +15,9 @@ RETURNING
     COALESCE(
         (SELECT i.workspace_id FROM issue AS i WHERE i.id = asked.issue_id),
         (SELECT c.workspace_id FROM chat_session AS c WHERE c.id = asked.chat_session_id),
-        (SELECT p.workspace_id FROM autopilot AS p WHERE p.id = (SELECT r.autopilot_id FROM autopilot_run AS r WHERE r.id = asked.autopilot_run_id)),
+        (
+            SELECT p.workspace_id FROM autopilot AS p
+            WHERE p.id = (SELECT r.autopilot_id FROM autopilot_run AS r WHERE r.id = asked.autopilot_run_id)
+        ),
         (SELECT a.workspace_id FROM agent AS a WHERE a.id = asked.agent_id)
     ) AS workspace_id

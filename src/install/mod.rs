@@ -16,6 +16,7 @@ use crate::argument::required;
 use crate::error::{Error, Result, Word};
 use crate::grant;
 use crate::lifecycle::event::{self, Repair};
+use crate::postgres::advisory_lock;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::ddl;
 use crate::postgres::entry::entry;
@@ -29,7 +30,6 @@ use tables::{TABLES, TASKS};
 static ENCODING: Statement = Statement::volatile(sql!("install/encoding.sql"));
 static PLACE: Statement = Statement::volatile(sql!("install/schema.sql"));
 static MAY_CREATE: Statement = Statement::volatile(sql!("install/may_create.sql"));
-static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("install/one_at_a_time.sql"));
 static SETTING: Statement = Statement::volatile(sql!("install/setting.sql"));
 static GIVE_AWAY: Statement = Statement::volatile(sql!("install/assign_owner.sql"));
 static OPERATOR: Statement = Statement::volatile(sql!("install/operator.sql"));
@@ -80,7 +80,7 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     let before = set_meanwhile();
     let place = place()?;
     if !dry_run {
-        ONE_AT_A_TIME.run(&[arg(place.extension)]);
+        advisory_lock::one_at_a_time(place.extension);
     }
     may_create_temporary(&place)?;
     let wanted = DeclaredSchema::declare(&place.schema);

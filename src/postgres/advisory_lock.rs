@@ -1,6 +1,10 @@
-//! Advisory locks that this transaction holds.
+//! The advisory locks of the extension.
 
 use pgrx::prelude::*;
+
+use crate::postgres::statement::{Statement, arg};
+
+static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("postgres/advisory_lock/one_at_a_time.sql"));
 
 /// The key of the extension's first advisory lock, by which its locks are told from those of others.
 pub const FIRST_KEY: i64 = 28003 << 48;
@@ -34,4 +38,9 @@ pub fn holds_event_lock(floor: i64) -> bool {
     unsafe {
         pg_sys::LockHeldByMe(&tag, mode, false)
     }
+}
+
+/// Waits until no other session installs or grants, and keeps others waiting until the transaction ends.
+pub fn one_at_a_time(extension: pg_sys::Oid) {
+    ONE_AT_A_TIME.run(&[arg(extension)]);
 }

@@ -66,6 +66,7 @@ mod robustness;
 mod row_security;
 mod runtimes;
 mod server_differences;
+mod sql_files;
 mod state;
 mod statements;
 mod storm;
@@ -164,6 +165,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     row_security::AT_HOME,
     runtimes::ALL,
     server_differences::ALL,
+    sql_files::ALL,
     state::AT_HOME,
     statements::AT_HOME,
     storm::ALL,

@@ -4,7 +4,7 @@
 WITH moved AS MATERIALIZED (
     SELECT setval(
         'multica_event_log_id_seq'::regclass,
-        GREATEST((extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $3 + 1048576::bigint)
+        GREATEST((EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint, $3 + 1048576::bigint)
     ) AS last_id
 )
 INSERT INTO multica_sweep_state AS s (events_trimmed_to, events_lost, events_home)

@@ -13,7 +13,7 @@ SELECT
         ) < clock_timestamp() - interval '1 hour' THEN 'state_lost'
         WHEN k.state IS NULL THEN 'new'
         WHEN k.known > 0 AND k.home <> k.here THEN 'elsewhere'
-        WHEN k.state ? 'events_home'::text AND k.home IS DISTINCT FROM k.here THEN 'unmarked'
+        WHEN (k.state ? 'events_home'::text) AND (k.home IS DISTINCT FROM k.here) THEN 'unmarked'
     END AS problem,
     (
         SELECT string_agg(quote_ident(s.subname), ', ' ORDER BY s.subname)

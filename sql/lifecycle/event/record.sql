@@ -31,7 +31,10 @@ SELECT
             pg_catalog.jsonb_build_object('runtimes', (
                 SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(n) ORDER BY n.provider, n.id)
                 FROM agent_runtime AS n
-                WHERE n.id = ANY (ARRAY(SELECT x.id::uuid FROM pg_catalog.jsonb_array_elements_text(u.detail::jsonb -> 'runtime_ids'::text) AS x (id)))
+                WHERE n.id = ANY (ARRAY(
+                    SELECT x.id::uuid
+                    FROM pg_catalog.jsonb_array_elements_text(u.detail::jsonb -> 'runtime_ids'::text) AS x (id)
+                ))
             ))
         WHEN u.type = 'task:dispatch' THEN
             COALESCE(

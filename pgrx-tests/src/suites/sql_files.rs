@@ -1,0 +1,129 @@
+//! The files of `sql/`: their style, which statements bind them, and rules that several of them repeat.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail, ensure};
+
+use super::Suite;
+use crate::context::Context;
+use crate::tools::extras;
+
+/// The tests of this topic.
+pub const ALL: &[(&str, Suite)] =
+    suite![sqlfluff_reports_nothing, every_statement_is_bound_once, repeated_rules_are_written_alike,];
+
+/// Rules that several statements repeat, because SQL has no way to share them that the planner would look into: a part
+/// that only such a rule has, and the whole rule. Names of tables before columns are left out.
+const RULES: [(&str, &str); 3] = [
+    (
+        "FROM autopilot_run WHERE id = autopilot_run_id",
+        "COALESCE( (SELECT workspace_id FROM issue WHERE id = issue_id), \
+         (SELECT workspace_id FROM chat_session WHERE id = chat_session_id), \
+         ( SELECT workspace_id FROM autopilot WHERE id = (SELECT autopilot_id FROM autopilot_run WHERE id = autopilot_run_id) ), \
+         (SELECT workspace_id FROM agent WHERE id = agent_id) )",
+    ),
+    ("is_called", "last_value - CASE WHEN is_called THEN 0 ELSE 1 END"),
+    ("<> 'cancelled'", "(status <> 'cancelled' OR dispatched_at IS NOT NULL)"),
+];
+
+/// The stock linter, with the rules of `.sqlfluff`. The exit status of a finding is 1, of any other trouble higher.
+fn sqlfluff_reports_nothing(context: &Context) -> Result<()> {
+    let requirements = context.project.harness().join("sqlfluff/requirements.txt");
+    let python = extras::python(&context.project, "sqlfluff", &requirements)?;
+    let lint = |path: &Path| {
+        let program = python.with_file_name("sqlfluff");
+        let processes = ["lint", "--processes", "2", "--disable-progress-bar", "--config"];
+        Command::new(program).args(processes).arg(context.project.root.join(".sqlfluff")).arg(path).output()
+    };
+    let output = lint(&context.project.root.join("sql"))?;
+    if !output.status.success() {
+        bail!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    }
+    // The call above would also succeed with a linter that reads nothing.
+    let wrong = context.project.work.join("output/wrong.sql");
+    fs::create_dir_all(wrong.parent().unwrap_or(&wrong))?;
+    fs::write(&wrong, "select a from b union select c from d\n")?;
+    let code = lint(&wrong)?.status.code();
+    ensure!(code == Some(1), "a file with findings ends the linter with {code:?}");
+    Ok(())
+}
+
+/// A file that two statements bind is planned twice, and its two plans may differ.
+fn every_statement_is_bound_once(context: &Context) -> Result<()> {
+    let mut bound: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, text) in files(&context.project.root.join("src"), "rs")? {
+        for part in text.split("sql!(\"").skip(1) {
+            let name = part.split('"').next().unwrap_or_default();
+            bound.entry(name.to_string()).or_default().push(file.clone());
+        }
+    }
+    ensure!(bound.len() > 100, "only {} statements were found", bound.len());
+    bound.retain(|_, places| places.len() > 1);
+    ensure!(bound.is_empty(), "bound more than once: {bound:#?}");
+    Ok(())
+}
+
+fn repeated_rules_are_written_alike(context: &Context) -> Result<()> {
+    for (part, rule) in RULES {
+        let mut found = 0;
+        for (file, text) in files(&context.project.root.join("sql"), "sql")? {
+            let text = without_aliases(&text);
+            let (parts, rules) = (text.matches(part).count(), text.matches(rule).count());
+            ensure!(file.starts_with("multica--") || parts == rules, "{file} has its own form of {rule}\nin {text}");
+            found += rules;
+        }
+        ensure!(found > 1, "no two statements have {rule}");
+    }
+    Ok(())
+}
+
+/// A statement in one line, without comments, `AS alias`, and the aliases before columns.
+fn without_aliases(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let mut kept = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        if word == "AS" {
+            // What ends the expression stays: a comma or a parenthesis behind the alias.
+            let alias = words.next().unwrap_or_default();
+            let end = alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+            if let Some(last) = kept.last_mut().filter(|_| !end.is_empty()) {
+                *last = format!("{last}{end}");
+            }
+            continue;
+        }
+        kept.push(without_alias(word));
+    }
+    kept.join(" ")
+}
+
+fn without_alias(word: &str) -> String {
+    let start = word.len() - word.trim_start_matches('(').len();
+    let (open, rest) = word.split_at(start);
+    match rest.split_once('.') {
+        Some((alias, column)) if alias.chars().all(|c| c.is_ascii_lowercase()) => format!("{open}{column}"),
+        _ => word.to_string(),
+    }
+}
+
+/// Every file with this extension below a folder: its path there and its text.
+fn files(folder: &Path, extension: &str) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == extension) {
+                let name = path.strip_prefix(folder)?.display().to_string();
+                found.push((name, fs::read_to_string(path)?));
+            }
+        }
+    }
+    Ok(found)
+}

@@ -75,7 +75,7 @@ fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
         return Err(Error::state(
             Word::LogRestarted,
             format!("event {after} is not in the event log"),
-            "The event log has restarted since that event: it was restored, emptied, or moved to another server.",
+            "The log was restored, emptied or moved to another server after that event, or the id was never assigned.",
             hint(trimmed),
         ));
     }

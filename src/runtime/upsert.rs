@@ -70,8 +70,8 @@ impl Upsert {
 /// A trigger can keep a row out of the table, or make another provider of it.
 pub fn not_written(provider: &str) -> Error {
     Error::kept_out(
-        format!("the runtime of provider \"{}\" could not be written", excerpt(provider)),
-        "A trigger on agent_runtime rejects the row, or changes its provider.",
+        format!("the runtime for provider \"{}\" was not written", excerpt(provider)),
+        "A trigger on agent_runtime returned NULL for the row, or changed its provider.",
     )
 }
 

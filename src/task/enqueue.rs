@@ -145,7 +145,7 @@ pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Resul
     let (pending, is_away) = pending.or_else(|| pending_of(source, runtime)).ok_or_else(|| {
         Error::kept_out(
             "the task could not be inserted into agent_task_queue",
-            "A trigger on the table rejects the row.",
+            "A trigger on the table returned NULL for the row.",
         )
     })?;
     if is_away {

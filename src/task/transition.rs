@@ -62,8 +62,8 @@ impl State {
         Err(Error::state(
             Word::StaleClaim,
             format!("the claim token of task {task} is stale"),
-            format!("The task is {} and was claimed again since.", self.status),
-            "Stop working on it; a newer claim holds the task.",
+            format!("The task is {} and has a newer claim token.", self.status),
+            "Stop working on the task; the claim is no longer valid.",
         ))
     }
 

@@ -15,11 +15,12 @@ SELECT
         WHEN k.known > 0 AND k.home <> k.here THEN 'elsewhere'
         WHEN (k.state ? 'events_home'::text) AND (k.home IS DISTINCT FROM k.here) THEN 'unmarked'
     END AS problem,
-    (
-        SELECT string_agg(quote_ident(s.subname), ', ' ORDER BY s.subname)
+    ARRAY(
+        SELECT quote_ident(s.subname)
         FROM pg_subscription AS s
         JOIN pg_subscription_rel AS r ON r.srsubid = s.oid
         WHERE s.subenabled AND r.srrelid = 'multica_event_log'::regclass
+        ORDER BY s.subname
     ) AS subscriptions,
     -- The last id that a reader of this log can have been given.
     CASE WHEN k.is_prepared THEN GREATEST(k.kept, k.drawn) ELSE k.kept END AS last_id,

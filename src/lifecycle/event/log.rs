@@ -83,7 +83,7 @@ impl Problem {
 pub struct Log {
     problem: Option<Problem>,
     /// Enabled subscriptions that write into it.
-    subscriptions: Option<String>,
+    subscriptions: Vec<String>,
     last_id: i64,
     highest_id: i64,
     trimmed_to: i64,
@@ -95,7 +95,7 @@ impl Log {
         let problem: Option<String> = row.column("problem");
         Self {
             problem: problem.as_deref().map(Problem::named),
-            subscriptions: row.column("subscriptions"),
+            subscriptions: row.required("subscriptions"),
             last_id: row.required("last_id"),
             highest_id: row.required("highest_id"),
             trimmed_to: row.required("trimmed_to"),
@@ -108,6 +108,13 @@ impl Log {
         LOOK.latest().row(&[arg(FIRST_KEY), arg(LAST_KEY)], Self::read)
     }
 
+    /// The statements that end every subscription that writes into the log, in one line; None where there is none.
+    fn disable_subscriptions(&self) -> Option<String> {
+        let statements: Vec<String> =
+            self.subscriptions.iter().map(|name| format!("ALTER SUBSCRIPTION {name} DISABLE")).collect();
+        (!statements.is_empty()).then(|| statements.join("; "))
+    }
+
     /// Looks without changing anything, as the caller; None where the tables are missing.
     pub fn glance() -> Option<Self> {
         LOOK.row(&[arg(FIRST_KEY), arg(LAST_KEY)], Self::read)
@@ -116,9 +123,10 @@ impl Log {
     /// What keeps its ids from going on, if something does.
     pub fn trouble(&self) -> Option<String> {
         let problem = self.problem.filter(|problem| problem.is_break())?;
-        Some(match &self.subscriptions {
-            None => problem.says().into(),
-            Some(names) => format!("{}, and subscription {names} writes into it", problem.says()),
+        Some(match self.subscriptions.as_slice() {
+            [] => problem.says().into(),
+            [name] => format!("{}, and subscription {name} writes into it", problem.says()),
+            names => format!("{}, and subscriptions {} write into it", problem.says(), names.join(", ")),
         })
     }
 
@@ -185,15 +193,15 @@ fn settle_as_owner(drawn: i64, asker: Asker) -> Result<()> {
 }
 
 fn refuse_where_fed(log: &Log) -> Result<()> {
-    let (Some(names), Some(problem)) = (&log.subscriptions, log.problem) else {
+    let (Some(disable), Some(problem)) = (log.disable_subscriptions(), log.problem) else {
         return Ok(());
     };
     Err(Error::state(
         Word::LogReplicated,
-        format!("subscription {names} writes into the event log"),
-        format!("The publisher would generate the same ids again: {}.", problem.says()),
+        "the event log is written by a subscription",
+        format!("Its ids must restart ({}), and the publisher would then generate the same ids again.", problem.says()),
         format!(
-            "Record and read events on the publisher. Once this server takes the publisher's place, run ALTER SUBSCRIPTION {names} DISABLE;"
+            "Record and read events on the publisher. After this server has replaced the publisher, run {disable};"
         ),
     ))
 }
@@ -234,8 +242,8 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
         }
         return Ok(None);
     }
-    if let Some(names) = log.subscriptions {
-        return Ok(Some(Repair::IsFed(format!("ALTER SUBSCRIPTION {names} DISABLE"))));
+    if let Some(disable) = log.disable_subscriptions() {
+        return Ok(Some(Repair::IsFed(disable)));
     }
     if !dry_run {
         begin_anew()?;

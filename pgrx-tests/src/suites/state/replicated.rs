@@ -47,10 +47,23 @@ pub fn subscriber_replaces_publisher(context: &Context) -> Result<()> {
         &format!("SELECT EXISTS (SELECT FROM multica_event_log WHERE id = {last})"),
     )?;
 
+    // A second subscription, of which no row comes.
+    publisher.batch_execute(
+        "CREATE PUBLICATION nothing FOR TABLE multica_event_log WHERE (false) WITH (publish = 'insert')",
+    )?;
+    subscriber.batch_execute(&format!(
+        "CREATE SUBSCRIPTION \"Second\" CONNECTION 'host={} user=postgres dbname={}' PUBLICATION nothing WITH (copy_data = false)",
+        blue.socket_folder().display(),
+        old.name
+    ))?;
     for call in ["multica_events()", "multica_take_events('mirror')", &set_offline("b1")["SELECT ".len()..]] {
         expect_state(&mut subscriber, &format!("SELECT FROM {call}"), "55000")?;
     }
-    expect(&mut subscriber, "SELECT event_log_trouble LIKE '%subscription fleet%' FROM multica_status()", "t")?;
+    expect(
+        &mut subscriber,
+        "SELECT event_log_trouble LIKE '%subscriptions \"Second\", fleet%' FROM multica_status()",
+        "t",
+    )?;
     let steps = install(&mut subscriber)?;
     ensure!(with_action(&steps, "missing") == ["multica_event_log_id_seq"], "{steps:?}");
     publisher.batch_execute(&set_offline("b2"))?;
@@ -61,7 +74,13 @@ pub fn subscriber_replaces_publisher(context: &Context) -> Result<()> {
         &format!("SELECT EXISTS (SELECT FROM multica_event_log WHERE id = {last})"),
     )?;
 
+    let disable = value(
+        &mut subscriber,
+        "SELECT ddl FROM multica_install(dry_run => true) WHERE object = 'multica_event_log_id_seq'",
+    )?;
+    subscriber.batch_execute(&disable)?;
     subscriber.batch_execute("DROP SUBSCRIPTION fleet")?;
+    subscriber.batch_execute("DROP SUBSCRIPTION \"Second\"")?;
     subscriber.batch_execute(&set_offline("b1"))?;
     expect(&mut subscriber, IN_NEW_RANGE, "t")?;
     expect(&mut subscriber, &format!("SELECT count(*) FROM multica_events({last})"), "1")?;

@@ -6,13 +6,13 @@ use crate::postgres::statement::{Statement, arg};
 
 static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("postgres/advisory_lock/one_at_a_time.sql"));
 
-/// The key of the extension's first advisory lock, by which its locks are told from those of others.
+/// The lowest key of an advisory lock of the extension. Only the extension uses the keys from this one to [`LAST_KEY`].
 pub const FIRST_KEY: i64 = 28003 << 48;
 
-/// The key of its last one: there are as many as there are ids of events.
+/// The highest key of an advisory lock of the extension. One key exists per event id.
 pub const LAST_KEY: i64 = FIRST_KEY + LAST_ID;
 
-/// The highest id of an event: JSON keeps larger numbers inexactly, and each id has a lock of its own.
+/// The highest id of an event. JSON does not keep larger numbers exactly, and each id has its own lock.
 pub const LAST_ID: i64 = (1 << 53) - 1;
 
 /// Whether this transaction still holds the shared lock that keeps readers below the event id `floor`.
@@ -29,7 +29,7 @@ pub fn holds_event_lock(floor: i64) -> bool {
     };
     let mode = pg_sys::ShareLock as i32;
     #[cfg(not(any(feature = "pg17", feature = "pg18")))]
-    // SAFETY: the tag is a complete one and is only read.
+    // SAFETY: the tag is complete and is only read.
     unsafe {
         pg_sys::LockHeldByMe(&tag, mode)
     }
@@ -40,7 +40,7 @@ pub fn holds_event_lock(floor: i64) -> bool {
     }
 }
 
-/// Waits until no other session installs or grants, and keeps others waiting until the transaction ends.
+/// Waits until no other session installs or grants, and makes other sessions wait until this transaction ends.
 pub fn one_at_a_time(extension: pg_sys::Oid) {
     ONE_AT_A_TIME.run(&[arg(extension)]);
 }

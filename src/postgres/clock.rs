@@ -2,9 +2,9 @@
 
 use pgrx::datum::TimestampWithTimeZone;
 
-/// The moment at which a call begins. Read once a call and bound into its statements: now() and statement_timestamp()
-/// stand still through a transaction and through a procedure that commits, and a beat late in a long transaction
-/// would read as old.
+/// Returns the moment at which a call begins. A call reads it once and binds it into its statements. now() does not
+/// change during a transaction, and statement_timestamp() does not change during a procedure that commits: with them, a
+/// heartbeat at the end of a long transaction would be recorded with an old time.
 pub fn now() -> TimestampWithTimeZone {
     pgrx::datum::datetime_support::clock_timestamp()
 }

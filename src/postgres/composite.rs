@@ -1,7 +1,9 @@
-//! Result rows: the extension's composite types, formed by attribute name against the type as the catalogue has it.
+//! Result rows of the extension's composite types. A row is formed by attribute name, for the type as it is in the
+//! catalogue.
 //!
-//! An attribute that the library does not know is NULL and one that the type lacks is left out, so that library and SQL
-//! objects may be one version apart. The column list of each type is said once, in `sql/extension/types.sql`.
+//! An attribute that the library does not know is NULL, and a value for which the type has no attribute is left out.
+//! Therefore the library and the SQL objects may be one version apart. `sql/extension/types.sql` is the only list of
+//! the attributes of each type.
 
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
@@ -16,7 +18,7 @@ use pgrx::prelude::*;
 use crate::error::{Error, Word};
 use crate::postgres::statement::{Arg, Row};
 
-/// A composite type of the extension, known by its SQL name.
+/// A composite type of the extension, identified by its SQL name.
 pub trait Kind {
     /// Name of the type in SQL.
     const NAME: &'static str;
@@ -28,24 +30,24 @@ pub struct Composite<K: Kind> {
     kind: PhantomData<K>,
 }
 
-/// The rows of a statement, in its order, as the set a function returns.
+/// Returns the rows of a statement, in its order, as the result set of a function.
 pub fn set<K: Kind + 'static>(rows: Vec<Composite<K>>) -> SetOfIterator<'static, Composite<K>> {
     SetOfIterator::new(rows)
 }
 
 impl<K: Kind> Composite<K> {
-    /// The row of a statement as a row of this type; columns are matched by name.
+    /// Forms a row of this type from the row of a statement. Columns are matched by name.
     pub fn from_row(row: &Row) -> Self {
         Self::from_row_and(row, &[])
     }
 
-    /// The row of a statement, with values that Rust holds for the attributes that the statement lacks.
+    /// As [`Self::from_row`]. `values` supplies the attributes that the statement lacks.
     pub fn from_row_and(row: &Row, values: &[(&str, Arg)]) -> Self {
         let mut columns = row.columns();
         row.in_caller_context(|| Self::form(|name| named(values, name).or_else(|| columns.named(name))))
     }
 
-    /// A row made of values that Rust holds, by attribute name.
+    /// Forms a row from values, by attribute name.
     pub fn of(values: &[(&str, Arg)]) -> Self {
         Self::form(|name| named(values, name))
     }
@@ -99,7 +101,7 @@ pub unsafe fn attributes<'a>(desc: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_p
     unsafe {
         (*desc).attrs.as_slice((*desc).natts as usize)
     }
-    // From 18 on the full attributes lie behind the compact ones.
+    // From 18 on the full attributes follow the compact ones in memory.
     #[cfg(feature = "pg18")]
     // SAFETY: as the caller promises.
     unsafe {
@@ -108,13 +110,13 @@ pub unsafe fn attributes<'a>(desc: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_p
     }
 }
 
-/// The name of an attribute, without its padding.
+/// Returns the name of an attribute, without its padding.
 pub fn name_of(attribute: &pg_sys::FormData_pg_attribute) -> &[u8] {
     let padded = padded_name(attribute);
     CStr::from_bytes_until_nul(padded).map_or(padded, CStr::to_bytes)
 }
 
-/// Whether an attribute is there under this name.
+/// Whether an attribute has this name and was not dropped.
 pub fn is_called(attribute: &pg_sys::FormData_pg_attribute, name: &[u8]) -> bool {
     let rest = padded_name(attribute).strip_prefix(name);
     !attribute.attisdropped && rest.is_some_and(|rest| matches!(rest, [] | [0, ..]))
@@ -147,7 +149,7 @@ unsafe impl<K: Kind> SqlTranslatable for Composite<K> {
 mod tests {
     use pgrx::prelude::*;
 
-    /// A fleet with one runtime, and a session in which the type has already been used.
+    /// Returns a query that lists the runtimes of the workspace and reads their attributes.
     fn list() -> String {
         let listed =
             "SELECT to_jsonb(r) - 'metadata' - 'future' || jsonb_build_object('id', r.id) <> '{}' AND r.name = 'n'

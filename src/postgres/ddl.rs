@@ -1,11 +1,11 @@
-//! DDL of install and grant, which fires the event triggers of others.
+//! DDL of install and grant. It fires the event triggers that users defined.
 
 use crate::postgres::statement::{self, Statement};
 
 static LOOSE_EVENT_TRIGGERS: Statement = Statement::stable(sql!("postgres/ddl/event_triggers_without_search_path.sql"));
 
-/// Runs scripts of DDL in their order. The event triggers that they fire run under the search_path of this extension,
-/// as Postgres sets it for the whole call; an error of a name that is not found there gets a hint about that.
+/// Runs DDL scripts in their order. The event triggers that they fire run with the search_path of this extension,
+/// because Postgres sets it for the whole call. If a name is not found, the error gets a hint about the search_path.
 pub fn run(scripts: &[impl AsRef<str>]) {
     if scripts.is_empty() {
         return;

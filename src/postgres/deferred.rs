@@ -1,4 +1,5 @@
-//! Deferred constraints of users: they would fail at COMMIT, after every subtransaction, and take all along.
+//! Early checks of the users' deferred constraints. At COMMIT, outside every subtransaction, their error would roll
+//! back the whole transaction.
 
 use std::ffi::CStr;
 
@@ -11,23 +12,23 @@ static DEFERRABLE: Statement = Statement::volatile(sql!("postgres/deferred/defer
 
 const CHECK: &str = sql!("postgres/deferred/check.sql");
 
-/// Whether the caller's transaction has deferred work already, for which no row of ours may be blamed. Nothing is
-/// deferred without a row written, and no row is written without a transaction id.
+/// Whether the caller's transaction has already deferred work. An error of that work must not be attributed to a row
+/// that this extension writes. A transaction without an id has written no row, so that it has deferred nothing.
 pub fn is_pending_before() -> bool {
     // SAFETY: a variable of this process, which only this thread writes.
     let wrote = unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
     wrote && is_pending()
 }
 
-/// Checks now what is deferred, and raises what COMMIT would raise. The check is taken back, so that everything is as
-/// deferred as it was: SET CONSTRAINTS would otherwise hold for the rest of the caller's transaction.
+/// Checks the deferred constraints now and raises the error that COMMIT would raise. The check is rolled back, because
+/// SET CONSTRAINTS would otherwise stay in force for the rest of the caller's transaction.
 pub fn check() {
     if is_pending() {
         check_all();
     }
 }
 
-/// As [`check`] where nothing but this table, which is in the search path, was written: looking through the triggers of
+/// As [`check`], for a call that wrote only this table, which must be in the search path. A search for the triggers of
 /// the whole database would take longer than the write.
 pub fn check_of(table: &CStr) {
     // SAFETY: the name ends with a NUL byte; an OID of no table has no triggers.
@@ -43,6 +44,6 @@ fn check_all() {
 
 fn is_pending() -> bool {
     let tables: Vec<pg_sys::Oid> = DEFERRABLE.rows(&[], |row| row.must(1));
-    // SAFETY: reads the queue of triggers of this transaction, for whatever OID.
+    // SAFETY: the function only reads the queue of triggers of this transaction and accepts any OID.
     tables.into_iter().any(|table| unsafe { pg_sys::AfterTriggerPendingOnRel(table) })
 }

@@ -1,4 +1,5 @@
-//! jsonb arguments as Postgres holds them: never through a parsed value, which would lose numbers that jsonb keeps.
+//! jsonb arguments in the form that Postgres uses. They are not converted to a parsed value, because that cannot
+//! represent every number of jsonb.
 
 use std::ffi::CStr;
 
@@ -7,14 +8,14 @@ use pgrx::impl_sql_translatable;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, direct_function_call, direct_function_call_as_datum};
 
-/// A jsonb value, bound to statements exactly as it came.
+/// A jsonb value, bound to statements exactly as the caller passed it.
 #[derive(Clone, Copy)]
 pub struct Jsonb(pg_sys::Datum);
 
 impl_sql_translatable!(Jsonb, "jsonb");
 
 impl Jsonb {
-    /// The jsonb of a JSON text that the library wrote itself.
+    /// Converts a JSON text that the library itself wrote.
     pub fn read(text: &str) -> Self {
         let text = std::ffi::CString::new(text).expect("JSON text holds no NUL byte");
         // SAFETY: jsonb_in takes one C string, which outlives the call.
@@ -22,7 +23,7 @@ impl Jsonb {
         Self(datum.expect("jsonb_in returns a value"))
     }
 
-    /// Its text, for reading it into a typed struct.
+    /// Returns the JSON text, to be parsed into a typed struct.
     pub fn text(&self) -> String {
         // SAFETY: jsonb_out takes one jsonb and returns a C string in the current memory context.
         let text: Option<&CStr> = unsafe { direct_function_call(pg_sys::jsonb_out, &[Some(self.0)]) };

@@ -1,5 +1,5 @@
-//! Everything that touches the server: statements and their plans, rows, snapshots, locks, subtransactions, errors.
-//! Nothing here knows of runtimes or tasks.
+//! Everything that touches the server: statements and their plans, rows, snapshots, locks, subtransactions, errors. No
+//! code here depends on runtimes or tasks.
 
 pub mod advisory_lock;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! Errors that concern single rows: which of them may be passed over, and how they are described.
+//! Decides which errors concern single rows, so that a call may pass over these rows, and describes errors.
 
 use std::ffi::{CStr, c_int};
 
@@ -10,12 +10,12 @@ use crate::postgres::entry::{Caught, catch};
 
 /// Why a row could not be written: the error of a trigger, constraint or privilege of the user's own.
 pub struct Refusal {
-    /// Its message with the SQLSTATE, and its detail and hint where it has them.
+    /// The message and the SQLSTATE of the error, with detail and hint if it has them.
     pub text: String,
 }
 
-/// The refusal that an error is. Every other error is handed back: the server is in trouble, the call was cancelled, or
-/// the transaction has to be repeated, which is no row's fault.
+/// Returns the refusal if the error concerns a single row. Any other error is returned unchanged, because no row caused
+/// it: the server failed, the call was cancelled, or the transaction must be repeated.
 pub fn of(caught: Caught) -> Result<Refusal, Caught> {
     if is_lack_of_privilege(&caught) || !may_be_passed_over(&sqlstate(&caught)) {
         return Err(caught);
@@ -24,13 +24,13 @@ pub fn of(caught: Caught) -> Result<Refusal, Caught> {
     Ok(Refusal { text })
 }
 
-/// The SQLSTATE of an error, also where it is none that Postgres knows.
+/// Returns the SQLSTATE of an error. It may be a code that Postgres does not define.
 pub fn sqlstate(caught: &Caught) -> String {
     // SAFETY: the text is static memory of this process, and there is one thread.
     unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(caught.fields().code())) }.to_string_lossy().into_owned()
 }
 
-/// An error in one line: message and SQLSTATE, with detail and hint where it has them.
+/// Describes an error in one line: message and SQLSTATE, with detail and hint if it has them.
 pub fn describe(caught: &Caught) -> String {
     let fields = caught.fields();
     let mut text = format!("{} (SQLSTATE {})", fields.message(), sqlstate(caught));
@@ -42,18 +42,19 @@ pub fn describe(caught: &Caught) -> String {
     text
 }
 
-/// Whether the caller may not run the statement itself, whatever the row: then the error was given a hint. What a
-/// policy refuses, or what a trigger may not do, is the row's.
+/// Whether the caller lacks a privilege for the statement itself, whatever the row is. Only such an error was given a
+/// hint. An error of a policy, or of a privilege that is missing in a trigger, concerns the row.
 fn is_lack_of_privilege(caught: &Caught) -> bool {
     let fields = caught.fields();
     sqlstate(caught) == "42501" && fields.is_of_privileges() && fields.hint().is_some()
 }
 
-/// What keeps a row that others refer to: NO ACTION and, from PostgreSQL 18 on by its own code, RESTRICT.
+/// The SQLSTATEs of a foreign key that prevents a deletion: NO ACTION and, with its own code since PostgreSQL 18,
+/// RESTRICT.
 const FOREIGN_KEYS: [&str; 2] = ["23503", "23001"];
 
-/// Runs a deletion. Where a foreign key of a user's own keeps a row, the error (55006) says what cannot be deleted and
-/// what refers to it.
+/// Runs a deletion. If a user's foreign key prevents it, the error (55006) names the object that cannot be deleted and,
+/// in its detail, the table that refers to it.
 pub fn unless_referred_to<R>(what: impl Into<String>, delete: impl FnOnce() -> R) -> R {
     catch(delete).unwrap_or_else(|caught| {
         if !FOREIGN_KEYS.contains(&sqlstate(&caught).as_str()) {
@@ -69,8 +70,8 @@ pub fn unless_referred_to<R>(what: impl Into<String>, delete: impl FnOnce() -> R
     })
 }
 
-/// Integrity constraints, privileges, what a trigger raises, a value too large for an index, a lock timeout, and
-/// objects that depend on the row.
+/// Whether a SQLSTATE concerns a single row: integrity constraints, privileges, errors that a trigger raises, a value
+/// too large for an index, a lock timeout, and objects that depend on the row.
 fn may_be_passed_over(state: &str) -> bool {
     const SINGLE: [&str; 5] = ["42501", "P0001", "54000", "55P03", "2BP01"];
     state.starts_with("23") || SINGLE.contains(&state) || is_user_defined(state)

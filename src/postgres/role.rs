@@ -1,4 +1,4 @@
-//! Roles: as an argument, where SQL takes its name, and as whom something is done.
+//! Roles: the type of an argument that names a role, and work that is done as another role.
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::impl_sql_translatable;
@@ -10,7 +10,7 @@ pub struct Role(pub pg_sys::Oid);
 
 impl_sql_translatable!(Role, "regrole");
 
-// SAFETY: regrole is an OID, as which the argument is read.
+// SAFETY: regrole is an OID, and the argument is read as an OID.
 unsafe impl<'fcx> ArgAbi<'fcx> for Role {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: as above.
@@ -18,12 +18,13 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Role {
     }
 }
 
-/// Runs `work` as another role, as foreign keys read the tables they point to: nothing of the session's own is to run
-/// in it. An error brings the caller's role back with the end of its transaction or subtransaction.
+/// Runs `work` as another role, in the same way as the foreign-key checks of Postgres run. `work` must not run code
+/// that the session's user can define. After an error, the end of the transaction or subtransaction restores the
+/// caller's role.
 pub fn as_role<R>(role: pg_sys::Oid, work: impl FnOnce() -> R) -> R {
     let mut caller = pg_sys::InvalidOid;
     let mut context = 0;
-    // SAFETY: the pair is set back as it was, and an abort does so by itself.
+    // SAFETY: the pair is restored below; after an error, the abort restores it.
     unsafe {
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut context);
         let inside = context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;

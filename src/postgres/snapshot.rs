@@ -1,9 +1,9 @@
-//! What snapshots tell of other transactions.
+//! What a snapshot shows of other transactions.
 
 use pgrx::prelude::*;
 
-/// How many transactions that had an id have ended in this cluster since it started. While the number is the same, two
-/// statements of a transaction see the same of all others.
+/// Returns how many transactions with an id have ended in this cluster since it started. While the number does not
+/// change, two statements of a transaction see the same changes of other transactions.
 pub fn ended_transactions() -> u64 {
     unsafe {
         // SAFETY: the snapshot is Postgres' own, and is read before anything can take another one.

@@ -1,4 +1,4 @@
-//! Work that can be taken back: its effects are looked at, or its error is met, and then it is kept or not.
+//! Work that can be rolled back. Its effects or its error decide whether it is kept.
 
 use std::cell::Cell;
 
@@ -7,23 +7,23 @@ use pgrx::prelude::*;
 use crate::postgres::entry::{Caught, catch};
 use crate::postgres::refusal::{self, Refusal};
 
-/// Runs `work` in a subtransaction, rolls back whatever it did to the database and hands on what it found out.
+/// Runs `work` in a subtransaction, rolls back all its changes to the database and returns its result.
 pub fn rolled_back<R>(work: impl FnOnce() -> R) -> R {
     nested(|| (work(), false)).unwrap_or_else(|caught| caught.rethrow())
 }
 
-/// Runs `work` in a subtransaction and rolls back whatever it did; returns an error that concerns single rows.
+/// Runs `work` in a subtransaction and rolls back all its changes. Returns the error if it concerns single rows.
 pub fn refused(work: impl FnOnce()) -> Option<Refusal> {
     refusal(nested(|| (work(), false))).err()
 }
 
-/// Runs `work` in a subtransaction and keeps what it did if it returns true; otherwise all is rolled back, the locks it
-/// took given up at once. Hands its answer on.
+/// Runs `work` in a subtransaction and returns its result. If the result is true, the changes are kept; otherwise they
+/// are rolled back, and the locks that `work` took are released at once.
 pub fn commit_if(work: impl FnOnce() -> bool) -> bool {
     nested_if(work).unwrap_or_else(|caught| caught.rethrow())
 }
 
-/// As [`commit_if`], and hands back an error that concerns single rows.
+/// As [`commit_if`], but returns an error that concerns single rows.
 pub fn commit_if_not_refused(work: impl FnOnce() -> bool) -> Result<bool, Refusal> {
     refusal(nested_if(work))
 }
@@ -35,9 +35,9 @@ fn nested_if(work: impl FnOnce() -> bool) -> Result<bool, Caught> {
     })
 }
 
-/// The second value that `work` returns is whether what it did is kept. An error in it rolls the subtransaction back
-/// before it reaches the caller, whose own exception handler would otherwise take back this subtransaction in place of
-/// its own.
+/// Runs `work` in a subtransaction. The second value that `work` returns is whether its changes are kept. An error in
+/// `work` rolls the subtransaction back before the error reaches the caller, whose exception handler would otherwise
+/// roll back this subtransaction instead of its own.
 fn nested<R>(work: impl FnOnce() -> (R, bool)) -> Result<R, Caught> {
     let subtransaction = LazySubtransaction::default();
     subtransaction.open();
@@ -51,9 +51,9 @@ fn refusal<R>(outcome: Result<R, Caught>) -> Result<R, Refusal> {
     outcome.map_err(|caught| refusal::of(caught).unwrap_or_else(|caught| caught.rethrow()))
 }
 
-/// Runs `work`, which opens the subtransaction before its first write, and hands back an error that concerns single
-/// rows: what was done in the subtransaction is then rolled back. All other errors are passed to the caller, and so are
-/// errors before the subtransaction was opened. Nothing outside this module catches an error of Postgres and continues
+/// Runs `work`, which opens the subtransaction before its first write, and returns an error that concerns single rows,
+/// after the changes in the subtransaction are rolled back. All other errors are passed to the caller, and so are
+/// errors before the subtransaction was opened. No code outside this module catches an error of Postgres and continues
 /// in the transaction.
 pub fn attempt<R>(work: impl FnOnce(&LazySubtransaction) -> R) -> Result<R, Refusal> {
     let subtransaction = LazySubtransaction::default();
@@ -66,7 +66,7 @@ pub fn attempt<R>(work: impl FnOnce(&LazySubtransaction) -> R) -> Result<R, Refu
     }
 }
 
-/// A subtransaction that is not open yet: where there is nothing to write there is none.
+/// A subtransaction that is opened only if there is something to write.
 #[derive(Default)]
 pub struct LazySubtransaction {
     /// Memory context and resource owner of the code that opened it.
@@ -74,13 +74,13 @@ pub struct LazySubtransaction {
 }
 
 impl LazySubtransaction {
-    /// Opens it where it is not open.
+    /// Opens the subtransaction if it is not open.
     pub fn open(&self) {
         if self.is_open() {
             return;
         }
-        // SAFETY: memory context and resource owner are restored as PL/pgSQL does around its exception blocks; nothing
-        // that work hands on lives in memory of the subtransaction.
+        // SAFETY: memory context and resource owner are restored as PL/pgSQL does around its exception blocks; no
+        // result of the work is in memory of the subtransaction.
         unsafe {
             let outside = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
             pg_sys::BeginInternalSubTransaction(std::ptr::null());
@@ -98,7 +98,7 @@ impl LazySubtransaction {
         let Some((context, owner)) = self.outside.take() else {
             return;
         };
-        // SAFETY: the subtransaction is the one that `outside` was remembered for, and the innermost one.
+        // SAFETY: the subtransaction is the innermost one, and `outside` was recorded for it.
         unsafe {
             if keep {
                 pg_sys::ReleaseCurrentSubTransaction();

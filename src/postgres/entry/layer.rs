@@ -1,4 +1,4 @@
-//! Copies of the errors that Postgres raises below Rust code, taken while Postgres raises them.
+//! Copies of the errors that Postgres raises below Rust code. Each copy is taken while Postgres raises the error.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -11,15 +11,16 @@ use pgrx::pg_sys::panic::ErrorReportWithLevel;
 
 use super::PRIVILEGES;
 
-// As Postgres has them: they are called while it raises an error, when no other may begin.
+// Declared here without the guards of pgrx, because they are called while Postgres raises an error, when no other error
+// may begin.
 // SAFETY: the signatures are those of Postgres' elog.h, the same in 14 to 18.
 unsafe extern "C-unwind" {
     fn CopyErrorData() -> *mut pg_sys::ErrorData;
     fn FreeErrorData(data: *mut pg_sys::ErrorData);
 }
 
-/// How many errors of one call are kept. An exception handler of PL/pgSQL raises the error it caught again by `RAISE`,
-/// without telling error contexts, after others were raised and caught in it.
+/// How many errors of one call are kept. A PL/pgSQL exception handler may raise and catch other errors before it raises
+/// the caught error again by `RAISE`, and that `RAISE` does not call error contexts.
 const KEPT: usize = 8;
 
 /// An error context with the copies of the last errors raised below it.
@@ -34,14 +35,14 @@ pub struct Layer {
 struct Call {
     /// The path of the closure that is the function's body.
     body: &'static str,
-    /// Whose rights it runs with.
+    /// The role that the call runs as.
     user: pg_sys::Oid,
 }
 
 type Slot = Cell<Option<Fields>>;
 
 impl Layer {
-    /// The layer of a SQL-callable function, by the path of the closure that is its body.
+    /// Makes the layer of a SQL-callable function. `body` is the path of the closure that is the function's body.
     pub fn of(body: &'static str) -> Self {
         // SAFETY: only looks.
         let user = unsafe { pg_sys::GetUserId() };
@@ -50,7 +51,8 @@ impl Layer {
 
     /// Runs `work` below this layer.
     pub fn around<R>(&self, work: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
-        // SAFETY: the context is taken off the stack again before its memory goes, by an error too, which unwinds.
+        // SAFETY: the context is removed from the stack before its memory is freed, after an error too, because an
+        // error unwinds into `catch_unwind`.
         unsafe {
             let outer = pg_sys::error_context_stack;
             let mut context = pg_sys::ErrorContextCallback {
@@ -65,7 +67,7 @@ impl Layer {
         }
     }
 
-    /// The copy of the error that pgrx has caught, the last one of several that look the same.
+    /// Takes the copy of the error that pgrx has caught; the newest copy, if several match.
     pub fn take(&self, caught: &ErrorReportWithLevel) -> Option<Fields> {
         self.slot_of(caught)?.take()
     }
@@ -82,9 +84,9 @@ impl Layer {
         })
     }
 
-    /// The layers that this code runs in, the innermost one first.
+    /// Returns the layers that this code runs in, innermost first.
     fn all() -> impl Iterator<Item = &'static Self> {
-        // SAFETY: whatever is on the stack of contexts is alive, and only this module pushes contexts that call `see`.
+        // SAFETY: every context on the stack is alive, and only this module pushes contexts that call `see`.
         unsafe {
             let contexts =
                 std::iter::successors(pg_sys::error_context_stack.as_ref(), |context| context.previous.as_ref());
@@ -95,8 +97,8 @@ impl Layer {
     }
 }
 
-/// The name of the SQL-callable function whose caller this code runs as; None: it runs as the owner of the tables, in a
-/// worker or for what no caller needs a privilege for.
+/// Returns the name of the SQL-callable function that this code runs in, if the code runs as the function's caller.
+/// Returns None if it runs as the owner of the tables: in a worker, or for work that needs no privilege of the caller.
 pub fn function_of_caller() -> Option<&'static str> {
     let call = Layer::all().find_map(|layer| layer.call.as_ref())?;
     // SAFETY: only looks.
@@ -105,8 +107,8 @@ pub fn function_of_caller() -> Option<&'static str> {
     path.find(|part| part.starts_with("multica_"))
 }
 
-/// Adds a hint to an error that pgrx has caught and that is going to be raised again, where `statement` itself raised
-/// it and nothing that it set off, such as a trigger; None: whatever raised it.
+/// Adds a hint to an error that pgrx has caught and that is going to be raised again. If `statement` is given, the hint
+/// is added only if that statement itself raised the error, and not, for example, a trigger that the statement fired.
 pub fn add_hint(caught: &ErrorReportWithLevel, statement: Option<&str>, hint: &str) {
     let Some(slot) = Layer::all().next().and_then(|layer| layer.slot_of(caught)) else {
         return;
@@ -120,11 +122,11 @@ pub fn add_hint(caught: &ErrorReportWithLevel, statement: Option<&str>, hint: &s
     }
 }
 
-/// Postgres calls it while it raises an error, after the contexts of what runs below the layer and before those of what
-/// runs above it.
+/// Postgres calls this function while it raises an error, after the error contexts below the layer and before those
+/// above it.
 unsafe extern "C-unwind" fn see(layer: *mut c_void) {
-    // SAFETY: the layer is alive while it is on the stack of contexts, and Postgres has an error in hand. Nothing here
-    // has a destructor to be jumped past when there is no memory for the copy.
+    // SAFETY: the layer is alive while it is on the stack of contexts, and Postgres is raising an error. If there is no
+    // memory for the copy, the error of that jumps over this function, in which no value has a destructor yet.
     unsafe {
         let former = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
         let copy = CopyErrorData();
@@ -151,7 +153,7 @@ impl Drop for Fields {
 }
 
 impl Fields {
-    /// The fields of an error of our own; `name` goes where Postgres puts the name of a constraint.
+    /// Makes the fields of an error of this extension. `name` is put into the field for the name of a constraint.
     pub fn new(code: i32, message: &str, detail: Option<&str>, hint: Option<&str>, name: Option<&CStr>) -> Self {
         // SAFETY: zero is a value of every field.
         unsafe {
@@ -167,7 +169,7 @@ impl Fields {
         }
     }
 
-    /// Its SQLSTATE as Postgres packs it, also where it is none that Postgres knows.
+    /// Returns the SQLSTATE as Postgres packs it. It may be a code that Postgres does not define.
     pub fn code(&self) -> i32 {
         self.data().sqlerrcode
     }
@@ -187,19 +189,19 @@ impl Fields {
         text(self.data().hint)
     }
 
-    /// What Postgres was doing below the layer, innermost first.
+    /// The part of CONTEXT that Postgres collected below the layer, innermost first.
     pub fn context(&self) -> Option<String> {
         text(self.data().context)
     }
 
-    /// Whether Postgres raised it because a privilege is missing.
+    /// Whether Postgres raised the error because a privilege is missing.
     pub fn is_of_privileges(&self) -> bool {
         text(self.data().filename.cast_mut()).is_some_and(|file| file.ends_with(PRIVILEGES))
     }
 
-    /// Gives it a hint.
+    /// Sets the hint.
     fn set_hint(&mut self, hint: &str) {
-        // SAFETY: a hint that is there is one of its own.
+        // SAFETY: an existing hint is memory of this copy alone.
         unsafe {
             if !self.data().hint.is_null() {
                 pg_sys::pfree(self.data().hint.cast());
@@ -208,20 +210,20 @@ impl Fields {
         }
     }
 
-    /// Gives an error of our own a detail that goes to the server's log alone.
+    /// Sets a detail that only the server's log contains. The error must be one of this extension.
     pub fn set_detail_log(&mut self, detail: &str) {
-        // SAFETY: an error of our own has none before.
+        // SAFETY: an error of this extension has no such detail before.
         unsafe { (*self.0).detail_log = copy(detail) };
     }
 
-    /// Gives the memory away, to be given back as such.
+    /// Gives up the ownership of the memory; [`Self::free`] must free it.
     pub fn into_raw(self) -> *mut pg_sys::ErrorData {
         let data = self.0;
         std::mem::forget(self);
         data
     }
 
-    /// Takes back what [`Self::into_raw`] gave away.
+    /// Frees the memory that [`Self::into_raw`] returned.
     pub fn free(data: *mut pg_sys::ErrorData) {
         // SAFETY: as in `drop`.
         unsafe { FreeErrorData(data) };

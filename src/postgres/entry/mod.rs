@@ -1,9 +1,10 @@
-//! The layer that every SQL-callable function runs in: an error raised below it reaches the client with every field it
-//! has, CONTEXT included, and an error of the extension's own is raised by the same code.
+//! The layer that every SQL-callable function runs in. An error that is raised below it reaches the client with all its
+//! fields, CONTEXT included. The errors of the extension itself are raised by the same code.
 //!
-//! pgrx turns an error of Postgres into the unwinding of Rust frames and reports it again at the top, and copies only
-//! some of its fields. So the layer is known to Postgres as an error context: [`layer`] takes a copy of each error
-//! while Postgres raises it, and [`raise`] writes the copy over what pgrx reports. No error jumps past a Rust frame.
+//! pgrx turns an error of Postgres into the unwinding of Rust frames and reports it again at the top, but copies only
+//! some of its fields. Therefore the layer is registered as an error context of Postgres: [`layer`] takes a copy of
+//! each error while Postgres raises it, and [`raise`] writes the copy over the error that pgrx reports. No error jumps
+//! over a Rust frame.
 
 mod layer;
 mod raise;
@@ -18,17 +19,17 @@ use layer::Layer;
 
 pub use layer::{Fields, add_hint, function_of_caller};
 
-/// The file of Postgres that raises that a privilege is missing, whatever the language of the message: what a policy
-/// refuses has the same SQLSTATE.
+/// The source file of Postgres that raises the error of a missing privilege. It identifies these errors in every
+/// language of the messages; the SQLSTATE does not, because the errors of policies have the same one.
 pub const PRIVILEGES: &str = "aclchk.c";
 
 /// Runs the body of a SQL-callable function and returns its value; an error ends the call with all its fields. `work`
-/// is written in the function itself, whose name the layer knows by that.
+/// must be a closure in the function itself, because the layer takes the function's name from the path of the closure.
 pub fn entry<T>(work: impl FnOnce() -> Result<T>) -> T {
     entry_named(std::any::type_name_of_val(&work), work)
 }
 
-/// As [`entry`]; `name` is the type's name of a closure that is written in the function.
+/// As [`entry`]; `name` is the name of the type of a closure in the function.
 pub fn entry_named<T>(name: &'static str, work: impl FnOnce() -> Result<T>) -> T {
     match caught_in(&Layer::of(name), work) {
         Ok(Ok(value)) => value,
@@ -37,8 +38,8 @@ pub fn entry_named<T>(name: &'static str, work: impl FnOnce() -> Result<T>) -> T
     }
 }
 
-/// Runs `work` and returns an error that ends it. The caller takes the transaction, or a subtransaction around `work`,
-/// back, or passes the error on.
+/// Runs `work` and returns the error that ended it, if there was one. The caller must roll back the transaction, or a
+/// subtransaction around `work`, or pass the error on.
 pub fn catch<R>(work: impl FnOnce() -> R) -> std::result::Result<R, Caught> {
     caught_in(&Layer::default(), work)
 }
@@ -50,11 +51,11 @@ fn caught_in<R>(layer: &Layer, work: impl FnOnce() -> R) -> std::result::Result<
 /// An error on its way out of Rust code, with all its fields.
 pub struct Caught {
     fields: Fields,
-    /// What pgrx is to report, where it knows the place in Postgres' source that raised the error.
+    /// The error that pgrx is to report, if it has the place in Postgres' source that raised the error.
     reported: Option<Box<CaughtError>>,
 }
 
-// SAFETY: a payload of an unwinding has to be Send, and there is one thread.
+// SAFETY: a payload of an unwinding must be Send, and a backend has one thread.
 unsafe impl Send for Caught {}
 
 impl From<Error> for Caught {
@@ -73,7 +74,7 @@ impl Caught {
             Ok(caught) => return *caught,
             Err(other) => other,
         };
-        // pgrx names the kinds of payload in its own handlers only.
+        // Only the handlers of pgrx can distinguish the kinds of payload.
         let caught = PgTryBuilder::new(AssertUnwindSafe(|| -> CaughtError { resume_unwind(payload) }))
             .catch_others(|caught| caught)
             .execute();
@@ -88,7 +89,7 @@ impl Caught {
                     return Self::new(payload, layer);
                 }
                 let mut fields = reported(&ereport);
-                // Where it happened is for the server's log alone.
+                // Only the server's log contains the place of the panic.
                 let place = format!("{}:{}", ereport.file(), ereport.line_number());
                 let backtrace = ereport.backtrace().map(ToString::to_string);
                 fields.set_detail_log(&format!("{place}\n{}", backtrace.unwrap_or_default()));
@@ -107,7 +108,8 @@ impl Caught {
         resume_unwind(Box::new(self))
     }
 
-    /// Has pgrx report it once every frame of this call is unwound. To be called at the top of Rust code only.
+    /// Makes pgrx report the error after every frame of this call is unwound. Must be called only at the top of Rust
+    /// code.
     #[cold]
     fn report(self) -> ! {
         let payload: Box<dyn std::any::Any + Send> = match self.reported {
@@ -123,8 +125,8 @@ fn reported(report: &ErrorReportWithLevel) -> Fields {
     Fields::new(report.sql_error_code() as i32, report.message(), report.detail(), report.hint(), None)
 }
 
-/// An error that unwinds is none for the panic hook: pgrx's keeps a backtrace of it, and puts that before the client.
-/// To be called when the library is loaded.
+/// Keeps errors that unwind away from the panic hook of pgrx, which would store a backtrace of each error and report it
+/// to the client. Must be called when the library is loaded.
 pub fn register() {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

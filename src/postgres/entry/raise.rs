@@ -1,4 +1,4 @@
-//! Writes an error's fields over what pgrx reports of it.
+//! Writes the fields of an error over the error that pgrx reports.
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
@@ -8,7 +8,8 @@ use pgrx::pg_sys;
 
 use super::layer::Fields;
 
-// Setters of Postgres' elog.c for the error being raised: it exports them, and pgrx leaves them out.
+// Setters in Postgres' elog.c for the error that is being raised. Postgres exports them, but pgrx has no bindings for
+// them.
 // SAFETY: the signatures are those of Postgres' elog.h, the same in 14 to 18.
 unsafe extern "C-unwind" {
     fn errcode(code: c_int) -> c_int;
@@ -34,12 +35,13 @@ thread_local! {
     };
 }
 
-/// Has the error that is reported next carry these fields. To be called right before the unwinding that pgrx reports.
+/// Gives these fields to the error that is reported next. Must be called directly before the unwinding that pgrx
+/// reports.
 pub fn put_back_later(fields: Fields) {
     CONTEXT.with(|context| {
         let context = context.as_ptr();
-        // SAFETY: the context lives as long as the process. The code that catches the error sets the stack back to what
-        // it was before the call.
+        // SAFETY: the context lives as long as the process. The code that catches the error restores the stack as it
+        // was before the call.
         unsafe {
             (*context).previous = pg_sys::error_context_stack;
             pg_sys::error_context_stack = context;
@@ -50,8 +52,8 @@ pub fn put_back_later(fields: Fields) {
 
 unsafe extern "C-unwind" fn put_back(_: *mut c_void) {
     let data = PENDING.replace(null_mut());
-    // SAFETY: Postgres calls this while it raises the error that pgrx reports, and the fields are null or its own
-    // texts.
+    // SAFETY: Postgres calls this while it raises the error that pgrx reports, and each field is null or a text that
+    // belongs to `data`.
     unsafe {
         let Some(fields) = data.as_ref() else { return };
         errcode(fields.sqlerrcode);
@@ -88,5 +90,5 @@ unsafe extern "C-unwind" fn put_back(_: *mut c_void) {
     }
 }
 
-/// A setter of a text.
+/// A setter of a text field.
 type Set = unsafe extern "C-unwind" fn(*const c_char, ...) -> c_int;

@@ -1,4 +1,4 @@
-//! What a user can do about an error that a statement met.
+//! Hints for the user about an error of a statement.
 
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::CaughtError;
@@ -8,15 +8,16 @@ use crate::capability;
 use crate::error::{Error, Word};
 use crate::postgres::entry::{PRIVILEGES, add_hint, function_of_caller};
 
-/// Adds what a user can do about two errors of Postgres that have a remedy here: missing tables, and a privilege that
-/// the statement itself lacks. All others pass unchanged, those that a trigger raises included.
+/// Raises the error of a statement again. Missing tables, and a privilege that is missing for the statement itself, are
+/// raised with a hint about what the user can do. The error that `hidden` provokes is replaced. All other errors, those
+/// of triggers included, pass unchanged.
 pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
     let CaughtError::PostgresError(ref error) = caught else { caught.rethrow() };
     if let Some(hidden) = hidden::error_of(error) {
         hidden.raise();
     }
     match error.sql_error_code() {
-        // The last one: no index that an ON CONFLICT could mean.
+        // INVALID_COLUMN_REFERENCE: there is no unique index for an ON CONFLICT.
         PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE
         | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
         | PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE
@@ -41,7 +42,7 @@ pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
     }
 }
 
-/// Adds a hint to an error of a name that is not found; all others pass unchanged.
+/// Raises the error of a script again, with a hint if a name was not found.
 pub fn name_not_found(caught: CaughtError, hint: Option<&str>) -> ! {
     let CaughtError::PostgresError(ref error) = caught else { caught.rethrow() };
     let is_name = matches!(

@@ -1,10 +1,10 @@
-//! Row-level security must not make a call decide on a part of the rows: instead of leaving a hidden row out, a
-//! statement that decides raises an error when it meets one.
+//! Row-level security must not make a call decide on only some of the rows. Therefore a statement that decides raises
+//! an error when it reads a hidden row, instead of leaving the row out.
 //!
-//! The policies stand in the query that Postgres plans, table by table. Each policy gets an alternative, which is
-//! evaluated for a row that the policy hides, and only then: a parameter that no statement has, which Postgres refuses
-//! to evaluate. A role whose policies show every row that the statement looks at is not refused, and without policies
-//! nothing changes.
+//! The query that Postgres plans contains the policies of each table. Each policy gets an alternative by OR, which is
+//! evaluated only for a row that the policy hides. The alternative is a parameter that no statement has, so that
+//! Postgres raises an error when it evaluates the parameter. A role whose policies show every row that the statement
+//! reads gets no error, and without policies nothing changes.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_int, c_void};
@@ -16,21 +16,22 @@ use pgrx::{PgList, is_a};
 
 use crate::error::{Error, Word};
 
-/// The alias of a table whose hidden rows are left out in any statement: it is asked for the one row that the call is
-/// about, and a row that the caller may not see is unknown to them.
+/// The alias of a table whose hidden rows every statement leaves out. The statement reads there the one row that the
+/// call is about, and a row that the caller may not see is treated as unknown.
 const ASKED: &[u8] = b"asked";
 
-/// Parameters from this number on stand for hidden rows; no statement has so many.
+/// Parameters from this number on represent hidden rows. No statement has so many parameters.
 const FIRST: usize = 1_000_000;
 
 thread_local! {
-    /// The tables that the parameters stand for, in their order.
+    /// The tables whose hidden rows the parameters represent, in the order of the parameters.
     static TABLES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
 
-// Postgres' own, which call nothing that can raise an error; the bindings lack those of 14 and 15.
+// The tree walkers of Postgres. They call nothing that can raise an error. The bindings of pgrx lack those of 14 and
+// 15.
 // SAFETY: the signatures are those of nodeFuncs.h of the version that the library is built for.
 unsafe extern "C-unwind" {
     #[cfg_attr(any(feature = "pg14", feature = "pg15"), link_name = "query_tree_walker")]
@@ -42,8 +43,8 @@ unsafe extern "C-unwind" {
     fn walk_expression(node: *mut pg_sys::Node, walker: Walker, found: *mut c_void) -> bool;
 }
 
-/// A table of a query and its policies, which are taken out of the query while it is walked: what a policy itself reads
-/// is filtered as ever.
+/// A table of a query and its policies. The policies are removed from the query while it is walked, so that the tables
+/// that a policy itself reads are filtered as usual.
 struct Filtered {
     entry: *mut pg_sys::RangeTblEntry,
     /// Number of the table in its query.
@@ -51,13 +52,13 @@ struct Filtered {
     policies: *mut pg_sys::List,
 }
 
-/// Has a query that is about to be planned raise an error for each row that a policy hides.
+/// Changes a query that is about to be planned: it raises an error when it reads a row that a policy hides.
 ///
 /// # Safety
 /// The query must be a valid one that belongs to the caller.
 pub unsafe fn refuse(query: *mut pg_sys::Query) {
     let mut found: Vec<Filtered> = Vec::new();
-    // SAFETY: as the caller promises; the entries found are of this query.
+    // SAFETY: as the caller promises; the entries in `found` are those of this query.
     unsafe {
         take(query.cast(), (&raw mut found).cast());
         for filtered in found {
@@ -69,7 +70,7 @@ pub unsafe fn refuse(query: *mut pg_sys::Query) {
     }
 }
 
-/// Collects the tables with policies of a query and of all queries in it.
+/// Collects the tables with policies, in a query and in all its subqueries.
 unsafe extern "C-unwind" fn take(node: *mut pg_sys::Node, found: *mut c_void) -> bool {
     // SAFETY: Postgres passes nodes of the query, and the vector that `refuse` passed to the walker.
     unsafe {
@@ -88,7 +89,7 @@ unsafe extern "C-unwind" fn take(node: *mut pg_sys::Node, found: *mut c_void) ->
                 all.push(Filtered { entry, number, policies });
             }
         }
-        // Rows that are written are checked against policies too.
+        // The policies that check written rows are not walked either.
         let checks = std::mem::replace(&mut (*query).withCheckOptions, std::ptr::null_mut());
         let stopped = walk_query(query, take, found, 0);
         (*query).withCheckOptions = checks;
@@ -96,9 +97,9 @@ unsafe extern "C-unwind" fn take(node: *mut pg_sys::Node, found: *mut c_void) ->
     }
 }
 
-/// The policies of a table, each with the alternative `parameter = pg_table_is_visible(tableoid)`. The parameter comes
-/// first and no row passes it. The rest is what the planner must know: that the alternative belongs to a row, and that
-/// it costs more than the conditions of the statement that are evaluated before it.
+/// Returns the policies of a table, each with the alternative `parameter = pg_table_is_visible(tableoid)`. The
+/// parameter is evaluated first and raises the error. The rest is for the planner: it makes the alternative depend on
+/// the row, and makes it cost more than the conditions of the statement, which must be evaluated before it.
 unsafe fn with_alternative(
     entry: &pg_sys::RangeTblEntry,
     number: c_int,
@@ -153,7 +154,7 @@ unsafe fn call(function: u32, arguments: &[*mut pg_sys::Expr]) -> *mut pg_sys::E
     }
 }
 
-/// The parameter that stands for hidden rows of a table.
+/// Returns the parameter that represents the hidden rows of a table.
 fn parameter_of(table: pg_sys::Oid) -> c_int {
     // SAFETY: Postgres returns a name, or NULL for a table that was dropped.
     let name = unsafe {
@@ -170,12 +171,12 @@ fn parameter_of(table: pg_sys::Oid) -> c_int {
     })
 }
 
-/// The error that stands behind one of Postgres, where a statement met a hidden row (55000).
+/// Returns the error to be raised (55000) if the error of Postgres means that a statement read a hidden row.
 pub fn error_of(error: &ErrorReportWithLevel) -> Option<Error> {
     if error.sql_error_code() != PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT {
         return None;
     }
-    // Whatever the language of the message is, the number of the parameter stands in it.
+    // The message contains the number of the parameter in every language.
     let words = error.message().split(|c: char| !c.is_ascii_digit());
     let number = words.filter_map(|word| word.parse::<usize>().ok()).max()?;
     let at = number.checked_sub(FIRST)?;

@@ -1,8 +1,8 @@
-//! The only place that talks to SPI, and the only unsafe code around it: kept plans and the rows they give.
+//! The only module that calls SPI, and the only unsafe code around SPI: kept plans and the rows that they return.
 //!
 //! A [`Statement`] is one file of `sql/`, planned once per session. Plans are run with `SPI_execute_plan` directly,
-//! because pgrx's own `update()` assigns a transaction id before anything is written: an idle poll would cost an id and
-//! WAL, and a standby would answer XX000 instead of its own read-only error.
+//! because pgrx's own `update()` assigns a transaction id before anything is written. An idle poll would then use up an
+//! id and write WAL, and a standby would raise XX000 instead of its read-only error.
 
 mod explain;
 mod hidden;
@@ -52,8 +52,9 @@ pub struct Statement {
     rules: Rules,
 }
 
-/// Runs the statements of a text one after the other, without keeping a plan: for DDL, which a session runs once.
-/// `hint` is added to an error of a name that is not found: code of others, which the DDL sets off, may look it up.
+/// Runs the statements of a text one after the other, without keeping a plan. It is for DDL, which a session runs once.
+/// If a name is not found, `hint` is added to the error, because an event trigger of a user, which the DDL fires, may
+/// have looked up that name.
 pub fn script(sql: &str, hint: Option<&str>) {
     let sql = std::ffi::CString::new(sql).expect("statements hold no NUL byte");
     let work = AssertUnwindSafe(|| unsafe {
@@ -69,7 +70,7 @@ pub fn script(sql: &str, hint: Option<&str>) {
 }
 
 impl Statement {
-    /// A statement of a function that only looks: it sees what the caller's query sees and works on a standby.
+    /// A statement of a function that only reads. It uses the snapshot of the caller's query and works on a standby.
     pub const fn stable(file: &'static str) -> Self {
         Self {
             sql: text::statement(file),
@@ -87,38 +88,39 @@ impl Statement {
         }
     }
 
-    /// The same statement where a table is to be read as a whole because the column asked for is not indexed, as
-    /// last_seen_at is not.
+    /// The same statement, allowed to read a whole table, because the column that it searches, such as last_seen_at,
+    /// has no index.
     pub const fn of_whole_tables(self) -> Self {
         self.with_settings(&Settings::WHOLE_TABLE)
     }
 
-    /// The same statement where each ORDER BY names the index that is to serve it: no statistics, however old, make it
-    /// read and sort what another index returns.
+    /// The same statement, in which each ORDER BY must be read from the index of that order. Outdated statistics cannot
+    /// make the planner read another index and sort the rows.
     pub const fn in_index_order(self) -> Self {
         self.with_settings(&Settings::NO_SORT)
     }
 
-    /// The same statement where a LIMIT ends it: what lies behind is not collected first.
+    /// The same statement, with rows that are read one by one: it stops at its LIMIT, and rows after the LIMIT are not
+    /// collected first.
     pub const fn one_by_one(self) -> Self {
         self.with_settings(&Settings::ONE_BY_ONE)
     }
 
-    /// The same statement where ids say which rows it is about: statistics older than the rows may take the index of
-    /// all that is queued for smaller than one lookup, so that indexes of a part of a table, or of a status, are not
-    /// offered.
+    /// The same statement, for rows whose ids are given: partial indexes and indexes with the column status are hidden
+    /// from the planner. With outdated statistics the planner may estimate that a scan of the index of all queued tasks
+    /// costs less than one lookup by id.
     pub const fn by_id(self) -> Self {
         self.with_indexes(IndexFilter::Whole)
     }
 
-    /// The same statement where it writes rows of one table whose ids are given: each is locked when its turn comes,
-    /// and the turn is that of its id.
+    /// The same statement, for writes to rows of one table whose ids are given: the rows are read, and therefore
+    /// locked, in the order of their ids.
     pub const fn in_id_order(self) -> Self {
         self.with_settings(&Settings::INDEX_SCAN).with_indexes(IndexFilter::PrimaryKeyFirst)
     }
 
-    /// The same statement where it is about the rows that are asked for, each for itself: one that row-level security
-    /// hides from the caller is unknown to them. Any other statement raises 55000 when it meets a hidden row.
+    /// The same statement, where each row is requested independently of the others: a row that row-level security hides
+    /// from the caller is left out. Any other statement raises 55000 when it reads a hidden row.
     pub const fn of_visible_rows(self) -> Self {
         let rules = Rules { of_visible_rows: true, ..self.rules };
         Self { rules, ..self }
@@ -160,7 +162,8 @@ impl Statement {
         self.execute(args, is_stable, |processed, table| {
             (0..processed as usize)
                 .map(|at| {
-                    // SAFETY: SPI returned a table of this many tuples, which lives until `execute` ends the connection.
+                    // SAFETY: SPI returned a table of this many tuples, which exists until `execute` ends the
+                    // connection.
                     let (tuple, desc) = unsafe { (*(*table).vals.add(at), (*table).tupdesc) };
                     decode(&Row { tuple, desc, caller_context, table: PhantomData })
                 })
@@ -174,11 +177,12 @@ impl Statement {
         is_stable: bool,
         mut finish: impl FnMut(u64, *mut pg_sys::SPITupleTable) -> R,
     ) -> R {
-        // Only a parse shows that a table is missing; later the same error comes from a trigger of a user.
+        // An error about a missing table is about this statement only while it is parsed; later the same error comes
+        // from a user's trigger.
         let parses = AtomicBool::new(true);
         let work = AssertUnwindSafe(|| unsafe {
-            // SAFETY: everything between connect and finish either returns or raises a Postgres error, whose
-            // transaction or subtransaction abort takes the SPI connection down with it.
+            // SAFETY: everything between connect and finish either returns or raises a Postgres error, and then the
+            // abort of the transaction or subtransaction closes the SPI connection.
             pg_sys::SPI_connect();
             let _run = Run::of(self.sql, self.rules);
             let plan = plan::of(self, args);
@@ -202,7 +206,7 @@ impl Statement {
     }
 }
 
-/// A statement of which the latest committed state is asked for, because the function that runs it is volatile.
+/// A statement that reads the latest committed state, because the function that runs it is volatile.
 pub struct Latest<'a>(&'a Statement);
 
 impl Latest<'_> {
@@ -217,12 +221,14 @@ impl Latest<'_> {
     }
 }
 
-/// Above READ COMMITTED a lock that changed nothing leaves no trace for the transaction's own snapshot, so what is
-/// decided after a lock is decided on the latest one; the transaction's snapshot is the crosscheck, so that a row changed
-/// since it was taken is 40001 and never overwritten. Postgres' own foreign-key checks do the same.
+/// Runs a plan. Above READ COMMITTED, waiting for a transaction that only locked a row raises no error, and the
+/// snapshot of this transaction does not show what the other transaction wrote elsewhere. Therefore a decision after a
+/// lock reads the latest snapshot. The transaction's snapshot is the crosscheck: a row that was changed since it was
+/// taken raises 40001 and is never overwritten. Postgres' own foreign-key checks do the same.
 ///
 /// # Safety
-/// SPI must be connected, `plan` be kept, and `values` and `nulls` have one element per parameter of it.
+/// SPI must be connected, `plan` must be kept, and `values` and `nulls` must have one element per parameter of the
+/// plan.
 unsafe fn execute_plan(
     plan: pg_sys::SPIPlanPtr,
     values: *mut pg_sys::Datum,

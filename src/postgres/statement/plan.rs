@@ -1,5 +1,5 @@
-//! Kept plans: one per statement and session, generic. Planning a statement again costs several times what running it
-//! does.
+//! Kept plans: one generic plan per statement and session. Planning a statement takes several times as long as running
+//! it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,8 +23,8 @@ fn key(statement: &Statement) -> usize {
     std::ptr::from_ref(statement) as usize
 }
 
-/// The plan of a statement, ready to run. What is new or was invalidated is parsed and planned here, apart from running
-/// it: what is missing is noticed apart from what triggers do.
+/// Returns the plan of a statement, ready to run. A new or invalidated statement is parsed and planned here, before it
+/// runs, so that an error about a missing object can be distinguished from an error of a trigger.
 ///
 /// # Safety
 /// SPI must be connected.
@@ -75,8 +75,9 @@ pub unsafe fn with_kept_plans<R>(work: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Fails where a plan that was run is not the kept one, would be compiled, or may run in parallel. Only in builds with
-/// debug assertions, so that every test on every version checks it, whether or not its Postgres can compile.
+/// Fails if a plan that was run is not the kept one, would be compiled, or may run in parallel. It checks only in
+/// builds with debug assertions, so that every test on every version checks it, even where Postgres is built without
+/// JIT.
 ///
 /// # Safety
 /// `plan` must be a plan of SPI that was run.
@@ -97,14 +98,14 @@ pub unsafe fn assert_pinned(plan: pg_sys::SPIPlanPtr) {
                     "a plan is compiled or parallel: {text:?}"
                 );
             }
-            // The lists are those of the plan.
+            // The lists belong to the plan and must not be freed.
             std::mem::forget(statements);
         }
         std::mem::forget(sources);
     }
 }
 
-/// The plan, prepared at its first use, and whether it has been planned yet.
+/// Returns the plan, which is prepared at its first use, and whether it has been planned yet.
 unsafe fn kept(statement: &Statement, args: &[Arg]) -> (pg_sys::SPIPlanPtr, bool) {
     // SAFETY: SPI is connected, as the caller promises; one type is passed per parameter.
     KEPT.with_borrow_mut(|all| unsafe {

@@ -1,8 +1,8 @@
 //! How the statements of this library are planned: with planner settings of their own, never compiled, never parallel.
 //!
-//! A kept statement is planned more often than once: after the first temporary table of a session, under another role
-//! with row security, after any change of a table. Postgres decides that inside the execution of the statement, so only
-//! a planner hook sees every planning. The hook recognizes the statement that is being run by its text. All other
+//! A kept statement is planned more than once: after the first temporary table of a session, under another role with
+//! row security, after any change of a table. Postgres decides that inside the execution of the statement, so only a
+//! planner hook sees every planning. The hook recognizes the statement that is being run by its text. All other
 //! statements, those of users' triggers included, are planned with the settings of their session.
 
 use std::cell::Cell;
@@ -29,7 +29,7 @@ macro_rules! settings {
             /// The values that Postgres ships.
             const SHIPPED: Self = Self { $($(#[$version])* $name: $shipped,)* };
 
-            /// Puts these values in force and returns those that were.
+            /// Puts these values in force and returns the previous ones.
             fn exchange(self) -> Self {
                 // SAFETY: a backend has one thread, and the planner reads the variables only while it plans.
                 unsafe {
@@ -86,9 +86,9 @@ settings! {
 }
 
 impl Settings {
-    /// A plan is kept that may have been made while a table was empty, where reading all of it looks cheapest: from one
-    /// end to the other, in the order of an index to be merged with another, or into memory to be read once per row of
-    /// another.
+    /// A kept plan may have been made while a table was empty, when reading the whole table looks cheapest. This
+    /// excludes the ways to do so: a sequential scan, a merge join over a whole index, a hash join, and materialized
+    /// rows that are read once per row of another table.
     pub const NO_WHOLE_TABLE: Self = Self {
         enable_seqscan: false,
         enable_hashjoin: false,
@@ -97,10 +97,10 @@ impl Settings {
         ..Self::SHIPPED
     };
 
-    /// The same, and no order but that of an index.
+    /// As [`Self::NO_WHOLE_TABLE`], and only an index puts rows in order.
     pub const NO_SORT: Self = Self { enable_sort: false, enable_incremental_sort: false, ..Self::NO_WHOLE_TABLE };
 
-    /// The same, and rows come from an index one by one.
+    /// As [`Self::NO_WHOLE_TABLE`], and rows come from an index one by one.
     pub const ONE_BY_ONE: Self = Self { enable_bitmapscan: false, ..Self::NO_WHOLE_TABLE };
 
     /// Rows come from an index scan, in the order of the index.
@@ -146,13 +146,13 @@ thread_local! {
     static OF_SESSION: Cell<Option<Settings>> = const { Cell::new(None) };
 }
 
-/// Plans the statement of this text by its rules until the value is dropped, also by an error.
+/// While this value exists, the statement with this text is planned by its rules. An error drops the value too.
 pub struct Run {
     outer: Option<Running>,
 }
 
 impl Run {
-    /// Begins it. A statement that a trigger runs meanwhile is another `Run`.
+    /// Begins the run. A statement that a trigger runs meanwhile has its own `Run`.
     pub fn of(text: &'static str, rules: Rules) -> Self {
         let outer = RUNNING.replace(Some(Running { text, rules }));
         Self { outer }
@@ -165,7 +165,7 @@ impl Drop for Run {
     }
 }
 
-/// Settings and indexes that are in force until the value is dropped, also by an error.
+/// Settings and indexes that are in force while this value exists. An error drops the value too.
 struct InForce {
     settings: Settings,
     of_session: Option<Settings>,
@@ -239,8 +239,8 @@ unsafe extern "C-unwind" fn plan(
                 hidden::refuse(query);
             }
             let planned = next_planner(query, text, options, params);
-            // A scan type that is switched off makes a plan look expensive up to Postgres 17; compiling it would take
-            // longer than running it.
+            // Up to Postgres 17, a scan type that is switched off makes a plan look so expensive that Postgres compiles
+            // it, and compiling takes longer than running it.
             (*planned).jitFlags = pg_sys::PGJIT_NONE as c_int;
             Ok(planned)
         }
@@ -302,8 +302,8 @@ unsafe extern "C-unwind" fn offer(
     })
 }
 
-/// A plan is kept that may have been made while a table had a few rows, and with statistics of these: an index that is
-/// read from one end to the other then costs no more than a lookup. So no table is taken for smaller than this.
+/// Makes the planner assume at least this size. A kept plan may have been made while a table had only a few rows, and
+/// with statistics from that time, when a scan of a whole index costs no more than a lookup.
 unsafe fn assume_large(rel: &mut pg_sys::RelOptInfo) {
     const ROWS: f64 = 1e6;
     const PAGES: pg_sys::BlockNumber = 20_000;
@@ -314,7 +314,7 @@ unsafe fn assume_large(rel: &mut pg_sys::RelOptInfo) {
     for index in indexes.iter_ptr() {
         // SAFETY: as above.
         let index = unsafe { &mut *index };
-        // What is partial is about what is active.
+        // A partial index contains about the active rows only.
         let share = if index.indpred.is_null() { 1 } else { 10 };
         index.tuples = index.tuples.max(ROWS / f64::from(share));
         index.pages = index.pages.max(PAGES / 4 / share);
@@ -323,7 +323,7 @@ unsafe fn assume_large(rel: &mut pg_sys::RelOptInfo) {
 }
 
 fn has_key(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {
-    // Zero stands for a table without the column, and in an index for an expression.
+    // Zero means that the table lacks the column, or that a column of the index is an expression.
     column != 0 && keys(index).contains(&i32::from(column))
 }
 
@@ -332,6 +332,6 @@ fn led_by(index: &pg_sys::IndexOptInfo, column: pg_sys::AttrNumber) -> bool {
 }
 
 fn keys(index: &pg_sys::IndexOptInfo) -> &[i32] {
-    // SAFETY: the planner has just filled the array for so many columns.
+    // SAFETY: the planner has just filled the array for this number of columns.
     unsafe { std::slice::from_raw_parts(index.indexkeys, index.ncolumns as usize) }
 }

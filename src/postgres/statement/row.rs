@@ -17,15 +17,15 @@ pub struct Row<'table> {
 }
 
 impl Row<'_> {
-    /// Column number `position`, counted from 1; None for NULL. The value is copied out of SPI's memory.
+    /// Returns column number `position`, counted from 1; None for NULL. The value is copied out of SPI's memory.
     pub fn get<T: FromDatum>(&self, position: usize) -> Option<T> {
         let (datum, oid) = self.raw(position)?;
         // SAFETY: the value is of this type and lives while the SPI connection is open; it is copied to the context of the caller.
         unsafe { T::from_datum_in_memory_context(PgMemoryContexts::For(self.caller_context), datum, false, oid) }
     }
 
-    /// As [`Row::get`], for a column that is never NULL unless an adopted table lacks what keeps it from being so:
-    /// 55000.
+    /// As [`Row::get`], for a column that must not be NULL. Raises 55000 if it is NULL, which is possible if an adopted
+    /// table lacks the NOT NULL constraint.
     pub fn must<T: FromDatum>(&self, position: usize) -> T {
         self.get(position).unwrap_or_else(|| {
             // SAFETY: the descriptor lives as long as the row.
@@ -42,17 +42,17 @@ impl Row<'_> {
         })
     }
 
-    /// As [`Row::column`], for a column that is never NULL, as [`Row::must`].
+    /// As [`Row::column`], for a column that must not be NULL; see [`Row::must`].
     pub fn required<T: FromDatum>(&self, name: &str) -> T {
         self.must(self.position(name))
     }
 
-    /// The column called `name`, which the statement has; None for NULL.
+    /// Returns the column called `name`, which the statement must have; None for NULL.
     pub fn column<T: FromDatum>(&self, name: &str) -> Option<T> {
         self.get(self.position(name))
     }
 
-    /// The number of the column called `name`, which the statement has, counted from 1.
+    /// Returns the number, counted from 1, of the column called `name`, which the statement must have.
     pub fn position(&self, name: &str) -> usize {
         // SAFETY: the descriptor lives as long as the row.
         let attributes = unsafe { composite::attributes(self.desc) };
@@ -71,7 +71,7 @@ impl Row<'_> {
         at + 1
     }
 
-    /// All columns, taken apart at once.
+    /// Returns all columns, decoded at once.
     pub fn columns(&self) -> Columns<'_> {
         // SAFETY: the descriptor lives as long as the row.
         let attributes = unsafe { composite::attributes(self.desc) };
@@ -84,7 +84,7 @@ impl Row<'_> {
         Columns { attributes, datums, nulls, next: 0 }
     }
 
-    /// Runs `form` in the memory the caller was in before SPI: what it makes outlives the statement.
+    /// Runs `form` in the memory context that was current before SPI, so that its result outlives the statement.
     pub fn in_caller_context<R>(&self, form: impl FnOnce() -> R) -> R {
         // SAFETY: the context is that of SPI's caller, which outlives the connection; an error resets the current one itself.
         unsafe {
@@ -106,17 +106,19 @@ impl Row<'_> {
     }
 }
 
-/// The columns of one row, to be asked for by name.
+/// The columns of one row, to be read by name.
 pub struct Columns<'row> {
     attributes: &'row [pg_sys::FormData_pg_attribute],
     datums: Vec<pg_sys::Datum>,
     nulls: Vec<bool>,
-    /// Who asks has much the same order as the statement: the column behind the last one found is looked at first.
+    /// Where the next search begins: after the last column that was found, because callers read the columns in about
+    /// the order of the statement.
     next: usize,
 }
 
 impl Columns<'_> {
-    /// The column called `name`: its value (None for NULL) and type; the outer None means that there is no such column.
+    /// Returns the value (None for NULL) and the type of the column called `name`; the outer None means that there is
+    /// no such column.
     pub fn named(&mut self, name: &[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)> {
         let at = (self.next..self.attributes.len())
             .chain(0..self.next)

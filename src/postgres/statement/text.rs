@@ -1,7 +1,6 @@
-//! The text of a statement as Postgres is given it: an error shows it to the user, who has no use for comments.
+//! The text of a statement that is passed to Postgres. It has no comments, because errors show it to the user.
 
-/// A file of `sql/` without the comment that it begins with and the line break that it ends with. Comments stand
-/// nowhere else.
+/// Returns a file of `sql/` without its leading comment and its final line break. The file must have no other comments.
 pub const fn statement(file: &'static str) -> &'static str {
     let mut text = file;
     while let [b'-', b'-', ..] = text.as_bytes() {

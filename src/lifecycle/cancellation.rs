@@ -1,4 +1,4 @@
-//! Cancelling tasks, with the same consequences whichever call it is for.
+//! Cancels tasks, with the same consequences for every call.
 
 use pgrx::Uuid;
 
@@ -8,8 +8,8 @@ use crate::postgres::statement::{Statement, arg};
 
 static CANCEL: Statement = Statement::volatile(sql!("lifecycle/cancellation/cancel.sql")).by_id();
 
-/// Cancels active tasks whose locks are held, with the events in the order a subscriber expects: agents, tasks,
-/// autopilot runs. Gives those that it cancelled.
+/// Cancels active tasks whose locks are held, and returns the tasks that it cancelled. The events are announced in the
+/// order that a reader expects: agents, tasks, autopilot runs.
 pub fn cancel(tasks: Vec<Uuid>, call: &mut Call) -> Vec<TaskSnapshot> {
     let now = call.now();
     let cancelled = TaskSnapshot::read(&CANCEL, &[arg(tasks), arg(now)]);

@@ -1,4 +1,4 @@
-//! Collection of runtimes that were offline for long and that nothing uses. History survives it.
+//! Collection of runtimes that were offline for long and that nothing uses. Their history is kept.
 
 use pgrx::Uuid;
 
@@ -12,8 +12,8 @@ static UNUSED: Statement = Statement::volatile(sql!("lifecycle/collection/unused
 static DELETE: Statement = Statement::volatile(sql!("lifecycle/collection/delete.sql"));
 static KEPT: Statement = Statement::volatile(sql!("lifecycle/collection/kept.sql"));
 
-/// Deletes runtimes that were offline for longer than `ttl_secs` and that nothing uses: at most `limit`, moving at
-/// most as many tasks. The second value is whether a limit was reached. Events as by
+/// Deletes at most `limit` runtimes that were offline for longer than `ttl_secs` and that nothing uses, and moves at
+/// most as many tasks. The second value is whether a limit was reached. Events are recorded as in
 /// [`super::liveness::mark_stale`].
 pub fn delete_expired<R>(
     ttl_secs: f64,

@@ -1,7 +1,7 @@
-//! The failure pipeline: what follows from failed tasks, in one transaction and a fixed number of statements.
+//! The consequences of failed tasks, in one transaction and a fixed number of statements.
 //!
-//! Every path that fails a task ends here. The caller holds the locks of [`crate::lifecycle::lock_set`] on everything
-//! the steps touch.
+//! Every function that fails a task calls this module. The caller holds the locks of [`crate::lifecycle::lock_set`] on
+//! every row that the steps write.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -22,7 +22,7 @@ static RECONCILE_AGENTS: Statement =
 
 /// Why tasks are failed: the text of `error` and the word of `failure_reason`.
 pub struct Reason {
-    /// Text a person reads.
+    /// Text for people.
     pub error: &'static str,
     /// Word that decides whether there is a retry.
     pub word: &'static str,
@@ -33,10 +33,10 @@ pub const RUNTIME_OFFLINE: Reason = Reason { error: "runtime went offline", word
 /// The daemon restarted and no longer knows the task.
 pub const RUNTIME_RECOVERY: Reason =
     Reason { error: "daemon restarted while task was in flight", word: "runtime_recovery" };
-/// Dispatched or running for too long.
+/// The task was dispatched or running for too long.
 pub const TIMEOUT: Reason = Reason { error: "task timed out", word: "timeout" };
 
-/// How much followed from a set of failed tasks.
+/// The consequences of a set of failed tasks.
 #[derive(Default)]
 pub struct Consequences {
     /// Retries queued.
@@ -68,8 +68,9 @@ pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Ve
     TaskSnapshot::read(&FAIL, &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)])
 }
 
-/// The four steps, in order, and their events. Retries come before resets for the whole set, so that the outcome does
-/// not depend on the order of rows. `is_announced`: whether to record a task:failed event for a task.
+/// Applies all consequences, in a fixed order, and announces their events. The retries of the whole set come before the
+/// resets of issues, so that the outcome does not depend on the order of the rows. `is_announced`: whether to record a
+/// task:failed event for a task.
 pub fn apply_consequences(
     failed: &[TaskSnapshot],
     is_announced: impl Fn(Uuid) -> bool,
@@ -120,7 +121,8 @@ pub fn retry(failed: Uuid, now: TimestampWithTimeZone) -> Option<TaskSnapshot> {
     retries.into_iter().next()
 }
 
-/// Issues of the tasks that are still in progress with nothing active left go back to todo; returns those that did.
+/// Sets the issues of the tasks to todo if they are still in progress and have no active task; returns the issues that
+/// it set.
 fn set_back_to_todo(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
     let issues: BTreeSet<Uuid> = tasks.iter().filter_map(TaskSnapshot::issue).collect();
     if issues.is_empty() {
@@ -130,14 +132,14 @@ fn set_back_to_todo(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<U
     RESET_ISSUES.rows(&[arg(issues), arg(now)], |row| row.must(1))
 }
 
-/// Sets the issues of tasks right that go away without having failed.
+/// Resets the issues of tasks that were cancelled, and therefore did not fail.
 pub fn reset_issues(tasks: &[TaskSnapshot], call: &mut Call) {
     for issue in set_back_to_todo(tasks, call.now()) {
         call.issue_reset(issue);
     }
 }
 
-/// Autopilot runs end with their tasks; returns the runs that changed.
+/// Ends the autopilot runs of the tasks; returns the runs that changed.
 pub fn follow_autopilot(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
     let of_runs = ids(tasks.iter().filter(|task| task.is_of_run()));
     if of_runs.is_empty() {
@@ -146,7 +148,7 @@ pub fn follow_autopilot(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> V
     FOLLOW_AUTOPILOT.rows(&[arg(of_runs), arg(now)], |row| row.must(1))
 }
 
-/// Chats remember where those of the tasks that ran were when they ended.
+/// Stores in each chat the session and the working directory in which its turn ended.
 pub fn point_chats(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) {
     let turns = ids(tasks.iter().filter(|task| task.is_turn()));
     if !turns.is_empty() {
@@ -159,7 +161,7 @@ pub fn reconcile(agents: &[Uuid], now: TimestampWithTimeZone) -> Vec<Uuid> {
     RECONCILE_AGENTS.rows(&[arg(agents.to_vec()), arg(now)], |row| row.must(1))
 }
 
-/// The agents of tasks.
+/// Returns the agents of the tasks.
 pub fn agents_of(tasks: &[TaskSnapshot]) -> Vec<Uuid> {
     let agents: BTreeSet<Uuid> = tasks.iter().filter_map(TaskSnapshot::agent).collect();
     agents.into_iter().collect()

@@ -1,5 +1,6 @@
-//! What agents did on a runtime that is about to go moves to where they live now, so that no history goes with it.
-//! Sessions do: they were on that machine, and neither a task nor a chat may resume one elsewhere.
+//! The history of a runtime that is about to be deleted. Its tasks move to the runtimes that their agents are bound to
+//! now, so that they are not deleted with it. Their session ids are removed, because the sessions were on the old
+//! machine, and neither a task nor a chat may resume them elsewhere.
 
 use pgrx::Uuid;
 
@@ -12,19 +13,20 @@ static REPOINT: Statement = Statement::volatile(sql!("lifecycle/history/move_all
 static LOCK_MOVING: Statement = Statement::volatile(sql!("lifecycle/history/lock_moving.sql")).one_by_one();
 static REPOINT_SOME: Statement = Statement::volatile(sql!("lifecycle/history/move_some.sql"));
 
-/// The chats whose history would move away from a runtime.
+/// Returns the chats whose tasks would move away from a runtime.
 pub fn chats_of(runtime: Uuid) -> Vec<Uuid> {
     CHATS.rows(&[arg(vec![runtime])], |row| row.must(1))
 }
 
-/// Moves all history of a runtime; returns how many tasks. The caller has locked it and [`chats_of`] it.
+/// Moves all tasks of agents that are bound to another runtime; returns how many. The caller has locked the runtime and
+/// the chats that [`chats_of`] returns.
 pub fn move_all(runtime: Uuid) -> u64 {
     forget(chats_of(runtime), &[runtime]);
     REPOINT.run(&[arg(runtime)])
 }
 
-/// Moves the history of runtimes that the caller has locked, at most `limit` tasks, and none that another session
-/// holds, or whose chat another session holds; returns how many.
+/// Moves at most `limit` such tasks of runtimes that the caller has locked; returns how many. A task is skipped if
+/// another session holds the task or its chat.
 pub fn move_free(runtimes: &[Uuid], limit: Option<i64>) -> usize {
     let args = [arg(runtimes.to_vec()), arg(limit)];
     let mut moving: Vec<(Uuid, Uuid, Option<Uuid>)> =

@@ -1,4 +1,4 @@
-//! Runtimes go online and offline.
+//! Sets runtimes online and offline.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ static STALE: Statement = Statement::volatile(sql!("lifecycle/liveness/stale_can
 static SEEN_NOW: Statement = Statement::volatile(sql!("lifecycle/liveness/seen_now.sql"));
 static MARK_OFFLINE: Statement = Statement::volatile(sql!("lifecycle/liveness/mark_offline.sql"));
 
-/// Sets runtimes online and seen, and announces those that were not online; returns how many exist.
+/// Sets runtimes online and records the heartbeat, and announces those that were not online; returns how many exist.
 pub fn mark_online(runtimes: Vec<Uuid>, call: &mut Call) -> i64 {
     let locked = lock_for_status(runtimes);
     let ids: Vec<Uuid> = locked.iter().map(|(id, _)| *id).collect();
@@ -29,12 +29,12 @@ pub fn mark_online(runtimes: Vec<Uuid>, call: &mut Call) -> i64 {
     many
 }
 
-/// Locks those of the runtimes that exist; returns each with its status.
+/// Locks the runtimes that exist; returns each with its status.
 pub fn lock_for_status(runtimes: Vec<Uuid>) -> Vec<(Uuid, String)> {
     LOCK_FOR_STATUS.rows(&[arg(runtimes)], |row| (row.must(1), row.must(2)))
 }
 
-/// Sets those of the runtimes offline that are not, and announces it; returns how many.
+/// Sets the runtimes offline that are not offline yet, and announces it; returns how many.
 pub fn set_offline(runtimes: &[Uuid], call: &mut Call) -> i64 {
     let mut locked = lock_for_status(runtimes.to_vec());
     locked.retain(|(_, status)| status != "offline");
@@ -46,9 +46,9 @@ pub fn set_offline(runtimes: &[Uuid], call: &mut Call) -> i64 {
     many
 }
 
-/// Sets runtimes offline that were unseen for longer than `stale_secs`, and has the silence of those begin now that
-/// were seen later than now; at most `limit`. Their events are recorded by the caller, or here where rows are written
-/// in pieces.
+/// Sets runtimes offline that were silent for longer than `stale_secs`. If the last heartbeat of a runtime is in the
+/// future, it is set to now. At most `limit` runtimes are written. The caller records their events, but if rows are
+/// written in pieces, they are recorded here.
 pub fn mark_stale<R>(
     stale_secs: f64,
     limit: Option<i64>,

@@ -1,6 +1,7 @@
-//! Locks first, in one order, then writes: workspace, agent, issue, runtime, chat session, autopilot run, comment,
-//! task; several rows of a kind by id. A call takes every row it will write, or that a row it inserts refers to, before
-//! its first write. What waits follows this order; a sweep never waits and so is in no cycle.
+//! Locks are taken before the first write, in one order: workspace, agent, issue, runtime, chat session, autopilot run,
+//! comment, task; several rows of one kind in the order of their ids. A call locks every row that it will write, and
+//! every row that an inserted row refers to. Every call that waits for locks follows this order. A sweep never waits,
+//! so it is part of no deadlock.
 
 use std::collections::HashSet;
 
@@ -31,23 +32,23 @@ static TRY_TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_t
 /// How strongly runtimes are locked.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 pub enum Runtimes {
-    /// Against deletion: a task is inserted that refers to them.
+    /// Prevents deletion, because a task is inserted that refers to them.
     #[default]
     KeyShare,
-    /// Against other writers: a registration. It waits for no task that an application is inserting.
+    /// Prevents other writes, for a registration. It does not wait for a task that an application is inserting.
     NoKeyUpdate,
-    /// Against every insert that refers to them: merge, delete.
+    /// Prevents every insert that refers to them, for a merge or a deletion.
     Update,
 }
 
-/// The rows a call is going to lock, by kind.
+/// The rows that a call is going to lock, by kind.
 #[derive(Default)]
 pub struct LockSet {
     /// Workspaces whose runtimes are merged or deleted.
     pub workspaces: Vec<Uuid>,
-    /// Agents: the mutex of everything about their tasks.
+    /// Agents. The lock on an agent protects everything about its tasks.
     pub agents: Vec<Uuid>,
-    /// Issues that may be set right.
+    /// Issues whose status may be reset.
     pub issues: Vec<Uuid>,
     /// Runtimes, with `strength`.
     pub runtimes: Vec<Uuid>,
@@ -64,8 +65,8 @@ pub struct LockSet {
 }
 
 impl LockSet {
-    /// The tasks, and every row that a verdict on them writes or refers to. Read without locks: the caller acts only on
-    /// what still holds once [`LockSet::acquire`] has returned.
+    /// Returns the tasks, and every row that a verdict on them writes or refers to. They are read without locks, so the
+    /// caller must check again what it found once [`LockSet::acquire`] has returned.
     pub fn of_tasks(tasks: Vec<Uuid>) -> Self {
         let mut wanted = OF_TASKS
             .row(&[arg(tasks.clone())], |row| Self {
@@ -82,8 +83,8 @@ impl LockSet {
         wanted
     }
 
-    /// What the end of a task's run writes beside the task, which comes last in the order and is locked by its own
-    /// UPDATE.
+    /// Returns the rows that the end of a task writes besides the task. The task comes last in the order and is locked
+    /// by its own UPDATE.
     pub fn of_run(task: Uuid) -> Self {
         let found = OF_RUN.row(&[arg(task)], |row| Self {
             agents: vec![row.required("agent_id")],
@@ -95,7 +96,7 @@ impl LockSet {
         found.unwrap_or_default()
     }
 
-    /// Takes the locks, waiting for each.
+    /// Takes the locks and waits for each.
     pub fn acquire(&self) {
         let runtimes = match self.strength {
             Runtimes::KeyShare => &RUNTIMES_KEY_SHARE,
@@ -137,8 +138,9 @@ impl LockSet {
     }
 }
 
-/// Takes the locks that `look` asks for, and looks again under them. Where more is to be locked by then, all are given
-/// up and taken again: what was found late may come earlier in the order than what is already held.
+/// Takes the locks of the set that `look` returns, and calls `look` again under them. If the set has grown in the
+/// meantime, all locks are released and taken again, because a row that was found late may come earlier in the order
+/// than a row that is already locked.
 pub fn acquire_until_stable(look: impl Fn() -> LockSet) {
     loop {
         let wanted = look();
@@ -152,22 +154,23 @@ pub fn acquire_until_stable(look: impl Fn() -> LockSet) {
     }
 }
 
-/// Of these agents, those that could be locked without waiting.
+/// Locks agents without waiting, and returns those that it could lock.
 pub fn try_agents(agents: &[Uuid]) -> Vec<Uuid> {
     TRY_AGENTS.rows(&[arg(agents.to_vec())], |row| row.must(1))
 }
 
-/// Those of the chat sessions that could be locked without waiting.
+/// Locks chat sessions without waiting, and returns those that it could lock.
 pub fn try_chat_sessions(chats: Vec<Uuid>) -> Vec<Uuid> {
     TRY_CHAT_SESSIONS.rows(&[arg(chats)], |row| row.must(1))
 }
 
-/// Of tasks that the caller has locked, those whose other rows could all be locked without waiting.
+/// Locks the other rows of tasks that the caller has locked, without waiting. Returns the tasks of which all rows could
+/// be locked.
 pub fn try_tasks(tasks: &[Uuid]) -> Vec<Uuid> {
     TRY_TASKS.rows(&[arg(tasks.to_vec())], |row| row.must(1))
 }
 
-/// Locks a workspace against deletion; P0002 where it does not exist.
+/// Locks a workspace so that it cannot be deleted. Returns P0002 if it does not exist.
 pub fn workspace_for_key_share(workspace: Uuid) -> Result<()> {
     match WORKSPACE_KEY_SHARE.run(&[arg(workspace)]) {
         0 => Err(Error::not_found("workspace", workspace)),

@@ -1,4 +1,5 @@
-//! Calls on many rows for a caller who waits for the result: every row that can be written is, whatever refuses others.
+//! Writes to many rows for a caller who waits for the result. Every row that can be written is written, even if others
+//! are refused.
 
 use std::collections::HashSet;
 
@@ -8,13 +9,13 @@ use super::writer::{attempt, warn};
 use crate::postgres::refusal::Refusal;
 use crate::postgres::{deferred, subtransaction};
 
-/// Rows that get a WARNING of their own; how many more were refused is said in one.
+/// At most this many refused rows get their own WARNING. One more WARNING reports the number of all others.
 const MOST_NAMED: usize = 10;
 
-/// Lets `work` write the rows at once, in one subtransaction. Only where it is refused, the rows that are to blame are
-/// found by halves, each tried and rolled back; `work` then writes the others at once, so that nothing has to be
-/// repeated by the caller. The refused ones are left as they are, each with a WARNING. `checks_deferred`: as
-/// [`attempt`].
+/// Lets `work` write the rows at once, in one subtransaction. Only if this is refused, the refused rows are searched
+/// for by halves, each of which is tried and rolled back. Then `work` writes the other rows at once, so that the caller
+/// does not have to repeat the call. The refused rows stay as they are and are reported in WARNINGs. `checks_deferred`:
+/// as for [`attempt`].
 pub fn write<R>(rows: &[Uuid], checks_deferred: bool, mut work: impl FnMut(&[Uuid]) -> R) -> R {
     let refusal = match attempt(|| work(rows), checks_deferred) {
         Ok(result) => return result,
@@ -32,11 +33,11 @@ pub fn write<R>(rows: &[Uuid], checks_deferred: bool, mut work: impl FnMut(&[Uui
     tell(&refused);
     let refused: HashSet<Uuid> = refused.into_iter().map(|(row, _)| row).collect();
     let others: Vec<Uuid> = rows.iter().copied().filter(|row| !refused.contains(row)).collect();
-    // An error now is none of a single row: it concerns several of them together.
+    // No single row causes an error here: it concerns several rows together.
     work(&others)
 }
 
-/// The rows because of which `rows` were refused.
+/// Finds the rows because of which `rows` were refused.
 fn find(
     rows: &[Uuid],
     refusal: Refusal,

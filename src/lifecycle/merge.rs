@@ -1,4 +1,5 @@
-//! Runtimes become part of others: agents, tasks and identity move, the old row is deleted.
+//! Merges runtimes: the agents, tasks and identity of an old runtime move to the runtime that replaces it, and the old
+//! row is deleted.
 
 use pgrx::Uuid;
 
@@ -12,23 +13,24 @@ static REASSIGN_TASKS: Statement = Statement::volatile(sql!("lifecycle/merge/rea
 static RECORD_LEGACY: Statement = Statement::volatile(sql!("lifecycle/merge/record_legacy_daemon_id.sql"));
 static DELETE: Statement = Statement::volatile(sql!("lifecycle/merge/delete_runtimes.sql"));
 
-/// A runtime that becomes part of another one.
+/// The merge of one runtime into another.
 pub struct RuntimeMerge {
-    /// The runtime that goes.
+    /// The old runtime, which is to be deleted.
     pub from: Uuid,
-    /// The runtime that stays.
+    /// The runtime that replaces it.
     pub to: Uuid,
-    /// The identity to remember on the one that stays.
+    /// The old identity, to be stored in the runtime that replaces it.
     pub remember: String,
 }
 
-/// The agents bound to the runtimes, and those that left tasks on them.
+/// Returns the agents that are bound to the runtimes, and the agents that have tasks there.
 pub fn agents_using(runtimes: &[Uuid]) -> Vec<Uuid> {
     USERS_OF.rows(&[arg(runtimes.to_vec())], |row| row.must(1))
 }
 
-/// Locks everything that merging or deleting these runtimes touches, and what `others` asks for. Agents that come to
-/// use the runtimes meanwhile are among them: once it returns, no other session can refer to the runtimes.
+/// Locks every row that a merge or a deletion of these runtimes writes, and the rows that `others` returns. Agents that
+/// begin to use the runtimes in the meantime are locked too. When this function returns, no other session can refer to
+/// the runtimes.
 pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> LockSet) {
     lock_set::acquire_until_stable(|| {
         let mut wanted = others();
@@ -40,7 +42,7 @@ pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> 
     });
 }
 
-/// What a WARNING says of an old runtime that could not be deleted.
+/// The part of a WARNING about an old runtime that could not be deleted.
 const MOVED: &str = "its agents and tasks have moved, but the runtime stays";
 
 /// What a merge did.
@@ -54,9 +56,9 @@ pub struct MergeResult {
     pub kept: Vec<Uuid>,
 }
 
-/// Carries the moves out, in four statements for any number of them. A runtime that something of a user's refers to
-/// stays, without its agents and tasks, and is named in a WARNING: the machine can work all the same. The caller holds
-/// the locks of [`lock_with_users`]. `checks_deferred`: as [`writer::attempt`].
+/// Applies merges, in four statements for any number of merges. If a table of a user refers to an old runtime, the
+/// runtime stays, without its agents and tasks, and is named in a WARNING; this does not stop the daemon from working.
+/// The caller holds the locks of [`lock_with_users`]. `checks_deferred`: as for [`writer::attempt`].
 pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResult {
     if moves.is_empty() {
         return MergeResult::default();
@@ -91,7 +93,7 @@ fn sources(moves: &[RuntimeMerge]) -> Vec<Uuid> {
     moves.iter().map(|step| step.from).collect()
 }
 
-/// Deletes runtimes, and returns those that are gone: a trigger may keep one without an error.
+/// Deletes runtimes, and returns those that were deleted, because a trigger may keep a runtime without an error.
 pub fn delete_runtimes(runtimes: Vec<Uuid>) -> Vec<Uuid> {
     DELETE.rows(&[arg(runtimes)], |row| row.must(1))
 }
@@ -118,17 +120,19 @@ impl MergeResult {
     }
 }
 
-/// Binds the agents of each runtime `from` to the runtime `to` beside it; returns how many.
+/// Binds the agents of each runtime in `from` to the runtime at the same place in `to`; returns how many.
 pub fn move_agents(from: Vec<Uuid>, to: Vec<Uuid>) -> i64 {
     REASSIGN_AGENTS.run(&[arg(from), arg(to)]) as i64
 }
 
-/// Moves the tasks of each runtime `from`, finished ones included, to the runtime `to` beside it; returns how many.
+/// Moves the tasks of each runtime in `from`, including ended ones, to the runtime at the same place in `to`; returns
+/// how many.
 pub fn move_tasks(from: Vec<Uuid>, to: Vec<Uuid>) -> i64 {
     REASSIGN_TASKS.run(&[arg(from), arg(to)]) as i64
 }
 
-/// Remembers an earlier identity of each runtime, the first one that was given; returns whether one was written.
+/// Stores an earlier identity in each runtime that has none yet, the first one if several are passed. Returns whether
+/// an identity was stored.
 pub fn remember(runtimes: Vec<Uuid>, identities: Vec<String>) -> bool {
     RECORD_LEGACY.run(&[arg(runtimes), arg(identities)]) > 0
 }

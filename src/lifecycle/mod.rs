@@ -1,5 +1,5 @@
-//! What calls have in common: which rows they lock, what follows from a failure, what is recorded. No function here can
-//! be called from SQL.
+//! Code that the calls share: the locks that they take, the consequences of failures, and the events that they record.
+//! No function here can be called from SQL.
 
 pub mod cancellation;
 pub mod collection;

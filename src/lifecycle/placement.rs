@@ -1,4 +1,4 @@
-//! Where waiting tasks wait: on the runtime where their agent lives.
+//! The runtime on which a queued task waits: the one that its agent is bound to.
 
 use pgrx::Uuid;
 
@@ -7,8 +7,8 @@ use crate::postgres::statement::{Statement, arg};
 
 static BRING_HOME: Statement = Statement::volatile(sql!("lifecycle/placement/bring_home.sql")).by_id();
 
-/// Moves waiting tasks to the runtimes on which their agents live now, and announces them there. The caller holds the
-/// locks of agents and runtimes. Returns how many it moved.
+/// Moves queued tasks to the runtimes that their agents are bound to now, and announces them there. The caller holds
+/// the locks of the agents and the runtimes. Returns how many tasks it moved.
 pub fn bring_home(tasks: Vec<Uuid>, homes: Vec<Uuid>, call: &mut Call) -> usize {
     let moved = TaskSnapshot::read(&BRING_HOME, &[arg(tasks), arg(homes)]);
     for task in &moved {

@@ -1,4 +1,4 @@
-//! What sweeps set right that no call of ours has left wrong: rows that others deleted or moved.
+//! Sweeps repair rows that became wrong when an application, not this extension, deleted or moved other rows.
 
 use pgrx::Uuid;
 
@@ -14,25 +14,25 @@ static LEFT_BEHIND: Statement = Statement::volatile(sql!("lifecycle/repair/left_
 static LOCK_LEFT_BEHIND: Statement = Statement::volatile(sql!("lifecycle/repair/lock_left_behind.sql")).by_id();
 static WITHOUT_WORK: Statement = Statement::volatile(sql!("lifecycle/repair/without_work.sql")).in_index_order();
 
-/// What was set right, and whether there may be more.
+/// How many rows were repaired, and whether there may be more.
 #[derive(Default)]
 pub struct Repaired {
     /// Tasks or agents changed.
     pub changed: i64,
-    /// Whether a bound was hit.
+    /// Whether the limit was reached.
     pub more: bool,
 }
 
 impl Repaired {
-    /// `found` rows were looked at of at most `limit`.
+    /// `found` rows were checked, of at most `limit`.
     fn of(changed: usize, found: usize, limit: i64) -> Self {
         Self { changed: changed as i64, more: changed > 0 && found as i64 >= limit }
     }
 }
 
-/// Moves at most `limit` tasks that wait on an offline runtime to the runtimes where their agents live now. Rows that
-/// others hold, or that cannot be written, are passed over. Events are recorded with each piece, of the sweep of
-/// `call`.
+/// Moves at most `limit` tasks that wait on an offline runtime to the runtimes that their agents are bound to now. Rows
+/// that other sessions hold, or that cannot be written, are skipped. The events of each piece are recorded with it and
+/// carry the id of the sweep of `call`.
 pub fn tasks_left_behind(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
     let found: Vec<Uuid> = LEFT_BEHIND.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
     let moved = writer.rows(&found, |piece| {
@@ -51,8 +51,8 @@ pub fn tasks_left_behind(limit: i64, writer: &mut Writer, call: &Call) -> Repair
     Repaired::of(moved.into_iter().sum(), found.len(), limit)
 }
 
-/// Sets at most `limit` agents to idle that are shown as working and have nothing in flight, otherwise as
-/// [`tasks_left_behind`].
+/// Sets at most `limit` agents to idle whose status is working and that have no task in flight. Everything else is as
+/// in [`tasks_left_behind`].
 pub fn agents_without_work(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
     let found: Vec<Uuid> = WITHOUT_WORK.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
     let changed = writer.rows(&found, |piece| {

@@ -1,9 +1,9 @@
-//! The rows that this session is working on, for blame after an error.
+//! The rows that this session is working on. After an error, the cause is one of them.
 //!
 //! An error ends the transaction and does not name the row that was refused. Every step that writes rows of a batch
-//! therefore calls [`set`] with them before it writes, and [`clear`] before it writes something that is no row of the
-//! batch, such as events. After an error, once the transaction is rolled back, the worker calls [`take`]: the row that
-//! could not be written is one of these.
+//! therefore calls [`set`] with these rows before it writes, and [`clear`] before it writes something that is not a row
+//! of the batch, such as events. After an error and the rollback of the transaction, the worker calls [`take`]. The row
+//! that could not be written is one of the rows that it returns.
 
 use std::cell::RefCell;
 
@@ -13,17 +13,17 @@ thread_local! {
     static IN_WORK: RefCell<Vec<Uuid>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The rows that are written from here on.
+/// Sets the rows that are written from here on.
 pub fn set(rows: &[Uuid]) {
     IN_WORK.set(rows.to_vec());
 }
 
-/// From here on no row is to blame for an error.
+/// Sets that no row of the batch is the cause of an error from here on.
 pub fn clear() {
     IN_WORK.set(Vec::new());
 }
 
-/// The rows of the last [`set`]; none after [`clear`].
+/// Returns the rows of the last [`set`]; none after [`clear`].
 pub fn take() -> Vec<Uuid> {
     IN_WORK.take()
 }

@@ -1,4 +1,4 @@
-//! A verdict: tasks are failed, and everything follows from it, in one transaction.
+//! A verdict: tasks are failed, with every consequence, in one transaction.
 
 use std::collections::HashSet;
 
@@ -21,13 +21,13 @@ pub struct Verdict {
     pub consequences: Consequences,
 }
 
-/// Of the orphans that were locked, those that still are: one may have been moved to another runtime meanwhile.
+/// Returns the locked tasks that are still orphans. A task may have been moved to another runtime before it was locked.
 pub fn still_orphans(locked: Vec<Uuid>, runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
     let now: HashSet<Uuid> = orphans_of(runtimes, running).into_iter().collect();
     locked.into_iter().filter(|task| now.contains(task)).collect()
 }
 
-/// Fails tasks whose locks are held, and lets the pipeline follow.
+/// Fails tasks whose locks are held, and applies the consequences.
 pub fn verdict(tasks: Vec<Uuid>, reason: &Reason, call: &mut Call) -> Verdict {
     if tasks.is_empty() {
         return Verdict::default();
@@ -37,14 +37,14 @@ pub fn verdict(tasks: Vec<Uuid>, reason: &Reason, call: &mut Call) -> Verdict {
     Verdict { failed: failed.iter().map(TaskSnapshot::id).collect(), consequences }
 }
 
-/// A verdict on tasks whose locks are held, passing over those that cannot be written. Each piece that `writer` makes
-/// has its events recorded with it; they are of the sweep of `events`.
+/// Fails tasks whose locks are held, and skips those that cannot be written. The events of each piece that `writer`
+/// makes are recorded with it and carry the id of the sweep of `call`.
 pub fn fail_with_consequences(tasks: &[Uuid], reason: &Reason, writer: &mut Writer, call: &Call) -> Verdict {
     let mut all = Verdict::default();
     let verdicts = writer.rows(tasks, |piece| {
         call.part(|part| {
             let verdict = verdict(piece.to_vec(), reason, part);
-            // From here on no task is to blame for an error.
+            // From here on no task can be the cause of an error.
             rows_in_work::clear();
             verdict
         })
@@ -57,8 +57,8 @@ pub fn fail_with_consequences(tasks: &[Uuid], reason: &Reason, writer: &mut Writ
     all
 }
 
-/// A verdict on orphans whose locks are held. One that cannot be written stays in flight, and is named in a WARNING; a
-/// sweep fails it once it has run for too long. `checks_deferred`: as [`writer::attempt`].
+/// Fails orphans whose locks are held. An orphan that cannot be written stays in flight and is reported in a WARNING; a
+/// sweep fails it once it has timed out. `checks_deferred`: as for [`super::writer::attempt`].
 pub fn recover(orphans: &[Uuid], call: &Call, checks_deferred: bool) -> Verdict {
     if orphans.is_empty() {
         return Verdict::default();
@@ -68,7 +68,7 @@ pub fn recover(orphans: &[Uuid], call: &Call, checks_deferred: bool) -> Verdict 
     })
 }
 
-/// What is in flight on the runtimes and not in `running`: read without locks.
+/// Returns the tasks in flight on the runtimes that are not in `running`. They are read without locks.
 pub fn orphans_of(runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
     ORPHANS.rows(&[arg(runtimes.to_vec()), arg(running.to_vec())], |row| row.must(1))
 }

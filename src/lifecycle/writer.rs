@@ -1,8 +1,8 @@
-//! Writing rows of which one may be refused, by a trigger or a constraint of a user's own: that one delays only itself.
+//! Writes rows some of which a user's trigger or constraint may refuse. A refused row does not delay the others.
 //!
-//! The work of a call is tried as a whole first. Only after an error is it repeated in pieces, each in a subtransaction
-//! of its own and halved where it fails, until the rows that cannot be written are found. They are recorded and passed
-//! over for a while; everything else is kept.
+//! First, the work of a call is tried as a whole. Only after an error, it is repeated in pieces. Each piece has its own
+//! subtransaction and is halved if it fails, until the rows that cannot be written are found. These rows are recorded
+//! and skipped for a while; the writes to all other rows are kept.
 
 use std::collections::HashSet;
 
@@ -22,18 +22,19 @@ static PASSED_OVER: Statement = Statement::volatile(sql!("lifecycle/writer/passe
 static RECORD_ERROR: Statement = Statement::volatile(sql!("lifecycle/writer/record_error.sql"));
 static REFUSE_EVENTS: Statement = Statement::volatile(sql!("lifecycle/writer/refuse_events.sql"));
 
-/// Subtransactions with writes that one transaction keeps at most; from 65 on every snapshot of the cluster gets
-/// slower.
+/// How many subtransactions with writes one transaction keeps at most: from 65 on, every snapshot in the cluster
+/// becomes slower.
 const MOST_KEPT: usize = 32;
 
-/// Of these, what is written beside the rows: figures, and the record of what was refused.
+/// How many of these subtransactions are reserved for what is written besides the rows: figures, and the record of the
+/// refused rows.
 const RESERVED: usize = 2;
 
-/// Rows that a call gives up on at most; where every row is refused, finding out which ones is of no use.
+/// How many refused rows a call finds at most. If every row is refused, it is useless to try them all.
 const MOST_REFUSED: usize = 10;
 
-/// Rows that are passed over at the same time and still no reason to let the next call wait: it finds others to be
-/// refused, and behind them those that can be written.
+/// With fewer skipped rows than this, the next call does not have to wait: it finds other refused rows, and after these
+/// the rows that can be written.
 const MANY_PASSED_OVER: usize = 1000;
 
 /// A row that a call writes.
@@ -69,26 +70,26 @@ impl std::fmt::Display for Row {
 /// Writes the rows of a call, in one of two ways.
 pub struct Writer<'a> {
     mode: Mode<'a>,
-    /// Whether deferred constraints can be checked: not where the caller has deferred work of its own.
+    /// Whether deferred constraints can be checked; false if the caller itself has deferred work.
     checks_deferred: bool,
-    /// Runtimes and tasks that could not be written a moment ago and are passed over for now.
+    /// Runtimes and tasks that an earlier call could not write and that are skipped for now.
     passed_over: &'a [Uuid],
     refused: Vec<(Row, Refusal)>,
-    /// Rows that a trigger keeps as they are without an error.
+    /// Rows that a trigger keeps unchanged without an error.
     kept_out: Vec<Uuid>,
     kept: usize,
     is_cut_short: bool,
 }
 
 enum Mode<'a> {
-    /// All in one subtransaction, which is opened where there is something to write.
+    /// All rows in one subtransaction, which is opened if there is something to write.
     Whole(&'a LazySubtransaction),
-    /// Each piece in a subtransaction of its own.
+    /// Each piece in its own subtransaction.
     InPieces,
 }
 
-/// Runs `work` as a whole and, where a row refuses to be written, once more in pieces; what the first run did is rolled
-/// back then. Each row that is refused is named in a WARNING, recorded, and skipped for a while.
+/// Runs `work` as a whole. If a row is refused, the changes are rolled back and `work` runs once more, in pieces. Each
+/// refused row is named in a WARNING, recorded, and skipped for a while.
 pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) -> R) -> R {
     let passed_over: Vec<Uuid> = PASSED_OVER.row(&[arg(now)], |row| row.must(1)).unwrap_or_default();
     let checks_deferred = !deferred::is_pending_before();
@@ -108,8 +109,8 @@ pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) ->
     })
 }
 
-/// Notes an error where the operator looks, and the rows that are passed over for a while because of it; false where
-/// another session holds the record.
+/// Records an error for the operator in multica_sweep_state, and the rows that are skipped for a while because of it.
+/// Returns false while another session holds that row.
 pub fn record_error(text: &str, refused: Vec<Uuid>, is_refusal: bool) -> bool {
     event::lock_state() && RECORD_ERROR.run(&[arg(text), arg(refused), arg(is_refusal)]) > 0
 }
@@ -127,7 +128,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whether each piece stands for itself: its events are then recorded with it.
+    /// Whether each piece is written by itself. Its events are then recorded with it.
     pub fn is_in_pieces(&self) -> bool {
         matches!(self.mode, Mode::InPieces)
     }
@@ -140,17 +141,17 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whether rows were left that nothing is known of yet.
+    /// Whether there may be rows that were not tried yet.
     pub fn is_cut_short(&self) -> bool {
         self.is_cut_short
     }
 
-    /// Whether nothing but refusals is to be expected of the rows that are left.
+    /// Whether the remaining rows are expected to be refused too.
     pub fn has_given_up(&self) -> bool {
         self.refused.len() >= MOST_REFUSED && self.passed_over.len() + self.refused.len() >= MANY_PASSED_OVER
     }
 
-    /// Runtimes and tasks to look past: those that were refused a moment ago or by now.
+    /// Returns the runtimes and tasks to be excluded: those that an earlier call or this call could not write.
     pub fn exclude(&self) -> Vec<Uuid> {
         let refused = self.refused.iter().filter_map(|(row, _)| match row {
             Row::Id(id) => Some(*id),
@@ -160,9 +161,9 @@ impl<'a> Writer<'a> {
         passed_over.copied().chain(refused).collect()
     }
 
-    /// Passes over those of the rows `tried`, which the caller had locked, that are not among the `written` ones and
-    /// were not refused: a trigger keeps them as they are, and a sweep that met them again and again would get no
-    /// further.
+    /// Excludes the rows in `tried` that are not in `written` and were not refused. The caller had locked them, so a
+    /// trigger keeps them unchanged. If they were not excluded, a sweep would find them again and again and make no
+    /// progress.
     pub fn keep_out(&mut self, tried: &[Uuid], written: impl IntoIterator<Item = Uuid>) {
         if self.is_cut_short {
             return;
@@ -177,7 +178,8 @@ impl<'a> Writer<'a> {
         self.is_cut_short |= !self.kept_out.is_empty();
     }
 
-    /// Lets `work` write the rows: all at once, or those pieces of them of which no row is refused, in their order.
+    /// Lets `work` write the rows in their order: all at once, or in pieces until no piece that is left contains a
+    /// refused row.
     pub fn rows<T: Copy + Into<Row>, R>(&mut self, rows: &[T], mut work: impl FnMut(&[T]) -> R) -> Vec<R> {
         if rows.is_empty() {
             return Vec::new();
@@ -209,9 +211,9 @@ impl<'a> Writer<'a> {
         done
     }
 
-    /// As [`Writer::rows`] for runtimes; `work` returns what it wrote as workspace and runtime, with a row of the
-    /// result. The `action` is announced for each, with the other events of the call, or at once where each piece is
-    /// written by itself. Returns the runtimes that were written, and their rows.
+    /// As [`Writer::rows`], for runtimes. `work` returns the workspace and the id of each runtime that it wrote, with a
+    /// row of the result. The `action` is announced for each runtime with the other events of the call, or recorded at
+    /// once if each piece is written by itself. Returns the runtimes that were written, and their rows.
     pub fn runtimes<R>(
         &mut self,
         runtimes: &[Uuid],
@@ -234,8 +236,8 @@ impl<'a> Writer<'a> {
         pieces.into_iter().flatten().unzip()
     }
 
-    /// Lets `work` write something that is no row of the call's own, such as figures. In pieces a refusal is reported
-    /// and forgotten: nothing else depends on it.
+    /// Lets `work` write something that is not a row of the batch, such as figures. In pieces, a refusal is only
+    /// reported in a WARNING, because nothing else depends on it.
     pub fn beside(&mut self, work: impl FnOnce()) {
         if let Mode::Whole(later) = self.mode {
             later.open();
@@ -276,7 +278,7 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// The record is written outside the subtransactions that failed, which took everything of theirs back.
+    /// Records the refused rows, outside the subtransactions that failed, because these were rolled back.
     fn record_refused(&mut self) {
         let Some((_, first)) = self.refused.first() else {
             return;
@@ -300,8 +302,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Runs `work` in a subtransaction of its own; a refusal rolls it back and is handed on. `checks_deferred`: what is
-/// deferred is checked with it; the caller had no deferred work before.
+/// Runs `work` in its own subtransaction. A refusal rolls the subtransaction back and is returned. `checks_deferred`:
+/// whether deferred constraints are checked at its end; only if the caller had no deferred work before.
 pub fn attempt<R>(work: impl FnOnce() -> R, checks_deferred: bool) -> Result<R, Refusal> {
     subtransaction::attempt(|later| {
         later.open();
@@ -313,7 +315,7 @@ pub fn attempt<R>(work: impl FnOnce() -> R, checks_deferred: bool) -> Result<R, 
     })
 }
 
-/// Tells the caller, and the server's log, what did not become an error.
+/// Raises a WARNING, for the caller and the server's log, about what did not become an error.
 pub fn warn(message: String) {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "multica").report(PgLogLevel::WARNING);
 }

@@ -21,8 +21,8 @@ pub struct Call {
     events: Events,
 }
 
-/// Runs the body of a SQL-callable function that may record events, as [`crate::postgres::entry::entry`] does for one
-/// that records none.
+/// Runs the body of a SQL-callable function that may record events, as [`crate::postgres::entry::entry`] does for a
+/// function that records none.
 pub fn call<T, F: FnOnce(&mut Call) -> Result<T>>(work: F) -> T {
     entry_named(std::any::type_name::<F>(), || {
         let mut call = Call { now: OnceCell::new(), events: Events::new(None) };
@@ -45,14 +45,14 @@ impl Call {
         result
     }
 
-    /// The moment of the call: that of the first question for it. A call asks once it holds its locks, because it may
-    /// have waited for them.
+    /// Returns the moment of the call, which is read at the first use of this method. A call uses it only when it holds
+    /// its locks, because it may have waited for them.
     pub fn now(&self) -> TimestampWithTimeZone {
         *self.now.get_or_init(clock::now)
     }
 
-    /// Runs a part of the call that records its own events, before what the call has announced: rows that are written
-    /// in a subtransaction are rolled back together with their events.
+    /// Runs a part of the call that records its own events, before the events that the call has announced, so that rows
+    /// that are written in a subtransaction are rolled back together with their events.
     pub fn part<R>(&self, work: impl FnOnce(&mut Self) -> R) -> R {
         let part = Self { now: OnceCell::from(self.now()), events: self.events.none_yet() };
         part.finish(work)
@@ -63,8 +63,8 @@ impl Call {
         !self.events.is_empty()
     }
 
-    /// Records now what was announced so far: where events describe rows that are about to be deleted, or in the
-    /// subtransaction of these rows.
+    /// Records now what was announced so far. This is necessary if events describe rows that are about to be deleted,
+    /// or belong into the subtransaction of their rows.
     pub fn record(&mut self) {
         if self.is_pending() {
             let none = self.events.none_yet();
@@ -72,55 +72,56 @@ impl Call {
         }
     }
 
-    /// An agent's status has changed.
+    /// Announces that an agent's status has changed.
     pub fn agent_status(&mut self, agent: Uuid) {
         self.events.push(EventType::AgentStatus, agent, json!({}));
     }
 
-    /// An issue was set from in_progress to todo.
+    /// Announces that an issue was set from in_progress to todo.
     pub fn issue_reset(&mut self, issue: Uuid) {
         let detail = json!({ "prev_status": "in_progress" });
         self.events.push(EventType::IssueUpdated, issue, detail);
     }
 
-    /// An autopilot run has ended.
+    /// Announces that an autopilot run has ended.
     pub fn run_done(&mut self, run: Uuid) {
         self.events.push(EventType::RunDone, run, json!({}));
     }
 
-    /// A task waits to be claimed.
+    /// Announces that a task waits to be claimed.
     pub fn task_queued(&mut self, task: &TaskSnapshot) {
         self.events.describe(EventType::TaskQueued, task, None);
     }
 
-    /// A task was claimed.
+    /// Announces that a task was claimed.
     pub fn task_dispatched(&mut self, task: &TaskSnapshot) {
         self.events.describe(EventType::TaskDispatched, task, None);
     }
 
-    /// A task has ended well.
+    /// Announces that a task was completed.
     pub fn task_completed(&mut self, task: &TaskSnapshot) {
         self.events.describe(EventType::TaskCompleted, task, None);
     }
 
-    /// A task was cancelled.
+    /// Announces that a task was cancelled.
     pub fn task_cancelled(&mut self, task: &TaskSnapshot) {
         self.events.describe(EventType::TaskCancelled, task, None);
     }
 
-    /// A task has failed; `retry` repeats it.
+    /// Announces that a task has failed; `retry` is its retry.
     pub fn task_failed(&mut self, task: &TaskSnapshot, retry: Option<Uuid>) {
         let detail = task.failure(retry);
         self.events.describe(EventType::TaskFailed, task, Some(detail));
     }
 
-    /// A turn of a chat has ended. Its text is the application's to add.
+    /// Announces that a turn of a chat has ended. The application adds its text.
     pub fn turn_done(&mut self, task: &TaskSnapshot) {
         let detail = EventDetail::Content { content: "" };
         self.events.describe(EventType::TurnDone, task, Some(detail));
     }
 
-    /// Something happened to runtimes, given as workspace and runtime: one event per workspace.
+    /// Announces an `action` on runtimes, which are given as pairs of workspace and runtime, in one event per
+    /// workspace.
     pub fn runtimes(&mut self, action: &str, runtimes: impl IntoIterator<Item = (Uuid, Uuid)>) {
         self.events.runtimes(action, runtimes);
     }

@@ -1,8 +1,9 @@
-//! The ids of the event log: whether the next one lies beyond every id that a reader can hold, and what makes it so.
+//! The ids of the event log. The next id must be greater than every id that a reader can have; this module checks it,
+//! and restarts the log if it is not.
 //!
-//! The log's sequence does not travel with its rows. A log whose sequence is behind them, or that is found on another
-//! server than where it was, restarts at an id that no reader can hold, so that no earlier position is taken for a
-//! present one.
+//! The sequence of the log is not copied together with its rows. If the sequence is behind the rows, or if the log is
+//! on another server than before, the log restarts at an id that no reader can have, so that a position in the old log
+//! is never used as a position in this log.
 
 use std::cell::Cell;
 
@@ -26,27 +27,28 @@ static MARK: Statement = Statement::volatile(sql!("lifecycle/event/mark.sql"));
 const BEGIN_ANEW_SHORTLY: &str =
     "SELECT setval('multica_event_log_id_seq', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
 
-/// More ids than this are not drawn between two looks: the log has restarted, which may have been rolled back.
+/// No session draws more ids than this between two checks. A larger step means that the log was restarted, perhaps in a
+/// transaction that was rolled back.
 const LEAP: i64 = 1 << 32;
 
 thread_local! {
-    /// The highest value of the sequence that this session has met since the log was last found right; None: not looked
-    /// at.
+    /// The highest value of the sequence that this session has read since its last check found no problem; None if
+    /// there was no such check.
     static MET: Cell<Option<i64>> = const { Cell::new(None) };
-    /// The transaction in which this session restarted the log: it may still be rolled back.
+    /// The transaction in which this session restarted the log. It may still be rolled back.
     static MENDED_IN: Cell<pg_sys::TransactionId> = const { Cell::new(pg_sys::InvalidTransactionId) };
 }
 
 /// What is wrong with the ids of the log.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
-    /// The sequence is behind the rows, what was trimmed, or what a reader has taken.
+    /// The sequence is behind the rows, the trimmed events, or the position of a reader.
     Behind,
-    /// There are rows, and it is unknown what was trimmed before them.
+    /// There are rows, and it is unknown which events before them were trimmed.
     StateLost,
     /// The log was written on another server, or in another database, than this.
     Elsewhere,
-    /// Nothing is wrong, but it is not noted yet where the log is.
+    /// Nothing is wrong, but it is not recorded yet where the log is.
     Unmarked,
     /// Nothing is wrong, but the state has no row yet.
     New,
@@ -68,7 +70,7 @@ impl Problem {
         !matches!(self, Self::Unmarked | Self::New)
     }
 
-    /// What it is, for who has to do something about it.
+    /// Describes the problem for the operator.
     fn says(self) -> &'static str {
         match self {
             Self::Behind => "the sequence of the event log is behind its rows",
@@ -79,10 +81,10 @@ impl Problem {
     }
 }
 
-/// The log as it was found.
+/// The log as a check found it.
 pub struct Log {
     problem: Option<Problem>,
-    /// Enabled subscriptions that write into it.
+    /// Enabled subscriptions that write into the log.
     subscriptions: Vec<String>,
     last_id: i64,
     highest_id: i64,
@@ -103,24 +105,24 @@ impl Log {
         }
     }
 
-    /// The log as it is now, whatever the caller's snapshot shows; None where the tables are missing.
+    /// Reads the log as it is now, whatever the caller's snapshot shows; None if the tables are missing.
     fn latest() -> Option<Self> {
         LOOK.latest().row(&[arg(FIRST_KEY), arg(LAST_KEY)], Self::read)
     }
 
-    /// The statements that end every subscription that writes into the log, in one line; None where there is none.
+    /// Returns the statements that disable each subscription that writes into the log, in one line; None if there is none.
     fn disable_subscriptions(&self) -> Option<String> {
         let statements: Vec<String> =
             self.subscriptions.iter().map(|name| format!("ALTER SUBSCRIPTION {name} DISABLE")).collect();
         (!statements.is_empty()).then(|| statements.join("; "))
     }
 
-    /// Looks without changing anything, as the caller; None where the tables are missing.
+    /// Reads the log in the caller's snapshot, with the caller's rights; None if the tables are missing.
     pub fn glance() -> Option<Self> {
         LOOK.row(&[arg(FIRST_KEY), arg(LAST_KEY)], Self::read)
     }
 
-    /// What keeps its ids from going on, if something does.
+    /// Describes the problem that prevents the next id, if there is one.
     pub fn trouble(&self) -> Option<String> {
         let problem = self.problem.filter(|problem| problem.is_break())?;
         Some(match self.subscriptions.as_slice() {
@@ -135,21 +137,21 @@ impl Log {
     }
 }
 
-/// Who asks for the next ids to be right.
+/// The kind of call that needs correct ids.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// A call that is about to record: the first one also makes the row of the state.
+    /// A call that is about to record events. The first such call also makes the row of the state.
     Recorder,
-    /// A reader, for whom nothing is written unless something is wrong.
+    /// A reader. Nothing is written for a reader unless there is a problem.
     Reader {
         /// Id of the last event that it has read.
         after: i64,
     },
 }
 
-/// Makes sure that the next id lies beyond every id that a reader can hold; `drawn` is the sequence's value. Looked at
-/// once a session, and again where the sequence has moved back or leapt since, or where a reader asks for what comes
-/// `after` an id that was not drawn: what was found right stays so otherwise.
+/// Makes sure that the next id is greater than every id that a reader can have; `drawn` is the value of the sequence.
+/// The log is checked once per session. It is checked again if the sequence has moved back or jumped since then, or if
+/// a reader passes an id `after` that was not drawn; in every other case the result of the last check is still valid.
 pub fn ensure_next_id(drawn: i64, asker: Asker) -> Result<()> {
     let is_drawn = match asker {
         Asker::Recorder => true,
@@ -181,10 +183,10 @@ fn settle_as_owner(drawn: i64, asker: Asker) -> Result<()> {
     if asker == Asker::Recorder {
         mark(&log);
     }
-    // SAFETY: returns the number of the transaction, and assigns none.
+    // SAFETY: returns the id of the transaction, and assigns none.
     let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
     let is_mended = transaction != pg_sys::InvalidTransactionId && transaction == MENDED_IN.get();
-    // What was noted just now may be rolled back with a savepoint: the next one looks again.
+    // A rollback to a savepoint may remove what was recorded just now, so that the next call must check again.
     let is_noted = log.problem.is_none() || asker != Asker::Recorder;
     if is_noted && !is_mended {
         MET.set(Some(drawn));
@@ -223,20 +225,21 @@ fn refuse_at_the_end(log: &Log) -> Result<()> {
 
 /// What install does about the ids of the log.
 pub enum Repair {
-    /// It restarts the log, by this statement.
+    /// Install restarts the log, by this statement.
     BeginsAnew(String),
-    /// Nothing, because a subscription writes into the log; this statement ends that.
+    /// Install does nothing, because a subscription writes into the log; this statement disables the subscription.
     IsFed(String),
 }
 
-/// Restarts the log where that is necessary; with `dry_run` only reports it.
+/// Restarts the log if that is necessary; with `dry_run` only reports it.
 pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
     let is_there = OWNER.row(&[], |_| ()).is_some();
     let Some(log) = is_there.then(Log::latest).flatten() else {
         return Ok(None);
     };
     if !log.needs_to_begin_anew() {
-        // Before the first id is drawn nothing is noted: a sequence that has drawn none and is noted was set back.
+        // Before the first id is drawn, nothing is recorded: a recorded place and a sequence that has drawn no id
+        // together mean that the sequence was set back.
         if log.problem == Some(Problem::Unmarked) && log.highest_id > 0 && !dry_run {
             mark(&log);
         }
@@ -251,8 +254,8 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
     Ok(Some(Repair::BeginsAnew(BEGIN_ANEW_SHORTLY.into())))
 }
 
-/// Restarts the log, as its owner. It is checked again when it is this session's turn: another session may have done
-/// it.
+/// Restarts the log, as its owner. The log is checked again under the lock, because another session may have restarted
+/// it in the meantime.
 fn begin_anew() -> Result<()> {
     ONE_AT_A_TIME.run(&[]);
     let Some(log) = Log::latest() else {
@@ -265,12 +268,12 @@ fn begin_anew() -> Result<()> {
     refuse_at_the_end(&log)?;
     BEGIN_ANEW.run(&[arg(log.last_id), arg(log.trimmed_to), arg(log.highest_id), arg(log.here)]);
     MET.set(None);
-    // SAFETY: something was written just now, so that the transaction has a number.
+    // SAFETY: something was written just now, so that the transaction has an id.
     MENDED_IN.set(unsafe { pg_sys::GetTopTransactionIdIfAny() });
     Ok(())
 }
 
-/// Notes where the log is, for the next that looks.
+/// Records where the log is, for the next check.
 fn mark(log: &Log) {
     match log.problem {
         Some(Problem::New) => {
@@ -284,7 +287,8 @@ fn mark(log: &Log) {
     }
 }
 
-/// Locks the row of the state, and makes it where there is none yet; false while another session holds it.
+/// Locks the row of the state, and makes the row if there is none yet. Returns false while another session holds the
+/// row.
 pub fn lock_state() -> bool {
     let lock = || LOCK_STATE.run(&[]) > 0;
     lock() || {
@@ -293,8 +297,9 @@ pub fn lock_state() -> bool {
     }
 }
 
-/// Makes the row of the state where there is none, as the owner of the tables: who sweeps may update it only. Without
-/// the event log there is nobody to be found but the caller, the worker that has an error to record.
+/// Makes the row of the state if there is none, as the owner of the tables, because a role that sweeps may only update
+/// the row. If there is no event log, it has no owner to be found; then the row is made as the caller, which is the
+/// worker that has an error to record.
 fn make_state_row() {
     let Some(owner) = OWNER.row(&[], |row| row.must::<pg_sys::Oid>(1)) else {
         MAKE_ROW.run(&[]);

@@ -1,4 +1,4 @@
-//! The event log: what happened is recorded in the transaction in which it happened, so that no reader misses one.
+//! The event log. An event is recorded in the transaction of the change, so that no reader misses an event.
 
 mod call;
 mod log;
@@ -17,7 +17,8 @@ pub use trim::trim;
 
 static LOWEST_HELD: Statement = Statement::volatile(sql!("lifecycle/event/lowest_held.sql"));
 
-/// The id up to which no open transaction can still commit an event, while there is one that may commit any.
+/// Returns the id up to which no open transaction can still commit an event; None if no open transaction can commit any
+/// event.
 pub fn lowest_held() -> Option<i64> {
     LOWEST_HELD.row(&[arg(FIRST_KEY), arg(LAST_KEY)], |row| row.get(1)).flatten()
 }

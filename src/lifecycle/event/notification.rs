@@ -1,6 +1,6 @@
-//! Listeners are woken when a transaction that recorded events commits.
+//! Sends a notification when a transaction that recorded events commits.
 //!
-//! The NOTIFY is left to the commit itself: a transaction that has executed one cannot be prepared (0A000).
+//! The NOTIFY is sent by the commit itself, because a transaction that has executed NOTIFY cannot be prepared (0A000).
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -12,11 +12,11 @@ use pgrx::{IntoDatum, direct_function_call_as_datum};
 const NONE: pg_sys::SubTransactionId = 0;
 
 thread_local! {
-    /// The outermost subtransaction whose end still decides whether the events are there at commit.
+    /// The outermost subtransaction whose end still decides whether the events exist at commit.
     static RECORDED_IN: Cell<pg_sys::SubTransactionId> = const { Cell::new(NONE) };
 }
 
-/// Sends NOTIFY multica_events if this transaction commits; not if the savepoint is rolled back that it is in.
+/// Sends NOTIFY multica_events if this transaction commits, unless the current savepoint is rolled back.
 pub fn at_commit() {
     if RECORDED_IN.get() == NONE {
         // SAFETY: a function of the extension runs in a transaction.
@@ -24,17 +24,17 @@ pub fn at_commit() {
     }
 }
 
-/// Has the ends of transactions reported to this module; called once when the library is loaded.
+/// Registers this module's callbacks for the ends of transactions. Must be called once, when the library is loaded.
 pub fn register() {
-    // SAFETY: both callbacks live as long as the library, which is never unloaded, and use no argument.
+    // SAFETY: both callbacks exist as long as the library, which is never unloaded, and use no argument.
     unsafe {
         pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut());
         pg_sys::RegisterSubXactCallback(Some(at_end_of_savepoint), std::ptr::null_mut());
     }
 }
 
-/// Postgres puts notifications into its queue after this callback. A transaction that is prepared sends none: it is
-/// committed by another session, which does not know of it.
+/// Postgres puts notifications into its queue after this callback. A prepared transaction sends no notification,
+/// because the session that commits it later does not know of its events.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     let recorded = RECORDED_IN.replace(NONE) != NONE;

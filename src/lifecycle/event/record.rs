@@ -1,4 +1,4 @@
-//! Recording: the events of a call, written in its transaction by one statement.
+//! Records the events of a call, in its transaction and by one statement.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ pub enum EventType {
     TaskQueued,
     /// A task was claimed.
     TaskDispatched,
-    /// A task has ended well.
+    /// A task was completed.
     TaskCompleted,
     /// A task was cancelled.
     TaskCancelled,
@@ -78,23 +78,23 @@ struct Entry {
 }
 
 impl Events {
-    /// None yet; all will carry the id of the sweep that made them, if there is one.
+    /// Makes an empty list. All its events will carry the id of the sweep, if there is one.
     pub fn new(sweep: Option<Uuid>) -> Self {
         Self { sweep, all: Vec::new() }
     }
 
-    /// None yet, of the same sweep.
+    /// Makes an empty list for the same sweep.
     pub fn none_yet(&self) -> Self {
         Self::new(self.sweep)
     }
 
-    /// Whether there are none.
+    /// Whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// An event about a row that is looked up when it is written: an agent, issue or autopilot run, or a workspace.
-    /// `detail` is an object of what its tables do not tell.
+    /// Adds an event about a row that is looked up when the event is written: an agent, issue, autopilot run or
+    /// workspace. `detail` is an object with what the tables do not contain.
     pub fn push(&mut self, kind: EventType, subject: Uuid, mut detail: Value) {
         if let Some(sweep) = self.sweep {
             detail["sweep_id"] = json!(sweep.to_string());
@@ -108,7 +108,7 @@ impl Events {
         });
     }
 
-    /// An event about a task as it was just written.
+    /// Adds an event about a task as it was just written.
     pub fn describe(&mut self, kind: EventType, task: &TaskSnapshot, detail: Option<EventDetail>) {
         self.all.push(Entry {
             kind,
@@ -118,7 +118,7 @@ impl Events {
         });
     }
 
-    /// One event per workspace about something that happened to its runtimes.
+    /// Adds one event per workspace about an `action` on its runtimes.
     pub fn runtimes(&mut self, action: &str, runtimes: impl IntoIterator<Item = (Uuid, Uuid)>) {
         let mut by_workspace: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
         for (workspace, runtime) in runtimes {
@@ -130,7 +130,7 @@ impl Events {
         }
     }
 
-    /// Writes them; listeners are woken at commit.
+    /// Writes the events; the notification is sent at commit.
     pub fn record(self, now: TimestampWithTimeZone) {
         let events = self.all;
         if events.is_empty() {
@@ -145,8 +145,9 @@ impl Events {
     }
 }
 
-/// Once a transaction, before its first event: see hold.sql. A rolled back savepoint releases the lock and takes back
-/// the wake-up, so what counts is whether it is held, not whether it was taken.
+/// Takes the lock that stops readers, once per transaction and before its first event; see hold.sql. A savepoint that
+/// is rolled back releases the lock and cancels the notification, so the check is whether the lock is held, not whether
+/// it was taken.
 fn hold_back_readers() {
     if HELD.get().is_some_and(advisory_lock::holds_event_lock) {
         return;

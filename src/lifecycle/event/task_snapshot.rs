@@ -1,4 +1,4 @@
-//! A task as its events tell it.
+//! A task as its events describe it.
 
 use pgrx::Uuid;
 use serde::Serialize;
@@ -8,12 +8,12 @@ use crate::postgres::statement::{Arg, Row, Statement, arg};
 
 static WORKSPACES: Statement = Statement::volatile(sql!("lifecycle/event/workspaces.sql")).by_id();
 
-/// Characters of an error that an event contains; the row has all of it.
+/// How many characters of an error an event contains at most; the row has the whole error.
 const ERROR_LENGTH: usize = 1000;
-/// What a failure is called that has no word of its own.
+/// The failure_reason in the event of a task that has none.
 const AGENT_ERROR: &str = "agent_error";
 
-/// A task as the last statement that wrote it returned it: its events are made from this without another lookup.
+/// A task as the last statement that wrote it returned it, so that its events are made without another lookup.
 #[derive(Serialize)]
 pub struct TaskSnapshot {
     task_id: Id,
@@ -37,20 +37,20 @@ pub struct TaskSnapshot {
     workspace: Option<Uuid>,
 }
 
-/// What the events of a task tell beside the task.
+/// What the events of a task contain besides the task.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum EventDetail<'a> {
-    /// Why it failed, and what repeats it.
+    /// Why the task failed, and its retry.
     Failure {
         /// Word for the failure.
         failure_reason: &'a str,
-        /// How its error begins.
+        /// The beginning of its error.
         error: Option<&'a str>,
         /// The retry.
         retry_task_id: Option<Id>,
     },
-    /// What a chat's turn came to.
+    /// The result of a chat's turn.
     Content {
         /// Text of the answer.
         content: &'a str,
@@ -68,7 +68,7 @@ struct Payload<'a> {
 }
 
 impl TaskSnapshot {
-    /// The tasks that a statement returns, with their workspaces, which are looked up.
+    /// Returns the tasks of a statement, with their workspaces, which it looks up.
     pub fn read(statement: &Statement, args: &[Arg]) -> Vec<Self> {
         let tasks = statement.rows(args, Self::reader());
         if tasks.is_empty() {
@@ -128,13 +128,13 @@ impl TaskSnapshot {
         }
     }
 
-    /// The same task, in a workspace that the caller knows it to be in.
+    /// Returns the same task with its workspace, which the caller knows.
     pub fn within(self, workspace: Option<Uuid>) -> Self {
         Self { workspace, ..self }
     }
 
-    /// The same task, whose events contain its context if it has one, which is looked up then: as text it may be larger
-    /// than a list of texts can be, or too deep to be read again.
+    /// Returns the same task. If `has_context`, its events contain its context, which is looked up when they are
+    /// written: as text, it may be larger than an array of texts can be, or too deeply nested to be parsed again.
     pub fn with_context(self, has_context: bool) -> Self {
         Self { has_context, ..self }
     }
@@ -144,7 +144,7 @@ impl TaskSnapshot {
         as_sql(self.task_id)
     }
 
-    /// Id of the task that it repeats.
+    /// Id of the task of which this task is the retry.
     pub fn parent(&self) -> Option<Uuid> {
         self.parent_task_id.map(as_sql)
     }
@@ -169,7 +169,7 @@ impl TaskSnapshot {
         self.autopilot_run_id.is_some()
     }
 
-    /// The workspace it is in.
+    /// Workspace of the task.
     pub fn workspace(&self) -> Option<Uuid> {
         self.workspace
     }
@@ -179,7 +179,7 @@ impl TaskSnapshot {
         self.has_context
     }
 
-    /// Why it failed, and the retry that was queued for it.
+    /// Returns why the task failed, and the retry that was queued for it.
     pub(super) fn failure(&self, retry: Option<Uuid>) -> EventDetail<'_> {
         EventDetail::Failure {
             failure_reason: self.failure_reason.as_deref().unwrap_or(AGENT_ERROR),
@@ -188,7 +188,7 @@ impl TaskSnapshot {
         }
     }
 
-    /// The object that an event of it carries.
+    /// Returns the JSON object of an event about this task.
     pub(super) fn payload(&self, more: Option<EventDetail>, sweep: Option<Uuid>) -> String {
         let payload = Payload { task: self, more, sweep_id: sweep.map(as_id) };
         serde_json::to_string(&payload).expect("text, numbers and ids are JSON")

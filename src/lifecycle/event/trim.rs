@@ -1,4 +1,4 @@
-//! Trimming: old events are deleted, and how far is recorded for readers.
+//! Trims the event log: old events are deleted, and the id of the last trimmed event is recorded for readers.
 
 use pgrx::prelude::*;
 
@@ -14,11 +14,11 @@ static DUE: Statement = Statement::volatile(sql!("lifecycle/event/due.sql"));
 static TRIM: Statement = Statement::volatile(sql!("lifecycle/event/trim.sql"));
 static FORGET_REFUSED: Statement = Statement::volatile(sql!("lifecycle/event/forget_refused.sql"));
 
-/// Times the retention that an event is kept at most for a named reader that has not taken it.
+/// An event that a named reader has not taken is kept for at most this many times the retention.
 const LONGEST_RETENTION: f64 = 10.0;
 
 /// Deletes at most `limit` of the oldest events that are due; returns whether there may be more. An event that cannot
-/// be deleted stays behind: for readers it counts as trimmed.
+/// be deleted stays in the table, but counts as trimmed for readers.
 pub fn trim(now: TimestampWithTimeZone, limit: i64, writer: &mut Writer) -> bool {
     let retention = settings::event_retention_secs();
     let args = [
@@ -39,7 +39,7 @@ pub fn trim(now: TimestampWithTimeZone, limit: i64, writer: &mut Writer) -> bool
     let was_refused = due.iter().any(|(_, is_again)| *is_again);
     let gone: i64 = writer
         .rows(&ids, |piece| {
-            // From here on no runtime or task is to blame for an error.
+            // From here on no runtime or task can be the cause of an error.
             rows_in_work::clear();
             let gone: i64 = TRIM.row(&[arg(piece.to_vec())], |row| row.must(1)).unwrap_or_default();
             if was_refused {
@@ -52,7 +52,7 @@ pub fn trim(now: TimestampWithTimeZone, limit: i64, writer: &mut Writer) -> bool
     gone >= limit
 }
 
-/// Whether there is a list of events that could not be trimmed; without it they would never be tried again.
+/// Whether there is a column for events that could not be trimmed. Without it these events would never be tried again.
 fn can_leave_behind() -> bool {
     CAN_LEAVE_BEHIND.row(&[], |row| row.must(1)) == Some(true)
 }

@@ -1,6 +1,7 @@
-//! The text of a statement that is passed to Postgres. It has no comments, because errors show it to the user.
+//! The text of a statement that is passed to Postgres. Its leading comment is removed, because errors show the text to
+//! the user.
 
-/// Returns a file of `sql/` without its leading comment and its final line break. The file must have no other comments.
+/// Returns a file of `sql/` without its leading comment and its final line break. Comments inside the statement stay.
 pub const fn statement(file: &'static str) -> &'static str {
     let mut text = file;
     while let [b'-', b'-', ..] = text.as_bytes() {

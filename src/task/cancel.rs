@@ -25,21 +25,21 @@ extension_sql_file!(
     requires = [multica_cancel, multica_cancel_issue_tasks, multica_cancel_agent_tasks]
 );
 
-/// The active tasks of an issue and agent.
+/// Returns the active tasks of an issue and agent.
 pub fn active_of(issue: Uuid, agent: Uuid) -> Vec<Uuid> {
     CancelScope::Issue(issue, Some(agent)).active(None)
 }
 
-/// Whose tasks a call is about.
+/// Which tasks a call cancels.
 enum CancelScope {
-    /// An issue's, of one agent or of all.
+    /// The tasks of an issue, of one agent or of all agents.
     Issue(Uuid, Option<Uuid>),
-    /// An agent's.
+    /// The tasks of an agent.
     Agent(Uuid),
 }
 
 impl CancelScope {
-    /// The active ones; with `agents`, of an issue's only theirs.
+    /// Returns the active tasks; of an issue's tasks only those of `agents`, if agents are passed.
     fn active(&self, agents: Option<Vec<Uuid>>) -> Vec<Uuid> {
         match self {
             Self::Issue(issue, agent) => {
@@ -50,7 +50,7 @@ impl CancelScope {
         }
     }
 
-    /// The agents that may have such tasks.
+    /// Returns the agents that may have such tasks.
     fn agents(&self) -> Vec<Uuid> {
         match self {
             Self::Issue(_, Some(agent)) | Self::Agent(agent) => vec![*agent],
@@ -59,7 +59,7 @@ impl CancelScope {
     }
 }
 
-/// Cancels one active task. One that is over already is answered as it is.
+/// Cancels one active task. A task that has already ended is returned as it is.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
@@ -76,9 +76,9 @@ fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
     })
 }
 
-/// Locks, looks again under the locks, cancels: whatever became active on the way, too. Only a task of an agent that
-/// the issue did not know is left, as one queued after this call: without that agent's lock its status could not be set
-/// right.
+/// Locks, reads the active tasks again under the locks, and cancels them, including tasks that became active in the
+/// meantime. A task of an agent that was found only under the locks is left, like a task that is queued after this
+/// call, because the agent's status cannot be reconciled without its lock.
 fn cancel_all(whose: &CancelScope, call: &mut Call) -> SetOfIterator<'static, Composite<Task>> {
     let mut wanted = LockSet::of_tasks(whose.active(None));
     if let CancelScope::Issue(issue, _) = whose {

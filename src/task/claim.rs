@@ -1,8 +1,8 @@
-//! A runtime asks for work.
+//! The call by which a runtime claims tasks.
 //!
-//! The agent's row is the mutex of its capacity and of its pairs: what is chosen without locks is chosen again under
-//! them, on a fresh snapshot. Agents that others hold are passed over; only when all of them are held is one waited
-//! for, and only while nothing else is held.
+//! The lock on an agent's row protects the agent's capacity and its pairs of issue and agent. Therefore tasks that were
+//! chosen without locks are chosen again under the locks, in a fresh snapshot. Agents that other sessions hold are
+//! skipped. Only if all agents are held, the call waits for one, and only while it holds no other lock.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -28,9 +28,9 @@ static WAKE: Statement = Statement::volatile(sql!("task/wake_agents.sql")).by_id
 
 extension_sql_file!("../../sql/extension/comments/claim.sql", name = "claim_comments", requires = [multica_claim]);
 
-/// Most tasks that one call hands out.
+/// How many tasks one call claims at most.
 const MAX_TASKS: i64 = 100;
-/// Times that a claim looks again when what it chose was taken by others meanwhile.
+/// How often a claim chooses tasks at most, if other sessions take the chosen tasks in the meantime.
 const MAX_ROUNDS: usize = 3;
 
 struct Candidate {
@@ -42,9 +42,9 @@ struct Candidate {
     wakes_agent: bool,
 }
 
-/// The tasks that may be claimed, and what the runtime's row says about it.
+/// The tasks that may be claimed, and the values of the runtime's row.
 struct Candidates {
-    /// How many transactions had ended before it, and how many tasks it was to find.
+    /// How many transactions had ended before the search, and how many tasks it was to find at most.
     ended: u64,
     limit: i64,
     workspace: Uuid,
@@ -82,14 +82,15 @@ impl Candidates {
         Ok(Self { ended, limit, workspace, needs_sign_of_life, tasks })
     }
 
-    /// Locks the agents chosen from, as far as they are free.
+    /// Locks the agents of the candidates without waiting, and returns those that it could lock.
     fn lock_agents(&self) -> Vec<Uuid> {
         let mut agents = self.agents();
         agents.sort_unstable();
         lock_set::try_agents(&agents)
     }
 
-    /// Locks the best agent that is free; where none is, waits for the best. The caller holds nothing yet.
+    /// Locks the best agent that can be locked without waiting; if there is none, waits for the best agent. The caller
+    /// holds no lock yet.
     fn lock_an_agent(&self) -> Vec<Uuid> {
         let agents = self.agents();
         for agent in &agents {
@@ -103,15 +104,15 @@ impl Candidates {
         best
     }
 
-    /// What was seen without locks, where under them the same would be seen: all that was chosen from is locked, and no
-    /// transaction that may have changed anything has ended since.
+    /// Returns the candidates that were read without locks, if a search under the locks would return the same: all
+    /// their agents are locked, and no transaction that may have changed anything has ended since.
     fn if_current(self, agents: &[Uuid], limit: i64) -> Option<Self> {
         let is_current =
             self.limit == limit && self.agents().len() == agents.len() && snapshot::ended_transactions() == self.ended;
         is_current.then_some(self)
     }
 
-    /// The agents chosen from, best first.
+    /// Returns the agents of the candidates, best first.
     fn agents(&self) -> Vec<Uuid> {
         let mut agents: Vec<Uuid> = Vec::new();
         for candidate in &self.tasks {
@@ -122,7 +123,7 @@ impl Candidates {
         agents
     }
 
-    /// Locks the chats of what these agents may be handed.
+    /// Locks the chats of the candidates of these agents.
     fn lock_chats(&self, agents: &[Uuid]) -> Vec<Uuid> {
         let tasks = self.tasks.iter();
         let of_agents = tasks.filter(|candidate| agents.contains(&candidate.agent));
@@ -132,8 +133,8 @@ impl Candidates {
     }
 }
 
-/// Hands out up to `max_tasks` tasks of a runtime, first those that it claimed and never started, then the best that
-/// wait.
+/// Claims up to `max_tasks` tasks of a runtime: first redeliveries of tasks that it claimed and never started, then the
+/// best queued tasks.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_claim(
@@ -183,9 +184,10 @@ fn multica_claim(
     })
 }
 
-/// Chooses again under the locks, unless what was seen is `current`, and hands out; tasks of another workspace than the
-/// runtime's, or whose chat or run was deleted, are cancelled instead, and what else may be handed out is chosen once
-/// more: however many there are, a look cancels one batch of them, of each agent as many as it has room for.
+/// Claims tasks. They are chosen again under the locks, unless the earlier choice is still `current`. Tasks of a
+/// workspace other than the runtime's, and tasks whose chat or run was deleted, are cancelled instead, and then the
+/// tasks to claim are chosen once more. One search cancels at most [`MAX_TASKS`] such tasks, and for each agent at most
+/// as many as the agent has room for.
 fn claim(
     runtime: Uuid,
     agents: &[Uuid],
@@ -195,7 +197,7 @@ fn claim(
     call: &mut Call,
 ) -> Result<Vec<Composite<Claimed>>> {
     let now = call.now();
-    // Turns of a chat that is not locked are left: a second look may find others than the first.
+    // Turns of a chat that is not locked are left out, because the second search may find other chats than the first.
     let is_locked = |chat| chats.contains(&chat);
     let choose = |limit| -> Result<Candidates> {
         let mut candidates = Candidates::find(runtime, Some(agents.to_vec()), limit, now)?;

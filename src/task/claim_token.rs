@@ -1,18 +1,18 @@
-//! The claim token: it identifies one hand-out of a task, so that a daemon whose task was claimed again cannot end it.
+//! The claim token. It identifies one claim of a task, so that a daemon cannot end a task that was claimed again since.
 
 use pgrx::datum::TimestampWithTimeZone;
 
 /// Microseconds between the Unix epoch, from which a token counts, and 2000-01-01, from which Postgres does.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
-/// The token of the claim that dispatched a task at this time: microseconds since the Unix epoch. An infinite time has the
-/// token at the end of bigint's range.
+/// Returns the token of the claim that dispatched a task at this time: microseconds since the Unix epoch. An infinite
+/// time has the token at the end of bigint's range.
 pub fn of(dispatched_at: TimestampWithTimeZone) -> i64 {
     i64::from(dispatched_at).saturating_add(POSTGRES_EPOCH)
 }
 
-/// The time at which the claim with this token dispatched its task, for statements to compare with `dispatched_at`.
-/// A token that no claim can have means infinity, which no dispatched task has.
+/// Returns the time at which the claim with this token dispatched its task, for statements to compare with
+/// `dispatched_at`. A token that no claim can have means infinity, which no dispatched task has.
 pub fn dispatched_at(token: i64) -> TimestampWithTimeZone {
     match token.checked_sub(POSTGRES_EPOCH).map(TimestampWithTimeZone::try_from) {
         Some(Ok(time)) if token != i64::MAX => time,

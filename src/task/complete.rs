@@ -1,4 +1,4 @@
-//! A run that came to its end.
+//! The completion of a task.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -18,8 +18,9 @@ static COMPLETE: Statement = Statement::volatile(sql!("task/complete.sql")).by_i
 static STAMP_ISSUE: Statement = Statement::volatile(sql!("task/stamp_issue.sql")).by_id();
 static COMPLETE_RUN: Statement = Statement::volatile(sql!("task/complete_run.sql")).by_id();
 
-/// Running to completed, with what follows: the chat's pointer, the autopilot run, the issue's first execution, the
-/// agent's status, the events. A task that is over already is answered as it is, so that a repeated call is harmless.
+/// Sets a running task to completed, with everything that follows: the chat's pointer, the autopilot run, the issue's
+/// first execution, the agent's status, the events. A task that has already ended is returned as it is, so that a
+/// repeated call is harmless.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_complete(

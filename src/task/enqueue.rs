@@ -1,4 +1,4 @@
-//! Work arrives.
+//! The calls that queue tasks.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -35,16 +35,16 @@ extension_sql_file!(
 /// Attempts of a task unless the caller passes a number.
 const MAX_ATTEMPTS: i32 = 2;
 
-/// What the caller of an enqueue may choose.
+/// What the caller may choose for a new task.
 #[derive(Default)]
 pub struct EnqueueOptions {
     /// Comment that triggered the task.
     pub comment: Option<Uuid>,
-    /// Priority; None: the source's.
+    /// Priority; None means the priority of the source.
     pub priority: Option<i32>,
-    /// Attempts; None: two.
+    /// Maximum number of attempts; None means two.
     pub max_attempts: Option<i32>,
-    /// Context, as given.
+    /// Context, as the caller passed it.
     pub context: Option<Jsonb>,
     /// Session to resume.
     pub session_id: Option<String>,
@@ -53,13 +53,13 @@ pub struct EnqueueOptions {
 }
 
 impl EnqueueOptions {
-    /// The arguments that every enqueue has except that of an agent alone; the rest comes from the source.
+    /// Makes the options from the arguments that every call has, except the call for an agent alone.
     fn new(comment: Option<Uuid>, priority: Option<i32>, max_attempts: Option<i32>, context: Option<Jsonb>) -> Self {
         Self { comment, priority, max_attempts, context, ..Self::default() }
     }
 }
 
-/// Locks what a task of this source refers to, and checks under the locks that the source is still the same.
+/// Locks the rows that a task of this source refers to, and checks under the locks that the source is still the same.
 pub fn lock(
     source: &Source,
     comment: Option<Uuid>,
@@ -83,8 +83,8 @@ pub fn lock(
     ))
 }
 
-/// The agent's workspace and runtime, read under the agent's lock: it is neither archived nor moved until the task is
-/// there.
+/// Returns the agent's workspace and runtime, read under the agent's lock, so that the agent is neither archived nor
+/// moved before the task is inserted.
 fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
     let agent = source.agent;
     let found: Option<(Uuid, Uuid, bool)> = AGENT.row(&[arg(agent)], |row| {
@@ -106,8 +106,8 @@ fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
     Ok((workspace, runtime))
 }
 
-/// Inserts the task, or finds the pending one of the same issue and agent, which then waits where the agent lives now.
-/// The caller holds the locks.
+/// Inserts the task, or finds the pending task of the same issue and agent and moves it to the runtime that the agent
+/// is bound to now. The caller holds the locks. Returns the task, and whether it was inserted.
 pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Result<(Uuid, bool)> {
     let (workspace, runtime) = placement_of(source)?;
     LockSet { runtimes: vec![runtime], ..LockSet::default() }.acquire();
@@ -125,7 +125,8 @@ pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Resul
         arg(wishes.work_dir),
         arg(call.now()),
     ];
-    // A pending task that keeps this one out may be taken by statements of others before it is looked for: once more.
+    // If a pending task prevents the insert, another session may end that task before it is read here. Then the insert
+    // is tried once more.
     let mut inserted = INSERT.row(&args, TaskSnapshot::reader());
     let mut pending = None;
     if inserted.is_none() {
@@ -154,7 +155,7 @@ pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Resul
     Ok((pending, false))
 }
 
-/// The pending task of the same issue and agent, and whether it waits elsewhere than on this runtime.
+/// Returns the pending task of the same issue and agent, and whether it is queued on a runtime other than this one.
 fn pending_of(source: &Source, runtime: Uuid) -> Option<(Uuid, bool)> {
     let args = [arg(source.issue), arg(source.agent), arg(runtime)];
     PENDING.row(&args, |row| (row.must(1), row.must(2)))
@@ -183,7 +184,7 @@ fn enqueue(find: impl Fn() -> Result<Source>, wishes: EnqueueOptions, call: &mut
     Ok(Composite::of(&[("task_id", arg(task)), ("created", arg(created))]))
 }
 
-/// A task of an agent alone, for platforms without issues.
+/// Queues a task for an agent alone, for platforms without issues.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_enqueue(
@@ -204,7 +205,7 @@ fn multica_enqueue(
     })
 }
 
-/// A task for the assignee of an issue; where one is pending already, that one.
+/// Queues a task for the assignee of an issue, or returns the task of this pair that is already pending.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_enqueue_issue(
@@ -221,7 +222,7 @@ fn multica_enqueue_issue(
     })
 }
 
-/// A task for an agent that was mentioned on an issue; where one is pending already, that one.
+/// Queues a task for an agent that was mentioned on an issue, or returns the task of this pair that is already pending.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_enqueue_mention(
@@ -240,7 +241,7 @@ fn multica_enqueue_mention(
     })
 }
 
-/// The next turn of a chat session; a session may have several waiting.
+/// Queues the next turn of a chat session. Several turns of one session may be queued.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_enqueue_chat(
@@ -257,8 +258,8 @@ fn multica_enqueue_chat(
     })
 }
 
-/// The task of an autopilot run that works without an issue; it is stored in the run. For a run that has its task,
-/// returns that.
+/// Queues the task of an autopilot run that works without an issue, and stores the task in the run. If the run already
+/// has a task, returns that task.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_enqueue_autopilot(

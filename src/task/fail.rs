@@ -1,4 +1,4 @@
-//! A run that its daemon reports as failed.
+//! The failure of a task that its daemon reports.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -13,8 +13,9 @@ use crate::types::Transition;
 
 static FAIL: Statement = Statement::volatile(sql!("task/fail.sql")).by_id();
 
-/// In flight to failed, and the failure pipeline like every other failure: a retry if the reason allows one, else the
-/// issue back to todo when nothing else is active. A task that is over already is answered as it is.
+/// Sets a task in flight to failed, with the same consequences as every other failure: a retry if the reason allows
+/// one, otherwise the issue is set back to todo if it has no active task. A task that has already ended is returned as
+/// it is.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_fail(

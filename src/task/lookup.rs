@@ -1,4 +1,4 @@
-//! Questions about tasks.
+//! The calls that read tasks.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -52,7 +52,7 @@ fn known_agent(agent_id: Option<Uuid>) -> Result<Uuid> {
     found.ok_or_else(|| no_agent(Error::not_found("agent", agent), agent))
 }
 
-/// One task; no row when it does not exist.
+/// Returns one task; no row if it does not exist.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_get_task(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
@@ -62,7 +62,7 @@ fn multica_get_task(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<T
     })
 }
 
-/// What waits on a runtime or was handed to it and not started, newest first.
+/// Returns the pending tasks of a runtime, newest first.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_list_pending_tasks(runtime_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
@@ -72,7 +72,7 @@ fn multica_list_pending_tasks(runtime_id: Option<Uuid>) -> SetOfIterator<'static
     })
 }
 
-/// The tasks of an issue, newest first.
+/// Returns the tasks of an issue, newest first.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_list_issue_tasks(
@@ -86,7 +86,7 @@ fn multica_list_issue_tasks(
     })
 }
 
-/// The tasks of an agent, newest first.
+/// Returns the tasks of an agent, newest first.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_list_agent_tasks(
@@ -100,7 +100,7 @@ fn multica_list_agent_tasks(
     })
 }
 
-/// Whether any task of an issue, of any agent, is not over yet.
+/// Whether an issue has an active task, of any agent.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_has_active_task(issue_id: Option<Uuid>) -> bool {
@@ -110,7 +110,7 @@ fn multica_has_active_task(issue_id: Option<Uuid>) -> bool {
     })
 }
 
-/// Whether a task of an issue, of one agent or any, waits or was handed out and not started.
+/// Whether an issue has a pending task, of one agent or of any agent.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_has_pending_task(issue_id: Option<Uuid>, agent_id: default!(Option<Uuid>, "NULL")) -> bool {
@@ -131,7 +131,7 @@ fn multica_count_running_tasks(agent_id: Option<Uuid>) -> i64 {
     })
 }
 
-/// Where an agent left an issue; no row when it never got as far as a session.
+/// Returns the last session of an agent on an issue; no row if no task of the agent had a session.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_last_task_session(
@@ -145,7 +145,7 @@ fn multica_last_task_session(
     })
 }
 
-/// Where the last turn of a chat left off; no row when none got as far as a session.
+/// Returns the last session of a chat; no row if no turn had a session.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_last_chat_session(chat_session_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Session>> {

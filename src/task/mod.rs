@@ -23,12 +23,12 @@ use crate::types::Task;
 
 static GET_MANY: Statement = Statement::volatile(sql!("task/get_many.sql")).by_id();
 
-/// The task as it is now.
+/// Returns the task as it is now.
 fn get(task: Uuid) -> Option<Composite<Task>> {
     GET.latest().row(&[arg(task)], Composite::from_row)
 }
 
-/// The tasks as they are now, the newest first.
+/// Returns the tasks as they are now, newest first.
 pub fn get_many(tasks: Vec<Uuid>) -> Vec<Composite<Task>> {
     GET_MANY.rows(&[arg(tasks)], Composite::from_row)
 }

@@ -1,4 +1,4 @@
-//! Where an agent is to resume, remembered while it still runs.
+//! Stores where an agent is to resume, while its task is still in flight.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -13,8 +13,8 @@ use crate::postgres::statement::{Statement, arg};
 
 static PIN: Statement = Statement::volatile(sql!("task/pin_session.sql")).of_visible_rows().by_id();
 
-/// Remembers session and working directory of a run in flight; an empty one keeps what is known. False: the task is no
-/// longer in flight.
+/// Stores the session and the working directory of a task in flight. An empty argument keeps the stored value. Returns
+/// false if the task is no longer in flight.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_pin_session(

@@ -1,4 +1,4 @@
-//! A user wants it done again.
+//! The rerun that a user asks for.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -19,8 +19,8 @@ static LATEST_SESSION: Statement = Statement::volatile(sql!("task/latest_session
 
 extension_sql_file!("../../sql/extension/comments/rerun.sql", name = "rerun_comments", requires = [multica_rerun]);
 
-/// Cancels the active tasks of an issue's assignee and queues a fresh one, which begins a chain of its own and resumes
-/// where the agent left off, the run just cancelled included.
+/// Cancels the active tasks of an issue's assignee and queues a new first attempt. It resumes the session of the
+/// agent's latest task on the issue, even if this call has just cancelled that task.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_rerun(issue_id: Option<Uuid>, trigger_comment_id: default!(Option<Uuid>, "NULL")) -> Composite<Task> {

@@ -38,7 +38,7 @@ fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task
     })
 }
 
-/// Sets the status of an agent right: working while a task of it is in flight, else idle. Gives the status it now has.
+/// Reconciles an agent: its status is working while one of its tasks is in flight, otherwise idle. Returns the status.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_reconcile_agent(agent_id: Option<Uuid>) -> String {

@@ -13,7 +13,7 @@ static COMMENT: Statement = Statement::volatile(sql!("task/comment_of.sql")).of_
 /// Priority of a chat turn.
 const CHAT_PRIORITY: i32 = 2;
 
-/// The priority of a task whose issue or autopilot has this priority.
+/// Returns the priority of a task whose issue or autopilot has this priority.
 fn priority_of(name: &str) -> i32 {
     match name {
         "urgent" => 4,
@@ -24,32 +24,33 @@ fn priority_of(name: &str) -> i32 {
     }
 }
 
-/// Where a task comes from, and what it takes from there.
+/// The source of a task, and the values that the task takes from it.
 #[derive(PartialEq, Eq)]
 pub struct Source {
-    /// Workspace of the source; None where only the agent has one.
+    /// Workspace of the source; None if only the agent has one.
     pub workspace: Option<Uuid>,
-    /// The agent that is to do it.
+    /// Agent of the task.
     pub agent: Uuid,
-    /// Issue it is for.
+    /// Issue that the task is for.
     pub issue: Option<Uuid>,
-    /// Chat session it is a turn of.
+    /// Chat session of which the task is a turn.
     pub chat: Option<Uuid>,
-    /// Autopilot run it carries out.
+    /// Autopilot run that the task executes.
     pub run: Option<Uuid>,
-    /// Priority that it has unless the caller passes one.
+    /// Priority of the task unless the caller passes one.
     pub priority: i32,
-    /// The task that the autopilot run has already.
+    /// The task that the autopilot run already has.
     pub existing: Option<Uuid>,
 }
 
 impl Source {
-    /// An agent alone.
+    /// Returns an agent alone as the source.
     pub fn agent(agent: Uuid) -> Self {
         Self { workspace: None, agent, issue: None, chat: None, run: None, priority: 0, existing: None }
     }
 
-    /// The issue's assignee, 55000 where that is no agent; or the agent named, for a mention.
+    /// Returns an issue as the source. The agent is the `mentioned` one, otherwise the assignee; 55000 if that is not
+    /// an agent.
     pub fn issue(issue: Uuid, mentioned: Option<Uuid>) -> Result<Self> {
         let found = OF_ISSUE.row(&[arg(issue)], |row| {
             let assignee: Option<Uuid> = row.column("assignee_id");
@@ -74,14 +75,14 @@ impl Source {
         Ok(Self { workspace: Some(workspace), issue: Some(issue), priority, ..Self::agent(agent) })
     }
 
-    /// The session's agent.
+    /// Returns a chat session as the source, with the session's agent.
     pub fn chat(chat: Uuid) -> Result<Self> {
         let found: Option<(Uuid, Uuid)> = OF_CHAT.row(&[arg(chat)], |row| (row.must(1), row.must(2)));
         let (workspace, agent) = found.ok_or_else(|| Error::not_found("chat session", chat))?;
         Ok(Self { workspace: Some(workspace), chat: Some(chat), priority: CHAT_PRIORITY, ..Self::agent(agent) })
     }
 
-    /// The autopilot's assignee; 55000 where the run is over.
+    /// Returns an autopilot run as the source, with the autopilot's assignee; 55000 if the run has ended.
     pub fn autopilot(run: Uuid) -> Result<Self> {
         let found = OF_RUN.row(&[arg(run)], |row| {
             let status: String = row.required("status");
@@ -108,7 +109,8 @@ impl Source {
     }
 }
 
-/// P0002 where the comment is not one of the source's issue, or for a source without an issue of its workspace.
+/// Returns P0002 if the comment does not belong to the source's issue, or, for a source without an issue, to its
+/// workspace.
 pub fn check_comment(comment: Option<Uuid>, source: &Source) -> Result<()> {
     let Some(comment) = comment else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! A daemon begins to run a task.
+//! The start of a task by its daemon.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -14,8 +14,8 @@ use crate::types::Transition;
 
 static START: Statement = Statement::volatile(sql!("task/start.sql")).of_visible_rows().by_id();
 
-/// Dispatched to running. A daemon must not run a task that was failed or cancelled meanwhile: that is 55000. Repeated
-/// with the current claim token it answers that it was not applied again.
+/// Sets a dispatched task to running. A daemon must not run a task that was failed or cancelled in the meantime, so
+/// that is 55000. A repeated call with the current claim token changes nothing and returns `applied` = false.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_start(task_id: Option<Uuid>, claim_token: default!(Option<i64>, "NULL")) -> Composite<Transition> {

@@ -1,4 +1,4 @@
-//! What the transitions of a task have in common: its state, the claim token, and the row they return.
+//! Code that the transitions of a task share: the state of the task, the claim token, and the row that they return.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -25,20 +25,20 @@ extension_sql_file!(
 pub struct State {
     /// Status as the table has it.
     pub status: String,
-    /// Token of the claim that dispatched it last.
+    /// Token of the claim that dispatched the task last.
     pub token: Option<i64>,
 }
 
 impl State {
-    /// The state of a task; P0002 where it does not exist.
+    /// Returns the state of a task, or P0002 if it does not exist.
     pub fn of(task: Uuid) -> Result<Self> {
         STATE
             .row(&[arg(task)], |row| Self { status: row.must(1), token: row.get(2).map(claim_token::of) })
             .ok_or_else(|| Error::not_found("task", task))
     }
 
-    /// The state of a task that the caller's claim may bring to its end, with everything locked that its end touches.
-    /// None: it is over already. 55000 where the claim was superseded by a newer one.
+    /// Locks every row that the end of a task writes, and returns the state of the task. Returns None if the task has
+    /// already ended, and 55000 if a newer claim has superseded the caller's claim.
     pub fn open(task: Uuid, token: Option<i64>) -> Result<Option<Self>> {
         LockSet::of_tasks(vec![task]).acquire();
         let state = Self::of(task)?;
@@ -49,12 +49,12 @@ impl State {
         Ok(Some(state))
     }
 
-    /// Whether nothing changes it any more.
+    /// Whether the task has ended, so that nothing changes it any more.
     pub fn is_final(&self) -> bool {
         matches!(self.status.as_str(), "completed" | "failed" | "cancelled")
     }
 
-    /// 55000 where the caller's claim was superseded by a newer one; NULL is not checked.
+    /// Returns 55000 if a newer claim has superseded the caller's claim. NULL is not checked.
     pub fn check_token(&self, task: Uuid, token: Option<i64>) -> Result<()> {
         if token.is_none() || token == self.token {
             return Ok(());
@@ -67,8 +67,9 @@ impl State {
         ))
     }
 
-    /// 55000 saying what the task is and from where the transition is `allowed`. Where that is the state it is in,
-    /// something kept the row as it is.
+    /// Returns the error 55000, which reports the status of the task and the statuses from which the transition is
+    /// `allowed`. If the status is one of these, a trigger or another session prevented the write, and the error
+    /// reports that.
     pub fn refuse(&self, task: Uuid, verb: &str, allowed: &[&str]) -> Error {
         if allowed.contains(&self.status.as_str()) {
             return Error::kept_out(
@@ -85,7 +86,7 @@ impl State {
     }
 }
 
-/// Words as a sentence lists them: "a, b or c".
+/// Joins words as in a sentence: "a, b or c".
 fn listed(words: &[&str]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
@@ -93,7 +94,7 @@ fn listed(words: &[&str]) -> String {
     }
 }
 
-/// The chat session of a task, if it is a turn of one, remembers where it ended.
+/// If the task is a turn of a chat session, stores in the chat session where the turn ended.
 pub fn point_chat(task: &TaskSnapshot, now: TimestampWithTimeZone) {
     if task.is_turn() {
         POINT_CHAT.run(&[arg(task.id()), arg(now)]);
@@ -103,7 +104,7 @@ pub fn point_chat(task: &TaskSnapshot, now: TimestampWithTimeZone) {
 /// The task as it is now, and what the transition did.
 #[derive(Default)]
 pub struct Outcome {
-    /// Whether this call changed it.
+    /// Whether this call changed the task.
     pub applied: bool,
     /// The retry that was queued.
     pub retry: Option<Uuid>,
@@ -112,7 +113,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The row that the transition returns.
+    /// Returns the row of the transition.
     pub fn of(self, task: Uuid) -> Result<Composite<Transition>> {
         let args = [arg(task), arg(self.applied), arg(self.retry), arg(self.first_execution)];
         TRANSITION.row(&args, Composite::from_row).ok_or_else(|| Error::not_found("task", task))

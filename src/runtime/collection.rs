@@ -1,4 +1,4 @@
-//! The call that deletes runtimes which were offline for long. History survives it.
+//! The call that deletes runtimes that were offline for long. Their history is kept.
 
 use pgrx::prelude::*;
 
@@ -15,9 +15,9 @@ extension_sql_file!(
     requires = [multica_delete_stale_offline_runtimes]
 );
 
-/// Deletes runtimes that were offline for longer than `ttl_secs`, have no agent bound and nothing active
-/// (DeleteStaleOfflineRuntimes). Tasks of agents that moved are re-pointed at the agent's runtime first, so that no
-/// history is lost.
+/// Deletes runtimes that were offline for longer than `ttl_secs`, and that have neither a bound agent nor an active
+/// task (DeleteStaleOfflineRuntimes). Tasks of agents that are bound to another runtime move to that runtime first, so
+/// that no history is lost.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_stale_offline_runtimes(

@@ -1,4 +1,4 @@
-//! Deleting a runtime that a user no longer wants.
+//! The calls that delete a runtime or its archived agents for a user.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -46,8 +46,9 @@ fn ids(statement: &Statement, runtime: Uuid) -> Vec<Uuid> {
     statement.rows(&[arg(runtime)], |row| row.must(1))
 }
 
-/// Locks everything that deleting touches, and that ending the work touches which goes with it: what waits for archived
-/// agents and what `in_flight` finds. `keeping` adds what tasks that will be kept move to.
+/// Locks every row that the deletion writes, and every row that is written when tasks are ended before it: the queued
+/// tasks of archived agents and the tasks that `in_flight` returns. `keeping` adds the rows that are needed to move the
+/// tasks that are kept.
 fn lock_with_work(workspace: Uuid, runtime: Uuid, in_flight: &Statement, keeping: impl Fn(&mut LockSet)) {
     lock_with_users(workspace, &[runtime], || {
         let mut ending = ids(in_flight, runtime);
@@ -58,9 +59,9 @@ fn lock_with_work(workspace: Uuid, runtime: Uuid, in_flight: &Statement, keeping
     });
 }
 
-/// Ends the work that goes with archived agents or with the runtime, with all consequences: what waits is cancelled,
-/// what is in flight failed, and no issue stays in progress without a task. The caller holds the locks of
-/// [`lock_with_work`].
+/// Ends the queued tasks of archived agents and the tasks that `in_flight` returns, with all consequences: queued tasks
+/// are cancelled, tasks in flight are failed, and no issue stays in progress without a task. The caller holds the locks
+/// of [`lock_with_work`].
 fn end_work(runtime: Uuid, in_flight: &Statement, call: &mut Call) {
     let cancelled = cancel(ids(&QUEUED_OF_ARCHIVED, runtime), call);
     let in_flight = ids(in_flight, runtime);
@@ -68,9 +69,10 @@ fn end_work(runtime: Uuid, in_flight: &Statement, call: &mut Call) {
     consequences::reset_issues(&cancelled, call);
 }
 
-/// Deletes a runtime to which no active agent is bound, its archived agents with what is theirs, and keeps the history
-/// of every agent that lives elsewhere (CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime, DeleteAgentRuntime).
-/// What is in flight there is failed first, with all consequences.
+/// Deletes a runtime to which no active agent is bound, and its archived agents with everything that belongs to them.
+/// The tasks of agents that are bound to other runtimes are kept (CountActiveAgentsByRuntime,
+/// DeleteArchivedAgentsByRuntime, DeleteAgentRuntime). Tasks in flight on the runtime are failed first, with all
+/// consequences.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted> {
@@ -86,7 +88,7 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
         without_active_agents(runtime)?;
         end_work(runtime, &IN_FLIGHT, call);
         let kept = history::move_all(runtime);
-        // Recorded before the rows go: the events tell the tasks as they are in the tables.
+        // Recorded before the rows are deleted, because the events describe the tasks as they are in the tables.
         call.record();
         let tasks: i64 = COUNT_TASKS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default();
         let agents = unless_referred_to("an archived agent of the runtime", || DELETE_ARCHIVED.run(&[arg(runtime)]));
@@ -106,8 +108,8 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
     })
 }
 
-/// Deletes the archived agents of a runtime with what is theirs (DeleteArchivedAgentsByRuntime); returns how many. What
-/// they have in flight is failed first, with all consequences.
+/// Deletes the archived agents of a runtime with everything that belongs to them (DeleteArchivedAgentsByRuntime);
+/// returns how many. Their tasks in flight are failed first, with all consequences.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {

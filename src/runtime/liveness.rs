@@ -1,4 +1,4 @@
-//! Signs of life and their absence.
+//! Heartbeats, and the calls that set runtimes offline.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -34,8 +34,8 @@ extension_sql_file!(
     ]
 );
 
-/// A heartbeat of one runtime, the hot path (UpdateAgentRuntimeHeartbeat). Of the tasks that the daemon runs, it
-/// returns those that are no longer in flight here.
+/// Records a heartbeat of one runtime (UpdateAgentRuntimeHeartbeat). It is the most frequent call. It returns the tasks
+/// of `running_task_ids` that are no longer in flight on this runtime.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat(
@@ -72,8 +72,8 @@ fn multica_heartbeat(
     })
 }
 
-/// Heartbeats of many runtimes in one statement; returns how many of them exist. One that cannot be written is named in
-/// a WARNING and not counted.
+/// Records the heartbeats of many runtimes in one statement; returns how many of the runtimes exist. A runtime that
+/// cannot be written is named in a WARNING and not counted.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
@@ -89,9 +89,9 @@ fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     })
 }
 
-/// The ordinary heartbeats of runtimes that are all online, as far as they exist; returns how many do. None: one of
-/// them was not online, or was refused. All is taken back then, the locks too: that one was passed over, and to lock it
-/// now, after others, would not be the order of the ids.
+/// Records the heartbeats of runtimes if all that exist are online; returns how many exist. If a runtime was not online
+/// or was refused, everything is rolled back, including the locks, and None is returned. The statement skipped that
+/// runtime, and to lock it now, after the others, would break the order of the ids.
 fn beat_of_online(runtimes: &[Uuid], now: TimestampWithTimeZone, checks_deferred: bool) -> Option<i64> {
     let args = [arg(runtimes.to_vec()), arg(now)];
     let mut seen = 0;
@@ -105,7 +105,7 @@ fn beat_of_online(runtimes: &[Uuid], now: TimestampWithTimeZone, checks_deferred
     matches!(all, Ok(true)).then_some(seen)
 }
 
-/// Sets a runtime offline without touching when it was last seen (SetAgentRuntimeOffline). True: it was online.
+/// Sets a runtime offline and keeps its `last_seen_at` (SetAgentRuntimeOffline). Returns whether it was online.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
@@ -116,8 +116,8 @@ fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
     })
 }
 
-/// A daemon's graceful good-bye: its runtimes go offline, with one event per workspace. Returns how many were online
-/// and no longer are; one that cannot be written is named in a WARNING.
+/// Sets the runtimes of a daemon that stops offline, with one event per workspace. Returns how many it set offline. A
+/// runtime that cannot be written is named in a WARNING.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
@@ -128,8 +128,8 @@ fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     })
 }
 
-/// Sets runtimes offline that have been online without a sign of life for longer than `stale_secs`
-/// (MarkStaleRuntimesOffline); one that was never seen is never stale.
+/// Sets runtimes offline that are online but were silent for longer than `stale_secs` (MarkStaleRuntimesOffline). A
+/// runtime that never sent a heartbeat is never stale.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_mark_stale_runtimes_offline(

@@ -1,4 +1,4 @@
-//! Which runtimes are registered.
+//! The calls that read runtimes.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -16,7 +16,7 @@ static LIST_BY_OWNER: Statement = Statement::stable(sql!("runtime/list_by_owner.
 static GET: Statement = Statement::stable(sql!("runtime/get.sql")).of_visible_rows();
 /// A runtime of a workspace.
 pub static GET_FOR_WORKSPACE: Statement = Statement::stable(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
-/// The runtimes of a workspace and provider whose daemon id is the given one but for case.
+/// The runtimes of a workspace and provider whose daemon id equals the given one if case is ignored.
 pub static FIND_LEGACY: Statement = Statement::stable(sql!("runtime/find_legacy.sql"));
 static COUNT_ACTIVE_AGENTS: Statement = Statement::volatile(sql!("runtime/count_active_agents.sql"));
 
@@ -33,7 +33,7 @@ extension_sql_file!(
     ]
 );
 
-/// The runtimes of a workspace, oldest first (ListAgentRuntimes).
+/// Returns the runtimes of a workspace, oldest first (ListAgentRuntimes).
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_list_runtimes(workspace_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Runtime>> {
@@ -43,7 +43,7 @@ fn multica_list_runtimes(workspace_id: Option<Uuid>) -> SetOfIterator<'static, C
     })
 }
 
-/// The runtimes of a workspace that belong to a user, oldest first (ListAgentRuntimesByOwner).
+/// Returns the runtimes of a workspace that belong to a user, oldest first (ListAgentRuntimesByOwner).
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_list_runtimes_by_owner(
@@ -57,7 +57,7 @@ fn multica_list_runtimes_by_owner(
     })
 }
 
-/// One runtime; no row when it does not exist (GetAgentRuntime).
+/// Returns one runtime; no row if it does not exist (GetAgentRuntime).
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_get_runtime(runtime_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Runtime>> {
@@ -67,7 +67,7 @@ fn multica_get_runtime(runtime_id: Option<Uuid>) -> SetOfIterator<'static, Compo
     })
 }
 
-/// One runtime of a workspace; no row when it is not there (GetAgentRuntimeForWorkspace).
+/// Returns one runtime of a workspace; no row if it is not in this workspace (GetAgentRuntimeForWorkspace).
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_get_runtime_for_workspace(
@@ -81,7 +81,7 @@ fn multica_get_runtime_for_workspace(
     })
 }
 
-/// Every runtime of a workspace and provider whose daemon id is the given one but for case
+/// Returns the runtimes of a workspace and provider whose daemon id equals the given one if case is ignored
 /// (FindLegacyRuntimesByDaemonID).
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
@@ -99,7 +99,7 @@ fn multica_find_legacy_runtimes(
     })
 }
 
-/// How many agents that are not archived are bound to a runtime (CountActiveAgentsByRuntime).
+/// Returns how many agents that are not archived are bound to a runtime (CountActiveAgentsByRuntime).
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_count_active_agents(runtime_id: Option<Uuid>) -> i64 {
@@ -110,12 +110,12 @@ fn multica_count_active_agents(runtime_id: Option<Uuid>) -> i64 {
     })
 }
 
-/// How many agents that are not archived are bound to a runtime, as of now and not of the caller's snapshot.
+/// Returns how many agents that are not archived are bound to a runtime now, whatever the caller's snapshot shows.
 pub fn count_active_agents(runtime: Uuid) -> i64 {
     COUNT_ACTIVE_AGENTS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default()
 }
 
-/// Ids of an array argument, sorted and each once.
+/// Returns the ids of an array argument, sorted and without duplicates.
 pub fn distinct_ids(argument: &'static str, ids: Option<Vec<Option<Uuid>>>) -> Result<Vec<Uuid>> {
     let mut ids = elements(argument, ids)?;
     ids.sort_unstable();

@@ -1,4 +1,4 @@
-//! A machine that comes back under another identity: its old runtimes become part of the new one.
+//! The calls for a daemon that registers under another identity: its old runtimes are merged into the new one.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -36,14 +36,15 @@ fn matches(workspace: Uuid, provider: &str, daemon_id: &str) -> Vec<LegacyRuntim
     })
 }
 
-/// The runtime that stays: the one named, else the one with exactly this daemon id, else the most recently seen.
+/// Returns the runtime to merge into: `into` if it is passed, otherwise the runtime with exactly this daemon id,
+/// otherwise the most recently seen runtime.
 fn target(found: &[LegacyRuntime], into: Option<Uuid>, daemon_id: &str) -> Option<Uuid> {
     let exact = || found.iter().find(|row| row.daemon_id == daemon_id);
     let latest = || found.iter().max_by_key(|row| row.last_seen_at);
     into.or_else(|| exact().or_else(latest).map(|row| row.id))
 }
 
-/// The daemon id of the runtime to merge into; P0002 where it is not of this workspace and provider.
+/// Returns the daemon id of the runtime to merge into, or P0002 if the runtime is not of this workspace and provider.
 fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option<String>> {
     GET_FOR_WORKSPACE
         .latest()
@@ -58,8 +59,8 @@ fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option
         })
 }
 
-/// Merges the runtimes of a workspace and provider whose daemon id is the given one but for case: agents and tasks
-/// move, the identity is remembered, the old rows are deleted, in one transaction.
+/// Merges the runtimes of a workspace and provider whose daemon id equals the given one if case is ignored. In one
+/// transaction, agents and tasks move, the identity is stored, and the old rows are deleted.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_merge_legacy(
@@ -118,7 +119,7 @@ fn multica_merge_legacy(
     })
 }
 
-/// Both runtimes of a reassignment, locked, after making sure that they are of one workspace.
+/// Checks that both runtimes of a reassignment are in one workspace, locks them, and returns them.
 fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
     let old = required("old_runtime_id", old)?;
     let new = required("new_runtime_id", new)?;
@@ -133,7 +134,7 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
     Ok((old, new))
 }
 
-/// Moves every agent of a runtime to another one (ReassignAgentsToRuntime).
+/// Binds every agent of a runtime to another runtime (ReassignAgentsToRuntime).
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
@@ -143,7 +144,7 @@ fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<
     })
 }
 
-/// Moves every task of a runtime, finished ones included, to another one (ReassignTasksToRuntime).
+/// Moves every task of a runtime, including ended ones, to another runtime (ReassignTasksToRuntime).
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_reassign_tasks(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
@@ -153,7 +154,8 @@ fn multica_reassign_tasks(old_runtime_id: Option<Uuid>, new_runtime_id: Option<U
     })
 }
 
-/// Remembers an earlier identity of a runtime; the first one stays (RecordRuntimeLegacyDaemonID). True: recorded.
+/// Stores an earlier identity of a runtime if none is stored yet (RecordRuntimeLegacyDaemonID). Returns whether it was
+/// stored.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_record_legacy_daemon_id(runtime_id: Option<Uuid>, legacy_daemon_id: Option<String>) -> bool {

@@ -1,4 +1,4 @@
-//! A daemon's whole registration: all runtimes of a machine or none.
+//! The registration of a daemon: all its runtimes are written, or none.
 
 use std::collections::HashMap;
 
@@ -50,15 +50,15 @@ fn existing(workspace: Uuid, registration: &Registration, providers: &[String]) 
     })
 }
 
-/// The identity to remember for a merged row: as the daemon sent it.
+/// Returns the identity to store for a merged row, as the daemon sent it.
 fn as_sent(registration: &Registration, daemon_id: &str) -> String {
     let folded = daemon_id.to_ascii_lowercase();
     let sent = registration.legacy_daemon_ids.iter().find(|id| id.to_ascii_lowercase() == folded);
     sent.cloned().unwrap_or_else(|| daemon_id.to_string())
 }
 
-/// Registers a machine: its runtimes are inserted or overwritten, those it had under earlier identities are merged into
-/// them, and with "recover" what the previous process left in flight is failed, all in one transaction.
+/// Registers a daemon, in one transaction: its runtimes are inserted or overwritten, its runtimes under earlier
+/// identities are merged into them, and with "recover" the orphans of its previous process are failed.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_register(

@@ -19,10 +19,11 @@ const KEYS: &[&str] =
 /// The keys of each of its runtimes that are read.
 const RUNTIME_KEYS: &[&str] = &["name", "type", "provider", "version", "status", "running"];
 
-/// The JSON document of a registration. Unknown keys are ignored with a WARNING: a newer daemon may send more.
+/// The JSON document of a registration. Unknown keys are ignored with a WARNING, because a newer daemon may send more
+/// keys.
 #[derive(serde::Deserialize)]
 pub struct Registration {
-    /// Identity of the machine.
+    /// Identity of the daemon.
     pub daemon_id: String,
     /// Its earlier identities.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -33,7 +34,7 @@ pub struct Registration {
     cli_version: Option<String>,
     #[serde(default)]
     launched_by: Option<String>,
-    /// Whether what the previous process left in flight is failed.
+    /// Whether the orphans of the previous process are failed.
     #[serde(default, deserialize_with = "null_as_default")]
     pub recover: bool,
     #[serde(default, deserialize_with = "null_as_default")]
@@ -56,7 +57,7 @@ struct Entry {
     running: Vec<uuid::Uuid>,
 }
 
-/// Many a language writes an empty list as null.
+/// Reads null as the default, because many languages write an empty list as null.
 fn null_as_default<'de, D, T>(from: D) -> std::result::Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -65,7 +66,7 @@ where
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-/// One runtime of a registration, its names resolved.
+/// One runtime of a registration, with its provider, name and status resolved.
 pub struct ResolvedRuntime {
     /// Provider, given as type or as provider.
     pub provider: String,
@@ -79,13 +80,14 @@ pub struct ResolvedRuntime {
     pub metadata: String,
 }
 
-/// Blank and absent are the same, and blanks around a word mean nothing.
+/// Returns the text without the blanks around it; empty if it is absent.
 fn trimmed(text: &Option<String>) -> &str {
     text.as_deref().unwrap_or_default().trim()
 }
 
 impl Registration {
-    /// Reads and checks a registration; 22023 names the path of what is wrong. Keys that are not known are a WARNING.
+    /// Reads and checks a registration. The error 22023 names the path of the wrong value. Unknown keys raise a
+    /// WARNING.
     pub fn read(text: &str) -> Result<Self> {
         let mut unknown = UnknownKeys::default();
         let mut ignored = |path: serde_ignored::Path| {
@@ -115,8 +117,8 @@ impl Registration {
         Ok(registration)
     }
 
-    /// The runtimes with their names resolved; 22023 where a status is unknown, or a provider is missing or comes
-    /// twice.
+    /// Returns the runtimes with their names resolved, or 22023 if a status is unknown, or a provider is missing or
+    /// listed twice.
     pub fn named(&self) -> Result<Vec<ResolvedRuntime>> {
         let mut providers = HashSet::new();
         let device = trimmed(&self.device_name);
@@ -165,15 +167,15 @@ impl Registration {
         }
     }
 
-    /// The tasks that the daemon still runs, of all its runtimes.
+    /// Returns the tasks that the daemon still runs, of all its runtimes.
     pub fn running(&self) -> impl Iterator<Item = pgrx::Uuid> + '_ {
         let ids = self.runtimes.iter().flat_map(|Object(entry)| &entry.running);
         ids.map(|id| pgrx::Uuid::from_bytes(*id.as_bytes()))
     }
 }
 
-/// A JSON object and nothing else: serde would read an array as the fields of a struct in their order, which is never
-/// meant.
+/// A value that must be a JSON object. Otherwise serde would also read an array as the fields of a struct in their
+/// order, which a daemon never means.
 struct Object<T>(T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
@@ -196,7 +198,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
     }
 }
 
-/// The provider of the runtime at position `at`, which clients call its type or its provider.
+/// Returns the provider of the runtime at position `at`, which daemons pass as its type or as its provider.
 fn provider_of(entry: &Entry, at: usize) -> Result<&str> {
     let wrong = |problem: String| {
         Error::invalid(
@@ -227,7 +229,8 @@ fn in_runtime(path: &serde_ignored::Path) -> bool {
     }
 }
 
-/// The position in the message is one in jsonb's own rendering, which the caller never wrote.
+/// Removes the position from the message, because it refers to the text of the jsonb value and not to what the caller
+/// wrote.
 fn malformed(argument: String, message: &str) -> Error {
     Error::invalid(
         argument,

@@ -1,4 +1,5 @@
-//! Keys of a JSON document that nothing reads: a typo must not pass in silence, and a newer client must not fail.
+//! Unknown keys of a JSON document. They raise a WARNING: a typo must not stay unnoticed, and a newer daemon must not
+//! get an error.
 
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -35,7 +36,7 @@ impl UnknownKeys {
         self.found.push(format!("{}{}", excerpt(&shown(path)), nearest.unwrap_or_default()));
     }
 
-    /// Raises a WARNING that names them, if there are any.
+    /// Raises a WARNING that names the unknown keys, if there are any.
     pub fn warn(self, argument: &str) {
         if self.found.is_empty() {
             return;
@@ -54,7 +55,7 @@ impl UnknownKeys {
     }
 }
 
-/// A path as the messages about wrong values write it.
+/// Returns a path in the form that messages about wrong values use.
 fn shown(path: &Path) -> String {
     match path {
         Path::Root => String::new(),

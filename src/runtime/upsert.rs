@@ -24,11 +24,11 @@ extension_sql_file!(
     requires = [multica_upsert_runtime]
 );
 
-/// One machine's runtimes to insert or overwrite; arrays run in step, one element per runtime.
+/// The runtimes of one daemon to insert or overwrite. Each array has one element per runtime, in the same order.
 pub struct Upsert {
-    /// Workspace they belong to.
+    /// Workspace of the runtimes.
     pub workspace: Uuid,
-    /// Identity of the machine; None only in the cloud.
+    /// Identity of the daemon; None only for cloud runtimes.
     pub daemon_id: Option<String>,
     /// 'local' or 'cloud'.
     pub mode: String,
@@ -42,12 +42,12 @@ pub struct Upsert {
     pub device_infos: Vec<String>,
     /// Metadata objects.
     pub metadata: Vec<Jsonb>,
-    /// User who owns them; None keeps the owner there is.
+    /// User who owns the runtimes; None keeps the present owner.
     pub owner: Option<Uuid>,
 }
 
 impl Upsert {
-    /// Writes them and decodes each row; columns as multica_registered.
+    /// Writes the runtimes and decodes each row, which has the columns of multica_registered.
     pub fn write<R>(self, now: TimestampWithTimeZone, decode: impl FnMut(&Row) -> R) -> Vec<R> {
         UPSERT.rows(
             &[
@@ -67,7 +67,7 @@ impl Upsert {
     }
 }
 
-/// A trigger can keep a row out of the table, or make another provider of it.
+/// Returns the error for a row that a trigger kept out of the table, or whose provider a trigger changed.
 pub fn not_written(provider: &str) -> Error {
     Error::kept_out(
         format!("the runtime for provider \"{}\" was not written", excerpt(provider)),
@@ -75,7 +75,7 @@ pub fn not_written(provider: &str) -> Error {
     )
 }
 
-/// Inserts a runtime or overwrites the one with the same daemon id and provider; a NULL owner keeps the one there is
+/// Inserts a runtime or overwrites the one with the same daemon id and provider; a NULL owner keeps the present owner
 /// (UpsertAgentRuntime).
 #[allow(clippy::too_many_arguments)]
 #[pg_extern]

@@ -1,4 +1,4 @@
-//! What an operator asks.
+//! The state of the extension, for an operator.
 
 use pgrx::prelude::*;
 
@@ -38,7 +38,7 @@ fn at(moment: Option<shared::Micros>) -> Option<TimestampWithTimeZone> {
     moment.and_then(|moment| TimestampWithTimeZone::try_from(moment).ok())
 }
 
-/// What sweeps did since the beginning; nothing while they are not counted.
+/// Returns what sweeps did since the beginning; nothing while sweeps are not counted.
 fn totals() -> Vec<(&'static str, Arg)> {
     if !sweep::is_counting() {
         return Vec::new();
@@ -51,7 +51,7 @@ fn totals() -> Vec<(&'static str, Arg)> {
     TOTALS.row(&[], decode).unwrap_or_default()
 }
 
-/// How sweeping, tasks and events stand, in one row.
+/// Returns the state of sweeps, tasks and events, in one row.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_status() -> Composite<StatusReport> {

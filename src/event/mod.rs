@@ -1,4 +1,4 @@
-//! The outbox: what happened, recorded in the transaction in which it happened, and read without gaps.
+//! The calls that read the event log. Events are recorded in the transaction of the change and are read without gaps.
 
 use pgrx::prelude::*;
 
@@ -27,7 +27,8 @@ extension_sql_file!(
     requires = [multica_events, multica_take_events, multica_forget_reader, multica_list_readers]
 );
 
-/// The events after `after_id` that no open transaction can still precede.
+/// Returns the events after the id `after`. An event is not returned yet while an open transaction can still commit an
+/// event with a lower id.
 fn read(after: i64, limit: i64) -> Result<Vec<(i64, Composite<Event>)>> {
     let drawn: i64 = BOUND.row(&[], |row| row.must(1)).unwrap_or_default();
     ensure_next_id(drawn, Asker::Reader { after })?;
@@ -35,7 +36,8 @@ fn read(after: i64, limit: i64) -> Result<Vec<(i64, Composite<Event>)>> {
     Ok(READ.rows(&[arg(after), arg(through), arg(limit)], |row| (row.must(1), Composite::from_row(row))))
 }
 
-/// Reading in order needs a fresh snapshot between its steps and sight of every lock of the primary.
+/// Checks that events can be read in order here: each step needs a new snapshot, and all locks of the primary must be
+/// visible.
 fn readable_here() -> Result<()> {
     // SAFETY: reads shared memory, in a process that is connected to it.
     if unsafe { pg_sys::RecoveryInProgress() } {
@@ -58,8 +60,9 @@ fn readable_here() -> Result<()> {
     Ok(())
 }
 
-/// Never a silent gap: what was trimmed unread is an error, and so is a position that this log cannot have given. Asked
-/// after the events were read, so that a trim in between is noticed too.
+/// Returns an error if events after `after` were trimmed, or if `after` is not a position in this log, so that no
+/// reader misses events without an error. Must be called after the events were read, so that a trim in the meantime is
+/// noticed too.
 fn kept_since(after: i64, hint: impl FnOnce(i64) -> String) -> Result<()> {
     let (trimmed, is_lost): (i64, bool) =
         POSITION.row(&[arg(after)], |row| (row.must(1), row.must(2))).unwrap_or_default();
@@ -90,7 +93,7 @@ fn most_events(max_events: Option<i32>) -> Result<i64> {
     Ok(i64::from(limit))
 }
 
-/// The events after an id, in order, for a reader that remembers by itself how far it has read.
+/// Returns the events after an id, in order, for a reader that stores its position itself.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_events(
@@ -114,7 +117,7 @@ fn multica_events(
     })
 }
 
-/// The next events of a named reader, whose position moves in the caller's transaction.
+/// Returns the next events of a named reader, and moves its position in the caller's transaction.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_take_events(
@@ -160,7 +163,7 @@ fn multica_take_events(
     })
 }
 
-/// Forgets a named reader: nothing is kept for it any longer. True: there was one.
+/// Deletes a named reader, so that no events are kept for it any longer. Returns whether the reader existed.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_forget_reader(reader: Option<&str>) -> bool {
@@ -172,7 +175,7 @@ fn multica_forget_reader(reader: Option<&str>) -> bool {
     })
 }
 
-/// Every named reader and how far it has come, the slowest first.
+/// Returns every named reader with its position, slowest first.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_list_readers() -> SetOfIterator<'static, Composite<Reader>> {

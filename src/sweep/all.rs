@@ -1,4 +1,4 @@
-//! What the procedure `multica_sweep_all` cannot find out by itself.
+//! A check that the procedure `multica_sweep_all` cannot do in PL/pgSQL.
 
 use pgrx::prelude::*;
 
@@ -10,8 +10,8 @@ extension_sql_file!(
     requires = [multica_can_commit]
 );
 
-/// Whether the procedure that asks may commit: not inside a transaction block or a function. PL/pgSQL itself knows only
-/// when a COMMIT fails, with an error that has no hint.
+/// Whether the calling procedure may commit; false inside a transaction block or a function. PL/pgSQL itself notices
+/// this only when a COMMIT fails, and that error has no hint.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_can_commit() -> bool {

@@ -1,8 +1,9 @@
-//! The backlog that sweeps work off, each from where the last one of the session ended.
+//! The backlog of a stage. Each sweep of a session begins at the position where the last one ended.
 //!
-//! What was worked off leaves dead entries in its index until vacuum takes them, and what is healthy stays there;
-//! walking past all that again for every batch would be quadratic. A session remembers how far it came, once that is
-//! committed, and begins from the start again where it finds less than a batch.
+//! Rows that a sweep has handled leave dead entries in the index until vacuum removes them, and rows that are not due
+//! stay there. If every batch read all of these entries again, the cost would be quadratic. Therefore a session
+//! remembers the position that it has reached, once that is committed. It begins at the start again when it finds less
+//! than a batch.
 
 use std::cell::Cell;
 use std::thread::LocalKey;
@@ -15,7 +16,7 @@ use crate::postgres::statement::{Arg, Statement};
 
 type Time = Option<TimestampWithTimeZone>;
 
-/// How far a look went, in each of the two indexes that it may read; NULL is the start.
+/// How far a search went, in each of the two indexes that it may read; None is the start.
 #[derive(Clone, Copy, Default)]
 pub struct Cursor(pub Time, pub Time);
 
@@ -25,10 +26,10 @@ impl Cursor {
     }
 }
 
-/// How far the sweeps of this session came, and how far the one at work would.
+/// The position that the sweeps of this session have reached, and the position that the current sweep will reach.
 struct Reached {
     committed: Cell<Cursor>,
-    /// The last one counts: a sweep that is rolled back to its beginning looks once more.
+    /// The last value counts, because a sweep that is rolled back to its beginning searches once more.
     at_commit: Cell<Option<Cursor>>,
 }
 
@@ -45,7 +46,7 @@ thread_local! {
 
 /// Tasks of offline runtimes.
 pub static OF_OFFLINE: Backlog = Backlog { reached: &OFFLINE };
-/// Tasks that took too long.
+/// Tasks that timed out.
 pub static OF_TIMED_OUT: Backlog = Backlog { reached: &TIMED_OUT };
 
 /// A stage's backlog.
@@ -53,7 +54,8 @@ pub struct Backlog {
     reached: &'static LocalKey<Reached>,
 }
 
-/// Tasks that may be failed: they and everything a verdict on them touches are locked, and nothing was waited for.
+/// Tasks that may be failed. The tasks, and every row that a verdict on them writes or refers to, were locked without
+/// waiting.
 #[derive(Default)]
 pub struct Taken {
     /// The tasks.
@@ -62,7 +64,8 @@ pub struct Taken {
     pub more: bool,
 }
 
-/// Gives the arguments of a statement that finds candidates: those to leave out, how many at most, where to begin.
+/// Returns the arguments of a statement that finds candidates, for the tasks to exclude, the limit, and the position to
+/// begin at.
 pub trait Arguments: Fn(Vec<Uuid>, Option<i64>, Cursor) -> Vec<Arg> {}
 impl<F: Fn(Vec<Uuid>, Option<i64>, Cursor) -> Vec<Arg>> Arguments for F {}
 
@@ -71,7 +74,7 @@ struct Found {
     through: Cursor,
 }
 
-/// The next candidates, which the statement has locked.
+/// Returns the next candidates, which the statement has locked.
 fn look(candidates: &Statement, args: &[Arg]) -> Found {
     let mut through = Cursor::default();
     let found = candidates.rows(args, |row| {
@@ -82,8 +85,8 @@ fn look(candidates: &Statement, args: &[Arg]) -> Found {
 }
 
 impl Backlog {
-    /// At most `limit` tasks, `exclude` not among them. One look, so that no more rows than that are ever locked: those
-    /// of which another session holds something are left for the next sweep, which begins behind them.
+    /// Returns at most `limit` tasks, without those in `exclude`. At most `limit` candidates are locked. A candidate of
+    /// which another session holds a row is left for a later sweep, and the next sweep begins after it.
     pub fn next(&self, candidates: &Statement, exclude: &[Uuid], limit: i64, args: impl Arguments) -> Taken {
         let from = self.reached.with(|reached| reached.committed.get());
         let first = look(candidates, &args(exclude.to_vec(), Some(limit), from));
@@ -93,7 +96,8 @@ impl Backlog {
             self.reach(if full { first.through } else { Cursor::default() });
             return Taken { tasks, more: full };
         }
-        // The end: what was passed over on the way there, or came in behind, gets its turn.
+        // The end is reached. The rest of the batch is searched from the start: tasks that were skipped before, or that
+        // were added before the position.
         let room = limit - first.found.len() as i64;
         let seen = [exclude, &first.found].concat();
         let again = look(candidates, &args(seen, Some(room), Cursor::default()));
@@ -104,7 +108,8 @@ impl Backlog {
         Taken { tasks, more }
     }
 
-    /// Counts once the transaction commits: what an abort rolls back is still to be done.
+    /// Sets the position that the session has reached, once the transaction commits. What an abort rolls back must be
+    /// done again.
     fn reach(&self, place: Cursor) {
         let reached = self.reached;
         let changes = |reached: &Reached| {
@@ -124,8 +129,8 @@ impl Backlog {
     }
 }
 
-/// The same from the start and without a bound on looking, for a call with a limit: the statement runs again
-/// while rows that other sessions hold leave room below `limit`. `exclude` are not among them.
+/// As [`Backlog::next`], but always from the start, for a call outside a sweep. The statement runs again while rows
+/// that other sessions hold leave room below `limit`, so that the number of candidates that are locked has no bound.
 pub fn take(candidates: &Statement, exclude: &[Uuid], limit: Option<i64>, args: impl Arguments) -> Vec<Uuid> {
     let mut taken: Vec<Uuid> = Vec::new();
     let mut seen = exclude.to_vec();

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::settings;
 
-/// Rows of the first piece of a stage that has to keep to a budget: what one row costs is not known before.
+/// How many rows the first piece of a stage with a budget has, because the cost of a row is not known yet.
 const FIRST_PIECE: i64 = 32;
 
-/// The time a sweep may still take.
+/// The time that a sweep may still take.
 pub struct Budget {
     began: Instant,
     limit: Option<Duration>,
 }
 
 impl Budget {
-    /// multica.sweep_budget from now on.
+    /// Begins a budget of multica.sweep_budget.
     pub fn begin() -> Self {
         let limit = match settings::sweep_budget_ms() {
             0 => None,
@@ -23,7 +23,7 @@ impl Budget {
         Self { began: Instant::now(), limit }
     }
 
-    /// How long the sweep has taken.
+    /// Returns how long the sweep has taken.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
@@ -33,8 +33,9 @@ impl Budget {
         self.limit.is_some_and(|limit| self.elapsed() >= limit)
     }
 
-    /// Lets `work` do `batch` rows: at once, or where time is limited piece by piece, each as large as the one before
-    /// it allows. `work` gets the number of rows and returns whether there may be more, and so does this function.
+    /// Lets `work` handle `batch` rows: at once, or, if the time is limited, in pieces whose size depends on the time
+    /// that the piece before took. `work` gets the number of rows and returns whether there may be more; this function
+    /// returns the same.
     pub fn spend(&self, batch: i64, mut work: impl FnMut(i64) -> bool) -> bool {
         let Some(limit) = self.limit else {
             return work(batch);

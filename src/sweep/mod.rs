@@ -1,4 +1,4 @@
-//! The sweep: its stages, in order, on one screen. Silence becomes one atomic verdict.
+//! The sweep, with its stages in order. The tasks of silent runtimes are failed in one atomic verdict.
 
 mod all;
 mod backlog;
@@ -37,7 +37,7 @@ extension_sql_file!(
     requires = [multica_sweep, "sweep_all"]
 );
 
-/// Ids that are drawn at most for a row of totals: there are as many rows as sweeps were ever at work at the same time.
+/// How many ids are drawn at most for a row of totals. There are as many rows as sweeps ever ran at the same time.
 const MOST_DRAWS: usize = 100;
 
 #[derive(Default)]
@@ -58,8 +58,8 @@ impl Done {
     }
 }
 
-/// One pass over all stages. Rows that others hold are skipped; every stage handles at most multica.batch_size rows,
-/// oldest first.
+/// Runs one pass over all stages. Rows that other sessions hold are skipped; every stage handles at most
+/// multica.batch_size rows, oldest first.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> {
@@ -89,7 +89,7 @@ struct Sweep {
     budget: Budget,
     id: Uuid,
     batch: i64,
-    /// When the sweep began whose figures another transaction has recorded, and which continues here.
+    /// When the sweep began that continues here, if another transaction has recorded its first figures.
     continues: Option<TimestampWithTimeZone>,
 }
 
@@ -105,7 +105,7 @@ impl Sweep {
         }
     }
 
-    /// The stages, and the figures of what they did.
+    /// Runs the stages and records their figures.
     fn pass(&self, writer: &mut Writer) -> Done {
         self.call(|call| {
             let mut done = self.verdicts(writer, call);
@@ -119,17 +119,17 @@ impl Sweep {
         event::sweep(self.id, self.now, work)
     }
 
-    /// Task events come before those of runtimes, as a subscriber would have seen them; only what is written in pieces
-    /// has its events with it.
+    /// Records the remaining events, and the figures. The events of tasks come before those of runtimes, in the order
+    /// that a reader expects; but each piece that was written by itself has already recorded its events.
     fn finish(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
         if call.is_pending() {
             writer.beside(|| {
-                // From here on no row of a stage is to blame for an error.
+                // From here on no row of a stage can be the cause of an error.
                 rows_in_work::clear();
                 call.record();
             });
         }
-        // Where every row is refused, the next sweep need not come at once.
+        // If every row is refused, the next sweep does not have to come at once.
         done.more |= writer.is_cut_short();
         done.more &= done.anything() || !writer.has_given_up();
         if done.anything() {
@@ -192,8 +192,9 @@ impl Sweep {
         self.stage(done, |_| event::trim(now, batch, writer));
     }
 
-    /// A stage, which returns whether there is more to do. One that finds the budget spent is left for the next sweep,
-    /// unless nothing was done yet: looking alone may take longer than the budget, and every sweep has to get on.
+    /// Runs a stage, which returns whether there is more to do. If the budget is spent, the stage is left for the next
+    /// sweep, unless nothing was done yet: a search alone may take longer than the budget, and every sweep must make
+    /// progress.
     fn stage(&self, done: &mut Done, work: impl FnOnce(&mut Done) -> bool) {
         let more = self.budget.is_spent() && done.anything() || work(done);
         done.more |= more;
@@ -210,7 +211,8 @@ impl Sweep {
         if is_counting() {
             let slot: Option<i32> = LOCK_TOTAL.row(&[], |row| row.must(1));
             let sweeps = i64::from(self.continues.is_none());
-            // An id that the sequence draws may be taken where rows came without it: the next one is tried.
+            // An id that the sequence draws may be taken already, if rows were copied without the sequence. Then the
+            // next id is tried.
             (0..MOST_DRAWS).find(|_| {
                 let args = with_figures(vec![arg(slot), arg(self.now), arg(sweeps)], done);
                 COUNT.row(&args, |_| ()).is_some()
@@ -233,8 +235,8 @@ fn with_figures(mut args: Vec<Arg>, done: &Done) -> Vec<Arg> {
     args
 }
 
-/// Whether there is the table of totals: an update of the extension leaves it to install, and until then sweeps are
-/// not counted.
+/// Whether the table of totals exists. An update of the extension does not create it; install does, and until then
+/// sweeps are not counted.
 pub fn is_counting() -> bool {
     IS_COUNTING.row(&[], |row| row.must(1)).unwrap_or(false)
 }

@@ -1,4 +1,4 @@
-//! A sweep in parts, each a transaction of its own: what housekeeping meets costs no verdict.
+//! A sweep in parts, each in its own transaction, so that an error in housekeeping does not roll back a verdict.
 
 use std::cell::Cell;
 
@@ -24,10 +24,10 @@ const NONE: &str = "none";
 /// A part of a sweep.
 #[derive(Clone, Copy)]
 pub enum Part {
-    /// What silence leads to. Where nothing of it is to be written, housekeeping follows in the same transaction: an
+    /// Verdicts and repairs. If there is nothing to write, housekeeping follows in the same transaction, so that an
     /// idle sweep is one transaction.
     Verdicts,
-    /// What is left of a sweep whose verdicts are committed.
+    /// Housekeeping, for a sweep whose verdicts are committed.
     Housekeeping(Begun),
 }
 
@@ -40,8 +40,9 @@ pub struct Begun {
 }
 
 impl Part {
-    /// Runs the part and returns the one that is due next, in another transaction; None where nothing is left to do.
-    /// `is_housekeeping` is true from the first statement of housekeeping on: an error after that costs no verdict.
+    /// Runs the part and returns the part that is due next, in another transaction; None if nothing is left to do.
+    /// `is_housekeeping` is true from the first statement of housekeeping on, because an error after that rolls back no
+    /// verdict.
     pub fn run(self, stale: f64, is_housekeeping: &Cell<bool>) -> Option<Self> {
         let mut sweep = Sweep::begin(stale);
         match self {
@@ -60,7 +61,7 @@ impl Part {
                         (has_written.then_some(Self::Housekeeping(begun)), done.more)
                     })
                 });
-                // What is due for a verdict comes before all housekeeping.
+                // All verdicts that are due come before housekeeping.
                 if more { Some(Self::Verdicts) } else { rest }
             }
             Self::Housekeeping(begun) => {
@@ -82,11 +83,11 @@ impl Part {
 }
 
 thread_local! {
-    /// Which sweep the next housekeeping of this session belongs to.
+    /// The sweep to which the next housekeeping of this session belongs.
     static BEGUN: Cell<Option<Begun>> = const { Cell::new(None) };
 }
 
-/// One part of a sweep, for the procedure that commits between them.
+/// Runs one part of a sweep, for the procedure that commits between the parts.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_sweep_part(part: Option<&str>, stale_secs: default!(Option<f64>, "NULL")) -> &'static str {
@@ -97,7 +98,7 @@ fn multica_sweep_part(part: Option<&str>, stale_secs: default!(Option<f64>, "NUL
             Some(given) => seconds("stale_secs", Some(given))?,
             None => settings::stale_after_secs(),
         };
-        // Taken in any case: a sweep whose COMMIT failed has no housekeeping.
+        // Taken for either part, because a sweep whose COMMIT failed has no housekeeping.
         let part = match BEGUN.take() {
             Some(begun) if part == HOUSEKEEPING => Part::Housekeeping(begun),
             _ => Part::Verdicts,

@@ -1,4 +1,4 @@
-//! The stages that fail tasks, each a call that exists as a function of its own.
+//! The stages that fail tasks, and the SQL-callable functions that fail tasks in the same way.
 
 use std::collections::HashSet;
 
@@ -40,20 +40,20 @@ extension_sql_file!(
     ]
 );
 
-/// Tasks of offline runtimes that were unseen for longer than `secs`.
+/// Returns the arguments of the search for tasks of offline runtimes that were silent for longer than `secs`.
 fn of_offline(secs: f64, now: TimestampWithTimeZone) -> impl Arguments {
     let grace = (secs > 0.0).then_some(secs);
     move |seen, limit, Cursor(from, _)| vec![arg(now), arg(grace), arg(seen), arg(limit), arg(from)]
 }
 
-/// Tasks that were dispatched or running for too long.
+/// Returns the arguments of the search for tasks that were dispatched or running for too long.
 fn timed_out(dispatch_secs: f64, running_secs: f64, now: TimestampWithTimeZone) -> impl Arguments {
     move |seen, limit, Cursor(dispatched, running)| {
         vec![arg(now), arg(dispatch_secs), arg(running_secs), arg(seen), arg(limit), arg(dispatched), arg(running)]
     }
 }
 
-/// A sweep's next tasks of offline runtimes, at most `limit`. The second value is whether there may be more.
+/// Fails the next tasks of offline runtimes in a sweep, at most `limit`. The second value is whether there may be more.
 pub fn fail_of_offline(grace_secs: f64, limit: i64, writer: &mut Writer, call: &Call) -> (Verdict, bool) {
     let question = of_offline(grace_secs, call.now());
     let next = OF_OFFLINE.next(&OFFLINE, &writer.exclude(), limit, question);
@@ -61,7 +61,7 @@ pub fn fail_of_offline(grace_secs: f64, limit: i64, writer: &mut Writer, call: &
     (verdict, next.more)
 }
 
-/// Has the time of tasks that began later than now begin now: at most `limit`, or all.
+/// Sets the times of tasks that began in the future to now: at most `limit` tasks, or all.
 fn begin_now(limit: Option<i64>, now: TimestampWithTimeZone, writer: &mut Writer) {
     let args = [arg(now), arg(writer.exclude()), arg(limit)];
     let ahead: Vec<Uuid> = AHEAD.rows(&args, |row| row.must(1));
@@ -71,7 +71,7 @@ fn begin_now(limit: Option<i64>, now: TimestampWithTimeZone, writer: &mut Writer
     });
 }
 
-/// A sweep's next tasks that were dispatched or running for too long, as [`fail_of_offline`].
+/// Fails the next tasks that were dispatched or running for too long, as [`fail_of_offline`].
 pub fn fail_timed_out(
     dispatch_secs: f64,
     running_secs: f64,
@@ -91,8 +91,8 @@ fn tasks(ids: Vec<Uuid>) -> SetOfIterator<'static, Composite<types::Task>> {
     set(task::get_many(ids))
 }
 
-/// Fails the tasks in flight of every runtime that is offline and was unseen for longer than the grace, and lets the
-/// pipeline follow (FailTasksForOfflineRuntimes). Rows that others hold are skipped.
+/// Fails the tasks in flight of every runtime that is offline and was silent for longer than the grace, with all
+/// consequences (FailTasksForOfflineRuntimes). Rows that other sessions hold are skipped.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_fail_tasks_for_offline_runtimes(
@@ -115,7 +115,7 @@ fn multica_fail_tasks_for_offline_runtimes(
     })
 }
 
-/// Fails tasks that were dispatched or running for too long, and lets the pipeline follow. Rows that others hold are
+/// Fails tasks that were dispatched or running for too long, with all consequences. Rows that other sessions hold are
 /// skipped.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
@@ -140,7 +140,7 @@ fn multica_fail_stale_tasks(
 }
 
 /// Fails the tasks that the previous daemon process of a runtime left in flight, except those that the daemon still
-/// runs, and lets the pipeline follow.
+/// runs, with all consequences.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_recover_orphans(
@@ -162,8 +162,8 @@ fn multica_recover_orphans(
     })
 }
 
-/// The failure pipeline itself, for an application that failed tasks with SQL of its own. Handing the same tasks in
-/// twice does nothing the second time.
+/// Applies the consequences to tasks that an application failed with its own SQL. A second call with the same tasks
+/// does nothing.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_handle_failed_tasks(task_ids: Option<Vec<Option<Uuid>>>) -> Composite<types::Consequences> {

@@ -1,4 +1,4 @@
-//! Who may call what: a role is given a capability, which is kept nowhere but in the privileges themselves.
+//! Grants capabilities to roles. A capability is stored only as the privileges of the role.
 
 use pgrx::prelude::*;
 
@@ -18,13 +18,13 @@ static HOLDERS: Statement = Statement::volatile(sql!("grant/holders.sql"));
 
 extension_sql_file!("../sql/extension/comments/grant.sql", name = "grant_comments", requires = [multica_grant]);
 
-/// What a role that holds a capability lacks on the tables.
+/// The privileges on the tables that a role with a capability lacks.
 pub struct Lacking {
     /// Capability and role.
     pub object: String,
-    /// The statements that grant it.
+    /// The statements that grant them.
     pub grants: String,
-    /// Whether the caller may run them.
+    /// Whether the caller may run these statements.
     pub may_grant: bool,
 }
 
@@ -41,7 +41,7 @@ fn multica_grant(grantee: Option<Role>, capability: Option<&str>) {
     })
 }
 
-/// Where a role is granted a capability, and what the caller may do there.
+/// The place where a role is granted a capability, and what the caller may do there.
 struct Context {
     schema: pg_sys::Oid,
     extension: pg_sys::Oid,
@@ -80,7 +80,7 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     let execute = EXECUTE.row(&[arg(role), arg(functions)], |row| row.get(1));
     let mut scripts: Vec<String> = context.use_schema.into_iter().collect();
     scripts.extend(execute.flatten());
-    // Before install a table of such a name may have another purpose.
+    // Before install, a table with such a name may have another purpose.
     if context.is_installed {
         let (grants, may_grant) = privileges(context.schema, role, capability, false);
         if !may_grant {
@@ -96,16 +96,17 @@ fn grant(role: pg_sys::Oid, capability: &str) -> Result<()> {
     Ok(())
 }
 
-/// The statements that give a role what a capability needs on the tables, and whether the caller may run them. With
-/// `lacking` only what the role does not have, on tables and columns that are still to be made too; else all on what
-/// there is, because what a role has through another one today it may lose.
+/// Returns the statements that grant a role the privileges on the tables that a capability needs, and whether the
+/// caller may run them. With `lacking`, these are only the privileges that the role does not have, including those on
+/// tables and columns that do not exist yet. Otherwise they are all privileges on the existing tables, because the role
+/// may later lose a privilege that it has only through another role.
 fn privileges(schema: pg_sys::Oid, role: pg_sys::Oid, capability: &str, lacking: bool) -> (Option<String>, bool) {
     let args = [arg(role), arg(capability), arg(schema), arg(lacking)];
     PRIVILEGES.row(&args, |row| (row.get(1), row.must(2))).expect("an aggregate gives a row")
 }
 
-/// What the roles that hold a capability lack on the tables of `owner`, those included that install is going to make:
-/// capabilities may be given before there are tables.
+/// Returns the privileges that roles with a capability lack on the tables of `owner`, including the tables that install
+/// is going to make, because capabilities may be granted before the tables exist.
 pub fn lacking(schema: pg_sys::Oid, owner: String) -> Vec<Lacking> {
     let holders: Vec<(pg_sys::Oid, String, String)> = HOLDERS
         .rows(&[arg(owner)], |row| (row.required("role_oid"), row.required("capability"), row.required("role_name")));

@@ -1,4 +1,5 @@
-//! The shape of tables as the catalogue has it: of those that the files of `sql/tables` declare, and of those found.
+//! Reads the shape of tables from the catalogue: of the tables that the files in `sql/tables` declare, and of the
+//! tables that exist.
 
 use std::collections::HashSet;
 
@@ -18,7 +19,7 @@ static STATUSES: Statement = Statement::volatile(sql!("install/statuses.sql"));
 static TEMPORARY: Statement = Statement::volatile(sql!("install/temporary.sql"));
 static SET_LOCAL: Statement = Statement::volatile(sql!("install/set_local.sql"));
 
-/// A relation that is called like one of the tables.
+/// A relation with the name of one of the tables.
 pub struct Relation {
     /// Its name.
     pub name: String,
@@ -42,25 +43,25 @@ pub struct Column {
     pub type_name: String,
     /// Whether it is NOT NULL.
     pub not_null: bool,
-    /// Whether something is inserted where nothing is given.
+    /// Whether it has a default or is an identity.
     pub has_default: bool,
-    /// What adds it to its table.
+    /// The statement that adds it to its table.
     pub add: String,
-    /// What makes it NOT NULL.
+    /// The statement that sets it NOT NULL.
     pub set_not_null: String,
-    /// The expression of its default, if it has one.
+    /// The statement that sets its default, if it has one.
     pub set_default: Option<String>,
 }
 
-/// A constraint of a table, or a unique index that guards as much.
+/// A constraint of a table, or a unique index that enforces the same.
 pub struct Constraint {
     /// Name of its table.
     pub table: String,
     /// Its name.
     pub name: String,
-    /// Equal for two constraints of one meaning.
+    /// Equal for two constraints with the same meaning.
     pub signature: String,
-    /// What adds it to its table.
+    /// The statement that adds it to its table.
     pub add: String,
 }
 
@@ -76,30 +77,30 @@ pub struct Index {
     pub predicate: String,
     /// Whether it is unique.
     pub unique: bool,
-    /// Whether it can be used: a failed CREATE INDEX CONCURRENTLY leaves one that cannot.
+    /// Whether it can be used. A failed CREATE INDEX CONCURRENTLY leaves an index that cannot be used.
     pub usable: bool,
     /// Whether it belongs to a constraint.
     pub of_constraint: bool,
-    /// What creates it.
+    /// The statement that creates it.
     pub create: String,
 }
 
-/// Whatever else belongs to a table: a default, a comment, a trigger, a trigger's function.
+/// Anything else that belongs to a table: a default, a comment, a trigger, a trigger's function.
 pub struct Part {
     /// Name of its table.
     pub table: Option<String>,
-    /// Name of the object that has it, or that it is.
+    /// Name of the object to which the part belongs, or which is the part.
     pub object: String,
-    /// What it is.
+    /// Kind of the part.
     pub kind: String,
-    /// Equal for two parts of one meaning.
+    /// Equal for two parts with the same meaning.
     pub value: String,
-    /// What makes it so.
+    /// The statement that creates or restores it.
     pub mend: String,
 }
 
 impl Part {
-    /// Whether it is a trigger or the function of one.
+    /// Whether it is a trigger or the function of a trigger.
     pub fn is_trigger(&self) -> bool {
         matches!(self.kind.as_str(), "function" | "trigger")
     }
@@ -121,7 +122,7 @@ pub struct Shape {
 pub struct DeclaredSchema {
     /// Everything that they declare.
     pub all: Shape,
-    /// What each CREATE TABLE brings along, by table and name: columns, constraints, indexes.
+    /// What each CREATE TABLE itself creates, by table and name: columns, constraints, indexes.
     pub with_table: HashSet<(String, String)>,
     /// What install may add to an adopted table, by table and name.
     pub addable: HashSet<(String, String)>,
@@ -130,8 +131,9 @@ pub struct DeclaredSchema {
 }
 
 impl DeclaredSchema {
-    /// Declares the tables as temporary ones, looks at them and takes them back, so that the shape is said once, in the
-    /// files, and both sides of a comparison are in the catalogue's own words. Statements are made out for `schema`.
+    /// Creates the tables as temporary tables, reads their shape and rolls them back. Therefore only the files define
+    /// the shape, and the catalogue describes both sides of a comparison in the same form. The statements are written
+    /// for `schema`.
     pub fn declare(schema: &str) -> Self {
         rolled_back(|| {
             set_local("search_path", "pg_temp");
@@ -156,7 +158,7 @@ impl DeclaredSchema {
 }
 
 impl Shape {
-    /// Reads the tables of one namespace; statements are made out for `schema`.
+    /// Reads the tables of one namespace; the statements are written for `schema`.
     pub fn read(namespace: pg_sys::Oid, schema: &str) -> Self {
         let args = || [arg(namespace), arg(table_names()), arg(schema.to_string())];
         Self {
@@ -182,7 +184,7 @@ impl Shape {
     }
 }
 
-/// The relations of a namespace that are called like the tables, in the order of the files.
+/// Returns the relations of a namespace that have the name of one of the tables, in the order of the tables.
 pub fn relations(namespace: pg_sys::Oid) -> Vec<Relation> {
     FOUND.rows(&[arg(namespace), arg(table_names())], |row| Relation {
         name: row.required("name"),
@@ -192,7 +194,7 @@ pub fn relations(namespace: pg_sys::Oid) -> Vec<Relation> {
     })
 }
 
-/// The words that each validated CHECK on the status of the task table allows.
+/// Returns the words that each validated CHECK on the status of the task table allows.
 pub fn statuses(namespace: pg_sys::Oid) -> Vec<Vec<String>> {
     STATUSES.rows(&[arg(namespace), arg(TASKS.to_string())], |row| row.must(1))
 }

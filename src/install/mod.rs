@@ -1,5 +1,5 @@
-//! Creates the tables or adopts those that are there. The extension script cannot: tables that it made would be
-//! members, which DROP EXTENSION takes along and pg_dump leaves out.
+//! Creates the tables or adopts existing ones. The extension script cannot do this, because tables that it created
+//! would be members of the extension: DROP EXTENSION would drop them, and pg_dump would leave them out.
 
 mod catalog;
 mod plan;
@@ -44,7 +44,7 @@ const RECORD_MIGRATION: &str = sql!("install/record_migration.sql");
 /// The sequence that ids of events are drawn from.
 const EVENT_IDS: &str = "multica_event_log_id_seq";
 
-/// A lock that another session holds for longer than this is not worth queueing all other sessions behind.
+/// How long install waits for a lock. All other sessions that need the table queue behind install while it waits.
 const LONGEST_WAIT: &str = "5s";
 
 extension_sql_file!(
@@ -63,8 +63,7 @@ struct Installation {
     extension: pg_sys::Oid,
 }
 
-/// Creates the tables that are missing and adopts those that are there; with `dry_run` it only returns what it would
-/// do.
+/// Creates the tables that are missing and adopts those that exist; with `dry_run` it only returns what it would do.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_install(dry_run: default!(Option<bool>, "false")) -> SetOfIterator<'static, Composite<InstallStep>> {
@@ -106,8 +105,8 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// Text of a database goes through Rust, whose strings are UTF-8: in another encoding the first word with an accent
-/// would end a call with an internal error.
+/// Returns an error unless the encoding is UTF-8, because the strings of Rust are UTF-8. In another encoding, the first
+/// word with an accent would end a call with an internal error.
 fn refuse_other_encodings() -> Result<()> {
     let encoding: Option<String> = ENCODING.row(&[], |row| row.must(1));
     match encoding.as_deref() {
@@ -122,8 +121,9 @@ fn refuse_other_encodings() -> Result<()> {
     }
 }
 
-/// Bounds the wait for locks unless the caller has, and has the catalogue spell names plainly, since they are compared.
-/// Gives what to set back, since the rest of the caller's transaction is his.
+/// Limits the wait for locks unless the caller has limited it, and makes the catalogue return names without unnecessary
+/// quotes, because names are compared. Returns the previous values, which must be restored for the rest of the caller's
+/// transaction.
 fn set_meanwhile() -> Vec<(&'static str, String)> {
     let ours = [("lock_timeout", LONGEST_WAIT, true), ("quote_all_identifiers", "off", false)];
     let set = |(name, value, leaves_the_callers): (&'static str, &str, bool)| {
@@ -138,8 +138,8 @@ fn set_meanwhile() -> Vec<(&'static str, String)> {
     ours.into_iter().filter_map(set).collect()
 }
 
-/// Without the schema that the functions are pinned to nothing here would be found, and the first miss is an error that
-/// nobody understands.
+/// Returns where the extension is installed, or an error if its schema was renamed. The functions are pinned to the old
+/// name of the schema and would find nothing, and the error about the first missing object would not show the cause.
 fn place() -> Result<Installation> {
     let place = PLACE.row(&[], |row| {
         let place = Installation {
@@ -178,7 +178,8 @@ fn may_create_temporary(place: &Installation) -> Result<()> {
     })
 }
 
-/// Tables are created as the caller and given to the owner, so both need to be able to.
+/// Checks that the caller and the owner may create objects, because tables are created as the caller and then given to
+/// the owner.
 fn may_create(place: &Installation, owner: &str, steps: &[Step]) -> Result<()> {
     let args = [arg(place.oid), arg(owner.to_string())];
     let creates = steps.iter().any(|step| step.action == Action::Created);
@@ -193,7 +194,8 @@ fn may_create(place: &Installation, owner: &str, steps: &[Step]) -> Result<()> {
     })
 }
 
-/// Counters of issue numbers that are behind. In tables that install made they are moved; a server's own are reported.
+/// Returns the step for issue counters that are behind the numbers of the issues. In tables that install made, the
+/// counters are moved; in a server's tables, they are only reported.
 fn counters(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Option<Step> {
     let is_there = |name: &str| relations.iter().any(|it| it.name == name);
     let are_behind =
@@ -203,7 +205,7 @@ fn counters(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> O
     are_behind.then(|| Step::new("workspace.issue_counter", action, ddl))
 }
 
-/// The event log restarts where its ids cannot continue, unless a subscription writes into it.
+/// Restarts the event log if its ids cannot continue, unless a subscription writes into it. Returns the step.
 fn event_log(dry_run: bool) -> Result<Option<Step>> {
     let step = match event::repair(dry_run)? {
         None => return Ok(None),
@@ -222,7 +224,7 @@ fn apply(steps: &[Step]) {
     ddl::run(&scripts);
 }
 
-/// The owner of the tasks owns everything; in an empty schema that is the caller.
+/// Returns the owner of the existing tables, which all have the same owner; in an empty schema, the caller.
 fn owner(place: &Installation, relations: &[Relation]) -> String {
     relations.first().map_or_else(|| place.caller.clone(), |relation| relation.owner.clone())
 }
@@ -240,8 +242,9 @@ fn give_away(place: &Installation, owner: &str, steps: &[Step]) {
     ddl::run(&scripts);
 }
 
-/// The server's migrator must pass over what install added, or its plain ADD COLUMN fails for ever. A list that is not
-/// the server's is written to only where install alters the server's tasks.
+/// Returns the step that records the server's migration as done. Without it, the server's migrator would add the
+/// columns again, and would fail every time because they exist. A list that does not look like the server's is written
+/// only if install alters the server's task table.
 fn record_migration(place: &Installation, relations: &[Relation], steps: &[Step]) -> Result<Option<Step>> {
     let is_adopted = relations.iter().any(|relation| relation.name == TASKS);
     let is_altered = steps.iter().any(|step| step.object == TASKS && step.action == Action::Altered);
@@ -269,7 +272,7 @@ fn list_is_closed(place: &Installation) -> Error {
     }
 }
 
-/// The owner of the tables may call every function: the background worker sweeps as that role.
+/// Returns the step that lets the owner of the tables call every function, because the worker sweeps as that role.
 fn operator(owner: &str) -> Option<Step> {
     let args = [arg(owner.to_string())];
     let (grants, may_grant): (Option<String>, Option<bool>) = OPERATOR.row(&args, |row| (row.get(1), row.get(2)))?;
@@ -280,7 +283,8 @@ fn operator(owner: &str) -> Option<Step> {
     grants.map(|sql| Step::new(format!("operator {owner}"), action, sql))
 }
 
-/// A role that got a capability before there were tables, or before new ones were added, gets the rest.
+/// Returns the steps that grant the missing privileges to roles that got a capability before the tables, or some of the
+/// tables, existed.
 fn privileges(place: &Installation, owner: &str) -> Vec<Step> {
     let step = |lacking: grant::Lacking| {
         let action = if lacking.may_grant { Action::Altered } else { Action::Missing };

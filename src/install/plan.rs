@@ -1,4 +1,5 @@
-//! What install has to do: the difference between the shape that the files declare and the one found, object by object.
+//! Plans what install has to do: the difference between the shape that the files declare and the shape that exists,
+//! object by object.
 
 use std::collections::HashSet;
 
@@ -9,13 +10,14 @@ use crate::error::{Error, Result, Word};
 /// What happens to an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// It was missing and is made.
+    /// It is missing and is created.
     Created,
-    /// It was there and stays as it is.
+    /// It exists and stays as it is.
     Adopted,
-    /// It was there and gets something added.
+    /// It exists and is changed.
     Altered,
-    /// It is missing and stays so: adding it would scan a table under lock, which is the owner's to decide.
+    /// It is missing and is only reported, for example because adding it would scan a table under a lock. The owner
+    /// must decide.
     Missing,
 }
 
@@ -33,7 +35,7 @@ impl Action {
 
 /// One row of the result: an object, what happens to it, and the statement that does it or would do it.
 pub struct Step {
-    /// Name of the object, after its table's where it has none of its own in the schema.
+    /// Name of the object, after the name of its table if the object has no own name in the schema.
     pub object: String,
     /// What happens to it.
     pub action: Action,
@@ -53,7 +55,7 @@ impl Step {
     }
 }
 
-/// The steps in the order in which they can run: tables, then what they get, then what only is reported.
+/// Returns the steps in the order in which they can run: tables, columns and constraints, indexes, other parts.
 pub fn plan(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape, schema: &str) -> Result<Vec<Step>> {
     let planner = Planner {
         wanted,
@@ -80,8 +82,8 @@ pub fn plan(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape, sche
     Ok(steps)
 }
 
-/// Whether the tables that were found are of install's own making: the trigger that numbers issues is in no database of
-/// a server, and moves with its table, which its function does not.
+/// Whether install created the tables that exist. Only install creates the trigger that numbers issues. If the table is
+/// moved to another schema, the trigger moves with it, but the trigger's function does not.
 pub fn is_made_by_install(wanted: &DeclaredSchema, found: &Shape) -> bool {
     let mut parts = wanted.all.parts.iter().filter(|it| {
         let table = it.table.as_deref().unwrap_or_default();
@@ -181,8 +183,8 @@ impl<'a> Planner<'a> {
         Ok(Some(step))
     }
 
-    /// A part that is not as this version makes it. Another default than ours is left alone on a table that is shared
-    /// with the server: somebody wanted it.
+    /// Returns the step for a part that is not as this version makes it. On a table that is shared with the server, a
+    /// different default stays, because a user has chosen it.
     fn part(&self, part: &Part) -> Option<Step> {
         let table = part.table.as_deref()?;
         let is_addable = is_in(&self.wanted.addable, table, &part.object);
@@ -210,7 +212,7 @@ impl<'a> Planner<'a> {
         all.any(|it| object == format!("{}.{}", it.table, it.name))
     }
 
-    /// Whether what install gave a table is given again where it is missing or another.
+    /// Whether install restores the parts of this table that are missing or different.
     fn may_mend(&self, table: &str) -> bool {
         is_own(table) || is_made_by_install(self.wanted, self.found)
     }
@@ -220,14 +222,14 @@ impl<'a> Planner<'a> {
         !self.there.contains(table) && is_in(&self.wanted.with_table, table, name)
     }
 
-    /// Whether the object may be added: to a table that is created, to one of the extension's own, or to an adopted one
-    /// because it is among the few things that an adopted one gets.
+    /// Whether the object may be added: the table is to be created, or it is the extension's own, or the object is one
+    /// of the few that install adds to an adopted table.
     fn may_add(&self, table: &str, name: &str) -> bool {
         !self.there.contains(table) || is_own(table) || is_in(&self.wanted.addable, table, name)
     }
 }
 
-/// Whether a column belongs to what has to be there before a table counts as Multica's.
+/// Whether a table must have this column to count as a table of Multica.
 pub fn is_required(wanted: &DeclaredSchema, column: &Column) -> bool {
     !is_own(&column.table) && !is_in(&wanted.addable, &column.table, &column.name)
 }
@@ -237,7 +239,7 @@ fn find_part<'a>(shape: &'a Shape, part: &Part) -> Option<&'a Part> {
     all.find(|it| it.object == part.object && it.kind == part.kind)
 }
 
-/// The column of the same table and name.
+/// Returns the column with the same table and name.
 pub fn find_column<'a>(shape: &'a Shape, column: &Column) -> Option<&'a Column> {
     let mut all = shape.columns.iter();
     all.find(|it| it.table == column.table && it.name == column.name)
@@ -247,10 +249,10 @@ fn is_in(set: &HashSet<(String, String)>, table: &str, name: &str) -> bool {
     set.iter().any(|(of, it)| of == table && it == name)
 }
 
-/// Whether an index that is there does what the wanted one is for. Leading keys are enough for a search, not for
-/// uniqueness. The predicate must be the same: without it the index grows with history and a search in its order walks
-/// through what is finished; the pending slot alone is taken with any predicate that stands under its name, because the
-/// server changed it over time.
+/// Whether an existing index can be used instead of the wanted one. For a search, its first keys must be the wanted
+/// ones; for uniqueness, all its keys. The predicate must be the same: without the predicate, the index grows with the
+/// history, and a search in its order reads the ended tasks. Only the index of the pending slot is accepted with any
+/// predicate if its name is the same, because the server changed the predicate over time.
 fn serves(there: &Index, wanted: &Index) -> bool {
     let same_predicate = there.predicate == wanted.predicate;
     let same_slot = wanted.unique && there.name == wanted.name && !there.predicate.is_empty();

@@ -1,4 +1,4 @@
-//! What install refuses to touch. Everything here is asked before anything is changed.
+//! What install refuses to adopt. All checks are done before anything is changed.
 
 use pgrx::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::postgres::statement::{Statement, arg};
 static GENERATION: Statement = Statement::volatile(sql!("install/generation.sql"));
 static UNKNOWN_STATUS: Statement = Statement::volatile(sql!("install/unknown_status.sql"));
 
-/// Raises the first reason not to adopt what is there.
+/// Returns the first reason not to adopt the existing tables.
 pub fn refuse(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Result<()> {
     not_a_table(relations)?;
     not_multica(wanted, relations, found)?;

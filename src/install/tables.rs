@@ -1,18 +1,18 @@
 //! The files of `sql/tables`, in the order in which they can run.
 
-/// A table: its name, what creates it, and what a table that install creates gets on top of the server's shape.
+/// A table: its name, the statement that creates it, and what is added to the server's shape if install creates it.
 pub struct Table {
     /// Name of the table.
     pub name: &'static str,
-    /// The server's shape, which a table that was there before is compared with.
+    /// The server's shape, with which an existing table is compared.
     pub shape: &'static str,
-    /// Defaults for newcomers and triggers, on created tables only.
+    /// Defaults and triggers that only created tables get.
     extra: &'static str,
 }
 
 impl Table {
-    /// What a created table gets on top, in a schema whose objects find each other by `path`; both are spelled as in
-    /// SQL.
+    /// Returns what is added to a created table. Functions are created in `schema` with `path` as their search_path;
+    /// both are written as in SQL.
     pub fn extra(&self, schema: &str, path: &str) -> String {
         self.extra.replace("@schema@", schema).replace("@path@", path)
     }
@@ -46,15 +46,15 @@ pub static TABLES: [Table; 16] = [
     table("multica_sweep_total", sql!("tables/multica_sweep_total.sql")),
 ];
 
-/// The names of the tables.
+/// Returns the names of the tables.
 pub fn table_names() -> Vec<String> {
     TABLES.iter().map(|table| table.name.to_string()).collect()
 }
 
-/// The table whose owner owns everything, and whose statuses say which generation a schema is of.
+/// The task table. Its owner owns all tables, and its statuses show the generation of a schema.
 pub const TASKS: &str = "agent_task_queue";
 
-/// What the server's tables have beyond their CREATE TABLE: looked for in an adopted table and reported when missing.
+/// What the server's tables have besides their CREATE TABLE. In an adopted table it is only reported if it is missing.
 pub static REST: [&str; 2] = [sql!("tables/server_extras/foreign_keys.sql"), sql!("tables/server_extras/indexes.sql")];
 
 static ADDED: [&str; 4] = [
@@ -64,7 +64,8 @@ static ADDED: [&str; 4] = [
     sql!("tables/additions/source_deleted.sql"),
 ];
 
-/// What install adds to an adopted table, and all that it adds; functions go to a schema, which is spelled as in SQL.
+/// Returns everything that install adds to an adopted table. Functions are created in `schema`, which is written as in
+/// SQL.
 pub fn added(schema: &str) -> Vec<String> {
     ADDED.map(|file| file.replace("@schema@", schema)).to_vec()
 }

@@ -1,4 +1,4 @@
-//! What install accepts but warns of: things that a DBA decides.
+//! Warnings about what install accepts but a database administrator must decide.
 
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -14,8 +14,8 @@ static UNFILLED_COLUMNS: Statement = Statement::volatile(sql!("install/unfilled_
 
 static FORCED: Statement = Statement::stable(sql!("install/forced_row_security.sql"));
 
-/// Raises a warning where row-level security is forced on the owner of tables: a sweep of the worker is refused as soon
-/// as it decides on a row that policies hide from the owner.
+/// Raises a warning if row-level security is forced on the owner of the tables, because a sweep of the worker gets an
+/// error as soon as it reads a row that policies hide from the owner.
 pub fn warn_of_forced_row_security() {
     if let Some(tables) = FORCED.row(&[arg(table_names())], |row| row.get::<String>(1)).flatten() {
         warning(
@@ -26,7 +26,7 @@ pub fn warn_of_forced_row_security() {
     }
 }
 
-/// Raises every warning that the place and the adopted tables give cause for.
+/// Raises the warnings about the schema and the adopted tables.
 pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation]) {
     if place.open_to_all {
         warning(

@@ -3,15 +3,16 @@
 
 use crate::error::{Error, Result};
 
-/// Longest span of seconds taken, about 317 years: beyond it a timestamp could leave the range that Postgres has.
+/// The longest span of seconds that is accepted, about 317 years. With a longer span, a timestamp could leave the range
+/// of Postgres.
 const MOST_SECONDS: f64 = 1e10;
 
-/// The value, or 22004 naming the argument.
+/// Returns the value, or 22004 with the name of the argument.
 pub fn required<T>(argument: &'static str, value: Option<T>) -> Result<T> {
     value.ok_or(Error::Null { argument })
 }
 
-/// An array without NULL elements, or 22004 naming the argument.
+/// Returns an array without NULL elements, or 22004 with the name of the argument.
 pub fn elements<T>(argument: &'static str, value: Option<Vec<Option<T>>>) -> Result<Vec<T>> {
     required(argument, value)?.into_iter().map(|element| element.ok_or(Error::NullElement { argument })).collect()
 }
@@ -21,7 +22,7 @@ pub fn optional_elements<T>(argument: &'static str, value: Option<Vec<Option<T>>
     value.map(|given| elements(argument, Some(given))).transpose()
 }
 
-/// A finite number of seconds above zero.
+/// Returns a finite number of seconds above zero, or 22023.
 pub fn seconds(argument: &'static str, value: Option<f64>) -> Result<f64> {
     let value = required(argument, value)?;
     if value > 0.0 && value <= MOST_SECONDS {
@@ -34,12 +35,12 @@ pub fn seconds(argument: &'static str, value: Option<f64>) -> Result<f64> {
     ))
 }
 
-/// A finite number of seconds, zero included: a grace may be none at all.
+/// As [`seconds`], but zero is allowed, because a grace may be empty.
 pub fn grace(argument: &'static str, value: f64) -> Result<f64> {
     if value == 0.0 { Ok(0.0) } else { seconds(argument, Some(value)) }
 }
 
-/// A bound on rows: NULL is no bound, a negative one is 22023.
+/// Returns a limit on rows. NULL means no limit; a negative number is 22023.
 pub fn bound(argument: &'static str, value: Option<i32>) -> Result<Option<i64>> {
     match value {
         Some(negative) if negative < 0 => {
@@ -49,7 +50,8 @@ pub fn bound(argument: &'static str, value: Option<i32>) -> Result<Option<i64>> 
     }
 }
 
-/// As much of a value as a message should hold: it goes to the client and into the server's log.
+/// Returns the beginning of a value, for a message. Messages go to the client and into the server's log and should be
+/// short.
 pub fn excerpt(value: &str) -> String {
     const MOST: usize = 200;
     match value.char_indices().nth(MOST) {
@@ -58,7 +60,7 @@ pub fn excerpt(value: &str) -> String {
     }
 }
 
-/// One of a small set of words.
+/// Checks that a value is one of a small set of words.
 pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<()> {
     if allowed.contains(&value) {
         return Ok(());
@@ -67,17 +69,17 @@ pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<()> {
     Err(Error::invalid(argument, format!("'{}' is not a valid value", excerpt(value)), format!("Pass one of {words}.")))
 }
 
-/// Most bytes of a text that is part of an index's key. A key of two of them and an id still fits into a page of an
-/// index, however little it can be compressed.
+/// Maximum number of bytes of a text that is part of an index key. A key of two such texts and an id still fits into an
+/// index page, even if it cannot be compressed.
 const MOST_OF_KEY: usize = 1000;
 
-/// A text that is not blank and fits into the key of an index.
+/// Checks that a text is not blank and fits into an index key.
 pub fn key(argument: &str, value: &str) -> Result<()> {
     not_blank(argument, value)?;
     fits_key(argument, value)
 }
 
-/// A text that fits into the key of an index.
+/// Checks that a text fits into an index key.
 pub fn fits_key(argument: &str, value: &str) -> Result<()> {
     if value.len() > MOST_OF_KEY {
         return Err(Error::invalid(
@@ -89,7 +91,7 @@ pub fn fits_key(argument: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// A text that is not blank.
+/// Checks that a text is not blank.
 pub fn not_blank(argument: &str, value: &str) -> Result<()> {
     if value.trim().is_empty() {
         return Err(Error::invalid(argument, "must not be blank", "Pass a text that is not blank."));

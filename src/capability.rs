@@ -1,6 +1,6 @@
-//! Capabilities: which functions each of them is for, and what is said to who lacks one.
+//! Capabilities: the functions of each capability, and the hints for a caller who lacks it.
 
-/// What a role can be given.
+/// The capabilities that a role can be granted.
 pub const CAPABILITIES: [&str; 3] = ["reader", "daemon", "operator"];
 
 const READER: &[&str] = &[
@@ -50,7 +50,7 @@ const DAEMON: &[&str] = &[
     "multica_version",
 ];
 
-/// Functions that a capability is for; None: every function of the extension.
+/// Returns the functions of a capability; None means every function of the extension.
 pub fn functions(capability: &str) -> Option<&'static [&'static str]> {
     match capability {
         "reader" => Some(READER),
@@ -59,14 +59,14 @@ pub fn functions(capability: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// The capabilities of which each is enough for a function; an operator's is named where no other one is.
+/// Returns the capabilities of which each is enough for a function; `operator` only if no other capability is enough.
 fn enough_for(function: &str) -> Vec<&'static str> {
     let named = |capability: &&str| functions(capability).is_some_and(|all| all.contains(&function));
     let found: Vec<&str> = CAPABILITIES.into_iter().filter(named).collect();
     if found.is_empty() { vec!["operator"] } else { found }
 }
 
-/// What to do about a privilege on a table that the caller of a function lacks.
+/// Returns the hint for the caller of a function who lacks a privilege on a table.
 pub fn hint(function: &str) -> String {
     let capabilities = enough_for(function);
     format!(
@@ -77,7 +77,8 @@ pub fn hint(function: &str) -> String {
     )
 }
 
-/// The same where a statement runs as the owner of the tables: no capability is for all that an owner may.
+/// The hint if a statement runs as the owner of the tables, because no capability includes everything that an owner may
+/// do.
 pub const HINT_FOR_OWNER: &str = "The statement runs as the owner of the tables. The owner has lost a privilege on them; grant it again: \
     GRANT ALL ON ALL TABLES IN SCHEMA the_schema TO the_owner; \
     GRANT ALL ON ALL SEQUENCES IN SCHEMA the_schema TO the_owner;";

@@ -44,7 +44,7 @@ pub extern "C-unwind" fn _PG_init() {
     postgres::statement::planner::register();
 }
 
-/// What the framework of the test functions asks a crate for.
+/// What the framework of the test functions requires of a crate.
 #[cfg(test)]
 pub mod pg_test {
     /// Nothing has to be prepared.

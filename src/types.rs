@@ -6,11 +6,11 @@ use crate::postgres::composite::Kind;
 pub struct Runtime;
 /// What a registration did with one runtime: `multica_registered`.
 pub struct Registered;
-/// The answer to a heartbeat: `multica_beat`.
+/// The result of a heartbeat: `multica_beat`.
 pub struct Beat;
 /// A runtime by id and workspace: `multica_runtime_ref`.
 pub struct RuntimeRef;
-/// What deleting a runtime took along: `multica_runtime_deleted`.
+/// What was deleted and kept with a runtime: `multica_runtime_deleted`.
 pub struct RuntimeDeleted;
 /// What a merge moved: `multica_merged`.
 pub struct Merged;
@@ -20,23 +20,23 @@ pub struct Task;
 pub struct Swept;
 /// What recovering orphans did: `multica_recovered`.
 pub struct Recovered;
-/// What the failure pipeline did: `multica_consequences`.
+/// What the consequences of failed tasks were: `multica_consequences`.
 pub struct Consequences;
-/// An event of the outbox: `multica_event`.
+/// An event of the event log: `multica_event`.
 pub struct Event;
-/// A named reader of the outbox: `multica_reader`.
+/// A named reader of the event log: `multica_reader`.
 pub struct Reader;
 /// One object that install created, adopted or altered: `multica_install_step`.
 pub struct InstallStep;
-/// What an enqueue returns: `multica_enqueued`.
+/// What a call that queues a task returns: `multica_enqueued`.
 pub struct Enqueued;
 /// A task as its runtime claims it: `multica_claimed`.
 pub struct Claimed;
 /// A task after a transition, and what the transition did: `multica_transition`.
 pub struct Transition;
-/// Where an agent left off: `multica_session`.
+/// The session and the working directory that an agent can resume: `multica_session`.
 pub struct Session;
-/// How things stand: `multica_status_report`.
+/// The state of sweeps, tasks and events: `multica_status_report`.
 pub struct StatusReport;
 
 impl Kind for Runtime {

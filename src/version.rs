@@ -1,4 +1,4 @@
-//! Which version is loaded, and whether the SQL objects are of the same one.
+//! The version of the library, and whether the SQL objects have the same version.
 
 use pgrx::prelude::*;
 
@@ -13,7 +13,7 @@ static OF_OBJECTS: Statement = Statement::stable(sql!("install/version_of_object
 
 extension_sql_file!("../sql/extension/comments/version.sql", name = "version_comments", requires = [multica_version]);
 
-/// Fails with 55000 where the SQL objects are of another version than the library.
+/// Returns 55000 if the SQL objects have a version other than the library's.
 pub fn check() -> Result<()> {
     let objects: String = OF_OBJECTS.row(&[], |row| row.must(1)).unwrap_or_default();
     if objects == LIBRARY {
@@ -47,7 +47,7 @@ fn numbers(version: &str) -> Vec<u64> {
     parts.map(|part| part.parse().unwrap_or(0)).collect()
 }
 
-/// The version of the loaded library; 55000 when the SQL objects are of another one.
+/// Returns the version of the loaded library, or 55000 if the SQL objects have another version.
 #[pg_extern(stable, parallel_safe)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_version() -> &'static str {
@@ -57,7 +57,8 @@ fn multica_version() -> &'static str {
     })
 }
 
-/// No SQL function: the update script to 0.3.0 asks for its symbol, which libraries before 0.3.0 do not have.
+/// Not a SQL function: the update script to 0.3.0 checks that its symbol exists, which libraries before 0.3.0 do not
+/// have.
 #[pg_extern(sql = false)]
 fn multica_is_0_3_0_or_later() {}
 

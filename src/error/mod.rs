@@ -1,6 +1,6 @@
-//! What can go wrong, said once: message, SQLSTATE, word and hint of every error the extension raises itself.
+//! Every error that the extension itself raises, defined in one place: message, SQLSTATE, word and hint.
 //!
-//! Only standard SQLSTATEs are used; the [`Word`] tells apart what has the same one. Both are part of the SQL
+//! Only standard SQLSTATEs are used; the [`Word`] distinguishes errors with the same SQLSTATE. Both are part of the SQL
 //! interface.
 
 mod word;
@@ -30,23 +30,23 @@ pub enum Error {
     /// An argument is out of range or not in the allowed set (22023).
     #[error("argument \"{argument}\": {problem}")]
     Invalid {
-        /// Name of the SQL argument, with the path inside it where it is JSON.
+        /// Name of the SQL argument, with the path inside it if it is JSON.
         argument: String,
-        /// What is wrong with the value given.
+        /// What is wrong with the value.
         problem: String,
-        /// What would be right.
+        /// Which value would be correct.
         hint: String,
     },
     /// A row that the call is about does not exist, or not in the workspace it is used with (P0002).
     #[error("{what} {id} does not exist{place}")]
     NotFound {
-        /// Kind of row, in the field's terms.
+        /// Kind of row, for example `task`.
         what: &'static str,
-        /// The id that was asked for.
+        /// The id that was not found.
         id: String,
-        /// Where it was looked for, when not everywhere; starts with a blank.
+        /// Where the row was searched for, if not everywhere; starts with a blank.
         place: String,
-        /// What the id is instead, where that is known.
+        /// What the id is instead, if that is known.
         detail: &'static str,
     },
     /// The object is not in the state that the call needs (55000).
@@ -66,7 +66,7 @@ pub enum Error {
     InUse {
         /// What cannot be done.
         message: String,
-        /// Who uses it.
+        /// What uses it.
         detail: String,
         /// What to do about it.
         hint: String,
@@ -96,38 +96,39 @@ pub enum Error {
 }
 
 impl Error {
-    /// An argument whose value is out of range or outside its set.
+    /// Returns the error for an argument whose value is out of range or outside its set.
     pub fn invalid(argument: impl Into<String>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Invalid { argument: argument.into(), problem: problem.into(), hint: hint.into() }
     }
 
-    /// A row that does not exist at all.
+    /// Returns the error for a row that does not exist at all.
     pub fn not_found(what: &'static str, id: impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string(), place: String::new(), detail: "" }
     }
 
-    /// A row that does not exist where it was looked for, such as a workspace.
+    /// Returns the error for a row that does not exist in a place, such as a workspace.
     pub fn not_found_in(what: &'static str, id: impl ToString, place: impl std::fmt::Display) -> Self {
         Self::NotFound { what, id: id.to_string(), place: format!(" in {place}"), detail: "" }
     }
 
-    /// The object is not in the state the call needs.
+    /// Returns the error for an object that is not in the state that the call needs.
     pub fn state(word: Word, message: impl Into<String>, detail: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::State { word, message: message.into(), detail: detail.into(), hint: hint.into() }
     }
 
-    /// A trigger of a user's own keeps a row out of a table, or as it is, without an error (55000).
+    /// Returns the error (55000) for a row that a user's trigger keeps out of a table, or keeps unchanged, without
+    /// raising an error.
     pub fn kept_out(message: impl Into<String>, detail: &str) -> Self {
         let hint = "Check the triggers of the table.";
         Self::state(Word::RowKeptOut, message, detail, hint)
     }
 
-    /// Raises it where no result can be handed back: while a row is decoded or formed.
+    /// Raises the error where no result can be returned, because a row is being decoded or formed.
     pub fn raise(self) -> ! {
         std::panic::resume_unwind(Box::new(self))
     }
 
-    /// What it means to a program; None where the SQLSTATE alone is enough.
+    /// Returns the word by which a program recognizes the error; None if the SQLSTATE alone is enough.
     pub fn word(&self) -> Option<Word> {
         match self {
             Self::State { word, .. } | Self::Unsupported { word, .. } => Some(*word),
@@ -137,7 +138,7 @@ impl Error {
         }
     }
 
-    /// Its SQLSTATE.
+    /// Returns its SQLSTATE.
     pub fn code(&self) -> PgSqlErrorCode {
         match self {
             Self::Null { .. } | Self::NullElement { .. } => PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
@@ -150,7 +151,7 @@ impl Error {
         }
     }
 
-    /// Its DETAIL and HINT; empty where there is none.
+    /// Returns its DETAIL and HINT; empty if there is none.
     pub fn detail_and_hint(&self) -> (&str, &str) {
         match self {
             Self::Null { .. } | Self::NullElement { .. } => ("", ""),

@@ -1,8 +1,8 @@
-//! The words by which a client tells errors of one SQLSTATE apart, in the field where Postgres puts the name of a
-//! constraint.
+//! The words by which a client distinguishes errors with the same SQLSTATE. They are reported in the field that
+//! Postgres has for the name of a constraint.
 //!
-//! The table in docs/errors.md is generated from this file, which therefore uses nothing but the language. A word that
-//! was released stays.
+//! The table in docs/errors.md is generated from this file, which therefore uses no other module of the crate. A
+//! released word is never removed.
 
 use std::ffi::CStr;
 
@@ -19,14 +19,14 @@ macro_rules! words {
             /// All words, in the order of the page.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The word as a client reads it.
+            /// Returns the word as a client reads it.
             pub const fn text(self) -> &'static CStr {
                 match self {
                     $(Self::$variant => $text,)+
                 }
             }
 
-            /// The SQLSTATE that it comes with, when it is raised, and what a client does then.
+            /// Returns the SQLSTATE of the word, when it is raised, and what a client does then.
             #[allow(dead_code, reason = "the page is made of it")]
             pub const fn explained(self) -> [&'static str; 3] {
                 match self {
@@ -128,7 +128,7 @@ words! {
 }
 
 impl Word {
-    /// The word of what does not exist, by its name in the field's terms.
+    /// Returns the word for a row that does not exist, by the kind of the row.
     pub fn of_missing(what: &str) -> Option<Self> {
         let text = format!("no_{}", what.replace(' ', "_"));
         let mut all = Self::ALL.iter();

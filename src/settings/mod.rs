@@ -11,7 +11,7 @@ mod sweep;
 /// Whether the background worker sweeps a database; only `ALTER DATABASE … SET multica.sweep` counts.
 #[derive(PostgresGucEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sweep {
-    /// The worker passes the database over.
+    /// The worker skips the database.
     #[name = c"off"]
     Off,
     /// The worker sweeps the database.
@@ -34,27 +34,27 @@ static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 static LAUNCHER_DATABASE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"postgres"));
 static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
 
-/// Seconds without a sign of life after which a runtime counts as dead.
+/// Seconds without a heartbeat after which a runtime is stale.
 pub fn stale_after_secs() -> f64 {
     f64::from(STALE_AFTER.get()) / 1000.0
 }
 
-/// Seconds that the tasks of an offline runtime are spared, counted from its last sign of life.
+/// Seconds, counted from the last heartbeat, before the tasks of an offline runtime are failed.
 pub fn offline_grace_secs() -> f64 {
     f64::from(OFFLINE_GRACE.get()) / 1000.0
 }
 
-/// Seconds a task may stay dispatched.
+/// Seconds that a task may stay dispatched.
 pub fn dispatch_timeout_secs() -> f64 {
     f64::from(DISPATCH_TIMEOUT.get()) / 1000.0
 }
 
-/// Seconds a task may run.
+/// Seconds that a task may run.
 pub fn running_timeout_secs() -> f64 {
     f64::from(RUNNING_TIMEOUT.get()) / 1000.0
 }
 
-/// Seconds after which a claimed task that was not started is handed out again to its own runtime.
+/// Seconds after which a claimed task that was not started is redelivered to its own runtime.
 pub fn redeliver_after_secs() -> f64 {
     f64::from(REDELIVER_AFTER.get()) / 1000.0
 }
@@ -69,7 +69,7 @@ pub fn event_retention_secs() -> f64 {
     f64::from(EVENT_RETENTION.get())
 }
 
-/// Most rows that a stage of a sweep handles.
+/// Maximum number of rows that a stage of a sweep handles in one transaction.
 pub fn batch_size() -> i64 {
     i64::from(BATCH_SIZE.get())
 }
@@ -89,19 +89,19 @@ pub fn sweep_interval_ms() -> u64 {
     SWEEP_INTERVAL.get() as u64
 }
 
-/// The database in which a process of the launcher reads the settings of databases; empty for any.
+/// The database in which the settings reader reads the settings of databases; empty means any database.
 pub fn launcher_database() -> CString {
     LAUNCHER_DATABASE.get().unwrap_or_default()
 }
 
-/// Most databases swept at the same time.
+/// Maximum number of databases that are swept at the same time.
 pub fn max_workers() -> i32 {
     MAX_WORKERS.get()
 }
 
 /// Defines the settings; called once when the library is loaded.
 pub fn define() {
-    // SAFETY: the hook catches panics and keeps nothing of what it is given.
+    // SAFETY: the hook catches panics and keeps no reference to its arguments.
     unsafe {
         GucRegistry::define_enum_guc_with_hooks(
             c"multica.sweep",

@@ -1,4 +1,5 @@
-//! A NOTICE for roles that set `multica.sweep` where it has no effect: for the worker only `ALTER DATABASE` counts.
+//! A NOTICE for a role that sets `multica.sweep` where it has no effect. The worker reads only what `ALTER DATABASE`
+//! has set.
 
 use std::ffi::{c_int, c_void};
 
@@ -9,20 +10,20 @@ use pgrx::prelude::*;
 
 use super::Sweep;
 
-/// The check hook of `multica.sweep`; refuses nothing.
+/// The check hook of `multica.sweep`. It refuses no value.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn check(
     value: *mut c_int,
     _extra: *mut *mut c_void,
     source: pg_sys::GucSource::Type,
 ) -> bool {
-    // SAFETY: Postgres hands over the new value.
+    // SAFETY: Postgres passes the new value.
     let is_on = unsafe { *value } == Sweep::On as c_int;
     match source {
         // SAFETY: a variable of this process, which only this thread writes.
         PGC_S_CLIENT | PGC_S_SESSION if unsafe { pg_sys::ParallelWorkerNumber } < 0 => say(PgLogLevel::NOTICE),
         PGC_S_TEST | PGC_S_FILE if command_is_for_another_scope() => say(PgLogLevel::NOTICE),
-        // Every process reads the configuration file; one line is enough.
+        // Every process reads the configuration file, but one line in the log is enough.
         // SAFETY: a variable of this process, which only this thread writes.
         PGC_S_FILE | PGC_S_ARGV if is_on && unsafe { !pg_sys::IsUnderPostmaster } => say(PgLogLevel::LOG),
         _ => (),
@@ -30,8 +31,8 @@ pub unsafe extern "C-unwind" fn check(
     true
 }
 
-/// Whether the command that the client sent sets something for a role or for the whole server. One inside a function or
-/// a DO block is not recognised.
+/// Whether the command that the client sent sets something for a role or for the whole server. A command inside a
+/// function or a DO block is not recognised.
 fn command_is_for_another_scope() -> bool {
     // SAFETY: the active portal is null or alive while its statement runs.
     unsafe {

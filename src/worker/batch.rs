@@ -1,5 +1,5 @@
-//! How many rows a stage of the next sweep may take: the setting, less after an error or a deadline, more again with
-//! every success.
+//! The number of rows that a stage of the next sweep may handle. It is the setting, or less after an error or a
+//! deadline, and grows again with every success.
 
 /// A batch size between 1 and the setting.
 pub struct Batch {
@@ -8,29 +8,29 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The setting, or what the worker before this one had come down to.
+    /// Begins with the setting, or with the smaller size that the previous worker kept.
     pub fn new(full: i32, kept: Option<i32>) -> Self {
         let size = kept.unwrap_or(full).clamp(1, full);
         Self { full, size }
     }
 
-    /// Rows a stage may take.
+    /// Returns how many rows a stage may handle.
     pub fn size(&self) -> i32 {
         self.size
     }
 
-    /// What the next worker is to begin with; None is the setting.
+    /// Returns the size with which the next worker begins; None means the setting.
     pub fn kept(&self) -> Option<i32> {
         (self.size < self.full).then_some(self.size)
     }
 
-    /// After a success: twice as many, up to the setting.
+    /// Doubles the size after a success, up to the setting.
     pub fn grow(&mut self) {
         self.size = self.size.saturating_mul(2).min(self.full);
     }
 
-    /// After a failure of a sweep that had this many rows in hand: half of them. False when it was one row, which
-    /// then is to blame.
+    /// Sets the size to half the number of rows that a failed sweep was writing. Returns false if it was writing one
+    /// row, which then is the cause.
     pub fn shrink(&mut self, in_hand: usize) -> bool {
         let tried = self.size.min(i32::try_from(in_hand).unwrap_or(i32::MAX));
         if tried <= 1 {

@@ -21,8 +21,9 @@ const INVALID_DATABASE: i32 = -2;
 
 /// Reads all databases; must run in a transaction.
 ///
-/// SPI and every other catalogue need a database, because tables are described in the `pg_class` of each. Postgres
-/// keeps the description of `pg_database` apart from them: it has to read it before it connects.
+/// SPI and every other catalogue need a database, because the `pg_class` of each database describes its tables.
+/// Postgres keeps the description of `pg_database` outside of them, because it must read `pg_database` before it
+/// connects.
 pub fn databases() -> Vec<Database> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     let mut databases = Vec::new();

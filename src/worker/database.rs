@@ -1,4 +1,4 @@
-//! What the launcher knows of one database.
+//! What the launcher knows about one database.
 
 use pgrx::prelude::*;
 
@@ -10,13 +10,13 @@ use super::shared::{Micros, Obstacle, Report};
 pub struct Target {
     /// Its name.
     pub name: String,
-    /// When it is to be looked at next.
+    /// When it is due for a worker.
     pub due: Micros,
     /// When its last worker was started.
     pub started: Micros,
-    /// Passes that failed since the last one that did not.
+    /// Number of failed passes since the last successful pass.
     pub failures: u32,
-    /// When its worker is ended, should it still be there.
+    /// When its worker is terminated if it still runs.
     pub kill_at: Micros,
     obstacle: Option<Obstacle>,
     needs_update: bool,
@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Due at once.
+    /// Makes a target that is due at once.
     pub fn new(name: String, now: Micros) -> Self {
         Self {
             name,
@@ -39,7 +39,8 @@ impl Target {
         }
     }
 
-    /// Ends a worker that overstays, once. A trigger can refuse to be cancelled; it must not keep a worker from others.
+    /// Terminates a worker that exceeds its time limit, once. A trigger can ignore a cancellation, but it must not
+    /// block a worker that other databases need.
     pub fn keep_time(&mut self, now: Micros) {
         if let Some(worker) = &self.worker
             && self.kill_at <= now
@@ -53,12 +54,12 @@ impl Target {
         }
     }
 
-    /// Whether a worker is to be started.
+    /// Whether a worker must be started.
     pub fn is_due(&self, now: Micros) -> bool {
         self.worker.is_none() && self.due <= now
     }
 
-    /// What follows from a worker's report, or from its lack.
+    /// Updates the target from the report of its worker; None if the worker exited without a report.
     pub fn settle(&mut self, report: Option<Report>, now: Micros, interval: i64) {
         let report = report.unwrap_or_else(|| {
             log!("multica launcher: the worker of database \"{}\" exited unexpectedly", self.name);
@@ -80,7 +81,7 @@ impl Target {
         self.due = next_due(report, self.started, now, interval, self.failures);
     }
 
-    /// Says once that the SQL objects are of an older version than the library, which sweeps all the same.
+    /// Logs once that the SQL objects are older than the library. The database is swept nevertheless.
     pub fn compare(&mut self, needs_update: bool) {
         if needs_update && !self.needs_update {
             log!(

@@ -1,5 +1,5 @@
-//! What pgrx does not bind in a form a background worker can use: two signal handlers by address, and the timer that
-//! Postgres itself does not start for a background worker's statements.
+//! Functions for which pgrx has no bindings that a background worker can use: two signal handlers by address, and the
+//! timer that Postgres itself does not start for a background worker's statements.
 
 use std::ffi::{CStr, c_int};
 use std::time::Duration;
@@ -18,8 +18,8 @@ unsafe extern "C-unwind" {
 /// `STATEMENT_TIMEOUT` of Postgres' `utils/timeout.h`, the same number from 14 to 18.
 const STATEMENT_TIMEOUT: c_int = 3;
 
-/// Lets SIGTERM stop a running statement and SIGHUP ask for the configuration, then lets signals in. SIGINT keeps its
-/// handler, so that pg_cancel_backend works.
+/// Makes SIGTERM stop a running statement and SIGHUP request the configuration to be read again, then unblocks signals.
+/// SIGINT keeps its handler, so that pg_cancel_backend works.
 pub fn take_signals() {
     set_handler(pg_sys::SIGTERM as c_int, die);
     set_handler(pg_sys::SIGHUP as c_int, SignalHandlerForConfigReload);
@@ -40,7 +40,7 @@ fn set_handler(signal: c_int, handler: unsafe extern "C-unwind" fn(c_int)) {
     };
 }
 
-/// Reads the configuration again when SIGHUP asked for it; returns whether it did.
+/// Reads the configuration again if SIGHUP has requested that; returns whether it did.
 pub fn reload_if_asked() -> bool {
     // SAFETY: the flag is one that only this process and its signal handler write; no transaction is open.
     unsafe {
@@ -62,13 +62,13 @@ pub fn within<R>(limit: Duration, work: impl FnOnce() -> R) -> R {
     // SAFETY: as above; the flag is written by this process and its signal handler.
     unsafe {
         disable_timeout(STATEMENT_TIMEOUT, false);
-        // A cancel that came too late for this work must not hit the next one.
+        // A cancellation that came too late for this work must not cancel the next work.
         pg_sys::QueryCancelPending = 0;
     }
     result
 }
 
-/// Sets a setting of this process, outside a transaction and for good.
+/// Sets a setting of this process, outside a transaction and permanently.
 pub fn set(name: &CStr, value: &CStr) {
     // SAFETY: both texts end with a NUL byte, and Postgres copies them.
     unsafe {
@@ -81,8 +81,9 @@ pub fn set(name: &CStr, value: &CStr) {
     }
 }
 
-/// What autovacuum sets for itself too, because ALTER DATABASE settings reach every process that connects: a search
-/// path in which names are Postgres' own, read committed, able to write, no timeouts.
+/// Sets what autovacuum sets for itself too, because the settings of ALTER DATABASE apply to every process that
+/// connects: an empty search path, in which only Postgres' own names are found, READ COMMITTED, read-write, no
+/// timeouts.
 pub fn set_as_autovacuum_does(name: &CStr) {
     set(c"application_name", name);
     set(c"search_path", c"");
@@ -96,13 +97,13 @@ pub fn set_as_autovacuum_does(name: &CStr) {
     set(c"transaction_timeout", c"0");
 }
 
-/// Makes the current transaction's user `owner`, and returns the user before.
+/// Sets the user of the current transaction to `owner`, and returns the previous user.
 ///
-/// An abort restores the former user by itself, a commit does not: see [`back_to`]. As in a SECURITY DEFINER function,
-/// SET ROLE and SET SESSION AUTHORIZATION are refused, so a trigger cannot take the superuser back; unlike a
-/// security-restricted operation, temporary tables and deferred constraint triggers keep working.
+/// An abort restores the previous user by itself; after a commit, [`back_to`] must restore it. As in a SECURITY DEFINER
+/// function, SET ROLE and SET SESSION AUTHORIZATION are refused, so a trigger cannot take the superuser back; unlike in
+/// a security-restricted operation, temporary tables and deferred constraint triggers keep working.
 pub fn become_owner(owner: pg_sys::Oid) -> pg_sys::Oid {
-    // SAFETY: a transaction is open, and the pair that is changed is given back by `back_to` or by an abort.
+    // SAFETY: a transaction is open, and the pair that is changed is restored by `back_to` or by an abort.
     unsafe {
         assert!(
             pg_sys::IsTransactionState(),
@@ -115,13 +116,13 @@ pub fn become_owner(owner: pg_sys::Oid) -> pg_sys::Oid {
     }
 }
 
-/// Gives the process its user back after a commit, whose deferred triggers still had to be the owner's.
+/// Restores the user of the process after a commit. The deferred triggers of the commit must still run as the owner.
 pub fn back_to(former: pg_sys::Oid) {
     // SAFETY: the user is the one that the process had.
     unsafe { pg_sys::SetUserIdAndSecContext(former, 0) };
 }
 
-/// Waits for the latch or for `limit`, whichever comes first, and then serves interrupts.
+/// Waits for the latch or for `limit`, whichever comes first, and then handles interrupts.
 pub fn wait(limit: Duration) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     let milliseconds = std::ffi::c_long::try_from(limit.as_millis()).unwrap_or(i32::MAX.into());
@@ -138,17 +139,17 @@ pub fn wait(limit: Duration) {
     pg_sys::check_for_interrupts!();
 }
 
-/// Microseconds since Postgres' epoch, now.
+/// Returns the current time, in microseconds since Postgres' epoch.
 pub fn now() -> i64 {
     // SAFETY: reads the clock.
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
-/// A background worker that this process started and wants to see end.
+/// A background worker that this process started, and whose end is reported to this process.
 pub struct Started(*mut pg_sys::BackgroundWorkerHandle);
 
 impl Started {
-    /// Registers the worker; None when the server has no slot for it.
+    /// Registers the worker; None if the server has no slot for it.
     pub fn start(builder: BackgroundWorkerBuilder) -> Option<Self> {
         // SAFETY: a variable of this process, which only this thread writes.
         let builder = builder.set_notify_pid(unsafe { pg_sys::MyProcPid });
@@ -159,7 +160,7 @@ impl Started {
         registered.then(|| Self(handle))
     }
 
-    /// Ends the worker, whatever it is at.
+    /// Terminates the worker, whatever it is doing.
     pub fn terminate(&self) {
         // SAFETY: the handle is the one that Postgres returned; it is freed when this is dropped.
         unsafe { pg_sys::TerminateBackgroundWorker(self.0) };

@@ -1,4 +1,4 @@
-//! What the catalogues of a database say: whether it can be swept, where, and as whom.
+//! Reads from the catalogues of a database whether it can be swept, in which schema, and as which role.
 
 use std::ffi::CString;
 
@@ -11,17 +11,17 @@ use crate::version;
 
 static INSTALLATION: Statement = Statement::stable(sql!("worker/installation.sql"));
 
-/// Where the tables are and whom they belong to.
+/// The schema and the owner of the tables.
 pub struct Installation {
-    /// The schema and the temporary one, quoted: a search path.
+    /// The search path: the schema, quoted, and pg_temp.
     pub path: CString,
     /// The role that owns all tables.
     pub owner: pg_sys::Oid,
-    /// Whether the SQL objects are of an older version than the library, which serves them all the same.
+    /// Whether the SQL objects are older than the library. The library works with them nevertheless.
     pub needs_update: bool,
 }
 
-/// Looks in the catalogues, and only there: the process is still a superuser.
+/// Reads the catalogues and nothing else, because the process is still a superuser.
 pub fn find() -> Result<Installation, Obstacle> {
     let found = INSTALLATION.row(&[arg(table_names())], |row| {
         let objects: String = row.required("version");

@@ -1,4 +1,4 @@
-//! The launcher: knows which databases are to be swept and when, and starts a worker for each that is due.
+//! The launcher. It knows which databases must be swept and when, and starts a worker for each database that is due.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::settings;
 /// The settings of databases are read before workers are started, but not more often than this.
 const FRESH_ENOUGH: i64 = 1_000_000;
 
-/// A worker leaves by itself after three seconds; one that is still there after this is terminated.
+/// A worker exits by itself after three seconds. A worker that still runs after this time is terminated.
 const OVERSTAY: i64 = 6_000_000;
 
-/// A wait that lasted this much longer than asked means that the machine was suspended, as a laptop is.
+/// If a wait lasted this much longer than requested, the machine was suspended, for example a laptop.
 const STOOD_STILL: i64 = 10_000_000;
 
 /// Entry of the launcher's process.
@@ -29,10 +29,10 @@ pub extern "C-unwind" fn multica_launcher_main(_argument: pg_sys::Datum) {
     ffi::take_signals();
     // SAFETY: a variable of this process, which only this thread writes.
     shared::launcher_began(unsafe { pg_sys::MyProcPid }, ffi::now());
-    // SAFETY: the callback lives as long as the library; without a name the process connects to no database.
+    // SAFETY: the callback exists as long as the library; without a name the process connects to no database.
     unsafe {
         pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::null());
-        // A process that stays in a database keeps it from being renamed, dropped and used as a template.
+        // A database cannot be renamed, dropped or used as a template while a process is connected to it.
         pg_sys::BackgroundWorkerInitializeConnection(std::ptr::null(), std::ptr::null(), 0);
     }
     ffi::set_as_autovacuum_does(c"multica launcher");
@@ -53,14 +53,14 @@ struct Launcher {
     readings: Readings,
     /// No worker is started before this moment, after the server had no slot for one.
     held_until: Micros,
-    /// What was logged about databases whose `multica.sweep` is not understood.
+    /// What was logged about databases with an invalid value of `multica.sweep`.
     misspelt: HashMap<pg_sys::Oid, String>,
     left_over: usize,
 }
 
 impl Launcher {
-    /// Does what is due and waits for the next thing to do. Never returns on SIGTERM: a launcher that ends cleanly
-    /// would be gone until the server restarts.
+    /// Does what is due and waits until something is due again. It never returns on SIGTERM, because a launcher that
+    /// exits cleanly is not started again before the server restarts.
     fn turn(&mut self) {
         if ffi::reload_if_asked() {
             self.keep_to_the_interval(ffi::now());
@@ -81,7 +81,7 @@ impl Launcher {
             shared::resumed_at(now);
         }
         if now < before {
-            // The clock was set back: nothing is put off until it is as late as it was.
+            // The clock was set back. Nothing must wait until the clock reaches the former time again.
             self.readings.put_nothing_off(now);
             self.held_until = now;
             let latest = now.saturating_add(interval());
@@ -91,7 +91,7 @@ impl Launcher {
         }
     }
 
-    /// After the interval was shortened, no database waits for the old one.
+    /// Makes no database wait for the old interval after the interval was shortened.
     fn keep_to_the_interval(&mut self, now: Micros) {
         let latest = now.saturating_add(interval());
         for target in self.targets.values_mut().filter(|target| target.failures == 0) {
@@ -162,7 +162,7 @@ impl Launcher {
         self.give_slots(outcome.omitted);
     }
 
-    /// `omitted`: how many databases are not even known.
+    /// Assigns a slot to each database. `omitted`: how many databases the list of settings had no place for.
     fn give_slots(&mut self, omitted: usize) {
         let mut databases: Vec<_> = self.targets.keys().copied().collect();
         databases.sort_unstable_by_key(|database| database.to_u32());
@@ -180,7 +180,7 @@ impl Launcher {
         }
     }
 
-    /// Starts workers for those due, who waited longest first.
+    /// Starts workers for the databases that are due; those that have waited longest come first.
     fn start_due(&mut self, now: Micros) {
         if now < self.held_until || self.readings.is_awaited(now) {
             return;
@@ -224,13 +224,13 @@ impl Launcher {
         self.targets.values().filter(|target| target.worker.is_some())
     }
 
-    /// How many more processes may be started now: a settings reader takes the place of a worker.
+    /// Returns how many more processes may be started now. A settings reader takes the place of a worker.
     fn free(&self) -> usize {
         let running = self.running_targets().count() + usize::from(self.readings.is_underway());
         (settings::max_workers() as usize).saturating_sub(running)
     }
 
-    /// When to look again at the latest; the end of a process that was started wakes the launcher by itself.
+    /// Returns when the launcher must act again at the latest. The end of a process that it started wakes it earlier.
     fn next_moment(&self, now: Micros) -> Micros {
         let overstay = self.running_targets().map(|target| target.kill_at).min().unwrap_or(Micros::MAX);
         let reading = self.readings.next_moment(now, interval());
@@ -247,7 +247,7 @@ impl Launcher {
         overstay.min(reading.max(self.held_until)).min(self.next_due())
     }
 
-    /// When the next worker can be started.
+    /// Returns when the next worker can be started.
     fn next_due(&self) -> Micros {
         if self.free() == 0 {
             return Micros::MAX;

@@ -1,6 +1,7 @@
-//! The background worker, shaped like autovacuum: a launcher that is connected to no database and knows which are due,
-//! and a short-lived worker for each. It decides nothing about tasks: it asks the catalogues who and where, calls
-//! `multica_sweep`, and records how it went. What `ALTER DATABASE` has set is read by a short-lived process, too.
+//! The background worker, built like autovacuum: a launcher that is connected to no database and knows which databases
+//! are due, and a short-lived worker for each of these databases. A worker decides nothing about tasks. It reads the
+//! schema and the owner from the catalogues, runs the parts of a sweep, and records the result. Another short-lived
+//! process reads what `ALTER DATABASE` has set.
 
 mod batch;
 mod catalogue;
@@ -22,11 +23,11 @@ use std::time::Duration;
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
-/// A launcher that was terminated starts again after this long.
+/// A launcher that was terminated is started again after this time.
 const RESTART: Duration = Duration::from_secs(2);
 
-/// Reserves the shared memory and registers the launcher, while the server preloads its libraries. pg_upgrade's
-/// servers sweep nothing.
+/// Reserves the shared memory and registers the launcher, while the server preloads its libraries. The servers that
+/// pg_upgrade starts do not sweep.
 pub fn register() {
     // SAFETY: a variable of this process, which only this thread writes.
     let preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
@@ -45,7 +46,7 @@ pub fn register() {
         .load();
 }
 
-/// Microseconds of a number of seconds.
+/// Converts seconds to microseconds.
 fn micros(seconds: f64) -> i64 {
     (seconds * 1e6) as i64
 }

@@ -1,5 +1,5 @@
-//! The launcher's readings of the settings of databases: where a settings reader is started, when, and what follows
-//! when it fails.
+//! The launcher's readings of the settings of databases: in which database and when a settings reader is started, and
+//! what follows if it fails.
 
 use std::collections::HashMap;
 
@@ -14,17 +14,17 @@ use super::shared::Micros;
 use super::{transaction, word};
 use crate::settings;
 
-/// A reader is done within milliseconds. It must wait while another session locks the database that it connects to,
-/// which CREATE DATABASE … TEMPLATE and ALTER DATABASE … SET TABLESPACE do for as long as they copy: sweeps wait for
-/// this long.
+/// How long sweeps wait for a reader. It usually needs milliseconds, but it must wait while another session locks the
+/// database that it connects to: CREATE DATABASE … TEMPLATE and ALTER DATABASE … SET TABLESPACE lock it while they
+/// copy.
 const PATIENCE: i64 = 1_000_000;
 
-/// A reader that is still there after this is terminated.
+/// A reader that still runs after this time is terminated.
 const OVERSTAY: i64 = 6_000_000;
 
-/// What a reading came to.
+/// The result of a reading.
 pub struct Outcome {
-    /// What is set, per database.
+    /// The settings, one per database.
     pub settings: Vec<Setting>,
     /// How many databases have a setting that the list had no place for.
     pub omitted: usize,
@@ -32,7 +32,7 @@ pub struct Outcome {
     pub databases: Vec<Database>,
 }
 
-/// What became of the wish to begin a reading.
+/// The result of an attempt to begin a reading.
 pub enum Beginning {
     /// A reader was started.
     Started,
@@ -46,9 +46,9 @@ pub enum Beginning {
 #[derive(Default)]
 pub struct Readings {
     underway: Option<Reader>,
-    /// When the last one that was successful had ended.
+    /// When the last successful reading ended.
     read_at: Option<Micros>,
-    /// None is begun before this moment, after there was no database to read in.
+    /// No reading is begun before this moment, after there was no database to read in.
     held_until: Micros,
     failed: HashMap<pg_sys::Oid, Failures>,
     /// What was logged last about `multica.launcher_database`.
@@ -70,12 +70,12 @@ struct Failures {
 }
 
 impl Readings {
-    /// Microseconds since the last successful reading; the highest number where there was none.
+    /// Returns the microseconds since the last successful reading; the highest number if there was none.
     pub fn age(&self, now: Micros) -> i64 {
         self.read_at.map_or(i64::MAX, |at| now - at)
     }
 
-    /// Whether a reading could be begun.
+    /// Whether a reading can be begun.
     pub fn is_free(&self, now: Micros) -> bool {
         self.underway.is_none() && self.held_until <= now
     }
@@ -85,17 +85,17 @@ impl Readings {
         self.underway.is_some()
     }
 
-    /// Whether the result of a reading is to be waited for before anything is swept.
+    /// Whether sweeps must wait for the result of a reading.
     pub fn is_awaited(&self, now: Micros) -> bool {
         self.awaited_until().is_some_and(|moment| now < moment)
     }
 
-    /// The moment until which it is waited for.
+    /// Returns the moment until which sweeps wait for the result.
     pub fn awaited_until(&self) -> Option<Micros> {
         Some(self.underway.as_ref()?.began.saturating_add(PATIENCE))
     }
 
-    /// The moment at which to look after it again: the next reading is due, or this one overstays.
+    /// Returns the moment at which the next reading is due, or at which the current reader is terminated.
     pub fn next_moment(&self, now: Micros, interval: i64) -> Micros {
         match &self.underway {
             Some(reader) => reader.ends_at,
@@ -103,7 +103,7 @@ impl Readings {
         }
     }
 
-    /// After the clock was set back, or the configuration was read again: nothing is put off any longer.
+    /// Ends all delays, after the clock was set back or the configuration was read again.
     pub fn put_nothing_off(&mut self, now: Micros) {
         self.read_at = None;
         self.held_until = now;
@@ -114,7 +114,7 @@ impl Readings {
         }
     }
 
-    /// Starts a reader in `multica.launcher_database`, else in another database that allows connections.
+    /// Starts a reader in `multica.launcher_database`, otherwise in another database that allows connections.
     pub fn begin(&mut self, now: Micros, interval: i64) -> Beginning {
         let read = transaction::run("reading the list of databases", catalogue::databases);
         let databases = match read {
@@ -154,7 +154,7 @@ impl Readings {
         Beginning::NoDatabase
     }
 
-    /// Says which setting is wrong, once per change. An empty setting asks for any database.
+    /// Logs what is wrong with the setting, once per change. An empty setting means any database.
     fn complain(&mut self, wanted: &str, databases: &[Database], used: Option<&Database>) {
         let consequence = match used {
             Some(database) => format!("\"{}\" is used instead", database.name),
@@ -177,7 +177,7 @@ impl Readings {
         self.complaint = complaint;
     }
 
-    /// What the reading came to whose reader has ended; None while there is none, or where it failed.
+    /// Returns the result of the reading whose reader has ended; None while no reader has ended, or if it failed.
     pub fn collect(&mut self, now: Micros, interval: i64) -> Option<Outcome> {
         let reader = self.underway.as_mut()?;
         if !reader.process.ended() {
@@ -197,7 +197,8 @@ impl Readings {
         Some(Outcome { settings, omitted, databases: reader.databases })
     }
 
-    /// Another database is read in until this one has had its pause. What was read before still counts.
+    /// Delays the next reading in this database after a failure; another database is used in the meantime. The result
+    /// of the last successful reading stays valid.
     fn put_off(&mut self, reader: &Reader, now: Micros, interval: i64) {
         let failures = self.failed.entry(reader.database).or_insert(Failures { in_a_row: 0, again_at: now });
         failures.in_a_row += 1;

@@ -1,15 +1,16 @@
-//! When a database is due again, given how its last pass went.
+//! Computes when a database is due again, from the report of its last pass.
 
 use super::shared::{Micros, Report};
 
-/// No database is looked at more often than this for the sake of an expiry, nor while another worker is there.
+/// The shortest time after which an expiry makes a database due again. If another worker is at work there, the database
+/// is due again after at most four times as long.
 const LEAST_PAUSE: i64 = 250_000;
 
-/// The longest that a failing database is left alone, unless the interval is longer.
+/// The longest pause of a failing database, unless the interval is longer.
 const LONGEST_BACK_OFF: i64 = 600_000_000;
 
-/// The moment at which a database whose pass began at `started` and ended as `report` is due again; `failures` counts
-/// this pass too, if it failed.
+/// Returns the moment at which a database whose pass began at `started` and ended as `report` is due again; `failures`
+/// counts this pass too, if it failed.
 pub fn next_due(report: Report, started: Micros, now: Micros, interval: i64, failures: u32) -> Micros {
     let ticker = now.max(started.saturating_add(interval));
     match report {
@@ -24,7 +25,7 @@ pub fn next_due(report: Report, started: Micros, now: Micros, interval: i64, fai
     }
 }
 
-/// Microseconds that something is left alone which has failed so many times in a row.
+/// Returns the pause, in microseconds, after this number of failures in a row.
 pub fn back_off(interval: i64, failures: u32) -> i64 {
     let doublings = failures.saturating_sub(1).min(20);
     interval.saturating_mul(1 << doublings).min(LONGEST_BACK_OFF.max(interval))

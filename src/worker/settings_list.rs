@@ -1,12 +1,12 @@
-//! The list in shared memory that a settings reader leaves for the launcher.
+//! The list in shared memory in which a settings reader publishes its result for the launcher.
 
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init};
 
-/// Databases with a value of `multica.sweep` that the list can hold; of others it holds how many there are.
+/// How many databases with a value of `multica.sweep` the list can contain; the number of all others is counted.
 const MOST: usize = 1000;
 
-/// Bytes of a value that are kept: enough for `on` and `off`, and to recognise what was meant by another.
+/// How many bytes of a value are kept: enough for `on` and `off`, and to recognise an invalid value in the log.
 const VALUE: usize = 27;
 
 /// The value that `multica.sweep` has for a database.
@@ -19,7 +19,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Keeps the beginning of a long value.
+    /// Makes a setting; only the beginning of a long value is kept.
     pub fn new(database: pg_sys::Oid, value: &str) -> Self {
         let end = value.floor_char_boundary(VALUE);
         let mut kept = [0; VALUE];
@@ -27,7 +27,7 @@ impl Setting {
         Self { database, length: end as u8, value: kept }
     }
 
-    /// The value as it was written.
+    /// Returns the value as it was written.
     pub fn value(&self) -> String {
         String::from_utf8_lossy(&self.value[..usize::from(self.length)]).into_owned()
     }
@@ -48,7 +48,7 @@ unsafe impl PGRXSharedMemory for List {}
 // SAFETY: no other lock of the library has this name.
 static LIST: PgLwLock<List> = unsafe { PgLwLock::new(c"multica settings") };
 
-/// Asks for the memory; only while the server preloads its libraries.
+/// Requests the shared memory. Must be called while the server preloads its libraries.
 #[expect(unexpected_cfgs, reason = "pgrx's macro asks for a Postgres that this crate has no feature for")]
 pub fn reserve() {
     pg_shmem_init!(
@@ -62,8 +62,8 @@ pub fn reserve() {
     );
 }
 
-/// Begins a reading and returns its number, which distinguishes its list from one that an earlier reader still
-/// publishes.
+/// Begins a reading and returns its number, which distinguishes its list from a list that an earlier reader publishes
+/// late.
 pub fn begin() -> u32 {
     let mut list = LIST.exclusive();
     list.reading = list.reading.wrapping_add(1);
@@ -71,7 +71,7 @@ pub fn begin() -> u32 {
     list.reading
 }
 
-/// Publishes what a reading has found.
+/// Publishes the result of a reading.
 pub fn publish(reading: u32, settings: &[Setting]) {
     let mut list = LIST.exclusive();
     if list.reading != reading {
@@ -84,7 +84,8 @@ pub fn publish(reading: u32, settings: &[Setting]) {
     list.is_complete = true;
 }
 
-/// What a reading has published, and how many databases the list had no place for; None while there is no list of it.
+/// Returns what a reading has published, and how many databases the list had no place for; None while the reading has
+/// published nothing.
 pub fn take(reading: u32) -> Option<(Vec<Setting>, usize)> {
     let list = LIST.share();
     (list.reading == reading && list.is_complete).then(|| (list.settings[..list.length].to_vec(), list.omitted))

@@ -1,5 +1,5 @@
 //! The settings reader: a short-lived process that reads for the launcher what `ALTER DATABASE` has set for all
-//! databases, and leaves. `pg_db_role_setting` cannot be read without a database, and the launcher stays in none.
+//! databases, and exits. `pg_db_role_setting` cannot be read without a database, and the launcher is connected to none.
 
 use pgrx::prelude::*;
 

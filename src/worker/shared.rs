@@ -1,23 +1,24 @@
-//! The fixed table in shared memory of launcher, workers and sessions that ask for their state: one slot per database.
+//! The table of fixed size in shared memory, with one slot per database. The launcher and the workers write it, and
+//! sessions read the state of their database from it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init};
 
-/// Most databases that can be swept; the launcher logs it once when there are more.
+/// Maximum number of databases that can be swept. The launcher logs it if there are more.
 pub const SLOTS: usize = 64;
 
-/// Bytes of an error's text that are kept.
+/// How many bytes of an error's text are kept.
 const TEXT: usize = 500;
 
 /// Microseconds since Postgres' epoch.
 pub type Micros = i64;
 
-/// Why a database cannot be swept, as its catalogues say.
+/// Why a database cannot be swept, according to its catalogues.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Obstacle {
-    /// The extension is not there.
+    /// The extension does not exist there.
     NoExtension,
     /// The SQL objects are of a newer version than the library.
     OlderLibrary,
@@ -32,27 +33,27 @@ pub enum Obstacle {
 /// How a worker's pass over a database ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Report {
-    /// It swept. `expiry` is when the next runtime would go stale without a beat.
+    /// The worker has swept. `expiry` is when the next runtime goes stale if it sends no heartbeat.
     Swept {
         /// There is more to do at once.
         more: bool,
-        /// The moment after which a further look pays, if there is one.
+        /// The moment after which another sweep may find a stale runtime, if there is one.
         expiry: Option<Micros>,
     },
-    /// The daemons get this long to beat again after the server was away.
+    /// After the server was unavailable, the daemons get time until this moment to send heartbeats again.
     Deferred {
         /// The first moment at which the database may be swept.
         until: Micros,
     },
     /// Another worker is at work there.
     Busy,
-    /// There is nothing to sweep.
+    /// The database cannot be swept.
     Impossible(Obstacle),
-    /// An error that is not one row's.
+    /// An error that no single row caused.
     Failed,
 }
 
-/// What is known of one database.
+/// What is known about one database.
 #[derive(Clone, Copy)]
 pub struct Slot {
     /// The database; InvalidOid marks a free slot.
@@ -63,17 +64,17 @@ pub struct Slot {
     pub last_end: Option<Micros>,
     /// When the next worker is due.
     pub next_due: Option<Micros>,
-    /// Passes that failed since the last one that did not.
+    /// Number of failed passes since the last successful pass.
     pub failures: u32,
     /// When the last error happened.
     pub error_at: Option<Micros>,
-    /// Rows a stage may take in the next pass, where an error or a deadline made it less than the setting.
+    /// How many rows a stage may handle in the next pass, if an error or a deadline has made it less than the setting.
     pub batch: Option<i32>,
     /// Whether the SQL objects are of an older version than the library.
     pub needs_update: bool,
     launch: u32,
     report: Option<Report>,
-    /// The beginning of the server's service from which this database was spared for long enough.
+    /// The value of `serving_since` for which this database was already spared for long enough.
     spared_since: Option<Micros>,
     text: [u8; TEXT],
     text_length: usize,
@@ -112,7 +113,7 @@ unsafe impl PGRXSharedMemory for Table {}
 static TABLE: PgLwLock<Table> = unsafe { PgLwLock::new(c"multica") };
 static RESERVED: AtomicBool = AtomicBool::new(false);
 
-/// Asks for the memory; only while the server preloads its libraries.
+/// Requests the shared memory. Must be called while the server preloads its libraries.
 #[expect(unexpected_cfgs, reason = "pgrx's macro asks for a Postgres that this crate has no feature for")]
 pub fn reserve() {
     pg_shmem_init!(TABLE = EMPTY);
@@ -120,7 +121,7 @@ pub fn reserve() {
 }
 
 impl Slot {
-    /// The text of the last error.
+    /// Returns the text of the last error.
     pub fn error(&self) -> Option<String> {
         (self.text_length > 0).then(|| String::from_utf8_lossy(&self.text[..self.text_length]).into_owned())
     }
@@ -139,26 +140,26 @@ impl Table {
     }
 }
 
-/// Notes the launcher's process. The first one since the memory was made is the moment from which the server serves;
-/// a launcher that only took another's place was no outage.
+/// Records the launcher's process. The server is available since the first launcher began after the memory was made; a
+/// launcher that only replaces another launcher does not mean that the server was unavailable.
 pub fn launcher_began(pid: i32, now: Micros) {
     let mut table = TABLE.exclusive();
     table.launcher_pid = pid;
     table.serving_since.get_or_insert(now);
 }
 
-/// Notes that there is no launcher.
+/// Records that there is no launcher.
 pub fn launcher_ended() {
     TABLE.exclusive().launcher_pid = 0;
 }
 
-/// Notes that the machine stood still until now: daemons could not beat meanwhile.
+/// Records that the machine was suspended until now, so that daemons could not send heartbeats.
 pub fn resumed_at(now: Micros) {
     TABLE.exclusive().serving_since = Some(now);
 }
 
-/// Keeps the slots of these databases, frees the others, and assigns one to each database; returns those for which
-/// there is none.
+/// Keeps the slots of these databases, frees the others, and assigns a slot to each database; returns the databases for
+/// which there is no slot.
 pub fn keep(databases: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     let mut table = TABLE.exclusive();
     for slot in &mut table.slots {
@@ -179,8 +180,8 @@ pub fn keep(databases: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     left_over
 }
 
-/// Readies a database's slot for a new worker; the number distinguishes its report from one that a former launcher's
-/// worker still makes.
+/// Prepares the slot of a database for a new worker. The returned number distinguishes the report of this worker from a
+/// late report of a worker that an earlier launcher started.
 pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
     let mut table = TABLE.exclusive();
     table.launches = table.launches.wrapping_add(1);
@@ -191,16 +192,16 @@ pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
     Some(launch)
 }
 
-/// What a worker gets to know when it begins.
+/// What a worker must know when it begins.
 #[derive(Default)]
 pub struct WorkerStart {
-    /// The batch its predecessor came down to.
+    /// The smaller batch that the previous worker kept.
     pub batch: Option<i32>,
-    /// Since when daemons could reach the server without a break, where this database has yet to be spared.
+    /// Since when daemons could reach the server without an interruption, if this database must still be spared.
     pub spare_since: Option<Micros>,
 }
 
-/// Notes that a worker holds the database, and returns what the worker must know.
+/// Records that a worker holds the database, and returns what the worker must know.
 pub fn began(database: pg_sys::Oid, needs_update: bool, now: Micros) -> WorkerStart {
     let mut table = TABLE.exclusive();
     let serving_since = table.serving_since;
@@ -212,27 +213,27 @@ pub fn began(database: pg_sys::Oid, needs_update: bool, now: Micros) -> WorkerSt
     let spare_since = serving_since.filter(|since| slot.spared_since != Some(*since));
     let orders = WorkerStart { batch: slot.batch, spare_since: spare_since.map(|since| since.min(now)) };
     if spare_since.is_some_and(|since| since > now) {
-        // The clock was set back since.
+        // The clock was set back in the meantime.
         table.serving_since = Some(now);
     }
     orders
 }
 
-/// Notes that the database was spared for long enough: settings that change later do not spare it again.
+/// Records that the database was spared for long enough, so that settings that change later do not spare it again.
 pub fn spared(database: pg_sys::Oid, since: Micros) {
     if let Some(slot) = TABLE.exclusive().slot(database) {
         slot.spared_since = Some(since);
     }
 }
 
-/// Notes an error's text.
+/// Records the text of an error.
 pub fn failed(database: pg_sys::Oid, text: &str, now: Micros) {
     if let Some(slot) = TABLE.exclusive().slot(database) {
         slot.set_error(text, now);
     }
 }
 
-/// Notes how a worker ended and the batch its successor is to begin with.
+/// Records how a worker ended, and the batch with which the next worker begins.
 pub fn ended(database: pg_sys::Oid, launch: u32, report: Report, batch: Option<i32>, now: Micros) {
     if let Some(slot) = TABLE.exclusive().slot(database) {
         if slot.launch == launch {
@@ -247,12 +248,12 @@ pub fn ended(database: pg_sys::Oid, launch: u32, report: Report, batch: Option<i
     }
 }
 
-/// The report of the worker that was last prepared, if it made one.
+/// Returns the report of the worker that was last prepared, if it made one.
 pub fn report(database: pg_sys::Oid) -> Option<Report> {
     of(database)?.report
 }
 
-/// Notes what the launcher decided about a database.
+/// Records what the launcher decided about a database.
 pub fn scheduled(database: pg_sys::Oid, next_due: Micros, failures: u32) {
     if let Some(slot) = TABLE.exclusive().slot(database) {
         slot.next_due = Some(next_due);
@@ -260,7 +261,7 @@ pub fn scheduled(database: pg_sys::Oid, next_due: Micros, failures: u32) {
     }
 }
 
-/// What is known of a database; None too where the library is not preloaded.
+/// Returns what is known about a database; None also if the library is not preloaded.
 pub fn of(database: pg_sys::Oid) -> Option<Slot> {
     preloaded().then(|| {
         let table = TABLE.share();
@@ -268,7 +269,7 @@ pub fn of(database: pg_sys::Oid) -> Option<Slot> {
     })?
 }
 
-/// The launcher's process, if it runs.
+/// Returns the process id of the launcher, if it runs.
 pub fn launcher_pid() -> Option<i32> {
     let pid = preloaded().then(|| TABLE.share().launcher_pid)?;
     (pid != 0).then_some(pid)

@@ -1,4 +1,4 @@
-//! One worker: a short-lived process that sweeps one database and leaves.
+//! One worker: a short-lived process that sweeps one database and exits.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -20,22 +20,23 @@ static TRY_LOCK: Statement = Statement::stable(sql!("worker/try_lock.sql"));
 static SET_BATCH: Statement = Statement::stable(sql!("worker/set_batch.sql"));
 static NEXT_EXPIRY: Statement = Statement::stable(sql!("worker/next_expiry.sql")).of_whole_tables();
 
-/// A worker is gone after this long, because DROP DATABASE and CREATE DATABASE … TEMPLATE wait 5 s for others to leave.
+/// A worker exits after this time, because DROP DATABASE and CREATE DATABASE … TEMPLATE wait 5 s for other sessions to
+/// disconnect.
 const MAX_LIFETIME: Duration = Duration::from_secs(3);
 
-/// No sweep begins later than this, so that each has a second at least.
+/// No sweep begins later than this, so that each sweep has at least one second.
 const LAST_SWEEP_START: Duration = Duration::from_secs(2);
 
 /// A sweep that took longer than this is not followed by a larger one.
 const GROW_BELOW: Duration = Duration::from_millis(500);
 
-/// What a worker does beside sweeping takes no longer than this.
+/// What a worker does besides sweeping takes no longer than this.
 const HOUSEKEEPING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Rows that one worker gives up on; where every row is refused, the database backs off instead.
+/// How many refused rows one worker finds at most. If it could write no row at all, the pass has failed instead.
 const MOST_REFUSED: usize = 10;
 
-/// SQLSTATEs that are no row's fault.
+/// SQLSTATEs that are not caused by the content of a row.
 const QUERY_CANCELED: &str = "57014";
 const DISK_FULL: &str = "53100";
 
@@ -67,7 +68,7 @@ pub extern "C-unwind" fn multica_worker_main(argument: pg_sys::Datum) {
 struct Sweeper {
     database: pg_sys::Oid,
     name: String,
-    /// Whose tables they are, once that is known: nothing touches a table as anybody else.
+    /// The owner of the tables, once it is known. Tables are accessed only as this role.
     owner: Option<pg_sys::Oid>,
     began: Instant,
     batch: Batch,
@@ -92,7 +93,8 @@ impl Sweeper {
                 }
             }
             Err(failure) => {
-                // Still a superuser: no statement on a table, so nothing is recorded in one.
+                // The process is still a superuser, so it must not access a table, and the error is not recorded in
+                // one.
                 self.say(&failure.text);
                 Report::Failed
             }
@@ -115,7 +117,7 @@ impl Sweeper {
         let mut looked_at = now;
         loop {
             ffi::reload_if_asked();
-            // A trigger may have left another path behind.
+            // A trigger may have changed the search path.
             ffi::set(c"search_path", &place.path);
             let left = MAX_LIFETIME.saturating_sub(self.began.elapsed());
             let size = self.batch.size();
@@ -139,8 +141,8 @@ impl Sweeper {
                     next.is_none().then(|| self.done(looked_at))
                 }
                 Err(failure) if is_housekeeping.get() => {
-                    // All verdicts are committed: the next ones must not wait for a database that is tried again at
-                    // growing intervals.
+                    // All verdicts are committed. The next verdicts must not wait for the growing pauses of a failing
+                    // database.
                     self.swept = true;
                     match self.after(failure) {
                         Some(Report::Failed) => Some(self.done(looked_at)),
@@ -158,7 +160,7 @@ impl Sweeper {
         }
     }
 
-    /// `looked_at`: a moment at which the last verdicts had not begun.
+    /// Ends a pass without further work. `looked_at`: a moment before the last verdicts began.
     fn done(&mut self, looked_at: Micros) -> Report {
         let stale_after = settings::stale_after_secs();
         let looked_at = TimestampWithTimeZone::try_from(looked_at).ok();
@@ -173,7 +175,8 @@ impl Sweeper {
         }
     }
 
-    /// What to do about a failed sweep: None continues with a smaller batch, or without the row that caused the error.
+    /// Returns how the pass ends after a failed sweep; None means that it continues with a smaller batch, or without
+    /// the row that caused the error.
     fn after(&mut self, failure: Failure) -> Option<Report> {
         let late = self.began.elapsed() >= MAX_LIFETIME;
         if failure.state == QUERY_CANCELED && !late {
@@ -183,17 +186,17 @@ impl Sweeper {
         if in_work.is_empty() && !late {
             return Some(self.give_up(&failure));
         }
-        // Being out of time before a row was taken means that the batch is too large, too.
+        // If the time ended before a row was written, the batch is too large, too.
         let tried = if in_work.is_empty() { usize::MAX } else { in_work.len() };
         if self.batch.shrink(tried) {
             debug1!("multica worker: retrying with batches of {}: {}", self.batch.size(), failure.text);
             return None;
         }
         if late && self.attempts > 1 {
-            // Not refused before it had a whole pass to itself.
+            // A row is refused only if a whole pass was not enough for it alone.
             return None;
         }
-        // No row causes a full disk, and all continue as soon as there is space.
+        // No row causes a full disk, and all rows can be written again as soon as there is space.
         if in_work.is_empty() || failure.state == DISK_FULL {
             return Some(self.give_up(&failure));
         }
@@ -217,13 +220,14 @@ impl Sweeper {
         Report::Failed
     }
 
-    /// Reports an error to the log, and to sessions that ask for the state of this database.
+    /// Reports an error in the log, and in shared memory for sessions that read the state of this database.
     fn say(&self, text: &str) {
         shared::failed(self.database, text, ffi::now());
         log!("multica worker: database {}: {text}", self.name);
     }
 
-    /// Notes an error where the operator looks, in a transaction of its own; false when the table did not take it.
+    /// Records an error for the operator in multica_sweep_state, in its own transaction. Returns false if it could not
+    /// be recorded.
     fn record(&mut self, text: &str, refused: Vec<Uuid>) -> bool {
         let recorded = ffi::within(HOUSEKEEPING_TIMEOUT, || {
             transaction::run_as(self.owner, "recording an error", || {
@@ -241,16 +245,17 @@ impl Sweeper {
     }
 }
 
-/// No call of an SQL function, because the tables may have a new owner who was never given a privilege on that.
+/// Runs one part of a sweep. It does not call a SQL function, because the tables may have a new owner without a
+/// privilege on the function.
 fn sweep(size: i32, part: Part, is_housekeeping: &Cell<bool>) -> Option<Part> {
-    // Forgets what an earlier transaction had in hand.
+    // Forgets the rows that an earlier transaction was writing.
     drop(rows_in_work::take());
     SET_BATCH.run(&[arg(size.to_string())]);
     part.run(settings::stale_after_secs(), is_housekeeping)
 }
 
-/// Until when this database's daemons may take to beat again after the server was away: its own stale_after and one
-/// interval.
+/// Returns until when the daemons of this database may take to send heartbeats again after the server was unavailable:
+/// stale_after of this database and one interval.
 fn spared_until(since: Micros) -> Micros {
     let spared = settings::stale_after_secs() + settings::sweep_interval_ms() as f64 / 1000.0;
     since.saturating_add(micros(spared))

@@ -1,4 +1,4 @@
-//! A transaction of a background worker that survives its errors.
+//! Transactions of a background worker. The process continues after an error.
 
 use pgrx::prelude::*;
 
@@ -9,17 +9,17 @@ use crate::postgres::{entry, refusal};
 pub struct Failure {
     /// Its SQLSTATE.
     pub state: String,
-    /// Its message with the SQLSTATE, and its detail and hint where it has them.
+    /// Its message with the SQLSTATE, and its detail and hint if it has them.
     pub text: String,
 }
 
-/// Runs `body` in a transaction of its own and commits; an error, the commit's included, aborts the whole
-/// transaction, which is why it may be caught here.
+/// Runs `body` in its own transaction and commits. An error, also of the commit, may be caught here, because it aborts
+/// the whole transaction.
 pub fn run<R>(activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
     run_as(None, activity, body)
 }
 
-/// As [`run`]; with an `owner`, no statement and no trigger of the transaction has another user.
+/// As [`run`]; with an `owner`, every statement and every trigger of the transaction runs as this role.
 pub fn run_as<R>(owner: Option<pg_sys::Oid>, activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
     let activity = std::ffi::CString::new(activity).expect("activities hold no NUL byte");
     // SAFETY: no transaction is open; each call below is the counterpart of one above it, and an error ends in the abort below.

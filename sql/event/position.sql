@@ -1,5 +1,6 @@
--- For a position $1: up to which id events were trimmed, and whether the position belongs to events that this log does not have:
--- beyond the last id, among those lost with another server, or after it if nothing up to it is kept that was not trimmed.
+-- Returns, for a position $1, up to which id events were trimmed, and whether the position is one that this log cannot have. It
+-- cannot if the position is above the last id, or among the ids that were lost with another server, or if no event is kept between
+-- the last trimmed id and the position.
 SELECT
     p.trimmed_to,
     $1 > p.trimmed_to AND (

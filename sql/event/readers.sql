@@ -1,4 +1,4 @@
--- Every named reader, the slowest first. Ids that no event got do not count as events to come.
+-- Returns every named reader, slowest first. Ids that no event got are not counted in `behind`.
 SELECT r.reader, r.last_id,
     e.drawn - r.last_id - (
         SELECT COALESCE(sum(upper(g) - lower(g)), 0)::bigint

@@ -1,4 +1,4 @@
--- Spelled with schemas although the path is pinned, so that it can be checked by a program that knows no path but pg_catalog.
+-- Names have their schema although the search_path is pinned, so that a program that knows only pg_catalog can check the function.
 CREATE FUNCTION multica_metrics() RETURNS SETOF multica_metric
 LANGUAGE sql STABLE
 SET search_path = @extschema@, pg_temp

@@ -1,5 +1,5 @@
--- Nobody calls anything before multica_grant says so. Members are found by their dependency on the extension, so that
--- a function that pgrx generates is never forgotten.
+-- No role may call a function before multica_grant allows it. The functions are found by their dependency on the extension, so that
+-- those that pgrx generates are included.
 DO $revoke$
 DECLARE
     member pg_catalog.regprocedure;

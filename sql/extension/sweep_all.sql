@@ -1,6 +1,6 @@
--- A procedure that commits cannot carry a SET clause, so everything here is spelled with its schema, operators included.
--- Verdicts come first, and are committed when housekeeping begins. The parts are bounded by the batches there are at the
--- start, and by what it takes to find a thousand rows that are refused: a steady stream of work does not keep it for ever.
+-- A procedure that commits cannot have a SET clause, so every name has its schema, operators included. Verdicts come first, and are
+-- committed when housekeeping begins. The number of parts is limited to the number of batches at the start, and the parts that it
+-- takes to find a thousand refused rows, so that a steady stream of work does not keep the procedure running for ever.
 CREATE PROCEDURE multica_sweep_all(stale_secs double precision DEFAULT NULL)
 LANGUAGE plpgsql
 AS $procedure$

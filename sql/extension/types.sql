@@ -1,4 +1,5 @@
--- The rows that functions return. Flat, and grown only at the end: a fresh install and an updated one are equal.
+-- The rows that functions return. They are flat, and attributes are added only at the end, so that a new installation and an
+-- updated one are equal.
 
 CREATE TYPE @extschema@.multica_runtime AS (
     id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,

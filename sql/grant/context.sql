@@ -1,4 +1,4 @@
--- Where the extension is, who may grant its functions, and whether $1 is a role that may use the schema.
+-- Returns where the extension is, whether the caller may grant its functions, and whether $1 is a role that may use the schema.
 SELECT
     n.oid AS schema_oid,
     e.oid AS extension_oid,

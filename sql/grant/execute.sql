@@ -1,4 +1,4 @@
--- The statement that allows role $1 to call the functions of the extension whose names are in $2; NULL: all of them.
+-- Returns the statement that allows role $1 to call the functions of the extension whose names are in $2; NULL means all functions.
 SELECT format(
     'GRANT EXECUTE ON ROUTINE %s TO %s',
     string_agg(

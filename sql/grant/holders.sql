@@ -1,5 +1,5 @@
--- Which role has which capability: each capability has a function that the others do not need, and operator includes the others.
--- The owner of the functions, and of the tables ($1), needs none.
+-- Returns which role has which capability. A capability is recognized by a function that the others do not need; operator includes
+-- the others. The owner of the functions and the owner of the tables ($1) need no capability.
 WITH held AS (
     SELECT a.grantee, c.capability
     FROM (VALUES

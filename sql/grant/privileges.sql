@@ -1,8 +1,8 @@
--- The statements that grant role $1 what the calls of capability $2 need on the tables in schema $3, and whether the caller may
--- run them. $4: only what the role lacks, on tables and columns that do not exist yet too.
--- A row lock needs UPDATE on some column: if nothing else is written, it is the time of the row. What an agent is started with
--- (custom_env, mcp_config and the like) is in no list.
--- A daemon deletes runtimes: a machine that registers under a new identity replaces its old ones.
+-- Returns the statements that grant role $1 the privileges on the tables in schema $3 that the calls of capability $2 need, and
+-- whether the caller may run them. $4: only the privileges that the role lacks, including those on tables and columns that do not
+-- exist yet. A row lock needs UPDATE on some column; if no other column is written, the list has the time of the row. The columns
+-- with which an agent is started (for example custom_env and mcp_config) are in no list. A daemon needs DELETE on runtimes, because
+-- a daemon that registers under a new identity replaces its old runtimes.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),

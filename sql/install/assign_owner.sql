@@ -1,4 +1,4 @@
--- What was created in schema $1 under the names $2 and does not belong to $3 yet.
+-- Returns the statements that give the tables $2 in schema $1, and their trigger functions, to role $3 if it does not own them yet.
 SELECT format('ALTER TABLE %I.%I OWNER TO %I', n.nspname, c.relname, $3)
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -1,4 +1,4 @@
--- Columns of the tables $2 in schema $1, with what would add each of them to its table in schema $3.
+-- Returns the columns of the tables $2 in schema $1, with the statement that would add each column to its table in schema $3.
 SELECT
     c.relname::text AS table_name,
     a.attname::text AS name,

@@ -1,6 +1,6 @@
--- Constraints of the tables $2 in schema $1: a signature that two constraints of one meaning share whatever they are
--- called, and what would add each of them to its table in schema $3.
--- A set of words is the same in whatever order it is written, and a plain unique index guards as much as a constraint does.
+-- Returns the constraints of the tables $2 in schema $1: a signature, which is equal for constraints with the same meaning,
+-- whatever their names are, and the statement that would add each constraint to its table in schema $3. The order of the words in a
+-- set does not matter, and a plain unique index enforces the same as a constraint.
 WITH tables AS (
     SELECT c.oid, c.relname
     FROM pg_class AS c

@@ -1,4 +1,4 @@
--- Whether a workspace's issue counter is behind the numbers of its issues, as an import with numbers leaves it.
+-- Whether a workspace's issue counter is behind the numbers of its issues, as after an import of issues with numbers.
 SELECT EXISTS (
     SELECT
     FROM workspace AS w

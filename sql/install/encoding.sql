@@ -1,2 +1,2 @@
--- The encoding of this database.
+-- Returns the encoding of this database.
 SELECT getdatabaseencoding()::text

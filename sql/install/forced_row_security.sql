@@ -1,4 +1,5 @@
--- Tables of multica whose row-level security applies to their owner, as whom the worker sweeps. $1: the names of the tables.
+-- Returns the tables of multica whose row-level security applies to their owner. It matters because the worker sweeps as the owner.
+-- $1: the names of the tables.
 SELECT string_agg(c.relname, ', ' ORDER BY c.relname)
 FROM pg_extension AS e
 JOIN pg_class AS c ON c.relnamespace = e.extnamespace

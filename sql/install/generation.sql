@@ -1,5 +1,5 @@
--- What shows that the tables of schema $1 belong to a generation that this version does not understand; $2 are the task
--- statuses that it does.
+-- Returns why the tables of schema $1 belong to a generation that this version does not understand. $2: the task statuses that it
+-- understands.
 SELECT format('column "%s" of table "%s" may be NULL', a.attname, c.relname),
     'On such a server, heartbeats reach the table only occasionally, so a runtime that is alive would look stale.'
 FROM pg_class AS c

@@ -1,5 +1,5 @@
--- Indexes of the tables $2 in schema $1: what decides whether one serves in place of another, and what would create each
--- of them in schema $3.
+-- Returns the indexes of the tables $2 in schema $1: the properties that decide whether an index can be used instead of another
+-- one, and the statement that would create each index in schema $3.
 SELECT c.relname::text AS table_name, x.relname::text AS name,
     ARRAY(
         SELECT format('%s %s %s', pg_get_indexdef(i.indexrelid, k.n, false), i.indclass[k.n - 1], i.indoption[k.n - 1])

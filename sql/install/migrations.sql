@@ -1,4 +1,4 @@
--- The list of migrations in schema $1, if there is one: whether the caller may read and write it.
+-- Returns whether the caller may read and write the list of migrations in schema $1; no row if there is no such list.
 SELECT has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid

@@ -1,4 +1,5 @@
--- Functions and procedures of the extension that role $1 may not call yet, and whether the caller can change that.
+-- Returns the statements that grant role $1 the functions and procedures of the extension that it may not call yet, and whether the
+-- caller may run them.
 SELECT string_agg(
         format(
             'GRANT EXECUTE ON ROUTINE %I.%I(%s) TO %I;',

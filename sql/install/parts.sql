@@ -1,5 +1,6 @@
--- What the tables $2 in schema $1 have beside columns, constraints and indexes, one row per part: its table, the object, the kind
--- of part, its value, and the statement that would make it so in schema $3. Two schemas whose parts have equal values are alike.
+-- Returns what the tables $2 in schema $1 have besides columns, constraints and indexes, one row per part: its table, the object,
+-- the kind of part, its value, and the statement that would create or restore it in schema $3. Parts with equal values have the
+-- same meaning.
 WITH tables AS (
     SELECT c.oid, c.relname FROM pg_class AS c WHERE c.relnamespace = $1 AND c.relname::text = ANY ($2) AND c.relkind IN ('r', 'p')
 ),

@@ -1,6 +1,6 @@
--- The schema that the extension is installed in, what the caller may do there, and whether it is still the one that the
--- functions are pinned to: renaming a schema leaves the old name in them.
--- The pseudo-role public is asked for by reading the ACL: has_schema_privilege knows roles only.
+-- Returns the schema that the extension is installed in, what the caller may do there, and whether the schema was renamed: the
+-- functions are pinned to its old name, which a renaming does not change. Whether every role may create objects there is read from
+-- the ACL.
 SELECT n.oid AS schema_oid, n.nspname::text AS schema, current_user::text AS caller,
     has_database_privilege(current_database(), 'TEMPORARY') AS may_create_temporary,
     EXISTS (

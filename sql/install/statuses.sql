@@ -1,4 +1,4 @@
--- The words that each validated CHECK on the status of table $2 in schema $1 allows.
+-- Returns the words that each validated CHECK on the status of table $2 in schema $1 allows.
 SELECT ARRAY(
         SELECT word.found[1]
         FROM regexp_matches(pg_get_constraintdef(con.oid), '''([^'']*)''', 'g') AS word (found)

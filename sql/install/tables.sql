@@ -1,4 +1,4 @@
--- Relations of schema $1 that are called like the tables in $2.
+-- Returns the relations in schema $1 that have the names of the tables $2.
 SELECT
     c.relname::text AS name,
     c.relkind::text AS kind,

@@ -1,4 +1,5 @@
--- Trigger functions on the tables $2 of schema $1 that look names up in the search_path of the session that fires them.
+-- Returns the trigger functions on the tables $2 in schema $1 that have no search_path of their own, but use that of the session
+-- that fires them.
 SELECT string_agg(DISTINCT p.oid::regprocedure::text, ', ')
 FROM pg_trigger AS t
 JOIN pg_class AS c ON c.oid = t.tgrelid

@@ -1,4 +1,4 @@
--- The rows that a registration is going to overwrite, and those of the same machine under its earlier identities.
+-- Returns the rows that a registration is going to overwrite, and the rows of the same daemon under its earlier identities.
 SELECT r.id, r.provider, r.daemon_id, (r.daemon_id IS DISTINCT FROM $2) AS legacy
 FROM agent_runtime AS r
 WHERE r.workspace_id = $1

@@ -1,4 +1,4 @@
--- In flight on the runtime, or of an agent bound to it.
+-- Returns the tasks in flight on the runtime, or of an agent that is bound to it.
 SELECT t.id FROM agent_task_queue AS t
 WHERE t.runtime_id = $1 AND t.status IN ('dispatched', 'running')
 UNION

@@ -1,5 +1,5 @@
--- Of the tasks that a daemon runs, those that are no longer in flight on its runtime, in the order given. Apart from the
--- heartbeat: most heartbeats do not ask, and the plan of one that might would open the tasks each time.
+-- Returns the tasks in $2 that are no longer in flight on the runtime $1, in the given order. It is not part of the heartbeat's
+-- statement, because most heartbeats pass no tasks, and the plan of that statement would open the table of tasks each time.
 SELECT COALESCE(pg_catalog.array_agg(g.id ORDER BY g.at), '{}')
 FROM pg_catalog.unnest($2) WITH ORDINALITY AS g (id, at)
 WHERE NOT EXISTS (

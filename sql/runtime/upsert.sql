@@ -1,5 +1,5 @@
--- Several runtimes of one machine in one statement, in the order of their provider, so that two registrations of the
--- same machine meet in the same order. $9 is the call's moment.
+-- Writes several runtimes of one daemon, in the order of their providers, so that two registrations of the same daemon lock the
+-- rows in the same order. $9 is the moment of the call.
 INSERT INTO agent_runtime AS r (
     workspace_id, daemon_id, name, runtime_mode, provider, status, device_info, metadata, owner_id,
     last_seen_at, created_at, updated_at

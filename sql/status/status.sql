@@ -1,7 +1,6 @@
--- The state of the database in one row. $2–$8 come from the library: they are in shared memory or are settings.
--- $9 is the extension's first advisory lock, $10 its last one.
--- A prepared transaction has no session, and its virtual id is that of the session that prepared it: it is identified, also after
--- a restart, by the lock on its own id.
+-- Returns the state of the database in one row. $2–$8 come from the library: they are in shared memory or are settings. $9 is the
+-- key of the extension's first advisory lock, $10 that of its last one. A prepared transaction has no session, and its virtual id
+-- is that of the session that prepared it. Therefore it is identified by the lock on its own transaction id, also after a restart.
 SELECT
     $2 AS preloaded,
     COALESCE((
@@ -102,7 +101,7 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT o.reader, o.last_id FROM multica_event_reader AS o ORDER BY o.last_id, o.reader LIMIT 1
 ) AS n ON true
--- Ids that were never given to an event, among those beyond what was trimmed, beyond what is held and beyond the slowest reader.
+-- Ids that no event got: above the last trimmed id, above the lowest held id, and above the position of the slowest reader.
 CROSS JOIN LATERAL (
     SELECT
         COALESCE(sum(d.many) FILTER (WHERE d.what = 'kept'), 0)::bigint AS kept,

@@ -1,4 +1,4 @@
--- What sweeps did since the beginning.
+-- Returns what sweeps did since the beginning.
 SELECT
     COALESCE(sum(t.sweeps), 0)::bigint AS total_sweeps,
     COALESCE(sum(t.runtimes_offline), 0)::bigint AS total_runtimes_offline,

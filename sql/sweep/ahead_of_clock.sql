@@ -1,5 +1,6 @@
--- Tasks that began later than now, in the order of the indexes of sweep/timed_out_candidates.sql: the clock was set back, and
--- their time would not count until it catches up. The minute is for tasks that begin while this runs.
+-- Locks and returns tasks that began in the future, in the order of the indexes of sweep/timed_out_candidates.sql. The clock was
+-- set back, and their time would not count until the clock catches up. One minute is allowed for tasks that begin while this
+-- statement runs.
 WITH dispatched AS MATERIALIZED (
     SELECT t.id
     FROM agent_task_queue AS t

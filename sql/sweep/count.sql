@@ -1,5 +1,5 @@
--- Adds to the row $1, which the caller has locked; if other sessions hold every row, it makes a new one. No row: the id drawn for
--- it is taken. $3: 0 if another transaction has counted the sweep.
+-- Adds to the row $1, which the caller has locked; if $1 is NULL because other sessions hold every row, makes a new row. Returns no
+-- row if the id that was drawn for the new row is already taken. $3: 0 if another transaction has counted the sweep.
 WITH counted AS (
     UPDATE multica_sweep_total AS t
     SET sweeps = t.sweeps + $3,

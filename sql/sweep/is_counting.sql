@@ -1,2 +1,2 @@
--- Whether install has made the table of totals: between an update and the install after it there is none.
+-- Whether install has made the table of totals, which does not exist between an update and the install after it.
 SELECT to_regclass('multica_sweep_total') IS NOT NULL

@@ -1,8 +1,8 @@
--- Tasks of every offline runtime, oldest first, not only of those that this sweep has set offline. The runtime is locked too, and
--- first, so that no task is written of a runtime that another session holds: one whose heartbeat is being written is skipped, and
--- one that is online again no longer matches. $2 NULL: no grace. $5: the time at which to begin, NULL for the oldest; the result
--- says how far it went. Tasks without a time come last. IS TRUE keeps each runtime from being looked up among all offline ones
--- instead of by its id.
+-- Locks and returns the tasks of every offline runtime, oldest first, not only of the runtimes that this sweep has set offline. The
+-- runtime is locked too, before the task, so that no task is written while another session holds its runtime: a runtime whose
+-- heartbeat is being written is skipped, and a runtime that is online again no longer matches. $2 NULL: no grace. $5: the time at
+-- which to begin, NULL for the oldest; the result contains how far the search went. Tasks without a time come last. IS TRUE makes
+-- the planner look up each runtime by its id, and not among all offline runtimes.
 WITH dated AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t

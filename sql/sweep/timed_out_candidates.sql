@@ -1,5 +1,6 @@
--- Each kind in the order of its own index. $2 and $3: seconds that a task may be dispatched, and running. $6 and $7: the times at
--- which to begin, NULL for the oldest; the result says how far it went.
+-- Locks and returns tasks that were dispatched or running for too long, each kind in the order of its own index. $2 and $3: the
+-- seconds that a task may be dispatched, and running. $6 and $7: the times at which to begin, NULL for the oldest; the result
+-- contains how far the search went.
 WITH dispatched AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t

@@ -1,5 +1,5 @@
--- Of the tasks $1, in the workspaces $2 in the same order, those without a failure event. Events of other workspaces are not
--- read: row-level security may hide them.
+-- Returns the tasks in $1 that have no task:failed event. $2: their workspaces, in the same order. Events of other workspaces are
+-- not read, because row-level security may hide them.
 SELECT u.id
 FROM unnest($1, $2) AS u (id, workspace_id)
 WHERE NOT EXISTS (

@@ -1,4 +1,5 @@
--- Room in every page: a heartbeat is a heap-only update as long as the new row fits beside the old one.
+-- The fillfactor leaves room in every page, because a heartbeat is a heap-only update only if the new row version fits into the
+-- page of the old one.
 CREATE TABLE agent_runtime (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     workspace_id uuid NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,

@@ -1,4 +1,4 @@
--- Room in every page: a task is updated several times on its way to its end.
+-- The fillfactor leaves room in every page, because a task is updated several times before it ends.
 CREATE TABLE agent_task_queue (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     agent_id uuid NOT NULL REFERENCES agent (id) ON DELETE CASCADE,

@@ -1,4 +1,4 @@
--- The server's default for status is one that its own CHECK rejects, so none is declared here.
+-- No default is declared for status, because the server's default is a value that its own CHECK rejects.
 CREATE TABLE autopilot_run (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     autopilot_id uuid NOT NULL REFERENCES autopilot (id) ON DELETE CASCADE,

@@ -1,4 +1,4 @@
--- One row, written by whoever sweeps and never waited for.
+-- One row, which every sweep writes, but for whose lock no sweep waits.
 CREATE TABLE multica_sweep_state (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     last_sweep_at timestamptz,

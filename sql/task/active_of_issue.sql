@@ -1,4 +1,4 @@
--- Active tasks of an issue. $2: only of this agent, $3: only of these.
+-- Returns the active tasks of an issue. $2: only those of this agent. $3: only those of these agents.
 SELECT t.id
 FROM agent_task_queue AS t
 WHERE t.issue_id = $1

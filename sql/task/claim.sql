@@ -1,7 +1,8 @@
--- Tasks in the order given, with what the daemon needs to resume: the pair of the row itself, else of the agent's last task of
--- the issue, else the chat's pointer, else the chat's last task; always both fields from one source. A task that was cancelled
--- while it waited is no source: its values are older than what ran since. A session is resumed only where it was, the working
--- directory anywhere. A chat's pointer does not tell where it was set: the last turn does, if it set the pointer.
+-- Claims tasks and returns them in the given order, with the session and the working directory that the daemon resumes. Both come
+-- from one source: the task itself, otherwise the agent's last task on the issue, otherwise the chat's pointer, otherwise the
+-- chat's last task. A task that was cancelled while it was queued is not a source, because its values are older than those of tasks
+-- that ran since. A session is resumed only on the runtime where it was, a working directory on any runtime. A chat's pointer does
+-- not contain its runtime; if the last turn set the pointer, it is that turn's runtime.
 WITH claimed AS (
     UPDATE agent_task_queue AS t
     SET status = 'dispatched', dispatched_at = $2

@@ -1,11 +1,12 @@
--- The tasks that a runtime may claim now, best first: its own tasks that were dispatched and never started (kind 0; an answer that
--- was lost uses up no attempt), then the queued tasks of each agent as far as the agent has room (kind 1). One task per issue and
--- agent, and one per chat session, is in flight; of a session's turns the first one is returned. $5 NULL: of every agent, else of
--- those given, which the caller has locked. An active task has not completed: written twice, for the index of a chat's tasks. At
--- least one row, to distinguish an unknown runtime from an idle one. is_void: of another workspace than the runtime's, or marked
--- because its chat or run was deleted. wakes_agent: its agent must become 'working'. Each scan asks for the order of the one index
--- that is to serve it, and agents are looked up one by one: whatever the statistics are, the rest of a long queue and finished
--- tasks are not read.
+-- Returns the tasks that a runtime may claim now, best first: redeliveries of its own tasks that were dispatched and never started
+-- (kind 0; a result that was lost on its way uses up no attempt), then the queued tasks of each agent as far as the agent has room
+-- (kind 1). At most one task per issue and agent, and one per chat session, is in flight; of a session's turns only the first one
+-- is returned. $5: the agents whose tasks are returned, which the caller has locked; NULL means every agent. The condition on an
+-- active task of a chat repeats that completed_at is NULL, so that the index of a chat's tasks is used. For a known runtime there
+-- is at least one row, which distinguishes an idle runtime from an unknown one. is_void: the task is of a workspace other than the
+-- runtime's, or is marked because its chat or run was deleted. wakes_agent: the agent must become 'working'. Each scan has the
+-- ORDER BY of the one index that it must use, and agents are looked up one by one, so that the rest of a long queue and the ended
+-- tasks are not read, whatever the statistics are.
 WITH RECURSIVE queued_agent AS (
     (
         SELECT t.agent_id

@@ -1,5 +1,5 @@
--- Running to completed. An empty argument keeps the pinned session. $6: when the caller's claim dispatched the task, NULL for
--- any claim.
+-- Sets a running task to completed. An empty argument keeps the pinned session. $6: the time at which the caller's claim dispatched
+-- the task, NULL for any claim.
 UPDATE agent_task_queue AS asked
 SET status = 'completed', completed_at = $2, result = $3,
     session_id = COALESCE(NULLIF($4, ''), asked.session_id),

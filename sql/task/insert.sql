@@ -1,5 +1,6 @@
--- The pending slot of (issue, agent) may be taken. The conflict target is inferred from columns and predicate: every schema
--- version has an index that it implies, and a conflict with any other unique index is an error that names the index.
+-- Inserts nothing if the pending slot of (issue, agent) is taken. The conflict target is inferred from columns and predicate,
+-- because every version of the schema has an index that matches them. A conflict with any other unique index is an error that names
+-- the index.
 INSERT INTO agent_task_queue (
     agent_id, runtime_id, issue_id, chat_session_id, autopilot_run_id, trigger_comment_id, status, priority, attempt,
     max_attempts, context, session_id, work_dir, created_at

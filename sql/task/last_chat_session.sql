@@ -1,4 +1,4 @@
--- In the order of the index on a chat's tasks, so that a long chat costs no more than a short one.
+-- The ORDER BY is that of the index on a chat's tasks, so that a long chat costs no more than a short one.
 SELECT t.session_id, t.work_dir
 FROM agent_task_queue AS t
 WHERE t.chat_session_id = $1

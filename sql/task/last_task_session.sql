@@ -1,5 +1,6 @@
--- The last task of the agent on the issue that has reached a session, cancelled ones included: a user who stops a task wants to
--- continue there. Not those that were cancelled while they waited: their values are older than what ran since.
+-- Returns the session of the agent's last task on the issue that has one. Cancelled tasks are included, because a user who stops a
+-- task wants to continue there. Tasks that were cancelled while they were queued are not included, because their values are older
+-- than those of tasks that ran since.
 SELECT t.session_id, t.work_dir
 FROM agent_task_queue AS t
 WHERE t.issue_id = $1

@@ -1,5 +1,5 @@
--- What the agent's latest task of the issue has pinned, whatever became of the task. A task that was cancelled while it waited
--- has not run. A session is resumed only where it was: not after the agent was bound to another runtime.
+-- Returns what the agent's latest task on the issue has pinned, whatever its status is. A task that was cancelled while it was
+-- queued has not run. A session is resumed only on the runtime where it was, so not after the agent was bound to another runtime.
 SELECT
     CASE WHEN t.runtime_id = (SELECT a.runtime_id FROM agent AS a WHERE a.id = t.agent_id) THEN t.session_id END,
     t.work_dir

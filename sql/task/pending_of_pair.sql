@@ -1,4 +1,4 @@
--- The pending task of an issue and agent, and whether it waits on another runtime than $3.
+-- Returns the pending task of an issue and agent, and whether it is queued on a runtime other than $3.
 SELECT t.id, t.status = 'queued' AND t.runtime_id <> $3
 FROM agent_task_queue AS t
 WHERE t.issue_id = $1 AND t.agent_id = $2 AND t.status IN ('queued', 'dispatched')

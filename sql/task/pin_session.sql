@@ -1,4 +1,4 @@
--- An empty argument keeps the pinned session. $5: when the caller's claim dispatched the task, NULL for any claim.
+-- An empty argument keeps the pinned session. $5: the time at which the caller's claim dispatched the task, NULL for any claim.
 UPDATE agent_task_queue AS t
 SET session_id = COALESCE(NULLIF($2, ''), t.session_id),
     work_dir = COALESCE(NULLIF($3, ''), t.work_dir),

@@ -1,4 +1,5 @@
--- One row, and no wait after it. $3: when the caller's claim dispatched the task, NULL for any claim.
+-- Writes one row, and the call waits for nothing after it. $3: the time at which the caller's claim dispatched the task, NULL for
+-- any claim.
 UPDATE agent_task_queue AS t
 SET status = 'running', started_at = $2
 WHERE t.id = $1

@@ -1,5 +1,5 @@
--- Where the extension is, its version, and the owners of the tables, partitions included, because triggers run as the role of the
--- worker. $1: the names of the tables. It reads catalogues only.
+-- Returns the schema and the version of the extension, the owner of the tables, and how many owners the tables and their partitions
+-- have: triggers run as the role of the worker, so there must be one. $1: the names of the tables. It reads only catalogues.
 WITH RECURSIVE extension AS (
     SELECT e.extversion, n.oid, n.nspname
     FROM pg_catalog.pg_extension AS e

@@ -1,7 +1,8 @@
--- When the next runtime can go stale, if no heartbeat arrives; for one that registers after $2, no earlier than its stale_after.
--- $2: before the last sweep began, so that a runtime which went stale while it ran counts too. The sweep has skipped those that
--- were stale by then, because another session holds them or they cannot be written; the interval takes care of them. A heartbeat
--- of the future counts as one of $2: added to it, the interval could leave the range of a timestamp.
+-- Returns when the next runtime can go stale if no heartbeat arrives. A runtime that registers after $2 goes stale no earlier than
+-- $1 seconds after $2. $2: a moment before the last sweep began, so that a runtime that went stale during the sweep counts too.
+-- Runtimes that were stale before $2 do not count: the sweep has skipped them, because another session holds them or they cannot be
+-- written, and the sweep after the interval handles them. A heartbeat in the future counts as a heartbeat at $2, because with $1
+-- added it could leave the range of a timestamp.
 SELECT LEAST(pg_catalog.min(r.last_seen_at), $2) + pg_catalog.make_interval(secs => $1)
 FROM agent_runtime AS r
 WHERE r.status = 'online' AND r.last_seen_at > $2 - pg_catalog.make_interval(secs => $1)

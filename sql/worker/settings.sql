@@ -1,5 +1,5 @@
--- What ALTER DATABASE … SET has set for multica.sweep, one row per database that has the setting. If a name is there in several
--- spellings, Postgres applies the last one.
+-- Returns what ALTER DATABASE … SET has set for multica.sweep, one row per database that has the setting. If the name is stored in
+-- several spellings, Postgres applies the last one.
 SELECT DISTINCT ON (s.setdatabase)
     s.setdatabase,
     pg_catalog.substr(setting.entry, pg_catalog.strpos(setting.entry, '=') + 1)

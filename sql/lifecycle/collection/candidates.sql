@@ -1,5 +1,5 @@
--- Runtimes that were offline for longer than $2 seconds, with no agent and nothing active, and their workspaces. It waits for no
--- lock.
+-- Locks and returns the runtimes that were offline for longer than $2 seconds and have no agent and no active task. Their
+-- workspaces are locked too. It waits for no lock.
 SELECT r.id
 FROM agent_runtime AS r
 JOIN workspace AS w ON w.id = r.workspace_id

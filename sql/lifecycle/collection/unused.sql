@@ -1,4 +1,5 @@
--- Checked again under the lock, which keeps new agents and tasks away: what arrived before the lock is seen now.
+-- Returns the runtimes in $1 that are still unused. This is checked again under the lock: agents and tasks that arrived before the
+-- lock are visible now, and the lock prevents new ones.
 SELECT r.id
 FROM agent_runtime AS r
 WHERE r.id = ANY ($1)

@@ -1,5 +1,5 @@
--- A chat stores where its turn ended, in whichever way it ended: the next turn resumes there. A turn that is passed late, after a
--- later turn of the chat has ended, is not stored.
+-- Stores in each chat where its turn ended, whatever the outcome of the turn was, because the next turn resumes there. A turn that
+-- is passed late, after a later turn of the chat has ended, is not stored.
 UPDATE chat_session AS c
 SET session_id = t.session_id, work_dir = COALESCE(t.work_dir, c.work_dir), updated_at = $2
 FROM agent_task_queue AS t

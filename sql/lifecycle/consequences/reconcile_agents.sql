@@ -1,5 +1,5 @@
--- The agents $1: working while a task is neither queued nor final, otherwise idle; written only if that changes something. The
--- order is that of the index of tasks in flight, so that no other index is read for it.
+-- Sets the agents $1 to working if they have a task that is neither queued nor final, otherwise to idle. An agent is written only
+-- if its status changes. The ORDER BY is that of the index of such tasks, so that no other index is read.
 UPDATE agent AS a
 SET status = n.status, updated_at = $2
 FROM (

@@ -1,5 +1,5 @@
--- Of the issues $1 only those that are still in progress: a status that a user has set in the meantime stays. A status of a task
--- that this version does not know counts as active.
+-- Resets only those of the issues $1 that are still in progress, so that a status that a user has set in the meantime stays. A task
+-- with a status that this version does not know counts as active.
 UPDATE issue AS i
 SET status = 'todo', updated_at = $2
 WHERE i.id = ANY ($1)

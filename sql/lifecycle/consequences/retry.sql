@@ -1,8 +1,8 @@
--- One retry per parent, at the end of the queue in the parents' order. If the pending slot of (issue, agent) is taken, there is
--- no retry. The retry waits on the runtime to which the agent is bound now, and resumes the session only if the session was
--- there. The retry of a chat turn keeps the turn's place, before those that were queued behind it, because it has the session
--- that they resume. A failure that is passed late gets no retry once a later task of the same work has run or runs; a task that
--- was cancelled while it waited has not run.
+-- Queues one retry per failed task, at the end of the queue, in the order of the failed tasks. If the pending slot of (issue,
+-- agent) is taken, there is no retry. The retry waits on the runtime to which the agent is bound now, and resumes the session only
+-- if the session was there. The retry of a chat turn keeps the turn's place in the queue, before the turns that were queued after
+-- it, because it has the session that those turns resume. A failure that is passed late gets no retry if a later task of the same
+-- work has run or is running; a task that was cancelled while it was queued has not run.
 INSERT INTO agent_task_queue (
     agent_id, runtime_id, issue_id, chat_session_id, autopilot_run_id, trigger_comment_id, priority, context,
     session_id, work_dir, max_attempts, attempt, parent_task_id, status, created_at

@@ -1,6 +1,6 @@
--- Restarts the log: its next id is the number of microseconds since 1970, or is beyond $3, the highest id known, by more than all
--- open transactions can have drawn in the meantime. Positions between $1, the last id that a reader can hold, and the next id
--- belong to events that are lost. $2 is what was trimmed, if that is not stored yet; $4 where the log is.
+-- Restarts the log. Its next id follows the number of microseconds since 1970, or $3, the highest known id, plus more ids than all
+-- open transactions can have drawn in the meantime, whichever is greater. Positions between $1, the last id that a reader can have,
+-- and the next id belong to events that are lost. $2: the last trimmed id, if that is not stored yet. $4: where the log is.
 WITH moved AS MATERIALIZED (
     SELECT setval(
         'multica_event_log_id_seq'::regclass,

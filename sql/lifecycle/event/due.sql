@@ -1,10 +1,10 @@
--- The oldest events that are due, at most $4, locked. An event that another session holds ends the list; if nothing is due,
--- nothing is locked. Events are kept longer if a named reader has not taken them, at most ten times as long. Only a prefix is
--- deleted, none beyond $5, below which no open transaction can still commit an event. The list begins where the last one ended:
--- before that the index holds only what vacuum has not removed yet, and events that could not be trimmed. Those are tried again
--- after a while; if there are too many, something of a user keeps them all, and trimming waits until then. A table that install
--- has not updated yet has no list of them. Events of the future are as old as the first later event that is not: the clock was
--- set back between them.
+-- Locks and returns the oldest events that are due, at most $4. An event that another session holds ends the result; if no event is
+-- due, none is locked. Events that a named reader has not taken are kept longer, at most ten times as long. Only the oldest events
+-- are deleted, none after $5, the id up to which no open transaction can still commit an event. The search begins after the last
+-- trimmed event: before it, the index contains only entries that vacuum has not removed yet, and events that could not be trimmed.
+-- These events are tried again after a while; if there are too many of them, a user's trigger or foreign key keeps them all, and
+-- trimming waits until then. A table that install has not updated yet has no list of them. An event with a time in the future
+-- counts as old as the first later event whose time is not in the future, because the clock was set back between them.
 WITH state AS MATERIALIZED (
     SELECT
         s.events_trimmed_to,

@@ -1,6 +1,6 @@
--- The row of the state is made at its first use, so that restored or replicated rows do not collide with it. Never waited for:
--- while one session makes it, the others do without it. If there are events older than a first use can be, only a session that
--- has looked at the log makes it, and stores where the log is: $1.
+-- Makes the row of the state at its first use, so that restored or replicated rows do not collide with it. It does not wait: while
+-- one session makes the row, the other sessions continue without it. If there are events that are older than a first use can be,
+-- only a session that has checked the log makes the row, and stores where the log is ($1).
 INSERT INTO multica_sweep_state (events_home)
 SELECT $1
 WHERE pg_try_advisory_xact_lock('pg_class'::regclass::oid::bigint::integer, 'multica_sweep_state'::regclass::oid::bigint::integer)

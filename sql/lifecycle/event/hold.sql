@@ -1,6 +1,7 @@
--- Before the first event of a transaction: a shared lock on a number below every id that it is going to draw. A reader stops at
--- the smallest such number, so that an id that is drawn early and committed late is not skipped. $1 is the
--- extension's first advisory lock; there are as many as there are ids: 2^53. A savepoint that is rolled back releases the lock.
+-- Takes a shared advisory lock before the first event of a transaction, on a number below every id that the transaction is going to
+-- draw. A reader stops at the smallest such number, so that an id that is drawn early and committed late is not skipped. $1 is the
+-- key of the extension's first advisory lock; there is one key for each of the 2^53 ids. A savepoint that is rolled back releases
+-- the lock.
 SELECT
     f.id,
     pg_advisory_xact_lock_shared($1 + LEAST(f.id, 9007199254740991::bigint))

@@ -1,12 +1,13 @@
--- Whether the next id of the event log is beyond every id that is stored anywhere, and whether the log is where it was when its
--- ids were checked last: what is not copied with rows (a sequence, a server) is compared with what is. The state is read as an
--- object, because its columns may be older than the library. $1 is the extension's first advisory lock, $2 its last one.
+-- Checks whether the next id of the event log is above every id that is stored anywhere, and whether the log is where it was at the
+-- last check. It compares what is not copied with the rows (the sequence, the server) with what is copied. The state is read as a
+-- JSON object, because the table may have fewer columns than the library knows. $1 is the key of the extension's first advisory
+-- lock, $2 that of its last one.
 SELECT
     CASE
         WHEN k.drawn < k.known THEN 'behind'
-        -- Ids were drawn before, and the sequence has begun anew: the log was emptied with it, or made again.
+        -- Ids were drawn before, but the sequence is at its start: the log was emptied together with it, or created again.
         WHEN k.drawn = 0 AND k.home IS NOT NULL THEN 'behind'
-        -- A jump whose transaction was rolled back: the sequence has moved, and nothing says so.
+        -- The sequence has jumped, but the transaction of the restart was rolled back, so that the restart is not recorded.
         WHEN k.drawn - k.known > 4294967296 THEN 'behind'
         WHEN k.state IS NULL AND (
             SELECT e.created_at FROM multica_event_log AS e ORDER BY e.id LIMIT 1
@@ -22,7 +23,7 @@ SELECT
         WHERE s.subenabled AND r.srrelid = 'multica_event_log'::regclass
         ORDER BY s.subname
     ) AS subscriptions,
-    -- The last id that a reader of this log can have been given.
+    -- The last id that a reader of this log can have got.
     CASE WHEN k.is_prepared THEN GREATEST(k.kept, k.drawn) ELSE k.kept END AS last_id,
     GREATEST(k.known, k.drawn) AS highest_id,
     CASE WHEN k.state IS NULL THEN
@@ -43,15 +44,15 @@ FROM (
             COALESCE(upper((s.state ->> 'events_lost'::text)::int8multirange) - 1, 0::bigint) AS last_lost,
             s.state,
             s.state ->> 'events_home'::text AS home,
-            -- A server that was restored to a moment, or promoted, writes on another timeline; a log that was restored in its
-            -- database is another table.
+            -- A server that was restored to an earlier moment, or promoted, writes on another timeline; a log that was restored in
+            -- its database is another table.
             (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || CASE
                 WHEN pg_is_in_recovery() THEN substr(s.state ->> 'events_home'::text, strpos(s.state ->> 'events_home'::text, '/') + 1)
                 ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || '/'
                     || (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
                     || '/' || 'multica_event_log'::regclass::oid
             END AS here,
-            -- What a prepared transaction has recorded is not to be seen yet.
+            -- The events that a prepared transaction has recorded are not visible yet.
             EXISTS (
                 SELECT
                 FROM pg_locks AS h
@@ -63,7 +64,7 @@ FROM (
             ) AS is_prepared
         FROM multica_event_log_id_seq AS l
         LEFT JOIN LATERAL (SELECT to_jsonb(o) AS state FROM multica_sweep_state AS o LIMIT 1) AS s ON true
-        -- Computed once: what follows asks for each of it several times.
+        -- Computed once, because the outer queries use each column several times.
         OFFSET 0
     ) AS t
     OFFSET 0

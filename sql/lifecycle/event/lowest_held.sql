@@ -1,5 +1,5 @@
--- The smallest number below which an open transaction, prepared ones included, may still commit events. $1 is the extension's
--- first advisory lock, $2 its last one.
+-- Returns the id up to which no open transaction, including prepared ones, can still commit an event; NULL if there is no
+-- transaction that has recorded events. $1 is the key of the extension's first advisory lock, $2 that of its last one.
 SELECT min((l.classid::bigint << 32 | l.objid::bigint) - $1)
 FROM pg_locks AS l
 WHERE l.locktype = 'advisory'

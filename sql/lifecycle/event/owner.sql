@@ -1,5 +1,5 @@
--- The owner of the event log, if it and the tables about it are in one schema: as their owner, nothing is read that a session
--- could have put in their place.
+-- Returns the owner of the event log, if the log and the tables about it are in one schema that is not temporary. Otherwise a
+-- session could make the library read, as the owner, tables that the session has put in their place.
 SELECT l.relowner
 FROM pg_class AS l
 WHERE l.oid = to_regclass('multica_event_log')

@@ -1,7 +1,8 @@
--- All events of a call in one insert, in the order given. $2 type, $3 the row that is looked up (an agent, issue, autopilot run,
--- a claimed task with a context, or a workspace for daemon:register), as it is now, at the end of the call. From the caller: $4
--- the workspace, $5 the rest, a JSON object. The lists are read side by side without the copy that a function in FROM would make,
--- and rows are looked up one by one: so the order is kept without a sort of objects that may not fit into memory.
+-- Inserts all events of a call, in the given order. $2: the types. $3: the rows that are looked up (an agent, issue, autopilot run,
+-- a claimed task with a context, or a workspace for daemon:register), as they are now, at the end of the call. $4 and $5 come from
+-- the caller: the workspaces, and the rest as JSON objects. The arrays are expanded in the SELECT list, because a function in FROM
+-- would copy them, and the rows are looked up one by one. Therefore the order is kept without a sort of objects that may not fit
+-- into memory.
 INSERT INTO multica_event_log (created_at, type, workspace_id, payload)
 SELECT
     $1,

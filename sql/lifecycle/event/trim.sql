@@ -1,4 +1,5 @@
--- Deletes events that the caller has locked. How far is stored in the same statement, so that no reader meets a silent gap.
+-- Deletes events that the caller has locked. The same statement stores the last deleted id, so that no reader misses events without
+-- an error.
 WITH gone AS (
     DELETE FROM multica_event_log AS e WHERE e.id = ANY ($1) RETURNING e.id
 )

@@ -1,5 +1,5 @@
--- The workspaces of tasks, one row each in the order given: $1 their issues, $2 chat sessions, $3 autopilot runs, $4 agents,
--- which are used if there is nothing else.
+-- Returns the workspaces of tasks, one row per task in the given order. $1: their issues, $2: their chat sessions, $3: their
+-- autopilot runs, $4: their agents, which are used only if a task has none of the others.
 SELECT COALESCE(
     (SELECT i.workspace_id FROM issue AS i WHERE i.id = u.issue_id),
     (SELECT c.workspace_id FROM chat_session AS c WHERE c.id = u.chat_session_id),

@@ -1,4 +1,4 @@
--- The chats whose history moves away from the runtimes $1, to the runtimes of their agents.
+-- Returns the chats whose tasks move away from the runtimes $1, to the runtimes of their agents.
 SELECT DISTINCT t.chat_session_id
 FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id

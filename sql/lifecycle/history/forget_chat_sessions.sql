@@ -1,4 +1,5 @@
--- Chats $1, locked by the caller, that would resume a session on one of the runtimes $2, which are about to be deleted.
+-- Removes the session from those of the chats $1 that would resume it on one of the runtimes $2, which are about to be deleted. The
+-- caller has locked the chats.
 UPDATE chat_session AS c
 SET session_id = NULL
 WHERE c.id = ANY ($1)

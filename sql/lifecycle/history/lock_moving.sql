@@ -1,5 +1,5 @@
--- History that moves to the runtime of its agent, at most $2 tasks, with that runtime and the chat; rows that other sessions hold
--- are left for the next sweep. The write is another statement, which sees the rows as they were locked here.
+-- Locks and returns at most $2 tasks that move to the runtime of their agent, with that runtime and the chat. Rows that other
+-- sessions hold are left for the next sweep. Another statement writes the rows, because it sees them as they were locked here.
 SELECT t.id, a.runtime_id, t.chat_session_id
 FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id

@@ -1,4 +1,4 @@
--- What the end of a task writes beside the task. The issue only while it has not been executed.
+-- Returns the rows that the end of a task writes besides the task. The issue is returned only if it was not executed before.
 SELECT
     asked.agent_id,
     (SELECT i.id FROM issue AS i WHERE i.id = asked.issue_id AND i.first_executed_at IS NULL) AS issue_id,

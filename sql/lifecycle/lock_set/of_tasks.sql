@@ -1,4 +1,5 @@
--- Every row that a verdict on these tasks writes, or that a retry of them refers to. Adopted tables may lack NOT NULL.
+-- Returns every row that a verdict on the tasks $1 writes, or that their retries refer to. Any column may be NULL, because adopted
+-- tables may lack NOT NULL.
 SELECT
     pg_catalog.array_agg(DISTINCT t.agent_id) FILTER (WHERE t.agent_id IS NOT NULL) AS agents,
     pg_catalog.array_agg(DISTINCT t.issue_id) FILTER (WHERE t.issue_id IS NOT NULL) AS issues,

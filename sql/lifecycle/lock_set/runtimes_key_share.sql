@@ -1,4 +1,4 @@
--- The runtimes $1, and those of the agents $2, which the caller has locked: a retry waits there.
+-- Locks the runtimes $1, and the runtimes of the agents $2, because a retry is queued there. The caller has locked the agents.
 SELECT r.id
 FROM agent_runtime AS r
 WHERE r.id = ANY (ARRAY(

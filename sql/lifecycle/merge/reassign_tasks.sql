@@ -1,4 +1,4 @@
--- The ids are passed twice, so that no other row is read: row-level security may hide it.
+-- The old ids are used in two conditions, so that no other row is read, because row-level security may hide such a row.
 UPDATE agent_task_queue AS t SET runtime_id = m.new_id
 FROM unnest($1, $2) AS m (old_id, new_id)
 WHERE t.runtime_id = m.old_id AND t.runtime_id = ANY ($1)

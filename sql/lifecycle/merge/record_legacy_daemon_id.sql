@@ -1,4 +1,4 @@
--- The earliest merge stays stored, and of several at once the first given.
+-- Stores an earlier daemon id in each runtime that has none yet, the first one if several are passed for a runtime.
 UPDATE agent_runtime AS r SET legacy_daemon_id = m.daemon_id
 FROM (
     SELECT DISTINCT ON (u.id) u.id, u.daemon_id

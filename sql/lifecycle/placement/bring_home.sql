@@ -1,5 +1,5 @@
--- Tasks $1, as far as they are still queued, move to the runtimes $2 of their agents. A session stays where it was; the working
--- directory moves too.
+-- Moves those of the tasks $1 that are still queued to the runtimes $2 of their agents. The session is removed, because it exists
+-- only on the old runtime; the working directory is kept.
 UPDATE agent_task_queue AS t
 SET runtime_id = m.runtime_id, session_id = NULL
 FROM unnest($1, $2) AS m (id, runtime_id)

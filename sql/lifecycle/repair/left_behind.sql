@@ -1,6 +1,7 @@
--- Tasks that wait on an offline runtime although their agent is bound to another one, so that they are never claimed: at most $1,
--- without those in $2. It goes from one pair of runtime and agent with queued tasks to the next, in the index of queued tasks,
--- and skips the others of a runtime that is not offline: its cost grows with the number of such runtimes and not with the queue.
+-- Returns tasks that wait on an offline runtime although their agent is bound to another runtime, so that they are never claimed:
+-- at most $1, without those in $2. The search goes from one pair of runtime and agent to the next in the index of queued tasks, and
+-- skips the other agents of a runtime that is not offline. Therefore its cost grows with the number of these pairs and runtimes,
+-- and not with the length of the queue.
 WITH RECURSIVE pair AS (
     (
         SELECT t.runtime_id, t.agent_id

@@ -1,5 +1,6 @@
--- Of the tasks $1 those that still wait apart from their agents, with the runtimes of these; rows that other sessions hold are
--- left for the next sweep. The write is another statement, which sees the rows as they were locked here.
+-- Locks and returns the tasks in $1 that are still queued on a runtime other than their agent's, with the agent's runtime. Rows
+-- that other sessions hold are left for the next sweep. Another statement writes the rows, because it sees them as they were locked
+-- here.
 SELECT t.id, a.runtime_id
 FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id

@@ -1,5 +1,6 @@
--- Agents shown as working that have nothing in flight: their tasks were deleted with the issue, or by hand. At most $1, without
--- those in $2, longest first. The condition is that of an index of all working agents; without the index nothing is looked for.
+-- Returns agents whose status is working although they have no task in flight, because their tasks were deleted with the issue, or
+-- by hand: at most $1, without those in $2, those that have been working longest first. The condition is that of the index of all
+-- working agents; without this index the statement returns nothing.
 SELECT a.id
 FROM agent AS a
 WHERE (SELECT to_regclass('multica_agent_working') IS NOT NULL)

@@ -1,6 +1,6 @@
--- The error, as much of it as an operator reads at once, and the rows that sweeps skip for a while because of it. $3: whether
--- rows are skipped, events (lifecycle/writer/refuse_events.sql) included. All of them are tried again when the time of the first
--- is over: a steady stream of refusals delays none for ever. The caller has locked the row.
+-- Records the beginning of the error, and the rows that sweeps skip for a while because of it. $3: whether rows are skipped,
+-- including events (lifecycle/writer/refuse_events.sql). All rows are tried again when the time of the first one is over, so that a
+-- steady stream of refusals delays no row for ever. The caller has locked the row of the state.
 UPDATE multica_sweep_state AS s
 SET last_error = pg_catalog.left($1, 2000),
     last_error_at = pg_catalog.clock_timestamp(),

@@ -1,4 +1,4 @@
--- Functions of event triggers that look names up in the search_path of the session that fires them.
+-- Returns the functions of event triggers that have no search_path of their own, but use that of the session that fires them.
 SELECT string_agg(DISTINCT p.oid::regprocedure::text, ', ')
 FROM pg_event_trigger AS t
 JOIN pg_proc AS p ON p.oid = t.evtfoid

@@ -1,4 +1,4 @@
--- What the server's migration 055_task_lease_and_retry adds: the only columns that install ever adds to a table it adopts.
+-- What the server's migration 055_task_lease_and_retry adds. These are the only columns that install ever adds to an adopted table.
 ALTER TABLE agent_task_queue
     ADD COLUMN attempt integer NOT NULL DEFAULT 1,
     ADD COLUMN max_attempts integer NOT NULL DEFAULT 2,

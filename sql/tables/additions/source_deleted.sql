@@ -1,6 +1,6 @@
--- A chat or an autopilot run that is deleted leaves its waiting task without anything to do. The foreign key says nothing of it
--- afterwards, so the task is marked while it loses its source; a claim cancels it. No member of the extension, and of no
--- other object: DROP EXTENSION leaves the table working.
+-- A chat or an autopilot run that is deleted leaves its queued task without anything to do. Afterwards the foreign key does not
+-- show this, so the task is marked while it loses its source, and a claim cancels it. The function is not a member of the extension
+-- and uses no object of the extension, so that the table still works after DROP EXTENSION.
 CREATE OR REPLACE FUNCTION @schema@.multica_task_source_deleted() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -1,2 +1,2 @@
--- A newcomer's agents run on his own machines.
+-- In a new installation, agents run on the users' own machines.
 ALTER TABLE agent ALTER COLUMN runtime_mode SET DEFAULT 'local';

@@ -1,4 +1,5 @@
--- Numbers an issue that comes without a number. No member of the extension: DROP EXTENSION leaves the table working.
+-- Numbers an issue that is inserted without a number. The function is not a member of the extension, so that the table still works
+-- after DROP EXTENSION.
 CREATE OR REPLACE FUNCTION @schema@.multica_issue_number() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = @path@, pg_temp

@@ -89,7 +89,7 @@ unsafe extern "C-unwind" fn take(node: *mut pg_sys::Node, found: *mut c_void) ->
                 all.push(Filtered { entry, number, policies });
             }
         }
-        // The policies that check written rows are not walked either.
+        // The policies that check written rows are not walked either, so that what they read is filtered as usual.
         let checks = std::mem::replace(&mut (*query).withCheckOptions, std::ptr::null_mut());
         let stopped = walk_query(query, take, found, 0);
         (*query).withCheckOptions = checks;

@@ -54,8 +54,8 @@ impl<K: Kind> Composite<K> {
 
     fn form(mut find: impl FnMut(&[u8]) -> Option<(Option<pg_sys::Datum>, pg_sys::Oid)>) -> Self {
         let name = CString::new(K::NAME).expect("type names hold no NUL byte");
-        // SAFETY: the descriptor is pinned until its count is decremented; both arrays have one element per attribute of it, and
-        // each value has the type of its attribute.
+        // SAFETY: the descriptor is pinned until its count is decremented; both arrays have one element per attribute
+        // of it, and each value has the type of its attribute.
         unsafe {
             let desc = pg_sys::lookup_rowtype_tupdesc(pg_sys::TypenameGetTypid(name.as_ptr()), -1);
             let mut datums = Vec::with_capacity((*desc).natts as usize);

@@ -27,7 +27,8 @@ const INVALID_DATABASE: i32 = -2;
 pub fn databases() -> Vec<Database> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     let mut databases = Vec::new();
-    // SAFETY: the process is in a transaction, as the caller promises; scan and table are closed in the order of nesting.
+    // SAFETY: the process is in a transaction, as the caller promises; scan and table are closed in the order of
+    // nesting.
     unsafe {
         let catalogue = pg_sys::table_open(pg_sys::DatabaseRelationId, lock);
         let scan = pg_sys::systable_beginscan(

@@ -177,7 +177,7 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        // SAFETY: the handle was allocated for this value alone, in a context that lives as long as the process.
+        // SAFETY: the handle was allocated for this value alone, in a context that exists as long as the process.
         unsafe { pg_sys::pfree(self.0.cast()) };
     }
 }

@@ -22,7 +22,8 @@ pub fn run<R>(activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
 /// As [`run`]; with an `owner`, every statement and every trigger of the transaction runs as this role.
 pub fn run_as<R>(owner: Option<pg_sys::Oid>, activity: &str, body: impl FnOnce() -> R) -> Result<R, Failure> {
     let activity = std::ffi::CString::new(activity).expect("activities hold no NUL byte");
-    // SAFETY: no transaction is open; each call below is the counterpart of one above it, and an error ends in the abort below.
+    // SAFETY: no transaction is open; each call below is the counterpart of one above it, and an error ends in the
+    // abort below.
     let outcome = entry::catch(|| unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();

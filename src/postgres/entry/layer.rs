@@ -44,7 +44,7 @@ type Slot = Cell<Option<Fields>>;
 impl Layer {
     /// Makes the layer of a SQL-callable function. `body` is the path of the closure that is the function's body.
     pub fn of(body: &'static str) -> Self {
-        // SAFETY: only looks.
+        // SAFETY: reads a variable of this process and changes nothing.
         let user = unsafe { pg_sys::GetUserId() };
         Self { call: Some(Call { body, user }), ..Self::default() }
     }
@@ -101,7 +101,7 @@ impl Layer {
 /// Returns None if it runs as the owner of the tables: in a worker, or for work that needs no privilege of the caller.
 pub fn function_of_caller() -> Option<&'static str> {
     let call = Layer::all().find_map(|layer| layer.call.as_ref())?;
-    // SAFETY: only looks.
+    // SAFETY: reads a variable of this process and changes nothing.
     let is_caller = call.user == unsafe { pg_sys::GetUserId() };
     let mut path = call.body.rsplit("::").filter(|_| is_caller);
     path.find(|part| part.starts_with("multica_"))
@@ -147,7 +147,7 @@ pub struct Fields(*mut pg_sys::ErrorData);
 
 impl Drop for Fields {
     fn drop(&mut self) {
-        // SAFETY: the copy belongs to this value alone, in a context that lives as long as the process.
+        // SAFETY: the copy belongs to this value alone, in a context that exists as long as the process.
         unsafe { FreeErrorData(self.0) };
     }
 }
@@ -230,7 +230,7 @@ impl Fields {
     }
 
     fn data(&self) -> &pg_sys::ErrorData {
-        // SAFETY: the memory lives as long as this value.
+        // SAFETY: the memory exists as long as this value.
         unsafe { &*self.0 }
     }
 }

@@ -40,7 +40,7 @@ thread_local! {
 pub fn put_back_later(fields: Fields) {
     CONTEXT.with(|context| {
         let context = context.as_ptr();
-        // SAFETY: the context lives as long as the process. The code that catches the error restores the stack as it
+        // SAFETY: the context exists as long as the process. The code that catches the error restores the stack as it
         // was before the call.
         unsafe {
             (*context).previous = pg_sys::error_context_stack;

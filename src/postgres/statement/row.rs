@@ -20,7 +20,8 @@ impl Row<'_> {
     /// Returns column number `position`, counted from 1; None for NULL. The value is copied out of SPI's memory.
     pub fn get<T: FromDatum>(&self, position: usize) -> Option<T> {
         let (datum, oid) = self.raw(position)?;
-        // SAFETY: the value is of this type and lives while the SPI connection is open; it is copied to the context of the caller.
+        // SAFETY: the value is of this type and exists while the SPI connection is open; it is copied to the context of
+        // the caller.
         unsafe { T::from_datum_in_memory_context(PgMemoryContexts::For(self.caller_context), datum, false, oid) }
     }
 
@@ -28,7 +29,7 @@ impl Row<'_> {
     /// table lacks the NOT NULL constraint.
     pub fn must<T: FromDatum>(&self, position: usize) -> T {
         self.get(position).unwrap_or_else(|| {
-            // SAFETY: the descriptor lives as long as the row.
+            // SAFETY: the descriptor exists as long as the row.
             let attributes = unsafe { composite::attributes(self.desc) };
             let name = String::from_utf8_lossy(composite::name_of(&attributes[position - 1]));
             Error::state(
@@ -54,7 +55,7 @@ impl Row<'_> {
 
     /// Returns the number, counted from 1, of the column called `name`, which the statement must have.
     pub fn position(&self, name: &str) -> usize {
-        // SAFETY: the descriptor lives as long as the row.
+        // SAFETY: the descriptor exists as long as the row.
         let attributes = unsafe { composite::attributes(self.desc) };
         let at = attributes
             .iter()
@@ -73,7 +74,7 @@ impl Row<'_> {
 
     /// Returns all columns, decoded at once.
     pub fn columns(&self) -> Columns<'_> {
-        // SAFETY: the descriptor lives as long as the row.
+        // SAFETY: the descriptor exists as long as the row.
         let attributes = unsafe { composite::attributes(self.desc) };
         let mut datums = vec![pg_sys::Datum::null(); attributes.len()];
         let mut nulls = vec![true; attributes.len()];
@@ -86,7 +87,8 @@ impl Row<'_> {
 
     /// Runs `form` in the memory context that was current before SPI, so that its result outlives the statement.
     pub fn in_caller_context<R>(&self, form: impl FnOnce() -> R) -> R {
-        // SAFETY: the context is that of SPI's caller, which outlives the connection; an error resets the current one itself.
+        // SAFETY: the context is that of SPI's caller, which outlives the connection; an error resets the current one
+        // itself.
         unsafe {
             let inside = pg_sys::MemoryContextSwitchTo(self.caller_context);
             let formed = form();

@@ -1,4 +1,4 @@
-//! The charts of the page, drawn from what the cells wrote.
+//! Draws the charts of docs/speed.md from the result files.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub fn draw(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Where a coordinate is drawn: a logarithm has no place for zero.
+/// Returns the position on a logarithmic axis. Zero is drawn at 1, because it has no logarithm.
 fn place(at: i64) -> f64 {
     at.max(1) as f64
 }
@@ -77,7 +77,7 @@ fn draw_view(
     Ok(())
 }
 
-/// The same for both kinds of axes, which are two types.
+/// A macro, because the charts with one and with two logarithmic axes have different types.
 macro_rules! plot {
     ($chart:expr, $context:expr, $lines:expr) => {{
         let number = |at: &f64| grouped(at.round() as i64);

@@ -1,5 +1,5 @@
-//! Enqueue, claim, start, complete: how many tasks a second go through, ours and others', one by one and in batches,
-//! and what history behind the queue costs.
+//! Enqueue, claim, start, complete: how many tasks per second multica and other queues complete, one by one and in
+//! batches, and how much slower they are with finished tasks in the table.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,22 +15,22 @@ use crate::peers::{Packages, SIDES, Side};
 use crate::progress::Progress;
 use crate::queue::{Key, STEPS, Session, Texts, together};
 
-/// How much goes through, and past how much history.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Finished tasks behind the queue of ours and of the bare table
+    /// Numbers of finished tasks in the tables of multica and of the bare table
     #[arg(long, value_delimiter = ',', default_values_t = [0, 100_000, 1_000_000, 5_000_000])]
     histories: Vec<i64>,
-    /// Of those, the one that the others are given
+    /// The one of these numbers that the other queues have
     #[arg(long, default_value_t = 1_000_000)]
     others: i64,
-    /// Connections where there is no history
+    /// Numbers of connections without finished tasks
     #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16, 32])]
     connections: Vec<usize>,
-    /// Connections in front of a history
+    /// Numbers of connections with finished tasks
     #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16])]
     before_history: Vec<usize>,
-    /// Tasks of a batch
+    /// Tasks per batch
     #[arg(long, default_value_t = BATCH as usize)]
     batch: usize,
     /// Seconds of each measurement
@@ -39,12 +39,12 @@ pub struct Load {
     /// Repetitions of each measurement
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
-    /// Only sides with this text in their name
+    /// Measure only the sides whose names contain this text
     #[arg(long, default_value = "")]
     only: String,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &[
     "--histories=0,100000",
     "--others=0",
@@ -54,10 +54,10 @@ pub const QUICK: &[&str] = &[
     "--repetitions=1",
 ];
 
-/// Tasks that wait all the time, so that a claim finds something whoever takes what.
+/// Tasks that are queued during the whole measurement, so that every claim returns a task.
 const BACKLOG: i64 = 1600;
 
-/// A side with its objects, history and statements in a database of its own.
+/// A side with its own database, which contains its objects, finished tasks and statements.
 struct Prepared<'a> {
     side: &'a Side,
     database: Database<'a>,
@@ -71,10 +71,10 @@ impl Prepared<'_> {
     }
 }
 
-/// Microseconds a task that each step took.
+/// Microseconds per task, by step.
 type Steps = BTreeMap<&'static str, Vec<f64>>;
 
-/// Measures every side at every place of the grid, in turn.
+/// Measures every side at every combination of finished tasks, batch and connections, in turn.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let packages = Packages::install(&bench.context.project)?;
     let about = format!(
@@ -148,19 +148,19 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
 }
 
 impl Load {
-    /// Connections at which the others meet a history.
+    /// Returns the number of connections at which the other queues are measured with finished tasks.
     fn most_before_history(&self) -> usize {
         self.before_history.iter().copied().max().unwrap_or_default()
     }
 
-    /// Batches and connections to measure at a history.
+    /// Returns the combinations of batch and connections to measure with this number of finished tasks.
     fn grid(&self, history: i64) -> Vec<(usize, usize)> {
         let connections = if history == 0 { self.connections.clone() } else { self.before_history.clone() };
         [1, self.batch].into_iter().flat_map(|batch| connections.iter().map(move |many| (batch, *many))).collect()
     }
 }
 
-/// Nothing where the side keeps no history.
+/// Returns None if there must be finished tasks and the side has no statement to insert them.
 fn prepare<'a>(
     bench: &'a Bench,
     packages: &Packages,

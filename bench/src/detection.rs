@@ -1,4 +1,4 @@
-//! From SIGKILL of a daemon to its retry waiting in the queue.
+//! Measures the time from SIGKILL of a daemon until its retry is queued.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,26 +17,27 @@ use uuid::Uuid;
 use crate::bench::Bench;
 use crate::progress::Progress;
 
-/// How many daemons die.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Daemons, each a process with a runtime and a task
+    /// Number of daemons, each a process with one runtime and one task
     #[arg(long, default_value_t = 40)]
     daemons: usize,
-    /// Seconds of silence after which a runtime is offline
+    /// The value of multica.stale_after, in seconds
     #[arg(long, default_value_t = 3)]
     stale_after: u32,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--daemons=10"];
 
-/// Between two deaths: no two in one sweep by design, and every phase of the worker's rhythm met.
+/// Time between two kills. It is not a divisor of the worker's interval, so the daemons die at different times of the
+/// interval, and normally each in a sweep of its own.
 const APART: Duration = Duration::from_millis(370);
-/// Longest time that a retry is waited for.
+/// Longest wait for a retry.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Kills them one after the other and watches the queue.
+/// Kills the daemons one after the other and records when each retry is queued.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = format!(
         "daemon processes, each with a task running, are killed with SIGKILL; stale_after {} s, a beat every 0.2 s, the worker's interval 10 s",

@@ -1,4 +1,5 @@
-//! What events cost: with and without NOTIFY, with and without listeners, and how fast a million of them are read.
+//! What events cost: tasks per second with and without NOTIFY, with and without listeners, and how many events per
+//! second a reader reads.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,10 @@ use crate::bench::Bench;
 use crate::progress::Progress;
 use crate::queue::{Key, Session, Texts, together};
 
-/// How many write and how much is read.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Connections that take tasks through their life
+    /// Connections that enqueue, claim, start and complete tasks
     #[arg(long, default_value_t = 16)]
     connections: usize,
     /// Seconds of each measurement
@@ -23,22 +24,22 @@ pub struct Load {
     /// Repetitions of each measurement
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
-    /// Events that are read
+    /// Number of events that are read
     #[arg(long, default_value_t = 1_000_000)]
     events: i64,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--seconds=1", "--repetitions=1", "--events=100000"];
 
 const OFF: &str = "notify off";
 const ON: &str = "notify on";
 const HEARD: &str = "notify on, 8 listeners";
 const LISTENERS: usize = 8;
-/// Events a call.
+/// Events per call.
 const CALLS: [i32; 2] = [1000, 10_000];
 
-/// Writes, then reads.
+/// Measures the writers, then the readers.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = format!(
         "tasks a second through their life, five events each, {} s each; then {} events read in order",
@@ -117,7 +118,7 @@ fn write(bench: &Bench, load: &Load, database: &Database, texts: &Texts, way: &s
     Ok(tasks as f64 / elapsed)
 }
 
-/// All events, from the first to the last.
+/// Reads all events in order, and returns how many per second.
 fn read(client: &mut Client, text: &str, most: i32, events: i64) -> Result<f64> {
     client.query("SELECT multica_forget_reader('bench')", &[])?;
     let statement = client.prepare_typed(text, &[postgres::types::Type::INT8, postgres::types::Type::INT4])?;

@@ -1,4 +1,5 @@
-//! Claims and heartbeats while the worker sweeps a large backlog, against the same with nothing to sweep.
+//! Measures claims and heartbeats while the worker sweeps a large backlog, and compares them with the same calls while
+//! there is nothing to sweep.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,42 +16,42 @@ use uuid::Uuid;
 use crate::bench::Bench;
 use crate::progress::Progress;
 
-/// How much is swept beside how much traffic.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Tasks in flight on dead runtimes
+    /// Tasks in flight on stale runtimes
     #[arg(long, default_value_t = 100_000)]
     orphans: i64,
-    /// Connections that claim, start and complete, and as many that beat
+    /// Connections that claim, start and complete; the same number of connections sends heartbeats
     #[arg(long, default_value_t = 4)]
     connections: usize,
     /// Milliseconds between two rounds of a connection
     #[arg(long, default_value_t = 5)]
     pause: u64,
-    /// Seconds of the quiet measurement
+    /// Seconds of the measurement without a sweep
     #[arg(long, default_value_t = 8)]
     seconds: u64,
-    /// Repetitions, each with a backlog of its own
+    /// Repetitions, each with its own backlog
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--orphans=20000", "--seconds=3", "--repetitions=1"];
 
-/// Unit of the calls in between.
+/// Unit of the median of the calls.
 const MEDIAN: &str = "ms, median";
 
-/// Longest time that the worker is given to begin and to come to an end.
+/// Longest wait until the sweep begins, and until it ends.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// When a call ended, and how many milliseconds it took.
 type Call = (Instant, f64);
 
-/// What was measured, with how many orphans, in which unit, and how much of it.
+/// What was measured, the number of orphans, the unit, and the value.
 type Measured = (String, i64, &'static str, f64);
 
-/// Every repetition, and what is slower beside a sweep.
+/// Runs every repetition, and compares the calls during a sweep with those without one.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = format!(
         "calls of {} connections that claim, start and complete and {} that beat, a round every {} ms each, while the worker sweeps",
@@ -72,7 +73,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     Ok(results)
 }
 
-/// Traffic first without, then beside a sweep.
+/// Runs the calls first without a sweep, then during one.
 fn once(bench: &Bench, load: &Load, progress: &Progress) -> Result<Vec<Measured>> {
     let mut measured = Vec::new();
     progress.step("loading");
@@ -135,7 +136,7 @@ fn once(bench: &Bench, load: &Load, progress: &Progress) -> Result<Vec<Measured>
     Ok(measured)
 }
 
-/// Ends the workers, also when something fails.
+/// Makes the threads stop when dropped, also after an error.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {
@@ -155,7 +156,7 @@ fn prepare<'a>(bench: &'a Bench, load: &Load) -> Result<Database<'a>> {
     Ok(database)
 }
 
-/// The runtimes that are alive.
+/// Returns the runtimes that have sent a heartbeat recently.
 fn live(client: &mut Client) -> Result<Vec<Uuid>> {
     let query = "SELECT id FROM agent_runtime WHERE last_seen_at > now() - interval '5 minutes' ORDER BY id";
     Ok(client.query(query, &[])?.iter().map(|row| row.get(0)).collect())

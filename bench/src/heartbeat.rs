@@ -1,4 +1,5 @@
-//! Heartbeats through the functions against the statement that they carry out: rate, heap-only share, log, growth.
+//! Compares heartbeats through the functions with the statement that they run: rate, share of heap-only updates, bytes
+//! of WAL, and growth of the table.
 
 use anyhow::{Context as _, Result};
 use multica_harness::database::Database;
@@ -8,13 +9,13 @@ use multica_harness::speed::ways::heartbeat::{MANY, OURS, RETURNING};
 use crate::bench::Bench;
 use crate::progress::Progress;
 
-/// How hard the daemons beat.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Runtimes that beat, at least 100
+    /// Numbers of runtimes that send heartbeats, at least 100
     #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000, 100_000])]
     runtimes: Vec<i64>,
-    /// Of those, the most whose table is watched for ten minutes' worth of beats
+    /// Largest of these numbers for which the size of the table is measured after ten minutes' worth of heartbeats
     #[arg(long, default_value_t = 10_000)]
     watched: i64,
     /// Connections
@@ -28,15 +29,15 @@ pub struct Load {
     repetitions: usize,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--runtimes=1000", "--watched=1000", "--seconds=1"];
 
-/// Runtimes of one call of multica_heartbeat_many.
+/// Runtimes per call of multica_heartbeat_many.
 const BATCH: i64 = 100;
-/// Beats of a runtime in ten minutes, one every 15 seconds.
+/// Heartbeats per runtime in ten minutes: one every 15 seconds.
 const TEN_MINUTES: i64 = 40;
 
-/// A way to beat, its script, and how many beats a transaction of it is.
+/// A way to send heartbeats, its script, and the number of heartbeats per transaction.
 const WAYS: [(&str, &str, i64); 5] = [
     (OURS, "function", 1),
     (RETURNING, "returning", 1),
@@ -45,7 +46,7 @@ const WAYS: [(&str, &str, i64); 5] = [
     (MANY, "many", BATCH),
 ];
 
-/// What the server counts.
+/// Values of the server's statistics.
 struct Counters {
     updates: i64,
     heap_only: i64,
@@ -107,7 +108,8 @@ fn load_runtimes<'a>(bench: &'a Bench, runtimes: i64) -> Result<Database<'a>> {
     Ok(database)
 }
 
-/// The table before and after, with and without a session whose snapshot is older than all the beats.
+/// Measures the table before and after ten minutes' worth of heartbeats. With `held`, another session has a snapshot
+/// that is older than all heartbeats, so that no dead row version can be removed.
 fn watch(bench: &Bench, load: &Load, runtimes: i64, held: bool, results: &mut Results) -> Result<()> {
     let database = load_runtimes(bench, runtimes)?;
     let mut holder = database.connect()?;

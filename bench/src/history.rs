@@ -1,4 +1,4 @@
-//! Databases with finished tasks behind the queue: each loaded once, then copied.
+//! Databases with finished tasks: each is loaded once, then copied.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,12 +19,12 @@ pub struct Histories<'a> {
 }
 
 impl<'a> Histories<'a> {
-    /// Loads nothing yet.
+    /// Returns an empty collection; databases are loaded when they are first needed.
     pub fn new(context: &'a Context, cluster: &'a Cluster) -> Histories<'a> {
         Histories { context, cluster, loaded: RefCell::default() }
     }
 
-    /// A copy of the database with that many finished tasks.
+    /// Returns a copy of the database with this number of finished tasks.
     pub fn copy(&self, tasks: i64) -> Result<Database<'a>> {
         if !self.loaded.borrow().contains_key(&tasks) {
             let database = self.load(tasks)?;
@@ -47,8 +47,8 @@ impl<'a> Histories<'a> {
     }
 }
 
-/// Runs a statement that inserts `tasks` rows, with the secondary indexes of all tables built afterwards: a third of
-/// the time where there are a dozen.
+/// Runs a statement that inserts `tasks` rows. The secondary indexes of all tables are dropped before it and created
+/// again after it, because that takes a third of the time for a table with a dozen indexes.
 pub fn load(client: &mut Client, insert: &str, tasks: i64) -> Result<()> {
     let mut transaction = client.transaction()?;
     let indexes = transaction.query(

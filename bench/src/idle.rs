@@ -1,4 +1,4 @@
-//! A sweep that finds nothing to do: what it costs by runtimes and by history.
+//! What a sweep costs that finds nothing to do, by number of runtimes and of finished tasks.
 
 use std::time::Instant;
 
@@ -10,13 +10,13 @@ use postgres::Client;
 use crate::bench::Bench;
 use crate::progress::Progress;
 
-/// How large the fleet and its history are.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Runtimes online, in growing order
+    /// Numbers of online runtimes, in ascending order
     #[arg(long, value_delimiter = ',', default_values_t = [1000, 100_000, 1_000_000])]
     runtimes: Vec<i64>,
-    /// Finished tasks
+    /// Numbers of finished tasks
     #[arg(long, value_delimiter = ',', default_values_t = [0, 100_000, 1_000_000, 5_000_000])]
     histories: Vec<i64>,
     /// Sweeps of each measurement
@@ -24,10 +24,10 @@ pub struct Load {
     repetitions: usize,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--runtimes=1000,100000", "--histories=0,100000"];
 
-/// Measures every fleet at every history.
+/// Measures every number of runtimes with every number of finished tasks.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = "a sweep that finds nothing to do: time, and pages of the buffer cache it looks at";
     let mut results = bench.results("idle", about, &["runtimes", "finished"]);

@@ -1,5 +1,5 @@
-//! Calls on a server with the settings that Postgres ships, against the same calls of a session with `jit = off`: a
-//! plan that Postgres compiles takes a thousand times longer than one that it does not.
+//! Compares calls on a server with the default settings of Postgres with the same calls in a session with `jit = off`.
+//! A plan that Postgres compiles takes a thousand times longer than a plan that is not compiled.
 
 use std::time::Instant;
 
@@ -11,10 +11,10 @@ use uuid::Uuid;
 use crate::bench::Bench;
 use crate::progress::Progress;
 
-/// How many calls, past how much history.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Finished tasks
+    /// Number of finished tasks
     #[arg(long, default_value_t = 100_000)]
     history: i64,
     /// Calls of each repetition
@@ -25,10 +25,10 @@ pub struct Load {
     repetitions: usize,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--history=1000", "--calls=50", "--repetitions=3"];
 
-/// The calls, each with one id of the fleet as its argument: an agent there has the id of its runtime.
+/// The calls, each with one id of the fleet as its argument. An agent of the fleet has the id of its runtime.
 const CALLS: [(&str, &str); 5] = [
     ("claim", "SELECT * FROM multica_claim($1)"),
     ("heartbeat", "SELECT * FROM multica_heartbeat($1)"),
@@ -40,7 +40,7 @@ const CALLS: [(&str, &str); 5] = [
 /// Unit of the figures.
 const UNIT: &str = "µs per call";
 
-/// Both sessions in turn, call by call.
+/// Measures both sessions in turn, call by call.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = "the same calls of two sessions, one as the server starts it, one with jit = off";
     let mut results = bench.results("jit", about, &["finished"]);
@@ -49,13 +49,13 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let mut sessions = [database.connect()?, database.connect()?];
     sessions[1].batch_execute("SET jit = off")?;
     let ids = sessions[0].query("SELECT id FROM agent_runtime ORDER BY id LIMIT 2", &[])?;
-    // What is enqueued is for another agent than the one that is claimed for.
+    // Tasks are enqueued for one agent and claimed for another, so that claims find none.
     let id_of = |call: &str| -> Uuid { ids[usize::from(call == "enqueue")].get(0) };
     let mut prepared = Vec::new();
     for client in &mut sessions {
         let statements: Vec<Statement> =
             CALLS.iter().map(|(_, sql)| Ok(client.prepare(sql)?)).collect::<Result<_>>()?;
-        // Plans are made before the clock starts.
+        // The first execution plans the statement, so that planning is not measured.
         for (statement, (call, _)) in statements.iter().zip(CALLS) {
             client.query(statement, &[&id_of(call)])?;
         }

@@ -1,4 +1,4 @@
-//! Where the figures come from: without it they say nothing.
+//! The machine and server of a measurement, without which its figures mean nothing.
 
 use std::fs;
 use std::thread;
@@ -8,7 +8,7 @@ use multica_harness::cluster::Cluster;
 use multica_harness::database::TEMPLATE;
 use multica_harness::speed::Machine;
 
-/// Settings that decide how fast a server is.
+/// Settings on which the speed of a server depends.
 const SETTINGS: [&str; 9] = [
     "shared_buffers",
     "fsync",
@@ -21,7 +21,7 @@ const SETTINGS: [&str; 9] = [
     "max_parallel_workers_per_gather",
 ];
 
-/// This machine and this server.
+/// Returns this machine and this server.
 pub fn of(cluster: &Cluster) -> Result<Machine> {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = field(&processors, "model name").unwrap_or("unknown processor");
@@ -46,7 +46,7 @@ pub fn of(cluster: &Cluster) -> Result<Machine> {
     })
 }
 
-/// Prints all of it.
+/// Prints the machine and the settings.
 pub fn print(machine: &Machine) {
     println!("{}", machine.line());
     println!("Optimized build; clients and server on one machine, over a Unix socket");

@@ -1,4 +1,4 @@
-//! `cargo bench-multica`: how fast, as ratios from one run.
+//! `cargo bench-multica`: measures how fast the extension is, as ratios of figures from one run.
 
 mod bench;
 #[cfg(feature = "charts")]
@@ -39,14 +39,13 @@ use bench::Bench;
 #[derive(Parser)]
 #[command(name = "multica-bench", about = "Measures, and prints ratios")]
 struct Arguments {
-    /// What is measured; all of it when left out
+    /// What to measure; everything if left out
     #[command(subcommand)]
     command: Option<Command>,
-    /// Keep the results under docs/ and fill docs/speed.md anew, instead of under target/
+    /// Write the results to docs/ and update docs/speed.md, instead of writing to target/
     #[arg(long, global = true)]
     publish: bool,
-    /// Measure with the settings that keep the disk out of the figures, instead of those of a freshly initialized
-    /// server
+    /// Measure with settings that keep disk writes out of the figures, instead of those of a freshly initialized server
     #[arg(long, global = true)]
     tuned: bool,
 }
@@ -64,36 +63,36 @@ enum Command {
 enum Cell {
     /// Every cell, then the charts
     All {
-        /// Smaller grids, shorter measurements, fewer repetitions
+        /// Smaller sizes, shorter measurements, fewer repetitions
         #[arg(long)]
         quick: bool,
     },
-    /// A sweep of orphaned tasks against hand-written set-based SQL and against one statement after another
+    /// A sweep of orphaned tasks, against hand-written set-based SQL and against one statement after another
     Verdict(verdict::Load),
-    /// A sweep that finds nothing to do, with many runtimes and much history
+    /// A sweep that finds nothing to do, with many runtimes and many finished tasks
     Idle(idle::Load),
     /// Heartbeats, one by one and in batches, against the prepared UPDATE
     Heartbeat(heartbeat::Load),
     /// Enqueue, claim, start, complete, against a bare table and other queues on Postgres
     Cycle(cycle::Load),
-    /// A claim that finds nothing, against its own lookup
+    /// A claim that finds no task, against its own lookup
     IdleClaim(idle_claim::Load),
-    /// Calls at the settings that Postgres ships, against the same with jit = off
+    /// Calls with the default settings of Postgres, against the same with jit = off
     Jit(jit::Load),
-    /// Where the time of a verdict and of a claim cycle goes
+    /// How much time each statement of a verdict and of a claim cycle takes
     Profile(profile::Load),
     /// Claims and heartbeats while the worker sweeps a backlog
     Fire(fire::Load),
-    /// From the death of a daemon to the retry
+    /// The time from the death of a daemon to the retry
     Detection(detection::Load),
     /// What events cost, and how fast they are read
     Events(events::Load),
-    /// Draws charts and page anew from what the last runs wrote
+    /// Draw the charts and fill the page from the results of the last runs
     Page,
 }
 
 impl Cell {
-    /// All that measure, with their usual load or a quick one.
+    /// Returns all cells that measure something, with the default or the quick arguments.
     fn all(quick: bool) -> Vec<Cell> {
         vec![
             Cell::Cycle(load(quick, cycle::QUICK)),
@@ -126,7 +125,7 @@ impl Cell {
     }
 }
 
-/// The load that the command line gives without arguments, or with those of a quick run.
+/// Parses the default arguments of a cell, or the arguments of a quick run.
 fn load<L: Parser>(quick: bool, arguments: &[&str]) -> L {
     let given = if quick { arguments } else { &[] };
     L::parse_from([&["bench"], given].concat())
@@ -139,7 +138,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Measures what was asked for, and shows it.
+/// Measures the requested cells, then draws the charts and fills the page.
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let cells = match arguments.command {
         Some(Command::Daemon(identity)) => return demo::run_daemon(&identity).map(|never| match never {}),
@@ -164,7 +163,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Measures one cell after the other, and says whether one has failed: the others' figures are none the worse for it.
+/// Measures one cell after the other. Returns whether one has failed, which does not affect the results of the others.
 fn measure(project: &Project, server: Server, cells: Vec<Cell>, folder: &Path) -> Result<bool> {
     let copy = {
         let _lock = project.lock()?;
@@ -200,9 +199,9 @@ fn measure(project: &Project, server: Server, cells: Vec<Cell>, folder: &Path) -
     Ok(failed)
 }
 
-/// One server for every side.
+/// Returns the options of the one server that all sides use.
 fn options(server: Server) -> Options {
-    // What is measured includes the disk, unless it is asked to be kept out.
+    // Writes to the disk are measured, unless the caller chose the tuned settings.
     let stock = Options::new("bench").set("fsync", "on");
     match server {
         Server::Stock => stock,
@@ -210,7 +209,7 @@ fn options(server: Server) -> Options {
     }
 }
 
-/// The settings of the second column, and why each is set: what is left then is the work of statements.
+/// The settings of the second column, and the reason for each. With them, only the work of the statements is measured.
 const TUNED: [(&str, &str, &str); 5] = [
     ("fsync", "off", "a flush takes longer than a statement"),
     ("shared_buffers", "2GB", "every table fits"),

@@ -1,5 +1,6 @@
-//! The sides of the claim cycle: ours, a bare table, and other queues on Postgres from the registries, each with what
-//! its documentation recommends. What was given to whom is said at the top of its file below bench/.
+//! The sides of the claim cycle: multica, a bare table, and other queues on Postgres from npm and PyPI, each used as
+//! its documentation recommends. The comment at the top of each side's files below bench/ describes how the side is
+//! used.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,29 +19,29 @@ use crate::queue::Texts;
 
 /// One side.
 pub struct Side {
-    /// What it is called in tables and charts.
+    /// The name of the side in tables and charts.
     pub name: &'static str,
     folder: &'static str,
     origin: Origin,
 }
 
-/// Where the objects of a side come from.
+/// The origin of a side's objects.
 enum Origin {
     /// The extension.
     Multica,
-    /// The tables of the extension alone: the statements that are not its own are ours.
+    /// The tables of the extension. A step without a statement of its own uses the statement of multica.
     Table,
-    /// Its setup alone.
+    /// Only the file `setup.sql` of the side.
     Own,
     /// A file of SQL in a Python package.
     File(&'static str),
-    /// A Python program that prints its SQL.
+    /// A Python program that prints SQL.
     Program(&'static str),
-    /// A Node.js program that makes them and prints the statements.
+    /// A Node.js program that creates the objects and prints the statements.
     Node,
 }
 
-/// Ours first, then the floors, then the others.
+/// First multica, then the bare tables, then the other queues.
 pub const SIDES: [Side; 8] = [
     side(cycle::OURS, OURS, Origin::Multica),
     side(cycle::TABLE, "sql/table", Origin::Table),
@@ -52,21 +53,21 @@ pub const SIDES: [Side; 8] = [
     side("absurd", "peers/absurd", Origin::Program("import absurdctl; print(absurdctl.BUNDLED_SCHEMA_SQL)")),
 ];
 
-/// The folder of ours.
+/// The folder of multica's statements.
 const OURS: &str = "sql/multica";
 
 const fn side(name: &'static str, folder: &'static str, origin: Origin) -> Side {
     Side { name, folder, origin }
 }
 
-/// The packages of the others, installed into the work directory.
+/// The packages of the other queues, installed into the work directory.
 pub struct Packages {
     node: PathBuf,
     python: PathBuf,
 }
 
 impl Packages {
-    /// Installs those in the versions that are named beside their statements.
+    /// Installs the versions that the files in bench/peers name.
     pub fn install(project: &Project) -> Result<Packages> {
         let lists = files::folder(project).join("peers");
         let home = project.work.join("peers");
@@ -101,8 +102,8 @@ fn once(wanted: &Path, home: &Path, install: impl FnOnce(&Path) -> Result<String
 }
 
 impl Side {
-    /// Makes the objects of the side in an empty database, and gives its statements. `batch` is what a program is told
-    /// that writes a batch's size into a statement.
+    /// Creates the objects of the side in an empty database, and returns the side's statements. A Node.js program gets
+    /// `batch` as an argument, and writes it into its statements.
     pub fn prepare(&self, project: &Project, packages: &Packages, database: &Database, batch: usize) -> Result<Texts> {
         let folder = |name: &str| files::folder(project).join(name);
         let mut client = database.connect()?;
@@ -139,13 +140,13 @@ impl Side {
         Ok(texts)
     }
 
-    /// Whether it works on the tables of ours, whose database is made from the extension's template.
+    /// Whether the side uses the tables of multica, so that its database must be made from the extension's template.
     pub fn has_our_tables(&self) -> bool {
         matches!(self.origin, Origin::Multica | Origin::Table)
     }
 }
 
-/// Every statement of a folder, by the name of its file.
+/// Returns every statement of a folder, by the name of its file.
 fn statements(folder: &Path) -> Result<Texts> {
     let mut texts = Texts::new();
     for entry in fs::read_dir(folder)? {
@@ -165,7 +166,7 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// A connection string that the clients of all languages understand.
+/// Returns a connection string that the clients of all languages understand.
 fn address(cluster: &Cluster, database: &str) -> String {
     let folder = cluster.socket_folder();
     format!("postgres://{SUPERUSER}@/{database}?host={}&port={PORT}", folder.display())

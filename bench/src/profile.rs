@@ -1,4 +1,4 @@
-//! Where the time of a verdict and of a claim cycle goes: by statement, as auto_explain tells them.
+//! How much time each statement of a verdict and of a claim cycle takes, as auto_explain reports it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,32 +16,32 @@ use crate::bench::Bench;
 use crate::files::read;
 use crate::progress::Progress;
 
-/// How much is looked at.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Orphans of the verdict
+    /// Number of orphans that the verdict fails
     #[arg(long, default_value_t = 10_000)]
     orphans: i64,
-    /// Tasks of the claim cycle, one by one
+    /// Number of tasks of the claim cycle, one by one
     #[arg(long, default_value_t = 500)]
     tasks: i64,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--orphans=1000", "--tasks=50"];
 
 const UNIT: &str = "µs a task";
 const WHOLE: &str = "all calls";
-/// What takes less of the whole is told together.
+/// Statements that take a smaller share of the whole are left out.
 const LEAST_SHARE: f64 = 0.01;
 
-/// Tasks after which every statement has its plan.
+/// Tasks after which every statement has a cached plan.
 const WARM_UP: i64 = 6;
 
 /// Microseconds by statement.
 type Times = BTreeMap<String, f64>;
 
-/// Both, each in a session that explains itself.
+/// Measures both, each in a session that reports its plans.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = "where the time goes, by statement, rows counted but no node timed; all calls of the cycle as a client sees them, unexplained; a foreign key's check is also within \
                  the time of the statement that it belongs to";
@@ -70,13 +70,14 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     drop(sum(&told, &names)?);
     cycle(bench, &mut client, load.tasks)?;
     let mut times = sum(&told, &names)?;
-    // To explain twenty small statements takes longer than to run them.
+    // For the whole cycle the time without auto_explain is used: to explain twenty small statements takes longer than
+    // to run them.
     times.insert(WHOLE.to_string(), whole);
     tell(&mut results, &[0, load.tasks], &times);
     Ok(results)
 }
 
-/// The statements of sql/, by text.
+/// Returns the names of the statements in `sql/`, by their texts.
 fn names(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut names = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
@@ -96,7 +97,7 @@ fn names(folder: &Path) -> Result<BTreeMap<String, String>> {
     Ok(names)
 }
 
-/// A session whose statements, nested ones included, arrive as notices.
+/// Opens a session that sends the plan of each statement, nested ones included, as a notice.
 fn explained(bench: &Bench, database: &Database) -> Result<(Client, Receiver<String>)> {
     let (sender, told) = mpsc::channel();
     let mut config = bench.cluster.config(&database.name);
@@ -124,7 +125,7 @@ fn cycle(bench: &Bench, client: &mut Client, tasks: i64) -> Result<()> {
     Ok(())
 }
 
-/// Adds up what has been told so far.
+/// Adds up the times in the notices received so far.
 fn sum(told: &Receiver<String>, names: &BTreeMap<String, String>) -> Result<Times> {
     let mut times = Times::new();
     for message in told.try_iter() {
@@ -149,7 +150,7 @@ fn sum(told: &Receiver<String>, names: &BTreeMap<String, String>) -> Result<Time
     Ok(times)
 }
 
-/// The whole, then what takes most of it first.
+/// Adds the results in descending order of time.
 fn tell(results: &mut Results, at: &[i64], times: &Times) {
     let tasks = at.iter().sum::<i64>() as f64;
     let whole = times.get(WHOLE).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a person sees while a cell is measured.
+//! Shows the progress of a cell while it is measured.
 
 use std::fmt::Display;
 use std::io::IsTerminal;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far a cell is.
+/// The progress of a cell.
 pub struct Progress {
     bar: ProgressBar,
     cell: &'static str,
@@ -14,7 +14,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A cell of that many steps.
+    /// Starts a cell with this number of steps.
     pub fn new(cell: &'static str, steps: usize) -> Progress {
         let terminal = std::io::stderr().is_terminal();
         let bar = if terminal { ProgressBar::new(steps as u64) } else { ProgressBar::hidden() };
@@ -28,7 +28,7 @@ impl Progress {
         Progress { bar, cell, terminal }
     }
 
-    /// The next step begins.
+    /// Begins the next step.
     pub fn step(&self, what: impl Display) {
         self.bar.inc(1);
         self.bar.set_message(what.to_string());

@@ -1,4 +1,4 @@
-//! A distance to the server: a TCP proxy on the loopback that hands on every byte a while later.
+//! A TCP proxy on the loopback interface that forwards every byte after a delay, to simulate a distant server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,13 +12,13 @@ use anyhow::Result;
 use multica_harness::cluster::{Cluster, PORT, SUPERUSER};
 use postgres::{Client, NoTls};
 
-/// A listening proxy; it ends with the harness.
+/// A listening proxy; it ends with the process.
 pub struct Proxy {
     port: u16,
 }
 
 impl Proxy {
-    /// One in front of a cluster, through which a round trip takes at least `round_trip` longer.
+    /// Starts a proxy in front of a cluster. A round trip through it takes at least `round_trip` longer.
     pub fn start(cluster: &Cluster, round_trip: Duration) -> Result<Proxy> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let port = listener.local_addr()?.port();
@@ -31,7 +31,7 @@ impl Proxy {
         Ok(Proxy { port })
     }
 
-    /// A session through the proxy.
+    /// Opens a database session through the proxy.
     pub fn connect(&self, database: &str) -> Result<Client> {
         let mut config = postgres::Config::new();
         config.host("127.0.0.1").port(self.port);
@@ -48,7 +48,7 @@ fn join(client: TcpStream, socket: &Path, delay: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Two threads a direction: what arrives while something is on its way is not late because of it.
+/// Uses two threads per direction, so that bytes that arrive while earlier bytes are delayed are not delayed longer.
 fn hand_on<R, W>(
     mut from: R,
     mut to: W,

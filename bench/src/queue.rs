@@ -1,5 +1,5 @@
-//! A queue on Postgres as four statements: enqueue, claim, start, complete. Every side is driven by this one client, so
-//! that what differs is what runs in the server.
+//! A queue on Postgres as four statements: enqueue, claim, start, complete. The same client runs every side, so that
+//! differences between the results come from the server.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,14 +12,14 @@ use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, Row, Statement};
 use uuid::Uuid;
 
-/// The texts of a side's statements, by name. One ending in `_many` takes a whole batch; where a side has none, the
-/// other is called for each task.
+/// The texts of a side's statements, by name. A statement whose name ends in `_many` handles a whole batch; if a side
+/// has none, the statement for one task is called for each task.
 pub type Texts = BTreeMap<String, String>;
 
 /// Names that statements may use for their parameters, as `:name`.
 const PARAMETERS: [&str; 6] = ["worker", "count", "id", "ids", "token", "tokens"];
 
-/// What identifies a task, a claim or a worker, whichever type a side gives it.
+/// The id of a task or worker, or a claim token, in whichever type a side uses.
 #[derive(Debug, Clone)]
 pub enum Key {
     /// bigint or integer
@@ -61,13 +61,13 @@ impl ToSql for Key {
     to_sql_checked!();
 }
 
-/// A prepared statement that knows its parameters by name.
+/// A prepared statement, and the names of its parameters.
 struct Call {
     statement: Statement,
     parameters: Vec<&'static str>,
 }
 
-/// What the parameters of a call stand for.
+/// The values of the parameters of a call.
 struct Values<'a> {
     worker: &'a Key,
     count: Key,
@@ -101,7 +101,7 @@ impl Call {
     }
 }
 
-/// Named parameters as numbered ones, and their names in that order.
+/// Replaces named parameters by numbered ones, and returns the names in the order of the numbers.
 fn numbered(text: &str) -> (String, Vec<&'static str>) {
     let mut parameters: Vec<&'static str> = Vec::new();
     let mut numbered = String::new();
@@ -131,27 +131,27 @@ fn numbered(text: &str) -> (String, Vec<&'static str>) {
     (numbered, parameters)
 }
 
-/// A session of one worker.
+/// The database session of one worker.
 pub struct Session {
     client: Client,
     worker: Key,
     calls: BTreeMap<String, Call>,
-    /// A claim gives a token beside the id, which later steps ask for.
+    /// Whether a claim returns a token after the id. Later steps pass the token.
     has_tokens: bool,
 }
 
-/// What a worker has done within its time.
+/// What a worker did in the given time.
 pub struct Done {
-    /// Tasks that went all the way.
+    /// Tasks that were completed.
     pub tasks: usize,
-    /// Microseconds that each step took, over the tasks it was for.
+    /// Microseconds that each step took, divided by the number of its tasks.
     pub steps: BTreeMap<&'static str, Vec<f64>>,
 }
 
-/// Executions after which a server has chosen between custom and generic plans.
+/// After this many executions Postgres has chosen between custom and generic plans.
 const WARM_UP: usize = 6;
 
-/// The steps of a task's life.
+/// The steps of a task.
 pub const STEPS: [&str; 4] = ["enqueue", "claim", "start", "complete"];
 
 impl Session {
@@ -165,7 +165,8 @@ impl Session {
         Ok(Session { client, worker, calls, has_tokens })
     }
 
-    /// Lets the server plan what it will plan but once a session: daemons keep theirs for days.
+    /// Runs each statement often enough for Postgres to choose its plan. A real daemon keeps its session for days, so
+    /// this cost must not be measured.
     pub fn warm_up(&mut self, batch: usize) -> Result<()> {
         for _ in 0..WARM_UP {
             self.round(batch, &mut |_, _| ())?;
@@ -173,7 +174,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes tasks through their life for some time, `batch` of them at once.
+    /// Runs all steps repeatedly for some time, `batch` tasks at once.
     pub fn work(&mut self, batch: usize, limit: Duration) -> Result<Done> {
         let began = Instant::now();
         let mut done = Done { tasks: 0, steps: BTreeMap::new() };
@@ -186,7 +187,7 @@ impl Session {
         Ok(done)
     }
 
-    /// Every step once, for a batch; how many tasks were claimed.
+    /// Runs every step once for a batch. Returns how many tasks were claimed.
     fn round(&mut self, batch: usize, note: &mut dyn FnMut(&'static str, Duration)) -> Result<usize> {
         let (mut ids, mut tokens) = (Vec::new(), Vec::new());
         for step in STEPS {
@@ -201,7 +202,7 @@ impl Session {
         Ok(ids.len())
     }
 
-    /// Puts tasks into the queue.
+    /// Enqueues tasks.
     pub fn enqueue(&mut self, count: usize) -> Result<()> {
         if count > 1 && self.calls.contains_key("enqueue_many") {
             self.call("enqueue_many", count, &[], &[])?;
@@ -213,7 +214,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes up to `count` tasks; their ids, and what their claims are told by.
+    /// Claims up to `count` tasks. Returns their ids, and their claim tokens if the side has them.
     pub fn claim(&mut self, count: usize) -> Result<(Vec<Key>, Vec<Key>)> {
         let many = count > 1 && self.calls.contains_key("claim_many");
         let (name, calls) = if many { ("claim_many", 1) } else { ("claim", count) };
@@ -248,7 +249,7 @@ impl Session {
     }
 }
 
-/// Lets every session do the same at the same time.
+/// Runs the same job in all sessions at the same time.
 pub fn together<T: Send>(sessions: &mut [Session], job: impl Fn(&mut Session) -> Result<T> + Sync) -> Result<Vec<T>> {
     thread::scope(|scope| {
         let job = &job;

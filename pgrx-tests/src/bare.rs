@@ -1,5 +1,6 @@
-//! `cargo verify --bare`: the README's two commands in a tree that holds nothing but Debian's minimum, a C compiler,
-//! git and the Rust toolchain. What a test needs beyond that and nothing installs fails here, not at a newcomer's.
+//! `cargo verify --bare`: runs the README's two commands in a tree that contains only a minimal Debian, a C compiler,
+//! git and the Rust toolchain. If a test needs anything else and does not install it, the test fails here before it
+//! fails for a new user.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,15 +17,15 @@ use crate::tools::extras;
 
 /// The release of Debian that has the home version of Postgres.
 const RELEASE: &str = "bookworm";
-/// What the README asks for, beside the toolchain, and what a clone over HTTPS needs.
+/// The packages that the README requires besides the toolchain, and those that a clone over HTTPS needs.
 const PACKAGES: &str = "gcc,libc6-dev,git,ca-certificates";
-/// Where the toolchain and the clone are, inside the tree.
+/// The paths of the toolchain and of the clone inside the tree.
 const RUST: &str = "opt/rust";
 const CLONE: &str = "root/multica";
-/// How this machine reaches registries; copied where it exists.
+/// Files with the settings by which this machine reaches package registries; those that exist are copied.
 const SETTINGS: [&str; 4] =
     ["etc/resolv.conf", "etc/pip.conf", "etc/ssl/certs/ca-certificates.crt", "root/.cargo/config.toml"];
-/// Variables with one of these in their name are passed on: proxies and certificates.
+/// Environment variables whose name contains one of these are passed on: proxies and certificates.
 const PASSED_ON: [&str; 4] = ["_proxy", "_PROXY", "SSL_CERT_", "PIP_"];
 
 /// Makes the tree, and runs both commands in it. `arguments` are those of `cargo verify`.
@@ -52,7 +53,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// The tree. Nothing is mounted in it outside the namespace of a command, so that it can be deleted at any time.
+/// The tree. It contains mounts only in the mount namespace of a running command, so it can be deleted at any time.
 struct Tree {
     root: PathBuf,
 }
@@ -82,7 +83,8 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Copied, not mounted: whatever deletes the tree must not reach the toolchain of this machine.
+    /// Copies the toolchain. It is not mounted, because a deletion of the tree would then delete the toolchain of this
+    /// machine.
     fn add_toolchain(&self) -> Result<()> {
         let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
         let target = self.root.join(RUST);
@@ -99,7 +101,7 @@ impl Tree {
         Ok(())
     }
 
-    /// What is committed: that is what others get.
+    /// Clones the committed files, because other people get only those.
     fn add_clone(&self, project: &Project) -> Result<()> {
         let mut status = Command::new("git");
         status.args(["status", "--porcelain"]).current_dir(&project.root);
@@ -112,8 +114,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Runs cargo in the clone, in namespaces of its own: its processes and mounts end with it. Returns whether it
-    /// succeeded and the last line that it printed.
+    /// Runs cargo in the clone, in its own namespaces, so that its processes and mounts end with the command. Returns
+    /// whether the command succeeded, and the last line that it printed.
     fn cargo(&self, arguments: &[String]) -> Result<(bool, String)> {
         let script = "mount -t proc proc \"$1/proc\" && mount -t tmpfs tmpfs \"$1/dev/shm\" && \
                       tree=$1 clone=$2 && shift 2 && \

@@ -1,4 +1,4 @@
-//! What a person sees while something takes long: a spinner on a terminal, sober lines elsewhere.
+//! Shows the progress of long steps: a spinner on a terminal, plain lines elsewhere.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often a step that is not on a terminal shows that it lives.
+/// How often a running step prints a line if stderr is not a terminal.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 
 /// One step of preparation that may take seconds or minutes.
@@ -20,7 +20,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Announces the step.
+    /// Prints the name of the step.
     pub fn start(name: &str) -> Step {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
@@ -38,7 +38,7 @@ impl Step {
         Step { name: name.to_string(), started: now, last_line: now, bar }
     }
 
-    /// Shows what the step is at.
+    /// Shows the latest line of the step's output.
     pub fn say(&mut self, line: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(line.to_string()),
@@ -50,7 +50,7 @@ impl Step {
         }
     }
 
-    /// Closes the step with its duration.
+    /// Ends the step and prints its duration.
     pub fn done(self) {
         self.close("");
     }
@@ -63,7 +63,7 @@ impl Step {
     }
 }
 
-/// Runs `command` as a step of that name; its output is shown whole only when it fails. Returns its output.
+/// Runs `command` as a step of that name and returns its output. The whole output is printed only if the command fails.
 pub fn run_step(name: &str, command: &mut Command) -> Result<String> {
     let mut step = Step::start(name);
     let mut child = command

@@ -1,4 +1,4 @@
-//! Databases of a private cluster, dropped when they go out of scope.
+//! Databases of a private cluster, which are dropped when they go out of scope.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use postgres::Client;
 
 use crate::cluster::Cluster;
 
-/// A database with the extension created and installed, the template of all test databases.
+/// The template of all test databases, in which the extension is created and installed.
 pub const TEMPLATE: &str = "template_multica";
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -17,34 +17,35 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 pub struct Database<'a> {
     cluster: &'a Cluster,
     fixtures: PathBuf,
-    /// Its name.
+    /// The name of the database.
     pub name: String,
 }
 
 impl<'a> Database<'a> {
-    /// A copy of `template` under a name of its own.
+    /// Copies `template` under a new name.
     pub fn create(cluster: &'a Cluster, template: &str, fixtures: &Path) -> Result<Database<'a>> {
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         cluster.connect("postgres")?.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))?;
         Ok(Database { cluster, fixtures: fixtures.to_path_buf(), name })
     }
 
-    /// The same, file by file: for templates of gigabytes, which would else all go through the log.
+    /// Copies `template` file by file. For a template of gigabytes this is faster, because the copy is not written to
+    /// the WAL.
     pub fn copy(cluster: &'a Cluster, template: &str, fixtures: &Path) -> Result<Database<'a>> {
         Database::create(cluster, &format!("{template} STRATEGY file_copy"), fixtures)
     }
 
-    /// The cluster it is in.
+    /// The cluster that contains the database.
     pub fn cluster(&self) -> &'a Cluster {
         self.cluster
     }
 
-    /// A session of its own, as superuser.
+    /// Opens a new database session as superuser.
     pub fn connect(&self) -> Result<Client> {
         self.cluster.connect(&self.name)
     }
 
-    /// A session of its own, as another role.
+    /// Opens a new database session as another role.
     pub fn connect_as(&self, role: &str) -> Result<Client> {
         self.cluster.connect_as(&self.name, role)
     }
@@ -65,7 +66,7 @@ impl Drop for Database<'_> {
     }
 }
 
-/// Makes the template in a cluster: later databases are cheap copies of it.
+/// Makes the template in a cluster, because a copy of it takes less time than creating and installing the extension.
 pub fn create_template(cluster: &Cluster) -> Result<()> {
     cluster.connect("postgres")?.batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))?;
     cluster

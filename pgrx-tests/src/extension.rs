@@ -1,4 +1,4 @@
-//! Building the extension and installing it into a private copy of Postgres.
+//! Builds the extension and installs it into a private copy of Postgres.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,23 @@ use crate::postgres_copy::PostgresCopy;
 use crate::project::{MAJOR, Project};
 use crate::tools::Tools;
 
-/// The link flag that `cargo pgrx install` gives its builds. Lints use it too, so that both share what they build.
+/// The link flag that `cargo pgrx install` passes to its builds. Lints pass it too, so that they can use the same
+/// compiled dependencies.
 const LINK: &str = r#"target.'cfg(all(target_family = "unix", not(target_os = "macos")))'.rustflags = ["-C", "link-arg=-Wl,--no-gc-sections"]"#;
 
-/// Which build of the extension.
+/// A build of the extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
-    /// Unoptimized: tests and demo.
+    /// Unoptimized, for tests and the demo.
     Dev,
-    /// Optimized: benches.
+    /// Optimized, for the bench and for packages.
     Release,
     /// With the `#[pg_test]` functions in schema `tests`.
     PgTest,
 }
 
 impl Variant {
-    /// Part of the name of what is built of it.
+    /// A part of the names of the folders for this build.
     pub fn name(self) -> &'static str {
         match self {
             Variant::Dev => "dev",
@@ -45,7 +46,8 @@ impl Variant {
     }
 }
 
-/// Builds the variant and installs it into its own copy of Postgres; does nothing when neither has changed.
+/// Builds the variant and installs it into its own copy of Postgres. Does nothing if neither the sources nor Postgres
+/// have changed.
 pub fn install(project: &Project, tools: &Tools, variant: Variant) -> Result<PostgresCopy> {
     let copy = PostgresCopy::prepare(project, &tools.server, variant.name())?;
     let stamp = copy.prefix.join("installed-from");
@@ -56,7 +58,7 @@ pub fn install(project: &Project, tools: &Tools, variant: Variant) -> Result<Pos
     if stamp.exists() {
         fs::remove_file(&stamp)?;
     }
-    // A library that a kept server has mapped must not be overwritten in place.
+    // A server that was kept running has mapped the library, so the file must be replaced and not overwritten.
     for old in extension_files(&copy)? {
         fs::remove_file(old)?;
     }
@@ -69,7 +71,7 @@ pub fn install(project: &Project, tools: &Tools, variant: Variant) -> Result<Pos
     Ok(copy)
 }
 
-/// Builds the variant and lays its files out below `tree`, at the paths that they have in the copy.
+/// Builds the variant and copies its files below `tree`, at the paths that they have in the copy.
 pub fn package(project: &Project, tools: &Tools, variant: Variant, copy: &PostgresCopy, tree: &Path) -> Result<()> {
     let mut command = cargo_pgrx(project, tools, variant, copy, "package")?;
     command.arg("--out-dir").arg(tree);
@@ -87,8 +89,8 @@ fn cargo_pgrx(project: &Project, tools: &Tools, variant: Variant, copy: &Postgre
     Ok(command)
 }
 
-/// `cargo clippy` over every crate, the library with and without the test functions, any warning an error. Without its
-/// default features the bench has no charts: what draws them is the largest dependency, and no test needs it.
+/// Runs `cargo clippy` on every crate, and on the library with and without the test functions. Any warning is an error.
+/// The bench is compiled without its feature for charts, which needs the largest dependency and which no test needs.
 pub fn lint(project: &Project, tools: &Tools) -> Result<()> {
     let major = tools.server.major;
     for (name, scope, features) in [
@@ -103,7 +105,7 @@ pub fn lint(project: &Project, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-/// Type-checks the library for a version that is not on this machine, with the bindings that pgrx ships for docs.rs.
+/// Type-checks the library for a version that is not on this machine, with the bindings that pgrx contains for docs.rs.
 pub fn check_bindings(project: &Project, major: u32) -> Result<()> {
     let mut command = without_ours(Path::new("cargo"), project, &project.work);
     command
@@ -116,8 +118,8 @@ pub fn check_bindings(project: &Project, major: u32) -> Result<()> {
     Ok(())
 }
 
-/// A cargo with one and the same environment for every build: pgrx generates its bindings anew whenever it changes.
-/// Nothing of the user's pgrx home is read or written.
+/// Returns a cargo command with the same environment for every build. If the environment changed, pgrx would regenerate
+/// its bindings. The command does not read or write the user's pgrx home.
 fn cargo_command(project: &Project, tools: &Tools, program: &Path) -> Result<Command> {
     let home = project.work.join(match tools.server.major {
         MAJOR => "pgrx".into(),
@@ -133,7 +135,8 @@ fn cargo_command(project: &Project, tools: &Tools, program: &Path) -> Result<Com
     Ok(without_ours(program, project, &home))
 }
 
-/// A command without what cargo told this harness about itself, and without the caller's Postgres and pgrx settings.
+/// Returns a command without the variables that cargo set for this harness, and without the caller's settings of
+/// Postgres and pgrx.
 fn without_ours(program: &Path, project: &Project, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(&project.root);
@@ -147,7 +150,7 @@ fn without_ours(program: &Path, project: &Project, home: &Path) -> Command {
     command
 }
 
-/// The installed files of the extension.
+/// Returns the installed files of the extension.
 fn extension_files(copy: &PostgresCopy) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in [copy.libraries(), copy.extensions()] {
@@ -161,7 +164,7 @@ fn extension_files(copy: &PostgresCopy) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Sizes and times of everything that goes into the library and its script.
+/// Returns a hash of the sizes and times of all files that the library and its script are built from.
 fn fingerprint(root: &Path) -> Result<String> {
     let mut text = String::new();
     for part in ["Cargo.toml", "Cargo.lock", "multica.control", ".cargo", "src", "sql"] {

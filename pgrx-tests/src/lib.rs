@@ -1,5 +1,5 @@
-//! Everything around a real server: private copies of Postgres, private clusters, builds of the extension, and the
-//! runners of its tests and demo.
+//! The test harness: private copies of Postgres, private clusters, builds of the extension, and the runners of its
+//! tests and demo.
 
 pub mod bare;
 pub mod chaos;
@@ -27,9 +27,9 @@ pub mod verify;
 
 use anyhow::Result;
 
-/// What every command that starts clusters begins with.
+/// Prepares the process. Every command that starts clusters calls this first.
 pub fn enter() -> Result<project::Project> {
-    // The server's user must be able to read what is built and copied here, whatever the caller's umask is.
+    // The server's user must be able to read the files that are built and copied here, whatever the caller's umask is.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     cluster::exit_on_signals()?;
     project::Project::locate()

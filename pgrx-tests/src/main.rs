@@ -19,16 +19,16 @@ enum Command {
     Setup,
     /// Show what happens to the tasks of machines that crash
     Demo(demo::Arguments),
-    /// A daemon of the demo, started by it
+    /// A daemon of the demo, started by the demo
     #[command(hide = true)]
     Daemon(demo::Identity),
     /// Run every test: format, lints, test functions, golden files, isolation specs, suites
     Verify(verify::Options),
-    /// Kill servers, sessions and clients under load, and look at what is left
+    /// Kill servers, sessions and clients under load, and check the rows afterwards
     Chaos(chaos::Arguments),
-    /// Break one guard of the extension after the other, and show the test that notices
+    /// Break one guard of the extension after the other, and show which test fails
     Mutations(mutations::Arguments),
-    /// Freeze what this version installs, and a database of it, as fixtures for the updates of later versions
+    /// Store the install script of this version, and a database made by it, as fixtures for updates of later versions
     Release,
     /// Make a Debian package for one major version of Postgres
     PackageDeb(package::Arguments),

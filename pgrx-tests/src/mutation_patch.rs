@@ -1,4 +1,4 @@
-//! The patches: one guard of the extension broken each, with the tests that have to notice.
+//! The patches of `cargo mutations`. Each breaks one guard of the extension and names the tests that must fail then.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use anyhow::{Context as _, Result, bail};
 use crate::cluster::output;
 use crate::project::Project;
 
-/// What the line begins with that names the tests.
+/// The beginning of the line that names the tests.
 const CAUGHT_BY: &str = "caught by:";
 
-/// One patch: a unified diff below a sentence on what it breaks and a line `caught by: suite/test`.
+/// One patch: a sentence that describes what it breaks, a line `caught by: suite/test`, and a unified diff.
 #[derive(Debug, Clone)]
 pub struct Mutation {
-    /// The file's name without its ending.
+    /// The name of the file without its extension.
     pub name: String,
-    /// What no longer holds with it.
+    /// What it breaks.
     pub breaks: String,
-    /// The tests of which each has to fail.
+    /// The tests that must all fail.
     pub tests: Vec<String>,
     /// The files that it changes.
     pub changes: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Mutation {
 }
 
 impl Mutation {
-    /// All patches, by name.
+    /// Returns all patches, in the order of their names.
     pub fn list(project: &Project) -> Result<Vec<Mutation>> {
         let folder = project.harness().join("mutations");
         let mut files = Vec::new();
@@ -61,12 +61,12 @@ impl Mutation {
         })
     }
 
-    /// Whether it still fits the files below `root`; says why not.
+    /// Fails with the reason if the patch does not apply to the files below `root`.
     pub fn check(&self, root: &Path) -> Result<()> {
         self.git_apply(root, &["--check"])
     }
 
-    /// Changes the files below `root`.
+    /// Applies the patch to the files below `root`.
     pub fn apply(&self, root: &Path) -> Result<()> {
         self.git_apply(root, &[])
     }
@@ -78,7 +78,8 @@ impl Mutation {
             .args(["-c", "core.autocrlf=false", "apply", "--whitespace=nowarn"])
             .args(options)
             .arg(&self.file);
-        // Inside another checkout git would take the paths for those of the outer one, and leave out what is not in it.
+        // If `root` is inside another checkout, git would resolve the paths against that checkout, and skip files that
+        // are not in it.
         if let Some(outside) = root.parent() {
             command.env("GIT_CEILING_DIRECTORIES", outside);
         }

@@ -14,21 +14,21 @@ use crate::project::{MAJOR, Project};
 use crate::tools;
 use crate::tools::{Tools, below, extras};
 
-/// Whoever builds a package says so with DEBFULLNAME and DEBEMAIL, as with Debian's own tools.
+/// The default maintainer; DEBFULLNAME and DEBEMAIL override it, as in Debian's own tools.
 const NOBODY: (&str, &str) = ("the multica engineers", "multica@localhost");
 
-/// What the command line asks of a package.
+/// The arguments of the command line.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Major version of Postgres
     #[arg(long, default_value_t = MAJOR)]
     pg: u32,
-    /// Folder for the package
+    /// Folder to write the package to
     #[arg(long, default_value = "target/debian")]
     out: PathBuf,
 }
 
-/// Builds the optimized library and the package of it.
+/// Builds the optimized library and its package.
 pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let _lock = project.lock()?;
     let tools = tools::ensure(project, arguments.pg)?;
@@ -61,7 +61,7 @@ pub fn build(project: &Project, tools: &Tools, variant: Variant, out: &Path) -> 
     fs::create_dir_all(out)?;
     let mut command = Command::new("dpkg-deb");
     if !matches!(variant, Variant::Release) {
-        // Nobody keeps it: small is not worth the time.
+        // This package is used once by a test, so fast compression is better than a small file.
         command.args(["-Zgzip", "-z1"]);
     }
     command.args(["--root-owner-group", "--build"]);
@@ -73,7 +73,7 @@ struct Package {
     name: String,
     templates: PathBuf,
     copy: PostgresCopy,
-    /// What will be / on the machine that installs it.
+    /// The folder whose contents the package installs below /.
     root: PathBuf,
 }
 
@@ -86,7 +86,8 @@ impl Package {
         self.root.join(format!("usr/share/postgresql/{}/extension", self.copy.major))
     }
 
-    /// cargo pgrx mirrors the folders of the private copy that it built for; Debian's are these.
+    /// Copies the files to Debian's folders. cargo pgrx has put them at the paths of the private copy that it built
+    /// for.
     fn place_files(&self, tree: &Path) -> Result<()> {
         for (from, to) in [(self.copy.libraries(), self.libraries()), (self.copy.extensions(), self.extensions())] {
             let from = below(tree, &from);
@@ -128,7 +129,7 @@ impl Package {
         Ok(())
     }
 
-    /// Writes the description, and gives the name of the file that fits it.
+    /// Writes the control file, and returns the name of the package file.
     fn describe(&self, work: &Path) -> Result<String> {
         let name = std::env::var("DEBFULLNAME").unwrap_or_else(|_| NOBODY.0.into());
         let address = std::env::var("DEBEMAIL").unwrap_or_else(|_| NOBODY.1.into());
@@ -151,7 +152,7 @@ impl Package {
         Ok(format!("{}_{version}_{architecture}.deb", self.name))
     }
 
-    /// The version that CREATE EXTENSION will create, and which build of it.
+    /// Returns the version that CREATE EXTENSION creates, followed by the revision of the package.
     fn version(&self) -> Result<String> {
         let control = fs::read_to_string(self.extensions().join("multica.control"))?;
         let version = control
@@ -162,8 +163,8 @@ impl Package {
         Ok(format!("{version}-1"))
     }
 
-    /// The C library and its like, in the versions that the library was linked with. The tool wants the description of
-    /// a source package beside it.
+    /// Returns the packages that contain the libraries which ours is linked with, and their versions. dpkg-shlibdeps
+    /// requires the description of a source package in its folder.
     fn needed_libraries(&self, work: &Path) -> Result<String> {
         fs::create_dir_all(work.join("debian"))?;
         fs::write(
@@ -183,7 +184,7 @@ impl Package {
     }
 }
 
-/// A line of a longer text in a field of a Debian file.
+/// Returns a line in the form that multi-line fields of a Debian file require.
 fn indented(line: &str) -> String {
     if line.is_empty() { " .".into() } else { format!(" {line}") }
 }

@@ -12,17 +12,17 @@ use crate::cluster::{Cluster, PORT, SUPERUSER};
 use crate::project::Project;
 use crate::tools::extras;
 
-/// Part of the socket's name, as the cluster's own port.
+/// A part of the socket's name, like the port of the cluster.
 pub const POOLED_PORT: u16 = 6432;
 
-/// A running PgBouncer with one server connection for each database and user, gone when dropped.
+/// A running PgBouncer with one server connection per database and user. It is stopped when dropped.
 pub struct Pooler {
     folder: PathBuf,
     child: Child,
 }
 
 impl Pooler {
-    /// Starts it and waits until it takes connections.
+    /// Starts PgBouncer and waits until it accepts connections.
     pub fn start(project: &Project, cluster: &Cluster, users: &[&str]) -> Result<Pooler> {
         let tool = extras::pgbouncer(project)?;
         let folder = cluster.socket_folder();
@@ -59,7 +59,7 @@ impl Pooler {
         Ok(pooler)
     }
 
-    /// A session through it.
+    /// Opens a database session through PgBouncer.
     pub fn connect(&self, database: &str, user: &str) -> Result<Client> {
         postgres::Config::new()
             .host_path(&self.folder)
@@ -70,7 +70,7 @@ impl Pooler {
             .with_context(|| format!("cannot connect to {database} through PgBouncer"))
     }
 
-    /// What it has logged.
+    /// Returns the log of PgBouncer.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("pgbouncer.log")).unwrap_or_default()
     }

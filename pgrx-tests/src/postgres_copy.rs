@@ -1,5 +1,5 @@
-//! Private copies of the installed Postgres: extensions are installed into them, servers run from them, and no file of
-//! the user's own installation is touched.
+//! Private copies of the installed Postgres. Extensions are installed into them and servers run from them, so the
+//! user's own installation is never changed.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -17,18 +17,18 @@ use crate::tools::{ServerFiles, below, extras};
 pub struct PostgresCopy {
     /// Major version.
     pub major: u32,
-    /// Everything of the copy is below this folder, at the path it has in the original.
+    /// The folder of the copy. Below it every file has the path of the original.
     pub prefix: PathBuf,
     files: ServerFiles,
 }
 
 impl PostgresCopy {
-    /// The copy for one variant of the extension; made anew when the installed Postgres has changed.
+    /// Returns the copy for one variant of the extension. It is copied again if the installed Postgres has changed.
     pub fn prepare(project: &Project, files: &ServerFiles, variant: &str) -> Result<PostgresCopy> {
         let prefix = project.work.join(format!("pg{}-{variant}", files.major));
         let copy = PostgresCopy { major: files.major, prefix, files: files.clone() };
         let stamp = copy.prefix.join("copied-from");
-        // One that was built anew may have other modules at the same version.
+        // A server that was compiled again may have other modules at the same version, so its time is compared too.
         let made = fs::metadata(files.bindir.join("postgres"))?.modified()?;
         let source = format!("{}\n{}\n{made:?}\n", files.version, files.bindir.display());
         if fs::read_to_string(&stamp).is_ok_and(|found| found == source) {
@@ -51,7 +51,7 @@ impl PostgresCopy {
         Ok(copy)
     }
 
-    /// A program of the copy, `psql` for instance.
+    /// The path of a program of the copy, for example `psql`.
     pub fn program(&self, name: &str) -> PathBuf {
         below(&self.prefix, &self.files.bindir).join(name)
     }
@@ -61,17 +61,17 @@ impl PostgresCopy {
         self.program("pg_config")
     }
 
-    /// Folder of loadable libraries.
+    /// The folder of loadable libraries.
     pub fn libraries(&self) -> PathBuf {
         below(&self.prefix, &self.files.pkglibdir)
     }
 
-    /// Folder of control files and extension scripts.
+    /// The folder of control files and extension scripts.
     pub fn extensions(&self) -> PathBuf {
         below(&self.prefix, &self.files.sharedir).join("extension")
     }
 
-    /// Puts pg_cron into the copy, if it is not there. It may have been installed after the copy was made.
+    /// Adds pg_cron to the copy, if it is missing: it may have been installed after the copy was made.
     pub fn add_pg_cron(&self, project: &Project) -> Result<()> {
         if self.extensions().join("pg_cron.control").exists() {
             return Ok(());
@@ -88,13 +88,13 @@ impl PostgresCopy {
         Ok(())
     }
 
-    /// A test program for extensions, as a path below `src/test`.
+    /// The path of a test program for extensions; `path` is relative to `src/test`.
     pub fn test_program(&self, path: &str) -> PathBuf {
         below(&self.prefix, &self.files.pgxs()).join("src/test").join(path)
     }
 
-    /// A command for a program of the copy with nothing inherited: the caller's PG* variables would lead it to another
-    /// server, and RUST_BACKTRACE would put a trace into every error.
+    /// Returns a command for a program of the copy with a clean environment. The caller's PG* variables would make it
+    /// connect to another server, and RUST_BACKTRACE would add a trace to every error.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C.UTF-8");
@@ -110,7 +110,7 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
         let target = to.join(entry.file_name());
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            // Only inlining by the just-in-time compiler reads it, and it is the largest part.
+            // The folder is the largest of the copy, and only the just-in-time compiler reads it, for inlining.
             if entry.file_name() != "bitcode" {
                 copy_tree(&entry.path(), &target)?;
             }

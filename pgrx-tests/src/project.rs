@@ -1,4 +1,4 @@
-//! Where things are: the checkout, and the work directory that belongs to it alone.
+//! The folders of the harness: the checkout, and the work directory of this checkout.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,7 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::getuid;
 use uuid::Uuid;
 
-/// The home version of Postgres: demo and benches use it, and every test runs on it.
+/// The home version of Postgres. The demo and the bench use it, and every test runs on it.
 pub const MAJOR: u32 = 15;
 
 /// One checkout of the extension and its private work directory.
@@ -17,14 +17,14 @@ pub const MAJOR: u32 = 15;
 pub struct Project {
     /// The folder with the workspace's `Cargo.toml`.
     pub root: PathBuf,
-    /// Copies of Postgres, clusters and build stamps; readable by the unprivileged server user.
+    /// The folder of copies of Postgres, clusters and build stamps. The unprivileged user of the server can read it.
     pub work: PathBuf,
-    /// Whether what is missing on the machine may be installed.
+    /// Whether missing programs may be installed.
     pub may_install: bool,
 }
 
 impl Project {
-    /// The checkout this harness was started from. `MULTICA_WORK` overrides the work directory.
+    /// Returns the checkout that this harness was started from. `MULTICA_WORK` overrides the work directory.
     pub fn locate() -> Result<Project> {
         let package = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -45,12 +45,12 @@ impl Project {
         Ok(Project { root, work, may_install: true })
     }
 
-    /// The same, and nothing is installed if `no_install`.
+    /// Returns the same project; if `no_install` is true, nothing may be installed.
     pub fn without_installing(&self, no_install: bool) -> Project {
         Project { may_install: self.may_install && !no_install, ..self.clone() }
     }
 
-    /// The folder of the harness package: golden files, isolation specs, fixtures.
+    /// The folder of the harness package, with golden files, isolation specs and fixtures.
     pub fn harness(&self) -> PathBuf {
         self.root.join("pgrx-tests")
     }
@@ -63,7 +63,7 @@ impl Project {
     }
 }
 
-/// Not under a home directory: the server user must be able to enter it.
+/// Returns a folder outside the home directory, because the server's user must be able to enter it.
 fn default_work(root: &Path) -> PathBuf {
     let identity = format!("{} {}", root.display(), getuid());
     let key = Uuid::new_v5(&Uuid::NAMESPACE_URL, identity.as_bytes());
@@ -71,7 +71,8 @@ fn default_work(root: &Path) -> PathBuf {
     Path::new("/var/tmp").join(format!("multica-{}", &key[..8]))
 }
 
-/// The name is predictable and /var/tmp is open to all: a directory of somebody else is refused.
+/// Creates the work directory. Its name is predictable and every user can write to /var/tmp, so a directory of another
+/// user is refused.
 fn prepare_work(work: &Path) -> Result<()> {
     if !work.exists() {
         fs::create_dir_all(work).with_context(|| format!("cannot create {}", work.display()))?;

@@ -1,15 +1,15 @@
-//! What a query gives, as psql would show it.
+//! Rows of queries as text, in the form that psql prints.
 
 use anyhow::{Context as _, Result};
 use postgres::{Client, SimpleQueryMessage};
 
-/// The columns of every row, joined by blanks.
+/// Runs a query and returns each row as its columns separated by blanks.
 pub fn values(client: &mut Client, sql: &str) -> Result<Vec<String>> {
     let messages = client.simple_query(sql).with_context(|| sql.to_string())?;
     Ok(rows(&messages))
 }
 
-/// The columns of every row of what one or more statements gave, joined by blanks.
+/// Returns each row of one or more results as its columns separated by blanks.
 pub fn rows(messages: &[SimpleQueryMessage]) -> Vec<String> {
     messages
         .iter()

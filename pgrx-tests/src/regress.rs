@@ -1,4 +1,4 @@
-//! Golden files and isolation specs, run by Postgres' own programs, each file in a database of its own.
+//! Golden files and isolation specs, which Postgres' own test programs run, each file in its own database.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use crate::cluster::{PORT, SUPERUSER};
 use crate::context::Context;
 use crate::project::Project;
 
-/// A first line that asks for a database without the extension.
+/// If the first line of a file contains this text, its database does not have the extension.
 const EMPTY: &str = "database: empty";
 
-/// Which of the two.
+/// A golden file or an isolation spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `regress/`: what one session sees, by `pg_regress`.
+    /// `regress/`: the output of one database session, checked by `pg_regress`.
     Golden,
-    /// `isolation/`: what several sessions do to each other, by `pg_isolation_regress`.
+    /// `isolation/`: the output of several concurrent sessions, checked by `pg_isolation_regress`.
     Isolation,
 }
 
 impl Kind {
-    /// What its tests' names begin with.
+    /// The prefix of the tests' names.
     fn name(self) -> &'static str {
         match self {
             Kind::Golden => "golden",
@@ -53,7 +53,7 @@ impl Kind {
     }
 }
 
-/// Every file of both kinds, under the name that it is reported with.
+/// Returns every file of both kinds, with its name in reports.
 pub fn all(project: &Project) -> Result<Vec<(String, Kind, PathBuf)>> {
     let mut all = Vec::new();
     for kind in [Kind::Golden, Kind::Isolation] {
@@ -62,7 +62,7 @@ pub fn all(project: &Project) -> Result<Vec<(String, Kind, PathBuf)>> {
     Ok(all)
 }
 
-/// The files of a kind, by name.
+/// Returns the files of a kind, by name.
 fn list(project: &Project, kind: Kind) -> Result<Vec<PathBuf>> {
     let (sources, extension) = kind.source();
     let folder = project.harness().join(kind.folder()).join(sources);
@@ -84,7 +84,7 @@ fn stem(file: &Path) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-/// Runs one file; with `accept`, what it prints becomes what is expected.
+/// Runs one file. With `accept`, its output becomes the expected output.
 pub fn one(context: &Context, kind: Kind, file: &Path, accept: bool) -> Result<()> {
     let folder = &context.project.harness().join(kind.folder());
     let name = &stem(file);

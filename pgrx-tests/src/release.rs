@@ -1,5 +1,5 @@
-//! Releases: what a version installed, and a database as it left it, frozen so that every later version can be tried on
-//! them. Checksums tell when a released script was edited.
+//! Releases: the install script of each released version, and a database that it made. They are stored so that every
+//! later version can be tested on them. Checksums detect that a released script was edited.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,33 +16,33 @@ use crate::postgres_copy::PostgresCopy;
 use crate::project::{MAJOR, Project};
 use crate::tools;
 
-/// A version that was released.
+/// A released version.
 #[derive(Debug, Clone)]
 pub struct Release {
-    /// Its number.
+    /// The version number.
     pub version: String,
     folder: PathBuf,
 }
 
 impl Release {
-    /// The script that CREATE EXTENSION ran. Its order is that of one build: pgrx writes another with every run.
+    /// The script that CREATE EXTENSION ran. pgrx writes its statements in another order in every build.
     pub fn script(&self) -> PathBuf {
         self.folder.join(format!("multica--{}.sql", self.version))
     }
 
-    /// What a client of that version calls with a capability, in one statement.
+    /// Returns the calls of a client of that version with this capability, as one statement.
     pub fn story(&self, capability: &str) -> Result<String> {
         let file = self.folder.join(format!("{capability}.sql"));
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 
-    /// A dump of a database of that version, made by its library: with work, events, and a role of each capability.
+    /// The dump of a database that the library of that version made: with tasks, events, and one role per capability.
     pub fn database(&self) -> PathBuf {
         self.folder.join("database.sql")
     }
 }
 
-/// Every released version, the oldest first.
+/// Returns every released version, the oldest first.
 pub fn all(project: &Project) -> Result<Vec<Release>> {
     let folder = folder(project);
     let mut releases = Vec::new();
@@ -56,7 +56,8 @@ pub fn all(project: &Project) -> Result<Vec<Release>> {
     Ok(releases)
 }
 
-/// Puts the released install scripts beside the one that is built: a package carries the scripts of updates alone.
+/// Copies the released install scripts to the folder of the new one, because a package contains only the update
+/// scripts.
 pub fn provide(project: &Project, copy: &PostgresCopy) -> Result<()> {
     for release in all(project)? {
         let script = release.script();
@@ -68,7 +69,7 @@ pub fn provide(project: &Project, copy: &PostgresCopy) -> Result<()> {
     Ok(())
 }
 
-/// Freezes the version of this checkout.
+/// Stores the version of this checkout as released.
 pub fn freeze(project: &Project) -> Result<ExitCode> {
     let copy = {
         let _lock = project.lock()?;
@@ -101,8 +102,8 @@ pub fn freeze(project: &Project) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The checksum of every released script, by path from the root of the checkout: the frozen files, and the updates to
-/// released versions. The one that leads to a version still in the making may change.
+/// Returns the checksum of every released script by its path: the stored files, and the update scripts that lead to a
+/// released version. The update script that leads to an unreleased version may still change.
 pub fn sums(project: &Project) -> Result<BTreeMap<String, String>> {
     let mut sums = BTreeMap::new();
     let releases = all(project)?;
@@ -120,7 +121,7 @@ pub fn sums(project: &Project) -> Result<BTreeMap<String, String>> {
     Ok(sums)
 }
 
-/// The checksums that were written down when the scripts were released.
+/// Returns the checksums that were stored when the scripts were released.
 pub fn recorded_sums(project: &Project) -> Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(sums_file(project))?;
     let pair = |line: &str| {
@@ -130,7 +131,7 @@ pub fn recorded_sums(project: &Project) -> Result<BTreeMap<String, String>> {
     text.lines().map(|line| pair(line).with_context(|| format!("no checksum: {line}"))).collect()
 }
 
-/// Every update script of the checkout: the version it starts from, the one it leads to, the file.
+/// Returns every update script of the checkout: the version it starts from, the version it leads to, and its file.
 pub fn updates(project: &Project) -> Result<Vec<(String, String, PathBuf)>> {
     let mut updates = Vec::new();
     for file in files(&project.root.join("sql"))? {
@@ -146,7 +147,7 @@ pub fn updates(project: &Project) -> Result<Vec<(String, String, PathBuf)>> {
     Ok(updates)
 }
 
-/// The parts of a version, to be compared.
+/// Returns the numbers of a version, for comparisons.
 pub fn numbers(version: &str) -> Vec<u64> {
     version.split('.').map(|part| part.parse().unwrap_or_default()).collect()
 }
@@ -159,7 +160,7 @@ fn sums_file(project: &Project) -> PathBuf {
     folder(project).join("SHA256SUMS")
 }
 
-/// In the form that sha256sum --check takes at the root of the checkout.
+/// Returns the checksums in the format of `sha256sum --check`, for the root of the checkout.
 fn listed(sums: &BTreeMap<String, String>) -> String {
     sums.iter().map(|(path, sum)| format!("{sum}  {path}\n")).collect()
 }
@@ -181,8 +182,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A dump does not say of which version the extension is, and newer minor versions guard it with a key that older ones
-/// of psql do not know.
+/// Adds the version to CREATE EXTENSION, which a dump lacks, and removes \restrict, which older minor versions of psql
+/// do not know.
 fn pinned(dump: &str, version: &str) -> Result<String> {
     const CREATE: &str = "CREATE EXTENSION IF NOT EXISTS multica WITH SCHEMA public;";
     ensure!(dump.contains(CREATE), "the dump creates no extension");

@@ -1,4 +1,4 @@
-//! A sweep that fails orphaned tasks with all consequences, against other ways to the same end.
+//! Compares a sweep that fails orphaned tasks with all consequences with other ways that have the same result.
 
 mod ways;
 
@@ -15,36 +15,36 @@ use crate::bench::Bench;
 use crate::progress::Progress;
 use crate::proxy::Proxy;
 
-/// How much there is to fail.
+/// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
 pub struct Load {
-    /// Tasks in flight on dead runtimes
+    /// Numbers of tasks in flight on stale runtimes
     #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000, 100_000])]
     orphans: Vec<i64>,
-    /// Dead runtimes
+    /// Numbers of stale runtimes
     #[arg(long, value_delimiter = ',', default_values_t = [200, 20_000])]
     runtimes: Vec<i64>,
-    /// Most orphans that are failed one statement after another from a distance
+    /// Largest number of orphans that are failed one statement after another from a distance
     #[arg(long, default_value_t = 10_000)]
     distant: i64,
-    /// Repetitions; other ways than one call and set-based SQL are repeated only where they take little
+    /// Repetitions; other ways than one call and set-based SQL are repeated only with at most 1000 orphans
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
 }
 
-/// Of a quick run.
+/// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--orphans=1000,10000", "--runtimes=200", "--distant=1000", "--repetitions=3"];
 
-/// A round trip to a server in the same building.
+/// The time of a round trip to a server in the same building.
 const ROUND_TRIP: Duration = Duration::from_micros(500);
 
 const BATCHES: &str = "multica_sweep_all(), batches of 1000";
 
-/// What a way leaves behind, made comparable.
+/// The rows that a way leaves, in a form that can be compared.
 #[derive(PartialEq, Eq, Hash)]
 struct Outcome {
     rows: String,
-    /// None of a way that records no events.
+    /// None for a way whose events are not compared.
     events: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::bench::Bench;
 use crate::files::{folder, read};
 
-/// What somebody would write who knows these tables: one transaction, a statement a step.
+/// Set-based SQL as a person writes it who knows these tables: one transaction, one statement per step.
 pub fn floor(bench: &Bench, client: &mut Client) -> Result<()> {
     let folder = folder(&bench.context.project).join("sql/floor");
     let mut files: Vec<_> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
@@ -21,7 +21,7 @@ pub fn floor(bench: &Bench, client: &mut Client) -> Result<()> {
     Ok(transaction.commit()?)
 }
 
-/// The application's way: prepared statements, each a transaction, row by row.
+/// Works row by row as an application does: prepared statements, each in its own transaction.
 pub fn server(bench: &Bench, client: &mut Client) -> Result<()> {
     let mut statement = |name: &str| -> Result<postgres::Statement> {
         Ok(client.prepare(&bench.text(&format!("server/{name}.sql"))?)?)

@@ -1,4 +1,4 @@
-//! No cluster outlives its run, however the run ends.
+//! Removes every cluster at the end of its run, however the run ends.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::process::{alive, children};
 use super::small_disk;
 use crate::project::Project;
 
-/// A file of this name marks a cluster that is to outlive its run.
+/// The name of a file that marks a cluster which stays after its run.
 pub(super) const KEPT: &str = "kept";
 
 /// The folders of this process's clusters.
@@ -33,7 +33,7 @@ fn open() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
     OPEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Takes all clusters down when the run is interrupted, then exits as the signal would have it.
+/// Removes all clusters when a signal interrupts the run, then exits with the status of that signal.
 pub fn exit_on_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     std::thread::spawn(move || {
@@ -47,7 +47,7 @@ pub fn exit_on_signals() -> Result<()> {
     Ok(())
 }
 
-/// Removes clusters of runs that were killed themselves. The process id in the folder's name says whose it was.
+/// Removes the clusters of runs that were killed. The name of a cluster's folder contains the process id of its run.
 pub fn remove_leftovers(project: &Project) -> Result<()> {
     for (base, owner) in clusters(project) {
         if !base.join(KEPT).exists() && !alive(Pid::from_raw(owner)) {
@@ -57,7 +57,7 @@ pub fn remove_leftovers(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Removes the clusters that a run was asked to keep. Returns how many.
+/// Removes the clusters that an earlier run kept. Returns how many.
 pub fn remove_kept(project: &Project) -> Result<usize> {
     let kept: Vec<PathBuf> =
         clusters(project).into_iter().map(|(base, _)| base).filter(|base| base.join(KEPT).exists()).collect();
@@ -75,13 +75,14 @@ fn clusters(project: &Project) -> Vec<(PathBuf, i32)> {
         .collect()
 }
 
-/// Kills the server of a cluster's folder, if one runs, and deletes the folder.
+/// Kills the server of a cluster's folder, if it is running, and deletes the folder.
 fn remove(base: &Path) -> Result<()> {
     if let Ok(text) = fs::read_to_string(base.join("data/postmaster.pid"))
         && let Some(pid) = text.lines().next().and_then(|line| line.trim().parse().ok())
     {
         let postmaster = Pid::from_raw(pid);
-        // The number may long belong to another process: only one that was started on this data directory is ended.
+        // The process id may belong to another process by now, so only a process that was started on this data
+        // directory is killed.
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         if String::from_utf8_lossy(&command_line).contains(&*base.to_string_lossy()) {
             let mut victims = children(postmaster)?;

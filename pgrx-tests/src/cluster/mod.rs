@@ -1,4 +1,5 @@
-//! Private clusters: an own data directory, an own socket, an unprivileged user, gone when dropped.
+//! Private clusters. Each has its own data directory and socket, runs as an unprivileged user, and is removed when
+//! dropped.
 
 mod cleanup;
 mod options;
@@ -24,11 +25,11 @@ pub use options::Options;
 pub use process::{Shutdown, output};
 pub use small_disk::Ballast;
 
-/// The port is only part of the socket's name: no cluster listens on the network.
+/// The port is only a part of the socket's name, because no cluster listens on the network.
 pub const PORT: u16 = 5432;
 /// The bootstrap superuser of every private cluster.
 pub const SUPERUSER: &str = "postgres";
-/// Longest path of a socket that the system takes.
+/// The maximum length of a socket's path.
 const SOCKET_PATH_LIMIT: usize = 107;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -70,7 +71,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// A streaming standby of this cluster, started; the primary needs nothing but its defaults.
+    /// Makes a streaming standby of this cluster and starts it. The primary needs no special settings.
     pub fn standby(&self, project: &Project, options: &Options) -> Result<Cluster> {
         let cluster = Cluster::reserve(project, &self.copy, &options.name)?;
         let mut backup = self.tool("pg_basebackup");
@@ -84,8 +85,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Makes a server that was promoted over a follower of the one that took its place: what it alone has written is
-    /// undone. It has to be stopped, or killed, and is started.
+    /// Makes this stopped or killed server a standby of `primary`, which was promoted in its place, and starts it.
+    /// Writes that only this server has are undone.
     pub fn follow(&self, primary: &Cluster, options: &Options) -> Result<()> {
         let source = format!("host={} port={PORT} user={SUPERUSER} dbname=postgres", primary.socket_folder().display());
         let mut rewind = self.tool("pg_rewind");
@@ -95,13 +96,14 @@ impl Cluster {
         self.start()
     }
 
-    /// Writes other settings; a running server needs a reload, or a restart.
+    /// Writes new settings. A running server needs a reload or a restart to use them.
     pub fn configure(&self, options: &Options) -> Result<()> {
         const INCLUDED: &str = "harness.conf";
         let file = self.data().join(INCLUDED);
         fs::write(&file, options.file(&self.socket_folder()))?;
         self.user.own(&file)?;
-        // What initdb has written stays in force below it.
+        // The included file is at the end, so it overrides the values that initdb wrote, and leaves all others in
+        // force.
         let main = self.data().join("postgresql.conf");
         let text = fs::read_to_string(&main)?;
         let include = format!("include '{INCLUDED}'\n");
@@ -114,50 +116,50 @@ impl Cluster {
     fn reserve(project: &Project, copy: &PostgresCopy, name: &str) -> Result<Cluster> {
         let user = ServerUser::choose()?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // The process id tells a later run whose cluster this was, should this one be killed.
+        // If this run is killed, a later run finds the owner of the cluster by the process id.
         let base = project.work.join("clusters").join(format!("{name}-{}-{number}", std::process::id()));
         if base.join(format!(".s.PGSQL.{PORT}")).as_os_str().len() > SOCKET_PATH_LIMIT {
             bail!("{} is too long for a socket; set MULTICA_WORK to a shorter path", base.display());
         }
         fs::create_dir_all(&base)?;
-        // Whoever reaches the socket is trusted, so nobody else may.
+        // Every connection to the socket is trusted, so no other user may reach it.
         fs::set_permissions(&base, fs::Permissions::from_mode(0o700))?;
         user.own(&base)?;
         cleanup::register(&base);
         Ok(Cluster { copy: copy.clone(), user, base, keep: false, environment: Vec::new(), server: Mutex::new(None) })
     }
 
-    /// The copy of Postgres it runs from.
+    /// The copy of Postgres that the server runs from.
     pub fn copy(&self) -> &PostgresCopy {
         &self.copy
     }
 
-    /// The user its server runs as.
+    /// The user that the server runs as.
     pub fn user(&self) -> &ServerUser {
         &self.user
     }
 
-    /// Data directory.
+    /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.base.join("data")
     }
 
-    /// The server's log.
+    /// The file of the server's log.
     pub fn log_file(&self) -> PathBuf {
         self.base.join("log")
     }
 
-    /// Where the socket is: the `host` of a connection.
+    /// The folder of the socket, which is the `host` of a connection.
     pub fn socket_folder(&self) -> PathBuf {
         self.base.clone()
     }
 
-    /// What the server has logged so far.
+    /// Returns the log of the server so far.
     pub fn log(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(self.log_file())?).into_owned())
     }
 
-    /// Leaves the server running and its files in place when this value goes.
+    /// Leaves the server running and its files in place when this value is dropped.
     pub fn keep(&mut self) -> Result<()> {
         self.keep = true;
         fs::write(self.base.join(cleanup::KEPT), "")?;
@@ -165,7 +167,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// A program of the copy, run as the server's user and aimed at this cluster.
+    /// Returns a command for a program of the copy, which runs as the server's user and connects to this cluster.
     pub fn tool(&self, name: &str) -> Command {
         let mut command = self.copy.command(&self.copy.program(name));
         command.env("PGHOST", self.socket_folder()).env("PGPORT", PORT.to_string()).env("PGUSER", SUPERUSER);
@@ -174,12 +176,12 @@ impl Cluster {
         command
     }
 
-    /// Runs a program of the copy against this cluster and returns what it prints.
+    /// Runs a program of the copy against this cluster and returns its output.
     pub fn run(&self, name: &str, arguments: &[&str]) -> Result<String> {
         process::output(self.tool(name).args(arguments))
     }
 
-    /// Connection parameters of the superuser.
+    /// Returns the connection parameters of the superuser.
     pub fn config(&self, database: &str) -> postgres::Config {
         let mut config = postgres::Config::new();
         config.host_path(self.socket_folder()).port(PORT).user(SUPERUSER).dbname(database);
@@ -187,12 +189,12 @@ impl Cluster {
         config
     }
 
-    /// A superuser's session.
+    /// Opens a database session of the superuser.
     pub fn connect(&self, database: &str) -> Result<Client> {
         self.config(database).connect(NoTls).with_context(|| format!("cannot connect to {database}"))
     }
 
-    /// Another role's session.
+    /// Opens a database session of another role.
     pub fn connect_as(&self, database: &str, role: &str) -> Result<Client> {
         self.config(database)
             .user(role)
@@ -200,7 +202,7 @@ impl Cluster {
             .with_context(|| format!("cannot connect to {database} as {role}"))
     }
 
-    /// Waits until `condition` holds, and says what it was about when it does not within `limit`.
+    /// Waits until `condition` is true. If it is not within `limit`, the error contains `what`.
     pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
         let started = Instant::now();
         loop {

@@ -1,9 +1,10 @@
-//! What a cluster is started with.
+//! The settings and arguments with which a cluster is started.
 
 use std::path::Path;
 
-/// Every setting in which clusters of tests, benches and the demo differ from a freshly initialized one, and the
-/// reason. None of them changes how a statement is planned. Port and socket folder come with each cluster.
+/// Every setting in which clusters of tests, the bench and the demo differ from a freshly initialized one, and the
+/// reason. None of them changes how a statement is planned. The port and the socket folder are set separately for each
+/// cluster.
 const DEVIATIONS: [(&str, &str, &str); 8] = [
     ("listen_addresses", "", "no cluster is reachable from the network"),
     ("shared_preload_libraries", "multica", "the background worker needs it"),
@@ -18,7 +19,7 @@ const DEVIATIONS: [(&str, &str, &str); 8] = [
 /// Name and settings of a cluster.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Part of its folder's name.
+    /// A part of the name of the cluster's folder.
     pub name: String,
     pub(super) initdb: Vec<String>,
     pub(super) disk: Option<u32>,
@@ -27,7 +28,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// A cluster with the library preloaded, which differs from a freshly initialized one in [`DEVIATIONS`] alone.
+    /// Returns the options of a cluster with the library preloaded, which differs from a freshly initialized one only
+    /// in [`DEVIATIONS`].
     pub fn new(name: &str) -> Options {
         let settings = DEVIATIONS.iter().map(|(name, value, _)| (name.to_string(), value.to_string())).collect();
         Options { name: name.to_string(), initdb: Vec::new(), disk: None, environment: Vec::new(), settings }
@@ -40,25 +42,25 @@ impl Options {
         self
     }
 
-    /// Gives initdb one more argument.
+    /// Adds an argument for initdb.
     pub fn initdb(mut self, argument: &str) -> Options {
         self.initdb.push(argument.to_string());
         self
     }
 
-    /// The server process has this variable in its environment, which else holds PATH and LC_ALL alone.
+    /// Adds a variable to the environment of the server, which otherwise contains only PATH and LC_ALL.
     pub fn environment(mut self, name: &str, value: &str) -> Options {
         self.environment.push((name.to_string(), value.to_string()));
         self
     }
 
-    /// Relations are on a filesystem of so many megabytes, where that can be had.
+    /// Puts the relations on a filesystem of this many megabytes, if that is possible on this machine.
     pub fn on_small_disk(mut self, megabytes: u32) -> Options {
         self.disk = Some(megabytes);
         self
     }
 
-    /// The settings as a file that postgresql.conf includes.
+    /// Returns the settings as a file that postgresql.conf includes.
     pub(super) fn file(&self, socket_folder: &Path) -> String {
         let mut text = format!("port = {}\nunix_socket_directories = '{}'\n", super::PORT, socket_folder.display());
         for (name, value) in &self.settings {

@@ -1,4 +1,4 @@
-//! The server process of a cluster: started, stopped, killed, watched.
+//! The server process of a cluster: starts it, stops it, kills it, and returns its state.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -11,12 +11,12 @@ use nix::unistd::Pid;
 
 use super::Cluster;
 
-/// How a server is asked to stop.
+/// The mode in which a server is stopped.
 #[derive(Debug, Clone, Copy)]
 pub enum Shutdown {
-    /// Sessions are ended, their transactions rolled back.
+    /// Ends all sessions and rolls back their transactions.
     Fast,
-    /// No checkpoint: the next start recovers, as after a crash.
+    /// Writes no checkpoint, so the next start recovers as after a crash.
     Immediate,
 }
 
@@ -24,13 +24,14 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 impl Cluster {
-    /// Starts the server and waits until it takes connections.
+    /// Starts the server and waits until it accepts connections.
     pub fn start(&self) -> Result<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file())?;
         let mut command = self.copy.command(&self.copy.program("postgres"));
         command.arg("-D").arg(self.data()).current_dir(&self.base);
         command.envs(self.environment.iter().cloned());
-        // Out of the terminal's process group: an interrupt is for the harness, which then takes the cluster down.
+        // The server is not in the terminal's process group, so an interrupt reaches only the harness, which then
+        // removes the cluster.
         command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.user.apply(&mut command);
         let child = command.spawn().context("cannot start postgres")?;
@@ -52,7 +53,7 @@ impl Cluster {
         }
     }
 
-    /// Stops the server and waits until it is gone.
+    /// Stops the server and waits for its end.
     pub fn stop(&self, how: Shutdown) -> Result<()> {
         let signal = match how {
             Shutdown::Fast => Signal::SIGINT,
@@ -77,19 +78,19 @@ impl Cluster {
         }
     }
 
-    /// Stops and starts.
+    /// Stops the server and starts it again.
     pub fn restart(&self) -> Result<()> {
         self.stop(Shutdown::Fast)?;
         self.start()
     }
 
-    /// SIGKILL to the postmaster and every process of it, as when the machine's memory killer strikes.
+    /// Sends SIGKILL to the postmaster and all its children, as the kernel does when the machine has no memory left.
     pub fn kill(&self) -> Result<()> {
         let Some(mut child) = self.slot().take() else {
             return Ok(());
         };
         let postmaster = Pid::from_raw(child.id().cast_signed());
-        // Stopped first, it cannot fork while its children are counted.
+        // A stopped postmaster cannot start new processes while its children are listed.
         let _ = kill(postmaster, Signal::SIGSTOP);
         let mut victims = children(postmaster)?;
         victims.push(postmaster);
@@ -104,7 +105,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// SIGKILL to the postmaster alone: everybody else has to notice, and leave.
+    /// Sends SIGKILL to the postmaster alone, and waits until its children have noticed that and exited.
     pub fn behead(&self) -> Result<()> {
         let Some(mut child) = self.slot().take() else {
             return Ok(());
@@ -125,19 +126,19 @@ impl Cluster {
         })
     }
 
-    /// Reads the configuration files again.
+    /// Makes the server read its configuration files again.
     pub fn reload(&self) -> Result<()> {
         kill(self.pid()?, Signal::SIGHUP)?;
         Ok(())
     }
 
-    /// Promotes a standby and waits until it takes writes.
+    /// Promotes a standby and waits until it accepts writes.
     pub fn promote(&self) -> Result<()> {
         let promoted: bool = self.connect("postgres")?.query_one("SELECT pg_promote()", &[])?.get(0);
         if promoted { Ok(()) } else { bail!("the standby was not promoted:\n{}", self.log()?) }
     }
 
-    /// The postmaster.
+    /// Returns the process id of the postmaster.
     pub fn pid(&self) -> Result<Pid> {
         let slot = self.slot();
         let child = slot.as_ref().context("the server is not running")?;
@@ -148,8 +149,8 @@ impl Cluster {
         self.server.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// The postmaster writes its state into the eighth line of its pid file, whose first line is its process id; a file
-    /// that a killed server left names another process.
+    /// Whether the server accepts connections. The postmaster writes its state into the eighth line of its pid file.
+    /// The first line is its process id: a killed server may have left a file with another one.
     fn ready(&self) -> bool {
         let Ok(text) = fs::read_to_string(self.data().join("postmaster.pid")) else {
             return false;
@@ -160,7 +161,7 @@ impl Cluster {
     }
 }
 
-/// Runs a command to its end; its output, or an error that shows it.
+/// Runs a command to its end. Returns its output, or an error that contains the output.
 pub fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
@@ -171,7 +172,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
-/// The processes whose parent is `parent`.
+/// Returns the processes whose parent is `parent`.
 pub(super) fn children(parent: Pid) -> Result<Vec<Pid>> {
     let listing =
         output(Command::new("ps").args(["-A", "-o", "pid=,ppid="]).env_remove("PS_FORMAT")).or_else(|_| from_proc())?;
@@ -190,14 +191,14 @@ fn command_line(pid: Pid) -> String {
     String::from_utf8_lossy(&bytes).replace('\0', " ")
 }
 
-/// The same listing where there is no `ps`.
+/// Makes the same list from /proc, on a system without `ps`.
 fn from_proc() -> Result<String> {
     let mut listing = String::new();
     for entry in fs::read_dir("/proc")?.flatten() {
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
             continue;
         };
-        // The name is in parentheses and may hold anything; the parent is the second field behind it.
+        // The name in parentheses may contain anything; the parent is the second field after it.
         let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
         if let Some(parent) = parent {
             listing.push_str(&format!("{} {parent}\n", entry.file_name().to_string_lossy()));
@@ -206,7 +207,7 @@ fn from_proc() -> Result<String> {
     Ok(listing)
 }
 
-/// Whether a process still exists and is no zombie.
+/// Whether a process exists and is not a zombie.
 pub(super) fn alive(pid: Pid) -> bool {
     if kill(pid, None).is_err() {
         return false;

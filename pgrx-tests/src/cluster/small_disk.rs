@@ -1,5 +1,5 @@
-//! A small filesystem under the relations of a cluster, so that its disk can be full without anybody else's being so.
-//! Write-ahead log and control files stay outside of it: without room for those a server cannot go on.
+//! A small filesystem for the relations of a cluster, so that its disk can be full while the machine's disk is not. The
+//! WAL and the control file are not on it, because a server without space for those stops.
 
 use std::fs;
 use std::io::Write as _;
@@ -13,12 +13,12 @@ use nix::unistd::geteuid;
 use super::Cluster;
 use super::process::output;
 
-/// Takes what room there is, until dropped.
+/// Fills the remaining space until it is dropped.
 pub struct Ballast(PathBuf);
 
 impl Cluster {
-    /// Moves the relations of a stopped cluster to a filesystem of so many megabytes in memory. Only root can do so;
-    /// without that right nothing happens.
+    /// Moves the relations of a stopped cluster to a filesystem in memory of this many megabytes. Only root can do
+    /// that; for other users the function does nothing.
     pub(super) fn move_to_small_disk(&self, megabytes: u32) -> Result<()> {
         if !geteuid().is_root() {
             return Ok(());
@@ -42,7 +42,7 @@ impl Cluster {
         Ok(fs::remove_dir_all(moved)?)
     }
 
-    /// Fills the small filesystem to the last page. None: the cluster has none.
+    /// Fills the small filesystem completely. Returns None if the cluster has none.
     pub fn fill_disk(&self) -> Result<Option<Ballast>> {
         if !is_mounted(&self.base) {
             return Ok(None);
@@ -63,7 +63,7 @@ impl Drop for Ballast {
     }
 }
 
-/// Takes the small filesystem of a cluster's folder away again, if there is one.
+/// Unmounts the small filesystem of a cluster's folder, if it has one.
 pub(super) fn unmount(base: &Path) {
     if is_mounted(base) {
         let _ = Command::new("umount").arg("--lazy").arg(base.join("data/base")).output();

@@ -1,4 +1,4 @@
-//! A copy of the checkout below the work folder: whatever ends a run, the checkout itself is never mutated.
+//! A copy of the checkout below the work folder, so that a run never changes the checkout itself, however the run ends.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,10 +10,10 @@ use anyhow::Result;
 use crate::cluster::output;
 use crate::project::Project;
 
-/// The copy's build folder, kept from run to run.
+/// The build folder of the copy, which is kept between runs.
 const TARGET: &str = "target";
 
-/// The copy as a project of its own: its clusters, private servers and builds are not those of the checkout.
+/// Returns the copy as a project with its own clusters, private servers and builds.
 pub fn project(original: &Project) -> Result<Project> {
     let work = original.work.join("mutations");
     let root = work.join("checkout");
@@ -21,8 +21,8 @@ pub fn project(original: &Project) -> Result<Project> {
     Ok(Project { root, work, may_install: original.may_install })
 }
 
-/// Makes the copy equal to the checkout, uncommitted changes included. What is equal already is not touched, so that it
-/// is not built again.
+/// Makes the copy equal to the checkout, uncommitted changes included. Files that are already equal are not written, so
+/// that cargo does not build them again.
 pub fn restore(original: &Project, copy: &Project) -> Result<()> {
     let listed = output(Command::new("git").current_dir(&original.root).args([
         "ls-files",

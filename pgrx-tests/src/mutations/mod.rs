@@ -1,4 +1,4 @@
-//! `cargo mutations`: breaks one guard after the other in a copy of the checkout, and shows the test that notices.
+//! `cargo mutations`: breaks one guard after the other in a copy of the checkout, and shows which test fails.
 
 mod checkout;
 
@@ -16,25 +16,25 @@ use crate::project::{MAJOR, Project};
 use crate::tools::{self, Tools};
 use crate::verify::{Test, tests};
 
-/// What the command line asks of a run.
+/// The arguments of the command line.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Only patches with this text in their name, in what they change or in a test they name
+    /// Only patches with this text in their name, in the path of a file they change, or in the name of a test
     #[arg(long)]
     only: Option<String>,
 }
 
-/// What became of one mutation.
+/// The result of one mutation.
 enum Verdict {
     /// Every named test failed.
     Caught,
     /// These tests passed.
     Survived(Vec<String>),
-    /// No test could be run: it does not apply, does not build, or cannot be installed.
+    /// No test could be run, because the patch does not apply, does not build, or cannot be installed.
     Unusable(String),
 }
 
-/// Applies, builds and tests each patch, and prints a table. Fails unless all are caught.
+/// Applies, builds and tests each patch, and prints a table. Fails unless all patches are caught.
 pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     let mutations = wanted(project, arguments.only.as_deref())?;
     if mutations.is_empty() {
@@ -81,7 +81,7 @@ fn wanted(project: &Project, only: Option<&str>) -> Result<Vec<Mutation>> {
     Ok(mutations)
 }
 
-/// Where mutations are tried.
+/// The copy in which mutations are tested.
 struct Bench<'a> {
     project: &'a Project,
     copy: Project,
@@ -89,7 +89,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A test that fails anyway catches nothing: all that are named have to pass on the unchanged copy.
+    /// Runs all named tests on the unchanged copy, where they must pass: a test that fails anyway proves nothing.
     fn unbroken(&self, mutations: &[Mutation]) -> Result<()> {
         checkout::restore(self.project, &self.copy)?;
         let mut names: Vec<&str> =
@@ -127,7 +127,7 @@ impl Bench<'_> {
         Ok(if passed.is_empty() { Verdict::Caught } else { Verdict::Survived(passed) })
     }
 
-    /// The copy as it is now, on a running server with a database that has the extension.
+    /// Builds the copy in its current state, and starts a server with the extension.
     fn build(&self) -> Result<Context> {
         let copy = extension::install(&self.copy, &self.tools, Variant::Dev)?;
         let context = Context::new(self.copy.clone(), copy);
@@ -145,7 +145,7 @@ impl Bench<'_> {
     }
 }
 
-/// What a test returns. A panic is an error.
+/// Runs a test and returns its result. A panic is an error.
 fn outcome(test: impl FnOnce() -> Result<()>) -> Result<()> {
     catch_unwind(AssertUnwindSafe(test)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -154,7 +154,7 @@ fn outcome(test: impl FnOnce() -> Result<()>) -> Result<()> {
     })
 }
 
-/// The line of a failure that says most: of a golden file the first one that differs.
+/// Returns the most informative line of a failure: the first line that differs, or else the first line with text.
 fn telling(said: &str) -> &str {
     let differs = |line: &&str| {
         let sign = line.starts_with('+') || line.starts_with('-');

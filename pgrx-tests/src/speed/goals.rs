@@ -1,4 +1,4 @@
-//! What was aimed at, and whether the figures reach it.
+//! The goals for the speed, and whether the figures reach them.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ enum Bound {
 struct Goal {
     what: &'static str,
     bound: Bound,
-    /// The cell that it is about.
+    /// The cell that the goal is about.
     cell: &'static str,
-    /// The quantity at every place where it was measured.
+    /// Returns the quantity at every place where it was measured.
     of: fn(&Results) -> Vec<f64>,
 }
 
@@ -92,7 +92,7 @@ const fn goal(what: &'static str, bound: Bound, cell: &'static str, of: fn(&Resu
     Goal { what, bound, cell, of }
 }
 
-/// Every goal, its bound, the worst and the best that was measured, and whether the worst reaches it.
+/// Returns a table of all goals: the bound, the worst and the best figure, and whether the worst one reaches the bound.
 pub fn table(folder: &Path) -> Result<String> {
     let mut text =
         "| goal | bound | worst | best | places | server | reached |\n|---|---:|---:|---:|---:|---|---|\n".to_string();
@@ -131,7 +131,7 @@ impl Goal {
     }
 }
 
-/// One way's median over the largest of the others', wherever both were measured.
+/// Returns the median of one way divided by the largest median of the others, at every place where both were measured.
 fn ratios(all: &Results, unit: &str, ours: &str, others: impl Fn(&str) -> bool) -> Vec<f64> {
     let of_unit = || all.figures.iter().filter(|figure| figure.unit == unit);
     of_unit()
@@ -155,7 +155,8 @@ fn medians(all: &Results, unit: &str, wanted: impl Fn(&Figure) -> bool) -> Vec<f
     figures.filter(|figure| wanted(figure)).map(|figure| figure.spread.median).collect()
 }
 
-/// A way's medians beyond one value of a coordinate, over that at this value, all else equal.
+/// Returns the medians of a way at larger values of a coordinate, divided by the median at the value `from`, with all
+/// other coordinates equal.
 fn along(all: &Results, unit: &str, what: &str, held: (&str, i64), over: &str, from: i64) -> Vec<f64> {
     let ours: Vec<&Figure> = all
         .figures
@@ -173,7 +174,7 @@ fn along(all: &Results, unit: &str, what: &str, held: (&str, i64), over: &str, f
         .collect()
 }
 
-/// The claim cycle one by one, or in batches.
+/// Returns the results of the claim cycle one by one, or in batches.
 fn of_batch(all: &Results, single: bool) -> Results {
     let mut part = all.clone();
     part.figures.retain(|figure| (figure.at["batch"] == 1) == single);

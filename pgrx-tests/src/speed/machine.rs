@@ -1,4 +1,4 @@
-//! Where the figures come from: without it they say nothing.
+//! The machine and server of a measurement, without which its figures mean nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub struct Machine {
     pub date: String,
     /// Model of the processor.
     pub processor: String,
-    /// Processors the run may use.
+    /// Number of processors that the run may use.
     pub cores: usize,
     /// Memory in GiB.
     pub memory: u64,
@@ -24,7 +24,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// In one line, for under a chart.
+    /// Returns a description in one line, which is printed below each chart.
     pub fn line(&self) -> String {
         format!(
             "{}, {} cores of {}, {} GiB; Postgres {}, multica {}",

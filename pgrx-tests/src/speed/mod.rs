@@ -1,5 +1,5 @@
-//! What the bench has measured, and the page that shows it. The bench (`bench/`) writes both; a test checks that the
-//! page shows what was measured.
+//! The results of the bench, and the page that shows them. The bench (`bench/`) writes both; a test checks that the
+//! page agrees with the results.
 
 pub mod goals;
 mod machine;

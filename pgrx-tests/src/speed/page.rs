@@ -1,4 +1,4 @@
-//! The page's figures: between two marks of docs/speed.md stands what the cells wrote, never what somebody typed.
+//! Fills docs/speed.md: the text between two marks is generated from the results, and is never edited by hand.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,13 +13,13 @@ use crate::project::Project;
 
 const END: &str = "<!-- end -->";
 
-/// Fills the page from the results of the folder, and writes it beside that folder.
+/// Fills the page from the results in the folder, and writes it to a file with the name of the folder and `.md`.
 pub fn fill(project: &Project, folder: &Path) -> Result<()> {
     fs::write(folder.with_extension("md"), filled(&read(project)?, folder)?)?;
     Ok(())
 }
 
-/// An error where the page says anything but what its results say.
+/// Fails if the page differs from its results.
 pub fn check(project: &Project) -> Result<()> {
     let page = read(project)?;
     ensure!(
@@ -29,7 +29,7 @@ pub fn check(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Where the results are that the page shows.
+/// Returns the folder of the published results.
 pub fn published(project: &Project) -> PathBuf {
     project.root.join("docs/speed")
 }
@@ -39,7 +39,7 @@ fn read(project: &Project) -> Result<String> {
     fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// The page with the figures of the folder between its marks.
+/// Returns the page with the figures of the folder between its marks.
 fn filled(page: &str, folder: &Path) -> Result<String> {
     let mut text = String::new();
     let mut lines = page.lines();
@@ -55,7 +55,7 @@ fn filled(page: &str, folder: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// What stands between two marks: all goals, the machine, a view, or everything a cell has measured.
+/// Returns the text between two marks: all goals, the machine, a view, or all results of a cell.
 fn figures(name: &str, folder: &Path) -> Result<String> {
     if name == "goals" {
         return goals::table(folder);
@@ -76,7 +76,7 @@ fn figures(name: &str, folder: &Path) -> Result<String> {
     Ok(chart + &both(folder, view.cell, |results| shown(view, results))?)
 }
 
-/// What was measured at the settings of a freshly initialized server, and below it what was at the tuned ones.
+/// Returns the results with the settings of a freshly initialized server, and below them those with the tuned settings.
 fn both(folder: &Path, cell: &str, text: impl Fn(&Results) -> String) -> Result<String> {
     let stock = Results::read(folder, cell, Server::Stock)?;
     let tuned = Results::read(folder, cell, Server::Tuned)?;
@@ -96,7 +96,7 @@ fn machine(results: &Results) -> String {
     format!("{}. Settings: {}.\n", machine.line(), settings.join(", "))
 }
 
-/// The table of a view.
+/// Returns the table of a view.
 fn shown(view: &View, results: &Results) -> String {
     let mut text = String::new();
     let lines = view.lines(results);
@@ -119,7 +119,7 @@ fn shown(view: &View, results: &Results) -> String {
     text
 }
 
-/// Median, spread, and the ratio where there is one.
+/// Returns the median, the spread, and the ratio if there is one.
 fn cell(figure: &Figure) -> String {
     let spread = &figure.spread;
     let mut text = short(spread.median);
@@ -132,7 +132,7 @@ fn cell(figure: &Figure) -> String {
     text
 }
 
-/// Every figure of a cell, one a row.
+/// Returns a table of all figures of a cell, one per row.
 fn all(results: &Results) -> String {
     let mut text = format!(
         "| {} | | median (least–most) | unit | n |\n|{}---|---:|---|---:|\n",

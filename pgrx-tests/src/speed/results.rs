@@ -1,4 +1,4 @@
-//! What a cell has measured: printed as a table, and kept as a file from which charts and page are made again.
+//! The results of a cell. They are printed as a table, and kept in a file from which the charts and the page are made.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 
-/// The settings of a server that was measured.
+/// The settings of the measured server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Server {
-    /// Those of a freshly initialized server.
+    /// The settings of a freshly initialized server.
     Stock,
-    /// Those that keep the disk out of the figures.
+    /// The settings that keep the disk out of the figures.
     Tuned,
 }
 
@@ -31,13 +31,13 @@ impl Server {
 /// The figures of one cell from one run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Results {
-    /// Name of the cell: its subcommand and its file.
+    /// The name of the cell, which is also the name of its subcommand and file.
     pub cell: String,
     /// Settings of the server.
     pub server: Server,
     /// What was measured, and how.
     pub about: String,
-    /// Where and when.
+    /// The machine and the day.
     pub machine: Machine,
     /// Names of the coordinates, in the order of the table.
     pub columns: Vec<String>,
@@ -50,40 +50,40 @@ pub struct Results {
 pub struct Figure {
     /// The way that was measured.
     pub what: String,
-    /// Coordinates: how many runtimes, connections and the like.
+    /// The coordinates: for example the number of runtimes or connections.
     pub at: BTreeMap<String, i64>,
     /// Unit of the quantity.
     pub unit: String,
     /// The quantity over all repetitions.
     pub spread: Spread,
-    /// Its ratio to what stands beside it, where there is something to compare with.
+    /// The ratio of this figure to the reference, if there is one.
     pub ratio: Option<Ratio>,
 }
 
-/// A figure against another one of the same run.
+/// The ratio of a figure to another figure of the same run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ratio {
-    /// The median divided by the other's.
+    /// The median divided by the median of the other figure.
     pub times: f64,
-    /// The other.
+    /// The name of the other figure.
     pub of: String,
 }
 
-/// Median, least and most of some repetitions.
+/// Median, minimum and maximum of several repetitions.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Spread {
-    /// The middle one.
+    /// The median.
     pub median: f64,
-    /// The smallest.
+    /// The smallest value.
     pub least: f64,
-    /// The largest.
+    /// The largest value.
     pub most: f64,
-    /// How many there were.
+    /// The number of repetitions.
     pub repetitions: usize,
 }
 
 impl Spread {
-    /// Of at least one figure.
+    /// Returns the spread of one or more values.
     pub fn of(mut figures: Vec<f64>) -> Spread {
         figures.sort_by(f64::total_cmp);
         Spread {
@@ -95,14 +95,14 @@ impl Spread {
     }
 }
 
-/// The value at a share of sorted figures: 0.99 for the 99th percentile.
+/// Returns the value at a share of sorted values: 0.99 is the 99th percentile.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let place = (sorted.len() as f64 * share) as usize;
     sorted[place.min(sorted.len() - 1)]
 }
 
 impl Results {
-    /// Nothing measured yet.
+    /// Returns results without figures.
     pub fn new(cell: &str, server: Server, about: &str, machine: &Machine, columns: &[&str]) -> Results {
         Results {
             cell: cell.to_string(),
@@ -114,7 +114,7 @@ impl Results {
         }
     }
 
-    /// Adds a figure; `at` in the order of the columns.
+    /// Adds a figure; `at` has the coordinates in the order of the columns.
     pub fn add(&mut self, what: &str, at: &[i64], unit: &str, figures: Vec<f64>) -> f64 {
         let spread = Spread::of(figures);
         self.figures.push(Figure {
@@ -127,7 +127,7 @@ impl Results {
         spread.median
     }
 
-    /// Adds to every figure of the unit at this place, the reference aside, its ratio to the reference.
+    /// Adds to every figure of this unit and place its ratio to the figure of the reference.
     pub fn compare(&mut self, at: &[i64], unit: &str, reference: &str) {
         let place: BTreeMap<String, i64> = self.columns.iter().cloned().zip(at.iter().copied()).collect();
         let here = |figure: &Figure| figure.at == place && figure.unit == unit;
@@ -146,7 +146,7 @@ impl Results {
         }
     }
 
-    /// Adds to one figure its ratio to another one of the same unit, wherever the two stand.
+    /// Adds to one figure its ratio to another one of the same unit, at whatever places they are.
     pub fn relate(&mut self, what: &str, reference: &str, unit: &str) {
         let find = |what: &str| {
             let is = |figure: &Figure| figure.what == what && figure.unit == unit;
@@ -160,7 +160,7 @@ impl Results {
         }
     }
 
-    /// What was measured last at the settings of a freshly initialized server, or else at the tuned ones.
+    /// Returns the latest results with the settings of a freshly initialized server, or else with the tuned settings.
     pub fn read_any(folder: &Path, cell: &str) -> Result<Option<Results>> {
         let stock = Results::read(folder, cell, Server::Stock)?;
         Ok(match stock {
@@ -178,7 +178,7 @@ impl Results {
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// What an earlier run has written.
+    /// Returns the results of an earlier run.
     pub fn read(folder: &Path, cell: &str, server: Server) -> Result<Option<Results>> {
         let file = folder.join(server.file(cell));
         if !file.exists() {
@@ -231,7 +231,7 @@ impl Results {
     }
 }
 
-/// Three digits that count, as a person would write them.
+/// Returns a number with three significant digits.
 pub fn short(figure: f64) -> String {
     match figure.abs() {
         size if size >= 1000.0 => grouped(figure.round() as i64),
@@ -241,7 +241,7 @@ pub fn short(figure: f64) -> String {
     }
 }
 
-/// A whole number with its thousands apart.
+/// Returns a whole number with commas between the thousands.
 pub fn grouped(number: i64) -> String {
     let digits = number.abs().to_string();
     let mut text = String::new();

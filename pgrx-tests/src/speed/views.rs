@@ -1,23 +1,23 @@
-//! What the page shows of the cells: each view is a chart and the table beside it, of the same figures.
+//! The views of the page: each is a chart and a table of the same figures.
 
 use super::results::{Figure, Results};
 use super::ways::cycle::P99;
 
-/// One chart and table: which figures of a cell, over which coordinate.
+/// One chart and table: the figures of a cell over one coordinate.
 pub struct View {
-    /// Name of its chart and of its place on the page.
+    /// The name of the chart's file and of the mark on the page.
     pub file: &'static str,
     /// The cell.
     pub cell: &'static str,
-    /// What a reader is told that it shows.
+    /// The title of the chart.
     pub title: &'static str,
     /// Unit of its figures.
     pub unit: &'static str,
     /// The coordinate.
     pub over: &'static str,
-    /// Coordinates that are held: the figures of these values alone.
+    /// Coordinates with a fixed value: figures with other values are left out.
     pub held: &'static [(&'static str, i64)],
-    /// Both axes logarithmic, else only the coordinate's.
+    /// Whether both axes are logarithmic; otherwise only the axis of the coordinate is.
     pub log: bool,
 }
 
@@ -138,11 +138,11 @@ const fn view(
     View { file, cell, title, unit, over, held, log }
 }
 
-/// A way and its figures by the coordinate.
+/// A way, and its figures by the coordinate.
 pub type Line<'a> = (&'a str, Vec<(i64, &'a Figure)>);
 
 impl View {
-    /// The figures of each way, by the coordinate.
+    /// Returns the figures of each way, by the coordinate.
     pub fn lines<'a>(&self, results: &'a Results) -> Vec<Line<'a>> {
         let mut lines: Vec<Line<'a>> = Vec::new();
         for figure in &results.figures {

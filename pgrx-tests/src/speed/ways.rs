@@ -1,19 +1,19 @@
-//! The names that cells give to their ways and units, where a goal or a view asks for them.
+//! The names of ways and units that goals and views refer to.
 
 /// The claim cycle.
 pub mod cycle {
-    /// What is measured here.
+    /// The measured way.
     pub const OURS: &str = "multica";
-    /// The least that a queue can do on our task table.
+    /// The minimum that a queue can do on multica's table of tasks.
     pub const TABLE: &str = "bare statements on multica's table";
-    /// The least that a queue can do.
+    /// The minimum that a queue can do.
     pub const FLOOR: &str = "bare table";
-    /// Tasks of a batch.
+    /// Tasks per batch.
     pub const BATCH: i64 = 10;
     /// Unit of the slowest claims.
     pub const P99: &str = "ms, 99th percentile of a claim";
 
-    /// Whether a side is ours or a floor, none of the others that it is measured against.
+    /// Whether a side is multica or a bare table, and not one of the other queues.
     pub fn is_own(side: &str) -> bool {
         [OURS, TABLE, FLOOR].contains(&side)
     }
@@ -21,7 +21,7 @@ pub mod cycle {
 
 /// The time from the death of a daemon to the retry.
 pub mod detection {
-    /// Beyond what was allowed.
+    /// The time after the end of `stale_after`.
     pub const LATE: &str = "from the end of stale_after to the retry";
 }
 
@@ -35,23 +35,23 @@ pub mod fire {
 
 /// Heartbeats.
 pub mod heartbeat {
-    /// What is measured here.
+    /// The measured way.
     pub const OURS: &str = "multica_heartbeat()";
-    /// The statement that it carries out.
+    /// The statement that the function runs.
     pub const RETURNING: &str = "UPDATE … RETURNING *";
-    /// Ours, many at once.
+    /// The function for many runtimes.
     pub const MANY: &str = "multica_heartbeat_many(), 100 a call";
 }
 
 /// A sweep that finds nothing to do.
 pub mod idle {
-    /// What is measured here.
+    /// The measured way.
     pub const OURS: &str = "multica_sweep()";
 }
 
 /// A claim that finds nothing.
 pub mod idle_claim {
-    /// What is measured here.
+    /// The measured way.
     pub const OURS: &str = "multica_claim()";
     /// The same statement, without the function around it.
     pub const LOOKUP: &str = "its lookup, prepared";
@@ -59,12 +59,12 @@ pub mod idle_claim {
 
 /// A sweep of orphaned tasks.
 pub mod verdict {
-    /// What is measured here.
+    /// The measured way.
     pub const OURS: &str = "multica_sweep()";
-    /// Hand-written SQL of an author who knows the tables.
+    /// Set-based SQL by an author who knows the tables.
     pub const FLOOR: &str = "set-based SQL by hand";
-    /// What a server's code does.
+    /// The statements of an application server.
     pub const SERVER: &str = "statement after statement";
-    /// The same, from another machine.
+    /// The same statements, from another machine.
     pub const DISTANT: &str = "statement after statement, 0.5 ms away";
 }

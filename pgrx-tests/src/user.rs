@@ -1,4 +1,4 @@
-//! The unprivileged user that servers run as: Postgres refuses to run as root.
+//! The unprivileged user that servers run as, because Postgres refuses to run as root.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use nix::unistd::{Gid, Uid, User, chown, geteuid};
 
-/// Who owns clusters and runs servers.
+/// The user that owns clusters and runs servers.
 #[derive(Debug, Clone)]
 pub struct ServerUser {
-    /// Login name, for the lines that are printed for people.
+    /// The login name, for messages.
     pub name: String,
     uid: Uid,
     gid: Gid,
@@ -18,7 +18,7 @@ pub struct ServerUser {
 }
 
 impl ServerUser {
-    /// Root hands over to `postgres`, or to `nobody` where there is no such user; everybody else stays themselves.
+    /// Returns `postgres` for root, or `nobody` if that user does not exist; for any other user, the user.
     pub fn choose() -> Result<ServerUser> {
         let me = geteuid();
         if !me.is_root() {
@@ -45,7 +45,7 @@ impl ServerUser {
         }
     }
 
-    /// Gives `path` to this user.
+    /// Makes this user the owner of `path`.
     pub fn own(&self, path: &Path) -> Result<()> {
         if self.switch {
             chown(path, Some(self.uid), Some(self.gid))

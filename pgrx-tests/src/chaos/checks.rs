@@ -10,15 +10,15 @@ use crate::context::Context;
 use crate::query::values;
 use crate::storm::{Storm, invariants, take_remaining};
 
-/// Transactions of killed clients, which may still be running.
+/// Returns the transactions of killed clients, which may still be running.
 const OPEN_TRANSACTIONS: &str = "SELECT FROM pg_stat_activity WHERE datname = current_database()
      AND backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()";
 
-/// Takes the advisory lock of the worker: while another session holds it, workers exit at once.
+/// Takes the advisory lock of the worker, because while another session holds it, workers exit at once.
 const KEEP_WORKERS_OUT: &str = "SELECT pg_advisory_lock(1836411769, 1)";
 
-/// What the worker must still sweep: every runtime is stale, because no daemon sends a heartbeat while the clients
-/// pause.
+/// The rows that the worker must still sweep. Every runtime is stale, because no daemon sends a heartbeat while the
+/// clients pause.
 const NOT_SWEPT: &str = "SELECT 'runtime ' || id FROM agent_runtime WHERE status = 'online'
      UNION ALL SELECT 'task ' || id FROM agent_task_queue WHERE status IN ('dispatched', 'running')";
 
@@ -26,8 +26,8 @@ const NOT_SWEPT: &str = "SELECT 'runtime ' || id FROM agent_runtime WHERE status
 const OWN_TABLES: &str =
     "SELECT (SELECT count(*) FROM returned), (SELECT count(*) FROM taken), (SELECT count(*) FROM history)";
 
-/// Pauses the clients and checks; with `wait_for_sweep` only after the worker has set every runtime offline. The
-/// clients continue only if no check has failed.
+/// Pauses the clients and checks. With `wait_for_sweep` it first waits until the worker has set every runtime offline.
+/// The clients continue only if no check has failed.
 pub fn run(context: &Context, pair: &Pair, storm: &Storm, database: &str, wait_for_sweep: bool) -> Result<()> {
     storm.pause(LIMIT)?;
     pair.wait_until_synchronous()?;
@@ -49,7 +49,7 @@ pub fn run(context: &Context, pair: &Pair, storm: &Storm, database: &str, wait_f
     Ok(())
 }
 
-/// Waits for the worker: no other process sweeps while the clients pause.
+/// Waits for the worker, because no other process sweeps while the clients pause.
 fn wait_until_swept(client: &mut Client) -> Result<()> {
     Cluster::wait_until("the worker has swept everything", LIMIT, || Ok(values(client, NOT_SWEPT)?.is_empty())).or_else(
         |error| {
@@ -60,7 +60,7 @@ fn wait_until_swept(client: &mut Client) -> Result<()> {
     )
 }
 
-/// The standby has every row of every table and no launcher, and `multica_status()` works on it.
+/// Fails unless the standby has every row of every table and no launcher, and `multica_status()` works on it.
 fn compare(context: &Context, pair: &Pair, client: &mut Client, database: &str) -> Result<()> {
     let file = context.fixtures().join("digest.sql");
     let digest = std::fs::read_to_string(&file)?;
@@ -76,7 +76,7 @@ fn compare(context: &Context, pair: &Pair, client: &mut Client, database: &str) 
     Ok(())
 }
 
-/// Errors that the logs may contain: refused calls, and the effects of the faults.
+/// SQLSTATEs of the errors that the logs may contain: refused calls, and the effects of the faults.
 const EXPECTED: [&str; 7] = ["55000", "P0002", "22004", "23503", "55P03", "53100", "57P01"];
 
 /// Fails if a log contains a deadlock, an internal error, or a process that crashed without being killed.

@@ -28,7 +28,8 @@ const CLIENTS_AND_SERVERS_OWN: &str = "SELECT pid FROM pg_stat_activity
      WHERE backend_type IN ('client backend', 'walsender', 'multica launcher', 'multica worker') AND pid <> pg_backend_pid()
      ORDER BY backend_type <> 'client backend' DESC, pid";
 
-/// Injects a fault; both servers run again afterwards. Returns false if the fault is not possible on this machine.
+/// Injects a fault, and returns after both servers run again. Returns false if the fault is not possible on this
+/// machine.
 pub fn inject(fault: Fault, pair: &mut Pair, storm: &Storm, database: &str, rng: &mut Rng) -> Result<bool> {
     match fault {
         Fault::KillServer => {
@@ -68,7 +69,7 @@ pub fn inject(fault: Fault, pair: &mut Pair, storm: &Storm, database: &str, rng:
     Ok(true)
 }
 
-/// Connects as soon as the server accepts it: it may be in recovery.
+/// Connects to the server, which may still be in recovery and refuse connections.
 fn connect_when_possible(cluster: &Cluster, database: &str) -> Result<Client> {
     let mut client = None;
     Cluster::wait_until("the server takes connections", LIMIT, || {
@@ -83,8 +84,8 @@ fn pick(client: &mut Client, sql: &str, rng: &mut Rng) -> Result<Option<i32>> {
     Ok(rng.choice(&rows).map(|row| row.get(0)))
 }
 
-/// The postmaster then ends all other sessions too. The function returns after that: an open session of its own fails
-/// then.
+/// Kills the backend of a client. The postmaster then ends all other sessions too. The function waits until its own
+/// open session has failed, which shows that this has happened.
 fn kill_backend(cluster: &Cluster, database: &str, rng: &mut Rng) -> Result<()> {
     let mut observer = connect_when_possible(cluster, database)?;
     let Some(victim) = pick(&mut observer, CLIENTS, rng)? else {
@@ -105,7 +106,7 @@ fn terminate(cluster: &Cluster, database: &str, rng: &mut Rng) -> Result<()> {
     Ok(())
 }
 
-/// Kills a `psql` that has a transaction open. If a call is refused, `psql` exits before.
+/// Kills a `psql` that has a transaction open. If a call is refused, `psql` has already exited.
 fn kill_client(cluster: &Cluster, database: &str, rng: &mut Rng, then: &str) -> Result<()> {
     let (sql, _) = random_call(rng);
     let mut psql = cluster
@@ -118,7 +119,7 @@ fn kill_client(cluster: &Cluster, database: &str, rng: &mut Rng, then: &str) -> 
         .spawn()
         .context("cannot start psql")?;
     if let Some(input) = &mut psql.stdin {
-        // psql does not read it if the server refused the connection.
+        // psql does not read the input if the server refused the connection.
         let _ = writeln!(input, "BEGIN; {sql}; {then}");
     }
     std::thread::sleep(Duration::from_millis(rng.u64(50..400)));

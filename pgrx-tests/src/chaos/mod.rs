@@ -28,7 +28,7 @@ use report::Report;
 /// The command line.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
-    /// How often the primary is killed
+    /// Number of times the primary is killed
     #[arg(long, default_value_t = 10)]
     kills: usize,
     /// Repeats the random choices of an earlier chaos, but not the order in which processes run
@@ -131,7 +131,7 @@ impl Run<'_, '_> {
         let running = Storm::begin(config, &mut self.rng, Conditions::WithFaults)?;
         let outcome = rounds.iter().try_for_each(|round| self.round(round, &running, &database));
         self.report.add(&running.storm);
-        // The error of a client comes first: it is the cause of an error of the round.
+        // The error of a client is returned first, because it is the cause of an error of the round.
         let ended = running.end();
         ended.map(drop).and(outcome)?;
         checks::amcheck(self.pair, &database)?;
@@ -171,7 +171,7 @@ impl Run<'_, '_> {
     }
 }
 
-/// Fails if no client has noticed a fault: then the fault was not injected.
+/// Fails if no client has noticed a fault, because then the fault was not injected.
 fn ensure_faults_were_noticed(report: &Report) -> Result<()> {
     let tally = report.tally();
     for (fault, noticed) in

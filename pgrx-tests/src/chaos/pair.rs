@@ -74,7 +74,7 @@ impl<'a> Pair<'a> {
             self.standby.kill()?;
         }
         if rewind {
-            // Only after a checkpoint has the control file of the new primary its new timeline, which pg_rewind reads.
+            // The control file of the new primary, which pg_rewind reads, has the new timeline only after a checkpoint.
             self.primary.connect("postgres")?.batch_execute("CHECKPOINT")?;
             self.standby.follow(&self.primary, &synchronous())?;
         } else {

@@ -58,7 +58,7 @@ impl Fault {
 
 /// Some minor faults, and then one that kills the primary.
 pub struct Round {
-    /// Each with the pause before it.
+    /// The minor faults, each with the pause before it.
     pub faults: Vec<(Duration, Fault)>,
     /// Whether the check after it waits until the worker has set every runtime offline.
     pub wait_for_sweep: bool,
@@ -84,7 +84,7 @@ pub fn rounds(rng: &mut Rng, kills: usize) -> Vec<Round> {
         .collect()
 }
 
-/// After as many rounds as this returns, each of them has been injected.
+/// Returns the number of rounds after which each fault has been injected.
 fn all_kills_of_primary(rng: &mut Rng) -> Vec<Fault> {
     let rewind = rng.bool();
     let mut all = vec![Fault::KillServer; 5];

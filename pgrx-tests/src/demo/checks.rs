@@ -11,7 +11,7 @@ use crate::project::Project;
 
 const HEADINGS: [&str; 7] = ["issue", "issue is", "attempt", "status", "why", "session", "agent"];
 
-/// What must be true in the end, whatever has happened. Each query returns what contradicts its sentence.
+/// The queries that must return no row at the end of a demo. Each row that a query returns contradicts its sentence.
 const STATEMENTS: [(&str, &str); 7] = [
     (
         "every issue is done, or its last attempt failed because its machine was away, and it is in todo again",
@@ -95,7 +95,7 @@ pub fn run(project: &Project, client: &mut Client, printed: &[String], fleet: &m
     Ok(())
 }
 
-/// Completed tasks whose sessions do not have every step exactly once.
+/// Returns completed tasks whose sessions do not have every step exactly once.
 fn unfinished(client: &mut Client) -> Result<Vec<String>> {
     let mut unfinished = Vec::new();
     for row in client.query(COMPLETED, &[])? {

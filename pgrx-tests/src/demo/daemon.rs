@@ -128,8 +128,8 @@ pub fn run(identity: &Identity) -> Result<Infallible> {
     }
 }
 
-/// The demo holds the other end of the standard input: when it is killed, this process ends too. A stopped process does
-/// not read; on Linux the kernel kills it.
+/// Ends this process when the demo is killed: the demo holds the other end of the standard input. A stopped process
+/// does not read, so on Linux the kernel kills it.
 fn exit_with_the_demo() -> Result<()> {
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
@@ -226,7 +226,8 @@ impl Daemon {
     }
 }
 
-/// None if the task was failed, cancelled or claimed again meanwhile: then this daemon must do nothing.
+/// Returns the value of a call, or None if the task was failed, cancelled or claimed again meanwhile. Then this daemon
+/// must do nothing for the task.
 fn unless_refused<T>(result: Result<T, postgres::Error>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),

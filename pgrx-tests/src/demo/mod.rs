@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Repeat the random choices of an earlier demo; how far each process is at that time still varies
     #[arg(long)]
     seed: Option<u64>,
-    /// Install nothing: end with a list of what is missing
+    /// Install nothing, and fail with a list of what is missing
     #[arg(long)]
     no_install: bool,
 }

@@ -46,13 +46,14 @@ impl Timeline {
         if rows.is_empty() {
             return Ok(());
         }
-        // Names of rows that were deleted since are kept: events still refer to a merged runtime.
+        // Names of rows that were deleted since are kept, because events still refer to a merged runtime.
         for row in self.client.query(NAMES, &[])? {
             self.names.insert(row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default());
         }
         for row in rows {
             let (at, kind, payload): (String, String, Value) = (row.get(0), row.get(1), row.get(2));
-            // An agent changes with each of its tasks: its events would repeat the tasks' events.
+            // The status of an agent changes with each of its tasks, so its events would only repeat the events of the
+            // tasks.
             if kind != "agent:status" {
                 println!("  {at}  {kind:<15}  {}", self.text(&kind, &payload));
             }

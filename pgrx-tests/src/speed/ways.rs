@@ -4,9 +4,9 @@
 pub mod cycle {
     /// The measured way.
     pub const OURS: &str = "multica";
-    /// The minimum that a queue can do on multica's table of tasks.
+    /// A minimal queue on multica's table of tasks.
     pub const TABLE: &str = "bare statements on multica's table";
-    /// The minimum that a queue can do.
+    /// A minimal queue on a table of its own.
     pub const FLOOR: &str = "bare table";
     /// Tasks per batch.
     pub const BATCH: i64 = 10;

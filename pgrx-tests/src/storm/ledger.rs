@@ -1,5 +1,5 @@
-//! What the server has acknowledged to the clients as committed. It does not contain a commit whose answer was lost:
-//! that may have happened or not.
+//! What the server has acknowledged to the clients as committed. A commit whose answer was lost is not part of it,
+//! because the client cannot know whether it happened.
 
 use std::collections::{BTreeMap, BTreeSet};
 

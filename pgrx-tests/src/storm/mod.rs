@@ -46,12 +46,12 @@ pub struct Storm {
     over: AtomicBool,
     pause: Pause,
     ledger: Mutex<Ledger>,
-    /// Counts of what has happened to the clients.
+    /// Counts of what the clients have seen.
     pub tally: Tally,
     disk_was_full: AtomicBool,
 }
 
-/// Counts of what has happened to the clients.
+/// Counts of what the clients have seen.
 #[derive(Default)]
 pub struct Tally {
     /// Calls made.

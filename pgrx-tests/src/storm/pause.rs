@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Not paused at first.
+/// Whether the clients are paused, and how many of them are in a step. At first they are not paused.
 #[derive(Default)]
 pub struct Pause {
     state: Mutex<State>,

@@ -50,7 +50,7 @@ impl Behaviour for User {
     }
 }
 
-/// Random statements of one transaction, and what its commit promises.
+/// Returns random statements of one transaction, and what its commit promises.
 pub fn random_call(rng: &mut Rng) -> (String, Promise) {
     let number = rng.u32(0..100);
     let promise = match number {

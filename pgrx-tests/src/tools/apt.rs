@@ -1,4 +1,4 @@
-//! Installing through apt without disturbing a Postgres that is already there.
+//! Installs packages with apt, without a restart of a Postgres that is already installed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +10,10 @@ use super::answers;
 use crate::console::run_step;
 use crate::project::Project;
 
-/// Read by the server package when it is configured: without it, it would create a cluster and start it.
+/// The server package reads this file when it is configured. Without the file it would create a cluster and start it.
 const DROP_IN: &str = "/etc/postgresql-common/createcluster.d/zz-multica-harness.conf";
 
-/// Installs `packages`; the server package is kept from creating a cluster.
+/// Installs `packages`, without letting the server package create a cluster.
 pub fn install(project: &Project, major: u32, packages: &[String]) -> Result<()> {
     let Some(root) = Root::available() else {
         bail!("apt cannot be used here (no apt-get, or neither root nor a sudo that asks nothing)");
@@ -35,8 +35,8 @@ pub fn install(project: &Project, major: u32, packages: &[String]) -> Result<()>
     if packages.is_empty() { Ok(()) } else { root.install(&packages) }
 }
 
-/// Downloads packages and unpacks them below `target`: nothing is installed and no service is started. Rights are used
-/// only to have the list of packages up to date.
+/// Downloads packages and unpacks them below `target`. Nothing is installed and no service is started. Root is needed
+/// only if the list of packages must be updated.
 pub fn unpack(project: &Project, packages: &[&str], target: &Path) -> Result<()> {
     let folder = project.work.join("packages");
     std::fs::create_dir_all(&folder)?;
@@ -63,7 +63,7 @@ pub fn unpack(project: &Project, packages: &[&str], target: &Path) -> Result<()>
     Ok(())
 }
 
-/// The right to install, as root or through sudo.
+/// The permission to install packages, as root or through sudo.
 struct Root {
     sudo: bool,
 }
@@ -103,7 +103,8 @@ impl Root {
         Ok(())
     }
 
-    /// apt announces an upgrade with the installed version in brackets.
+    /// Whether an installation would also upgrade the server. apt prints an upgrade with the installed version in
+    /// brackets.
     fn would_upgrade(&self, server: &str, package: &str) -> Result<bool> {
         let output =
             Command::new("apt-get").args(["-s", "-q", "install", "--no-install-recommends", package]).output()?;
@@ -112,7 +113,7 @@ impl Root {
     }
 }
 
-/// While it lives, installing a server package creates no cluster.
+/// While this value exists, the installation of a server package creates no cluster.
 struct NoCluster<'a> {
     root: &'a Root,
 }

@@ -1,4 +1,5 @@
-//! Compiling a Postgres into a folder that can be moved and copied: it finds its own files from where its programs are.
+//! Compiles Postgres into a folder that can be moved and copied, because its programs find their files relative to
+//! themselves.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,33 +11,33 @@ use super::below;
 use crate::console::run_step;
 use crate::project::Project;
 
-/// What is left out is neither tested here nor needed by a test, and would want more packages.
+/// Features that are switched off here are neither tested nor needed by a test, and would require more packages.
 const CONFIGURE: &[&str] = &["--disable-rpath", "--without-icu", "--without-readline", "--without-zlib", "CFLAGS=-O1"];
 
-/// The newest version also checks its own assertions, those on how an extension uses it among them.
+/// The version that is compiled with assertions, which include checks of how an extension uses Postgres.
 const ASSERTING: u32 = 18;
 
-/// What suites and pages use of the modules that come with Postgres.
+/// The modules of Postgres that suites and pages use.
 const CONTRIB: &[&str] = &["amcheck", "auto_explain", "pg_stat_statements"];
 
-/// The name lets Postgres lay out everything below it without further folders of its own.
+/// With this name Postgres creates no further folders of its own below it.
 const PREFIX: &str = "/usr/local/pgsql";
 
-/// Programs and libraries look for libpq beside themselves, wherever they are copied to; the test programs are four
-/// folders below it.
+/// Where programs and libraries search for libpq, relative to their own folder. The test programs are four folders
+/// below the library's.
 const LIBRARIES: &str = "$ORIGIN/../lib:$ORIGIN/../../../..";
 
-/// Name of the file in a finished build that says how it was built.
+/// The name of the file in a finished build that contains the options of the build.
 const STAMP: &str = "built-with";
 
-/// The finished build's pg_config, unless there is none or it was built in another way.
+/// Returns the pg_config of the finished build. Returns None if there is none or it was built with other options.
 pub fn pg_config(project: &Project, major: u32) -> Option<PathBuf> {
     let folder = home(project, major);
     let built = fs::read_to_string(folder.join(STAMP)).ok()?;
     (built == recipe(major)).then(|| folder.join("bin/pg_config"))
 }
 
-/// Compiles an unpacked source. Only what is finished gets the name that is looked for.
+/// Compiles an unpacked source. Only a finished build gets the name under which `pg_config` finds it.
 pub fn build(project: &Project, major: u32, source: &Path) -> Result<()> {
     let mut configure = command(source, "./configure");
     configure.arg(format!("--prefix={PREFIX}")).args(options(major));
@@ -79,7 +80,7 @@ fn options(major: u32) -> Vec<&'static str> {
     CONFIGURE.iter().copied().chain(assertions).collect()
 }
 
-/// Names the folder it is in and nothing else, which is what a person wants to see of it.
+/// Returns a make command that prints only the folder that it is in.
 fn make(folder: &Path) -> Command {
     let mut command = command(folder, "make");
     command.args(["--silent", "--print-directory"]);

@@ -1,4 +1,4 @@
-//! cargo-pgrx in exactly the version of the pgrx crate.
+//! Finds or installs cargo-pgrx in exactly the version of the pgrx crate.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +12,11 @@ use crate::project::Project;
 /// The version that the extension's `Cargo.toml` pins.
 pub const VERSION: &str = "0.18.1";
 
-/// The program below the folder that cargo installs into.
+/// The path of the program below the folder that cargo installs into.
 const BINARY: &str = "bin/cargo-pgrx";
 
-/// Finds it, or installs it: the ordinary way where there is none, privately where the user has another version.
+/// Finds cargo-pgrx or installs it: in the usual folder if there is none, in a private folder if the user has another
+/// version.
 pub fn ensure(project: &Project) -> Result<PathBuf> {
     if let Some(found) = find(project) {
         return Ok(found);
@@ -39,7 +40,7 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     Ok(home.join("bin/cargo-pgrx"))
 }
 
-/// What to announce before it is installed.
+/// Returns what will be installed, or None if it is already there.
 pub fn missing(project: &Project) -> Option<Missing> {
     let why = "builds and installs the library; some minutes, once";
     let command = || format!("cargo {}", arguments(project).join(" "));
@@ -53,12 +54,13 @@ fn find(project: &Project) -> Option<PathBuf> {
         .find(|candidate| version(candidate).as_deref() == Some(VERSION))
 }
 
-/// Where it is installed for this checkout alone.
+/// The folder in which it is installed for this checkout alone.
 fn private(project: &Project) -> PathBuf {
     project.work.join("tools")
 }
 
-/// Its default features only serve downloads of Postgres, and want OpenSSL's headers and pkg-config.
+/// Returns the arguments of the installation. The default features are left out: they are only for downloads of
+/// Postgres, and require OpenSSL's headers and pkg-config.
 fn arguments(project: &Project) -> Vec<String> {
     let mut arguments: Vec<String> =
         ["install", "cargo-pgrx", "--locked", "--version", VERSION, "--no-default-features"]

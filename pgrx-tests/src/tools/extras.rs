@@ -1,5 +1,5 @@
-//! What single suites need beside the server: pg_cron, PgBouncer, Python with psycopg or pgspot. Debian's packages are
-//! unpacked into the work directory unless they are installed.
+//! Programs that only some suites need: pg_cron, PgBouncer, and Python with psycopg or pgspot. Debian packages that are
+//! not installed are unpacked into the work directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::{ServerFiles, answers, apt, entries};
 use crate::console::run_step;
 use crate::project::Project;
 
-/// A program of a Debian package, which is installed where it is missing. `why` is what it is for.
+/// Finds a program of a Debian package, or installs the package. `why` is the purpose of the program.
 pub fn program(project: &Project, program: &'static str, package: &str, why: &'static str) -> Result<&'static str> {
     if !answers(Command::new(program).arg("--version")) {
         announce(project, &[Missing::of_package(program, why, package)])?;
@@ -22,7 +22,8 @@ pub fn program(project: &Project, program: &'static str, package: &str, why: &'s
     Ok(program)
 }
 
-/// The folders of pg_cron's library and of its scripts, for this installation of Postgres. Other files are there too.
+/// Returns the folders that contain pg_cron's library and scripts, among other files, for this installation of
+/// Postgres.
 pub fn pg_cron(project: &Project, server: &ServerFiles) -> Result<(PathBuf, PathBuf)> {
     let share = server.sharedir.join("extension");
     if share.join("pg_cron.control").exists() {
@@ -40,7 +41,7 @@ pub fn pg_cron(project: &Project, server: &ServerFiles) -> Result<(PathBuf, Path
 pub struct PgBouncer {
     /// The program.
     pub program: PathBuf,
-    /// Where libraries are that were unpacked with it.
+    /// The folder of the libraries that were unpacked with it.
     pub libraries: Option<PathBuf>,
 }
 
@@ -58,7 +59,7 @@ pub fn pgbouncer(project: &Project) -> Result<PgBouncer> {
     Ok(PgBouncer { program: files.join("usr/sbin/pgbouncer"), libraries })
 }
 
-/// A Python that has what `requirements` names, one for each `purpose`.
+/// Returns a Python with the packages that `requirements` names. Each `purpose` has its own.
 pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<PathBuf> {
     let home = project.work.join("python").join(purpose);
     let (program, stamp) = (home.join("bin/python"), home.join("installed"));

@@ -1,4 +1,4 @@
-//! What is missing on the machine. It is announced before it is installed, and refused with `--no-install`.
+//! Programs that are missing on the machine. Their installation is announced, or refused with `--no-install`.
 
 use std::fmt::{Display, Formatter};
 
@@ -6,17 +6,17 @@ use anyhow::{Result, bail};
 
 use crate::project::Project;
 
-/// Something that is not there.
+/// Something that is missing.
 pub struct Missing {
     what: String,
     why: &'static str,
     by_hand: String,
-    /// The Debian package that has it, if it comes from one that is installed.
+    /// The Debian package that contains it, if it comes from a package that must be installed.
     pub package: Option<String>,
 }
 
 impl Missing {
-    /// Something that a Debian package has.
+    /// Something that a Debian package contains.
     pub fn of_package(what: impl Into<String>, why: &'static str, package: impl Into<String>) -> Missing {
         let package = package.into();
         Missing {
@@ -26,7 +26,7 @@ impl Missing {
         }
     }
 
-    /// Something that comes from elsewhere; `by_hand` is what a person types or does who installs it themselves.
+    /// Something that comes from elsewhere. `by_hand` is the command or action with which a person installs it.
     pub fn by_hand(what: impl Into<String>, why: &'static str, by_hand: impl Into<String>) -> Missing {
         Missing { what: what.into(), why, by_hand: by_hand.into(), package: None }
     }
@@ -38,7 +38,7 @@ impl Display for Missing {
     }
 }
 
-/// Prints what is about to be installed, and why; an error where the command line forbids it.
+/// Prints what will be installed and why. Fails if the command line forbids installations.
 pub fn announce(project: &Project, missing: &[Missing]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
@@ -50,7 +50,7 @@ pub fn announce(project: &Project, missing: &[Missing]) -> Result<()> {
     Ok(())
 }
 
-/// The lines of what is missing, below a heading.
+/// Returns the list of what is missing, below a heading.
 pub fn list(heading: &str, missing: &[Missing]) -> String {
     let lines = missing.iter().map(|one| format!("\n{one}"));
     std::iter::once(heading.to_string()).chain(lines).collect()

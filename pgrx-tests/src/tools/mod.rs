@@ -1,4 +1,5 @@
-//! What has to be on the machine: a Postgres server with its headers, libclang, a C compiler, the exact cargo-pgrx.
+//! The programs that must be on the machine: a Postgres server with its headers, libclang, a C compiler, and cargo-pgrx
+//! in the right version.
 
 mod apt;
 mod build;
@@ -20,14 +21,13 @@ pub use server::{ServerFiles, below};
 /// The tools that builds and clusters use.
 #[derive(Debug, Clone)]
 pub struct Tools {
-    /// The server installation that is copied, never used in place.
+    /// The installed server, which is copied and never used itself.
     pub server: ServerFiles,
-    /// cargo-pgrx in the version of the crate's pgrx.
+    /// The path of cargo-pgrx.
     pub cargo_pgrx: PathBuf,
 }
 
-/// Finds all tools. What is missing is announced and installed where that can be done; else the error lists what to
-/// install.
+/// Finds all tools. Missing ones are announced and installed if possible; otherwise the error lists what to install.
 pub fn ensure(project: &Project, major: u32) -> Result<Tools> {
     let mut wanted = missing(project, major);
     if is_built_here(project, major) {
@@ -96,7 +96,8 @@ fn missing(project: &Project, major: u32) -> Vec<Missing> {
     list
 }
 
-/// The home version comes from apt; any other one that is not there is compiled.
+/// Whether this version must be compiled: the home version is installed with apt, another version that is missing is
+/// compiled.
 fn is_built_here(project: &Project, major: u32) -> bool {
     major != MAJOR && ServerFiles::find(project, major).is_none()
 }
@@ -119,7 +120,7 @@ fn advice(missing: &[Missing]) -> String {
     format!("{list}\nA server in an unusual place is found through MULTICA_PG_CONFIG=/path/to/pg_config.")
 }
 
-/// Whether a probe runs and succeeds.
+/// Whether a command runs and succeeds.
 fn answers(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
@@ -129,7 +130,7 @@ fn answers(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// bindgen loads libclang at build time, from LIBCLANG_PATH or the usual library folders.
+/// Whether bindgen can load libclang at build time, from LIBCLANG_PATH or the usual library folders.
 fn has_libclang() -> bool {
     if std::env::var_os("LIBCLANG_PATH").is_some() {
         return true;

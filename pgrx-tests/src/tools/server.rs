@@ -1,4 +1,4 @@
-//! The installed Postgres that private copies are taken from.
+//! The installed Postgres of which private copies are made.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::project::Project;
 pub struct ServerFiles {
     /// Major version.
     pub major: u32,
-    /// Full version with the packager's suffix; a change of it makes copies stale.
+    /// The full version with the packager's suffix. If it changes, copies are made again.
     pub version: String,
     /// Folder of `postgres` and `initdb`.
     pub bindir: PathBuf,
@@ -23,12 +23,13 @@ pub struct ServerFiles {
     pub sharedir: PathBuf,
     /// Folder of the server's headers.
     pub includedir: PathBuf,
-    /// Where the headers' package was unpacked when it could not be installed beside a running server.
+    /// The folder into which the package of the headers is unpacked if it cannot be installed without an upgrade of the
+    /// server.
     pub unpacked: PathBuf,
 }
 
 impl ServerFiles {
-    /// The installation to copy, from `MULTICA_PG_CONFIG`, the usual places, or built here.
+    /// Finds the installation to copy: from `MULTICA_PG_CONFIG`, in the usual folders, or compiled by the harness.
     pub fn find(project: &Project, major: u32) -> Option<ServerFiles> {
         let mut candidates: Vec<PathBuf> =
             std::env::var_os("MULTICA_PG_CONFIG").map(PathBuf::from).into_iter().collect();
@@ -45,7 +46,7 @@ impl ServerFiles {
             .find(|files| files.major == major && files.bindir.join("postgres").exists())
     }
 
-    /// Whether the server's headers are there, installed or unpacked.
+    /// Whether the server's headers are installed or unpacked.
     pub fn has_headers(&self) -> bool {
         let header = self.includedir.join("postgres.h");
         header.exists() || below(&self.unpacked, &header).exists()
@@ -79,7 +80,7 @@ impl ServerFiles {
     }
 }
 
-/// `path`, which is absolute, below another root.
+/// Returns the absolute path `path` below another root.
 pub fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }

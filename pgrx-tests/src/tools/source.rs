@@ -1,5 +1,5 @@
-//! Postgres of a major version that this release of Debian lacks, from the source package of a newer one. It is built
-//! once a checkout and kept under `target/`; apt's own configuration and lists stay as they are.
+//! Postgres of a major version that this release of Debian lacks, from the source package of a newer release. It is
+//! built once per checkout and kept below `target/`. The configuration and the lists of apt are not changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use super::{apt, build, entries};
 use crate::console::run_step;
 use crate::project::Project;
 
-/// Which release has which major version.
+/// The release that contains each major version.
 const RELEASES: &[(u32, &str)] = &[(17, "trixie"), (18, "forky")];
 
-/// Debian's keys, those of releases to come included.
+/// The keys of Debian's archive, which include those of future releases.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// The keys of Debian's maintainers.
 const MAINTAINERS: &str = "/usr/share/keyrings/debian-keyring.gpg";
 
-/// How many minor releases back is still looked for.
+/// How many earlier minor releases are tried.
 const STEPS_BACK: u32 = 3;
 
-/// What to announce before it is built.
+/// Returns what will be built, for the announcement.
 pub fn missing(major: u32) -> Missing {
     Missing::by_hand(
         format!("Postgres {major} with its headers and test programs"),
@@ -72,7 +72,7 @@ impl Archive<'_> {
         Ok(archive)
     }
 
-    /// An apt-get that knows this archive and nothing else.
+    /// Returns an apt-get command that uses only this archive.
     fn apt(&self) -> Command {
         let mut command = Command::new("apt-get");
         for (option, path) in [
@@ -87,8 +87,9 @@ impl Archive<'_> {
         command
     }
 
-    /// The unpacked source of a package. A mirror may list a release before it has its files; then it is the release
-    /// before that one, which no list vouches for any more but its maintainer's signature.
+    /// Downloads and unpacks the source of a package. A mirror may list a minor release before it has the files. Then
+    /// an earlier minor release is used. No list of apt contains its checksums any more, so its maintainer's signature
+    /// is verified.
     fn source(&self, project: &Project, package: &str) -> Result<PathBuf> {
         let listed = self.apt().args(["--print-uris", "source", package]).output()?;
         let files = Files::parse(&String::from_utf8_lossy(&listed.stdout))
@@ -142,7 +143,7 @@ impl Archive<'_> {
     }
 }
 
-/// Where the files of a source package are.
+/// The addresses of the files of a source package.
 struct Files {
     uris: Vec<String>,
     major: u32,
@@ -150,7 +151,7 @@ struct Files {
 }
 
 impl Files {
-    /// From the lines of `apt-get --print-uris`: the address in quotes, then name, size and checksum.
+    /// Parses the output of `apt-get --print-uris`: per line the address in quotes, then name, size and checksum.
     fn parse(printed: &str) -> Option<Files> {
         let uris: Vec<String> =
             printed.lines().filter_map(|line| Some(line.strip_prefix('\'')?.split_once('\'')?.0.to_string())).collect();
@@ -176,7 +177,7 @@ impl Files {
     }
 }
 
-/// The mirror that this machine takes Debian's packages from.
+/// Returns the mirror from which this machine gets Debian's packages.
 fn mirror() -> Result<String> {
     let output = Command::new("apt-get")
         .args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian", "Label: Debian"])

@@ -1,4 +1,4 @@
-//! What holds for the sources alone, and is the same on every version.
+//! Checks of the sources, whose result is the same on every version of Postgres.
 
 use std::process::Command;
 
@@ -8,10 +8,10 @@ use super::trials::{Ready, Trials};
 use crate::project::Project;
 use crate::{extension, tools};
 
-/// Versions that the library is written for and no test runs on: it is type-checked for them.
+/// Versions that the library supports and that no test runs on. The library is type-checked for them.
 const UNTESTED: [u32; 2] = [14, 16];
 
-/// Adds the lints, for which one version's tools do.
+/// Adds the checks. They need the tools of one version only.
 pub fn add(trials: &mut Trials, project: &Project, major: u32) {
     let [ready, at] = [project.clone(), project.clone()];
     trials.add("format".into(), || Ok(Ready::Yes), move || format(&at));

@@ -1,4 +1,4 @@
-//! `cargo verify`: lints and every test. `cargo test` runs the tests of the home version alone.
+//! `cargo verify`: runs lints and every test. `cargo test` runs only the tests of the home version.
 
 mod lints;
 mod pg_tests;
@@ -22,34 +22,36 @@ use trials::{Ready, Trials};
 
 pub use tests::{Test, tests};
 
-/// What the command line asks of a run.
+/// The arguments of the command line.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Run only tests with this text in their name: format, clippy, pg_test/…, golden/…, isolation/…, or a suite
     #[arg(long)]
     only: Option<String>,
-    /// Run this and `cargo demo` in a bare Debian tree, from a fresh clone of what is committed; as root
+    /// Run this and `cargo demo` in a bare Debian tree, in a fresh clone of the committed files; requires root
     #[arg(long, conflicts_with_all = ["list", "accept"])]
     bare: bool,
     /// Print the names of the tests, and run none
     #[arg(long)]
     list: bool,
-    /// Take what golden files and isolation specs print now as what they are to print from now on
+    /// Make the current output of golden files and isolation specs their expected output
     #[arg(long)]
     accept: bool,
-    /// Major versions of Postgres to run on: 15, 17, 18. Tests of another one than 15 are named pg17/…, and so on
+    /// Major versions of Postgres to run on: 15, 17, 18. The names of tests on another version than 15 begin with it:
+    /// pg17/…
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [MAJOR], value_parser = clap::value_parser!(u32).range(14..=18))]
     pg: Vec<u32>,
-    /// Tasks of the backlog that one sweep has to work off in bounded memory and beside live work; prints how it went
+    /// Number of tasks in the backlog that one sweep must process in limited memory, while other calls run; prints
+    /// times
     #[arg(long, value_name = "N", default_value_t = BACKLOG, value_parser = clap::value_parser!(usize))]
     backlog: usize,
-    /// Install nothing: what is missing is listed, and fails the tests that need it
+    /// Install nothing: missing programs are listed, and the tests that need them fail
     #[arg(long, conflicts_with = "bare")]
     no_install: bool,
 }
 
 impl Options {
-    /// The arguments of the run inside a bare tree.
+    /// Returns the arguments of the run inside a bare tree.
     fn inside(&self) -> Vec<String> {
         let majors: Vec<String> = self.pg.iter().map(u32::to_string).collect();
         let mut arguments = vec![format!("--pg={}", majors.join(","))];
@@ -59,7 +61,7 @@ impl Options {
     }
 }
 
-/// Runs lints and tests, one after the other: tests that measure time would disturb each other.
+/// Runs lints and tests, one after the other, because concurrent tests would disturb those that measure time.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     if options.bare {
         return bare::run(project, &options.inside());
@@ -87,7 +89,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     Ok(if ran && !conclusion.has_failed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the tests of the home version, with the arguments that every Rust test takes.
+/// Runs the tests of the home version, with the arguments that every Rust test accepts.
 pub fn test(project: &Project) -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(1);
@@ -96,7 +98,7 @@ pub fn test(project: &Project) -> Result<ExitCode> {
     Ok(trials.run(&arguments).exit_code())
 }
 
-/// Every test of each version, and an upgrade from each version to the next.
+/// Adds every test of each version, and an upgrade from each version to the next.
 fn add_tests(trials: &mut Trials, project: &Project, majors: &[u32], backlog: usize, accept: bool) -> Result<()> {
     let setups = majors.iter().map(|major| Arc::new(Setup::new(project, *major, backlog)));
     let setups: Vec<Arc<Setup>> = setups.collect();
@@ -140,7 +142,7 @@ fn add_tests(trials: &mut Trials, project: &Project, majors: &[u32], backlog: us
     Ok(())
 }
 
-/// The totals. Nothing run at all is a failure too.
+/// Prints the totals, and a message if no test has a name that matches `--only`.
 fn close(options: &Options, started: Instant, conclusion: &Conclusion) {
     if let (Some(only), 0, 0) = (&options.only, conclusion.num_passed, conclusion.num_failed) {
         println!("\nNo test has {only:?} in its name.");

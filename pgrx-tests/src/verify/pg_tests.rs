@@ -1,5 +1,5 @@
-//! The `#[pg_test]` functions: they are SQL functions of schema `tests`, each run in a transaction that is rolled
-//! back. What is to end in an error belongs into a golden file, where its SQLSTATE and hint are seen too.
+//! The `#[pg_test]` functions. They are SQL functions of schema `tests`, and each runs in a transaction that is rolled
+//! back. Errors are tested in golden files instead, which contain the SQLSTATE and the hint too.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::project::Project;
 const LIST: &str = "SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
                     WHERE n.nspname = 'tests' AND p.pronargs = 0 ORDER BY 1";
 
-/// The names of the functions, read from the sources: a list of tests needs no build.
+/// Returns the names of the functions. They are read from the sources, so that a list of tests needs no build.
 pub fn list(project: &Project) -> Result<Vec<String>> {
     let mut names = Vec::new();
     collect(&project.root.join("src"), &mut names)?;
@@ -38,13 +38,13 @@ fn collect(folder: &Path, names: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// A cluster with the build that has the test functions.
+/// A cluster with the build that contains the test functions.
 pub struct TestFunctions {
     cluster: Cluster,
 }
 
 impl TestFunctions {
-    /// Starts the cluster. A function that is not in the list would never be run, so that is an error.
+    /// Starts the cluster. Fails if the build has a function that is not in the list, because it would never run.
     pub fn install(project: &Project, copy: &PostgresCopy) -> Result<TestFunctions> {
         let cluster = Cluster::create(project, copy, &Options::new("pg_test"))?;
         let mut client = cluster.connect("postgres")?;

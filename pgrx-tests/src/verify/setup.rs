@@ -1,4 +1,4 @@
-//! What the tests of a version share: built by the first one that needs it, gone with the last one.
+//! What the tests of a version share. It is built by the first test that needs it, and removed after the last one.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -24,12 +24,12 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Sets nothing up yet.
+    /// Returns a setup that has not built anything yet.
     pub fn new(project: &Project, major: u32, backlog: usize) -> Setup {
         Setup { major, project: project.clone(), backlog, context: Once::default(), functions: Once::default() }
     }
 
-    /// Builds the extension as it is shipped.
+    /// Builds the extension as it is shipped, without the test functions.
     pub fn make_context(&self) -> Result<Ready> {
         self.context.make(|| {
             let mut context = Context::new(self.project.clone(), self.install(Variant::Dev)?);
@@ -43,17 +43,17 @@ impl Setup {
         self.functions.make(|| TestFunctions::install(&self.project, &self.install(Variant::PgTest)?))
     }
 
-    /// What suites are given.
+    /// Returns what suites work with.
     pub fn context(&self) -> Result<&Context> {
         self.context.get()
     }
 
-    /// The cluster with the test functions.
+    /// Returns the cluster with the test functions.
     pub fn functions(&self) -> Result<&TestFunctions> {
         self.functions.get()
     }
 
-    /// Tools and a build: one run of a checkout at a time.
+    /// Prepares tools and a build, while no other run of this checkout does the same.
     fn install(&self, variant: Variant) -> Result<PostgresCopy> {
         let _lock = self.project.lock()?;
         remove_leftovers(&self.project)?;
@@ -62,7 +62,7 @@ impl Setup {
     }
 }
 
-/// A value that is made once, or has failed to be.
+/// A value that is made once. If that fails, it is not tried again.
 struct Once<T> {
     making: Mutex<()>,
     value: OnceLock<Option<T>>,
@@ -75,7 +75,7 @@ impl<T> Default for Once<T> {
 }
 
 impl<T> Once<T> {
-    /// The first failure is an error, later ones are not worth repeating it.
+    /// Makes the value. The first failure is returned as an error; later calls return `Failed`.
     fn make(&self, make: impl FnOnce() -> Result<T>) -> Result<Ready> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let mut failure = None;

@@ -18,7 +18,7 @@ pub enum Test {
 }
 
 impl Test {
-    /// Runs it; with `accept`, what a file prints becomes what it has to print.
+    /// Runs the test. With `accept`, the output of a file becomes its expected output.
     pub fn run(&self, context: &Context, accept: bool) -> Result<()> {
         match self {
             Test::File(kind, file) => regress::one(context, *kind, file, accept),
@@ -27,8 +27,7 @@ impl Test {
     }
 }
 
-/// Every test of a major version under its name, except the test functions inside the extension: those need another
-/// build.
+/// Returns every test of a major version with its name, except the `#[pg_test]` functions, which need another build.
 pub fn tests(project: &Project, major: u32) -> Result<Vec<(String, Test)>> {
     let files = regress::all(project)?.into_iter().map(|(name, kind, file)| (name, Test::File(kind, file)));
     let suites = suites::of(major).map(|(name, suite)| (name.to_string(), Test::Suite(suite)));

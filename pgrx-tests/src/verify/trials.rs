@@ -1,4 +1,4 @@
-//! Tests as trials of libtest-mimic, with what they took.
+//! Tests as trials of libtest-mimic, and their durations.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use libtest_mimic::{Arguments, Completion, Conclusion, Trial};
 /// How many of the slowest tests are listed at the end.
 const SLOWEST: usize = 10;
 
-/// Whether what a test needs is there.
+/// Whether the setup that a test needs was made.
 pub enum Ready {
-    /// It is.
+    /// It was made.
     Yes,
-    /// It is not, and an earlier test has failed for it.
+    /// It could not be made, and an earlier test has reported that error.
     Failed,
 }
 
@@ -25,7 +25,7 @@ pub struct Trials {
 }
 
 impl Trials {
-    /// Adds a test. `ready` sets up what it shares with others; that is not counted as its time.
+    /// Adds a test. `ready` makes the shared setup, which is not counted as time of the test.
     pub fn add(
         &mut self,
         name: String,
@@ -44,7 +44,7 @@ impl Trials {
             }
             result.map(|()| Completion::Completed)
         };
-        // The alternate form prints all causes; the debug form would add a backtrace of the harness.
+        // The alternate form of an error prints all causes; the debug form would add a backtrace of the harness.
         let outcome = move || timed_test().map_err(|error: anyhow::Error| format!("{error:#}").into());
         self.all.push(Trial::ignorable_test(name, outcome));
     }

@@ -1,4 +1,4 @@
-//! Foreign errors: those that a user's trigger, constraint or setting, or Postgres itself, raises below a call.
+//! Foreign errors: errors that a user's trigger, constraint or setting, or Postgres itself, raises below a call.
 
 /// One error, which a statement of a user and the statement of a call both raise.
 pub struct Case {

@@ -22,7 +22,7 @@ pub fn error_of(client: &mut Client, sql: &str) -> Result<DbError> {
     Ok(error.clone())
 }
 
-/// The fields that a client receives, except the context.
+/// Returns the fields that a client receives, except the context.
 pub fn fields(error: &DbError) -> Fields {
     let position = match error.position() {
         None => String::new(),
@@ -48,7 +48,7 @@ pub fn fields(error: &DbError) -> Fields {
     ]
 }
 
-/// Fails unless `through` is `plain`, raised in a statement of the extension.
+/// Fails unless `through` is the same error as `plain`, raised in a statement of the extension.
 pub fn ensure_same(name: &str, plain: &DbError, through: &DbError, hint: Option<&str>) -> Result<()> {
     let mut expected = fields(plain);
     if let Some(hint) = hint {
@@ -70,14 +70,14 @@ pub fn ensure_same(name: &str, plain: &DbError, through: &DbError, hint: Option<
     Ok(())
 }
 
-/// Each case in a database with the fixture `team`; it is rolled back afterwards.
+/// Runs each case in a database with the fixture `team`, and rolls it back afterwards.
 pub fn compare_all(database: &Database) -> Result<()> {
     let mut client = database.connect()?;
     client.batch_execute("SELECT task('e1', status => 'dispatched'), task('e2', agent => 'c2')")?;
     for case in CASES {
         compare(database, &mut client, case).with_context(|| case.name)?;
     }
-    // The database session works as before.
+    // After all errors, a call in the same database session still works.
     expect(&mut client, "SELECT status FROM multica_start('00000000-0000-4000-8000-0000000000e1')", "running")
 }
 
@@ -98,13 +98,13 @@ fn compare(database: &Database, client: &mut Client, case: &Case) -> Result<()> 
     ensure_same(case.name, &errors[0], &errors[1], case.hint)
 }
 
-/// The error of a full disk names the file and block at which it occurred, which differ from one attempt to the next.
+/// The error of a full disk names a file and block that differ from one attempt to the next.
 pub fn full_disk_error_keeps_every_field(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("full_disk").on_small_disk(96))?;
     let database = context.fresh_database_in(&cluster)?;
     database.fixture("team")?;
     let mut client = database.connect()?;
-    // Statements are parsed and planned before the disk is full.
+    // These calls make sure that statements are already parsed and planned when the disk is full.
     let large = "(SELECT string_agg(md5(g::text), '') FROM generate_series(1, 2000) AS g)";
     let plain = format!("UPDATE agent_task_queue SET error = {large}");
     let through = format!("SELECT multica_fail('00000000-0000-4000-8000-0000000000e1', {large})");

@@ -1,5 +1,6 @@
-//! Foreign errors reach the client with the same fields as without the extension, CONTEXT included; the errors of the
-//! extension itself have a word. Both are tested in a server with RUST_BACKTRACE in its environment too.
+//! Errors that a user's code or Postgres raises reach the client with the same fields as without the extension, CONTEXT
+//! included. Errors that the extension itself raises contain a word that identifies them. Both are tested on a server
+//! with RUST_BACKTRACE in its environment too.
 
 mod cases;
 mod compare;
@@ -17,7 +18,7 @@ use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
 
-/// Foreign errors.
+/// Errors of a user's code or of Postgres.
 pub const ALL: &[(&str, Suite)] = suite![
     foreign_errors_keep_every_field,
     foreign_errors_keep_every_field_with_rust_backtrace,
@@ -29,7 +30,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     every_function::every_function_adds_error_context,
 ];
 
-/// The words of the extension's own errors.
+/// The words that identify the extension's own errors.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     "error_words": words::docs_list_every_error_word,
     words::error_words_are_readable_in_two_drivers,

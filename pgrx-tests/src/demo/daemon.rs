@@ -1,4 +1,4 @@
-//! A daemon of the demo: a process of its own, which has only a database connection and the disk of its machine.
+//! A daemon of the demo. It is a separate process, which has only a database connection and the disk of its machine.
 
 use std::convert::Infallible;
 use std::io::Read;
@@ -128,8 +128,8 @@ pub fn run(identity: &Identity) -> Result<Infallible> {
     }
 }
 
-/// Ends this process when the demo is killed: the demo holds the other end of the standard input. A stopped process
-/// does not read, so on Linux the kernel kills it.
+/// Makes this process end when the demo is killed. The demo holds the other end of the standard input, so a read from
+/// it ends then. A stopped process does not read, so on Linux the kernel kills it.
 fn exit_with_the_demo() -> Result<()> {
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;

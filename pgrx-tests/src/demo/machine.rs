@@ -50,7 +50,7 @@ impl Machine {
         }
     }
 
-    /// SIGKILL: the daemon does not deregister.
+    /// Sends SIGKILL, so that the daemon does not deregister.
     pub fn kill(&mut self) -> Result<()> {
         self.away = true;
         self.daemon.kill()?;
@@ -58,7 +58,7 @@ impl Machine {
         Ok(())
     }
 
-    /// SIGSTOP: the daemon pauses, like a laptop whose lid is closed.
+    /// Sends SIGSTOP. The daemon pauses, like a laptop whose lid is closed.
     pub fn sleep(&mut self) -> Result<()> {
         self.away = true;
         self.signal(Signal::SIGSTOP)

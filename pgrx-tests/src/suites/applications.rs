@@ -122,7 +122,8 @@ fn reassignment_cancel_and_enqueue_commit_together(context: &Context) -> Result<
     )
 }
 
-/// An autopilot that creates an issue: no run exists without its issue, no issue without its task (W19).
+/// An autopilot creates an issue in one transaction, so there is never a run without its issue, or an issue without its
+/// task (W19).
 fn autopilot_run_issue_and_task_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let statements = [

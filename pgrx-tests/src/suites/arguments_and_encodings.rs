@@ -21,12 +21,12 @@ pub const ALL: &[(&str, Suite)] = suite![
     sent_text_is_ascii,
 ];
 
-/// A text of this many bytes that compresses badly.
+/// Returns a text of this many bytes that compresses badly.
 fn letters(bytes: usize) -> String {
     format!("(SELECT left(string_agg(md5(g::text), ''), {bytes}) FROM generate_series(1, 100) AS g)")
 }
 
-/// Calls that write this text into a key of an index, and the argument that contains it.
+/// Calls that write this text into a key of an index, each with the name of the argument that contains the text.
 fn calls(text: &str) -> Vec<(String, &'static str)> {
     let workspace = id("a1");
     let upsert = |daemon: &str, provider: &str| {

@@ -18,7 +18,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     status_set_by_user_during_verdict_is_kept,
 ];
 
-/// A daemon disconnects while its orphans are recovered (W3): its server cancels the statement.
+/// A daemon disconnects while its orphans are recovered (W3). Its server cancels the statement.
 fn cancelled_recovery_changes_nothing(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &RECOVER)?;
     let before = digest(context, &database)?;
@@ -63,7 +63,7 @@ fn refused_retry_insert_fails_no_task(context: &Context) -> Result<()> {
     expect_story(context, &database, SWEEP.story)
 }
 
-/// The second of three runtimes cannot be written (W20): none is registered, and no event is recorded.
+/// The second of three runtimes cannot be written (W20). No runtime is registered, and no event is recorded.
 fn one_refused_runtime_rolls_back_registration(context: &Context) -> Result<()> {
     let database = fleet(context.fresh_database()?, &REGISTER)?;
     let before = digest(context, &database)?;

@@ -19,7 +19,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     old_claim_token_is_refused_after_redelivery,
 ];
 
-/// Labels of the tasks that a claim returns, in its order.
+/// Returns the labels of the tasks that a claim returns, in its order.
 fn claimed_labels(client: &mut Client, arguments: &str) -> Result<String> {
     value(client, &format!("SELECT string_agg(right(id::text, 2), ' ') FROM multica_claim({arguments})"))
 }
@@ -33,7 +33,7 @@ fn expect_claim(client: &mut Client, arguments: &str, expected: &str) -> Result<
 fn claim_returns_only_tasks_of_its_runtime(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', 'b2'), task('e2', 'b1', 'c2')")?;
-    // The agents Bo and Ada are both on machine-1: the runtime of the task decides.
+    // The agents Bo and Ada are both on machine-1, because only the runtime of the task decides.
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "e2")?;
     expect_claim(&mut client, &format!("{}, 10", id("b9")), "")?;
     expect(&mut client, "SELECT status FROM agent_task_queue WHERE right(id::text, 2) = 'e1'", "queued")?;
@@ -74,8 +74,8 @@ fn claim_skips_tasks_of_archived_agents(context: &Context) -> Result<()> {
 
 fn task_of_another_workspace_is_cancelled_not_returned(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    // Tasks whose issue, chat or agent is in the other workspace. The chat of e5 is there but its issue is not: the
-    // issue decides.
+    // Tasks whose issue, chat or agent is in the other workspace. The chat of e5 is in the other workspace but its
+    // issue is not, and the issue decides.
     client.batch_execute(&format!(
         "SELECT task(l) FROM unnest(ARRAY['e1', 'e2', 'e4', 'e5', 'e6']) AS l;
          SELECT task('e3', 'b1', 'c9');

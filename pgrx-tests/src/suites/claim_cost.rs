@@ -16,7 +16,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     claim_does_not_read_whole_queue,
 ];
 
-/// The value that EXPLAIN (ANALYZE, BUFFERS, WAL) reports for a claim under this key.
+/// Returns the value that EXPLAIN (ANALYZE, BUFFERS, WAL) reports for a claim under this key.
 fn explained(client: &mut Client, key: &str) -> Result<i64> {
     let sql = format!("EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) SELECT * FROM multica_claim({})", id("b1"));
     let row = client.query_one(&sql, &[])?;

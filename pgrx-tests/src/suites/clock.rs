@@ -1,5 +1,5 @@
-//! A clock that was set back leaves timestamps in the future: a silent runtime must still go stale, and a runtime with
-//! heartbeats must stay online.
+//! A clock that was set back leaves timestamps in the future. Nevertheless a silent runtime must become stale, and a
+//! runtime with heartbeats must stay online.
 
 use anyhow::{Result, ensure};
 

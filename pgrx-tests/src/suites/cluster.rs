@@ -1,4 +1,4 @@
-//! The harness itself: what other suites rely on about clusters and databases.
+//! Tests of the harness itself: properties of clusters and databases that other suites need.
 
 use anyhow::{Result, ensure};
 

@@ -15,7 +15,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     cancelled_queued_task_prevents_no_retry,
 ];
 
-/// The one active task.
+/// Returns the one active task.
 const ACTIVE: &str = "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
 
 /// The columns that make a task one of an issue, or one of a chat.
@@ -118,7 +118,7 @@ fn late_failure_makes_no_retry_after_a_later_task(context: &Context) -> Result<(
             "SELECT FROM multica_claim({}); UPDATE agent_task_queue SET failure_reason = 'timeout' WHERE status = 'failed'",
             id("b1")
         ))?;
-        // The later task is running, then completed: in both cases a retry would repeat its work.
+        // The later task is running, then completed. In both cases a retry would repeat its work.
         for step in ["start", "complete"] {
             client.batch_execute(&format!("SELECT FROM multica_{step}({})", id("e2")))?;
             let handle = format!("SELECT retried FROM multica_handle_failed_tasks(ARRAY[{}::uuid])", id("e1"));
@@ -132,7 +132,8 @@ fn late_failure_makes_no_retry_after_a_later_task(context: &Context) -> Result<(
 fn cancelled_queued_task_prevents_no_retry(context: &Context) -> Result<()> {
     for subject in SUBJECTS {
         let (_database, mut client) = team(context)?;
-        // The queued task is cancelled after the sweep has read its clock, so completed_at is later than that time.
+        // The queued task is cancelled after the sweep has read its clock, so completed_at is later than the sweep's
+        // time.
         client.batch_execute(&format!(
             "SELECT task('e1', status => 'running'), task('e2'); UPDATE agent_task_queue SET {subject};
              SELECT FROM multica_cancel({});

@@ -1,5 +1,5 @@
-//! A crash between any two writes of a call leaves all of its changes or none: the call is stopped after its write to
-//! each table in turn, killed there, and repeated.
+//! A crash between any two writes of a call leaves either all of its changes or none. To test this, the call is stopped
+//! after its write to each table in turn, killed there, and repeated.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -225,7 +225,8 @@ fn worker_terminated_at_each_table(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// One database per call and table: every call is stopped at its table, then all server processes get SIGKILL at once.
+/// Uses one database per call and table, because all server processes are killed at the same time after every call was
+/// stopped at its table.
 fn server_killed_at_each_table(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("crash"))?;
     let mut stopped_calls = Vec::new();

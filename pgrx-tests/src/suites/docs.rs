@@ -1,4 +1,4 @@
-//! The pages of the documentation: their SQL runs and prints the output that they show, their links have targets, and
+//! The pages of the documentation. Their SQL runs and prints the output that they show, their links have targets, and
 //! the table of settings is correct.
 
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ use crate::speed::page;
 /// SQL whose output can depend on the version of Postgres.
 pub const ALL: &[(&str, Suite)] = suite![sql_on_pages_runs_as_shown];
 
-/// Text, and what the library reports of itself, which is the same on every version.
+/// Tests of text, and of values that the library reports, which are the same on every version.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     links_have_targets,
     every_routine_is_on_a_page,
@@ -32,7 +32,7 @@ const ADOPTING: &str = "adopting.md";
 /// The folders that have pages.
 const FOLDERS: [&str; 5] = ["", "bench", "docs", "docs/internals", "pgrx-tests"];
 
-/// All pages of the folders above, sorted.
+/// Returns all pages of the folders above, sorted.
 fn pages(context: &Context) -> Result<Vec<PathBuf>> {
     let root = &context.project.root;
     let mut pages = Vec::new();
@@ -46,8 +46,8 @@ fn pages(context: &Context) -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// A page as a script: lines that are not run are blank, so that line numbers match the page. None if the page has no
-/// SQL to run.
+/// Returns the SQL of a page as a script. Lines that are not run are blank, so that line numbers match the page.
+/// Returns None if the page has no SQL to run.
 fn script(page: &str) -> Result<Option<String>> {
     let mut script = String::new();
     let mut fence = None;
@@ -70,7 +70,7 @@ fn script(page: &str) -> Result<Option<String>> {
     Ok(found.then_some(script))
 }
 
-/// The SQL blocks under one heading of a page in docs.
+/// Returns the SQL blocks under one heading of a page in docs.
 pub fn blocks(context: &Context, page: &str, heading: &str) -> Result<Vec<String>> {
     let page = context.project.root.join("docs").join(page);
     let text = fs::read_to_string(&page)?;
@@ -82,7 +82,7 @@ pub fn blocks(context: &Context, page: &str, heading: &str) -> Result<Vec<String
     Ok(blocks.filter_map(|block| block.split("```").next()).map(str::to_string).collect())
 }
 
-/// The lines of output that a page shows: blocks of comments that contain a line of dashes.
+/// Returns the lines of output that a page shows: blocks of comments that contain a line of dashes.
 fn shown(script: &str) -> Vec<&str> {
     let lines: Vec<&str> = script.lines().collect();
     let blocks = lines.chunk_by(|one, next| one.starts_with("-- ") == next.starts_with("-- "));
@@ -159,7 +159,7 @@ fn links_have_targets(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The anchors of a page's headings.
+/// Returns the anchors of a page's headings.
 fn anchors(page: &str) -> HashSet<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     headings

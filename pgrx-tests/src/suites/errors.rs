@@ -22,7 +22,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 /// Codes that only invalid arguments raise.
 const ARGUMENT_ERRORS: [&str; 5] = ["22004", "22023", "P0002", "23503", "2D000"];
 
-/// A valid value for an argument of this name, in the fixture `team` with a running task.
+/// Returns a valid value for an argument of this name, in the fixture `team` with a running task.
 fn good(argument: &str, kind: &str) -> Result<String> {
     let value = match argument {
         "runtime_id" | "old_runtime_id" | "into_runtime_id" => id("b1"),
@@ -57,7 +57,7 @@ fn good(argument: &str, kind: &str) -> Result<String> {
     Ok(format!("{value}::{kind}"))
 }
 
-/// Values that can be invalid for an argument of this type.
+/// Returns values that can be invalid for an argument of this type.
 fn bad(kind: &str) -> Vec<String> {
     let nothing = id("00");
     let values: &[&str] = match kind {
@@ -73,7 +73,7 @@ fn bad(kind: &str) -> Vec<String> {
     values.iter().map(|value| format!("{value}::{kind}")).collect()
 }
 
-/// Valid arguments with one of them made invalid, and with all of one type made invalid.
+/// Returns valid arguments with one argument made invalid, and with all arguments of one type made invalid.
 pub fn spoilt(good: &[String], types: &[String]) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for (at, kind) in types.iter().enumerate() {
@@ -88,7 +88,7 @@ pub fn spoilt(good: &[String], types: &[String]) -> Vec<Vec<String>> {
     all
 }
 
-/// The SQLSTATE that a call raises; its changes are rolled back.
+/// Returns the SQLSTATE that a call raises, and rolls its changes back.
 fn raised(client: &mut Client, call: &str) -> Result<Option<String>> {
     client.batch_execute("BEGIN")?;
     let code = match client.batch_execute(call) {
@@ -99,20 +99,20 @@ fn raised(client: &mut Client, call: &str) -> Result<Option<String>> {
     Ok(code)
 }
 
-/// Valid arguments for a call.
+/// Returns valid arguments for a call.
 pub fn good_arguments(member: &Member) -> Result<Vec<String>> {
     let arguments = member.arguments.iter().zip(&member.types);
     arguments.map(|(name, kind)| good(name, kind)).collect::<Result<_>>().with_context(|| member.name.clone())
 }
 
-/// The routines of the extension.
+/// Returns the routines of the extension.
 pub fn routines(client: &mut Client) -> Result<Vec<Member>> {
     let mut members = members(client)?;
     members.retain(|member| member.is_routine);
     Ok(members)
 }
 
-/// A raised code is in the comment, and a code of arguments in the comment is raised.
+/// Fails unless each raised code is in the comment, and each code about arguments in the comment is raised.
 fn argument_errors_match_comments(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', status => 'running')")?;
@@ -137,7 +137,8 @@ fn argument_errors_match_comments(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Makes valid calls in a database, or as a role, that lacks something: a call raises this code exactly if `names_it`.
+/// Makes valid calls in a database that lacks something, or as a role that does. A call raises this code exactly if
+/// `names_it` is true.
 fn expect_documented(client: &mut Client, code: &str, names_it: impl Fn(&Member) -> bool) -> Result<()> {
     let mut wrong = Vec::new();
     for member in routines(client)? {

@@ -64,8 +64,8 @@ fn event_trigger_with_search_path_works(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The error is raised by the user's function, and its CONTEXT names that function; with a search_path of its own the
-/// function works.
+/// The error is raised by the user's function, and its CONTEXT names that function. If the function sets its own
+/// search_path, it works.
 fn error_names_default_or_domain_without_search_path(context: &Context) -> Result<()> {
     let enqueue = format!("SELECT FROM multica_enqueue({})", id("c1"));
     for own_column in OWN_COLUMNS {

@@ -26,7 +26,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     reading_is_refused_above_read_committed_and_on_standby,
 ];
 
-/// A call that records one event: a runtime goes offline, or is online again.
+/// A call that records one event, because a runtime goes offline or comes online again.
 fn event(runtime: &str, online: bool) -> String {
     let call = if online { "heartbeat" } else { "set_runtime_offline" };
     format!("SELECT multica_{call}({})", id(runtime))
@@ -64,8 +64,8 @@ fn one_notification_per_transaction_and_none_after_rollback(context: &Context) -
     Ok(())
 }
 
-/// Open are: a transaction without events in this database, another in a second database, and a third that recorded an
-/// event in the second database.
+/// Three transactions are open: one without events in this database, one without events in a second database, and one
+/// that recorded an event in the second database.
 fn transaction_without_events_holds_no_reader_back(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     let (other_database, mut other_writer) = dead_machine(context)?;
@@ -149,7 +149,8 @@ fn each_reader_gets_every_event_once(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT count(*) FROM multica_take_events('mirror')", &all.len().to_string())
 }
 
-/// Two sessions take under the same name at once: the second waits for the first, and gets the remaining events.
+/// Two sessions take events under the same name at the same time. The second waits for the first, and gets the
+/// remaining events.
 fn sessions_of_one_reader_share_no_event(context: &Context) -> Result<()> {
     let (database, mut one) = dead_machine(context)?;
     let mut observer = database.connect()?;
@@ -178,7 +179,7 @@ fn sessions_of_one_reader_share_no_event(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A reader whose position is before the trimmed events gets an error; a reader whose position is after them does not.
+/// A reader whose position is before the trimmed events gets an error. A reader whose position is after them does not.
 fn position_before_trimmed_events_is_refused(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -189,7 +190,7 @@ fn position_before_trimmed_events_is_refused(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT more FROM multica_sweep()", "t")?;
     expect(&mut client, "SELECT min(id) FROM multica_event_log", "5")?;
     expect(&mut client, "SELECT more FROM multica_sweep()", "f")?;
-    // Event 8 is younger than event 9: only events before the first young one are trimmed.
+    // Events 7 and 8 are too young to be trimmed. A trim ends at the first such event, so it keeps event 9 too.
     expect(&mut client, "SELECT min(id), max(id) FROM multica_event_log", &format!("7 {last}"))?;
     for after in ["0", "5"] {
         expect_state(&mut client, &format!("SELECT * FROM multica_events({after})"), "55000")?;

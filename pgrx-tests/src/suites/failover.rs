@@ -21,7 +21,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     position_of_lost_event_is_refused_after_promotion,
 ];
 
-/// Every function of the extension: its volatility, its kind, and the names of its required arguments.
+/// Returns every function of the extension with its volatility, its kind, and the names of its required arguments.
 const FUNCTIONS: &str = "
     SELECT p.proname::text, p.provolatile = 'v', p.prokind = 'p', p.proargnames[1:p.pronargs - p.pronargdefaults]
     FROM pg_depend AS d
@@ -43,7 +43,7 @@ const WORK: &str = "
     UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour' WHERE status = 'dispatched';
     UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 year' WHERE daemon_id = 'machine-2'";
 
-/// A value for an argument of this name. An unknown name fails the test: add it here.
+/// Returns a value for an argument of this name. An unknown name fails the test; add it here then.
 fn argument(function: &str, name: &str) -> Result<String> {
     let task = match function {
         "multica_start" => "12",

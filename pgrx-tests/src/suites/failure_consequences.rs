@@ -78,7 +78,8 @@ fn run_ends_once_with_its_task(context: &Context) -> Result<()> {
     )
 }
 
-/// An application fails tasks with SQL of its own and calls the function for them: all consequences are written, once.
+/// An application fails tasks with its own SQL and calls the function for them. All consequences are written exactly
+/// once.
 fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -90,7 +91,7 @@ fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> 
     let done = digest(context, &database)?;
     expect(&mut client, handle, "0 0 0")?;
     ensure!(done == digest(context, &database)?, "the second call wrote something");
-    // The same is true for tasks whose consequences a call of the extension has written.
+    // The consequences of tasks that a call of the extension has failed are not written again either.
     client.batch_execute(
         "UPDATE agent_task_queue SET status = 'running', started_at = now() - interval '1 day' WHERE status = 'queued';
          SELECT * FROM multica_fail_stale_tasks(300, 9000)",
@@ -101,8 +102,8 @@ fn second_call_for_the_same_tasks_does_nothing(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// A status that a newer server writes is active: such a task does not time out, and its issue, agent and runtime are
-/// in use.
+/// A status that a newer server writes is active. A task with such a status does not time out, and its issue, agent and
+/// runtime are in use.
 fn unknown_task_status_counts_as_active(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(

@@ -1,4 +1,4 @@
-//! The worker and `multica_sweep_all` commit verdicts and housekeeping in separate transactions: an error of
+//! The worker and `multica_sweep_all` commit verdicts and housekeeping in separate transactions, because an error of
 //! housekeeping must not roll back verdicts.
 
 use anyhow::{Result, ensure};
@@ -24,7 +24,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     metrics_count_refused_rows,
 ];
 
-/// The number of tasks in flight, and the totals of the sweeps.
+/// Returns the number of tasks in flight, and the totals of the sweeps.
 const FIGURES: &str = "
     SELECT (SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')), total_sweeps,
         total_tasks_failed > 0, total_runtimes_deleted, last_tasks_failed > 0, last_runtimes_deleted
@@ -57,7 +57,7 @@ fn raise(state: &str) -> String {
     format!("RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}';")
 }
 
-/// Errors that a sweep never handles: of the server, of the transaction, of a cancel.
+/// Errors of the server, of the transaction, or of a cancel, which a sweep never handles.
 fn housekeeping_error_rolls_back_no_verdict(context: &Context) -> Result<()> {
     for (state, deferred) in [("53100", false), ("57014", false), ("XX001", false), ("40001", false), ("58030", true)] {
         let (_database, mut client) = dead_machine(context)?;
@@ -89,8 +89,8 @@ fn verdicts_of_all_batches_come_before_housekeeping(context: &Context) -> Result
     expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status IN ('dispatched', 'running')", "0")
 }
 
-/// The server is killed while a sweep deletes a runtime: the verdicts and their totals are committed, and the next
-/// sweep does the housekeeping.
+/// The server is killed while a sweep deletes a runtime. The verdicts and their totals are already committed, and the
+/// next sweep does the housekeeping.
 fn kill_between_verdicts_and_housekeeping_loses_neither(context: &Context) -> Result<()> {
     let cluster = context.cluster(&Options::new("between"))?;
     let database = fleet(context.fresh_database_in(&cluster)?, &SWEEP_ALL)?;
@@ -131,7 +131,7 @@ fn sweep_in_two_transactions_is_counted_once(context: &Context) -> Result<()> {
     expect(&mut client, FIGURES, "0 2 t 2 f 1")
 }
 
-/// The number of transactions that a statement begins, from the numbers of their virtual ids.
+/// Returns the number of transactions that a statement begins, from the numbers of their virtual ids.
 fn transactions_of(client: &mut Client, sql: &str) -> Result<i64> {
     let now = "SELECT split_part(virtualtransaction, '/', 2) FROM pg_locks
                WHERE pid = pg_backend_pid() AND locktype = 'virtualxid'";

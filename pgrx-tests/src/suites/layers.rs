@@ -1,5 +1,5 @@
-//! The layers of the library and of the harness: no import points to a higher one, and what can be called from SQL is in
-//! the highest of the library.
+//! The layers of the library and of the harness. No module imports a higher layer, and functions that can be called
+//! from SQL are in the highest layer of the library.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ pub const ALL: &[(&str, Suite)] = suite![
     sql_functions_are_in_highest_layer,
 ];
 
-/// Modules of the lowest layer. Modules that are named neither here nor in `layer` are in the highest.
+/// Modules of the lowest layer. Modules that are named neither here nor in `layer` are in the highest layer.
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];
 
-/// Modules of the harness, the lowest first: each imports modules before it, so that they form no cycle.
+/// Modules of the harness, the lowest first. Each imports only modules before it, so there is no cycle.
 const HARNESS: [&str; 23] = [
     "project",
     "console",
@@ -102,7 +102,7 @@ fn no_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A cycle makes every module in it depend on all others, so that none can become a package of its own.
+/// A cycle makes every module in it depend on all others, so no module could become a separate package.
 fn no_harness_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
     let place = |module: &str| HARNESS.iter().position(|name| *name == module);
     for (file, text) in sources(&context.project.harness().join("src"))? {

@@ -15,7 +15,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     unchanged_agent_status_records_no_event,
 ];
 
-/// The types of the events that a statement records, in their order.
+/// Returns the types of the events that a statement records, in their order.
 fn recorded(client: &mut Client, sql: &str) -> Result<String> {
     let before = value(client, "SELECT COALESCE(max(id), 0) FROM multica_event_log")?;
     client.batch_execute(sql).with_context(|| sql.to_string())?;
@@ -29,7 +29,7 @@ fn expect_events(client: &mut Client, sql: &str, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// The one active task.
+/// Returns the one active task.
 const ACTIVE: &str = "SELECT id FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')";
 
 fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {

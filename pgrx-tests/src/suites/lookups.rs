@@ -65,8 +65,8 @@ fn active_pending_and_running_are_distinct(context: &Context) -> Result<()> {
     expect(&mut client, &of_others, "f 0")
 }
 
-/// A later server may have a status that this version does not know: its task is active, but neither pending nor in
-/// flight.
+/// A later server may have a status that this version does not know. A task with that status is active, but neither
+/// pending nor in flight.
 fn unknown_status_is_only_active(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(

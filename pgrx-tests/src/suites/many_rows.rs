@@ -1,5 +1,5 @@
-//! Calls on many rows whose caller waits for them: a refused row does not keep the other rows from being written, and
-//! the caller gets a warning.
+//! Calls on many rows whose caller waits for them. A refused row does not prevent the write of the other rows, and the
+//! caller gets a warning.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,7 +77,7 @@ fn expect_heartbeats(client: &mut Client, expected: &str) -> Result<()> {
     expect(client, &sql, expected)
 }
 
-/// The number of runtimes whose heartbeat was just written, and of those that are online.
+/// Returns the number of runtimes whose heartbeat was just written, and the number of runtimes that are online.
 const SEEN: &str = "
     SELECT count(*) FILTER (WHERE last_seen_at > now() - interval '5 s'), count(*) FILTER (WHERE status = 'online')
     FROM agent_runtime WHERE name ~ '^r[0-9]+$'";
@@ -97,13 +97,13 @@ fn refused_heartbeat_skips_only_its_runtime(context: &Context) -> Result<()> {
     let r17 = value(client, "SELECT md5('r17')::uuid")?;
     let warnings = session.take_warnings();
     ensure!(warnings == [format!("multica skips {r17}: not this one (SQLSTATE P0001)")], "{warnings:?}");
-    // A refused runtime alone in its call is a warning too, and no error.
+    // A call whose only runtime is refused also raises a warning and no error.
     let client = &mut session.client;
     let sql = "SELECT multica_heartbeat_many(ARRAY[md5('r17')::uuid])";
     expect(client, sql, "0")
 }
 
-/// A check refuses every third runtime: the others are written in one subtransaction, and the warnings name ten rows.
+/// A check refuses every third runtime. The others are written in one subtransaction, and the warnings name ten rows.
 fn many_refused_heartbeats_skip_only_their_runtimes(context: &Context) -> Result<()> {
     let (_database, mut session) = fleet_of_90(context)?;
     let client = &mut session.client;
@@ -141,7 +141,7 @@ fn accepted_heartbeats_use_one_subtransaction(context: &Context) -> Result<()> {
     let client = &mut session.client;
     client.batch_execute("BEGIN")?;
     expect_heartbeats(client, "90")?;
-    // The writer of each row is the subtransaction whose id follows that of the transaction.
+    // A row is written by the subtransaction whose id follows that of the transaction.
     expect(
         client,
         "SELECT DISTINCT xmin::text::bigint - pg_current_xact_id()::xid::text::bigint FROM agent_runtime
@@ -153,7 +153,7 @@ fn accepted_heartbeats_use_one_subtransaction(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A full disk (53100) is not caused by a row: the call fails with it, and nothing is written.
+/// A full disk (53100) is not caused by a row. The call fails with this error, and nothing is written.
 fn server_error_fails_all_heartbeats(context: &Context) -> Result<()> {
     let (_database, mut session) = fleet_of_90(context)?;
     let client = &mut session.client;
@@ -179,8 +179,8 @@ fn refused_runtime_does_not_block_deregistration(context: &Context) -> Result<()
     Ok(())
 }
 
-/// Recovery has no limit on refusals, which a sweep has: otherwise tasks of a restarted daemon would wait for the
-/// timeout of a sweep.
+/// Recovery has no limit of refusals as a sweep has, because otherwise tasks of a restarted daemon would stay in flight
+/// until they time out.
 fn many_refused_orphans_do_not_block_recovery(context: &Context) -> Result<()> {
     let (_database, mut session) = fleet_of_90(context)?;
     let client = &mut session.client;

@@ -1,4 +1,4 @@
-//! A daemon that had several ids: its runtimes are merged into one.
+//! A daemon that had several ids. Its runtimes are merged into one.
 
 use anyhow::{Result, ensure};
 
@@ -43,8 +43,8 @@ fn merge_remembers_legacy_daemon_id(context: &Context) -> Result<()> {
     expect(&mut client, &remembered, "MACHINE-1")
 }
 
-/// Of runtimes whose ids differ only in case, the one with the given spelling is kept, else the one with the latest
-/// heartbeat.
+/// If the ids of runtimes differ only in case, the runtime whose id is spelled as in the call is kept, or else the
+/// runtime with the latest heartbeat.
 fn merge_keeps_exact_spelling(context: &Context) -> Result<()> {
     for (given, kept) in [("Box", "Box"), ("bOX", "BOX")] {
         let (_database, mut client) = dead_machine(context)?;

@@ -1,7 +1,9 @@
-//! Tests that need commits, several sessions, restarts or clusters of their own: plain functions, one topic per file.
+//! Tests that need commits, several sessions, restarts or separate clusters. They are plain functions, one topic per
+//! file.
 
-/// A list of tests under their names: the topic, which is the module that lists them unless another one is given, and
-/// the function. `suite![kill, support::read]` in `suites/crash.rs` are `crash/kill` and `crash/read`.
+/// Makes a list of tests with their names. A name consists of the topic and the function. The topic is the module that
+/// lists the function, unless the path names another module: `suite![kill, support::read]` in `suites/crash.rs` lists
+/// `crash/kill` and `crash/read`.
 macro_rules! suite {
     (@last $last:ident) => { stringify!($last) };
     (@last $first:ident :: $($rest:tt)+) => { suite!(@last $($rest)+) };
@@ -84,7 +86,7 @@ use anyhow::Result;
 use crate::context::Context;
 use crate::project::MAJOR;
 
-/// A test: it fails by returning an error or by panicking.
+/// A test. It fails if it returns an error or panics.
 pub type Suite = fn(&Context) -> Result<()>;
 
 /// A path below this module.
@@ -92,10 +94,10 @@ const fn below(path: &'static str) -> &'static str {
     path.split_at(module_path!().len() + "::".len()).1
 }
 
-/// The tests that run on every version of Postgres, by topic, under the name they are reported with: those whose result
-/// the version can change. It can where Postgres itself does what is tested: plans, DDL, dumps, privileges, starting
-/// and stopping, replication, its own errors and settings. Golden files, isolation specs and `#[pg_test]` functions run
-/// on every version too, because they are quick.
+/// The tests that run on every version of Postgres, with the names under which they are reported: tests whose result
+/// the version can change, because Postgres itself does what is tested. Examples are plans, DDL, dumps, privileges,
+/// starting and stopping, replication, and errors and settings of Postgres. Golden files, isolation specs and
+/// `#[pg_test]` functions run on every version too, because they are quick.
 const TOPICS: &[&[(&str, Suite)]] = &[
     claim_cost::ALL,
     cluster::ALL,
@@ -121,9 +123,9 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     worker::ALL,
 ];
 
-/// The tests that run on the home version only: what our statements decide, which is the same on every version, and
-/// what needs a package that Debian has for the home version alone, or a locale of ICU, which the others are built
-/// without.
+/// The tests that run only on the home version. Some test decisions of the extension's own statements, which are the
+/// same on every version. The others need a package that Debian has only for the home version, or a locale of ICU,
+/// which the other versions are built without.
 const AT_HOME: &[&[(&str, Suite)]] = &[
     applications::ALL,
     arguments_and_encodings::ALL,
@@ -178,7 +180,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     worker::AT_HOME,
 ];
 
-/// The tests of a major version.
+/// Returns the tests of a major version.
 pub fn of(major: u32) -> impl Iterator<Item = (&'static str, Suite)> {
     let at_home = if major == MAJOR { AT_HOME } else { &[] };
     TOPICS.iter().chain(at_home).copied().flatten().copied()

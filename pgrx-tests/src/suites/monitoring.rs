@@ -12,7 +12,8 @@ use crate::context::Context;
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![exporter_lines_are_well_formed, every_alert_fires_in_its_state,];
 
-/// Every line is a name, labels in braces if it has any, and a number; the lines with one name follow each other.
+/// Every line consists of a name, labels in braces if it has any, and a number. The lines with the same name follow
+/// each other.
 fn exporter_lines_are_well_formed(context: &Context) -> Result<()> {
     let readme = fs::read_to_string(context.project.root.join("README.md"))?;
     let on_page = blocks(context, "monitoring.md", "For an exporter")?.concat();

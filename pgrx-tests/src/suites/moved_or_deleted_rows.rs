@@ -1,5 +1,5 @@
-//! Rows that an application moved or deleted: tasks go to the current runtime of their agent, and no task waits for a
-//! deleted row.
+//! Rows that an application moved or deleted. Tasks are moved to the current runtime of their agent, and no task waits
+//! for a deleted row.
 
 use std::path::Path;
 
@@ -54,7 +54,7 @@ fn silence(client: &mut Client) -> Result<()> {
     Ok(())
 }
 
-/// The claim of machine-2 returns this: the attempt, the absence of a session, and the directory.
+/// Fails unless the claim of machine-2 returns this attempt, this directory, and no session.
 fn expect_claim_of_machine_2(client: &mut Client, expected: &str) -> Result<()> {
     let claim = format!("SELECT attempt, prior_session_id IS NULL, prior_work_dir FROM multica_claim({})", id("b2"));
     expect(client, &claim, expected)
@@ -200,8 +200,8 @@ pub fn agent_of_deleted_issue_becomes_idle(context: &Context) -> Result<()> {
     )
 }
 
-/// A queued task, and a dispatched one whose claim was lost: the task is cancelled with its event, and other tasks of
-/// the agent are claimed.
+/// The row that a queued task belongs to is deleted, and so is that of a dispatched task whose claim was lost. Each
+/// task is cancelled with its event, and other tasks of the agent are claimed.
 pub fn task_of_deleted_chat_or_run_is_cancelled(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let run = "multica_enqueue_autopilot('00000000-0000-4000-8000-000000000071')";
@@ -241,8 +241,8 @@ pub fn task_of_deleted_chat_or_run_is_cancelled(context: &Context) -> Result<()>
     Ok(())
 }
 
-/// A task that never had an issue, a chat or a run belongs to its agent alone. A started task continues without its
-/// chat, and a task that also has an issue keeps it.
+/// A task that never had an issue, a chat or a run belongs only to its agent. A started task continues without its
+/// chat, and a task that also has an issue is not cancelled either.
 pub fn task_without_source_is_not_cancelled(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(

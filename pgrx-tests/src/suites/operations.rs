@@ -59,8 +59,8 @@ fn interrupted_failures_of_server_are_repaired(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// A failed task that has its retry, and one whose issue has a later completed task, are not changed: no retry is
-/// queued, and the issue is not reset.
+/// A failed task that has its retry is not changed, and neither is a failed task whose issue has a later completed
+/// task. No retry is queued, and the issue is not reset.
 fn finished_failures_of_server_are_unchanged(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     // e1 has its retry, e2; after e3 another task of its issue was completed, e4.
@@ -188,8 +188,8 @@ fn uninstall_restores_original_catalogue(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Lines of the catalogue without their second word, the transaction that wrote them, and without privileges that only
-/// the owner has: whether they are written or implied, they are the same.
+/// Returns the lines of the catalogue without their second word, which is the transaction that wrote them, and without
+/// the privileges that only the owner has: whether these are written or implied, they are the same.
 fn without_xmin(lines: &[String]) -> BTreeSet<String> {
     let lines = lines.iter().map(|line| {
         let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));

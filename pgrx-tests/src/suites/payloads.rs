@@ -7,11 +7,11 @@ use super::Suite;
 use super::support::{expect, id, team, value};
 use crate::context::Context;
 
-/// What the JSON parser and the numbers of Postgres decide.
+/// Tests whose result depends on the JSON parser and the numbers of Postgres.
 pub const ALL: &[(&str, Suite)] =
     suite![deeply_nested_json_is_stored_unchanged, numbers_of_any_size_are_stored_unchanged,];
 
-/// What the functions of the extension take and return.
+/// Tests of what the functions of the extension take and return.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     ten_megabyte_result_is_stored_unchanged,
     long_error_is_stored_unchanged,
@@ -99,7 +99,7 @@ fn deepest_stored_context_can_be_claimed(context: &Context) -> Result<()> {
 
 fn every_valid_character_is_stored_unchanged(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
-    // All that text can contain: every character but NUL and the surrogates.
+    // All characters that a text can contain, which are all except NUL and the surrogates.
     let all: String = (1..=0x0010_ffff).filter_map(char::from_u32).collect();
     let result = serde_json::json!({ "output": all });
     let (one, other) = (running(&mut client, "e1")?, running(&mut client, "e2")?);

@@ -18,7 +18,8 @@ pub const ALL: &[(&str, Suite)] = suite![pg_cron_sweeps_as_table_owner,];
 /// pg_cron starts a job at a full minute.
 const TWO_MINUTES: Duration = Duration::from_secs(120);
 
-/// Only pg_cron sweeps here: the tasks of the silent runtime are failed, and retries are queued where one is allowed.
+/// Only pg_cron sweeps here. The tasks of the silent runtime are failed, and retries are queued for the tasks that may
+/// have one.
 pub fn pg_cron_sweeps_as_table_owner(context: &Context) -> Result<()> {
     context.copy.add_pg_cron(&context.project)?;
     let cluster = context.cluster(&Options::new("cron"))?;
@@ -71,8 +72,8 @@ pub fn pg_cron_sweeps_as_table_owner(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// As documented: a role needs USAGE on the schema of pg_cron, schedules in seconds need 1.5, and another database than
-/// that of pg_cron can be swept.
+/// As documented, a role needs USAGE on the schema of pg_cron, schedules in seconds need pg_cron 1.5, and a database
+/// other than that of pg_cron can be swept.
 fn check_privilege_and_schedules(database: &Database) -> Result<()> {
     let mut superuser = database.connect()?;
     let mut owner = database.connect_as("owner")?;

@@ -82,8 +82,8 @@ pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The new cluster has another system identifier, so the event log is on another server than the one it was written on:
-/// install starts a new range of ids. All other objects are adopted.
+/// The new cluster has another system identifier, so the event log is now on another server than the one that wrote it.
+/// So install starts a new range of ids. All other objects are adopted.
 fn only_id_range_is_new(steps: &[Step]) -> Result<()> {
     let (id_range, others): (Vec<Step>, Vec<Step>) =
         steps.iter().cloned().partition(|step| step.object == ID_RANGE_STEP);
@@ -94,7 +94,7 @@ fn only_id_range_is_new(steps: &[Step]) -> Result<()> {
     all_adopted(&others)
 }
 
-/// A named reader, a reader that keeps its own position, and one that has read all events.
+/// A named reader, a reader that keeps its own position, and a reader that has read all events.
 struct Readers {
     /// Ids of the events from before the upgrade.
     all: Vec<i64>,

@@ -16,8 +16,8 @@ use crate::pooler::Pooler;
 pub const ALL: &[(&str, Suite)] =
     suite![every_call_works_for_two_clients_on_one_connection, open_transaction_of_one_client_makes_the_other_wait,];
 
-/// Two clients alternate on one server connection, statement by statement, each with rows of its own: each gets the
-/// results that it gets alone.
+/// Two clients alternate on one server connection, statement by statement, each with separate rows. Each client gets
+/// the same results as without the other client.
 pub fn every_call_works_for_two_clients_on_one_connection(context: &Context) -> Result<()> {
     let calls = text(context, "pooled")?;
     let calls: Vec<&str> = calls.lines().filter(|line| !line.starts_with("--")).collect();
@@ -74,8 +74,8 @@ fn for_client(text: &str, own: &str) -> String {
         .replace("pooled-00000000", &format!("pooled-{own}"))
 }
 
-/// A transaction with calls in it keeps the one connection, and its locks end with it: a call of the next client is not
-/// part of it.
+/// A transaction with calls in it keeps the connection, and its locks end with it. A call of the next client is not
+/// part of that transaction.
 pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     database.fixture("grant/world")?;
@@ -100,7 +100,7 @@ pub fn open_transaction_of_one_client_makes_the_other_wait(context: &Context) ->
         ensure!(taken == "1", "took {taken} events");
         Ok(())
     })?;
-    // The same server connection has recorded events before: it must take the mark that holds back readers in every
+    // The same server connection has recorded events before. It must take the lock that holds back readers in every
     // transaction.
     first.simple_query("BEGIN")?;
     first.simple_query("SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')")?;

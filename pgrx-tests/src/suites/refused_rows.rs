@@ -1,5 +1,5 @@
-//! Rows that cannot be written or deleted because a row, trigger or constraint of a user prevents it: each delays only
-//! itself.
+//! Rows that cannot be written or deleted because a row, trigger or constraint of a user prevents it. Such a row delays
+//! no other row.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
@@ -33,7 +33,7 @@ const SWEEP: &str = "SELECT runtimes_offline > 0, tasks_failed > 0, runtimes_del
 /// The result of a sweep of the fixture, with no runtime collected.
 const VERDICTS: &str = "t t 0";
 
-/// Five events that are one year old; a table of the user refers to one of them.
+/// Five events that are one year old. A table of the user refers to one event.
 fn old_events(client: &mut Client, key: &str) -> Result<()> {
     client.batch_execute(&format!(
         "INSERT INTO multica_event_log (created_at, type, payload)
@@ -181,8 +181,8 @@ fn row_refused_with_custom_sqlstate_is_skipped(context: &Context) -> Result<()> 
     expect(&mut client, "SELECT last_error LIKE '%own (SQLSTATE MY001)%' FROM multica_status()", "t")
 }
 
-/// A full disk, a cancel, or a serialization failure is not caused by a row: the call fails with it, and no row is
-/// refused.
+/// A full disk, a cancel, or a serialization failure is not caused by a row. The call fails with this error, and no row
+/// is refused.
 fn server_error_fails_sweep_and_refuses_no_row(context: &Context) -> Result<()> {
     for state in ["53100", "57014", "40001", "XX000", "58030"] {
         let (_database, mut client) = dead_machine(context)?;
@@ -193,7 +193,7 @@ fn server_error_fails_sweep_and_refuses_no_row(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// The transaction ids that a sweep takes: one, and one for each subtransaction that writes.
+/// Returns the transaction ids that a sweep takes: one id, and one for each subtransaction that writes.
 fn ids_taken(client: &mut Client, sweep: &str) -> Result<i64> {
     let now = "SELECT pg_snapshot_xmax(pg_current_snapshot())";
     let before: i64 = value(client, now)?.parse()?;
@@ -216,8 +216,8 @@ fn usual_sweep_opens_one_subtransaction(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A hundred tasks are refused: the sweep finds and records ten of them, no snapshot overflows by its subtransactions,
-/// and it does not ask for another sweep at once.
+/// A hundred tasks are refused. The sweep finds and records ten of them, and so few subtransactions write rows that no
+/// snapshot overflows.
 fn many_refusals_use_few_subtransactions(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(
@@ -287,8 +287,8 @@ fn single_stage_functions_skip_refused_rows(context: &Context) -> Result<()> {
     )
 }
 
-/// machine-3 was called old-name, to whose runtime a table of the user refers: the agents and tasks are moved, and the
-/// row stays.
+/// machine-3 was called old-name before, and a table of the user refers to the old runtime. The agents and tasks are
+/// moved, and the row of the old runtime stays.
 fn refused_merge_does_not_block_registration(context: &Context) -> Result<()> {
     for key in ["", "DEFERRABLE INITIALLY DEFERRED"] {
         let (_database, mut client) = dead_machine(context)?;

@@ -29,7 +29,7 @@ const KINDS: [&str; 2] = [
     "multica_enqueue_chat('00000000-0000-4000-8000-000000000051')",
 ];
 
-/// The fixture `team`; its chats have the session of a much older task.
+/// Returns a database with the fixture `team`, in which the chats have the session of a much older task.
 fn stale_team(context: &Context) -> Result<(Database<'_>, Client)> {
     let (database, mut client) = team(context)?;
     client.batch_execute("UPDATE chat_session SET session_id = 'stale', work_dir = '/stale'")?;
@@ -85,11 +85,11 @@ fn session_resumes_after_runtime_dies_twice(context: &Context) -> Result<()> {
         lose_runtime(&mut client)?;
         resume(&mut client, "second")?;
         lose_runtime(&mut client)?;
-        // No attempt is left: the next task is a new one for the same issue or chat.
+        // No attempt is left, so the next task is a new task for the same issue or chat.
         expect(&mut client, "SELECT count(*) FROM agent_task_queue WHERE status = 'queued'", "0")?;
         client.batch_execute(&format!("SELECT FROM {enqueue}"))?;
         expect_prior(&mut client, "b1", "second")?;
-        // The session is kept also if that task fails before it pins one.
+        // The session is also kept if that task fails before it pins a session.
         lose_runtime(&mut client)?;
         expect_prior(&mut client, "b1", "second")?;
     }

@@ -17,7 +17,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     retries_keep_order_of_parents,
 ];
 
-/// However often runtimes become stale: the attempt of a retry is that of its parent plus one, and at most the limit
+/// The attempt of a retry is that of its parent plus one, and at most the limit, however often runtimes become stale
 /// (I6).
 fn one_retry_per_task_up_to_max_attempts(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
@@ -77,7 +77,8 @@ fn task_without_source_is_retried_only_with_context(context: &Context) -> Result
     )
 }
 
-/// A comment that arrived while the task ran has queued another task: that one replaces the retry, and no call fails.
+/// A comment that was written while the task ran has queued another task. That task replaces the retry, and no call
+/// fails.
 fn pending_task_replaces_retry(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -143,8 +144,8 @@ fn retry_copies_session_and_task_fields(context: &Context) -> Result<()> {
     )
 }
 
-/// Retries of one call have different times: they keep the order by priority and age of their parents. The retry of a
-/// chat task keeps its place in the chat.
+/// Retries of one call have different times, so that they keep the order of their parents by priority and age. The
+/// retry of a chat task keeps its place in the chat.
 fn retries_keep_order_of_parents(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(

@@ -1,5 +1,5 @@
-//! Row-level security: a call either has the same result as without it, or raises an error; it never decides on a part
-//! of the rows.
+//! Row-level security. A call has the same result as without it, or raises an error. A call never decides on a part of
+//! the rows.
 
 use std::sync::{Arc, Mutex};
 
@@ -32,7 +32,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![worker_reports_hidden_rows];
 /// The message of a refused call.
 const HIDDEN: &str = "row-level security hides rows that this call depends on";
 
-/// Functions that handle each requested row by itself: hidden rows are left out.
+/// Functions that handle each requested row separately, so that hidden rows can be left out.
 const ROW_BY_ROW: [&str; 17] = [
     "multica_deregister",
     "multica_events",
@@ -94,7 +94,7 @@ fn call_as(client: &mut Client, role: &str, call: &str, state: &str) -> Result<(
     Ok((outcome, state))
 }
 
-/// The detail of the error of a call, which names the table.
+/// Returns the detail of the error of a call, which names the table.
 fn hidden_table(client: &mut Client, role: &str, call: &str) -> Result<String> {
     let outcome = client.batch_execute(&format!("BEGIN; SET LOCAL ROLE {role}; {call}"));
     client.batch_execute("ROLLBACK")?;

@@ -39,7 +39,8 @@ fn heartbeat_uses_time_of_call(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Of the tasks that the daemon lists, in its order: ended tasks, tasks of another runtime, unknown tasks.
+/// The heartbeat returns those tasks of the daemon's list that it must stop, in the order of the list: ended tasks,
+/// tasks of another runtime, unknown tasks.
 fn heartbeat_returns_tasks_to_stop(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     let heartbeat = |tasks: &[&str]| {
@@ -99,7 +100,7 @@ fn used_runtime_is_not_collected(context: &Context) -> Result<()> {
     )
 }
 
-/// Every stage takes its oldest rows first and reports when it reached its limit; in the end no row is left.
+/// Every stage takes its oldest rows first and reports when it has reached its limit. In the end no row is left.
 fn batches_are_bounded_and_oldest_first(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(
@@ -172,7 +173,7 @@ fn running_task_is_not_an_orphan(context: &Context) -> Result<()> {
     expect(&mut client, left, "e6 running")
 }
 
-/// However many runtimes a daemon has in however many workspaces.
+/// A call handles all runtimes of a daemon in all workspaces.
 fn deregister_records_one_event_per_workspace(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!(

@@ -48,8 +48,8 @@ fn offline_grace_delays_failure_of_tasks(context: &Context) -> Result<()> {
     expect(&mut client, &format!("{count}(0)"), "7")
 }
 
-/// Two tasks on one issue fail together, one of them with its last attempt: in either order of the rows the retry of
-/// the other keeps the issue in progress.
+/// Two tasks on one issue fail together, and one task is at its last attempt. In either order of the rows the retry of
+/// the other task keeps the issue in progress.
 fn issue_reset_does_not_depend_on_row_order(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     for (title, first, second) in [("spent first", 1, 2), ("spent last", 2, 1)] {

@@ -1,4 +1,4 @@
-//! The files of `sql/`: their style, which statements bind them, and rules that several of them repeat.
+//! The files of `sql/`: their style, the statements that bind them, and rules that are repeated in several files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,8 +15,8 @@ use crate::tools::extras;
 pub const ALL: &[(&str, Suite)] =
     suite![sqlfluff_reports_nothing, every_statement_is_bound_once, repeated_rules_are_written_alike,];
 
-/// Rules that several statements repeat, because SQL has no way to share them that the planner would look into: a part
-/// that only such a rule has, and the whole rule. Names of tables before columns are left out.
+/// Rules that several statements repeat, because the planner would not inline them if they were functions. Each is a
+/// pair: a text that only this rule contains, and the whole rule. Table names before columns are left out.
 const RULES: [(&str, &str); 3] = [
     (
         "FROM autopilot_run WHERE id = autopilot_run_id",
@@ -29,7 +29,8 @@ const RULES: [(&str, &str); 3] = [
     ("<> 'cancelled'", "(status <> 'cancelled' OR dispatched_at IS NOT NULL)"),
 ];
 
-/// The stock linter, with the rules of `.sqlfluff`. The exit status of a finding is 1, of any other trouble higher.
+/// sqlfluff with the rules of `.sqlfluff`. It exits with 1 if it has found a mistake, and with another status after an
+/// error.
 fn sqlfluff_reports_nothing(context: &Context) -> Result<()> {
     let requirements = context.project.harness().join("sqlfluff/requirements.txt");
     let python = extras::python(&context.project, "sqlfluff", &requirements)?;
@@ -88,7 +89,7 @@ fn without_aliases(text: &str) -> String {
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         if word == "AS" {
-            // What ends the expression stays: a comma or a parenthesis behind the alias.
+            // Keeps the character that ends the expression: a comma, or the parenthesis after the alias.
             let alias = words.next().unwrap_or_default();
             let end = alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
             if let Some(last) = kept.last_mut().filter(|_| !end.is_empty()) {
@@ -110,7 +111,7 @@ fn without_alias(word: &str) -> String {
     }
 }
 
-/// Every file with this extension below a folder: its path there and its text.
+/// Returns every file with this extension below a folder, with its path relative to the folder and its text.
 fn files(folder: &Path, extension: &str) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];

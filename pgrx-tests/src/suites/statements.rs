@@ -10,10 +10,10 @@ use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
-/// What Postgres writes for a call.
+/// Tests of what Postgres writes for a call.
 pub const ALL: &[(&str, Suite)] = suite![idle_calls_assign_no_transaction_id, heartbeats_stay_heap_only,];
 
-/// How many statements a call runs.
+/// Tests of the number of statements that a call runs.
 pub const AT_HOME: &[(&str, Suite)] = suite![statement_count_does_not_grow_with_tasks];
 
 /// All statements that ran in this database, at whatever level. The checks of foreign keys are statements of Postgres
@@ -46,7 +46,8 @@ fn create_tasks(client: &mut Client, tasks: usize) -> Result<()> {
     Ok(())
 }
 
-/// The number of statements that a call on this many tasks runs after a preparation; it must return the expected row.
+/// Returns the number of statements that a call on this many tasks runs after a preparation. The call must return the
+/// expected row.
 fn count_statements(
     context: &Context,
     cluster: &Cluster,

@@ -1,5 +1,5 @@
-//! Concurrent load without crashes: afterwards every invariant of the lifecycle is true, each checked by a query of its
-//! own in `invariants/`.
+//! Concurrent load without crashes. Afterwards every invariant of the lifecycle is true; each is checked by a query in
+//! `invariants/`.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

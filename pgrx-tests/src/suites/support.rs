@@ -1,4 +1,4 @@
-//! What several suites use: queries of fixtures, calls in database sessions of their own, and waiting for them.
+//! What several suites use: queries of fixtures, calls in separate database sessions, and waiting for such calls.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use crate::context::Context;
 use crate::database::Database;
 pub use crate::query::values;
 
-/// Longest wait for something that does happen, on a busy machine.
+/// Longest wait for something that is expected to happen, on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// The advisory lock on which the triggers of the fixture `stop` wait.
 const STOP: i64 = 4711;
 
-/// The text of `fixtures/<name>.sql`.
+/// Returns the text of `fixtures/<name>.sql`.
 pub fn text(context: &Context, name: &str) -> Result<String> {
     let file = context.fixtures().join(format!("{name}.sql"));
     std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// A number from the environment, for example a seed, or a default.
+/// Returns a number from the environment, for example a seed, or a default.
 pub fn number(variable: &str, otherwise: u64) -> Result<u64> {
     match std::env::var(variable) {
         Ok(given) => given.parse().with_context(|| format!("{variable} is a number")),
@@ -32,7 +32,7 @@ pub fn number(variable: &str, otherwise: u64) -> Result<u64> {
     }
 }
 
-/// The lines that the query of a fixture returns.
+/// Returns the lines that the query of a fixture returns.
 pub fn lines(context: &Context, database: &Database, name: &str) -> Result<Vec<String>> {
     let query = text(context, name)?;
     let rows = database
@@ -42,7 +42,7 @@ pub fn lines(context: &Context, database: &Database, name: &str) -> Result<Vec<S
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Every row of every table at one moment; two of these are equal if nothing has changed.
+/// Returns every row of every table at one moment. Two such texts are equal if nothing has changed between them.
 pub fn digest(context: &Context, database: &Database) -> Result<Vec<String>> {
     let query = lines(context, database, "digest")?.join(" UNION ALL ");
     values(&mut database.connect()?, &query)
@@ -58,7 +58,7 @@ pub fn expect_story(context: &Context, database: &Database, expected: &str) -> R
     Ok(())
 }
 
-/// The first row, as psql prints it; empty for NULL.
+/// Returns the first row, as psql prints it; empty for NULL.
 pub fn value(client: &mut Client, sql: &str) -> Result<String> {
     Ok(values(client, sql)?.into_iter().next().unwrap_or_default())
 }
@@ -82,14 +82,14 @@ pub fn expect_state(client: &mut Client, sql: &str, state: &str) -> Result<()> {
     }
 }
 
-/// A statement that runs in a database session of its own.
+/// A statement that runs in a separate database session.
 pub struct Running {
     /// Process id of its backend.
     pub pid: i32,
     thread: JoinHandle<std::result::Result<Vec<SimpleQueryMessage>, postgres::Error>>,
 }
 
-/// Starts a statement in a database session of its own.
+/// Starts a statement in a separate database session.
 pub fn start(database: &Database, sql: &str) -> Result<Running> {
     let mut client = database.connect()?;
     let pid = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
@@ -135,7 +135,8 @@ pub fn hold_stop(database: &Database) -> Result<Client> {
     Ok(holder)
 }
 
-/// Ends a short statement_timeout: it also applies to the statement that ends it, which is repeated if it is cancelled.
+/// Ends a short statement_timeout. The timeout also applies to the statement that ends it, so that statement is
+/// repeated if it is cancelled.
 pub fn end_timeout(client: &mut impl GenericClient, sql: &str) -> Result<()> {
     loop {
         match client.batch_execute(sql) {
@@ -154,12 +155,12 @@ pub fn terminate(observer: &mut Client, pid: i32) -> Result<()> {
     })
 }
 
-/// An id of the fixtures as an SQL literal, from its last two digits.
+/// Returns an id of the fixtures as an SQL literal, from its last two digits.
 pub fn id(label: &str) -> String {
     format!("'00000000-0000-4000-8000-0000000000{label}'")
 }
 
-/// A database with the fixture `dead_machine`, and a database session in it.
+/// Returns a database with the fixture `dead_machine`, and a database session in it.
 pub fn dead_machine(context: &Context) -> Result<(Database<'_>, Client)> {
     let database = context.fresh_database()?;
     database.fixture("dead_machine")?;
@@ -167,7 +168,7 @@ pub fn dead_machine(context: &Context) -> Result<(Database<'_>, Client)> {
     Ok((database, client))
 }
 
-/// A database with the fixture `team`, and a database session in it.
+/// Returns a database with the fixture `team`, and a database session in it.
 pub fn team(context: &Context) -> Result<(Database<'_>, Client)> {
     let database = context.fresh_database()?;
     database.fixture("team")?;

@@ -57,7 +57,7 @@ fn enqueue_returns_pending_task(context: &Context) -> Result<()> {
     client.batch_execute(&format!("SELECT FROM multica_claim({})", id("b1")))?;
     expect(&mut client, &again, "t f")?;
     client.batch_execute(&format!("SELECT FROM multica_start('{first}')"))?;
-    // A running task is not pending: the next enqueue creates a task that waits for it.
+    // A running task is not pending, so the next enqueue creates a task that waits for it.
     expect(&mut client, &again, "f t")
 }
 

@@ -1,4 +1,5 @@
-//! Rows that a trigger of a user skips: it returns NULL, so Postgres neither writes the row nor raises an error.
+//! Rows that a trigger of a user skips: the trigger returns NULL, so Postgres neither writes the row nor raises an
+//! error.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -35,8 +36,8 @@ fn expect_skipped_row(client: &mut Client, call: &str) -> Result<()> {
     Ok(())
 }
 
-/// There are more skipped rows than a batch has, and they come first in its order: without a mark on them, each batch
-/// would take the same rows.
+/// There are more skipped rows than a batch has, and they come first in its order. If a sweep did not mark them, each
+/// batch would take the same rows.
 fn skipped_rows_do_not_block_sweep(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(

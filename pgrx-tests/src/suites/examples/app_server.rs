@@ -1,4 +1,4 @@
-//! The example application server: it is killed at random moments, and a client repeats its requests.
+//! The example application server is killed at random moments, and a client repeats its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -76,8 +76,8 @@ struct State {
     enough: AtomicBool,
 }
 
-/// Starts the server, kills it, and starts it again; the last one is not killed. Between two kills at least one task is
-/// completed: otherwise on a slow machine the server would be killed before it serves a request.
+/// Starts the server, kills it, and starts it again; the last server is not killed. Between two kills at least one task
+/// is completed, because otherwise a slow machine would kill each server before it serves a request.
 fn kill_and_start(context: &Context, database: &Database, role: &str, state: &State) -> Result<Program> {
     let url = |port: u16| {
         let folder = database.cluster().socket_folder();

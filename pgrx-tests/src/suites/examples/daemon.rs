@@ -1,4 +1,4 @@
-//! The example daemon: it is killed and restarted, it stops a cancelled task, and it deregisters on SIGTERM.
+//! The example daemon is killed and restarted, stops a cancelled task, and deregisters on SIGTERM.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

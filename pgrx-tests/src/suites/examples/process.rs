@@ -31,7 +31,7 @@ impl Example {
         Ok(Example { name: name.to_string(), python, log: output.join(name).with_extension("log"), folder })
     }
 
-    /// Starts the program; its stderr is in `output` of the work directory.
+    /// Starts the program. Its stderr is written to `output` in the work directory.
     pub fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Program> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.python);

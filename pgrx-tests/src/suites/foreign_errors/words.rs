@@ -1,5 +1,5 @@
-//! The words of the extension's own errors: in the documentation, in two drivers, and on every error whose SQLSTATE is
-//! ambiguous.
+//! The words of the extension's own errors. They are in the documentation, two drivers can read them, and every error
+//! whose SQLSTATE is ambiguous has one.
 
 #[path = "../../../../src/error/word.rs"]
 #[allow(dead_code)]
@@ -40,7 +40,7 @@ pub fn docs_list_every_error_word(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Every call with each argument made invalid in turn: an error with an ambiguous SQLSTATE has a known word.
+/// Makes every call with each argument invalid in turn. An error with an ambiguous SQLSTATE must have a known word.
 pub fn ambiguous_errors_have_a_word(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1', status => 'running')")?;
@@ -83,8 +83,8 @@ pub fn error_words_are_readable_in_two_drivers(context: &Context) -> Result<()> 
     read_by_both(context, latin.cluster(), &latin.name, script)
 }
 
-/// The Rust driver and psycopg read the word of each error. A script is a comment with the word, and the statements
-/// that raise its error; it is rolled back afterwards.
+/// The Rust driver and psycopg read the word of each error. A script consists of a comment with the word and of the
+/// statements that raise the error. It is rolled back afterwards.
 pub fn read_by_both(context: &Context, cluster: &Cluster, database: &str, scripts: &str) -> Result<()> {
     let mut client = cluster.connect(database)?;
     let mut wrong = Vec::new();

@@ -1,4 +1,4 @@
-//! What each capability may do, and what it may not.
+//! The calls that each capability allows, and the calls that it does not allow.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -18,8 +18,8 @@ const GRANTED: &str = "
 pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
     let database = world(context)?;
     let all = routines(&mut database.connect()?)?;
-    // An operator may call everything: calls of the other capabilities are not listed again, and three functions are
-    // tested separately.
+    // An operator may call everything. The calls of the other capabilities are not listed again, and three functions
+    // are tested separately.
     let calls_of_others = story(context, "reader")? + &story(context, "daemon")?;
     let is_covered = |name: &str| {
         calls_of_others.contains(&format!("{name}("))
@@ -75,7 +75,7 @@ pub fn role_cannot_call_functions_of_other_capabilities(context: &Context) -> Re
     Ok(())
 }
 
-/// Revokes each privilege on its own: then some call must be refused.
+/// Revokes each privilege separately. Without it, some call must be refused.
 pub fn every_granted_privilege_is_needed(context: &Context) -> Result<()> {
     let database = world(context)?;
     let mut superuser = database.connect()?;

@@ -8,10 +8,10 @@ use crate::context::Context;
 use crate::suites::errors::{good_arguments, routines};
 use crate::suites::support::{id, team};
 
-/// Functions for which no capability suffices: their hint names the role to run them as.
+/// Functions for which no capability suffices. Their hint names the role to run them as.
 const ONLY_FOR_OWNERS: [&str; 2] = ["multica_grant", "multica_install"];
 
-/// Functions in SQL or PL/pgSQL: their hint is that of the function that they call.
+/// Functions in SQL or PL/pgSQL. Their hint is the hint of the function that they call.
 const WRAPPERS: [&str; 2] = ["multica_metrics", "multica_sweep_all"];
 
 /// Makes a call as a role, after a statement of a superuser, and rolls both back.
@@ -23,14 +23,15 @@ fn called_as(client: &mut Client, role: &str, before: &str, call: &str) -> Resul
     error.transpose()
 }
 
-/// The capabilities that a hint names before it says how to grant one.
+/// Returns the capabilities that a hint names. They come before the statements that grant one.
 fn capabilities_in(hint: &str) -> Option<Vec<&str>> {
     let (_, rest) = hint.split_once(" needs the capability ")?;
     let (capabilities, _) = rest.split_once(", which ")?;
     Some(capabilities.split(" or ").collect())
 }
 
-/// For every function: the hint names the function and its capabilities, and a grant of any of them removes the error.
+/// For every function, the hint names the function and the capabilities that may call it, and a grant of any of these
+/// capabilities removes the error.
 pub fn hint_names_sufficient_capability(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let role = format!("{}_nobody", database.name);
@@ -80,7 +81,7 @@ fn run_hint(client: &mut Client, hint: &str, role: &str) -> Result<()> {
     Ok(client.batch_execute(&statements)?)
 }
 
-/// Tables that were reassigned to another role: the hint for the former owner names the capability, and the hint for a
+/// The tables were reassigned to another role. The hint for the former owner names the capability, and the hint for a
 /// daemon whose call records events names the privilege that the new owner lacks.
 pub fn hint_after_reassign_owned_restores_access(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;

@@ -6,7 +6,7 @@ use super::support::{CAPABILITIES, attempt, grant, holder, role, story, world};
 use crate::context::Context;
 use crate::database::Database;
 
-/// Capabilities can be granted before or after install, also if the extension has a schema of its own.
+/// Capabilities can be granted before or after install, also if the extension is in a separate schema.
 pub fn install_completes_earlier_grants(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut superuser = database.connect()?;

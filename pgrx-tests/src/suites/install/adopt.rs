@@ -92,7 +92,8 @@ pub fn install_keeps_unknown_objects(context: &Context) -> Result<()> {
     all_adopted(&install(&mut client)?)
 }
 
-/// A DBA builds the indexes of a dry run CONCURRENTLY and under other names: install builds none of them again.
+/// A DBA runs the statements of a dry run with CONCURRENTLY and under other names. Install builds none of these indexes
+/// again.
 pub fn index_built_by_hand_is_adopted(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut client = database.connect()?;

@@ -129,7 +129,7 @@ pub fn install_in_own_schema_ignores_public(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// An error inside install is an ordinary error: the caller's handler rolls back the caller's block, and earlier
+/// An error inside install is an ordinary error. The caller's handler rolls back the caller's block, and earlier
 /// changes of the caller stay.
 pub fn install_error_rolls_back_only_callers_block(context: &Context) -> Result<()> {
     let database = context.empty_database()?;

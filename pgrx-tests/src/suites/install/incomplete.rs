@@ -61,8 +61,8 @@ pub fn missing_columns_of_055_are_added(context: &Context) -> Result<()> {
     all_adopted(&install(&mut client)?)
 }
 
-/// Adding a constraint scans a table under a lock, and existing rows may violate it: install reports it and leaves the
-/// decision to the owner.
+/// Adding a constraint scans a table under a lock, and existing rows may violate the constraint. So install only
+/// reports the statements and leaves the decision to the owner.
 pub fn missing_constraints_are_reported_not_added(context: &Context) -> Result<()> {
     let database = server(
         context,
@@ -137,8 +137,8 @@ pub fn error_names_invalid_index(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// While install waits for a lock, all later statements on the table wait behind it: it must stop waiting after a short
-/// time.
+/// While install waits for a lock, all later statements on the table wait behind it. So install must stop waiting after
+/// a short time.
 pub fn install_stops_waiting_for_locked_table(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let (mut busy, mut client) = (database.connect()?, database.connect()?);
@@ -181,8 +181,8 @@ pub fn concurrent_installs_succeed(context: &Context) -> Result<()> {
     })
 }
 
-/// Warnings: a trigger function without its own search_path, a schema in which every role may create objects, a new
-/// column without a default.
+/// Install warns about a trigger function without its own search_path, a schema in which every role may create objects,
+/// and a new column without a default.
 pub fn install_warns_of_unsafe_objects(context: &Context) -> Result<()> {
     let database = server(
         context,

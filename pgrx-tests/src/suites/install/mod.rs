@@ -41,7 +41,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     restore::drop_extension_keeps_every_row,
 ];
 
-/// Tests of the extension's own checks: what install waits for and what it refuses.
+/// Tests of the checks in install: for which locks it waits, and what it refuses.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     incomplete::install_stops_waiting_for_locked_table,
     refuse::refused_install_names_reason_and_changes_nothing,

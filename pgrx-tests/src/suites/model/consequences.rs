@@ -1,4 +1,4 @@
-//! What follows when tasks end.
+//! The consequences of the end of tasks.
 
 use super::task::{Status, Task};
 use super::world::Model;
@@ -52,7 +52,7 @@ impl Model {
         Consequences { retries, issues, agents }
     }
 
-    /// Queues the retries of those tasks that may have one.
+    /// Queues the retries of the tasks that may have one.
     pub fn retry(&mut self, failed: &[usize]) -> Vec<(usize, usize)> {
         let mut eligible: Vec<usize> = failed.iter().copied().filter(|at| self.may_be_retried(*at)).collect();
         eligible.sort_by_key(|at| self.tasks[*at].order());

@@ -32,7 +32,8 @@ fn known(task: &Task) -> Result<Uuid> {
     task.id.context("a task of the model has no row")
 }
 
-/// The statement of a step; None if there is no task yet that it could be about. It returns rows of one text column.
+/// Returns the statement of a step, or None if it is about a task and there is no task yet. The statement returns rows
+/// of one text column.
 pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
     let task_of = |task: usize| -> Result<Option<String>> {
         let of = |at: usize| known(&model.tasks[at]).map(|id| format!("'{id}'"));
@@ -162,14 +163,15 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
     }))
 }
 
-/// The result of a step: the returned texts or the SQLSTATE of its error, and the rows after it.
+/// The result of a step: the returned texts or the SQLSTATE of its error, and the rows after the step.
 pub struct Outcome {
     /// The returned texts or the SQLSTATE.
     pub answer: std::result::Result<Vec<String>, String>,
     state: Vec<SimpleQueryRow>,
 }
 
-/// Runs a statement and reads the rows after it, in one message to the server; the effects of an error are rolled back.
+/// Runs a statement and reads the rows after it, in one message to the server. The changes of a statement that fails
+/// are rolled back.
 pub fn execute(transaction: &mut Transaction, sql: &str, state: &str) -> Result<Outcome> {
     let script = format!("SAVEPOINT step; {sql}; RELEASE step; {state}");
     let (answer, messages) = match transaction.simple_query(&script) {
@@ -220,13 +222,13 @@ pub fn compare(outcome: &Outcome, model: &mut Model) -> Result<()> {
     Ok(())
 }
 
-/// The index of a row in the model.
+/// Returns the index of a row in the model.
 pub fn find(model: &Model, id: Uuid) -> Result<usize> {
     let at = model.tasks.iter().position(|task| task.id == Some(id));
     at.with_context(|| format!("the model has no task {id}"))
 }
 
-/// The returned texts, with tasks by their index in the model.
+/// Returns the texts of a result, in which tasks are replaced by their index in the model.
 pub fn numbered(model: &Model, words: Vec<String>) -> Result<Vec<String>> {
     let number = |word: String| match Uuid::parse_str(&word) {
         Ok(id) => Ok(format!("#{}", find(model, id)?)),

@@ -1,5 +1,5 @@
-//! Random sequences of calls, compared with a small model: after each step the returned rows and the tables must be
-//! those of the model. A sequence that fails is shrunk to a short one.
+//! Compares random sequences of calls with a small model. After each step the returned rows and the tables must be
+//! those of the model. A sequence that fails is reduced to a short one.
 
 mod consequences;
 mod database;
@@ -26,9 +26,10 @@ pub const ALL: &[(&str, Suite)] = suite![calls_match_model, wrong_model_is_detec
 
 /// The number of sequences; MULTICA_CASES sets another number, MULTICA_SEED other sequences.
 const CASES: u64 = 250;
-/// The default seed: with it, a new failure is the result of a change.
+/// The default seed is fixed, so that a new failure is the result of a change.
 const SEED: u64 = 1;
-/// If this many sequences find no mistake, the sequences are too few or too uniform.
+/// With the wrong rule of the model, one of this many sequences must fail. Otherwise the sequences are too few or too
+/// uniform.
 const MOST_CASES: u32 = 2000;
 
 /// In any order, calls do only what the model does.
@@ -44,7 +45,7 @@ fn calls_match_model(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A model with one wrong rule is detected by a short sequence: an enqueue, the archiving of the agent, a claim.
+/// A short sequence detects a model with one wrong rule: an enqueue, the archiving of the agent, a claim.
 fn wrong_model_is_detected_and_shrunk(context: &Context) -> Result<()> {
     let (_database, player) = player(context)?;
     let found = player.find(&mut runner(1, MOST_CASES), true)?;

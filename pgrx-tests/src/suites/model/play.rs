@@ -4,7 +4,7 @@ use super::step::{Step, Token};
 use super::task::{Status, Task};
 use super::world::{Model, assignee};
 
-/// What a step returns: the columns of its rows, tasks as `#n`; or the SQLSTATE of its error.
+/// The result of a step: the columns of the returned rows, with tasks as `#n`, or the SQLSTATE of the error.
 pub type Answer = Result<Vec<String>, &'static str>;
 
 const REFUSED: Answer = Err("55000");
@@ -29,13 +29,13 @@ fn enqueued(created: Option<(usize, bool)>) -> Answer {
 }
 
 impl Model {
-    /// The task that a step is about; None while there is no task.
+    /// Returns the task that a step is about, or None while there is no task.
     pub fn task_of(&self, task: usize) -> Option<usize> {
         (!self.tasks.is_empty()).then(|| task % self.tasks.len())
     }
 
-    /// Plays a step and returns what the database must return; None if there is no task yet that the step could be
-    /// about.
+    /// Plays a step and returns what the database must return, or None if the step is about a task and there is no task
+    /// yet.
     pub fn play(&mut self, step: Step) -> Option<Answer> {
         self.tick();
         Some(match step {

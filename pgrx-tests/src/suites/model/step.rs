@@ -5,7 +5,7 @@ use proptest::prelude::*;
 /// The claim token that a daemon passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
-    /// None; it is not checked.
+    /// No token, so the call does not check it.
     None,
     /// The token of the last claim.
     Current,
@@ -13,7 +13,7 @@ pub enum Token {
     Stale,
 }
 
-/// One step. Runtimes, agents, issues and chats are counted from 0; a task is the n-th so far, modulo their number.
+/// One step. Runtimes, agents, issues and chats are counted from 0. A task is the n-th so far, modulo their number.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
     /// multica_enqueue_issue
@@ -68,7 +68,7 @@ pub enum Step {
     Capacity(usize, i32),
     /// A user sets an issue's status.
     IssueStatus(usize, &'static str),
-    /// An application fails a task in flight with SQL of its own.
+    /// An application fails a task in flight with its own SQL.
     FailByHand(usize),
 }
 

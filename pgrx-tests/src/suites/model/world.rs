@@ -42,7 +42,7 @@ pub struct Model {
     pub tasks: Vec<Task>,
     /// Events recorded, by type.
     pub events: BTreeMap<&'static str, usize>,
-    /// A wrong rule, for the test of the test: a claim returns tasks of archived agents too.
+    /// A wrong rule, with which the test itself is tested: a claim returns tasks of archived agents too.
     pub mistaken: bool,
     /// Microseconds since the model began.
     pub now: i64,

@@ -41,8 +41,8 @@ fn no_table_is_read_whole_with_statistics_of_empty_tables(context: &Context) -> 
 /// Tables that grow with ended tasks and events.
 const HISTORY: [&str; 2] = ["agent_task_queue", "multica_event_log"];
 
-/// Those tables, and the ones that grow with the fleet and its tasks. The table of runtimes is not among them, because
-/// the sweep reads it whole.
+/// The tables above, and the tables that grow with the fleet and its tasks. The table of runtimes is not in this list,
+/// because the sweep reads it whole.
 const ALL_BUT_REGISTRY: [&str; 9] = [
     "agent_task_queue",
     "multica_event_log",

@@ -11,8 +11,8 @@ use crate::cluster::{Cluster, Options};
 use crate::context::Context;
 use crate::database::Database;
 
-/// A compiled statement takes half a second instead of half a millisecond, so no statement of any function may be
-/// compiled.
+/// No statement of any function may be compiled, because a compiled statement takes half a second instead of half a
+/// millisecond.
 pub fn no_statement_is_compiled_or_parallel(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let database = world(context, &cluster)?.database;
@@ -44,8 +44,8 @@ pub fn no_statement_is_compiled_or_parallel(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A database session, a role or an operator may set any planner setting: the order in which a call locks rows, and its
-/// cost, must not depend on it. Every setting of the planner in the catalogue is tried at its extreme values.
+/// A database session, a role or an operator may set any planner setting. The order in which a call locks rows, and its
+/// cost, must not depend on it. The test sets every planner setting in the catalogue to its extreme values.
 pub fn no_setting_changes_a_plan_shape(context: &Context) -> Result<()> {
     let cluster = cluster(context)?;
     let world = world(context, &cluster)?;
@@ -153,7 +153,7 @@ impl World<'_> {
         self.read(&mut session)
     }
 
-    /// The plan shapes of all calls in a database session that has run each of them once, and then `between`.
+    /// The plan shapes of all calls in a database session that has run each call once, and then `between`.
     fn shapes_of_second_calls(&self, between: &str) -> Result<Shapes> {
         let copy = self.copy()?;
         let mut session = PlanSession::connect(&copy)?;
@@ -194,8 +194,8 @@ fn extremes(database: &Database) -> Result<Vec<String>> {
     Ok(sets)
 }
 
-/// Two plans of each of these cost nearly the same, so dead rows and statistics may decide between them; both sort
-/// their rows.
+/// Statements for which two plans cost nearly the same, so that dead rows and statistics may decide between the plans.
+/// Both plans sort their rows.
 const SORTED: [&str; 2] = ["event/readers.sql", "lifecycle/collection/candidates.sql"];
 
 /// The plan shapes of each statement of the library.

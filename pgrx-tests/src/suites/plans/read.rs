@@ -75,9 +75,10 @@ pub fn indexes(client: &mut Client) -> Result<HashMap<String, Index>> {
     Ok(rows.iter().map(|row| (row.get(0), index(row))).collect())
 }
 
-/// The scans of a plan that read a whole table: sequential scans of `tables`, and for `by_index` also scans of an index
-/// over all rows without a condition on its leading column. A scan that a LIMIT ends and that filters out no row is
-/// left out: it finds the least or greatest id, for which 17 no longer checks that it is not null.
+/// Returns the scans of a plan that read a whole table: sequential scans of `tables`, and for `by_index` also scans of
+/// an index over all rows without a condition on its leading column. A scan that a LIMIT ends and that filters out no
+/// row is left out, because it only finds the least or greatest id. Version 17 no longer checks there that the id is
+/// not null.
 pub fn whole_reads(
     plan: &Value,
     tables: &[&str],

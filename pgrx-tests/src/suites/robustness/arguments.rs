@@ -62,8 +62,8 @@ fn bad_values(context: &Context, client: &mut Client) -> Result<Vec<BadValue>> {
     Ok(rows.iter().map(|row| BadValue { kind: row.get(0), word: row.get(1), expression: row.get(2) }).collect())
 }
 
-/// The values for an argument's type; for a document also the valid document with each of its parts replaced or
-/// removed.
+/// Returns the values for an argument's type, and for a document also the valid document with each of its parts
+/// replaced or removed.
 fn values_for(argument: &Argument, bad_values: &[BadValue]) -> Result<Vec<BadValue>> {
     let mut values: Vec<BadValue> = bad_values
         .iter()
@@ -88,7 +88,7 @@ fn values_for(argument: &Argument, bad_values: &[BadValue]) -> Result<Vec<BadVal
     Ok(values)
 }
 
-/// The document with each of its parts removed or replaced, and the path of that part.
+/// Returns the document with each of its parts removed or replaced, and the path of that part.
 fn mutations(document: &Value) -> Vec<(String, Value)> {
     let wrong = || {
         vec![
@@ -158,8 +158,8 @@ fn combination(routine: &Routine, bad_values: &[BadValue], rng: &mut Rng) -> Str
     })
 }
 
-/// Makes the call, in a transaction that is rolled back if the routine is a function, and checks the tables after it.
-/// One message to the server contains all statements, which saves round trips.
+/// Makes the call and checks the tables after it. The call is in a transaction that is rolled back if the routine is a
+/// function. One message to the server contains all statements, which saves round trips.
 fn attempt(client: &mut Client, routine: &Routine, call: &str, checks: &str) -> Result<Outcome> {
     let (outcome, wrong) = if routine.is_procedure {
         let (outcome, _) = answer(client, call)?;
@@ -184,7 +184,7 @@ fn attempt(client: &mut Client, routine: &Routine, call: &str, checks: &str) -> 
     Ok(outcome)
 }
 
-/// One query that returns a row per violated invariant; it also proves that the server still answers.
+/// Returns one query that returns a row per violated invariant. Its answer also proves that the server still runs.
 fn checks(context: &Context) -> Result<String> {
     let mut parts = vec!["SELECT 'no status' WHERE (SELECT count(*) FROM multica_status()) <> 1".to_string()];
     for name in INVARIANTS {

@@ -9,14 +9,14 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::suites::support::text;
 
-/// The search_path of an attack: the shadowing objects, the temporary objects, and then the intended ones.
+/// The search_path of an attack: first the shadowing objects, then the temporary objects, then the intended objects.
 const PATH: &str = "SET search_path = trap, pg_temp, public, pg_catalog";
-/// Calls of a routine, and of functions in schema `trap`, in this transaction.
+/// Counts calls of a routine, and of functions in schema `trap`, in this transaction.
 const CALLS: &str = "
     SELECT COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'public' AND f.funcname = $1), 0)::bigint,
         COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'trap'), 0)::bigint
     FROM pg_stat_xact_user_functions AS f";
-/// The same since the server's start.
+/// Counts the same calls since the server's start.
 const ALL_CALLS: &str = "
     SELECT COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'public' AND f.funcname = $1), 0)::bigint,
         COALESCE(sum(f.calls) FILTER (WHERE f.schemaname = 'trap'), 0)::bigint
@@ -41,7 +41,8 @@ pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
     without_temporary.batch_execute("SET track_functions = 'all'")?;
     for (routine, before) in functions.iter().zip(before) {
         let call = routine.sensible();
-        // Install creates temporary tables with these names: in a session that already has them it raises 42P07.
+        // Install creates temporary tables with these names, so in a session that already has such tables it raises
+        // 42P07.
         let session = match routine.name.as_str() {
             "multica_install" => &mut without_temporary,
             _ => &mut client,
@@ -67,7 +68,7 @@ pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A session with shadowing temporary objects too. Code that does not set search_path calls them and fails.
+/// Adds shadowing temporary objects to a session too. Code that does not set search_path calls them and fails.
 fn attacked(context: &Context, database: &Database) -> Result<Client> {
     let mut client = database.connect()?;
     client.batch_execute(&text(context, "robustness/temporary_names")?)?;

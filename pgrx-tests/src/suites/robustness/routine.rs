@@ -1,4 +1,4 @@
-//! Every routine of the extension from the catalogue, with valid arguments, and calls of it.
+//! Every routine of the extension, read from the catalogue, with valid arguments and with functions that call it.
 
 use std::collections::HashMap;
 
@@ -54,7 +54,8 @@ pub fn world(context: &Context) -> Result<(Database<'_>, Client)> {
     Ok((database, client))
 }
 
-/// Every routine, with valid arguments; an argument without a value in the fixture `robustness/valid` is an error.
+/// Returns every routine with valid arguments. An argument without a value in the fixture `robustness/valid` is an
+/// error.
 pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
     let valid: HashMap<(String, String), String> = client
         .query(&support::text(context, "robustness/valid")?, &[])?
@@ -95,7 +96,7 @@ pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> 
 }
 
 impl Routine {
-    /// A call; `choose` returns the expression for an argument, or None for its valid one.
+    /// Returns a call. `choose` returns the expression for an argument, or None for its valid expression.
     pub fn call(&self, choose: impl Fn(&Argument) -> Option<String>) -> String {
         let arguments: Vec<String> = self
             .arguments
@@ -113,7 +114,7 @@ impl Routine {
         }
     }
 
-    /// A call with valid arguments only.
+    /// Returns a call with valid arguments only.
     pub fn sensible(&self) -> String {
         self.call(|_| None)
     }

@@ -11,8 +11,8 @@ const CATALOGUE_FUNCTIONS: [&str; 2] = ["multica_install", "multica_grant"];
 /// The SQLSTATE by which the fixture rolls back a call that succeeded.
 const ROLLED_BACK: &str = "09000";
 
-/// Sets each column of each table to each unusual value, in every row: every routine must succeed or raise an expected
-/// error.
+/// Sets each column of each table to each unusual value, in every row. Every routine must then succeed or raise an
+/// expected error.
 pub fn no_row_causes_internal_error(context: &Context) -> Result<()> {
     let (database, mut client) = world(context)?;
     let calls: Vec<String> = routines(context, &mut client)?
@@ -45,7 +45,7 @@ pub fn no_row_causes_internal_error(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// An infinite time, or one that does not fit into a claim token, must not prevent a task from being processed or
+/// An infinite time, or a time that does not fit into a claim token, must not prevent a task from being processed or
 /// multica_status() from being read.
 pub fn tasks_with_infinite_times_can_be_processed(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;

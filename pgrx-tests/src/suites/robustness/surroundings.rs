@@ -167,7 +167,7 @@ fn functions(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
     Ok(routines)
 }
 
-/// The outcome of a call after `before`, and the state of the tables then; both are rolled back.
+/// Returns the outcome of a call after `before`, and the state of the tables after the call. Both are rolled back.
 fn outcome_and_state(
     client: &mut Client,
     routine: &Routine,

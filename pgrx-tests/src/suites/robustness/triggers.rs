@@ -6,7 +6,7 @@ use super::routine::world;
 use crate::context::Context;
 use crate::suites::support::{expect_state, id};
 
-/// A user's BEFORE trigger skips the row of a runtime, or changes its provider: the call raises 55000 and writes
+/// A user's BEFORE trigger skips the row of a runtime, or changes its provider. The call then raises 55000 and writes
 /// nothing.
 pub fn trigger_that_skips_rows_causes_no_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;

@@ -30,7 +30,7 @@ pub fn issue_counter_skips_imported_numbers(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT issue_counter FROM workspace", "12")
 }
 
-/// Install does not change rows of the server's tables: it returns the statement that an operator must run.
+/// Install does not change rows of the server's tables. It returns the statement that an operator must run.
 pub fn wrong_counter_of_adopted_database_is_reported(context: &Context) -> Result<()> {
     let database = server(context, "UPDATE workspace SET issue_counter = -1")?;
     let mut client = database.connect()?;
@@ -47,7 +47,7 @@ pub fn wrong_counter_of_adopted_database_is_reported(context: &Context) -> Resul
     Ok(())
 }
 
-/// A sweep that finds every row locked takes ids from the sequence until one is not in use.
+/// A sweep that finds every row locked takes ids from the sequence until it gets an id that is not in use.
 pub fn totals_work_with_rows_ahead_of_sequence(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     client.batch_execute("INSERT INTO multica_sweep_total (slot) VALUES (1), (2), (3)")?;

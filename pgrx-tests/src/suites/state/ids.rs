@@ -87,7 +87,8 @@ pub fn rolled_back_repair_leaves_no_unreported_gap(context: &Context) -> Result<
     expect(&mut client, "SELECT events_kept FROM multica_status()", "4")
 }
 
-/// Positions of an event log that is gone are an error at once, and also after as many events were recorded again.
+/// Positions of an event log that no longer exists are an error at once, and still after the same number of events were
+/// recorded again.
 pub fn position_beyond_the_last_id_is_an_error(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
@@ -104,7 +105,7 @@ pub fn position_beyond_the_last_id_is_an_error(context: &Context) -> Result<()> 
     expect(&mut client, "SELECT count(*) FROM multica_take_events('mirror')", "7")
 }
 
-/// With and without a restart of the ids at 1.
+/// The ids are restarted at 1, or not.
 pub fn position_in_emptied_log_is_an_error(context: &Context) -> Result<()> {
     for how in
         ["TRUNCATE multica_event_log", "TRUNCATE multica_event_log RESTART IDENTITY", "DELETE FROM multica_event_log"]
@@ -128,8 +129,8 @@ pub fn position_in_emptied_log_is_an_error(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A role with the capability `daemon` may neither set the sequence nor read the event log: its calls start a new range
-/// of ids all the same.
+/// A role with the capability `daemon` may neither set the sequence nor read the event log. Its calls nevertheless
+/// start a new range of ids.
 pub fn daemon_can_record_when_sequence_is_behind_rows(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;

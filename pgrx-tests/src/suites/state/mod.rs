@@ -54,7 +54,7 @@ fn send_heartbeat(runtime: &str) -> String {
 /// Sets the sequence back to an older value, as if rows were inserted without it.
 const SET_SEQUENCE_BACK: &str = "SELECT setval('multica_event_log_id_seq', 1)";
 
-/// Whether the newest event has an id of a new range: above any counted id, and exact in a double.
+/// Whether the newest event has an id of a new range, which is above any counted id and exact as a double.
 const IN_NEW_RANGE: &str = "SELECT max(id) > (1::bigint << 50) AND max(id) < (1::bigint << 53) FROM multica_event_log";
 
 /// Records three events, with ids from 1 on.

@@ -53,8 +53,8 @@ pub fn calls_work_after_documented_move(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The tables are moved one by one: the function that numbers issues stays in the old schema, and install creates it
-/// again beside the tables.
+/// The tables are moved one by one. The function that numbers issues stays in the old schema, and install creates it
+/// again in the schema of the tables.
 pub fn install_uses_tables_moved_to_another_schema(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
@@ -85,7 +85,7 @@ pub fn install_uses_tables_moved_to_another_schema(context: &Context) -> Result<
     expect(&mut client, "SELECT number FROM fleet.issue", "1")
 }
 
-/// Objects that are broken at the same time, and the name by which the next install returns each.
+/// Objects that are broken at the same time, and the name under which the next install returns each.
 const BROKEN: [&[(&str, &str)]; 3] = [
     &[
         (

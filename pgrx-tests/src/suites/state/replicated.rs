@@ -13,8 +13,8 @@ fn wait_for(client: &mut Client, what: &str, sql: &str) -> Result<()> {
     Cluster::wait_until(what, LIMIT, || Ok(value(client, sql)? == "t"))
 }
 
-/// The subscriber has installed tables: while the subscription writes into them, it records no event of its own;
-/// afterwards all calls work.
+/// The subscriber has installed tables. While the subscription writes into them, the subscriber records no event.
+/// Afterwards all calls work.
 pub fn subscriber_replaces_publisher(context: &Context) -> Result<()> {
     let logical = |name: &str| Options::new(name).set("wal_level", "logical");
     let blue = context.cluster(&logical("blue"))?;

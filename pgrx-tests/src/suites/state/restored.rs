@@ -20,7 +20,7 @@ fn restore(from: &Database, to: &Database, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Neither which events were trimmed before it nor which were recorded after it is known.
+/// The database cannot know which events were trimmed before the dump or recorded after it.
 pub fn restored_log_starts_new_id_range(context: &Context) -> Result<()> {
     let (old, mut client) = dead_machine(context)?;
     three_events(&mut client)?;
@@ -41,8 +41,7 @@ pub fn restored_log_starts_new_id_range(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// `pg_restore --clean` into the dumped database: the events from after the dump are lost, and their ids are not used
-/// again.
+/// `pg_restore --clean` into the dumped database loses the events from after the dump. Their ids are not used again.
 pub fn restore_over_own_database_starts_new_id_range(context: &Context) -> Result<()> {
     let (database, mut client) = dead_machine(context)?;
     three_events(&mut client)?;

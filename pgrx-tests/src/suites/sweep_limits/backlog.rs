@@ -16,7 +16,7 @@ use crate::database::Database;
 /// The limit of a backend's anonymous memory, which excludes shared buffers.
 const MOST_MEMORY: u64 = 200 << 20;
 
-/// The bytes of resident anonymous memory of a process; None if the system does not report them.
+/// Returns the bytes of resident anonymous memory of a process, or None if the system does not report them.
 fn memory(pid: i32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
@@ -160,7 +160,7 @@ fn print_report(client: &mut Client, many: usize, drain: Duration, most: u64, ro
     Ok(())
 }
 
-/// The number of index entries that a sweep reads, including dead entries.
+/// Returns the number of index entries that a sweep reads, including dead entries.
 fn entries_read_by_sweep(client: &mut Client, index: &str) -> Result<i64> {
     let mut transaction = client.transaction()?;
     let counter = format!("SELECT pg_stat_get_xact_tuples_returned('{index}'::regclass)");

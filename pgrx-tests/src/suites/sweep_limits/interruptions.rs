@@ -78,11 +78,11 @@ pub fn cancelled_sweep_leaves_no_partial_batch(context: &Context) -> Result<()> 
     Ok(())
 }
 
-/// With any budget a sweep fails some tasks and returns `more` while tasks remain; it returns `more` only then.
+/// With any budget a sweep fails some tasks. It returns `more` while tasks remain, and only then.
 pub fn budget_below_one_batch_makes_progress(context: &Context) -> Result<()> {
     let database = orphans(context, context.shared()?, 2000)?;
     let mut client = database.connect()?;
-    // More runtimes than a sweep can read within the budget.
+    // There are more runtimes than a sweep can read within the budget.
     client.batch_execute(
         "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
          SELECT md5('w')::uuid, 'alive-' || n, 'r', 'local', 'claude', 'online', 'infinity' FROM generate_series(1, 20000) AS n;

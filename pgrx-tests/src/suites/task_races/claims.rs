@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::suites::support::{expect, id, start, team};
 
-/// Sixteen concurrent claims on the runtimes in turn; they start together, when all of them wait for the lock of an
-/// agent.
+/// Makes sixteen concurrent claims on the runtimes in turn. The claims start together, when all of them wait for the
+/// lock of an agent.
 fn claim_concurrently(database: &Database, client: &mut Client, runtimes: &[&str]) -> Result<()> {
     client.batch_execute("BEGIN; SELECT FROM agent FOR UPDATE")?;
     let mut claims = Vec::new();
@@ -59,7 +59,7 @@ pub fn concurrent_claims_return_one_turn_per_chat(context: &Context) -> Result<(
     )
 }
 
-/// The daemon does not receive the answer of its claim: the task is redelivered, and this uses up no attempt (W13).
+/// The daemon does not receive the answer of its claim. The task is redelivered, which uses up no attempt (W13).
 pub fn redelivery_uses_up_no_attempt(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;

@@ -24,7 +24,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     autopilot_run_and_task_commit_together,
 ];
 
-/// Stops a call after its write to each table and terminates it there: it must leave no changes.
+/// Stops a call after its write to each table and terminates its session there. The call must leave no changes.
 fn expect_atomic_at_every_table(context: &Context, database: &Database, call: &str, tables: &[&str]) -> Result<()> {
     let mut client = database.connect()?;
     database.fixture("stop")?;
@@ -52,7 +52,7 @@ fn concurrent_calls_reconcile_agent_status(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let status = "SELECT status FROM agent WHERE name = 'Ada'";
     client.batch_execute("SELECT task('e1'), task('e2', status => 'running'), task('e3', status => 'running')")?;
-    // Two tasks end at once: the second call must see that the first task has ended.
+    // Two tasks end at the same time. The second call must see that the first task has ended.
     client.batch_execute(&format!(
         "UPDATE agent SET status = 'working'; BEGIN; SELECT FROM multica_complete({})",
         id("e2")
@@ -167,8 +167,8 @@ fn task_is_queued_on_new_runtime_of_agent(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// An autopilot run without an issue: its task and its link to the task are one transaction, and a repeated call finds
-/// the task (W19).
+/// An autopilot run without an issue. The task and the link from the run to the task are one transaction, and a
+/// repeated call returns the same task (W19).
 fn autopilot_run_and_task_commit_together(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let enqueue = format!("SELECT FROM multica_enqueue_autopilot({})", id("71"));

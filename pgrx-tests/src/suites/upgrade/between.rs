@@ -14,7 +14,8 @@ use crate::suites::support::{digest, values};
 /// It checks the version of the library, and must fail while the SQL objects have another one.
 const VERSION: &str = "PERFORM multica_version();";
 
-/// Database sessions that were opened before an update and stay open: one per role, with cached plans and types.
+/// Database sessions that were opened before an update and stay open. There is one per role, with cached plans and
+/// types.
 struct Sessions {
     all: Vec<(String, Client, String)>,
     prepared: Vec<Statement>,

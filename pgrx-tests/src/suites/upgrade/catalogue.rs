@@ -9,7 +9,8 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::release;
 
-/// Otherwise some bugs would exist only in updated databases, where no test finds them.
+/// An updated database must not differ from a new one, because otherwise some bugs would exist only in updated
+/// databases, where no test finds them.
 pub fn updated_catalogue_equals_fresh_install(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("fresh"))?;
     let fresh = create(context, &cluster, None)?;
@@ -24,7 +25,7 @@ pub fn updated_catalogue_equals_fresh_install(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Creates the extension and its tables in a schema of their own, updated from a version if there is one.
+/// Creates the extension and its tables in a separate schema, updated from a version if one is given.
 fn create<'a>(context: &Context, cluster: &'a Cluster, version: Option<&str>) -> Result<Database<'a>> {
     let database = context.empty_database_in(cluster)?;
     let from = version.map_or(String::new(), |version| format!("VERSION '{version}'"));
@@ -61,8 +62,8 @@ pub fn update_keeps_grants(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Otherwise new objects would belong to the role that ran the update, and the owner of the extension could not grant
-/// them.
+/// New objects must belong to the owner of the extension and not to the role that ran the update, because otherwise the
+/// owner could not grant them.
 pub fn update_by_another_superuser_keeps_owners(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("owners"))?;
     let mut client = cluster.connect("postgres")?;

@@ -48,8 +48,8 @@ impl Inventory {
         Ok(())
     }
 
-    /// As `expect`, but roles may have privileges on tables that an earlier version granted: an update revokes none,
-    /// because a user may have granted them.
+    /// Compares like `expect`, but roles may have privileges on tables that an earlier version granted. An update does
+    /// not revoke them, because a user may have granted them.
     pub fn expect_with_earlier_privileges(&self, fresh: &Inventory, roles: &[&str]) -> Result<()> {
         let held_on_column = |(object, property): &Key| {
             object.starts_with("relation ")
@@ -70,7 +70,7 @@ impl Inventory {
     }
 }
 
-/// The difference in one property, as lines.
+/// Returns the difference in one property, as lines.
 fn difference(key: &Key, updated: Option<&Property>, fresh: Option<&Property>) -> Option<String> {
     let how = match (updated, fresh) {
         (Some(updated), Some(fresh)) if updated.is == fresh.is => return None,
@@ -92,7 +92,7 @@ fn difference(key: &Key, updated: Option<&Property>, fresh: Option<&Property>) -
     Some(format!("== {object}: {property}\n{how}{statement}"))
 }
 
-/// The lines that only one of the two has.
+/// Returns the lines that only one of the two has.
 fn changes(updated: &str, fresh: &str) -> String {
     let only = |of: &str, other: &str, sign: &str| -> String {
         let others: BTreeSet<&str> = other.lines().collect();
@@ -101,7 +101,7 @@ fn changes(updated: &str, fresh: &str) -> String {
     only(updated, fresh, "updated:") + &only(fresh, updated, "fresh:  ")
 }
 
-/// The number of routines of the extension that PUBLIC may call.
+/// Returns the number of routines of the extension that PUBLIC may call.
 pub fn callable_by_public(client: &mut Client) -> Result<i64> {
     let row = client.query_one(
         "SELECT count(*) FROM pg_depend AS d

@@ -1,4 +1,4 @@
-//! The package: its files, and that a server without this checkout runs it.
+//! The files of the package, and a server without this checkout that runs it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,8 @@ use crate::cluster::Options;
 use crate::context::Context;
 use crate::release::{self, Release};
 
-/// Databases of users were made by the released scripts: an edit would not reach them, and every later update would be
-/// tested on objects that no user has. The same is true for a change of a released version.
+/// The released scripts made the databases of users. An edit would not reach these databases, and every later update
+/// would be tested on objects that no user has. The same is true for a change of a released version.
 pub fn released_scripts_are_unchanged(context: &Context) -> Result<()> {
     let (found, recorded) = (release::sums(&context.project)?, release::recorded_sums(&context.project)?);
     ensure!(!recorded.is_empty(), "no checksum is recorded");
@@ -43,7 +43,8 @@ fn statements(script: &str) -> Vec<&str> {
     lines
 }
 
-/// Old SQL objects, pg_upgrade and dumps refer to the symbols of their version.
+/// The symbols of a released version must stay in the library, because old SQL objects, pg_upgrade and dumps refer to
+/// them.
 pub fn library_exports_symbols_of_released_scripts(context: &Context) -> Result<()> {
     let database = context.empty_database()?;
     let mut client = database.connect()?;
@@ -67,7 +68,7 @@ fn symbols(release: &Release) -> Result<Vec<String>> {
     Ok(after.filter_map(|rest| rest.split('\'').next()).map(str::to_string).collect())
 }
 
-/// Users of a release without an update path would have to drop the extension.
+/// Every release must have an update path, because otherwise its users would have to drop the extension.
 pub fn every_release_can_update_to_this_version(context: &Context) -> Result<()> {
     let cluster = cluster(context, &Options::new("paths"))?;
     let current = current(&cluster)?;

@@ -1,4 +1,4 @@
-//! Many databases and one worker: an error in one database is a line in the log, and the others are swept.
+//! Many databases and one worker. An error in one database is a line in the log, and the other databases are swept.
 
 use anyhow::{Result, ensure};
 
@@ -10,7 +10,8 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::database::Database;
 
-/// A trigger refuses one task: only that task is delayed; status names it, and a later sweep tries it again.
+/// A trigger refuses one task. Only that task is delayed, `multica_status()` returns its id, and a later sweep tries it
+/// again.
 pub fn refused_task_delays_only_itself(context: &Context) -> Result<()> {
     let cluster = ticking(context, "refused")?;
     let database = fleet(context, &cluster)?;
@@ -46,7 +47,7 @@ pub fn refused_task_delays_only_itself(context: &Context) -> Result<()> {
     )
 }
 
-/// A full disk is not caused by a task: no task is refused for it, and all are failed once there is space.
+/// A full disk is not caused by a task. So no task is refused, and all are failed once there is space.
 pub fn full_disk_refuses_no_task(context: &Context) -> Result<()> {
     let cluster = ticking(context, "full")?;
     let database = fleet(context, &cluster)?;
@@ -118,8 +119,9 @@ pub fn error_in_one_database_does_not_stop_others(context: &Context) -> Result<(
     Ok(())
 }
 
-/// A database without the extension, one without the tables, one dropped between two ticks, and one with an invalid
-/// setting: one line in the log for each, and the sound database is swept as usual.
+/// The server has a database without the extension, one without the tables, one that is dropped between two ticks, and
+/// one with an invalid setting. Each causes one line in the log, and a database without such a problem is swept as
+/// usual.
 pub fn unsweepable_database_is_logged_once(context: &Context) -> Result<()> {
     let cluster = context.cluster(&options("unswept").set("shared_preload_libraries", ""))?;
     let sound = fleet(context, &cluster)?;
@@ -216,7 +218,7 @@ pub fn worker_over_time_limit_is_terminated(context: &Context) -> Result<()> {
 
 /// If the server has no free slot for a worker, the launcher logs it and tries again at the next tick.
 pub fn missing_worker_slot_is_logged(context: &Context) -> Result<()> {
-    // The launcher has one slot, the logical replication launcher of Postgres the other.
+    // The launcher and the logical replication launcher of Postgres each have one slot.
     let cluster = context.cluster(&options("slots").set("max_worker_processes", "2"))?;
     let database = fleet(context, &cluster)?;
     let before = launcher(&cluster)?;

@@ -56,7 +56,7 @@ pub fn search_path_does_not_capture_superuser_lookups(context: &Context) -> Resu
     Ok(())
 }
 
-/// The same for every name of Postgres and of the extension, during a whole sweep.
+/// Every name of Postgres and of the extension is tested in the same way, during a whole sweep.
 pub fn sweep_uses_no_shadowing_object(context: &Context) -> Result<()> {
     let cluster = ticking(context, "names")?;
     let database = fleet(context, &cluster)?;

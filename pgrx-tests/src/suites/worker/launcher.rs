@@ -1,5 +1,5 @@
-//! The launcher stays connected to no database: none has to exist, each can be renamed, copied or dropped, and it reads
-//! the settings of databases in any database that accepts connections.
+//! The launcher stays connected to no database. So no database has to exist, each can be renamed, copied or dropped,
+//! and the launcher reads the settings of databases in any database that accepts connections.
 
 use std::fs;
 

@@ -154,7 +154,7 @@ pub fn fast_shutdown_does_not_wait_for_sweep(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Whether the log reports a worker that was terminated during a statement. The elapsed time would show the same, but
+/// Whether the log reports that a worker was terminated during a statement. The elapsed time would prove the same, but
 /// not on a busy machine.
 fn ended_during_statement(cluster: &Cluster) -> Result<bool> {
     let log = cluster.log()?;
@@ -164,7 +164,7 @@ fn ended_during_statement(cluster: &Cluster) -> Result<bool> {
     }))
 }
 
-/// A standby has no launcher; it starts at the promotion, and databases whose sweep is on are swept.
+/// A standby has no launcher. The launcher starts at the promotion, and sweeps the databases whose sweep is on.
 pub fn promoted_standby_starts_to_sweep(context: &Context) -> Result<()> {
     // The primary sweeps too seldom to do the work of the promoted standby.
     let primary = context.cluster(&options("primary").set("multica.sweep_interval", "1h"))?;

@@ -49,7 +49,7 @@ fn daemon(cluster: &Cluster, database: &Database, name: &str) -> Result<Child> {
 }
 
 /// From the last heartbeat of a killed daemon until a claim can return the retry it takes at most stale_after and one
-/// second. The daemon registers while no runtime is online, so no earlier sweep knew of it.
+/// second. The daemon registers while no runtime is online, so no earlier sweep has scheduled a sweep for its runtime.
 pub fn killed_daemon_is_found_within_one_second(context: &Context) -> Result<()> {
     let cluster = ticking(context, "killed")?;
     let database = between_ticks(context, &cluster, "2s")?;

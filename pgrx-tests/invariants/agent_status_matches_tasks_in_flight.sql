@@ -1,4 +1,4 @@
--- An agent is working while a task of it is in flight, and only then.
+-- An agent is working if it has a task in flight, and only then.
 SELECT a.name, a.status
 FROM agent AS a
 WHERE (a.status = 'working') <> EXISTS (

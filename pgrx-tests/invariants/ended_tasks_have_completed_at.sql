@@ -1,4 +1,4 @@
--- A task has completed_at if it has ended, and only then; its autopilot run has ended too.
+-- A task has completed_at if it has ended, and only then. If the task has ended, its autopilot run has ended too.
 SELECT id, status FROM agent_task_queue WHERE (status IN ('completed', 'failed', 'cancelled')) <> (completed_at IS NOT NULL)
 UNION ALL
 SELECT r.id, r.status

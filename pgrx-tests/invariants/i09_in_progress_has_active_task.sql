@@ -1,4 +1,4 @@
--- An issue is in progress only while a task of it is active, or if its last ended task completed or was cancelled.
+-- An issue is in progress only while one of its tasks is active, or if its last ended task completed or was cancelled.
 SELECT i.id, i.title, l.status AS ended_last
 FROM issue AS i
 LEFT JOIN LATERAL (

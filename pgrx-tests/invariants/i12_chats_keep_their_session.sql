@@ -1,2 +1,2 @@
--- No end of a turn erases the session of its chat.
+-- The end of a turn never erases the session of its chat.
 SELECT chat_session FROM erased;

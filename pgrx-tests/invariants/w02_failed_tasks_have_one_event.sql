@@ -1,4 +1,4 @@
--- Each failed task has one event, and the retry that this names exists.
+-- Each failed task has one event, and if the event names a retry, the retry exists.
 SELECT t.id, t.failure_reason, count(e.id) AS events, max(e.payload ->> 'retry_task_id') AS retry_in_event
 FROM agent_task_queue AS t
 LEFT JOIN multica_event_log AS e ON e.type = 'task:failed' AND e.payload ->> 'task_id' = t.id::text

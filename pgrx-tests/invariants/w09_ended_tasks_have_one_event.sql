@@ -1,4 +1,4 @@
--- Each completed or cancelled task has one event, and each completed turn of a chat has one chat:done too.
+-- Each completed or cancelled task has one event. Each completed turn of a chat also has one event chat:done.
 SELECT t.id, t.status, k.type, count(e.id) AS events
 FROM agent_task_queue AS t
 CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
--- The floor: the least that a queue on Postgres can do. One table, one index, four statements, no events, no agents, no
--- rules about who may have what. Queues of its kind are what Postgres' documentation describes SKIP LOCKED for:
+-- A minimal queue on Postgres: one table, one index, four statements, no events, no agents, and no rules about which
+-- worker may claim which task. Postgres' documentation recommends SKIP LOCKED for such queues:
 -- https://www.postgresql.org/docs/current/sql-select.html#SQL-FOR-UPDATE-SHARE
 CREATE TABLE job (
     id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,

@@ -1,4 +1,4 @@
--- An agent on every runtime and an issue for it, in progress.
+-- Creates an agent on every runtime, and an issue in progress for each agent.
 WITH a AS (
     INSERT INTO agent (workspace_id, name, runtime_mode, runtime_id)
     SELECT r.workspace_id, 'agent of ' || r.daemon_id, 'local', r.id FROM agent_runtime AS r

@@ -1,4 +1,4 @@
--- Temporary tables get their statistics at once: without them the later joins are planned for a thousandth of the rows.
+-- Temporary tables are analyzed at once, because otherwise the later joins are planned for far fewer rows.
 CREATE TEMP TABLE marked ON COMMIT DROP AS
 WITH m AS (
     UPDATE agent_runtime SET status = 'offline', updated_at = now()

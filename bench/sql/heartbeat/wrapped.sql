@@ -1,4 +1,5 @@
--- The statement that a heartbeat carries out, as somebody would wrap it who has no extension: its plan is kept, too.
+-- The statement of a heartbeat in a PL/pgSQL function, as a developer would write it without the extension. Its plan is
+-- cached too.
 CREATE FUNCTION wrapped_heartbeat(runtime uuid) RETURNS agent_runtime LANGUAGE plpgsql AS $$
 DECLARE
     seen agent_runtime;

@@ -1,4 +1,4 @@
--- $1 tasks waiting, spread over the fleet.
+-- Queues $1 tasks, distributed over the fleet.
 INSERT INTO agent_task_queue (agent_id, runtime_id, context)
 SELECT a.id, a.runtime_id, '{"n": 1}'
 FROM generate_series(1, $1::bigint) AS n

@@ -1,4 +1,4 @@
--- Thirty-two machines with a runtime and an agent each, all of one workspace; an agent has its runtime's id.
+-- Creates 32 machines with one runtime and one agent each, all in one workspace. An agent has the id of its runtime.
 WITH w AS (
     INSERT INTO workspace (name, slug) VALUES ('w', 'w') RETURNING id
 ), r AS (

@@ -1,4 +1,4 @@
--- $1 finished tasks behind the fleet.
+-- Inserts $1 finished tasks of the fleet.
 INSERT INTO agent_task_queue (agent_id, runtime_id, status, context, result, dispatched_at, started_at, completed_at,
                               created_at, session_id)
 SELECT a.id, a.runtime_id, 'completed', '{"n": 1}', '{"ok": true}', m.at, m.at, m.at, m.at, 'session'

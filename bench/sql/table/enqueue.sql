@@ -1,3 +1,3 @@
--- What a queue without rules and without events would do on the task table of multica, with all the indexes, checks and
--- foreign keys that it has there. An agent of the fleet has its runtime's id.
+-- A minimal queue without rules and events on multica's table of tasks, with all its indexes, checks and foreign keys.
+-- An agent of the fleet has the id of its runtime.
 INSERT INTO agent_task_queue (agent_id, runtime_id, context) VALUES (:worker, :worker, '{"n": 1}') RETURNING id

@@ -1,4 +1,4 @@
--- The events, made comparable: without ids that are drawn and moments.
+-- Returns a digest of the events without random ids and times, so that the digests of two ways can be compared.
 SELECT md5(string_agg(line, E'\n' ORDER BY line))
 FROM (
     SELECT concat_ws('|', e.type, e.workspace_id,

@@ -1,5 +1,5 @@
--- $1 orphans on $2 runtimes of ten workspaces, every other one without a retry left. Agents without a task are idle: a sweep sets
--- those right that are not, which no other way does.
+-- Creates $1 orphans on $2 runtimes of ten workspaces; every second orphan is at its last attempt. Agents without a
+-- task are idle, because only a sweep would reconcile them if they were not.
 WITH w AS (
     INSERT INTO workspace (name, slug)
     SELECT 'w' || n, 'w' || n FROM generate_series(0, 9) AS n

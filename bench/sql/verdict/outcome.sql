@@ -1,4 +1,5 @@
--- What every way must leave behind, made comparable: retries are told by their parent.
+-- Returns a digest of the rows that every way must leave. Retries are identified by their parent, because their ids are
+-- random.
 SELECT md5(string_agg(line, E'\n' ORDER BY line))
 FROM (
     SELECT concat_ws('|', CASE WHEN parent_task_id IS NULL THEN id END, parent_task_id, status, failure_reason, error, attempt,

@@ -1,4 +1,4 @@
--- All routines, tables and columns that each capability gives access to. A new routine changes the first list: read the
+-- All routines, tables and columns that each capability gives access to. A new routine changes the first list; read the
 -- difference before you accept it as expected.
 \set QUIET on
 \pset format unaligned

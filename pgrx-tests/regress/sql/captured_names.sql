@@ -1,4 +1,4 @@
--- Objects in the extension's own schema that match a call better than those of pg_catalog: none of them is ever called.
+-- Objects in the extension's own schema match a call better than those of pg_catalog, but none of them is ever called.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

@@ -1,4 +1,4 @@
--- A chat resumes from its last session: the retry of a turn is claimed before later turns, whatever their priority,
+-- A chat resumes from its last session. So the retry of a turn is claimed before later turns, whatever their priority,
 -- also with the lowest possible priority.
 \set QUIET on
 \pset format unaligned

@@ -1,5 +1,5 @@
--- An agent was moved to a runtime of another workspace: a claim cancels its tasks instead of returning them, at most
--- a few batches per claim.
+-- An agent was moved to a runtime of another workspace. A claim cancels the agent's tasks instead of returning them, at
+-- most a few batches per claim.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

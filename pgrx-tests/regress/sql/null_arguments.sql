@@ -5,8 +5,8 @@
 \i :helper
 \set ECHO all
 
--- An argument without a default, or with a default other than NULL, is required. Shows those that do not raise 22004
--- with their name: bounds that may be NULL, and the daemon id of a cloud runtime.
+-- An argument without a default, or with a default other than NULL, is required. The query returns the required
+-- arguments that do not raise 22004 with their name: bounds that may be NULL, and the daemon id of a cloud runtime.
 CREATE TEMPORARY TABLE argument AS
 SELECT p.oid AS function, p.proname, p.prokind, p.pronargs, a.position, p.proargnames[a.position] AS name, t.typname,
        a.position > p.pronargs - p.pronargdefaults

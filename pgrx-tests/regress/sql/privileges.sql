@@ -1,4 +1,4 @@
--- No role may call a function before a grant; an error for a missing privilege on a table has a hint how to get it.
+-- No role may call a function before a grant. An error about a missing privilege on a table has a hint how to get it.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql

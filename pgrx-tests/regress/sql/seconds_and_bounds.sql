@@ -9,7 +9,8 @@ SELECT s.secs || ': ' || outcome(format('SELECT multica_sweep(%L)', s.secs)) AS 
 FROM (VALUES (1, 'NaN'), (2, 'Infinity'), (3, '-Infinity'), (4, '-1'), (5, '0'), (6, '1e300'), (7, '1e10')) AS s (at, secs)
 ORDER BY s.at;
 
--- The same for every argument in seconds, except where a grace of 0 is allowed; shows only differences.
+-- The same is true for every argument in seconds, except where a grace of 0 is allowed. The query returns only
+-- differences.
 SELECT c.call, s.secs, outcome(format(c.call, s.secs)) AS answer
 FROM (VALUES ('''NaN'''), ('''Infinity'''), ('''-Infinity'''), ('-1'), ('0'), ('1e300')) AS s (secs)
 CROSS JOIN (VALUES

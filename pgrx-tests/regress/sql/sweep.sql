@@ -1,4 +1,4 @@
--- A runtime becomes stale: one call writes the verdict with all its consequences.
+-- A runtime becomes stale, and one call writes the verdict with all its consequences.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/machine.sql

@@ -1,4 +1,5 @@
--- A call with one unknown id names it in the error; lookups return no row, calls on arrays count the rows that exist.
+-- A call with one unknown id names the id in the error. Lookups return no row, and calls on arrays count the rows that
+-- exist.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql

@@ -1,5 +1,5 @@
--- A runtime is deleted with its archived agents: their queued tasks are cancelled, their tasks in flight are failed,
--- and no issue stays in progress without an active task.
+-- A runtime is deleted with its archived agents. The agents' queued tasks are cancelled, their tasks in flight are
+-- failed, and no issue stays in progress without an active task.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

@@ -1,5 +1,5 @@
-//! The pages of the documentation. Their SQL runs and prints the output that they show, their links have targets, and
-//! the table of settings is correct.
+//! The pages of the documentation. Their SQL runs and prints the output that they show, their links have targets, the
+//! tests and files that they name exist, and the table of settings is correct.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,6 +13,9 @@ use super::Suite;
 use super::comments::members;
 use crate::context::Context;
 use crate::database::Database;
+use crate::mutation_patch::Mutation;
+use crate::project::MAJOR;
+use crate::regress;
 use crate::speed::page;
 
 /// SQL whose output can depend on the version of Postgres.
@@ -21,6 +24,8 @@ pub const ALL: &[(&str, Suite)] = suite![sql_on_pages_runs_as_shown];
 /// Tests of text, and of values that the library reports, which are the same on every version.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     links_have_targets,
+    every_only_selects_a_test,
+    names_on_pages_exist,
     every_routine_is_on_a_page,
     figures_match_bench_results,
     settings_are_listed_with_their_defaults,
@@ -169,6 +174,140 @@ fn anchors(page: &str) -> HashSet<String> {
             kept.collect::<String>().replace(' ', "-")
         })
         .collect()
+}
+
+/// Tests that are in no suite: lints, and the `#[pg_test]` functions, which have another list.
+const OTHER_TESTS: [&str; 4] = ["format", "clippy", "bindings/", "pg_test/"];
+
+/// Returns the names of all tests of the home version.
+fn tests(context: &Context) -> Result<Vec<String>> {
+    let mut names: Vec<String> = regress::all(&context.project)?.into_iter().map(|(name, ..)| name).collect();
+    names.extend(super::of(MAJOR).map(|(name, _)| name.to_string()));
+    names.extend(OTHER_TESTS.map(str::to_string));
+    Ok(names)
+}
+
+/// What stands for any name on a page.
+const PLACEHOLDERS: [&str; 4] = ["FILE", "FUNCTION", "NAME", "TEXT"];
+
+/// A command on a page must not select nothing.
+fn every_only_selects_a_test(context: &Context) -> Result<()> {
+    let mut names = tests(context)?;
+    names.extend(Mutation::list(&context.project)?.into_iter().map(|mutation| mutation.name));
+    let mut found = 0;
+    for page in pages(context)? {
+        let text = fs::read_to_string(&page)?;
+        for rest in text.split("--only ").skip(1) {
+            let only = rest.split([' ', '\n', '`', ',', ';']).next().unwrap_or_default();
+            ensure!(
+                PLACEHOLDERS.contains(&only) || names.iter().any(|name| name.contains(only)),
+                "{}: --only {only} selects no test and no patch",
+                page.display()
+            );
+            found += 1;
+        }
+    }
+    ensure!(found > 10, "only {found} commands were found");
+    Ok(())
+}
+
+/// The folders whose files pages name.
+const SOURCES: [&str; 5] = ["bench", "docs", "pgrx-tests", "sql", "src"];
+
+/// A build makes this folder, so a checkout may lack it.
+const BUILT: &str = "target/";
+
+/// Every path, every name of a file or folder, and every name of a test between backquotes exists, and so does every
+/// patch in a table of internals.
+fn names_on_pages_exist(context: &Context) -> Result<()> {
+    let root = &context.project.root;
+    let tests = tests(context)?;
+    let patches: HashSet<String> = Mutation::list(&context.project)?.into_iter().map(|it| it.name).collect();
+    let mut paths = Vec::new();
+    for folder in SOURCES {
+        collect(root, &root.join(folder), &mut paths)?;
+    }
+    let mut wrong = Vec::new();
+    let mut found = 0;
+    for page in pages(context)? {
+        let text = fs::read_to_string(&page)?;
+        let folder = page.parent().unwrap_or(root);
+        let names: Vec<&str> = quoted(&text).filter(|word| is_name(word, &tests)).collect();
+        found += names.len();
+        let missing = names.iter().filter(|name| !exists(name, &tests, &paths) && !folder.join(name).exists());
+        wrong.extend(
+            missing.chain(&patches_in_tables(&text, &patches)).map(|name| format!("{}: {name}", page.display())),
+        );
+    }
+    ensure!(found > 200, "only {found} names were found");
+    ensure!(wrong.is_empty(), "these names do not exist:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Adds the paths of a folder, of its files and of the folders in it, relative to the root.
+fn collect(root: &Path, folder: &Path, paths: &mut Vec<String>) -> Result<()> {
+    paths.push(folder.strip_prefix(root)?.display().to_string());
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(root, &path, paths)?;
+        } else {
+            paths.push(path.strip_prefix(root)?.display().to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Returns the texts between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Whether a text between backquotes is the name of a file, a folder or a test, and no placeholder such as `golden/FILE`.
+fn is_name(word: &str, tests: &[String]) -> bool {
+    let is_word = word.chars().all(|it| it.is_ascii_alphanumeric() || "_-./*…".contains(it));
+    let Some((first, _)) = word.split_once('/') else {
+        return is_word && [".rs", ".sql", ".patch"].iter().any(|end| word.ends_with(end));
+    };
+    let is_topic = || tests.iter().any(|test| test.split('/').next() == Some(first));
+    let is_placeholder = word.split(['/', '.']).any(|part| PLACEHOLDERS.contains(&part));
+    let is_named = || SOURCES.contains(&first) || word.ends_with('/') || is_topic();
+    is_word && !is_placeholder && word != BUILT && is_named()
+}
+
+/// Whether a test or path has this name. A path that begins with none of the folders above may lack its first folders.
+/// `*` and `…` stand for any text.
+fn exists(name: &str, tests: &[String], paths: &[String]) -> bool {
+    let start = name.split(['*', '…']).next().unwrap_or_default();
+    let is_cut = start != name;
+    let is_test = |test: &String| test == name || (is_cut || name.ends_with('/')) && test.starts_with(start);
+    let is_test = tests.iter().any(is_test);
+    let is_whole = SOURCES.iter().any(|folder| name.starts_with(&format!("{folder}/")));
+    let [name, start] =
+        [name.trim_end_matches('/'), start].map(|it| if is_whole { it.into() } else { format!("/{it}") });
+    let is_path = |path: &String| {
+        if is_whole {
+            return *path == name || is_cut && path.starts_with(&start);
+        }
+        format!("/{path}").ends_with(&name) || is_cut && path.contains(&start)
+    };
+    is_test || paths.iter().any(is_path)
+}
+
+/// Returns the words in the last column of tables of patches that are no patches.
+fn patches_in_tables<'a>(text: &'a str, patches: &HashSet<String>) -> Vec<&'a str> {
+    let mut wrong = Vec::new();
+    let mut is_inside = false;
+    for line in text.lines() {
+        let last = line.rsplit('|').nth(1).unwrap_or_default().trim();
+        let is_header = last.starts_with("patch");
+        is_inside = is_header || is_inside && line.starts_with('|');
+        if is_header || !is_inside {
+            continue;
+        }
+        wrong.extend(quoted(last).filter(|word| !patches.contains(*word)));
+    }
+    wrong
 }
 
 fn every_routine_is_on_a_page(context: &Context) -> Result<()> {

@@ -14,6 +14,6 @@ FROM (
         COALESCE((s.state ->> 'events_lost'::text)::int8multirange, '{}') AS lost,
         l.last_value - CASE WHEN l.is_called THEN 0 ELSE 1 END AS drawn
     FROM multica_event_log_id_seq AS l
-    LEFT JOIN LATERAL (SELECT to_jsonb(o) AS state FROM multica_sweep_state AS o LIMIT 1) AS s ON true
+    LEFT JOIN LATERAL (SELECT pg_catalog.to_jsonb(o) AS state FROM multica_sweep_state AS o LIMIT 1) AS s ON true
     OFFSET 0
 ) AS p

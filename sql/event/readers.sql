@@ -9,7 +9,9 @@ FROM multica_event_reader AS r
 CROSS JOIN (
     SELECT
         l.last_value - CASE WHEN l.is_called THEN 0 ELSE 1 END AS drawn,
-        COALESCE((SELECT to_jsonb(o) ->> 'events_lost'::text FROM multica_sweep_state AS o LIMIT 1), '{}')::int8multirange AS lost
+        COALESCE((
+            SELECT pg_catalog.to_jsonb(o) ->> 'events_lost'::text FROM multica_sweep_state AS o LIMIT 1
+        ), '{}')::int8multirange AS lost
     FROM multica_event_log_id_seq AS l
 ) AS e
 ORDER BY r.last_id, r.reader

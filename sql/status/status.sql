@@ -113,7 +113,7 @@ CROSS JOIN LATERAL (
             ('kept', COALESCE(s.events_trimmed_to, 0::bigint)), ('held', h.floor), ('to read', n.last_id)
         ) AS f (what, after)
         CROSS JOIN LATERAL pg_catalog.unnest(
-            COALESCE((to_jsonb(s) ->> 'events_lost'::text)::int8multirange, '{}')
+            COALESCE((pg_catalog.to_jsonb(s) ->> 'events_lost'::text)::int8multirange, '{}')
             OPERATOR(pg_catalog.*) int8multirange(int8range(LEAST(f.after, e.drawn), e.drawn, '(]'))
         ) AS g
     ) AS d

@@ -20,6 +20,8 @@ CREATE FUNCTION to_jsonb(issue) RETURNS jsonb LANGUAGE plpgsql
     AS $$ BEGIN PERFORM trapped('to_jsonb(issue)'); RETURN '{}'; END $$;
 CREATE FUNCTION to_jsonb(agent_runtime) RETURNS jsonb LANGUAGE plpgsql
     AS $$ BEGIN PERFORM trapped('to_jsonb(agent_runtime)'); RETURN '{}'; END $$;
+CREATE FUNCTION to_jsonb(multica_sweep_state) RETURNS jsonb LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM trapped('to_jsonb(multica_sweep_state)'); RETURN '{}'; END $$;
 
 INSERT INTO workspace (name, slug) VALUES ('w', 'w') RETURNING id AS workspace \gset
 SELECT id AS runtime FROM multica_register(:'workspace', '{"daemon_id": "d", "runtimes": [{"type": "claude"}]}') \gset
@@ -39,3 +41,5 @@ SELECT status FROM issue;
 SELECT retried, issues_reset FROM multica_handle_failed_tasks(ARRAY[:'task']::uuid[]);
 SELECT tasks_queued, events_held FROM multica_status();
 SELECT type, count(*) FROM multica_events() GROUP BY type ORDER BY type;
+SELECT count(*) FROM multica_take_events('r');
+SELECT reader, behind FROM multica_list_readers();

@@ -63,7 +63,7 @@ FROM (
                   AND h.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
             ) AS is_prepared
         FROM multica_event_log_id_seq AS l
-        LEFT JOIN LATERAL (SELECT to_jsonb(o) AS state FROM multica_sweep_state AS o LIMIT 1) AS s ON true
+        LEFT JOIN LATERAL (SELECT pg_catalog.to_jsonb(o) AS state FROM multica_sweep_state AS o LIMIT 1) AS s ON true
         -- Computed once, because the outer queries use each column several times.
         OFFSET 0
     ) AS t

@@ -209,7 +209,7 @@ fn counters(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> O
 fn event_log(dry_run: bool) -> Result<Option<Step>> {
     let step = match event::repair(dry_run)? {
         None => return Ok(None),
-        Some(Repair::BeginsAnew(sql)) => Step::new(EVENT_IDS, Action::Altered, sql),
+        Some(Repair::Restarts(sql)) => Step::new(EVENT_IDS, Action::Altered, sql),
         Some(Repair::IsFed(sql)) => Step::new(EVENT_IDS, Action::Missing, sql),
     };
     Ok(Some(step))

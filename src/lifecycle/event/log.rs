@@ -17,14 +17,14 @@ use crate::postgres::statement::{Row, Statement, arg};
 static OWNER: Statement = Statement::volatile(sql!("lifecycle/event/owner.sql"));
 static LOOK: Statement = Statement::stable(sql!("lifecycle/event/look.sql"));
 static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("lifecycle/event/one_at_a_time.sql"));
-static BEGIN_ANEW: Statement = Statement::volatile(sql!("lifecycle/event/begin_anew.sql"));
+static RESTART: Statement = Statement::volatile(sql!("lifecycle/event/restart.sql"));
 static FIRST_MARK: Statement = Statement::volatile(sql!("lifecycle/event/first_mark.sql"));
 static MAKE_ROW: Statement = Statement::volatile(sql!("lifecycle/event/make_state_row.sql"));
 static LOCK_STATE: Statement = Statement::volatile(sql!("lifecycle/event/lock_state.sql"));
 static MARK: Statement = Statement::volatile(sql!("lifecycle/event/mark.sql"));
 
 /// The statement by which the log restarts, for the list that install returns.
-const BEGIN_ANEW_SHORTLY: &str =
+const RESTART_SHORTLY: &str =
     "SELECT setval('multica_event_log_id_seq', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
 
 /// No session draws more ids than this between two checks. A larger step means that the log was restarted, perhaps in a
@@ -132,7 +132,7 @@ impl Log {
         })
     }
 
-    fn needs_to_begin_anew(&self) -> bool {
+    fn needs_restart(&self) -> bool {
         self.problem.is_some_and(Problem::is_break)
     }
 }
@@ -172,13 +172,13 @@ fn settle_as_owner(drawn: i64, asker: Asker) -> Result<()> {
     let Some(log) = Log::latest() else {
         return Ok(());
     };
-    if log.needs_to_begin_anew() {
+    if log.needs_restart() {
         // SAFETY: a variable of this process, which only this thread writes.
         if unsafe { pg_sys::XactReadOnly } {
             return Ok(());
         }
         refuse_where_fed(&log)?;
-        return begin_anew();
+        return restart();
     }
     if asker == Asker::Recorder {
         mark(&log);
@@ -226,7 +226,7 @@ fn refuse_at_the_end(log: &Log) -> Result<()> {
 /// What install does about the ids of the log.
 pub enum Repair {
     /// Install restarts the log, by this statement.
-    BeginsAnew(String),
+    Restarts(String),
     /// Install does nothing, because a subscription writes into the log; this statement disables the subscription.
     IsFed(String),
 }
@@ -237,7 +237,7 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
     let Some(log) = is_there.then(Log::latest).flatten() else {
         return Ok(None);
     };
-    if !log.needs_to_begin_anew() {
+    if !log.needs_restart() {
         // Before the first id is drawn, nothing is recorded: a recorded place and a sequence that has drawn no id
         // together mean that the sequence was set back.
         if log.problem == Some(Problem::Unmarked) && log.highest_id > 0 && !dry_run {
@@ -249,24 +249,24 @@ pub fn repair(dry_run: bool) -> Result<Option<Repair>> {
         return Ok(Some(Repair::IsFed(disable)));
     }
     if !dry_run {
-        begin_anew()?;
+        restart()?;
     }
-    Ok(Some(Repair::BeginsAnew(BEGIN_ANEW_SHORTLY.into())))
+    Ok(Some(Repair::Restarts(RESTART_SHORTLY.into())))
 }
 
 /// Restarts the log, as its owner. The log is checked again under the lock, because another session may have restarted
 /// it in the meantime.
-fn begin_anew() -> Result<()> {
+fn restart() -> Result<()> {
     ONE_AT_A_TIME.run(&[]);
     let Some(log) = Log::latest() else {
         return Ok(());
     };
-    if !log.needs_to_begin_anew() {
+    if !log.needs_restart() {
         return Ok(());
     }
     refuse_where_fed(&log)?;
     refuse_at_the_end(&log)?;
-    BEGIN_ANEW.run(&[arg(log.last_id), arg(log.trimmed_to), arg(log.highest_id), arg(log.here)]);
+    RESTART.run(&[arg(log.last_id), arg(log.trimmed_to), arg(log.highest_id), arg(log.here)]);
     MET.set(None);
     // SAFETY: something was written just now, so that the transaction has an id.
     MENDED_IN.set(unsafe { pg_sys::GetTopTransactionIdIfAny() });

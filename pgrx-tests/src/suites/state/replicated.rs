@@ -52,7 +52,7 @@ pub fn subscriber_replaces_publisher(context: &Context) -> Result<()> {
         "CREATE PUBLICATION nothing FOR TABLE multica_event_log WHERE (false) WITH (publish = 'insert')",
     )?;
     subscriber.batch_execute(&format!(
-        "CREATE SUBSCRIPTION \"Second\" CONNECTION 'host={} user=postgres dbname={}' PUBLICATION nothing WITH (copy_data = false)",
+        "CREATE SUBSCRIPTION \"Second\" CONNECTION 'host={} user=postgres dbname={}' PUBLICATION nothing WITH (copy_data = false, slot_name = second)",
         blue.socket_folder().display(),
         old.name
     ))?;

@@ -27,7 +27,8 @@ const PREPARED: [&str; 5] = [
     "SELECT name, value FROM multica_metrics()",
     "SELECT (s.report).slowest_reader FROM (SELECT multica_status() AS report OFFSET 0) AS s",
     "SELECT * FROM multica_status()",
-    "SELECT id, type FROM multica_events(0, 10)",
+    // The log of a restored database restarts, and what was before the restart cannot be read any more.
+    "SELECT id, type FROM multica_events(COALESCE((SELECT events_trimmed_to FROM multica_sweep_state), 0), 10)",
 ];
 
 impl Sessions {

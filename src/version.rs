@@ -62,6 +62,11 @@ fn multica_version() -> &'static str {
 #[pg_extern(sql = false)]
 fn multica_is_0_3_0_or_later() {}
 
+/// Not a SQL function: the update script to 0.4.0 checks that its symbol exists, which libraries before 0.4.0 do not
+/// have.
+#[pg_extern(sql = false)]
+fn multica_is_0_4_0_or_later() {}
+
 #[cfg(any(test, feature = "pg_test"))]
 #[pgrx::pg_schema]
 mod tests {

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::cluster::{Cluster, Options};
 use crate::database::{Database, TEMPLATE, create_template};
+use crate::generations::Generations;
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 
@@ -23,12 +24,14 @@ pub struct Context {
     pub backlog: usize,
     shared: OnceLock<Cluster>,
     starting: Mutex<()>,
+    generations: OnceLock<Generations>,
 }
 
 impl Context {
     /// Returns a context that has not started a cluster yet.
     pub fn new(project: Project, copy: PostgresCopy) -> Context {
-        Context { project, copy, backlog: BACKLOG, shared: OnceLock::new(), starting: Mutex::new(()) }
+        let (shared, generations) = (OnceLock::new(), OnceLock::new());
+        Context { project, copy, backlog: BACKLOG, shared, starting: Mutex::new(()), generations }
     }
 
     /// Returns the shared cluster. A suite that stops, kills or configures a server makes its own cluster with
@@ -67,6 +70,29 @@ impl Context {
     /// Makes an empty database of another cluster.
     pub fn empty_database_in<'a>(&self, cluster: &'a Cluster) -> Result<Database<'a>> {
         Database::create(cluster, "template0", &self.fixtures())
+    }
+
+    /// Returns a database of the shared cluster as a generation of the server leaves it, for example `397`: without rows, and
+    /// without the extension.
+    pub fn generation(&self, name: &str) -> Result<Database<'_>> {
+        self.generations()?.database(self.shared()?, name, &self.fixtures())
+    }
+
+    /// Returns the same with rows of every kind that the generation can have.
+    pub fn generation_with_rows(&self, name: &str) -> Result<Database<'_>> {
+        let database = self.generation(name)?;
+        let generations = self.generations()?;
+        generations.fill(&mut database.connect()?, generations.named(name)?)?;
+        Ok(database)
+    }
+
+    /// Returns the generations of the server's schema.
+    pub fn generations(&self) -> Result<&Generations> {
+        if let Some(generations) = self.generations.get() {
+            return Ok(generations);
+        }
+        let generations = Generations::read(&self.fixtures())?;
+        Ok(self.generations.get_or_init(|| generations))
     }
 
     /// The folder of the fixtures.

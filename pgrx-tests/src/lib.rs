@@ -9,6 +9,7 @@ pub mod context;
 pub mod database;
 pub mod demo;
 pub mod extension;
+pub mod generations;
 pub mod mutation_patch;
 pub mod mutations;
 pub mod package;

@@ -19,7 +19,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];
 
 /// Modules of the harness, the lowest first. Each imports only modules before it, so there is no cycle.
-const HARNESS: [&str; 23] = [
+const HARNESS: [&str; 24] = [
     "project",
     "console",
     "user",
@@ -29,6 +29,7 @@ const HARNESS: [&str; 23] = [
     "postgres_copy",
     "cluster",
     "database",
+    "generations",
     "context",
     "extension",
     "pooler",

@@ -42,6 +42,7 @@ mod examples;
 mod failover;
 mod failure_consequences;
 mod foreign_errors;
+mod generations;
 mod grant;
 mod housekeeping;
 mod install;
@@ -146,6 +147,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     examples::ALL,
     failure_consequences::ALL,
     foreign_errors::AT_HOME,
+    generations::ALL,
     housekeeping::AT_HOME,
     install::AT_HOME,
     layers::ALL,

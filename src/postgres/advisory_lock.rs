@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use crate::postgres::held_lock;
 use crate::postgres::statement::{Statement, arg};
 
 static ONE_AT_A_TIME: Statement = Statement::volatile(sql!("postgres/advisory_lock/one_at_a_time.sql"));
@@ -27,17 +28,7 @@ pub fn holds_event_lock(floor: i64) -> bool {
         locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
         locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
     };
-    let mode = pg_sys::ShareLock as i32;
-    #[cfg(not(any(feature = "pg17", feature = "pg18")))]
-    // SAFETY: the tag is complete and is only read.
-    unsafe {
-        pg_sys::LockHeldByMe(&tag, mode)
-    }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
-    // SAFETY: as above.
-    unsafe {
-        pg_sys::LockHeldByMe(&tag, mode, false)
-    }
+    held_lock::holds(&tag, pg_sys::ShareLock as pg_sys::LOCKMODE)
 }
 
 /// Waits until no other session installs or grants, and makes other sessions wait until this transaction ends.

@@ -15,6 +15,7 @@ use pgrx::prelude::*;
 use pgrx::{PgList, is_a};
 
 use crate::error::{Error, Word};
+use crate::postgres::tree::{walk_expression, walk_query};
 
 /// The alias of a table whose hidden rows every statement leaves out. The statement reads there the one row that the
 /// call is about, and a row that the caller may not see is treated as unknown.
@@ -26,21 +27,6 @@ const FIRST: usize = 1_000_000;
 thread_local! {
     /// The tables whose hidden rows the parameters represent, in the order of the parameters.
     static TABLES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
-
-// The tree walkers of Postgres. They call nothing that can raise an error. The bindings of pgrx lack those of 14 and
-// 15.
-// SAFETY: the signatures are those of nodeFuncs.h of the version that the library is built for.
-unsafe extern "C-unwind" {
-    #[cfg_attr(any(feature = "pg14", feature = "pg15"), link_name = "query_tree_walker")]
-    #[cfg_attr(not(any(feature = "pg14", feature = "pg15")), link_name = "query_tree_walker_impl")]
-    fn walk_query(query: *mut pg_sys::Query, walker: Walker, found: *mut c_void, flags: c_int) -> bool;
-
-    #[cfg_attr(any(feature = "pg14", feature = "pg15"), link_name = "expression_tree_walker")]
-    #[cfg_attr(not(any(feature = "pg14", feature = "pg15")), link_name = "expression_tree_walker_impl")]
-    fn walk_expression(node: *mut pg_sys::Node, walker: Walker, found: *mut c_void) -> bool;
 }
 
 /// A table of a query and its policies. The policies are removed from the query while it is walked, so that the tables

@@ -42,6 +42,7 @@ pub extern "C-unwind" fn _PG_init() {
     worker::register();
     lifecycle::event::notification::register();
     postgres::statement::planner::register();
+    postgres::features::register(&lifecycle::features::ALL);
 }
 
 /// What the framework of the test functions requires of a crate.

@@ -6,6 +6,7 @@ pub mod collection;
 pub mod consequences;
 pub mod event;
 pub mod existence;
+pub mod features;
 pub mod history;
 pub mod liveness;
 pub mod lock_set;

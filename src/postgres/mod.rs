@@ -7,6 +7,7 @@ pub mod composite;
 pub mod ddl;
 pub mod deferred;
 pub mod entry;
+pub mod features;
 pub mod held_lock;
 pub mod jsonb;
 pub mod refusal;

@@ -6,14 +6,17 @@
 
 mod explain;
 mod hidden;
+mod marks;
 mod plan;
 pub mod planner;
+mod relations;
 mod row;
 mod text;
+mod variant;
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::IntoDatum;
 use pgrx::prelude::*;
@@ -45,9 +48,10 @@ impl Arg {
     }
 }
 
-/// One statement of `sql/`, prepared at its first use in a session and kept.
+/// One statement of `sql/`, prepared at its first use in a session and kept. Its file may have parts that belong to it
+/// only where the tables have a [feature](crate::postgres::features).
 pub struct Statement {
-    sql: &'static str,
+    file: &'static str,
     is_stable: bool,
     rules: Rules,
 }
@@ -73,7 +77,7 @@ impl Statement {
     /// A statement of a function that only reads. It uses the snapshot of the caller's query and works on a standby.
     pub const fn stable(file: &'static str) -> Self {
         Self {
-            sql: text::statement(file),
+            file: text::checked(file),
             is_stable: true,
             rules: Rules { settings: &Settings::NO_WHOLE_TABLE, indexes: IndexFilter::All, of_visible_rows: false },
         }
@@ -82,7 +86,7 @@ impl Statement {
     /// A statement that locks, writes, or must see what was committed while the call waited for a lock.
     pub const fn volatile(file: &'static str) -> Self {
         Self {
-            sql: text::statement(file),
+            file: text::checked(file),
             is_stable: false,
             rules: Rules { settings: &Settings::NO_WHOLE_TABLE, indexes: IndexFilter::All, of_visible_rows: false },
         }
@@ -179,14 +183,18 @@ impl Statement {
     ) -> R {
         // An error about a missing table is about this statement only while it is parsed; later the same error comes
         // from a user's trigger.
-        let parses = AtomicBool::new(true);
+        let parses = Cell::new(true);
+        let text = Cell::new("");
         let work = AssertUnwindSafe(|| unsafe {
             // SAFETY: everything between connect and finish either returns or raises a Postgres error, and then the
             // abort of the transaction or subtransaction closes the SPI connection.
             pg_sys::SPI_connect();
-            let _run = Run::of(self.sql, self.rules);
-            let plan = plan::of(self, args);
-            parses.store(false, Ordering::Relaxed);
+            let variant = variant::of(self);
+            text.set(variant.sql);
+            let _run = Run::of(variant.sql, self.rules);
+            let kept = plan::of(self, variant, args);
+            let plan = kept.plan();
+            parses.set(false);
             let mut values: Vec<pg_sys::Datum> =
                 args.iter().map(|arg| arg.datum.unwrap_or(pg_sys::Datum::null())).collect();
             let nulls: Vec<std::ffi::c_char> =
@@ -200,9 +208,13 @@ impl Statement {
             pg_sys::SPI_finish();
             result
         });
-        PgTryBuilder::new(work)
-            .catch_others(|caught| explain(caught, self.sql, parses.load(Ordering::Relaxed)))
-            .execute()
+        let (text, parses) = (AssertUnwindSafe(&text), AssertUnwindSafe(&parses));
+        PgTryBuilder::new(work).catch_others(move |caught| explain(caught, text.get(), parses.get())).execute()
+    }
+
+    /// What the session keeps of a statement is kept under this number.
+    fn key(&self) -> usize {
+        std::ptr::from_ref(self) as usize
     }
 }
 

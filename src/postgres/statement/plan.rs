@@ -1,26 +1,44 @@
 //! Kept plans: one generic plan per statement and session. Planning a statement takes several times as long as running
 //! it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ffi::CString;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
 
 use pgrx::PgList;
 use pgrx::prelude::*;
 
+use super::variant::Variant;
 use super::{Arg, Statement};
 
-struct Kept {
+/// A plan, which is freed with the last reference to it. The session has one, and whoever runs the plan another: a
+/// trigger may alter a table and run the statement again, with another plan, while the outer one is still running.
+pub struct Kept {
     plan: pg_sys::SPIPlanPtr,
+    variant: &'static Variant,
     oids: Vec<pg_sys::Oid>,
-    is_planned: bool,
+    is_planned: Cell<bool>,
+}
+
+impl Kept {
+    /// The plan itself.
+    pub fn plan(&self) -> pg_sys::SPIPlanPtr {
+        self.plan
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: a plan that was kept belongs to this value alone, and is not running.
+        unsafe { pg_sys::SPI_freeplan(self.plan) };
+    }
 }
 
 thread_local! {
-    static KEPT: RefCell<HashMap<usize, Kept>> = RefCell::new(HashMap::new());
-}
-
-fn key(statement: &Statement) -> usize {
-    std::ptr::from_ref(statement) as usize
+    // At the end of the process Postgres takes its memory back by itself.
+    static KEPT: RefCell<ManuallyDrop<HashMap<usize, Rc<Kept>>>> = RefCell::default();
 }
 
 /// Returns the plan of a statement, ready to run. A new or invalidated statement is parsed and planned here, before it
@@ -28,23 +46,19 @@ fn key(statement: &Statement) -> usize {
 ///
 /// # Safety
 /// SPI must be connected.
-pub unsafe fn of(statement: &Statement, args: &[Arg]) -> pg_sys::SPIPlanPtr {
-    // SAFETY: as the caller promises; a kept plan is never freed.
+pub unsafe fn of(statement: &Statement, variant: &'static Variant, args: &[Arg]) -> Rc<Kept> {
+    // SAFETY: as the caller promises; the plan is not freed while there is a reference to it.
     unsafe {
-        let (plan, is_planned) = kept(statement, args);
-        if is_planned && pg_sys::SPI_plan_is_valid(plan) {
-            return plan;
+        let kept = kept(statement, variant, args);
+        if kept.is_planned.get() && pg_sys::SPI_plan_is_valid(kept.plan) {
+            return kept;
         }
-        let planned = pg_sys::SPI_plan_get_cached_plan(plan);
+        let planned = pg_sys::SPI_plan_get_cached_plan(kept.plan);
         if !planned.is_null() {
             pg_sys::ReleaseCachedPlan(planned, pg_sys::CurrentResourceOwner);
         }
-        KEPT.with_borrow_mut(|all| {
-            if let Some(kept) = all.get_mut(&key(statement)) {
-                kept.is_planned = true;
-            }
-        });
-        plan
+        kept.is_planned.set(true);
+        kept
     }
 }
 
@@ -105,31 +119,84 @@ pub unsafe fn assert_pinned(plan: pg_sys::SPIPlanPtr) {
     }
 }
 
-/// Returns the plan, which is prepared at its first use, and whether it has been planned yet.
-unsafe fn kept(statement: &Statement, args: &[Arg]) -> (pg_sys::SPIPlanPtr, bool) {
-    // SAFETY: SPI is connected, as the caller promises; one type is passed per parameter.
-    KEPT.with_borrow_mut(|all| unsafe {
-        if let Some(kept) = all.get(&key(statement)) {
-            assert!(
-                kept.oids.iter().eq(args.iter().map(|arg| &arg.oid)),
-                "a statement is called with arguments of other types than it was prepared with"
-            );
-            return (kept.plan, kept.is_planned);
-        }
-        let mut oids: Vec<pg_sys::Oid> = args.iter().map(|arg| arg.oid).collect();
-        let sql = std::ffi::CString::new(statement.sql).expect("statements hold no NUL byte");
-        let plan = pg_sys::SPI_prepare_cursor(
-            sql.as_ptr(),
-            oids.len() as i32,
-            oids.as_mut_ptr(),
-            pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+/// The plan, prepared at the first use of the statement and whenever the features that its text depends on have changed.
+/// A plan of another text is freed.
+unsafe fn kept(statement: &Statement, variant: &'static Variant, args: &[Arg]) -> Rc<Kept> {
+    let known = KEPT.with_borrow(|all| all.get(&statement.key()).cloned());
+    if let Some(known) = known.filter(|known| std::ptr::eq(known.variant, variant)) {
+        assert!(
+            known.oids.iter().eq(args.iter().map(|arg| &arg.oid)),
+            "a statement is called with arguments of other types than it was prepared with"
         );
+        return known;
+    }
+    let mut oids: Vec<pg_sys::Oid> = args.iter().map(|arg| arg.oid).collect();
+    let sql = CString::new(variant.sql).expect("statements hold no NUL byte");
+    // SAFETY: SPI is connected, as the caller promises; one type is passed per parameter.
+    let plan = unsafe {
+        let options = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
+        let plan = pg_sys::SPI_prepare_cursor(sql.as_ptr(), oids.len() as i32, oids.as_mut_ptr(), options);
         if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
             let code = pg_sys::SPI_result;
             error!("SPI could not prepare a statement: code {code}");
         }
-        let is_planned = false;
-        all.insert(key(statement), Kept { plan, oids, is_planned });
-        (plan, is_planned)
-    })
+        plan
+    };
+    let kept = Rc::new(Kept { plan, variant, oids, is_planned: Cell::new(false) });
+    let former = KEPT.with_borrow_mut(|all| all.insert(statement.key(), Rc::clone(&kept)));
+    drop(former);
+    kept
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::super::{Statement, arg, variant};
+
+    const FILE: &str = "SELECT $1
+    -- feature task_beat
+    || (SELECT max(last_heartbeat_at) FROM agent_task_queue)
+    -- end task_beat
+";
+
+    static STATEMENT: Statement = Statement::volatile(FILE);
+
+    /// How many plans the session keeps.
+    fn plans() -> i64 {
+        let count = "SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'SPI Plan'";
+        Spi::get_one(count).unwrap().unwrap()
+    }
+
+    /// A trigger changes the features while a statement runs, and runs it too: the outer one goes on with its own plan.
+    #[pg_test]
+    fn running_plan_is_not_freed() {
+        Spi::run("SELECT FROM multica_install()").unwrap();
+        let args = [arg("x")];
+        // SAFETY: SPI is connected.
+        let of = || Spi::connect(|_| unsafe { super::of(&STATEMENT, variant::of(&STATEMENT), &args) });
+        let first = of();
+        assert!(std::ptr::eq(&raw const *first, &raw const *of()), "the plan is kept");
+        let kept = plans();
+        Spi::run("ALTER TABLE agent_task_queue DROP COLUMN last_heartbeat_at").unwrap();
+        let second = of();
+        assert_eq!(plans(), kept + 1, "the first one is in use");
+        drop(first);
+        assert_eq!(plans(), kept);
+        drop(second);
+        assert_eq!(plans(), kept, "the session keeps the second one");
+    }
+
+    #[pg_test]
+    fn analyzed_table_changes_no_text() {
+        Spi::run("SELECT FROM multica_install()").unwrap();
+        let first = variant::of(&STATEMENT);
+        Spi::run("ANALYZE agent_task_queue").unwrap();
+        assert!(std::ptr::eq(first, variant::of(&STATEMENT)));
+        Spi::run("ALTER TABLE agent_task_queue RENAME last_heartbeat_at TO x").unwrap();
+        assert_eq!(variant::of(&STATEMENT).sql, "SELECT $1");
+        Spi::run("ALTER TABLE agent_task_queue RENAME x TO last_heartbeat_at").unwrap();
+        assert!(std::ptr::eq(first, variant::of(&STATEMENT)));
+    }
 }

@@ -1,19 +1,134 @@
-//! The text of a statement that is passed to Postgres. Its leading comment is removed, because errors show the text to
-//! the user.
+//! The text of a statement that is passed to Postgres. Comments are removed, because errors show the text to the user.
 
-/// Returns a file of `sql/` without its leading comment and its final line break. Comments inside the statement stay.
-pub const fn statement(file: &'static str) -> &'static str {
-    let mut text = file;
-    while let [b'-', b'-', ..] = text.as_bytes() {
-        text = after_line(text);
+use super::marks::{self, Line};
+
+/// A file of `sql/` whose marks are right; any other does not compile.
+pub const fn checked(file: &'static str) -> &'static str {
+    match marks::fault(file) {
+        None => file,
+        Some(fault) => panic!("{}", fault),
     }
-    text.trim_ascii_end()
 }
 
-const fn after_line(text: &'static str) -> &'static str {
-    let mut at = 0;
-    while at < text.len() && text.as_bytes()[at] != b'\n' {
-        at += 1;
+/// The features that the marks of a file name.
+pub fn names(file: &'static str) -> Vec<&'static str> {
+    let marks = file.lines().map(marks::line);
+    marks
+        .filter_map(|line| match line {
+            Line::Feature(name) | Line::Without(name) => Some(name),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The statement of a file for a database in which the features are present of which `is_present` says so, without
+/// comments and empty lines.
+pub fn render<'a>(file: &'a str, is_present: impl Fn(&str) -> bool) -> String {
+    let mut text = String::with_capacity(file.len());
+    // Whether the parts around a line belong to the statement, the outermost first.
+    let mut parts: Vec<bool> = Vec::new();
+    let mut quote = None;
+    let mut add = |line: &'a str, belongs: bool| {
+        if belongs {
+            let code = without_comment(line, &mut quote).trim_end();
+            if !code.is_empty() {
+                text.push_str(code);
+                text.push('\n');
+            }
+        }
+    };
+    for line in file.lines() {
+        match marks::line(line) {
+            Line::Feature(name) => parts.push(is_present(name)),
+            Line::Without(name) => parts.push(!is_present(name)),
+            Line::End(_) => drop(parts.pop()),
+            Line::Hidden(code) | Line::Text(code) => add(code, parts.iter().all(|belongs| *belongs)),
+            Line::Comment => {}
+        }
     }
-    text.split_at(if at < text.len() { at + 1 } else { at }).1
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// A line up to a comment; `quote` is the quote that is open before and after it.
+fn without_comment<'a>(line: &'a str, quote: &mut Option<char>) -> &'a str {
+    for (at, next) in line.char_indices() {
+        match quote {
+            Some(open) if next == *open => *quote = None,
+            Some(_) => {}
+            None if line[at..].starts_with("--") => return &line[..at],
+            None if matches!(next, '\'' | '"') => *quote = Some(next),
+            None => {}
+        }
+    }
+    line
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::super::marks::fault;
+    use super::{names, render};
+
+    const FILE: &str = "-- What it is for.
+SELECT
+    -- feature one
+    a, -- the first
+    -- feature two
+    b,
+    -- end two
+    -- end one
+    -- without one
+    --| 'x -- y' AS a,
+    -- without two
+    --| c,
+    -- end two
+    -- end one
+    '--' || \"--\" AS d -- noqa
+
+FROM t
+";
+
+    fn with(present: &[&str]) -> String {
+        render(FILE, |name| present.contains(&name))
+    }
+
+    #[pg_test]
+    fn part_belongs_to_statement_where_its_feature_is_present() {
+        let end = "    '--' || \"--\" AS d\nFROM t";
+        assert_eq!(fault(FILE), None);
+        assert_eq!(names(FILE), ["one", "two", "one", "two"]);
+        assert_eq!(with(&["one", "two"]), format!("SELECT\n    a,\n    b,\n{end}"));
+        assert_eq!(with(&["one"]), format!("SELECT\n    a,\n{end}"));
+        assert_eq!(with(&["two"]), format!("SELECT\n 'x -- y' AS a,\n{end}"));
+        assert_eq!(with(&[]), format!("SELECT\n 'x -- y' AS a,\n c,\n{end}"));
+    }
+
+    #[pg_test]
+    fn text_without_marks_loses_comments_only() {
+        assert_eq!(render("-- head\nSELECT 1,\n  -- why\n  'it''s -- it'\n", |_| false), "SELECT 1,\n  'it''s -- it'");
+    }
+
+    #[pg_test]
+    fn wrong_marks_are_found() {
+        for (file, wrong) in [
+            ("-- feature one\na\n", "a part has no end"),
+            ("-- end one\n", "an end has no beginning"),
+            ("-- feature one\n-- feature two\n-- end one\n-- end two\n", "an end is that of another part"),
+            ("-- feature One\n-- end One\n", "a name is no lower-case word"),
+            ("--| a\n", "a line with --| is in no part without a feature"),
+            ("-- feature one\n--| a\n-- end one\n", "a line with --| is in no part without a feature"),
+            ("-- without one\na\n-- end one\n", "a line of a part without a feature lacks --|"),
+            (
+                "-- without one\n-- feature two\na\n-- end two\n-- end one\n",
+                "a line of a part without a feature lacks --|",
+            ),
+        ] {
+            assert_eq!(fault(file), Some(wrong), "{file}");
+        }
+        assert_eq!(fault("-- feature of the server\n-- without an index\n-- end of it\nSELECT 1\n"), None);
+        assert_eq!(fault(&"-- feature one\n".repeat(9)), Some("parts are nested too deeply"));
+    }
 }

@@ -1,0 +1,306 @@
+//! The features that the tables of a database may have: what a server's migrations added or removed between the shape
+//! that this version creates and the server's newest one. The name of a table stands once per test, because a table that
+//! is renamed is another one.
+
+use pgrx::prelude::*;
+
+use crate::postgres::features::{Definition, Set, Test, present};
+use Test::{All, Any, Column, Function, Listed, Not, Nullable, OtherWord, Relation, Trigger, UniqueIndex, Word};
+
+/// Declares the features: what each is, since which migration of the server (and until which), its name, its test.
+macro_rules! features {
+    ($($(#[$doc:meta])* $feature:ident $name:literal: $test:expr;)*) => {
+        /// What the tables of a database may have.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Feature {
+            $($(#[$doc])* $feature,)*
+        }
+
+        /// All features, in the order of the variants.
+        pub static ALL: [Definition; [$(Feature::$feature),*].len()] = [$(Definition { name: $name, test: $test },)*];
+    };
+}
+
+const TASK: &str = "agent_task_queue";
+const RUNTIME: &str = "agent_runtime";
+
+/// The statuses of a task that the newest server knows.
+const STATUSES: [&str; 8] =
+    ["queued", "dispatched", "running", "completed", "failed", "cancelled", "waiting_local_directory", "deferred"];
+
+const WAITING: Test = All(&[Column(TASK, "wait_reason"), Word(TASK, "status", "waiting_local_directory")]);
+const DEFERRED: Test = All(&[Column(TASK, "fire_at"), Word(TASK, "status", "deferred")]);
+const OPEN_STATUS: Test = All(&[Relation("issue_status"), Not(&Listed("issue", "status"))]);
+
+features! {
+    /// A task has a time of its own heartbeat, `agent_task_queue.last_heartbeat_at`: 055 to 069.
+    TaskBeat "task_beat": Column(TASK, "last_heartbeat_at");
+    /// An autopilot has a priority, which its tasks get: 042 to 058.
+    RunPriority "run_priority": Column("autopilot", "priority");
+    /// A chat session knows the runtime on which its session is, `chat_session.runtime_id`: since 060.
+    ChatRuntime "chat_runtime": Column("chat_session", "runtime_id");
+    /// A task may be told to begin a new session, `force_fresh_session`: since 066.
+    Fresh "fresh": Column(TASK, "force_fresh_session");
+    /// The server may keep heartbeats in Redis and write them to the table about once a minute: since 067, of which the
+    /// index is the first trace. Databases that lost the index are recognized by what came later.
+    RedisEra "redis_era": Any(&[
+        Relation("idx_agent_task_queue_claim_candidates"),
+        WAITING,
+        Column(RUNTIME, "profile_id"),
+        Column(TASK, "prepare_lease_expires_at"),
+        DEFERRED,
+        Nullable(TASK, "runtime_id"),
+    ]);
+    /// Triggers of the server count what runtimes used when a task is deleted or moved to another runtime, with the
+    /// rights of the caller: since 077.
+    Usage "usage": Trigger(TASK, "runtime_id");
+    /// Squads, groups of agents that issues are assigned to: since 084.
+    Squad "squad": All(&[Relation("squad"), Word("issue", "assignee_type", "squad")]);
+    /// A task knows whether it is that of the leader of a squad, `is_leader_task`: since 090.
+    LeaderTask "leader_task": Column(TASK, "is_leader_task");
+    /// A task knows its squad, `squad_id`: since 127.
+    TaskSquad "task_squad": Column(TASK, "squad_id");
+    /// A task in flight may wait for a directory, status `waiting_local_directory` with `wait_reason`: since 109.
+    Waiting "waiting": WAITING;
+    /// A claimed task has a token by which its agent authenticates, table `task_token`: since 108.
+    Token "token": Relation("task_token");
+    /// Comments of the system, which name the task that they are about: since 107 and 120.
+    SystemComment "system_comment":
+        All(&[Column("comment", "source_task_id"), Word("comment", "author_type", "system")]);
+    /// Runtimes of a profile, which are unique by it: `agent_runtime.profile_id`, since 120.
+    Profile "profile": Column(RUNTIME, "profile_id");
+    /// A dispatched task has a lease until which its daemon prepares it, `prepare_lease_expires_at`: since 124.
+    Lease "lease": Column(TASK, "prepare_lease_expires_at");
+    /// A task may be queued later, status `deferred` until `fire_at`: since 128.
+    Deferred "deferred": DEFERRED;
+    /// A task may take over for another one that does not start, `escalation_for_task_id`: since 128.
+    Escalation "escalation": Column(TASK, "escalation_for_task_id");
+    /// A task carries settings for its runtime, `runtime_mcp_overlay`, which a trigger removes at its end: since 128.
+    Overlay "overlay": Column(TASK, "runtime_mcp_overlay");
+    /// A task carries connected apps in the same way, `runtime_connected_apps`: since 132.
+    ConnectedApps "connected_apps": Column(TASK, "runtime_connected_apps");
+    /// A task knows the user at the beginning of its chain, `originator_user_id`: since 129.
+    Originator "originator": Column(TASK, "originator_user_id");
+    /// A task knows the user who answers for it, `accountable_user_id`: since 185.
+    Accountable "accountable": Column(TASK, "accountable_user_id");
+    /// A task knows which task it retries, reruns or was delegated from, `retry_of_task_id` and others: since 184.
+    Provenance "provenance": Column(TASK, "retry_of_task_id");
+    /// A workspace may refuse tasks that no user answers for, `attribution_fail_closed`: since 188.
+    FailClosed "fail_closed": Column("workspace", "attribution_fail_closed");
+    /// A task may be about several comments, `coalesced_comment_ids`: since 150.
+    Coalesced "coalesced": Column(TASK, "coalesced_comment_ids");
+    /// A task knows which comments its daemon has received, `delivered_comment_ids`: since 157.
+    Delivered "delivered": Column(TASK, "delivered_comment_ids");
+    /// A task of a chat knows whose messages it answers, `chat_input_task_id`: since 158.
+    ChatInput "chat_input": Column(TASK, "chat_input_task_id");
+    /// Agents that belong to a runtime instead of a user, `agent.kind` and `system_key`: since 163.
+    SystemAgents "system_agents": All(&[Column("agent", "kind"), Column("agent", "system_key")]);
+    /// A task knows that the file of its session is gone, `session_rollout_missing`: since 224.
+    Rollout "rollout": Column(TASK, "session_rollout_missing");
+    /// A task knows which session must not be resumed, `retired_session_id`: since 234.
+    Retired "retired": Column(TASK, "retired_session_id");
+    /// A task knows its branch, `branch_name`: since 308.
+    Branch "branch": Column(TASK, "branch_name");
+    /// A task knows a directory that outlives it, `durable_work_dir`: since 376.
+    Durable "durable": Column(TASK, "durable_work_dir");
+    /// A task of a channel knows the revision of its context, `channel_context_revision`: since 377.
+    Channel "channel": Column(TASK, "channel_context_revision");
+    /// Agents and ended tasks may have no runtime: both columns `runtime_id` may be NULL since 251.
+    Unbound "unbound": All(&[Nullable("agent", "runtime_id"), Nullable(TASK, "runtime_id")]);
+    /// At most one task of an issue and agent is pending: a unique index on both, under whatever name. 037 to 258 with
+    /// one predicate, since 257 with another.
+    Slot "slot": UniqueIndex(TASK, &["issue_id", "agent_id"]);
+    /// The predicate of that index also takes deferred tasks whose media are pending: since 257.
+    SlotOfMedia "slot_of_media":
+        Test::UniqueIndexWith(TASK, &["issue_id", "agent_id"], "channel_issue_media_pending");
+    /// A function locks the rows that own a task, in the server's order: `lock_task_owner_rows`, since 284.
+    Fence "fence": Function("lock_task_owner_rows", &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::UUIDOID]);
+    /// The status of an issue is any word of its workspace, of a category in table `issue_status`: since 337.
+    OpenStatus "open_status": OPEN_STATUS;
+    /// A function returns the category of such a word: `issue_effective_status`, since 340.
+    EffectiveStatus "effective_status":
+        All(&[OPEN_STATUS, Function("issue_effective_status", &[pg_sys::UUIDOID, pg_sys::TEXTOID])]);
+    /// An issue counts its revisions, `revision`: since 351.
+    Revision "revision": Column("issue", "revision");
+    /// An issue knows when something last happened to it, `last_activity_at`: since 360.
+    Activity "activity": Column("issue", "last_activity_at");
+    /// A paused autopilot knows why, `pause_reason`: since 251.
+    Pause "pause": Column("autopilot", "pause_reason");
+    /// Runs of autopilots use up a quota, `autopilot_run.quota_reservation_id` and its table: since 352.
+    Quota "quota":
+        All(&[Column("autopilot_run", "quota_reservation_id"), Relation("autopilot_quota_reservation")]);
+    /// A CHECK allows a status of a task that is none of the newest server's: a schema that this version cannot know.
+    UnknownStatus "unknown_status": OtherWord(TASK, "status", &STATUSES);
+}
+
+#[cfg_attr(not(any(test, feature = "pg_test")), expect(dead_code, reason = "only statements depend on features yet"))]
+impl Feature {
+    /// As a set.
+    const fn set(self) -> Set {
+        Set::of(self as usize)
+    }
+
+    /// Whether the tables have it now. Code that decides by it must hold a lock on the table in question, or be right
+    /// whatever another session alters meanwhile; a statement names its features instead, in its file.
+    pub fn is_present(self) -> bool {
+        !present(self.set()).is_empty()
+    }
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::{ALL, Feature};
+    use crate::postgres::features::{Set, named, present, reads};
+
+    /// The names of the features that are present.
+    fn found() -> Vec<&'static str> {
+        let is_present = |place: &usize| !present(Set::of(*place)).is_empty();
+        (0..ALL.len()).filter(is_present).map(|place| ALL[place].name).collect()
+    }
+
+    /// Fails unless a script adds and removes exactly these features.
+    fn expect(script: &str, added: &[&str], removed: &[&str]) {
+        let before = found();
+        Spi::run(script).unwrap();
+        let after = found();
+        let new: Vec<_> = after.iter().copied().filter(|name| !before.contains(name)).collect();
+        let lost: Vec<_> = before.into_iter().filter(|name| !after.contains(name)).collect();
+        assert_eq!((&new[..], &lost[..]), (added, removed), "{script}");
+    }
+
+    fn install() {
+        Spi::run("SELECT FROM multica_install()").unwrap();
+    }
+
+    #[pg_test]
+    fn created_tables_have_features_of_migration_055() {
+        assert_eq!(found(), [] as [&str; 0]);
+        install();
+        assert_eq!(found(), ["task_beat", "run_priority", "slot"]);
+        assert!(Feature::TaskBeat.is_present() && !Feature::Lease.is_present());
+    }
+
+    #[pg_test]
+    fn names_are_those_of_their_features() {
+        assert!(ALL.iter().enumerate().all(|(place, feature)| named(feature.name) == Some(Set::of(place))));
+        assert_eq!(named("lease"), Some(Feature::Lease.set()));
+        assert_eq!(named("leases"), None);
+    }
+
+    #[pg_test]
+    fn each_column_is_noticed() {
+        install();
+        let task = "ALTER TABLE agent_task_queue";
+        expect(&format!("{task} DROP COLUMN last_heartbeat_at"), &[], &["task_beat"]);
+        expect("ALTER TABLE autopilot DROP COLUMN priority", &[], &["run_priority"]);
+        expect("ALTER TABLE agent ADD COLUMN kind text", &[], &[]);
+        expect("ALTER TABLE agent ADD COLUMN system_key text", &["system_agents"], &[]);
+        expect(&format!("{task} ADD COLUMN escalation_for_task_id uuid"), &["escalation"], &[]);
+        expect(&format!("{task} RENAME COLUMN escalation_for_task_id TO x"), &[], &["escalation"]);
+        expect("ALTER TABLE agent ALTER COLUMN runtime_id DROP NOT NULL", &[], &[]);
+        expect(&format!("{task} ALTER COLUMN runtime_id DROP NOT NULL"), &["redis_era", "unbound"], &[]);
+        expect("ALTER TABLE agent ALTER COLUMN runtime_id SET NOT NULL", &[], &["unbound"]);
+    }
+
+    #[pg_test]
+    fn words_of_checks_are_noticed() {
+        install();
+        let task = "ALTER TABLE agent_task_queue";
+        expect(&format!("{task} ADD COLUMN wait_reason text, ADD COLUMN fire_at timestamptz"), &[], &[]);
+        // The check of another column, and one of two columns, list other words.
+        expect(
+            &format!(
+                "{task} ADD CHECK (error IN ('deferred')), ADD CHECK (status <> 'deferred' OR fire_at IS NOT NULL)"
+            ),
+            &[],
+            &[],
+        );
+        let check = "DROP CONSTRAINT agent_task_queue_status_check, ADD CONSTRAINT agent_task_queue_status_check CHECK";
+        let waiting =
+            "'queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled', 'waiting_local_directory'";
+        expect(&format!("{task} {check} (status IN ({waiting}))"), &["redis_era", "waiting"], &[]);
+        // However it is spelled, and not validated.
+        let any = format!("'{{{},deferred}}'::text[]", waiting.replace("'", "").replace(' ', ""));
+        expect(&format!("{task} {check} (status = ANY ({any})) NOT VALID"), &["deferred"], &[]);
+        let one_by_one = waiting.replace("'queued'", "'paused'").replace(", ", " OR status = ");
+        expect(&format!("{task} {check} (status = {one_by_one})"), &["unknown_status"], &["deferred"]);
+        // Without a list the columns decide.
+        let dropped = format!("{task} DROP CONSTRAINT agent_task_queue_status_check");
+        expect(&dropped, &["deferred"], &["unknown_status"]);
+    }
+
+    #[pg_test]
+    fn relations_and_functions_are_noticed() {
+        install();
+        expect(
+            "CREATE TEMP TABLE issue_status (key text); ALTER TABLE issue DROP CONSTRAINT issue_status_check",
+            &[],
+            &[],
+        );
+        let schema = Spi::get_one::<String>(
+            "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'multica'",
+        );
+        let schema = schema.unwrap().unwrap();
+        expect(&format!("CREATE TABLE {schema}.issue_status (key text)"), &["open_status"], &[]);
+        let function = format!("{schema}.issue_effective_status");
+        expect(&format!("CREATE FUNCTION {function}(uuid) RETURNS text RETURN 'todo'"), &[], &[]);
+        let create = format!("CREATE FUNCTION {function}(uuid, text) RETURNS text RETURN 'todo'");
+        expect(&create, &["effective_status"], &[]);
+        expect(&format!("DROP FUNCTION {function}(uuid, text)"), &[], &["effective_status"]);
+        expect(&create, &["effective_status"], &[]);
+        expect(&format!("ALTER TABLE {schema}.issue_status RENAME TO x"), &[], &["open_status", "effective_status"]);
+        expect(&format!("ALTER TABLE {schema}.x RENAME TO squad"), &[], &[]);
+        expect(&format!("ALTER TABLE {schema}.issue DROP CONSTRAINT issue_assignee_type_check"), &["squad"], &[]);
+    }
+
+    #[pg_test]
+    fn indexes_and_triggers_are_noticed() {
+        install();
+        let unique = "CREATE UNIQUE INDEX x ON agent_task_queue (issue_id, agent_id)";
+        expect("DROP INDEX idx_one_pending_task_per_issue_agent", &[], &["slot"]);
+        expect(
+            &format!("{unique}; {} WHERE priority > 0", unique.replace("x ON", "y ON").replace("_id)", "_id, id)")),
+            &[],
+            &[],
+        );
+        expect(&format!("DROP INDEX x; {unique} WHERE status = 'queued'"), &["slot"], &[]);
+        let media = "status = 'deferred' AND context->>'channel_issue_media_pending' = 'true'";
+        expect(&format!("{} WHERE {media}", unique.replace("x ON", "z ON")), &["slot_of_media"], &[]);
+        expect("CREATE INDEX idx_agent_task_queue_claim_candidates ON agent_task_queue (id)", &["redis_era"], &[]);
+        let on = "ON agent_task_queue FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()";
+        expect(&format!("CREATE TRIGGER a BEFORE UPDATE OF status {on}"), &[], &[]);
+        expect(&format!("CREATE TRIGGER b BEFORE UPDATE OF issue_id, runtime_id {on}"), &["usage"], &[]);
+        expect("DROP TRIGGER b ON agent_task_queue", &[], &["usage"]);
+    }
+
+    /// What ANALYZE reports changes no feature, and what is read again is the one table.
+    #[pg_test]
+    fn reported_table_alone_is_read() {
+        install();
+        found();
+        let before = reads();
+        Spi::run("CREATE TEMP TABLE t (); DROP TABLE t; ALTER TABLE comment SET (fillfactor = 90)").unwrap();
+        assert!(Feature::TaskBeat.is_present());
+        assert_eq!(reads(), before, "of the other tables, the feature depends on none");
+        Spi::run("ALTER TABLE agent_task_queue SET (fillfactor = 90)").unwrap();
+        assert!(Feature::TaskBeat.is_present() && Feature::Slot.is_present());
+        assert_eq!(reads(), before + 1);
+    }
+
+    #[pg_test]
+    fn features_follow_rollback() {
+        install();
+        Spi::run(
+            "DO $$ BEGIN
+            ALTER TABLE agent_task_queue DROP COLUMN last_heartbeat_at;
+            RAISE division_by_zero;
+        EXCEPTION WHEN division_by_zero THEN NULL;
+        END $$",
+        )
+        .unwrap();
+        assert!(Feature::TaskBeat.is_present());
+    }
+}

@@ -1,0 +1,85 @@
+//! The features of this session's database, as they were last read.
+
+use std::cell::RefCell;
+
+use pgrx::prelude::*;
+
+use super::catalogue::Catalogue;
+use super::watch::{self, Stale};
+use super::{Definition, REGISTERED, Set};
+
+struct Snapshot {
+    features: &'static [Definition],
+    catalogue: Catalogue,
+    /// The features whose tests were run since the last reading.
+    known: Set,
+    /// Those of them that are present.
+    present: Set,
+    reads: usize,
+}
+
+thread_local! {
+    static SNAPSHOT: RefCell<Option<Snapshot>> = const { RefCell::new(None) };
+}
+
+/// Which of the `asked` features are present.
+pub fn present(asked: Set) -> Set {
+    // SAFETY: called in a transaction. The callbacks that it runs set flags and read nothing.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    SNAPSHOT.with_borrow_mut(|kept| {
+        let snapshot = kept.get_or_insert_with(|| Snapshot::of(REGISTERED.get()));
+        snapshot.read(asked);
+        snapshot.present.intersection(asked)
+    })
+}
+
+/// How often a part of the catalogue was read.
+#[cfg(any(test, feature = "pg_test"))]
+pub fn reads() -> usize {
+    SNAPSHOT.with_borrow(|kept| kept.as_ref().map_or(0, |snapshot| snapshot.reads))
+}
+
+impl Snapshot {
+    fn of(features: &'static [Definition]) -> Self {
+        let catalogue = Catalogue::of(features);
+        Self { features, catalogue, known: Set::EMPTY, present: Set::EMPTY, reads: 0 }
+    }
+
+    /// Reads what has changed of what the asked features depend on, and runs their tests where that was necessary.
+    fn read(&mut self, asked: Set) {
+        if watch::stale() != Stale::NOTHING {
+            self.refresh(asked);
+        }
+        let unknown = asked.difference(self.known);
+        for place in unknown.places() {
+            let feature = Set::of(place);
+            self.known = self.known.union(feature);
+            if self.features[place].test.holds(&self.catalogue) {
+                self.present = self.present.union(feature);
+            } else {
+                self.present = self.present.difference(feature);
+            }
+        }
+    }
+
+    /// Reading sets flags again where something changes meanwhile, which takes a commit of another session each time.
+    fn refresh(&mut self, asked: Set) {
+        let needs = asked.places().map(|place| self.catalogue.needs(&self.features[place].test));
+        let needs = needs.fold(Stale::NOTHING, Stale::union);
+        let mut left = Stale::NOTHING;
+        loop {
+            pgrx::check_for_interrupts!();
+            let due = watch::stale().intersection(needs).difference(left);
+            if due == Stale::NOTHING {
+                return;
+            }
+            self.known = Set::EMPTY;
+            self.reads += 1;
+            if due.intersection(Stale::NAMES) != Stale::NOTHING {
+                self.catalogue.find();
+            } else {
+                left = left.union(self.catalogue.read(due));
+            }
+        }
+    }
+}

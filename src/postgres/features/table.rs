@@ -1,0 +1,197 @@
+//! What a table has, read from Postgres' own description of it. That is current whatever the transaction's snapshot is:
+//! a statement is checked against the same one.
+
+use std::ffi::{CStr, c_int};
+
+use pgrx::PgList;
+use pgrx::prelude::*;
+
+use super::checks::{self, Check};
+use crate::postgres::composite;
+
+/// A table.
+pub struct Table {
+    columns: Vec<Column>,
+    checks: Vec<Check>,
+    triggers: Vec<Trigger>,
+    unique_indexes: Vec<UniqueIndex>,
+}
+
+/// Which table a name stands for.
+pub struct Place<'a> {
+    /// The OID that was found.
+    pub oid: pg_sys::Oid,
+    /// The name.
+    pub name: &'a CStr,
+    /// The schema in which the name was looked up.
+    pub schema: pg_sys::Oid,
+}
+
+/// A column that was not dropped.
+pub struct Column {
+    number: pg_sys::AttrNumber,
+    name: String,
+    /// Whether it may be NULL.
+    pub is_nullable: bool,
+}
+
+/// A trigger that is not one of Postgres' own.
+struct Trigger {
+    deletes: bool,
+    updates: bool,
+    /// The columns after UPDATE OF; empty for all.
+    columns: Vec<pg_sys::AttrNumber>,
+}
+
+/// A valid unique index with a predicate.
+struct UniqueIndex {
+    columns: Vec<pg_sys::AttrNumber>,
+    /// The predicate as the catalogue has it, and the texts in it: an equal one is not taken apart again.
+    predicate: String,
+    texts: Vec<String>,
+}
+
+impl Table {
+    /// Reads a table; None where it was dropped, renamed or moved. `former` is what was read before, and indexes are read
+    /// only if they are wanted.
+    ///
+    /// # Safety
+    /// The transaction must hold a lock on the table.
+    pub unsafe fn read(place: &Place, former: Option<&Self>, wants_indexes: bool) -> Option<Self> {
+        // SAFETY: the lock keeps the description as it is until the relation is closed; after an error Postgres closes it.
+        unsafe {
+            let relation = pg_sys::RelationIdGetRelation(place.oid);
+            if relation.is_null() {
+                return None;
+            }
+            let row = &*(*relation).rd_rel;
+            if row.relnamespace != place.schema || CStr::from_ptr(row.relname.data.as_ptr()) != place.name {
+                pg_sys::RelationClose(relation);
+                return None;
+            }
+            let table = Self {
+                columns: columns(relation),
+                checks: checks(relation, former.map_or(&[], |former| &former.checks)),
+                triggers: triggers(relation),
+                unique_indexes: match wants_indexes {
+                    true => unique_indexes(relation, former.map_or(&[], |former| &former.unique_indexes)),
+                    false => Vec::new(),
+                },
+            };
+            pg_sys::RelationClose(relation);
+            Some(table)
+        }
+    }
+
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The lists of words of each CHECK that is about this column alone and has words.
+    pub fn lists(&self, column: &str) -> impl Iterator<Item = &Vec<String>> {
+        let number = self.column(column).map(|column| column.number);
+        let of_column = self.checks.iter().filter(move |check| number.is_some() && check.column == number);
+        of_column.map(|check| &check.words).filter(|words| !words.is_empty())
+    }
+
+    /// Whether a trigger fires on DELETE or on UPDATE of this column.
+    pub fn has_trigger(&self, column: &str) -> bool {
+        let Some(column) = self.column(column) else { return false };
+        self.triggers.iter().any(|trigger| {
+            let of_column = trigger.columns.is_empty() || trigger.columns.contains(&column.number);
+            trigger.deletes || trigger.updates && of_column
+        })
+    }
+
+    /// The texts in the predicate of each valid unique index on exactly these columns that has one.
+    pub fn unique_indexes(&self, columns: &[&str]) -> impl Iterator<Item = &Vec<String>> {
+        let numbers: Vec<_> = columns.iter().filter_map(|name| Some(self.column(name)?.number)).collect();
+        let exists = numbers.len() == columns.len();
+        let on_them = self.unique_indexes.iter().filter(move |index| exists && index.columns == numbers);
+        on_them.map(|index| &index.texts)
+    }
+}
+
+unsafe fn columns(relation: pg_sys::Relation) -> Vec<Column> {
+    // SAFETY: the descriptor lives as long as the relation is open.
+    let attributes = unsafe { composite::attributes((*relation).rd_att) };
+    let there = attributes.iter().filter(|attribute| !attribute.attisdropped);
+    there
+        .map(|attribute| Column {
+            number: attribute.attnum,
+            name: String::from_utf8_lossy(composite::name_of(attribute)).into_owned(),
+            is_nullable: !attribute.attnotnull,
+        })
+        .collect()
+}
+
+unsafe fn checks(relation: pg_sys::Relation, known: &[Check]) -> Vec<Check> {
+    // SAFETY: the descriptor has so many checks; each is an expression of the catalogue.
+    unsafe {
+        let constraints = (*(*relation).rd_att).constr;
+        if constraints.is_null() || (*constraints).num_check == 0 {
+            return Vec::new();
+        }
+        let all = std::slice::from_raw_parts((*constraints).check, (*constraints).num_check.into());
+        all.iter().map(|check| Check::of(CStr::from_ptr(check.ccbin), known)).collect()
+    }
+}
+
+unsafe fn triggers(relation: pg_sys::Relation) -> Vec<Trigger> {
+    // SAFETY: the relation has so many triggers, and each so many columns.
+    unsafe {
+        let description = (*relation).trigdesc;
+        if description.is_null() || (*description).numtriggers == 0 {
+            return Vec::new();
+        }
+        let all = std::slice::from_raw_parts((*description).triggers, (*description).numtriggers as usize);
+        let of_users = all.iter().filter(|trigger| !trigger.tgisinternal);
+        of_users
+            .map(|trigger| Trigger {
+                deletes: trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_DELETE != 0,
+                updates: trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_UPDATE != 0,
+                columns: match trigger.tgnattr {
+                    0 => Vec::new(),
+                    count => std::slice::from_raw_parts(trigger.tgattr, count as usize).to_vec(),
+                },
+            })
+            .collect()
+    }
+}
+
+unsafe fn unique_indexes(relation: pg_sys::Relation, known: &[UniqueIndex]) -> Vec<UniqueIndex> {
+    let cache = pg_sys::SysCacheIdentifier::INDEXRELID as c_int;
+    // SAFETY: the list is a copy. A row of the cache is released after its last use, and has the columns of the struct;
+    // behind them is a key per column. An index that was dropped has no row.
+    unsafe {
+        let list = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(relation));
+        let mut found = Vec::new();
+        for oid in list.iter_oid() {
+            let row = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(oid));
+            if row.is_null() {
+                continue;
+            }
+            let index = &*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_index>();
+            if index.indisunique && index.indisvalid {
+                let mut is_null = true;
+                let number = pg_sys::Anum_pg_index_indpred as pg_sys::AttrNumber;
+                let predicate = pg_sys::SysCacheGetAttr(cache, row, number, &mut is_null);
+                if let Some(predicate) = String::from_datum(predicate, is_null) {
+                    let columns = index.indkey.values.as_slice(index.indnkeyatts as usize).to_vec();
+                    let same = known.iter().find(|known| known.predicate == predicate);
+                    let texts = match same {
+                        Some(same) => same.texts.clone(),
+                        None => {
+                            let source = std::ffi::CString::new(predicate.as_str());
+                            checks::texts(&source.expect("a text of Postgres holds no NUL byte"))
+                        }
+                    };
+                    found.push(UniqueIndex { columns, predicate, texts });
+                }
+            }
+            pg_sys::ReleaseSysCache(row);
+        }
+        found
+    }
+}

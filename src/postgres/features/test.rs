@@ -1,0 +1,91 @@
+//! How the catalogue is asked for a feature.
+
+use pgrx::prelude::*;
+
+use super::catalogue::Catalogue;
+
+/// What is there where a feature is present. All names are those of objects in the schema of the extension.
+pub enum Test {
+    /// The table has the column.
+    Column(&'static str, &'static str),
+    /// The table has the column, and it may be NULL.
+    Nullable(&'static str, &'static str),
+    /// A CHECK on the column of the table alone lists the word, or no CHECK lists words of it.
+    Word(&'static str, &'static str, &'static str),
+    /// A CHECK on the column of the table alone lists words.
+    Listed(&'static str, &'static str),
+    /// A CHECK on the column of the table alone lists a word that is none of these.
+    OtherWord(&'static str, &'static str, &'static [&'static str]),
+    /// There is a table, index or view of this name.
+    Relation(&'static str),
+    /// There is a function of this name with arguments of these types.
+    Function(&'static str, &'static [pg_sys::Oid]),
+    /// The table has a trigger, which is not Postgres' own, on DELETE or on UPDATE of the column.
+    Trigger(&'static str, &'static str),
+    /// The table has a valid unique index on exactly these columns with a predicate.
+    UniqueIndex(&'static str, &'static [&'static str]),
+    /// The table has such an index, and its predicate has this text.
+    UniqueIndexWith(&'static str, &'static [&'static str], &'static str),
+    /// All of these.
+    All(&'static [Test]),
+    /// One of these.
+    Any(&'static [Test]),
+    /// Not this.
+    Not(&'static Test),
+}
+
+impl Test {
+    /// Calls `visit` for each test that this one is made of.
+    pub(super) fn visit(&'static self, visit: &mut impl FnMut(&'static Self)) {
+        match self {
+            Self::All(tests) | Self::Any(tests) => tests.iter().for_each(|test| test.visit(visit)),
+            Self::Not(test) => test.visit(visit),
+            other => visit(other),
+        }
+    }
+
+    /// The table that a test without parts is about.
+    pub(super) fn table(&self) -> Option<&'static str> {
+        match self {
+            Self::Column(table, _)
+            | Self::Nullable(table, _)
+            | Self::Word(table, ..)
+            | Self::Listed(table, _)
+            | Self::OtherWord(table, ..)
+            | Self::Trigger(table, _)
+            | Self::UniqueIndex(table, _)
+            | Self::UniqueIndexWith(table, ..) => Some(table),
+            Self::Relation(_) | Self::Function(..) | Self::All(_) | Self::Any(_) | Self::Not(_) => None,
+        }
+    }
+
+    /// Whether it is so, as the catalogue was last read.
+    pub(super) fn holds(&self, catalogue: &Catalogue) -> bool {
+        let table = self.table().map(|name| catalogue.table(name));
+        match (self, table) {
+            (Self::All(tests), _) => tests.iter().all(|test| test.holds(catalogue)),
+            (Self::Any(tests), _) => tests.iter().any(|test| test.holds(catalogue)),
+            (Self::Not(test), _) => !test.holds(catalogue),
+            (Self::Relation(name), _) => catalogue.has_relation(name),
+            (Self::Function(name, arguments), _) => catalogue.has_function(name, arguments),
+            (Self::Column(_, column), Some(Some(table))) => table.column(column).is_some(),
+            (Self::Nullable(_, column), Some(Some(table))) => {
+                table.column(column).is_some_and(|column| column.is_nullable)
+            }
+            (Self::Word(_, column, word), Some(Some(table))) => {
+                let mut lists = table.lists(column).peekable();
+                lists.peek().is_none() || lists.flatten().any(|listed| listed == word)
+            }
+            (Self::Listed(_, column), Some(Some(table))) => table.lists(column).next().is_some(),
+            (Self::OtherWord(_, column, words), Some(Some(table))) => {
+                table.lists(column).flatten().any(|listed| !words.contains(&listed.as_str()))
+            }
+            (Self::Trigger(_, column), Some(Some(table))) => table.has_trigger(column),
+            (Self::UniqueIndex(_, columns), Some(Some(table))) => table.unique_indexes(columns).next().is_some(),
+            (Self::UniqueIndexWith(_, columns, text), Some(Some(table))) => {
+                table.unique_indexes(columns).flatten().any(|found| found == text)
+            }
+            (_, None | Some(None)) => false,
+        }
+    }
+}

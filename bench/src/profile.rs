@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use multica_harness::database::Database;
+use multica_harness::query::statement;
 use multica_harness::speed::Results;
 use postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -88,7 +89,7 @@ fn names(folder: &Path) -> Result<BTreeMap<String, String>> {
         for entry in fs::read_dir(&part)? {
             let file = entry?.path();
             if file.extension().is_some_and(|kind| kind == "sql") {
-                let text = read(&file)?.trim().to_string();
+                let text = statement(&read(&file)?);
                 let name = file.strip_prefix(folder)?.display().to_string();
                 names.insert(text, name);
             }

@@ -21,3 +21,13 @@ pub fn rows(messages: &[SimpleQueryMessage]) -> Vec<String> {
         })
         .collect()
 }
+
+/// What a server gets of a file of `sql/` where the tables have every feature: the text without comments.
+pub fn statement(file: &str) -> String {
+    let code = file.lines().map(|line| match line.trim_start().starts_with("--") {
+        true => "",
+        // No statement has two dashes in a text before a comment.
+        false => line.split_once(" -- ").map_or(line, |(code, _)| code).trim_end(),
+    });
+    code.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}

@@ -41,6 +41,7 @@ mod events;
 mod examples;
 mod failover;
 mod failure_consequences;
+mod features;
 mod foreign_errors;
 mod generations;
 mod grant;
@@ -146,6 +147,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     events::AT_HOME,
     examples::ALL,
     failure_consequences::ALL,
+    features::AT_HOME,
     foreign_errors::AT_HOME,
     generations::ALL,
     housekeeping::AT_HOME,

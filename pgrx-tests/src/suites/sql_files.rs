@@ -112,7 +112,7 @@ fn without_alias(word: &str) -> String {
 }
 
 /// Returns every file with this extension below a folder, with its path relative to the folder and its text.
-fn files(folder: &Path, extension: &str) -> Result<Vec<(String, String)>> {
+pub fn files(folder: &Path, extension: &str) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {

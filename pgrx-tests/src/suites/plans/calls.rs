@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use crate::context::Context;
+use crate::query::statement;
 use crate::suites::grant::support::{CAPABILITIES, routines, story};
 
 /// Folders of `sql/` whose statements run on existing tables.
@@ -101,7 +102,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
 /// Records an event.
 const RECORD: &str = "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')";
 
-/// The statements of the functions, by file, without the comments at the top of the files.
+/// The statements of the functions, by file, without comments.
 pub fn statements(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for topic in STATEMENTS {
@@ -120,9 +121,7 @@ fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) -> 
             continue;
         }
         let name = path.strip_prefix(root)?.display().to_string();
-        let text = std::fs::read_to_string(&path)?;
-        let lines = text.lines().skip_while(|line| line.starts_with("--"));
-        found.insert(name, lines.collect::<Vec<_>>().join("\n"));
+        found.insert(name, statement(&std::fs::read_to_string(&path)?));
     }
     Ok(())
 }

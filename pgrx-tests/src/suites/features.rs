@@ -6,12 +6,14 @@ use postgres::Client;
 
 use super::Suite;
 use super::grant::support::{CAPABILITIES, story, world};
+use super::install::support::server;
 use super::support::{expect, expect_state, id, start, team, value};
 use crate::context::Context;
 
 /// The tests of this topic.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     calls_work_after_column_is_dropped,
+    calls_work_on_adopted_tables,
     call_that_waits_for_alter_works,
     calls_in_older_snapshot_work,
     calls_work_after_alter_in_same_transaction,
@@ -63,6 +65,23 @@ fn calls_work_after_column_is_dropped(context: &Context) -> Result<()> {
     // Whoever is granted a capability now gets no right on the column.
     late.batch_execute("SELECT multica_grant('pg_monitor', 'daemon')")?;
     Ok(())
+}
+
+/// The tables are those of a server at migration 055, which goes on to 069 while a session is open.
+fn calls_work_on_adopted_tables(context: &Context) -> Result<()> {
+    let database = server(context, "")?;
+    let mut migrator = database.connect()?;
+    migrator.batch_execute("SELECT FROM multica_install(); TRUNCATE workspace, \"user\" CASCADE")?;
+    database.fixture("team")?;
+    let mut client = database.connect()?;
+    let (task, pin) = in_flight(&mut client)?;
+    expect(&mut client, &pin, "t")?;
+    expect(&mut client, &seen(&task), "t s1")?;
+    migrator.batch_execute(DROP)?;
+    expect(&mut client, &pin, "t")?;
+    expect(&mut client, &seen(&task), "f s1")?;
+    client.batch_execute(&format!("SELECT FROM multica_complete('{task}'); SELECT FROM multica_sweep()"))?;
+    expect(&mut client, &pin, "f")
 }
 
 /// The migration has begun when the call comes, and commits while the call waits for the table.

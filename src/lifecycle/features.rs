@@ -240,9 +240,8 @@ mod tests {
             &[],
             &[],
         );
-        let schema = Spi::get_one::<String>(
-            "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'multica'",
-        );
+        let schema = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'multica'";
+        let schema = Spi::get_one::<String>(schema);
         let schema = schema.unwrap().unwrap();
         expect(&format!("CREATE TABLE {schema}.issue_status (key text)"), &["open_status"], &[]);
         let function = format!("{schema}.issue_effective_status");
@@ -293,14 +292,9 @@ mod tests {
     #[pg_test]
     fn features_follow_rollback() {
         install();
-        Spi::run(
-            "DO $$ BEGIN
-            ALTER TABLE agent_task_queue DROP COLUMN last_heartbeat_at;
-            RAISE division_by_zero;
-        EXCEPTION WHEN division_by_zero THEN NULL;
-        END $$",
-        )
-        .unwrap();
+        let drop = "ALTER TABLE agent_task_queue DROP COLUMN last_heartbeat_at";
+        let undone = format!("BEGIN {drop}; RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN NULL; END");
+        Spi::run(&format!("DO $$ {undone} $$")).unwrap();
         assert!(Feature::TaskBeat.is_present());
     }
 }

@@ -50,7 +50,8 @@ pub fn render<'a>(file: &'a str, is_present: impl Fn(&str) -> bool) -> String {
     text
 }
 
-/// A line up to a comment; `quote` is the quote that is open before and after it.
+/// A line up to a comment; `quote` is the quote that is open before and after it. Statements have texts and names in plain
+/// quotes only, none between dollar signs and none with a quote behind a backslash.
 fn without_comment<'a>(line: &'a str, quote: &mut Option<char>) -> &'a str {
     for (at, next) in line.char_indices() {
         match quote {

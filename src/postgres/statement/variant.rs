@@ -70,7 +70,12 @@ impl Variants {
             true => Vec::new(),
             false => relations::of(&CString::new(sql.as_str()).expect("statements hold no NUL byte")),
         };
-        let variant: &'static Variant = Box::leak(Box::new(Variant { sql: sql.leak(), present, relations }));
+        // Most files have comments at their top only, and their text is in the library already.
+        let sql = match statement.file.find(&sql) {
+            Some(at) => &statement.file[at..at + sql.len()],
+            None => sql.leak(),
+        };
+        let variant: &'static Variant = Box::leak(Box::new(Variant { sql, present, relations }));
         self.all.push(variant);
         variant
     }

@@ -1,16 +1,17 @@
-//! The features that the tables of a database may have: what a server's migrations added or removed between the shape
-//! that this version creates and the server's newest one. The name of a table stands once per test, because a table that
-//! is renamed is another one.
+//! The features that the tables of a database may have: what the server's migrations added or removed between the
+//! generation that this version creates and the server's newest generation. Each test contains the name of its table,
+//! because a renamed table is another table.
 
 use pgrx::prelude::*;
 
 use crate::postgres::features::{Definition, Set, Test, present};
 use Test::{All, Any, Column, Function, Listed, Not, Nullable, OtherWord, Relation, Trigger, UniqueIndex, Word};
 
-/// Declares the features: what each is, since which migration of the server (and until which), its name, its test.
+/// Declares the features. Each line has a description, the number of the server's migration that added the feature (and
+/// of the migration that removed it, if any), the name for marks, and the test.
 macro_rules! features {
     ($($(#[$doc:meta])* $feature:ident $name:literal: $test:expr;)*) => {
-        /// What the tables of a database may have.
+        /// The features that the tables of a database may have.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum Feature {
             $($(#[$doc])* $feature,)*
@@ -33,16 +34,16 @@ const DEFERRED: Test = All(&[Column(TASK, "fire_at"), Word(TASK, "status", "defe
 const OPEN_STATUS: Test = All(&[Relation("issue_status"), Not(&Listed("issue", "status"))]);
 
 features! {
-    /// A task has a time of its own heartbeat, `agent_task_queue.last_heartbeat_at`: 055 to 069.
+    /// A task stores the time of its own heartbeat, `agent_task_queue.last_heartbeat_at`: 055 to 069.
     TaskBeat "task_beat": Column(TASK, "last_heartbeat_at");
-    /// An autopilot has a priority, which its tasks get: 042 to 058.
+    /// An autopilot has a priority, which its tasks inherit: 042 to 058.
     RunPriority "run_priority": Column("autopilot", "priority");
-    /// A chat session knows the runtime on which its session is, `chat_session.runtime_id`: since 060.
+    /// A chat stores the runtime on which its session can be resumed, `chat_session.runtime_id`: since 060.
     ChatRuntime "chat_runtime": Column("chat_session", "runtime_id");
-    /// A task may be told to begin a new session, `force_fresh_session`: since 066.
+    /// A task can require a new session, `force_fresh_session`: since 066.
     Fresh "fresh": Column(TASK, "force_fresh_session");
-    /// The server may keep heartbeats in Redis and write them to the table about once a minute: since 067, of which the
-    /// index is the first trace. Databases that lost the index are recognized by what came later.
+    /// The server can keep heartbeats in Redis and write them to the table about once per minute: since 067, which
+    /// created the first index of the test. A database without this index is recognized by what later migrations added.
     RedisEra "redis_era": Any(&[
         Relation("idx_agent_task_queue_claim_candidates"),
         WAITING,
@@ -51,97 +52,99 @@ features! {
         DEFERRED,
         Nullable(TASK, "runtime_id"),
     ]);
-    /// Triggers of the server count what runtimes used when a task is deleted or moved to another runtime, with the
-    /// rights of the caller: since 077.
+    /// When a task is deleted or moved to another runtime, triggers of the server count what the runtimes used, with
+    /// the privileges of the caller: since 077.
     Usage "usage": Trigger(TASK, "runtime_id");
-    /// Squads, groups of agents that issues are assigned to: since 084.
+    /// An issue can be assigned to a squad, which is a group of agents: since 084.
     Squad "squad": All(&[Relation("squad"), Word("issue", "assignee_type", "squad")]);
-    /// A task knows whether it is that of the leader of a squad, `is_leader_task`: since 090.
+    /// A task stores whether it belongs to the leader of a squad, `is_leader_task`: since 090.
     LeaderTask "leader_task": Column(TASK, "is_leader_task");
-    /// A task knows its squad, `squad_id`: since 127.
+    /// A task refers to its squad, `squad_id`: since 127.
     TaskSquad "task_squad": Column(TASK, "squad_id");
-    /// A task in flight may wait for a directory, status `waiting_local_directory` with `wait_reason`: since 109.
+    /// A claimed task can wait for a directory, status `waiting_local_directory` with `wait_reason`: since 109.
     Waiting "waiting": WAITING;
-    /// A claimed task has a token by which its agent authenticates, table `task_token`: since 108.
+    /// A claimed task has a token with which its agent authenticates, table `task_token`: since 108.
     Token "token": Relation("task_token");
-    /// Comments of the system, which name the task that they are about: since 107 and 120.
+    /// A comment can have the system as its author, and can refer to a task: since 107 and 120.
     SystemComment "system_comment":
         All(&[Column("comment", "source_task_id"), Word("comment", "author_type", "system")]);
-    /// Runtimes of a profile, which are unique by it: `agent_runtime.profile_id`, since 120.
+    /// A runtime can belong to a profile, and is unique per profile, `agent_runtime.profile_id`: since 120.
     Profile "profile": Column(RUNTIME, "profile_id");
-    /// A dispatched task has a lease until which its daemon prepares it, `prepare_lease_expires_at`: since 124.
+    /// A dispatched task has a lease, during which its daemon prepares it, `prepare_lease_expires_at`: since 124.
     Lease "lease": Column(TASK, "prepare_lease_expires_at");
-    /// A task may be queued later, status `deferred` until `fire_at`: since 128.
+    /// A task can be queued at a later time, status `deferred` until `fire_at`: since 128.
     Deferred "deferred": DEFERRED;
-    /// A task may take over for another one that does not start, `escalation_for_task_id`: since 128.
+    /// A task can replace another task that does not start, `escalation_for_task_id`: since 128.
     Escalation "escalation": Column(TASK, "escalation_for_task_id");
-    /// A task carries settings for its runtime, `runtime_mcp_overlay`, which a trigger removes at its end: since 128.
+    /// A task stores settings for its runtime, which a trigger deletes at its end, `runtime_mcp_overlay`: since 128.
     Overlay "overlay": Column(TASK, "runtime_mcp_overlay");
-    /// A task carries connected apps in the same way, `runtime_connected_apps`: since 132.
+    /// A task stores connected apps in the same way, `runtime_connected_apps`: since 132.
     ConnectedApps "connected_apps": Column(TASK, "runtime_connected_apps");
-    /// A task knows the user at the beginning of its chain, `originator_user_id`: since 129.
+    /// A task stores the user who caused the first task of its chain, `originator_user_id`: since 129.
     Originator "originator": Column(TASK, "originator_user_id");
-    /// A task knows the user who answers for it, `accountable_user_id`: since 185.
+    /// A task stores the user who is accountable for it, `accountable_user_id`: since 185.
     Accountable "accountable": Column(TASK, "accountable_user_id");
-    /// A task knows which task it retries, reruns or was delegated from, `retry_of_task_id` and others: since 184.
+    /// A task refers to the task that it retries or reruns or that delegated it, `retry_of_task_id` and others: since
+    /// 184.
     Provenance "provenance": Column(TASK, "retry_of_task_id");
-    /// A workspace may refuse tasks that no user answers for, `attribution_fail_closed`: since 188.
+    /// A workspace can refuse tasks for which no user is accountable, `attribution_fail_closed`: since 188.
     FailClosed "fail_closed": Column("workspace", "attribution_fail_closed");
-    /// A task may be about several comments, `coalesced_comment_ids`: since 150.
+    /// A task can answer several comments, `coalesced_comment_ids`: since 150.
     Coalesced "coalesced": Column(TASK, "coalesced_comment_ids");
-    /// A task knows which comments its daemon has received, `delivered_comment_ids`: since 157.
+    /// A task stores which comments its daemon has received, `delivered_comment_ids`: since 157.
     Delivered "delivered": Column(TASK, "delivered_comment_ids");
-    /// A task of a chat knows whose messages it answers, `chat_input_task_id`: since 158.
+    /// A task of a chat refers to the task whose messages it answers, `chat_input_task_id`: since 158.
     ChatInput "chat_input": Column(TASK, "chat_input_task_id");
-    /// Agents that belong to a runtime instead of a user, `agent.kind` and `system_key`: since 163.
+    /// An agent can belong to a runtime instead of a user, `agent.kind` and `system_key`: since 163.
     SystemAgents "system_agents": All(&[Column("agent", "kind"), Column("agent", "system_key")]);
-    /// A task knows that the file of its session is gone, `session_rollout_missing`: since 224.
+    /// A task stores that the file of its session is lost, `session_rollout_missing`: since 224.
     Rollout "rollout": Column(TASK, "session_rollout_missing");
-    /// A task knows which session must not be resumed, `retired_session_id`: since 234.
+    /// A task stores the session that must not be resumed, `retired_session_id`: since 234.
     Retired "retired": Column(TASK, "retired_session_id");
-    /// A task knows its branch, `branch_name`: since 308.
+    /// A task stores its branch, `branch_name`: since 308.
     Branch "branch": Column(TASK, "branch_name");
-    /// A task knows a directory that outlives it, `durable_work_dir`: since 376.
+    /// A task stores a directory that is kept after its end, `durable_work_dir`: since 376.
     Durable "durable": Column(TASK, "durable_work_dir");
-    /// A task of a channel knows the revision of its context, `channel_context_revision`: since 377.
+    /// A task of a channel stores the revision of its context, `channel_context_revision`: since 377.
     Channel "channel": Column(TASK, "channel_context_revision");
-    /// Agents and ended tasks may have no runtime: both columns `runtime_id` may be NULL since 251.
+    /// An agent or an ended task can have no runtime, both columns `runtime_id` can be NULL: since 251.
     Unbound "unbound": All(&[Nullable("agent", "runtime_id"), Nullable(TASK, "runtime_id")]);
-    /// At most one task of an issue and agent is pending: a unique index on both, under whatever name. 037 to 258 with
-    /// one predicate, since 257 with another.
+    /// A unique index, of any name, allows at most one pending task per pair of issue and agent: since 037. The
+    /// predicate of 037 to 258 differs from the one since 257.
     Slot "slot": UniqueIndex(TASK, &["issue_id", "agent_id"]);
-    /// The predicate of that index also takes deferred tasks whose media are pending: since 257.
+    /// The predicate of this index includes deferred tasks whose media are pending: since 257.
     SlotOfMedia "slot_of_media":
         Test::UniqueIndexWith(TASK, &["issue_id", "agent_id"], "channel_issue_media_pending");
-    /// A function locks the rows that own a task, in the server's order: `lock_task_owner_rows`, since 284.
+    /// A function locks the rows that own a task, in the server's order, `lock_task_owner_rows`: since 284.
     Fence "fence": Function("lock_task_owner_rows", &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::UUIDOID]);
-    /// The status of an issue is any word of its workspace, of a category in table `issue_status`: since 337.
+    /// An issue can have a status that its workspace defines, with a category, table `issue_status`: since 337.
     OpenStatus "open_status": OPEN_STATUS;
-    /// A function returns the category of such a word: `issue_effective_status`, since 340.
+    /// A function returns the category of such a status, `issue_effective_status`: since 340.
     EffectiveStatus "effective_status":
         All(&[OPEN_STATUS, Function("issue_effective_status", &[pg_sys::UUIDOID, pg_sys::TEXTOID])]);
     /// An issue counts its revisions, `revision`: since 351.
     Revision "revision": Column("issue", "revision");
-    /// An issue knows when something last happened to it, `last_activity_at`: since 360.
+    /// An issue stores the time of the last activity on it, `last_activity_at`: since 360.
     Activity "activity": Column("issue", "last_activity_at");
-    /// A paused autopilot knows why, `pause_reason`: since 251.
+    /// A paused autopilot stores the reason, `pause_reason`: since 251.
     Pause "pause": Column("autopilot", "pause_reason");
-    /// Runs of autopilots use up a quota, `autopilot_run.quota_reservation_id` and its table: since 352.
+    /// Runs use up a quota, `autopilot_run.quota_reservation_id` and table `autopilot_quota_reservation`: since 352.
     Quota "quota":
         All(&[Column("autopilot_run", "quota_reservation_id"), Relation("autopilot_quota_reservation")]);
-    /// A CHECK allows a status of a task that is none of the newest server's: a schema that this version cannot know.
+    /// A CHECK allows a status of a task that the newest known server does not have, so this version cannot know the
+    /// schema.
     UnknownStatus "unknown_status": OtherWord(TASK, "status", &STATUSES);
 }
 
 #[cfg_attr(not(any(test, feature = "pg_test")), expect(dead_code, reason = "only statements depend on features yet"))]
 impl Feature {
-    /// As a set.
+    /// Returns the set of this one feature.
     const fn set(self) -> Set {
         Set::of(self as usize)
     }
 
-    /// Whether the tables have it now. Code that decides by it must hold a lock on the table in question, or be right
-    /// whatever another session alters meanwhile; a statement names its features instead, in its file.
+    /// Whether the tables have the feature now. The caller must hold a lock on the table, or must be correct even if
+    /// another session alters the table. A statement does not call this: the marks in its file name its features.
     pub fn is_present(self) -> bool {
         !present(self.set()).is_empty()
     }
@@ -155,7 +158,7 @@ mod tests {
     use super::{ALL, Feature};
     use crate::postgres::features::{Set, named, present, reads};
 
-    /// The names of the features that are present.
+    /// Returns the names of the features that are present.
     fn found() -> Vec<&'static str> {
         let is_present = |place: &usize| !present(Set::of(*place)).is_empty();
         (0..ALL.len()).filter(is_present).map(|place| ALL[place].name).collect()
@@ -210,7 +213,7 @@ mod tests {
         install();
         let task = "ALTER TABLE agent_task_queue";
         expect(&format!("{task} ADD COLUMN wait_reason text, ADD COLUMN fire_at timestamptz"), &[], &[]);
-        // The check of another column, and one of two columns, list other words.
+        // A check of another column does not count, and neither does a check of two columns.
         expect(
             &format!(
                 "{task} ADD CHECK (error IN ('deferred')), ADD CHECK (status <> 'deferred' OR fire_at IS NOT NULL)"
@@ -222,12 +225,12 @@ mod tests {
         let waiting =
             "'queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled', 'waiting_local_directory'";
         expect(&format!("{task} {check} (status IN ({waiting}))"), &["redis_era", "waiting"], &[]);
-        // However it is spelled, and not validated.
+        // Another spelling of the check, which is not validated, has the same result.
         let any = format!("'{{{},deferred}}'::text[]", waiting.replace("'", "").replace(' ', ""));
         expect(&format!("{task} {check} (status = ANY ({any})) NOT VALID"), &["deferred"], &[]);
         let one_by_one = waiting.replace("'queued'", "'paused'").replace(", ", " OR status = ");
         expect(&format!("{task} {check} (status = {one_by_one})"), &["unknown_status"], &["deferred"]);
-        // Without a list the columns decide.
+        // Without a check that lists words, the columns determine the features.
         let dropped = format!("{task} DROP CONSTRAINT agent_task_queue_status_check");
         expect(&dropped, &["deferred"], &["unknown_status"]);
     }
@@ -275,7 +278,7 @@ mod tests {
         expect("DROP TRIGGER b ON agent_task_queue", &[], &["usage"]);
     }
 
-    /// What ANALYZE reports changes no feature, and what is read again is the one table.
+    /// A reported change of one table causes one reading, of this table alone.
     #[pg_test]
     fn reported_table_alone_is_read() {
         install();

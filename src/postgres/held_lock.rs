@@ -2,10 +2,10 @@
 
 use pgrx::prelude::*;
 
-/// Whether it holds the lock of this tag, in exactly this mode.
+/// Whether this session holds the lock of this tag in exactly this mode.
 pub fn holds(tag: &pg_sys::LOCKTAG, mode: pg_sys::LOCKMODE) -> bool {
     #[cfg(not(any(feature = "pg17", feature = "pg18")))]
-    // SAFETY: the tag is a complete one and is only read.
+    // SAFETY: the tag is complete, and Postgres only reads it.
     unsafe {
         pg_sys::LockHeldByMe(tag, mode)
     }
@@ -16,10 +16,11 @@ pub fn holds(tag: &pg_sys::LOCKTAG, mode: pg_sys::LOCKMODE) -> bool {
     }
 }
 
-/// Whether it holds any lock on a table of this database. Postgres has a function for this only in newer minor releases.
+/// Whether this session holds any lock on a table of this database. Only newer minor releases of Postgres have a
+/// function for this.
 pub fn holds_table(table: pg_sys::Oid) -> bool {
     let tag = pg_sys::LOCKTAG {
-        // SAFETY: a variable of this process, set when it connected to its database.
+        // SAFETY: the process sets this variable once, when it connects to a database.
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
         locktag_field2: table.to_u32(),
         locktag_field3: 0,

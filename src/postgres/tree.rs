@@ -1,4 +1,4 @@
-//! Postgres' own walkers of trees: queries, expressions, and what the parser made of a text.
+//! The functions by which Postgres walks a tree: a query, an expression, or a parsed statement.
 
 use std::ffi::{c_int, c_void};
 
@@ -7,8 +7,9 @@ use pgrx::prelude::*;
 /// A function that Postgres calls for each node; it returns true to stop.
 pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
 
-// They call nothing that can raise an error; the bindings lack those of 14 and 15.
-// SAFETY: the signatures are those of nodeFuncs.h of the version that the library is built for.
+// The bindings of pgrx lack these functions for Postgres 14 and 15. They have no guard against errors here: Postgres
+// raises one only for a node of an unknown type, or for a tree that is too deep.
+// SAFETY: the signatures are equal to those in nodeFuncs.h of every supported version.
 unsafe extern "C-unwind" {
     /// Calls `walker` for each part of a query; it descends into a subquery only if `walker` does.
     #[cfg_attr(any(feature = "pg14", feature = "pg15"), link_name = "query_tree_walker")]

@@ -1,4 +1,4 @@
-//! The part of the catalogue that the tests of the features ask for.
+//! The part of the catalogue that the tests of the features need.
 
 use std::ffi::CString;
 
@@ -11,7 +11,7 @@ use super::test::Test;
 use super::watch::{self, Stale};
 use crate::postgres::held_lock;
 
-/// Tables, relations and functions that tests name, and what was read of them.
+/// The tables, relations and functions that tests name, with the result of the last reading.
 pub struct Catalogue {
     schema: pg_sys::Oid,
     tables: Vec<Watched>,
@@ -19,7 +19,7 @@ pub struct Catalogue {
     functions: Vec<Function>,
 }
 
-/// A table that tests look into.
+/// A table whose columns, checks, triggers or indexes a test needs.
 struct Watched {
     name: &'static str,
     spelled: CString,
@@ -28,14 +28,14 @@ struct Watched {
     read: Option<Table>,
 }
 
-/// A relation that tests ask for.
+/// A relation whose existence a test needs.
 struct Named {
     name: &'static str,
     spelled: CString,
     exists: bool,
 }
 
-/// A function that tests ask for.
+/// A function whose existence a test needs.
 struct Function {
     name: &'static str,
     spelled: CString,
@@ -48,7 +48,7 @@ fn spelled(name: &str) -> CString {
 }
 
 impl Catalogue {
-    /// What the tests of these features ask for, of which nothing is read yet.
+    /// Collects what the tests of these features need. Nothing is read yet.
     pub fn of(features: &'static [Definition]) -> Self {
         let schema = pg_sys::InvalidOid;
         let mut all = Self { schema, tables: Vec::new(), relations: Vec::new(), functions: Vec::new() };
@@ -81,7 +81,7 @@ impl Catalogue {
         self.tables.iter().position(|watched| watched.name == table)
     }
 
-    /// What has to be read for a test.
+    /// Returns what must be current before a test runs.
     pub fn needs(&self, test: &'static Test) -> Stale {
         let mut needs = Stale::NAMES;
         test.visit(&mut |part| {
@@ -97,7 +97,7 @@ impl Catalogue {
         watch::clear(Stale::NAMES);
         let unfinished = Unfinished(Stale::NAMES);
         self.schema = names::schema();
-        // Before names are looked up: what changes meanwhile is reported.
+        // The names are watched before they are looked up, so that no change is missed in between.
         watch::watch_names(self.hashes(|_| true));
         for (place, table) in self.tables.iter_mut().enumerate() {
             let oid = names::relation(self.schema, &table.spelled);
@@ -107,7 +107,8 @@ impl Catalogue {
             }
         }
         watch::watch_tables(self.tables.iter().map(|table| table.oid).collect());
-        // A table that exists is reported by its OID, and read again: that shows whether it still has the name.
+        // The name of an existing table need not be watched. Postgres reports a rename by the table's OID, and the
+        // next reading compares the name.
         watch::watch_names(self.hashes(|table| table.oid == pg_sys::InvalidOid));
         for relation in &mut self.relations {
             relation.exists = names::relation(self.schema, &relation.spelled) != pg_sys::InvalidOid;
@@ -118,16 +119,16 @@ impl Catalogue {
         unfinished.finish();
     }
 
-    /// The hash values of the names of all relations, and of some tables.
+    /// Returns the hash values of the names of all relations and of the tables that `of_table` selects.
     fn hashes(&self, of_table: impl Fn(&Watched) -> bool) -> Vec<u32> {
         let tables = self.tables.iter().filter(|table| of_table(table)).map(|table| &table.spelled);
         let names = tables.chain(self.relations.iter().map(|relation| &relation.spelled));
         names.map(|name| names::hash(self.schema, name)).collect()
     }
 
-    /// Reads those of the `due` tables that can be locked, and returns the others. A table that another transaction is
-    /// altering is as it was read before, until that transaction ends: waiting for it would have a sweep wait for a table
-    /// that its statement may not even name. A table that was never read is waited for.
+    /// Reads the `due` tables and returns the tables that could not be locked. Another transaction is altering such a
+    /// table, and the result of the former reading stays valid until that transaction ends. If this function waited, a
+    /// sweep could wait for a table that its statement does not name. It waits only for a table that was never read.
     pub fn read(&mut self, due: Stale) -> Stale {
         let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
         let mut left = Stale::NOTHING;
@@ -143,7 +144,8 @@ impl Catalogue {
                 unfinished.finish();
                 continue;
             }
-            // A table that is locked already is not locked again: a session that waits for it would come first.
+            // A table that this transaction has locked is not locked again. The second request would queue behind a
+            // session that waits for the first lock.
             let holds = held_lock::holds_table(table.oid);
             // SAFETY: called in a transaction; the table is locked while it is read.
             unsafe {
@@ -168,24 +170,24 @@ impl Catalogue {
         left
     }
 
-    /// A table; None where it does not exist.
+    /// Returns a table, or None if it does not exist.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables[self.place(name)?].read.as_ref()
     }
 
-    /// Whether there is a relation of this name.
+    /// Whether a relation of this name exists.
     pub fn has_relation(&self, name: &str) -> bool {
         self.relations.iter().any(|relation| relation.name == name && relation.exists)
     }
 
-    /// Whether there is a function of this name with these arguments.
+    /// Whether a function of this name with these arguments exists.
     pub fn has_function(&self, name: &str, arguments: &[pg_sys::Oid]) -> bool {
         let mut there = self.functions.iter().filter(|function| function.exists);
         there.any(|function| function.name == name && function.arguments == arguments)
     }
 }
 
-/// Flags that are set again when the value is dropped: an error ended the reading, or it was not possible.
+/// Flags that are set again when the value is dropped, because an error ended the reading or a lock was not available.
 struct Unfinished(Stale);
 
 impl Unfinished {

@@ -1,5 +1,5 @@
-//! The words that a CHECK lists, and the texts in a predicate. They are taken from the expression as Postgres keeps it:
-//! how it is spelled, quoted and cast makes no difference.
+//! The words that a CHECK lists, and the texts in a predicate. They are read from the expression tree that Postgres
+//! stores, so the spelling, quotes and casts of the original SQL make no difference.
 
 use std::ffi::{CStr, CString, c_void};
 
@@ -11,15 +11,15 @@ use crate::postgres::tree::walk_expression;
 /// A CHECK of a table.
 #[derive(Clone)]
 pub struct Check {
-    /// The expression as the catalogue has it: an equal one is not taken apart again.
+    /// The expression as the catalogue stores it. An equal expression is not parsed again.
     source: CString,
-    /// Number of the only column that it is about; None where there are several, or none.
+    /// The number of the column if the CHECK uses exactly one; otherwise None.
     pub column: Option<pg_sys::AttrNumber>,
-    /// The words with which it compares the column; empty for a CHECK of another kind.
+    /// The words that the CHECK compares for equality; empty if it compares none.
     pub words: Vec<String>,
 }
 
-/// The columns of an expression, and its constants.
+/// The columns and texts of an expression.
 #[derive(Default)]
 struct Found {
     columns: Vec<pg_sys::AttrNumber>,
@@ -31,7 +31,7 @@ struct Found {
 }
 
 impl Check {
-    /// The CHECK of this expression; it is taken from `known` where it is there.
+    /// Returns the CHECK of this expression, as a copy from `known` if it is there.
     ///
     /// # Safety
     /// The expression must be one of the catalogue.
@@ -49,7 +49,7 @@ impl Check {
     }
 }
 
-/// All texts in an expression.
+/// Returns all texts in an expression.
 ///
 /// # Safety
 /// The expression must be one of the catalogue.
@@ -61,7 +61,8 @@ pub unsafe fn texts(source: &CStr) -> Vec<String> {
 impl Found {
     unsafe fn of(source: &CStr) -> Self {
         let mut found = Self::default();
-        // SAFETY: the catalogue's expressions can be read back; the walker gets the value that it expects.
+        // SAFETY: stringToNode() reads every expression of the catalogue. The walker receives the value that it
+        // expects.
         unsafe {
             let expression = pg_sys::stringToNode(source.as_ptr()).cast();
             walk(expression, (&raw mut found).cast());
@@ -92,10 +93,10 @@ impl Found {
     }
 }
 
-/// `column = 'word'` and `column IN ('word', …)`, which is `column = ANY (…)` there.
+/// Whether a node is `column = 'word'` or `column IN ('word', …)`, which Postgres stores as `column = ANY (…)`.
 unsafe fn compares(node: *mut pg_sys::Node) -> bool {
     const EQUAL: [u32; 2] = [pg_sys::TextEqualOperator, pg_sys::BpcharEqualOperator];
-    // SAFETY: a node's tag says of which type it is.
+    // SAFETY: the tag of a node determines its type.
     let operator = unsafe {
         if is_a(node, pg_sys::NodeTag::T_ScalarArrayOpExpr) {
             let list = &*node.cast::<pg_sys::ScalarArrayOpExpr>();

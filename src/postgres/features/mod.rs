@@ -1,8 +1,8 @@
-//! Features: what the tables of this database have, and statements may do without.
+//! Features: what the tables of this database have or lack, and statements can do without.
 //!
-//! A feature is a name and a [`Test`] of the catalogue. Which features there are is declared by a higher layer and
-//! passed to [`register`]; nothing here knows a table. The results are a [`Set`], kept per session and computed again
-//! when Postgres reports that something they were computed from may have changed.
+//! A feature is a name and a [`Test`] of the catalogue. A higher layer declares the features and passes them to
+//! [`register`]. This module contains no name of a table. Each session keeps the results of the tests as a [`Set`]. It
+//! runs a test again after Postgres has reported a change that may affect the result.
 
 mod catalogue;
 mod checks;
@@ -16,56 +16,56 @@ use std::cell::Cell;
 
 pub use test::Test;
 
-/// A feature: the name by which the files of `sql/` refer to it, and how the catalogue is asked for it.
+/// A feature: the name that the marks in `sql/` use, and its test of the catalogue.
 pub struct Definition {
-    /// Name, in lower case.
+    /// The name, in lower case.
     pub name: &'static str,
-    /// What the catalogue has where the feature is present.
+    /// What the catalogue contains if the feature is present.
     pub test: Test,
 }
 
-/// A set of features, by their place among the registered ones.
+/// A set of features. Each has a place: its index among the registered features.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Set(u64);
 
 impl Set {
-    /// The most features that there can be.
+    /// The maximum number of features.
     pub const CAPACITY: usize = u64::BITS as usize;
 
     /// No feature.
     pub const EMPTY: Self = Self(0);
 
-    /// The one feature at this place.
+    /// The set of the one feature at this place.
     pub const fn of(place: usize) -> Self {
         Self(1 << place)
     }
 
-    /// Whether there is no feature in it.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether every feature of another set is in this one.
+    /// Whether this set contains every feature of the other.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// What is in one of the two.
+    /// The features that are in at least one of the two sets.
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is in both.
+    /// The features that are in both sets.
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// What is in this one and not in the other.
+    /// The features that are in this set and not in the other.
     pub const fn difference(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// The places of its features, the lowest first.
+    /// The places of the features, the lowest first.
     fn places(self) -> impl Iterator<Item = usize> {
         (0..Self::CAPACITY).filter(move |place| self.contains(Self::of(*place)))
     }
@@ -75,23 +75,23 @@ thread_local! {
     static REGISTERED: Cell<&'static [Definition]> = const { Cell::new(&[]) };
 }
 
-/// Declares all features, and has Postgres report changes of the catalogue. Must be called once, when the library is
-/// loaded.
+/// Declares all features, and registers the callbacks that Postgres calls when the catalogue changes. Must be called
+/// once, when the library is loaded.
 pub fn register(all: &'static [Definition]) {
     assert!(all.len() <= Set::CAPACITY, "there are more features than a set can hold");
     REGISTERED.set(all);
     watch::register();
 }
 
-/// The feature of this name.
+/// Returns the feature of this name.
 pub fn named(name: &str) -> Option<Set> {
     REGISTERED.get().iter().position(|known| known.name == name).map(Set::of)
 }
 
-/// Which of the `asked` features the tables have now: every change that was committed before, and every change of this
-/// transaction, is seen, whatever the transaction's snapshot is.
+/// Returns the `asked` features that the tables have now. The result includes every change that was committed before,
+/// and every change of this transaction. It does not depend on the transaction's snapshot.
 ///
-/// The answer may be outdated as soon as it is there, unless the caller holds a lock on the tables in question.
+/// Unless the caller holds a lock on the tables, another session can change them before the caller uses the result.
 pub fn present(asked: Set) -> Set {
     if asked.is_empty() {
         return Set::EMPTY;
@@ -99,7 +99,7 @@ pub fn present(asked: Set) -> Set {
     snapshot::present(asked)
 }
 
-/// How often a part of the catalogue was read in this session.
+/// Returns how often this session has read a part of the catalogue.
 #[cfg(any(test, feature = "pg_test"))]
 pub fn reads() -> usize {
     snapshot::reads()

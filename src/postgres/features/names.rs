@@ -1,19 +1,19 @@
-//! From names to objects, in the schema of the extension and never in another one of a search path. Everything is read
-//! from the caches of the catalogue, which are current whatever the transaction's snapshot is.
+//! Finds objects by name, in the schema of the extension only and never in another schema of the search path.
+//! Everything is read from the catalogue as it is now, whatever the transaction's snapshot is.
 
 use std::ffi::{CStr, c_int};
 
 use pgrx::prelude::*;
 
-/// Name of the extension.
+/// The name of the extension.
 const EXTENSION: &CStr = c"multica";
 
-/// The schema of the extension's objects; invalid where the database does not have the extension.
+/// Returns the schema of the extension, or an invalid OID if the database does not have the extension.
 pub fn schema() -> pg_sys::Oid {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     let mut schema = pg_sys::InvalidOid;
-    // SAFETY: the key is that of the index on the name, and lives until the scan ends; every row begins with the columns
-    // of the struct.
+    // SAFETY: the key belongs to the index on the name, and is valid until the scan ends. Every row begins with the
+    // columns of the struct.
     unsafe {
         let mut key = pg_sys::ScanKeyData::default();
         pg_sys::ScanKeyInit(
@@ -36,16 +36,16 @@ pub fn schema() -> pg_sys::Oid {
     schema
 }
 
-/// The relation of this name; invalid where there is none.
+/// Returns the relation of this name, or an invalid OID if it does not exist.
 pub fn relation(schema: pg_sys::Oid, name: &CStr) -> pg_sys::Oid {
     // SAFETY: the name ends with a NUL byte, and the caches can be read in a transaction.
     unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema) }
 }
 
-/// The hash value by which a change of the relation of this name is reported.
+/// Returns the hash value that Postgres passes to the callback when the relation of this name changes.
 pub fn hash(schema: pg_sys::Oid, name: &CStr) -> u32 {
     let none = pg_sys::Datum::null();
-    // SAFETY: the cache has these two keys, and takes a name that ends with a NUL byte.
+    // SAFETY: the cache has these two keys, and the name ends with a NUL byte.
     unsafe {
         pg_sys::GetSysCacheHashValue(
             pg_sys::SysCacheIdentifier::RELNAMENSP as c_int,
@@ -57,7 +57,7 @@ pub fn hash(schema: pg_sys::Oid, name: &CStr) -> u32 {
     }
 }
 
-/// Whether there is a function of this name with arguments of these types.
+/// Whether a function of this name with arguments of these types exists.
 pub fn has_function(schema: pg_sys::Oid, name: &CStr, arguments: &[pg_sys::Oid]) -> bool {
     // SAFETY: the cache has these three keys; the vector is a copy of the types.
     unsafe {

@@ -1,4 +1,4 @@
-//! The features of this session's database, as they were last read.
+//! The features of this session's database, as the session last read them.
 
 use std::cell::RefCell;
 
@@ -11,9 +11,9 @@ use super::{Definition, REGISTERED, Set};
 struct Snapshot {
     features: &'static [Definition],
     catalogue: Catalogue,
-    /// The features whose tests were run since the last reading.
+    /// The features whose tests have run since the last reading.
     known: Set,
-    /// Those of them that are present.
+    /// The known features that are present.
     present: Set,
     reads: usize,
 }
@@ -22,9 +22,9 @@ thread_local! {
     static SNAPSHOT: RefCell<Option<Snapshot>> = const { RefCell::new(None) };
 }
 
-/// Which of the `asked` features are present.
+/// Returns the `asked` features that are present.
 pub fn present(asked: Set) -> Set {
-    // SAFETY: called in a transaction. The callbacks that it runs set flags and read nothing.
+    // SAFETY: called in a transaction. The callbacks that this function calls set flags and read nothing.
     unsafe { pg_sys::AcceptInvalidationMessages() };
     SNAPSHOT.with_borrow_mut(|kept| {
         let snapshot = kept.get_or_insert_with(|| Snapshot::of(REGISTERED.get()));
@@ -33,7 +33,7 @@ pub fn present(asked: Set) -> Set {
     })
 }
 
-/// How often a part of the catalogue was read.
+/// Returns how often a part of the catalogue was read.
 #[cfg(any(test, feature = "pg_test"))]
 pub fn reads() -> usize {
     SNAPSHOT.with_borrow(|kept| kept.as_ref().map_or(0, |snapshot| snapshot.reads))
@@ -45,7 +45,7 @@ impl Snapshot {
         Self { features, catalogue, known: Set::EMPTY, present: Set::EMPTY, reads: 0 }
     }
 
-    /// Reads what has changed of what the asked features depend on, and runs their tests where that was necessary.
+    /// Reads what the asked features depend on and has changed, and runs the tests whose results are unknown.
     fn read(&mut self, asked: Set) {
         if watch::stale() != Stale::NOTHING {
             self.refresh(asked);
@@ -62,7 +62,8 @@ impl Snapshot {
         }
     }
 
-    /// Reading sets flags again where something changes meanwhile, which takes a commit of another session each time.
+    /// Reads until nothing is due. A change during the reading sets a flag again. The loop ends, because each such
+    /// change requires a commit of another session.
     fn refresh(&mut self, asked: Set) {
         let needs = asked.places().map(|place| self.catalogue.needs(&self.features[place].test));
         let needs = needs.fold(Stale::NOTHING, Stale::union);

@@ -1,5 +1,5 @@
-//! What a table has, read from Postgres' own description of it. That is current whatever the transaction's snapshot is:
-//! a statement is checked against the same one.
+//! What a table has, read from the relation cache of Postgres. The cache is current whatever the transaction's snapshot
+//! is, and Postgres checks statements against the same cache.
 
 use std::ffi::{CStr, c_int};
 
@@ -17,9 +17,9 @@ pub struct Table {
     unique_indexes: Vec<UniqueIndex>,
 }
 
-/// Which table a name stands for.
+/// The table to which a name belongs.
 pub struct Place<'a> {
-    /// The OID that was found.
+    /// The OID that was found for the name.
     pub oid: pg_sys::Oid,
     /// The name.
     pub name: &'a CStr,
@@ -35,30 +35,31 @@ pub struct Column {
     pub is_nullable: bool,
 }
 
-/// A trigger that is not one of Postgres' own.
+/// A trigger that is not internal to Postgres.
 struct Trigger {
     deletes: bool,
     updates: bool,
-    /// The columns after UPDATE OF; empty for all.
+    /// The columns after UPDATE OF; empty for all columns.
     columns: Vec<pg_sys::AttrNumber>,
 }
 
 /// A valid unique index with a predicate.
 struct UniqueIndex {
     columns: Vec<pg_sys::AttrNumber>,
-    /// The predicate as the catalogue has it, and the texts in it: an equal one is not taken apart again.
+    /// The predicate as the catalogue stores it. The texts of an equal predicate are copied from the former reading.
     predicate: String,
     texts: Vec<String>,
 }
 
 impl Table {
-    /// Reads a table; None where it was dropped, renamed or moved. `former` is what was read before, and indexes are read
-    /// only if they are wanted.
+    /// Reads a table. Returns None if it was dropped, renamed or moved. `former` is the result of the former reading.
+    /// Indexes are read only if `wants_indexes`.
     ///
     /// # Safety
     /// The transaction must hold a lock on the table.
     pub unsafe fn read(place: &Place, former: Option<&Self>, wants_indexes: bool) -> Option<Self> {
-        // SAFETY: the lock keeps the description as it is until the relation is closed; after an error Postgres closes it.
+        // SAFETY: because of the lock, the cache entry does not change until the relation is closed. After an error,
+        // Postgres closes the relation.
         unsafe {
             let relation = pg_sys::RelationIdGetRelation(place.oid);
             if relation.is_null() {
@@ -83,12 +84,12 @@ impl Table {
         }
     }
 
-    /// The column of this name.
+    /// Returns the column of this name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The lists of words of each CHECK that is about this column alone and has words.
+    /// Returns one list of words per CHECK that uses this column alone and lists words.
     pub fn lists(&self, column: &str) -> impl Iterator<Item = &Vec<String>> {
         let number = self.column(column).map(|column| column.number);
         let of_column = self.checks.iter().filter(move |check| number.is_some() && check.column == number);
@@ -104,7 +105,7 @@ impl Table {
         })
     }
 
-    /// The texts in the predicate of each valid unique index on exactly these columns that has one.
+    /// Returns the texts in the predicate, per valid unique index on exactly these columns that has a predicate.
     pub fn unique_indexes(&self, columns: &[&str]) -> impl Iterator<Item = &Vec<String>> {
         let numbers: Vec<_> = columns.iter().filter_map(|name| Some(self.column(name)?.number)).collect();
         let exists = numbers.len() == columns.len();
@@ -114,7 +115,7 @@ impl Table {
 }
 
 unsafe fn columns(relation: pg_sys::Relation) -> Vec<Column> {
-    // SAFETY: the descriptor lives as long as the relation is open.
+    // SAFETY: the descriptor is valid while the relation is open.
     let attributes = unsafe { composite::attributes((*relation).rd_att) };
     let there = attributes.iter().filter(|attribute| !attribute.attisdropped);
     there
@@ -127,7 +128,7 @@ unsafe fn columns(relation: pg_sys::Relation) -> Vec<Column> {
 }
 
 unsafe fn checks(relation: pg_sys::Relation, known: &[Check]) -> Vec<Check> {
-    // SAFETY: the descriptor has so many checks; each is an expression of the catalogue.
+    // SAFETY: `num_check` is the number of checks. Each is an expression of the catalogue.
     unsafe {
         let constraints = (*(*relation).rd_att).constr;
         if constraints.is_null() || (*constraints).num_check == 0 {
@@ -139,7 +140,7 @@ unsafe fn checks(relation: pg_sys::Relation, known: &[Check]) -> Vec<Check> {
 }
 
 unsafe fn triggers(relation: pg_sys::Relation) -> Vec<Trigger> {
-    // SAFETY: the relation has so many triggers, and each so many columns.
+    // SAFETY: `numtriggers` is the number of triggers, and `tgnattr` the number of columns of a trigger.
     unsafe {
         let description = (*relation).trigdesc;
         if description.is_null() || (*description).numtriggers == 0 {
@@ -162,8 +163,8 @@ unsafe fn triggers(relation: pg_sys::Relation) -> Vec<Trigger> {
 
 unsafe fn unique_indexes(relation: pg_sys::Relation, known: &[UniqueIndex]) -> Vec<UniqueIndex> {
     let cache = pg_sys::SysCacheIdentifier::INDEXRELID as c_int;
-    // SAFETY: the list is a copy. A row of the cache is released after its last use, and has the columns of the struct;
-    // behind them is a key per column. An index that was dropped has no row.
+    // SAFETY: the list is a copy. A row of the cache has the columns of the struct, followed by one key per column. The
+    // row is released after its last use. A dropped index has no row.
     unsafe {
         let list = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(relation));
         let mut found = Vec::new();

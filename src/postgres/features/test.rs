@@ -1,41 +1,41 @@
-//! How the catalogue is asked for a feature.
+//! The tests of the catalogue by which features are found.
 
 use pgrx::prelude::*;
 
 use super::catalogue::Catalogue;
 
-/// What is there where a feature is present. All names are those of objects in the schema of the extension.
+/// What the catalogue contains if a feature is present. All names belong to objects in the schema of the extension.
 pub enum Test {
     /// The table has the column.
     Column(&'static str, &'static str),
     /// The table has the column, and it may be NULL.
     Nullable(&'static str, &'static str),
-    /// A CHECK on the column of the table alone lists the word, or no CHECK lists words of it.
+    /// A CHECK on this column alone lists the word, or no CHECK on this column alone lists words.
     Word(&'static str, &'static str, &'static str),
-    /// A CHECK on the column of the table alone lists words.
+    /// A CHECK on this column alone lists words.
     Listed(&'static str, &'static str),
-    /// A CHECK on the column of the table alone lists a word that is none of these.
+    /// A CHECK on this column alone lists a word other than these.
     OtherWord(&'static str, &'static str, &'static [&'static str]),
-    /// There is a table, index or view of this name.
+    /// A table, index or view of this name exists.
     Relation(&'static str),
-    /// There is a function of this name with arguments of these types.
+    /// A function of this name with arguments of these types exists.
     Function(&'static str, &'static [pg_sys::Oid]),
-    /// The table has a trigger, which is not Postgres' own, on DELETE or on UPDATE of the column.
+    /// The table has a trigger on DELETE or on UPDATE of the column. Triggers internal to Postgres do not count.
     Trigger(&'static str, &'static str),
     /// The table has a valid unique index on exactly these columns with a predicate.
     UniqueIndex(&'static str, &'static [&'static str]),
-    /// The table has such an index, and its predicate has this text.
+    /// The table has such an index, and the predicate contains this text.
     UniqueIndexWith(&'static str, &'static [&'static str], &'static str),
-    /// All of these.
+    /// All of these tests hold.
     All(&'static [Test]),
-    /// One of these.
+    /// At least one of these tests holds.
     Any(&'static [Test]),
-    /// Not this.
+    /// This test does not hold.
     Not(&'static Test),
 }
 
 impl Test {
-    /// Calls `visit` for each test that this one is made of.
+    /// Calls `visit` for each test in this test that has no parts.
     pub(super) fn visit(&'static self, visit: &mut impl FnMut(&'static Self)) {
         match self {
             Self::All(tests) | Self::Any(tests) => tests.iter().for_each(|test| test.visit(visit)),
@@ -44,7 +44,7 @@ impl Test {
         }
     }
 
-    /// The table that a test without parts is about.
+    /// Returns the table that a test without parts reads.
     pub(super) fn table(&self) -> Option<&'static str> {
         match self {
             Self::Column(table, _)
@@ -59,7 +59,7 @@ impl Test {
         }
     }
 
-    /// Whether it is so, as the catalogue was last read.
+    /// Whether the test holds for the catalogue as it was last read.
     pub(super) fn holds(&self, catalogue: &Catalogue) -> bool {
         let table = self.table().map(|name| catalogue.table(name));
         match (self, table) {

@@ -1,52 +1,52 @@
-//! What Postgres reports of changes of the catalogue. The callbacks set flags and read nothing: they run in the middle
-//! of whatever the session does, also where the catalogue cannot be read.
+//! The callbacks that Postgres calls when the catalogue changes. They set flags and read nothing, because Postgres also
+//! calls them at points where the session cannot read the catalogue.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 
 use pgrx::prelude::*;
 
-/// What has to be read again: a bit per table, by its place, and one for the names.
+/// What must be read again: one bit per table, at the table's place, and one bit for the names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Stale(u64);
 
 impl Stale {
     /// Nothing.
     pub const NOTHING: Self = Self(0);
-    /// Whether the names of tables and functions belong to objects, and to which.
+    /// The names must be looked up again: whether tables and functions exist, and the OIDs of the tables.
     pub const NAMES: Self = Self(1 << 63);
-    /// Everything: no session has read anything yet, or reports were lost.
+    /// Everything, because the session has read nothing yet or reports were lost.
     const ALL: Self = Self(u64::MAX);
-    /// The most tables that can be watched.
+    /// The maximum number of tables that can be watched.
     pub const TABLES: usize = 63;
 
-    /// The table at this place.
+    /// The table at this place must be read again.
     pub const fn table(place: usize) -> Self {
         Self(1 << place)
     }
 
-    /// What is in one of the two.
+    /// The flags that are in at least one of the two.
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is in both.
+    /// The flags that are in both.
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// What is in this one and not in the other.
+    /// The flags that are in this value and not in the other.
     pub const fn difference(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 }
 
-/// The objects of which changes are reported.
+/// The objects whose changes set flags.
 #[derive(Default)]
 struct Watched {
-    /// The tables by place; invalid for one that does not exist.
+    /// The OIDs of the tables, by place; invalid for a table that does not exist.
     tables: Vec<pg_sys::Oid>,
-    /// The hash values of the names of relations in the cache of names.
+    /// The hash values of the names of relations, as the cache of names computes them.
     names: Vec<u32>,
 }
 
@@ -55,10 +55,10 @@ thread_local! {
     static WATCHED: RefCell<Watched> = RefCell::default();
 }
 
-/// Has Postgres report changes. Must be called once, when the library is loaded.
+/// Registers the callbacks. Must be called once, when the library is loaded.
 pub fn register() {
     let argument = pg_sys::Datum::null();
-    // SAFETY: the callbacks live as long as the process, and a library is never unloaded.
+    // SAFETY: the callbacks are valid until the process ends, because Postgres never unloads a library.
     unsafe {
         pg_sys::CacheRegisterRelcacheCallback(Some(table_changed), argument);
         let names = pg_sys::SysCacheIdentifier::RELNAMENSP as c_int;
@@ -68,12 +68,12 @@ pub fn register() {
     }
 }
 
-/// What has to be read again.
+/// Returns what must be read again.
 pub fn stale() -> Stale {
     STALE.get()
 }
 
-/// Clears flags. To be called before what they stand for is read: a change that is reported meanwhile sets them again.
+/// Clears flags. Must be called before the reading, so that a change during the reading sets them again.
 pub fn clear(flags: Stale) {
     STALE.set(STALE.get().difference(flags));
 }
@@ -83,17 +83,17 @@ pub fn set(flags: Stale) {
     STALE.set(STALE.get().union(flags));
 }
 
-/// Watches these names of relations from now on.
+/// Watches these names of relations, and no others, from now on.
 pub fn watch_names(hashes: Vec<u32>) {
     WATCHED.with_borrow_mut(|watched| watched.names = hashes);
 }
 
-/// Watches these tables from now on.
+/// Watches these tables, and no others, from now on.
 pub fn watch_tables(tables: Vec<pg_sys::Oid>) {
     WATCHED.with_borrow_mut(|watched| watched.tables = tables);
 }
 
-/// A table was altered, vacuumed, analyzed or dropped; without an OID, any.
+/// Runs after a table was altered, vacuumed, analyzed or dropped. An invalid OID means any table.
 #[pg_guard]
 unsafe extern "C-unwind" fn table_changed(_argument: pg_sys::Datum, table: pg_sys::Oid) {
     if table == pg_sys::InvalidOid {
@@ -106,8 +106,8 @@ unsafe extern "C-unwind" fn table_changed(_argument: pg_sys::Datum, table: pg_sy
     });
 }
 
-/// A row of pg_class was written: the hash tells the names apart, because every VACUUM and each temporary table writes
-/// one. Zero stands for any.
+/// Runs after a row of pg_class was written. Every VACUUM and every temporary table writes such a row, so the hash is
+/// compared with the watched names. Zero means any name.
 #[pg_guard]
 unsafe extern "C-unwind" fn name_changed(_argument: pg_sys::Datum, _cache: c_int, hash: u32) {
     if hash == 0 || WATCHED.with_borrow(|watched| watched.names.contains(&hash)) {
@@ -115,8 +115,8 @@ unsafe extern "C-unwind" fn name_changed(_argument: pg_sys::Datum, _cache: c_int
     }
 }
 
-/// A function was created, altered or dropped. ALTER EXTENSION … SET SCHEMA moves functions, so that every change of
-/// one is a reason to look up the schema; they are rare.
+/// Runs after a function was created, altered or dropped. ALTER EXTENSION … SET SCHEMA moves functions, so the schema
+/// is looked up again after every change of a function. Such changes are rare.
 #[pg_guard]
 unsafe extern "C-unwind" fn function_changed(_argument: pg_sys::Datum, _cache: c_int, _hash: u32) {
     set(Stale::NAMES);

@@ -1,4 +1,4 @@
-//! The marks that a file of `sql/` has around parts for a feature:
+//! The marks in a file of `sql/` begin and end the parts that depend on a feature:
 //!
 //! ```sql
 //! UPDATE agent_task_queue SET
@@ -12,12 +12,12 @@
 //!     -- end squad
 //! ```
 //!
-//! A part after `-- feature NAME` belongs to the statement where the feature is present, and one after `-- without NAME`
-//! where it is missing. The lines of the latter begin with `--|`: the file as it is remains a valid statement, that of a
-//! database with every feature. Parts can be nested. A mark is a line of its own, with one name: `-- without an index` is
-//! an ordinary comment.
+//! The statement contains a part after `-- feature NAME` if the feature is present, and a part after `-- without NAME`
+//! if the feature is missing. Each line of a part after `-- without NAME` begins with `--|`. Therefore the unchanged
+//! file is a valid statement for a database with every feature. Parts can be nested. A mark is a line that contains
+//! nothing else and exactly one name, so `-- without an index` is an ordinary comment.
 
-/// What a line is.
+/// The kinds of lines.
 #[derive(Clone, Copy)]
 pub enum Line<'a> {
     /// `-- feature NAME`.
@@ -26,18 +26,18 @@ pub enum Line<'a> {
     Without(&'a str),
     /// `-- end NAME`.
     End(&'a str),
-    /// `--| text` in a part without a feature.
+    /// `--| text`, in a part after `-- without NAME`.
     Hidden(&'a str),
-    /// Any other comment, and an empty line.
+    /// Any other comment, or an empty line.
     Comment,
-    /// A part of the statement, with what it is indented by.
+    /// A line of the statement, with its indentation.
     Text(&'a str),
 }
 
-/// The deepest nesting of parts.
+/// The maximum depth of nested parts.
 const DEPTH: usize = 8;
 
-/// The first line of a text, without its break, and what follows.
+/// Returns the first line of a text, without its line break, and the rest of the text.
 pub const fn split_line(text: &str) -> (&str, &str) {
     let mut at = 0;
     while at < text.len() {
@@ -50,7 +50,7 @@ pub const fn split_line(text: &str) -> (&str, &str) {
     (text, "")
 }
 
-/// What a line is; it need not be in a place where it may be.
+/// Returns the kind of a line. Whether the line is allowed at its place is not checked.
 pub const fn line(line: &str) -> Line<'_> {
     let trimmed = line.trim_ascii();
     let Some(comment) = after(trimmed, "--") else {
@@ -67,7 +67,7 @@ pub const fn line(line: &str) -> Line<'_> {
     }
 }
 
-/// What is wrong with the marks of a file, if anything is.
+/// Returns the first error in the marks of a file.
 pub const fn fault(file: &str) -> Option<&'static str> {
     let mut open = [""; DEPTH];
     let mut hides = [false; DEPTH];
@@ -76,7 +76,7 @@ pub const fn fault(file: &str) -> Option<&'static str> {
     while !rest.is_empty() {
         let (first, after) = split_line(rest);
         rest = after;
-        // Parts in a part without a feature are without it too.
+        // A part inside a hidden part is hidden too.
         let hidden = depth > 0 && hides[depth - 1];
         match line(first) {
             Line::Feature(name) | Line::Without(name) if !is_name(name) => return Some("a name is no lower-case word"),
@@ -100,7 +100,7 @@ pub const fn fault(file: &str) -> Option<&'static str> {
     if depth > 0 { Some("a part has no end") } else { None }
 }
 
-/// What follows a prefix.
+/// Returns the text after a prefix, or None if the text does not begin with the prefix.
 const fn after<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     if text.len() < prefix.len() {
         return None;
@@ -123,7 +123,7 @@ const fn is_same(one: &str, other: &str) -> bool {
     matches!(after(one, other), Some(rest) if rest.is_empty())
 }
 
-/// Several words after the first one of a mark are prose.
+/// Whether a text is a single word. A comment with more words after `feature`, `without` or `end` is not a mark.
 const fn is_one_word(text: &str) -> bool {
     let mut at = 0;
     while at < text.len() {

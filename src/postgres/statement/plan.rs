@@ -13,8 +13,9 @@ use pgrx::prelude::*;
 use super::variant::Variant;
 use super::{Arg, Statement};
 
-/// A plan, which is freed with the last reference to it. The session has one, and whoever runs the plan another: a
-/// trigger may alter a table and run the statement again, with another plan, while the outer one is still running.
+/// A plan, which is freed with the last reference to it. The session holds one reference, and each running statement
+/// holds another. Otherwise a trigger could alter a table, run the same statement with a new plan, and so free the plan
+/// that is still running.
 pub struct Kept {
     plan: pg_sys::SPIPlanPtr,
     variant: &'static Variant,
@@ -37,7 +38,7 @@ impl Drop for Kept {
 }
 
 thread_local! {
-    // At the end of the process Postgres takes its memory back by itself.
+    // Not dropped at the end of the process, when Postgres releases the memory itself.
     static KEPT: RefCell<ManuallyDrop<HashMap<usize, Rc<Kept>>>> = RefCell::default();
 }
 
@@ -119,8 +120,8 @@ pub unsafe fn assert_pinned(plan: pg_sys::SPIPlanPtr) {
     }
 }
 
-/// The plan, prepared at the first use of the statement and whenever the features that its text depends on have changed.
-/// A plan of another text is freed.
+/// Returns the kept plan of this variant. Prepares it at the first use of the statement, and after the features on
+/// which the text depends have changed. The session then drops its reference to the plan of the former text.
 unsafe fn kept(statement: &Statement, variant: &'static Variant, args: &[Arg]) -> Rc<Kept> {
     let known = KEPT.with_borrow(|all| all.get(&statement.key()).cloned());
     if let Some(known) = known.filter(|known| std::ptr::eq(known.variant, variant)) {
@@ -163,13 +164,14 @@ mod tests {
 
     static STATEMENT: Statement = Statement::volatile(FILE);
 
-    /// How many plans the session keeps.
+    /// Returns the number of plans that the session keeps.
     fn plans() -> i64 {
         let count = "SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'SPI Plan'";
         Spi::get_one(count).unwrap().unwrap()
     }
 
-    /// A trigger changes the features while a statement runs, and runs it too: the outer one goes on with its own plan.
+    /// While a statement runs, a trigger changes the features and runs the same statement. The outer run needs its own
+    /// plan until it ends.
     #[pg_test]
     fn running_plan_is_not_freed() {
         Spi::run("SELECT FROM multica_install()").unwrap();

@@ -1,4 +1,4 @@
-//! The relations that a statement names, and the locks that Postgres is going to take on them.
+//! The relations that a statement names, and the locks that Postgres takes on them when it runs the statement.
 
 use std::ffi::{CStr, CString, c_void};
 
@@ -7,7 +7,7 @@ use pgrx::{PgList, is_a};
 
 use crate::postgres::tree::walk_parsed;
 
-/// A relation by name, as a statement spells it, and how it is going to be locked.
+/// A relation, named as in the statement, and the lock that the statement takes on it.
 pub struct Relation {
     schema: Option<CString>,
     name: CString,
@@ -20,11 +20,11 @@ const WRITE: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 
 struct Found {
     relations: Vec<Relation>,
-    /// How the relations of the FROM clause are locked in which the walker is.
+    /// The lock on relations in the FROM clause that is being walked.
     lock: pg_sys::LOCKMODE,
 }
 
-/// The relations that a statement names. A name of its WITH clause may be among them.
+/// Returns the relations that a statement names. The result can contain names of the statement's WITH clause.
 pub fn of(sql: &CStr) -> Vec<Relation> {
     let mut found = Found { relations: Vec::new(), lock: READ };
     // SAFETY: the text ends with a NUL byte; the parser returns a list of statements.
@@ -38,11 +38,11 @@ pub fn of(sql: &CStr) -> Vec<Relation> {
 }
 
 impl Relation {
-    /// Locks it until the end of the transaction, as the statement is going to. One that does not exist is left to the
-    /// statement, whose error names it.
+    /// Locks the relation until the end of the transaction, in the mode that the statement uses. Skips a relation that
+    /// does not exist: the statement itself then fails with an error that names the relation.
     pub fn lock(&self) {
         let schema = self.schema.as_ref().map_or(std::ptr::null(), |schema| schema.as_ptr());
-        // SAFETY: the names end with a NUL byte and are read only while the lock is taken.
+        // SAFETY: the names end with a NUL byte and are valid until the lock is taken.
         unsafe {
             let range = pg_sys::makeRangeVar(schema.cast_mut(), self.name.as_ptr().cast_mut(), -1);
             let flags = pg_sys::RVROption::RVR_MISSING_OK;
@@ -54,7 +54,7 @@ impl Relation {
 
 impl Found {
     unsafe fn add(&mut self, range: *const pg_sys::RangeVar, lock: pg_sys::LOCKMODE) {
-        // SAFETY: the parser sets the name, and the schema where one was written.
+        // SAFETY: the parser sets the name. The schema is set or NULL.
         let (schema, name) = unsafe {
             let schema = (*range).schemaname;
             let schema = (!schema.is_null()).then(|| CStr::from_ptr(schema).to_owned());
@@ -71,8 +71,8 @@ unsafe extern "C-unwind" fn walk(node: *mut pg_sys::Node, found: *mut c_void) ->
     if node.is_null() {
         return false;
     }
-    // SAFETY: Postgres passes nodes of the statement, whose tags say of which type they are, and the value that `of`
-    // passed to the walker.
+    // SAFETY: Postgres passes nodes of the statement, whose tags determine their types, and the value that `of` passed
+    // to the walker.
     unsafe {
         let all = &mut *found.cast::<Found>();
         let outer = all.lock;
@@ -81,7 +81,7 @@ unsafe extern "C-unwind" fn walk(node: *mut pg_sys::Node, found: *mut c_void) ->
                 all.add(node.cast(), outer);
                 return false;
             }
-            // Its names are aliases.
+            // The names in this clause are aliases.
             pg_sys::NodeTag::T_LockingClause => return false,
             pg_sys::NodeTag::T_InsertStmt => all.add((*node.cast::<pg_sys::InsertStmt>()).relation, WRITE),
             pg_sys::NodeTag::T_UpdateStmt => all.add((*node.cast::<pg_sys::UpdateStmt>()).relation, WRITE),

@@ -2,7 +2,7 @@
 
 use super::marks::{self, Line};
 
-/// A file of `sql/` whose marks are right; any other does not compile.
+/// Returns the file if its marks are valid. A file with an error in its marks does not compile.
 pub const fn checked(file: &'static str) -> &'static str {
     match marks::fault(file) {
         None => file,
@@ -10,7 +10,7 @@ pub const fn checked(file: &'static str) -> &'static str {
     }
 }
 
-/// The features that the marks of a file name.
+/// Returns the features that the marks of a file name.
 pub fn names(file: &'static str) -> Vec<&'static str> {
     let marks = file.lines().map(marks::line);
     marks
@@ -21,11 +21,11 @@ pub fn names(file: &'static str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The statement of a file for a database in which the features are present of which `is_present` says so, without
-/// comments and empty lines.
+/// Returns the statement of a file, without comments and empty lines. `is_present` returns whether the database has a
+/// feature.
 pub fn render<'a>(file: &'a str, is_present: impl Fn(&str) -> bool) -> String {
     let mut text = String::with_capacity(file.len());
-    // Whether the parts around a line belong to the statement, the outermost first.
+    // For each part around the line, the outermost first: whether the statement contains it.
     let mut parts: Vec<bool> = Vec::new();
     let mut quote = None;
     let mut add = |line: &'a str, belongs: bool| {
@@ -50,8 +50,8 @@ pub fn render<'a>(file: &'a str, is_present: impl Fn(&str) -> bool) -> String {
     text
 }
 
-/// A line up to a comment; `quote` is the quote that is open before and after it. Statements have texts and names in plain
-/// quotes only, none between dollar signs and none with a quote behind a backslash.
+/// Returns a line without its comment. `quote` is the quote that is open before the line, and is set to the quote that
+/// is open after it. Statements contain no dollar-quoted texts, and no quotes that a backslash escapes.
 fn without_comment<'a>(line: &'a str, quote: &mut Option<char>) -> &'a str {
     for (at, next) in line.char_indices() {
         match quote {

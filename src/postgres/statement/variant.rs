@@ -1,4 +1,4 @@
-//! The texts of a statement: one for each set of features that it was run with.
+//! The texts of a statement: one for each set of features with which this session has run it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,17 +8,17 @@ use super::relations::{self, Relation};
 use super::{Statement, text};
 use crate::postgres::features::{self, Set};
 
-/// A statement as it is in a database with certain features.
+/// A statement for a database with certain features.
 pub struct Variant {
-    /// Its text, without comments.
+    /// The text, without comments.
     pub sql: &'static str,
     present: Set,
-    /// The relations that it names; empty for a statement that depends on no feature.
+    /// The relations that the text names; empty for a statement that depends on no feature.
     relations: Vec<Relation>,
 }
 
-/// The variants of a statement that this session has run. They are never freed: features change as rarely as the
-/// tables do, and the planner's hook needs the text for as long as a plan of it exists.
+/// The variants of a statement that this session has run. They are never freed, because the planner's hook needs the
+/// text while a plan of it exists. They are few, because tables are rarely altered.
 struct Variants {
     named: Set,
     all: Vec<&'static Variant>,
@@ -28,11 +28,12 @@ thread_local! {
     static VARIANTS: RefCell<HashMap<usize, Variants>> = RefCell::default();
 }
 
-/// The variant of a statement for this database as it is now. The relations that it names are locked until the end of the
-/// transaction, so that no other session alters them between this look and the end of the statement.
+/// Returns the variant of a statement for the tables as they are now. Locks the relations that the variant names until
+/// the end of the transaction, so that no other session alters them before the statement ends.
 ///
-/// A lock shows what was committed while it was waited for. So the features are looked at once more under the locks,
-/// and again for as long as that leads to another text, which may name other relations.
+/// Another session may alter a table while this session waits for the lock. Therefore the features are read again under
+/// the locks. If they have changed, another text is chosen. It may name other relations, so these are locked and the
+/// features are read once more, until nothing changes.
 pub fn of(statement: &Statement) -> &'static Variant {
     let named =
         VARIANTS.with_borrow_mut(|all| all.entry(statement.key()).or_insert_with(|| Variants::of(statement)).named);
@@ -70,7 +71,7 @@ impl Variants {
             true => Vec::new(),
             false => relations::of(&CString::new(sql.as_str()).expect("statements hold no NUL byte")),
         };
-        // Most files have comments at their top only, and their text is in the library already.
+        // Most files have comments at their top only. The library already contains their text, so no copy is leaked.
         let sql = match statement.file.find(&sql) {
             Some(at) => &statement.file[at..at + sql.len()],
             None => sql.leak(),

@@ -1,4 +1,4 @@
-//! The shape of a database: its tables, columns, constraints, indexes, triggers and functions, in Postgres' own words.
+//! The shape of a database: its tables, columns, constraints, indexes, triggers and functions, as Postgres prints them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use serde::Deserialize;
 /// Returns the catalogue of a database as JSON.
 const READ: &str = include_str!("../../fixtures/generations/read_catalogue.sql");
 
-/// The objects of a schema, by the names of their tables.
+/// The objects of a schema, by table name.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Catalogue {
     /// Columns in the order of the table.
     pub columns: BTreeMap<String, Vec<Column>>,
     /// Constraints.
     pub constraints: BTreeMap<String, Vec<Constraint>>,
-    /// Indexes, without those of constraints.
+    /// Indexes that belong to no constraint.
     pub indexes: BTreeMap<String, Vec<Index>>,
     /// Triggers.
     pub triggers: BTreeMap<String, Vec<Trigger>>,
@@ -29,7 +29,7 @@ pub struct Catalogue {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// Its type, with the modifier.
+    /// Its type, with the type modifier.
     #[serde(rename = "type")]
     pub data_type: String,
     /// Whether it is `NOT NULL`.
@@ -43,11 +43,11 @@ pub struct Column {
 pub struct Constraint {
     /// Its name.
     pub name: String,
-    /// `p` for a primary key, `u` for a unique one, `c` for a check, `f` for a foreign key.
+    /// `p` for a primary key, `u` for a unique constraint, `c` for a check, `f` for a foreign key.
     pub kind: char,
-    /// Whether every row is known to satisfy it.
+    /// Whether Postgres has checked that every row satisfies it.
     pub validated: bool,
-    /// What `ADD CONSTRAINT` takes after the name; it includes `NOT VALID`.
+    /// The text after the name in `ADD CONSTRAINT`, with `NOT VALID`.
     pub definition: String,
 }
 
@@ -58,7 +58,7 @@ pub struct Index {
     pub name: String,
     /// Whether it is unique.
     pub unique: bool,
-    /// Whether it is complete.
+    /// Whether it is valid, that is, completely built.
     pub valid: bool,
     /// The statement that creates it.
     pub definition: String,
@@ -69,13 +69,13 @@ pub struct Index {
 pub struct Trigger {
     /// Its name.
     pub name: String,
-    /// What `CREATE TRIGGER` takes after the name.
+    /// The text after the name in `CREATE TRIGGER`.
     pub definition: String,
 }
 
 /// An object that belongs to a table.
 pub trait Named: PartialEq {
-    /// Its name, unique among the objects of its kind on one table.
+    /// Returns its name, which is unique among the objects of its kind on one table.
     fn name(&self) -> &str;
 }
 
@@ -92,7 +92,7 @@ macro_rules! named {
 named!(Column, Constraint, Index, Trigger);
 
 impl Trigger {
-    /// The function that it calls.
+    /// Returns the function that it calls.
     fn function(&self) -> Result<&str> {
         let call = self.definition.split(" EXECUTE FUNCTION ").nth(1).context("a trigger calls a function")?;
         Ok(call.split('(').next().unwrap_or(call))
@@ -100,14 +100,16 @@ impl Trigger {
 }
 
 impl Catalogue {
-    /// The catalogue of schema `public`, which has to be in the search path: its names are then without the schema.
+    /// Reads the catalogue of schema `public`. The schema must be in the search path, so that Postgres prints names
+    /// without the schema.
     pub fn read(client: &mut Client) -> Result<Catalogue> {
         let text: String = client.query_one(READ, &[])?.get(0);
         serde_json::from_str(&text).context("the catalogue of the database has another form than its type")
     }
 
-    /// What a database of a described generation has. Indexes over trigrams are left out, because their operator class
-    /// comes from an extension. Functions of triggers are added: the description has them in those of triggers alone.
+    /// Converts a description into the catalogue of a database of this generation. Removes trigram indexes, because
+    /// their operator class belongs to an extension. Adds the functions that triggers call, because the description
+    /// does not list them among its functions.
     pub(super) fn completed(mut self) -> Result<Catalogue> {
         for indexes in self.indexes.values_mut() {
             indexes.retain(|index| !index.definition.contains("gin_trgm_ops"));
@@ -119,7 +121,7 @@ impl Catalogue {
         Ok(self)
     }
 
-    /// One line per object.
+    /// Returns one line per object.
     pub fn objects(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         for (table, column) in each(&self.columns) {
@@ -142,19 +144,19 @@ impl Catalogue {
         lines
     }
 
-    /// One line per table, with its columns in their order.
+    /// Returns one line per table, with its columns in order.
     pub fn orders(&self) -> BTreeSet<String> {
         let names = |columns: &[Column]| columns.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
         self.columns.iter().map(|(table, columns)| format!("order {table}: {}", names(columns))).collect()
     }
 }
 
-/// Every object of one kind with its table.
+/// Returns every object of one kind with its table.
 pub fn each<T>(objects: &BTreeMap<String, Vec<T>>) -> impl Iterator<Item = (&String, &T)> {
     objects.iter().flat_map(|(table, list)| list.iter().map(move |object| (table, object)))
 }
 
-/// One line per difference of two sets of lines; empty if they are equal.
+/// Returns one line per difference between two sets of lines; empty if they are equal.
 pub fn differences(found: &BTreeSet<String>, expected: &BTreeSet<String>) -> Vec<String> {
     let missing = expected.difference(found).map(|line| format!("missing: {line}"));
     let surplus = found.difference(expected).map(|line| format!("surplus: {line}"));

@@ -1,6 +1,6 @@
-//! Databases of the server as its migrations leave them: generations, each described by its catalogue in
-//! `fixtures/generations/`. They are built from that description, filled with rows, and led from one generation to the
-//! next.
+//! Databases of the server as they are after its migrations. Each generation is described by its catalogue in
+//! `fixtures/generations/`. This module builds databases from these descriptions, fills them with rows, and migrates
+//! them from one generation to another.
 
 pub mod catalogue;
 mod script;
@@ -19,7 +19,7 @@ use crate::database::Database;
 use catalogue::Catalogue;
 use script::Script;
 
-/// The migrator's own table, which the catalogues do not describe.
+/// The table of the server's migrator, which the descriptions do not contain.
 const MIGRATIONS: &str =
     "CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())";
 
@@ -29,13 +29,13 @@ pub struct Generation {
     pub name: String,
     /// The full name of its last migration.
     pub last_migration: String,
-    /// The same as a number.
+    /// The name as a number.
     pub number: u32,
-    /// What it has.
+    /// Its tables and functions.
     pub catalogue: Catalogue,
 }
 
-/// The form of a file that describes a generation.
+/// The content of a file that describes a generation.
 #[derive(Deserialize)]
 struct Description {
     generation: String,
@@ -45,7 +45,7 @@ struct Description {
 }
 
 impl Generation {
-    /// A database without tables.
+    /// Returns the generation of a database without tables.
     fn nothing() -> Generation {
         let (name, last_migration) = ("nothing".to_string(), String::new());
         Generation { name, last_migration, catalogue: Catalogue::default(), number: 0 }
@@ -85,24 +85,25 @@ impl Generations {
         Ok(Generations { all, functions, rows, backfills, making: Mutex::new(()) })
     }
 
-    /// Every generation, the oldest first.
+    /// Returns every generation, the oldest first.
     pub fn all(&self) -> &[Generation] {
         &self.all
     }
 
-    /// The generation of this name.
+    /// Returns the generation of this name.
     pub fn named(&self, name: &str) -> Result<&Generation> {
         self.all.iter().find(|it| it.name == name).with_context(|| format!("there is no generation {name}"))
     }
 
-    /// A database of a generation, without rows: a copy of a template that the first call makes in the cluster.
+    /// Creates a database of a generation, without rows. It is a copy of a template, which the first call creates in
+    /// the cluster.
     pub fn database<'a>(&self, cluster: &'a Cluster, name: &str, fixtures: &Path) -> Result<Database<'a>> {
         let generation = self.named(name)?;
         let template = format!("template_generation_{name}");
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let mut server = cluster.connect("postgres")?;
         if server.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&template])?.is_none() {
-            // It gets the name of the template once it is complete.
+            // The database is renamed to the template when it is complete, so an incomplete template is never used.
             let building = Database::create(cluster, "template0", fixtures)?;
             self.build(&mut building.connect()?, generation)?;
             server.batch_execute(&format!("ALTER DATABASE {} RENAME TO {template}", building.name))?;
@@ -110,7 +111,7 @@ impl Generations {
         Database::create(cluster, &template, fixtures)
     }
 
-    /// Makes an empty database one of this generation, without rows.
+    /// Creates the tables of a generation in an empty database, without rows.
     pub fn build(&self, client: &mut Client, generation: &Generation) -> Result<()> {
         client.batch_execute(MIGRATIONS)?;
         for earlier in self.all.iter().filter(|it| it.number < generation.number) {
@@ -119,8 +120,8 @@ impl Generations {
         self.walk(client, &Generation::nothing(), generation)
     }
 
-    /// Leads a database from one generation to another, in one transaction. Its rows stay; those that the other
-    /// generation would refuse are changed first, as the server's migrations change them.
+    /// Migrates a database from one generation to another in one transaction, and keeps its rows. Rows that a
+    /// constraint of the new generation would reject are changed first, as the server's migrations change them.
     pub fn walk(&self, client: &mut Client, from: &Generation, to: &Generation) -> Result<()> {
         let (old, new) = (&from.catalogue, &to.catalogue);
         let texts = |scripts: Vec<&Script>| scripts.into_iter().map(|script| script.text.clone()).collect();
@@ -142,19 +143,19 @@ impl Generations {
         Ok(())
     }
 
-    /// Inserts rows into an empty database of this generation: tasks of every status that it has, and rows of every
-    /// kind that its columns make possible.
+    /// Inserts rows into an empty database of this generation: tasks of every status, and rows of every kind that its
+    /// columns allow.
     pub fn fill(&self, client: &mut Client, generation: &Generation) -> Result<()> {
         run(client, self.rows.iter().filter(|script| script.is_of(generation.number)))
     }
 
-    /// The same for a database that was filled in an earlier generation: inserts the rows that have become possible.
+    /// Inserts rows that only the newer generation allows into a database that was filled in an earlier generation.
     pub fn fill_further(&self, client: &mut Client, from: &Generation, to: &Generation) -> Result<()> {
         run(client, begun(&self.rows, from, to))
     }
 }
 
-/// The scripts that belong to one generation and not to another.
+/// Returns the scripts that belong to `to` and not to `from`.
 fn begun<'a>(scripts: &'a [Script], from: &Generation, to: &Generation) -> Vec<&'a Script> {
     scripts.iter().filter(|script| script.is_of(to.number) && !script.is_of(from.number)).collect()
 }
@@ -166,7 +167,7 @@ fn run<'a>(client: &mut Client, scripts: impl IntoIterator<Item = &'a Script>) -
     Ok(())
 }
 
-/// What the migrator writes after a migration. A database that was led back has the row.
+/// Inserts the row that the migrator inserts after a migration. If the database was migrated backwards, the row exists.
 fn record(client: &mut impl GenericClient, generation: &Generation) -> Result<()> {
     let sql = "INSERT INTO schema_migrations (version) VALUES ($1) ON CONFLICT DO NOTHING";
     client.execute(sql, &[&generation.last_migration])?;

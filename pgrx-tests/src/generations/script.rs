@@ -1,23 +1,23 @@
-//! SQL that belongs to some generations: a function, rows, or a change of rows.
+//! SQL files for some generations. Each creates a function, inserts rows or changes rows.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// One file `FIRST_name.sql` or `FIRST-LAST_name.sql`: it belongs to the generations whose last migration is FIRST or
-/// later and, where LAST is given, not later than LAST.
+/// One file `FIRST_name.sql` or `FIRST-LAST_name.sql`. It belongs to the generations whose last migration is FIRST or
+/// later and, if LAST is given, not later than LAST.
 pub struct Script {
     /// The name of its file.
     pub name: String,
-    /// What it runs.
+    /// The SQL.
     pub text: String,
     first: u32,
     last: u32,
 }
 
 impl Script {
-    /// Every script of a folder, in the order of the migrations that they begin with, then of their names.
+    /// Reads every script of a folder, sorted by FIRST and then by name.
     pub fn all(folder: &Path) -> Result<Vec<Script>> {
         let mut scripts = Vec::new();
         for entry in fs::read_dir(folder).with_context(|| format!("no folder {}", folder.display()))? {
@@ -31,7 +31,7 @@ impl Script {
         Ok(scripts)
     }
 
-    /// Whether the generation that ends with this migration has it.
+    /// Whether the script belongs to the generation whose last migration is this one.
     pub fn is_of(&self, migration: u32) -> bool {
         (self.first..=self.last).contains(&migration)
     }

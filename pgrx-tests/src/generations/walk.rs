@@ -1,12 +1,12 @@
-//! The statements that lead from one catalogue to another, in three parts. They work on tables with rows: what the
-//! target does not have is dropped first, and what rows have to satisfy is created last, so that rows can be changed
-//! before.
+//! The statements that change a database from one catalogue to another, in three parts. They work on tables with rows.
+//! The first part drops the objects that the target does not have. The last part creates the constraints, so that rows
+//! can be changed before Postgres checks them.
 
 use std::collections::BTreeMap;
 
 use super::catalogue::{Catalogue, Column, Constraint, Named, each};
 
-/// Drops what the target does not have, or has in another form.
+/// Drops the objects that the target does not have, or has with another definition.
 pub fn take_down(from: &Catalogue, to: &Catalogue) -> Vec<String> {
     let mut statements = Vec::new();
     for (table, trigger) in without(&from.triggers, &to.triggers) {
@@ -16,7 +16,7 @@ pub fn take_down(from: &Catalogue, to: &Catalogue) -> Vec<String> {
         let signature = function.split(" RETURNS ").next().unwrap_or(function);
         statements.push(format!("DROP FUNCTION {signature}"));
     }
-    // A foreign key depends on the unique constraint of the table that it refers to.
+    // Foreign keys are dropped first, because each depends on a unique constraint of the table that it refers to.
     let mut constraints = without(&from.constraints, &to.constraints);
     constraints.sort_by_key(|(_, constraint)| std::cmp::Reverse(rank(constraint)));
     for (table, constraint) in constraints {
@@ -71,7 +71,7 @@ pub fn put_up(from: &Catalogue, to: &Catalogue) -> Vec<String> {
     statements
 }
 
-/// The objects that the other catalogue does not have in the same form, with their tables.
+/// Returns the objects that the other catalogue does not have with the same definition, with their tables.
 fn without<'a, T: Named>(
     objects: &'a BTreeMap<String, Vec<T>>,
     other: &BTreeMap<String, Vec<T>>,
@@ -84,7 +84,7 @@ fn find<'a, T: Named>(list: &'a [T], name: &str) -> Option<&'a T> {
     list.iter().find(|object| object.name() == name)
 }
 
-/// Keys first: foreign keys refer to them.
+/// Returns the position of a constraint in the order of creation. Foreign keys come last, because they refer to keys.
 fn rank(constraint: &Constraint) -> u8 {
     match constraint.kind {
         'p' | 'u' => 0,
@@ -118,7 +118,7 @@ fn alterations(before: &Column, column: &Column) -> Vec<String> {
     changes
 }
 
-/// An identifier of any spelling, `user` and `position` included.
+/// Quotes an identifier. Keywords such as `user` and `position` are valid then.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

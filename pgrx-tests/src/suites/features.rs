@@ -1,5 +1,5 @@
-//! What a server's migrations take away or add while sessions are open: every call works on, without a reconnect. The
-//! column is one that the server's migration 069 drops.
+//! The server's migrations remove or add features while sessions are open. Every call must still work, without a
+//! reconnect. The tests use a column that the server's migration 069 drops.
 
 use anyhow::{Result, ensure};
 use postgres::Client;
@@ -28,7 +28,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 const DROP: &str = "ALTER TABLE agent_task_queue DROP COLUMN last_heartbeat_at";
 const ADD: &str = "ALTER TABLE agent_task_queue ADD COLUMN last_heartbeat_at timestamptz";
 
-/// A task in flight, and the call that writes the column.
+/// Returns a task in flight, and the call that writes the column.
 fn in_flight(client: &mut Client) -> Result<(String, String)> {
     client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
     let task = value(client, &format!("SELECT id FROM multica_claim({})", id("b1")))?;
@@ -37,12 +37,12 @@ fn in_flight(client: &mut Client) -> Result<(String, String)> {
     Ok((task, pin))
 }
 
-/// What a caller sees of the column, and whether the session was pinned.
+/// Returns a query of two values: whether the column was written, and the session that was pinned.
 fn seen(task: &str) -> String {
     format!("SELECT last_heartbeat_at IS NOT NULL, session_id FROM multica_get_task('{task}')")
 }
 
-/// Every function was called in the session before, so that its plans name the column.
+/// The session has called every function before, so its plans name the column.
 fn calls_work_after_column_is_dropped(context: &Context) -> Result<()> {
     let database = world(context)?;
     let mut client = database.connect()?;
@@ -55,19 +55,19 @@ fn calls_work_after_column_is_dropped(context: &Context) -> Result<()> {
     call_all()?;
     database.connect()?.batch_execute(DROP)?;
     call_all()?;
-    // A session that begins now knows the tables only without the column.
+    // A session that begins now has never seen the column.
     let mut late = database.connect()?;
     late.batch_execute(&format!("BEGIN; {} ROLLBACK", story(context, "daemon")?))
         .map_err(|error| anyhow::anyhow!("a new session: {error:?}"))?;
     for call in ["SELECT FROM multica_sweep()", "SELECT FROM multica_status()", "CALL multica_sweep_all()"] {
         late.batch_execute(call)?;
     }
-    // Whoever is granted a capability now gets no right on the column.
+    // A grant of a capability must not name the dropped column.
     late.batch_execute("SELECT multica_grant('pg_monitor', 'daemon')")?;
     Ok(())
 }
 
-/// The tables are those of a server at migration 055, which goes on to 069 while a session is open.
+/// The tables are adopted from a server at migration 055. While a session is open, the server migrates to 069.
 fn calls_work_on_adopted_tables(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     let mut migrator = database.connect()?;
@@ -84,7 +84,7 @@ fn calls_work_on_adopted_tables(context: &Context) -> Result<()> {
     expect(&mut client, &pin, "f")
 }
 
-/// The migration has begun when the call comes, and commits while the call waits for the table.
+/// The call begins after the migration, waits for the table, and continues when the migration commits.
 fn call_that_waits_for_alter_works(context: &Context) -> Result<()> {
     for is_first_call in [false, true] {
         let (database, mut client) = team(context)?;
@@ -113,12 +113,13 @@ fn call_that_waits_for_alter_works(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// As [`start`], each statement in a transaction of its own: the first one keeps no lock.
+/// Like [`start`], but each statement is a transaction, so the first statement keeps no lock.
 fn start_in_steps(database: &crate::database::Database, sql: &str) -> Result<super::support::Running> {
     start(database, &sql.replace("; ", "; COMMIT; "))
 }
 
-/// The transaction's snapshot is older than the change, and its catalogue queries do not see it.
+/// The transaction's snapshot is older than the change, so a query of the catalogue in this transaction returns the
+/// state before the change.
 fn calls_in_older_snapshot_work(context: &Context) -> Result<()> {
     for level in ["REPEATABLE READ", "SERIALIZABLE"] {
         for has_called in [false, true] {
@@ -165,8 +166,8 @@ fn calls_work_after_alter_in_same_transaction(context: &Context) -> Result<()> {
     expect(&mut client, &seen(&task), "t s1")
 }
 
-/// A claim has read the tasks when it sets the runtime online. A trigger of a user pins sessions there, before and after
-/// it drops the column.
+/// A claim reads the tasks and then sets the runtime online. At this point a user's trigger pins a session, drops the
+/// column and pins the session again.
 fn column_is_dropped_within_call(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let (task, pin) = in_flight(&mut client)?;
@@ -187,7 +188,7 @@ fn column_is_dropped_within_call(context: &Context) -> Result<()> {
     expect(&mut client, &seen(&task), "f s2")
 }
 
-/// The set changes back and forth; the text follows it each time.
+/// The column is dropped and added repeatedly. After each change, the session uses the right text.
 fn column_that_returns_is_written(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let (task, pin) = in_flight(&mut client)?;
@@ -200,7 +201,8 @@ fn column_that_returns_is_written(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// While the table has another name, calls fail. It has no OID then by which Postgres could report it.
+/// While the table has another name, calls fail. No table has the expected name then, so the session has no OID to
+/// watch and must notice the name.
 fn table_that_appears_is_noticed(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let (task, pin) = in_flight(&mut client)?;
@@ -212,7 +214,7 @@ fn table_that_appears_is_noticed(context: &Context) -> Result<()> {
     expect(&mut client, &seen(&task), "t s1")
 }
 
-/// A table of the session has the name of one of the extension.
+/// A temporary table of the session has the same name as a table of the extension.
 fn temporary_table_does_not_change_features(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     let (task, pin) = in_flight(&mut client)?;
@@ -238,7 +240,7 @@ fn plans_of_former_features_are_freed(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A mark with any other name would end the first call that needs its statement.
+/// If a mark had another name, the first call that needs the statement would fail.
 fn marks_name_existing_features(context: &Context) -> Result<()> {
     let declared = std::fs::read_to_string(context.project.root.join("src/lifecycle/features.rs"))?;
     let mut marks = 0;

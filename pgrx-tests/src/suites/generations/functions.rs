@@ -1,20 +1,20 @@
-//! The functions of the fixtures do what the server's do: those that the extension calls, and those of triggers that
-//! its statements fire.
+//! The functions of the fixtures behave like the server's functions. Some are called by the extension, and others by
+//! triggers that the extension's statements fire.
 
 use anyhow::{Result, ensure};
 
 use super::super::support::{expect, value};
 use crate::context::Context;
 
-/// The runtimes whose hours are to be summed up again.
+/// The runtimes whose hours are marked to be summed up again.
 const RUNTIMES: &str = "SELECT string_agg(DISTINCT r.name, ',')
     FROM task_usage_hourly_dirty AS d JOIN agent_runtime AS r ON r.id = d.runtime_id";
 
-/// The projects whose hours are to be summed up again.
+/// The projects whose hours are marked to be summed up again.
 const PROJECTS: &str = "SELECT string_agg(DISTINCT p.title, ',')
     FROM task_usage_hourly_dirty AS d JOIN project AS p ON p.id = d.project_id";
 
-/// Changes of rows, each with the hours that are marked: those of the old place and those of the new one.
+/// Changes of rows, each with a query and the runtimes or projects whose hours are marked: the old one and the new one.
 const CHANGES: [(&str, &str, &str); 5] = [
     (
         "UPDATE agent_task_queue SET runtime_id = md5('runtime renamed')::uuid WHERE id = md5('task completed')::uuid",

@@ -1,5 +1,5 @@
-//! Databases of the server as its migrations leave them, on which other suites build: each has the shape that its
-//! catalogue describes and rows of every kind, and one is led to the next.
+//! Databases of the server as they are after its migrations, which other suites use. Each has the described shape and
+//! rows of every kind, and can be migrated to the next generation.
 
 mod functions;
 mod rows;

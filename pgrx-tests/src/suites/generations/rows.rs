@@ -1,4 +1,4 @@
-//! The rows of a generation: every kind that other suites rely on is there, from the generation on that can have it.
+//! The rows of a generation: each kind of rows that other suites need exists in every generation that allows it.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -60,7 +60,7 @@ pub fn every_generation_has_rows_of_every_kind(context: &Context) -> Result<()> 
         for (_, kind) in KINDS.iter().filter(|(first, _)| *first <= generation.number) {
             expect(&mut client, &format!("SELECT count(*) > 0 FROM {kind}"), "t").context(generation.name.clone())?;
         }
-        // The check of the column has one quoted word per status.
+        // The check of the column contains one quoted word per status.
         let without_task = values(
             &mut client,
             "SELECT word[1] FROM pg_constraint, regexp_matches(pg_get_constraintdef(oid), '''(\\w+)''', 'g') AS word

@@ -1,4 +1,4 @@
-//! The shape of a generation's database is the described one, whether it was built so or led there.
+//! A database has the shape that its generation describes, both after it was built and after it was migrated.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub fn every_generation_is_built_as_its_catalogue_says(context: &Context) -> Res
     Ok(())
 }
 
-/// Every step is made with the rows of all earlier generations. None of them is lost.
+/// In every step, the database contains rows of all earlier generations. No row is lost.
 pub fn walk_reaches_every_generation(context: &Context) -> Result<()> {
     let generations = context.generations()?;
     let all = generations.all();
@@ -37,8 +37,8 @@ pub fn walk_reaches_every_generation(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The way back drops tables and functions, which no step forward does. Columns that come back are at the end of their
-/// tables.
+/// The migration backwards drops tables and functions, which no step forward does. It adds columns at the end of their
+/// tables, so their order is not compared.
 pub fn walk_back_reaches_first_generation(context: &Context) -> Result<()> {
     let generations = context.generations()?;
     let [first, .., last] = generations.all() else { bail!("fewer than two generations are described") };
@@ -50,7 +50,7 @@ pub fn walk_back_reaches_first_generation(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the database is of this generation, in the catalogue and in the list of migrations.
+/// Fails unless the catalogue and the list of migrations are those of this generation.
 fn expect_shape(client: &mut Client, generation: &Generation) -> Result<()> {
     let found = Catalogue::read(client)?;
     let mut wrong = differences(&found.objects(), &generation.catalogue.objects());
@@ -61,7 +61,7 @@ fn expect_shape(client: &mut Client, generation: &Generation) -> Result<()> {
     Ok(())
 }
 
-/// The ids of all rows, with their tables.
+/// Returns the ids of all rows, with their tables.
 fn ids(client: &mut Client) -> Result<BTreeSet<String>> {
     let tables = values(
         client,

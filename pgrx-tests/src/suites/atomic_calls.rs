@@ -1,7 +1,7 @@
 //! Calls are atomic where the server has a window between two statements: a call is cancelled, fails, or meets another
 //! transaction in the middle.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use uuid::Uuid;
 
 use super::Suite;
@@ -96,7 +96,10 @@ fn agent_binding_and_runtime_deletion_exclude_each_other(context: &Context) -> R
     let deleting = start(&database, DELETE.sql)?;
     deleting.wait_until_blocked(&mut observer)?;
     binding.batch_execute("COMMIT")?;
-    deleting.finish_with_state("55006")?;
+    // The foreign key of the agent would raise 55006 too, but only at the end of the call.
+    let error = deleting.finish().err().context("the runtime is deleted")?;
+    let error = error.as_db_error().context("an error of the server")?;
+    ensure!(error.code().code() == "55006" && error.message().contains("active agent"), "{error:?}");
     expect(
         &mut observer,
         "SELECT a.name, count(t.id) FROM agent AS a LEFT JOIN agent_task_queue AS t ON t.agent_id = a.id

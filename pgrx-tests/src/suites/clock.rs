@@ -98,7 +98,8 @@ fn time_correction_keeps_claim_token(context: &Context) -> Result<()> {
 fn future_refused_until_is_ignored(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(&format!(
-        "UPDATE multica_sweep_state SET refused_ids = ARRAY[{b1}::uuid], refused_until = now() + interval '1 day';
+        "INSERT INTO multica_sweep_state (refused_ids, refused_until)
+         VALUES (ARRAY[{b1}::uuid], now() + interval '1 day');
          UPDATE agent_runtime SET last_seen_at = '2020-01-01' WHERE id = {b1}",
         b1 = id("b1")
     ))?;

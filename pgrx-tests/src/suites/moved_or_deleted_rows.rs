@@ -13,6 +13,7 @@ use crate::context::Context;
 /// The tests of this topic, whose results do not depend on the version of Postgres.
 pub const AT_HOME: &[(&str, Suite)] = suite![
     retry_uses_current_runtime_of_agent,
+    retry_of_reported_failure_uses_current_runtime_of_agent,
     chat_session_is_not_resumed_on_another_runtime,
     session_of_deleted_runtime_is_not_resumed,
     rerun_does_not_resume_session_of_another_runtime,
@@ -78,6 +79,18 @@ pub fn retry_uses_current_runtime_of_agent(context: &Context) -> Result<()> {
                 "f b2",
             )?;
         }
+        expect_claim_of_machine_2(&mut client, "2 t /dir")?;
+    }
+    Ok(())
+}
+
+/// The runtime of the failed task is alive, so no sweep moves a retry off it.
+pub fn retry_of_reported_failure_uses_current_runtime_of_agent(context: &Context) -> Result<()> {
+    for enqueue in [ISSUE, CHAT] {
+        let (_database, mut client) = team(context)?;
+        let task = run(&mut client, enqueue)?;
+        move_away(&mut client)?;
+        client.batch_execute(&format!("SELECT FROM multica_fail('{task}', 'no answer', 'timeout')"))?;
         expect_claim_of_machine_2(&mut client, "2 t /dir")?;
     }
     Ok(())

@@ -66,6 +66,16 @@ pub const CASES: &[Case] = &[
         ..STARTED
     },
     Case {
+        name: "a privilege that a trigger lacks is not one of the call",
+        setup: concat!(
+            "CREATE TABLE secret (); CREATE ROLE role_of_daemons; SELECT multica_grant('role_of_daemons', 'daemon');",
+            trigger!("PERFORM FROM secret")
+        ),
+        as_caller: "SET LOCAL ROLE role_of_daemons",
+        sqlstate: "42501",
+        ..STARTED
+    },
+    Case {
         name: "a trigger's missing table is no table of the extension",
         setup: trigger!("PERFORM FROM nothing_such"),
         sqlstate: "42P01",

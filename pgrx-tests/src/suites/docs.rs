@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Suite;
 use super::comments::members;
+use super::sql_files::files;
 use crate::context::Context;
 use crate::database::Database;
 use crate::mutation_patch::Mutation;
@@ -176,7 +177,7 @@ fn anchors(page: &str) -> HashSet<String> {
         .collect()
 }
 
-/// Tests that are in no suite: lints, and the `#[pg_test]` functions, which have another list.
+/// Tests that are in no suite: the lints, and the kind of the `#[pg_test]` functions.
 const OTHER_TESTS: [&str; 4] = ["format", "clippy", "bindings/", "pg_test/"];
 
 /// Returns the names of all tests of the home version.
@@ -184,6 +185,10 @@ fn tests(context: &Context) -> Result<Vec<String>> {
     let mut names: Vec<String> = regress::all(&context.project)?.into_iter().map(|(name, ..)| name).collect();
     names.extend(super::of(MAJOR).map(|(name, _)| name.to_string()));
     names.extend(OTHER_TESTS.map(str::to_string));
+    for (_, text) in files(&context.project.root.join("src"), "rs")? {
+        let functions = text.split("#[pg_test]").skip(1).filter_map(|rest| rest.trim_start().strip_prefix("fn "));
+        names.extend(functions.filter_map(|rest| Some(format!("pg_test/{}", rest.split_once('(')?.0))));
+    }
     Ok(names)
 }
 

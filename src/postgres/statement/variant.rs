@@ -35,8 +35,13 @@ thread_local! {
 /// the locks. If they have changed, another text is chosen. It may name other relations, so these are locked and the
 /// features are read once more, until nothing changes.
 pub fn of(statement: &Statement) -> &'static Variant {
-    let named =
-        VARIANTS.with_borrow_mut(|all| all.entry(statement.key()).or_insert_with(|| Variants::of(statement)).named);
+    let (named, only) = VARIANTS.with_borrow_mut(|all| {
+        let variants = all.entry(statement.key()).or_insert_with(|| Variants::of(statement));
+        (variants.named, variants.named.is_empty().then(|| variants.for_features(statement, Set::EMPTY)))
+    });
+    if let Some(variant) = only {
+        return variant;
+    }
     let mut present = features::present(named);
     loop {
         let variant = VARIANTS.with_borrow_mut(|all| {

@@ -13,6 +13,7 @@ pub mod generations;
 pub mod mutation_patch;
 pub mod mutations;
 pub mod package;
+pub mod pg_tests;
 pub mod pooler;
 pub mod postgres_copy;
 pub mod project;

@@ -1,9 +1,6 @@
 //! The `#[pg_test]` functions. They are SQL functions of schema `tests`, and each runs in a transaction that is rolled
 //! back. Errors are tested in golden files instead, which contain the SQLSTATE and the hint too.
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::{Context as _, Result, ensure};
 
 use crate::cluster::{Cluster, Options};
@@ -16,26 +13,14 @@ const LIST: &str = "SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON
 /// Returns the names of the functions. They are read from the sources, so that a list of tests needs no build.
 pub fn list(project: &Project) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    collect(&project.root.join("src"), &mut names)?;
-    names.sort();
-    Ok(names)
-}
-
-fn collect(folder: &Path, names: &mut Vec<String>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, names)?;
-            continue;
-        }
-        let text = fs::read_to_string(&path)?;
+    for (file, text) in project.sources("src")? {
         for rest in text.split("#[pg_test]").skip(1) {
-            let (_, rest) =
-                rest.split_once("fn ").with_context(|| format!("{} has a test that is no function", path.display()))?;
+            let (_, rest) = rest.split_once("fn ").with_context(|| format!("{file} has a test that is no function"))?;
             names.push(rest.split('(').next().unwrap_or(rest).to_string());
         }
     }
-    Ok(())
+    names.sort();
+    Ok(names)
 }
 
 /// A cluster with the build that contains the test functions.

@@ -55,6 +55,27 @@ impl Project {
         self.root.join("pgrx-tests")
     }
 
+    /// Returns every file of a folder of texts, such as `src` or `sql`, and of the folders in it, with its path relative to that folder and its
+    /// text, sorted by path.
+    pub fn sources(&self, folder: &str) -> Result<Vec<(String, String)>> {
+        let root = self.root.join(folder);
+        let mut found = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(next) = folders.pop() {
+            for entry in fs::read_dir(&next).with_context(|| format!("no folder {}", next.display()))? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(&root)?.display().to_string();
+                    found.push((name, fs::read_to_string(path)?));
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
     /// Waits until no other run of this checkout prepares tools, copies or builds.
     pub fn lock(&self) -> Result<Flock<fs::File>> {
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.work.join("lock"))?;

@@ -1,9 +1,6 @@
 //! Mistakes in arguments, and text that clients must be able to read: names too long for an index, ids of another kind
 //! of row, characters that an encoding lacks.
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::{Context as _, Result, ensure};
 
 use super::Suite;
@@ -136,23 +133,12 @@ fn added_text_is_readable_in_every_client_encoding(context: &Context) -> Result<
 fn sent_text_is_ascii(context: &Context) -> Result<()> {
     let mut found = Vec::new();
     for (folder, comment) in [("src", "//"), ("sql", "--")] {
-        collect_non_ascii(&context.project.root.join(folder), comment, &mut found)?;
+        for (file, text) in context.project.sources(folder)? {
+            let wrong = |line: &str| !line.is_ascii() && !line.trim_start().starts_with(comment);
+            let lines = text.lines().zip(1..).filter(|(line, _)| wrong(line));
+            found.extend(lines.map(|(line, at)| format!("{folder}/{file}:{at}: {line}")));
+        }
     }
     ensure!(found.is_empty(), "{}", found.join("\n"));
-    Ok(())
-}
-
-fn collect_non_ascii(path: &Path, comment: &str, found: &mut Vec<String>) -> Result<()> {
-    if path.is_dir() {
-        for entry in fs::read_dir(path)? {
-            collect_non_ascii(&entry?.path(), comment, found)?;
-        }
-        return Ok(());
-    }
-    for (at, line) in fs::read_to_string(path)?.lines().enumerate() {
-        if !line.is_ascii() && !line.trim_start().starts_with(comment) {
-            found.push(format!("{}:{}: {line}", path.display(), at + 1));
-        }
-    }
     Ok(())
 }

@@ -11,13 +11,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Suite;
 use super::comments::members;
-use super::sql_files::files;
 use crate::context::Context;
 use crate::database::Database;
 use crate::mutation_patch::Mutation;
 use crate::project::MAJOR;
-use crate::regress;
 use crate::speed::page;
+use crate::{pg_tests, regress};
 
 /// SQL whose output can depend on the version of Postgres.
 pub const ALL: &[(&str, Suite)] = suite![sql_on_pages_runs_as_shown];
@@ -185,10 +184,7 @@ fn tests(context: &Context) -> Result<Vec<String>> {
     let mut names: Vec<String> = regress::all(&context.project)?.into_iter().map(|(name, ..)| name).collect();
     names.extend(super::of(MAJOR).map(|(name, _)| name.to_string()));
     names.extend(OTHER_TESTS.map(str::to_string));
-    for (_, text) in files(&context.project.root.join("src"), "rs")? {
-        let functions = text.split("#[pg_test]").skip(1).filter_map(|rest| rest.trim_start().strip_prefix("fn "));
-        names.extend(functions.filter_map(|rest| Some(format!("pg_test/{}", rest.split_once('(')?.0))));
-    }
+    names.extend(pg_tests::list(&context.project)?.into_iter().map(|name| format!("pg_test/{name}")));
     Ok(names)
 }
 

@@ -244,7 +244,7 @@ fn plans_of_former_features_are_freed(context: &Context) -> Result<()> {
 fn marks_name_existing_features(context: &Context) -> Result<()> {
     let declared = std::fs::read_to_string(context.project.root.join("src/lifecycle/features.rs"))?;
     let mut marks = 0;
-    for (file, text) in super::sql_files::files(&context.project.root.join("sql"), "sql")? {
+    for (file, text) in context.project.sources("sql")? {
         for line in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let ["--", "feature" | "without" | "end", name] = words[..] {

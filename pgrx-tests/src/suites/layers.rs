@@ -1,8 +1,6 @@
 //! The layers of the library and of the harness. No module imports a higher layer, and functions that can be called
 //! from SQL are in the highest layer of the library.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result, ensure};
 
 use super::Suite;
@@ -19,7 +17,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];
 
 /// Modules of the harness, the lowest first. Each imports only modules before it, so there is no cycle.
-const HARNESS: [&str; 24] = [
+const HARNESS: [&str; 25] = [
     "project",
     "console",
     "user",
@@ -34,6 +32,7 @@ const HARNESS: [&str; 24] = [
     "extension",
     "pooler",
     "regress",
+    "pg_tests",
     "mutation_patch",
     "storm",
     "chaos",
@@ -55,25 +54,11 @@ fn layer(module: &str) -> usize {
     }
 }
 
-/// Every file of a folder of sources with the module that it belongs to.
-fn sources(root: &Path) -> Result<Vec<(String, String)>> {
-    let mut found = Vec::new();
-    collect(root, root, &mut found)?;
+/// Returns every file of a folder of sources with the module that it belongs to.
+fn sources(context: &Context, folder: &str) -> Result<Vec<(String, String)>> {
+    let found = context.project.sources(folder)?;
     ensure!(found.len() > 50, "the sources are found");
-    Ok(found)
-}
-
-fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(root, &path, found)?;
-        } else {
-            let name = path.strip_prefix(root)?.with_extension("");
-            found.push((name.display().to_string(), std::fs::read_to_string(&path)?));
-        }
-    }
-    Ok(())
+    Ok(found.into_iter().map(|(file, text)| (file.trim_end_matches(".rs").to_string(), text)).collect())
 }
 
 fn top_module(file: &str) -> &str {
@@ -91,7 +76,7 @@ fn used(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn no_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
-    for (file, text) in sources(&context.project.root.join("src"))? {
+    for (file, text) in sources(context, "src")? {
         let own = top_module(&file);
         if own == "lib" {
             continue;
@@ -106,7 +91,7 @@ fn no_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
 /// A cycle makes every module in it depend on all others, so no module could become a separate package.
 fn no_harness_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
     let place = |module: &str| HARNESS.iter().position(|name| *name == module);
-    for (file, text) in sources(&context.project.harness().join("src"))? {
+    for (file, text) in sources(context, "pgrx-tests/src")? {
         let own = top_module(&file);
         if own == "lib" || own == "main" {
             continue;
@@ -120,7 +105,7 @@ fn no_harness_import_points_to_a_higher_layer(context: &Context) -> Result<()> {
 }
 
 fn sql_functions_are_in_highest_layer(context: &Context) -> Result<()> {
-    for (file, text) in sources(&context.project.root.join("src"))? {
+    for (file, text) in sources(context, "src")? {
         ensure!(
             layer(top_module(&file)) == 3 || !text.contains("#[pg_extern"),
             "{file} has a function that SQL can call"

@@ -1,8 +1,6 @@
 //! Rows that an application moved or deleted. Tasks are moved to the current runtime of their agent, and no task waits
 //! for a deleted row.
 
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 use postgres::Client;
 
@@ -301,8 +299,9 @@ pub fn missing_pending_slot_names_install(context: &Context) -> Result<()> {
 /// Under READ COMMITTED such a statement would begin its write at the version of a row in its snapshot, and could wait
 /// there for a transaction that waits for the lock which the statement has just taken.
 pub fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
-    let mut statements = Vec::new();
-    collect(&context.project.root.join("sql"), &mut statements)?;
+    let mut statements = context.project.sources("sql")?;
+    let is_script = |file: &str| ["install/", "extension/", "multica--"].iter().any(|start| file.starts_with(start));
+    statements.retain(|(file, _)| !is_script(file));
     ensure!(statements.len() > 100, "only {} statements were found", statements.len());
     for (name, text) in statements {
         let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
@@ -310,22 +309,6 @@ pub fn no_statement_locks_and_writes(context: &Context) -> Result<()> {
         let locks = ["FOR UPDATE", "FOR NO KEY UPDATE"].iter().any(|lock| code.contains(lock));
         let writes = ["INSERT INTO ", "DELETE FROM ", "SET "].iter().any(|write| code.contains(write));
         ensure!(!(locks && writes), "{name} locks rows and writes in one statement");
-    }
-    Ok(())
-}
-
-/// Every statement in a folder, except those of the install scripts.
-fn collect(folder: &Path, statements: &mut Vec<(String, String)>) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.display().to_string();
-        if path.is_dir() {
-            if !path.ends_with("install") && !path.ends_with("extension") {
-                collect(&path, statements)?;
-            }
-        } else if !name.contains("multica--") {
-            statements.push((name, std::fs::read_to_string(&path)?));
-        }
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ fn sqlfluff_reports_nothing(context: &Context) -> Result<()> {
 /// A file that two statements bind is planned twice, and its two plans may differ.
 fn every_statement_is_bound_once(context: &Context) -> Result<()> {
     let mut bound: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (file, text) in files(&context.project.root.join("src"), "rs")? {
+    for (file, text) in context.project.sources("src")? {
         for part in text.split("sql!(\"").skip(1) {
             let name = part.split('"').next().unwrap_or_default();
             bound.entry(name.to_string()).or_default().push(file.clone());
@@ -68,10 +68,11 @@ fn every_statement_is_bound_once(context: &Context) -> Result<()> {
 }
 
 fn repeated_rules_are_written_alike(context: &Context) -> Result<()> {
+    let mut statements = context.project.sources("sql")?;
+    statements.iter_mut().for_each(|(_, text)| *text = without_aliases(text));
     for (part, rule) in RULES {
         let mut found = 0;
-        for (file, text) in files(&context.project.root.join("sql"), "sql")? {
-            let text = without_aliases(&text);
+        for (file, text) in &statements {
             let (parts, rules) = (text.matches(part).count(), text.matches(rule).count());
             ensure!(file.starts_with("multica--") || parts == rules, "{file} has its own form of {rule}\nin {text}");
             found += rules;
@@ -109,22 +110,4 @@ fn without_alias(word: &str) -> String {
         Some((alias, column)) if alias.chars().all(|c| c.is_ascii_lowercase()) => format!("{open}{column}"),
         _ => word.to_string(),
     }
-}
-
-/// Returns every file with this extension below a folder, with its path relative to the folder and its text.
-pub fn files(folder: &Path, extension: &str) -> Result<Vec<(String, String)>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == extension) {
-                let name = path.strip_prefix(folder)?.display().to_string();
-                found.push((name, fs::read_to_string(path)?));
-            }
-        }
-    }
-    Ok(found)
 }

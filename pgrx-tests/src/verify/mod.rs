@@ -1,7 +1,6 @@
 //! `cargo verify`: runs lints and every test. `cargo test` runs only the tests of the home version.
 
 mod lints;
-mod pg_tests;
 mod setup;
 mod tests;
 mod trials;
@@ -13,10 +12,10 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use libtest_mimic::{Arguments, Conclusion};
 
-use crate::bare;
 use crate::context::BACKLOG;
 use crate::project::{MAJOR, Project};
 use crate::suites::pg_upgrade;
+use crate::{bare, pg_tests};
 use setup::Setup;
 use trials::{Ready, Trials};
 

@@ -4,11 +4,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result};
 
-use super::pg_tests::TestFunctions;
 use super::trials::Ready;
 use crate::cluster::remove_leftovers;
 use crate::context::Context;
 use crate::extension::{self, Variant};
+use crate::pg_tests::TestFunctions;
 use crate::postgres_copy::PostgresCopy;
 use crate::project::Project;
 use crate::tools;

@@ -1,12 +1,12 @@
 //! A call of every function, and the statements that the calls run.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use postgres::Client;
 
 use crate::context::Context;
+use crate::project::Project;
 use crate::query::statement;
 use crate::suites::grant::support::{CAPABILITIES, routines, story};
 
@@ -103,25 +103,12 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
 const RECORD: &str = "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')";
 
 /// The statements of the functions, by file, without comments.
-pub fn statements(folder: &Path) -> Result<BTreeMap<String, String>> {
+pub fn statements(project: &Project) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for topic in STATEMENTS {
-        collect(folder, &folder.join(topic), &mut found)?;
+        let files = project.sources(&format!("sql/{topic}"))?;
+        found.extend(files.into_iter().map(|(file, text)| (format!("{topic}/{file}"), statement(&text))));
     }
     found.remove(WITHOUT_THE_LOG);
     Ok(found)
-}
-
-fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) -> Result<()> {
-    let files = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    for file in files {
-        let path = file?.path();
-        if path.is_dir() {
-            collect(root, &path, found)?;
-            continue;
-        }
-        let name = path.strip_prefix(root)?.display().to_string();
-        found.insert(name, statement(&std::fs::read_to_string(&path)?));
-    }
-    Ok(())
 }

@@ -91,7 +91,7 @@ fn whole_reads_of_calls(
     session.client.batch_execute(mode)?;
     let indexes = indexes(&mut session.client)?;
     let calls = calls::all(context, &mut session.client)?;
-    let statements = statements(&context.project.root.join("sql"))?;
+    let statements = statements(&context.project)?;
     let mut unseen: BTreeSet<&String> = statements.keys().collect();
     let mut wrong = BTreeSet::new();
     for call in calls {
@@ -120,7 +120,7 @@ fn heartbeat_batch_locks_in_id_order(context: &Context) -> Result<()> {
          CREATE INDEX ON agent_runtime (workspace_id, id)",
     )?;
     session.client.batch_execute("VACUUM ANALYZE agent_runtime")?;
-    let statements = statements(&context.project.root.join("sql"))?;
+    let statements = statements(&context.project)?;
     let plans = session.plans("SELECT multica_heartbeat_many(ARRAY[gen_random_uuid()])")?;
     let plan = plans
         .iter()

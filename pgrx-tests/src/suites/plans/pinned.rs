@@ -131,7 +131,7 @@ impl World<'_> {
     }
 
     fn read(&self, session: &mut PlanSession) -> Result<Shapes> {
-        let files = calls::statements(&self.context.project.root.join("sql"))?;
+        let files = calls::statements(&self.context.project)?;
         let files: BTreeMap<&str, &str> = files.iter().map(|(file, text)| (text.as_str(), file.as_str())).collect();
         let mut shapes = BTreeMap::new();
         for script in &self.calls {

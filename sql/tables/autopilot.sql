@@ -1,11 +1,13 @@
 CREATE TABLE autopilot (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     workspace_id uuid NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
+    -- feature run_priority
     project_id uuid,
+    priority text NOT NULL DEFAULT 'medium',
+    -- end run_priority
     title text NOT NULL,
     description text,
     assignee_id uuid NOT NULL REFERENCES agent (id) ON DELETE CASCADE,
-    priority text NOT NULL DEFAULT 'medium',
     status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused', 'archived')),
     execution_mode text NOT NULL DEFAULT 'create_issue' CHECK (execution_mode IN ('create_issue', 'run_only')),
     issue_title_template text,

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use pgrx::prelude::*;
 
+use super::origin::Origin;
 use super::tables::{REST, TABLES, TASKS, added, table_names};
 use crate::postgres::ddl;
 use crate::postgres::statement::{Row, Statement, arg};
@@ -15,7 +16,6 @@ static COLUMNS: Statement = Statement::volatile(sql!("install/columns.sql"));
 static CONSTRAINTS: Statement = Statement::volatile(sql!("install/constraints.sql"));
 static INDEXES: Statement = Statement::volatile(sql!("install/indexes.sql"));
 static PARTS: Statement = Statement::volatile(sql!("install/parts.sql"));
-static STATUSES: Statement = Statement::volatile(sql!("install/statuses.sql"));
 static TEMPORARY: Statement = Statement::volatile(sql!("install/temporary.sql"));
 static SET_LOCAL: Statement = Statement::volatile(sql!("install/set_local.sql"));
 
@@ -126,33 +126,30 @@ pub struct DeclaredSchema {
     pub with_table: HashSet<(String, String)>,
     /// What install may add to an adopted table, by table and name.
     pub addable: HashSet<(String, String)>,
-    /// The task statuses.
-    pub statuses: Vec<String>,
 }
 
 impl DeclaredSchema {
     /// Creates the tables as temporary tables, reads their shape and rolls them back. Therefore only the files define
     /// the shape, and the catalogue describes both sides of a comparison in the same form. The statements are written
-    /// for `schema`.
-    pub fn declare(schema: &str) -> Self {
+    /// for `schema`. A table that the server has made is declared with the features that it has.
+    pub fn declare(schema: &str, origin: &Origin) -> Self {
         rolled_back(|| {
             set_local("search_path", "pg_temp");
             for table in &TABLES {
-                ddl::run(&[table.shape]);
+                ddl::run(&[table.shape(|feature| origin.has(table.name, feature))]);
             }
             let namespace = TEMPORARY.row(&[], |row| row.must::<pg_sys::Oid>(1)).unwrap_or(pg_sys::InvalidOid);
             let with_table = Shape::read(namespace, schema).names();
             ddl::run(&REST);
             let servers = Shape::read(namespace, schema).names();
-            ddl::run(&added("pg_temp"));
+            ddl::run(&added("pg_temp", |feature| origin.has(TASKS, feature)));
             let mut all = Shape::read(namespace, schema);
             let addable = all.names().difference(&servers).cloned().collect();
             let path = pgrx::spi::quote_identifier(schema);
             let extras = TABLES.iter().map(|table| table.extra("pg_temp", &path));
             ddl::run(&extras.collect::<Vec<_>>());
             all.parts = parts(namespace, schema);
-            let statuses = statuses(namespace).into_iter().flatten().collect();
-            Self { all, with_table, addable, statuses }
+            Self { all, with_table, addable }
         })
     }
 }
@@ -192,11 +189,6 @@ pub fn relations(namespace: pg_sys::Oid) -> Vec<Relation> {
         owner: row.required("owner"),
         is_ours: row.required("is_ours"),
     })
-}
-
-/// Returns the words that each validated CHECK on the status of the task table allows.
-pub fn statuses(namespace: pg_sys::Oid) -> Vec<Vec<String>> {
-    STATUSES.rows(&[arg(namespace), arg(TASKS.to_string())], |row| row.must(1))
 }
 
 /// Sets a parameter until the end of the transaction or subtransaction.

@@ -2,8 +2,10 @@
 //! would be members of the extension: DROP EXTENSION would drop them, and pg_dump would leave them out.
 
 mod catalog;
+mod origin;
 mod plan;
 mod preflight;
+mod reports;
 mod tables;
 mod warnings;
 
@@ -24,7 +26,8 @@ use crate::postgres::statement::{Statement, arg};
 use crate::types::InstallStep;
 use crate::version;
 use catalog::{DeclaredSchema, Relation, Shape, relations, set_local};
-use plan::{Action, Step, is_made_by_install, plan};
+use origin::Origin;
+use plan::{Action, Step, plan};
 use tables::{TABLES, TASKS};
 
 static ENCODING: Statement = Statement::volatile(sql!("install/encoding.sql"));
@@ -82,17 +85,19 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
         advisory_lock::one_at_a_time(place.extension);
     }
     may_create_temporary(&place)?;
-    let wanted = DeclaredSchema::declare(&place.schema);
     let relations = relations(place.oid);
     let found = Shape::read(place.oid, &place.schema);
+    let origin = Origin::of(&relations, &found);
+    let wanted = DeclaredSchema::declare(&place.schema, &origin);
     preflight::refuse(&place, &wanted, &relations, &found)?;
-    let mut steps = plan(&wanted, &relations, &found, &place.schema)?;
-    steps.extend(counters(&wanted, &relations, &found));
+    let mut steps = plan(&wanted, &origin, &relations, &found, &place.schema)?;
+    steps.extend(counters(&origin, &relations));
     let owner = owner(&place, &relations);
     may_create(&place, &owner, &steps)?;
-    steps.extend(record_migration(&place, &relations, &steps)?);
+    steps.extend(record_migration(&place, &origin, &steps)?);
     steps.extend(operator(&owner));
     steps.extend(privileges(&place, &owner));
+    steps.extend(reports::reports(&place, &origin, &relations));
     warnings::warn(&place, &wanted, &relations);
     if !dry_run {
         apply(&steps);
@@ -196,11 +201,11 @@ fn may_create(place: &Installation, owner: &str, steps: &[Step]) -> Result<()> {
 
 /// Returns the step for issue counters that are behind the numbers of the issues. In tables that install made, the
 /// counters are moved; in a server's tables, they are only reported.
-fn counters(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Option<Step> {
+fn counters(origin: &Origin, relations: &[Relation]) -> Option<Step> {
     let is_there = |name: &str| relations.iter().any(|it| it.name == name);
     let are_behind =
         is_there("workspace") && is_there("issue") && COUNTERS.row(&[], |row| row.must(1)).unwrap_or(false);
-    let action = if is_made_by_install(wanted, found) { Action::Altered } else { Action::Missing };
+    let action = if origin.is_own() { Action::Altered } else { Action::Missing };
     let ddl = MOVE_COUNTERS.trim_end();
     are_behind.then(|| Step::new("workspace.issue_counter", action, ddl))
 }
@@ -244,20 +249,20 @@ fn give_away(place: &Installation, owner: &str, steps: &[Step]) {
 
 /// Returns the step that records the server's migration as done. Without it, the server's migrator would add the
 /// columns again, and would fail every time because they exist. A list that does not look like the server's is written
-/// only if install alters the server's task table.
-fn record_migration(place: &Installation, relations: &[Relation], steps: &[Step]) -> Result<Option<Step>> {
-    let is_adopted = relations.iter().any(|relation| relation.name == TASKS);
+/// only if install adds these columns.
+fn record_migration(place: &Installation, origin: &Origin, steps: &[Step]) -> Result<Option<Step>> {
     let is_altered = steps.iter().any(|step| step.object == TASKS && step.action == Action::Altered);
+    let adds_columns = is_altered && origin.lacks_lease_and_retry();
     let may_use: Option<bool> = MIGRATIONS.row(&[arg(place.oid)], |row| row.must(1));
-    match may_use.filter(|_| is_adopted) {
+    match may_use.filter(|_| origin.is_adopted()) {
         None => return Ok(None),
-        Some(false) if is_altered => return Err(list_is_closed(place)),
+        Some(false) if adds_columns => return Err(list_is_closed(place)),
         Some(false) => return Ok(None),
         Some(true) => {}
     }
     let (is_recorded, is_servers) =
         RECORDED.row(&[], |row| (row.must::<bool>(1), row.must::<bool>(2))).unwrap_or_default();
-    let wanted = !is_recorded && (is_altered || is_servers);
+    let wanted = !is_recorded && (adds_columns || is_servers && !origin.is_later_than_055());
     Ok(wanted.then(|| {
         let ddl = RECORD_MIGRATION.trim_end();
         Step::new("schema_migrations", Action::Altered, ddl)

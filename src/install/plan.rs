@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use super::catalog::{Column, Constraint, DeclaredSchema, Index, Part, Relation, Shape};
-use super::tables::{TABLES, Table, is_own};
+use super::origin::Origin;
+use super::tables::{REPLACED, TABLES, Table, is_own};
 use crate::error::{Error, Result, Word};
 
 /// What happens to an object.
@@ -19,6 +20,8 @@ pub enum Action {
     /// It is missing and is only reported, for example because adding it would scan a table under a lock. The owner
     /// must decide.
     Missing,
+    /// It exists and should be repaired. The owner must decide.
+    Reported,
 }
 
 impl Action {
@@ -29,6 +32,7 @@ impl Action {
             Self::Adopted => "adopted",
             Self::Altered => "altered",
             Self::Missing => "missing",
+            Self::Reported => "reported",
         }
     }
 }
@@ -56,9 +60,16 @@ impl Step {
 }
 
 /// Returns the steps in the order in which they can run: tables, columns and constraints, indexes, other parts.
-pub fn plan(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape, schema: &str) -> Result<Vec<Step>> {
+pub fn plan(
+    wanted: &DeclaredSchema,
+    origin: &Origin,
+    relations: &[Relation],
+    found: &Shape,
+    schema: &str,
+) -> Result<Vec<Step>> {
     let planner = Planner {
         wanted,
+        origin,
         found,
         schema: pgrx::spi::quote_identifier(schema),
         there: relations.iter().map(|it| it.name.as_str()).collect(),
@@ -82,18 +93,9 @@ pub fn plan(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape, sche
     Ok(steps)
 }
 
-/// Whether install created the tables that exist. Only install creates the trigger that numbers issues. If the table is
-/// moved to another schema, the trigger moves with it, but the trigger's function does not.
-pub fn is_made_by_install(wanted: &DeclaredSchema, found: &Shape) -> bool {
-    let mut parts = wanted.all.parts.iter().filter(|it| {
-        let table = it.table.as_deref().unwrap_or_default();
-        it.is_trigger() && !is_in(&wanted.addable, table, &it.object)
-    });
-    parts.any(|wanted| find_part(found, wanted).is_some())
-}
-
 struct Planner<'a> {
     wanted: &'a DeclaredSchema,
+    origin: &'a Origin,
     found: &'a Shape,
     schema: String,
     there: HashSet<&'a str>,
@@ -105,7 +107,7 @@ impl<'a> Planner<'a> {
             return Step::adopted(table.name);
         }
         let extra = table.extra(&self.schema, &self.schema);
-        let ddl = format!("{}{extra}", table.shape);
+        let ddl = format!("{}\n{extra}", table.shape(|_| true));
         Step::new(table.name, Action::Created, ddl.trim_end())
     }
 
@@ -126,6 +128,9 @@ impl<'a> Planner<'a> {
             return vec![Step::new(object, Action::Created, &column.add)];
         };
         let mut steps = Vec::new();
+        if self.is_replaced(&object) {
+            return steps;
+        }
         if column.not_null && !there.not_null {
             steps.push(Step::new(object.as_str(), Action::Missing, &column.set_not_null));
         }
@@ -161,7 +166,8 @@ impl<'a> Planner<'a> {
             Action::Missing
         };
         let object = format!("{}.{}", constraint.table, constraint.name);
-        Some(Step::new(object, action, &constraint.add))
+        let is_reported = action != Action::Missing || !self.is_replaced(&object);
+        is_reported.then(|| Step::new(object, action, &constraint.add))
     }
 
     fn index(&self, index: &Index) -> Result<Option<Step>> {
@@ -173,6 +179,9 @@ impl<'a> Planner<'a> {
             return Ok(Some(Step::adopted(&serving.name)));
         }
         if !self.may_add(&index.table, &index.name) {
+            if self.is_replaced(&index.name) {
+                return Ok(None);
+            }
             let step = Step::new(&index.name, Action::Missing, &index.create);
             return Ok(Some(step));
         }
@@ -212,9 +221,14 @@ impl<'a> Planner<'a> {
         all.any(|it| object == format!("{}.{}", it.table, it.name))
     }
 
+    /// Whether the server's later migrations have removed an object or replaced it by another.
+    fn is_replaced(&self, object: &str) -> bool {
+        self.origin.is_later_than_055() && REPLACED.contains(&object)
+    }
+
     /// Whether install restores the parts of this table that are missing or different.
     fn may_mend(&self, table: &str) -> bool {
-        is_own(table) || is_made_by_install(self.wanted, self.found)
+        is_own(table) || self.origin.is_own()
     }
 
     /// Whether the object is part of a CREATE TABLE that is still to run.
@@ -252,10 +266,11 @@ fn is_in(set: &HashSet<(String, String)>, table: &str, name: &str) -> bool {
 /// Whether an existing index can be used instead of the wanted one. For a search, its first keys must be the wanted
 /// ones; for uniqueness, all its keys. The predicate must be the same: without the predicate, the index grows with the
 /// history, and a search in its order reads the ended tasks. Only the index of the pending slot is accepted with any
-/// predicate if its name is the same, because the server changed the predicate over time.
+/// predicate that contains the same statuses, because the server changed the predicate and the name over time. With a
+/// second index beside it, an insert of the server that names one of them would be an error of the other.
 fn serves(there: &Index, wanted: &Index) -> bool {
     let same_predicate = there.predicate == wanted.predicate;
-    let same_slot = wanted.unique && there.name == wanted.name && !there.predicate.is_empty();
+    let same_slot = wanted.unique && ["'queued'", "'dispatched'"].iter().all(|word| there.predicate.contains(word));
     let enough_keys =
         if wanted.unique { there.unique && there.keys == wanted.keys } else { there.keys.starts_with(&wanted.keys) };
     there.table == wanted.table && there.usable && enough_keys && (same_predicate || same_slot)

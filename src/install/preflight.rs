@@ -3,21 +3,19 @@
 use pgrx::prelude::*;
 
 use super::Installation;
-use super::catalog::{DeclaredSchema, Relation, Shape, statuses};
+use super::catalog::{DeclaredSchema, Relation, Shape};
 use super::plan::{find_column, is_required};
-use super::tables::TASKS;
 use crate::error::{Error, Result, Word};
 use crate::postgres::statement::{Statement, arg};
 
-static GENERATION: Statement = Statement::volatile(sql!("install/generation.sql"));
-static UNKNOWN_STATUS: Statement = Statement::volatile(sql!("install/unknown_status.sql"));
+static RUNTIME_KEY: Statement = Statement::volatile(sql!("install/runtime_key.sql"));
 
 /// Returns the first reason not to adopt the existing tables.
 pub fn refuse(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Result<()> {
     not_a_table(relations)?;
     not_multica(wanted, relations, found)?;
     other_type(wanted, found)?;
-    other_generation(place.oid, wanted, relations)?;
+    other_key(place.oid)?;
     other_owner(place, relations)
 }
 
@@ -57,7 +55,8 @@ fn other_type(wanted: &DeclaredSchema, found: &Shape) -> Result<()> {
         let Some(there) = find_column(found, column) else {
             continue;
         };
-        if there.oid != column.oid {
+        let is_later_type = LATER_TYPES.contains(&(&column.table, &column.name, &there.type_name));
+        if there.oid != column.oid && !is_later_type {
             return Err(Error::state(
                 Word::TableConflict,
                 format!(
@@ -72,26 +71,19 @@ fn other_type(wanted: &DeclaredSchema, found: &Shape) -> Result<()> {
     Ok(())
 }
 
-fn other_generation(namespace: pg_sys::Oid, wanted: &DeclaredSchema, relations: &[Relation]) -> Result<()> {
-    let known = &wanted.statuses;
-    let reason: Option<(String, String)> =
-        GENERATION.row(&[arg(namespace), arg(known.clone())], |row| (row.must(1), row.must(2)));
-    if let Some((message, detail)) = reason {
-        return Err(unsupported(message, detail));
+fn other_key(namespace: pg_sys::Oid) -> Result<()> {
+    let reason: Option<(String, String)> = RUNTIME_KEY.row(&[arg(namespace)], |row| (row.must(1), row.must(2)));
+    match reason {
+        None => Ok(()),
+        Some((message, detail)) => Err(Error::Unsupported {
+            word: Word::UnknownSchema,
+            message,
+            detail,
+            hint:
+                "Install a version of multica that understands this schema, or install multica in a schema of its own."
+                    .into(),
+        }),
     }
-    let is_there = relations.iter().any(|relation| relation.name == TASKS);
-    let mut checks = statuses(namespace).into_iter();
-    let is_checked = checks.any(|words| words.iter().all(|word| known.contains(word)));
-    if !is_there || is_checked {
-        return Ok(());
-    }
-    let unknown: Option<String> = UNKNOWN_STATUS.row(&[arg(known.clone())], |row| row.must(1));
-    unknown.map_or(Ok(()), |status| {
-        Err(unsupported(
-            format!("task status \"{status}\" is unknown to this version"),
-            format!("A row of table \"{TASKS}\" has this status."),
-        ))
-    })
 }
 
 fn other_owner(place: &Installation, relations: &[Relation]) -> Result<()> {
@@ -117,15 +109,8 @@ fn other_owner(place: &Installation, relations: &[Relation]) -> Result<()> {
     })
 }
 
-fn unsupported(message: String, detail: String) -> Error {
-    Error::Unsupported {
-        word: Word::UnknownSchema,
-        message,
-        detail,
-        hint: "Install a version of multica that understands this schema, or install multica in a schema of its own."
-            .into(),
-    }
-}
+/// Columns whose type the server's migrations have changed, with the later type. No statement depends on the type.
+const LATER_TYPES: [(&str, &str, &str); 1] = [("issue", "due_date", "date")];
 
 const ELSEWHERE: &str = "Nothing was changed. Install the extension in the schema of the server's tables, or in a schema \
                          of its own: DROP EXTENSION multica; CREATE EXTENSION multica SCHEMA ...;";

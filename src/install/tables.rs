@@ -1,16 +1,24 @@
 //! The files of `sql/tables`, in the order in which they can run.
 
+use crate::postgres::statement::render;
+
 /// A table: its name, the statement that creates it, and what is added to the server's shape if install creates it.
 pub struct Table {
     /// Name of the table.
     pub name: &'static str,
-    /// The server's shape, with which an existing table is compared.
-    pub shape: &'static str,
+    /// The statement that creates the table. Columns that only some of the server's generations have are marked with
+    /// their features.
+    shape: &'static str,
     /// Defaults and triggers that only created tables get.
     extra: &'static str,
 }
 
 impl Table {
+    /// Returns the statement that creates the table with the columns of these features.
+    pub fn shape(&self, has: impl Fn(&str) -> bool) -> String {
+        format!("{};", render(self.shape, has).trim_end_matches(';'))
+    }
+
     /// Returns what is added to a created table. Functions are created in `schema` with `path` as their search_path;
     /// both are written as in SQL.
     pub fn extra(&self, schema: &str, path: &str) -> String {
@@ -57,20 +65,42 @@ pub const TASKS: &str = "agent_task_queue";
 /// What the server's tables have besides their CREATE TABLE. In an adopted table it is only reported if it is missing.
 pub static REST: [&str; 2] = [sql!("tables/server_extras/foreign_keys.sql"), sql!("tables/server_extras/indexes.sql")];
 
-static ADDED: [&str; 4] = [
-    sql!("tables/additions/lease_and_retry.sql"),
+static LEASE_AND_RETRY: &str = sql!("tables/additions/lease_and_retry.sql");
+
+static ADDED: [&str; 3] = [
     sql!("tables/additions/pending_slot.sql"),
     sql!("tables/additions/indexes.sql"),
     sql!("tables/additions/source_deleted.sql"),
 ];
 
-/// Returns everything that install adds to an adopted table. Functions are created in `schema`, which is written as in
-/// SQL.
-pub fn added(schema: &str) -> Vec<String> {
-    ADDED.map(|file| file.replace("@schema@", schema)).to_vec()
+/// Returns everything that install adds to an adopted table with these features. Functions are created in `schema`,
+/// which is written as in SQL.
+pub fn added(schema: &str, has: impl Fn(&str) -> bool) -> Vec<String> {
+    let columns = render(LEASE_AND_RETRY, has);
+    let rest = ADDED.iter().map(|file| file.replace("@schema@", schema));
+    std::iter::once(columns).chain(rest).collect()
 }
 
 /// Whether a table is the extension's own rather than one that it shares with the server.
 pub fn is_own(table: &str) -> bool {
     table.starts_with("multica_")
 }
+
+/// Objects that later migrations of the server have removed or replaced by others. After these migrations, install does
+/// not report them as missing.
+pub static REPLACED: [&str; 14] = [
+    "agent.runtime_id",
+    "agent_runtime.agent_runtime_workspace_id_daemon_id_provider_key",
+    "agent_task_queue.agent_task_queue_status_check",
+    "agent_task_queue.runtime_id",
+    "autopilot.autopilot_assignee_id_fkey",
+    "autopilot_run.autopilot_run_status_check",
+    "comment.comment_author_type_check",
+    "idx_agent_task_queue_chat_pending",
+    "idx_comment_issue",
+    "issue.issue_assignee_type_check",
+    "issue.issue_origin_type_check",
+    "issue.issue_status_check",
+    "issue.issue_creator_type_check",
+    "idx_one_pending_task_per_issue_agent",
+];

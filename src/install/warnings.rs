@@ -6,11 +6,14 @@ use pgrx::prelude::*;
 
 use super::Installation;
 use super::catalog::{DeclaredSchema, Relation};
-use super::tables::table_names;
+use super::tables::{TASKS, table_names};
+use crate::lifecycle::features;
 use crate::postgres::statement::{Statement, arg};
 
 static LOOSE_TRIGGERS: Statement = Statement::volatile(sql!("install/triggers_without_search_path.sql"));
 static UNFILLED_COLUMNS: Statement = Statement::volatile(sql!("install/unfilled_columns.sql"));
+static STATUSES: Statement = Statement::volatile(sql!("install/statuses.sql"));
+static UNKNOWN_STATUS: Statement = Statement::volatile(sql!("install/unknown_status.sql")).of_whole_tables();
 
 static FORCED: Statement = Statement::stable(sql!("install/forced_row_security.sql"));
 
@@ -36,6 +39,7 @@ pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation
         );
     }
     warn_of_forced_row_security();
+    warn_of_unknown_statuses(place, relations);
     let adopted: Vec<String> = relations.iter().map(|it| it.name.clone()).collect();
     let args = [arg(place.oid), arg(adopted.clone())];
     if let Some(functions) = LOOSE_TRIGGERS.row(&args, |row| row.get::<String>(1)).flatten() {
@@ -53,6 +57,30 @@ pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation
             format!("unknown columns that are NOT NULL and have no default: {columns}"),
             "A function of multica that inserts a row into such a table fails, unless a trigger fills the column.",
             "Set a default for each of them: ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...;".into(),
+        );
+    }
+}
+
+/// Raises a warning if a task can have a status that this version does not know. The rows are read only if no validated
+/// CHECK excludes such a status.
+fn warn_of_unknown_statuses(place: &Installation, relations: &[Relation]) {
+    if !relations.iter().any(|relation| relation.name == TASKS) {
+        return;
+    }
+    let known = |word: &String| features::STATUSES.contains(&word.as_str());
+    let checks: Vec<(Vec<String>, bool)> = STATUSES
+        .rows(&[arg(place.oid), arg(TASKS.to_string())], |row| (row.required("words"), row.required("is_validated")));
+    let listed = checks.iter().flat_map(|(words, _)| words).find(|word| !known(word)).cloned();
+    let is_excluded = checks.iter().any(|(words, is_validated)| *is_validated && words.iter().all(known));
+    let stored = || {
+        let all: Vec<String> = features::STATUSES.map(String::from).to_vec();
+        UNKNOWN_STATUS.row(&[arg(all)], |row| row.must::<String>(1))
+    };
+    if let Some(status) = listed.or_else(|| if is_excluded { None } else { stored() }) {
+        warning(
+            format!("task status \"{status}\" is unknown to this version"),
+            "A task with an unknown status counts as active and in flight, and no function of multica changes it.",
+            "Install a version of multica that knows this status.".into(),
         );
     }
 }

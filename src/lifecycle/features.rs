@@ -26,7 +26,7 @@ const TASK: &str = "agent_task_queue";
 const RUNTIME: &str = "agent_runtime";
 
 /// The statuses of a task that the newest server knows.
-const STATUSES: [&str; 8] =
+pub const STATUSES: [&str; 8] =
     ["queued", "dispatched", "running", "completed", "failed", "cancelled", "waiting_local_directory", "deferred"];
 
 const WAITING: Test = All(&[Column(TASK, "wait_reason"), Word(TASK, "status", "waiting_local_directory")]);
@@ -136,7 +136,6 @@ features! {
     UnknownStatus "unknown_status": OtherWord(TASK, "status", &STATUSES);
 }
 
-#[cfg_attr(not(any(test, feature = "pg_test")), expect(dead_code, reason = "only statements depend on features yet"))]
 impl Feature {
     /// Returns the set of this one feature.
     const fn set(self) -> Set {

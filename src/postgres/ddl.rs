@@ -20,3 +20,8 @@ pub fn run(scripts: &[impl AsRef<str>]) {
         statement::script(script.as_ref(), hint.as_deref());
     }
 }
+
+/// Whether a query that was made from the catalogue returns a row.
+pub fn finds(query: &str) -> bool {
+    statement::script(&format!("{query} LIMIT 1"), None) > 0
+}

@@ -24,9 +24,10 @@ pub use tests::{Test, tests};
 /// The arguments of the command line.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Run only tests with this text in their name: format, clippy, pg_test/…, golden/…, isolation/…, or a suite
-    #[arg(long)]
-    only: Option<String>,
+    /// Run only tests with one of these texts in their name: format, clippy, pg_test/…, golden/…, isolation/…, or a
+    /// suite
+    #[arg(long, value_name = "TEXT,…", value_delimiter = ',')]
+    only: Vec<String>,
     /// Run this and `cargo demo` in a bare Debian tree, in a fresh clone of the committed files; requires root
     #[arg(long, conflicts_with_all = ["list", "accept"])]
     bare: bool,
@@ -74,12 +75,12 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         bail!("--accept is for version {MAJOR}; what another one prints goes into a file NAME_1.out");
     }
     let mut arguments = Arguments::default();
-    arguments.filter.clone_from(&options.only);
     arguments.list = options.list;
     arguments.test_threads = Some(1);
     let mut trials = Trials::default();
     lints::add(&mut trials, project, majors[0]);
     add_tests(&mut trials, project, &majors, options.backlog, options.accept)?;
+    trials.keep(&options.only);
     let conclusion = trials.run(&arguments);
     if !options.list {
         close(options, started, &conclusion);
@@ -143,8 +144,8 @@ fn add_tests(trials: &mut Trials, project: &Project, majors: &[u32], backlog: us
 
 /// Prints the totals, and a message if no test has a name that matches `--only`.
 fn close(options: &Options, started: Instant, conclusion: &Conclusion) {
-    if let (Some(only), 0, 0) = (&options.only, conclusion.num_passed, conclusion.num_failed) {
-        println!("\nNo test has {only:?} in its name.");
+    if let ([_, ..], 0, 0) = (&options.only[..], conclusion.num_passed, conclusion.num_failed) {
+        println!("\nNo test has {} in its name.", options.only.join(" or "));
     }
     println!("\n{:.0} s in all", started.elapsed().as_secs_f64());
     println!("{} passed, {} failed", conclusion.num_passed, conclusion.num_failed);

@@ -49,6 +49,11 @@ impl Trials {
         self.all.push(Trial::ignorable_test(name, outcome));
     }
 
+    /// Keeps the tests with one of these texts in their names; all, if there is no text.
+    pub fn keep(&mut self, texts: &[String]) {
+        self.all.retain(|trial| texts.is_empty() || texts.iter().any(|text| trial.name().contains(text)));
+    }
+
     /// Runs the tests that the arguments select, and prints the slowest.
     pub fn run(self, arguments: &Arguments) -> Conclusion {
         let conclusion = libtest_mimic::run(arguments, self.all);

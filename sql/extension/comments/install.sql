@@ -1,16 +1,18 @@
 COMMENT ON FUNCTION multica_install(boolean) IS
 $$Creates the tables that are missing in the extension's schema and adopts those that exist. Run it after CREATE EXTENSION
-and after every ALTER EXTENSION UPDATE; a second run changes nothing. To an adopted table it adds at most the columns of
-the server's migration 055, the index of the pending slot and indexes named multica_*. It never drops or rewrites data.
+and after every ALTER EXTENSION UPDATE; a second run changes nothing. It adopts the tables of a server from migration 055
+on. To an adopted table it adds at most the columns of migration 055 where they are missing, the index of the pending slot
+and indexes and a trigger named multica_*. It never drops or rewrites data.
 What it made itself (defaults, comments, triggers and their functions, privileges) is made again where it is missing or
 different. In tables that it created, it also moves issue counters that are behind. An event log whose ids cannot continue
 restarts.
 dry_run: true changes nothing and lists what would be done (default false).
-Returns one multica_install_step per object.
+Returns one multica_install_step per object. The action is created, adopted, altered, missing (an object that the
+owner may add) or reported (a finding that the owner should repair).
 Errors: 22004 dry_run is NULL; 55000 (table_conflict) a table of that name does not belong to Multica, a column has another
   type, or an index of that name is a different one; 55000 (schema_renamed) the extension's schema was renamed;
-  55000 (update_needed) library and SQL objects have different versions; 0A000 (unknown_schema) this version does not
-  understand the generation of the schema; 0A000 (wrong_encoding) the encoding of the database is not UTF8; 42501 the
+  55000 (update_needed) library and SQL objects have different versions; 0A000 (unknown_schema) the
+  runtimes have a unique key that no generation of the server has; 0A000 (wrong_encoding) the encoding of the database is not UTF8; 42501 the
   caller does not own the tables, they belong to several roles, or a privilege is missing; 55P03 a lock could not be
   acquired within lock_timeout (5 s unless set). After an error nothing has changed.
-It complements the server's own migrations, up to 055.$$;
+It complements the server's own migrations.$$;

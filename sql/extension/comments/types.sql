@@ -67,8 +67,9 @@ task:queued, issue:updated, agent:status, autopilot:run_done, daemon:register an
 be determined); payload (an object; ignore keys that you do not know).$$;
 
 COMMENT ON TYPE multica_install_step IS
-$$One object that multica_install handled: object (its name); action (created, altered, adopted, or missing: an adopted table
-lacks it and its owner may add it); ddl (the statement that was run or would be run; NULL if there is none).$$;
+$$One object that multica_install handled: object (its name); action (created, altered, adopted; missing: an adopted table lacks
+it and its owner may add it; reported: its owner should repair it); ddl (the statement that was run or would be run, or that
+repairs it; NULL if there is none).$$;
 
 COMMENT ON TYPE multica_status_report IS
 $$The state of this database. preloaded: the server preloads the library. sweep: the value that ALTER DATABASE set, which

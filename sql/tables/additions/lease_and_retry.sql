@@ -1,9 +1,11 @@
 -- What the server's migration 055_task_lease_and_retry adds. These are the only columns that install ever adds to an adopted table.
 ALTER TABLE agent_task_queue
+    -- feature task_beat
+    ADD COLUMN last_heartbeat_at timestamptz,
+    -- end task_beat
     ADD COLUMN attempt integer NOT NULL DEFAULT 1,
     ADD COLUMN max_attempts integer NOT NULL DEFAULT 2,
     ADD COLUMN parent_task_id uuid REFERENCES agent_task_queue (id) ON DELETE SET NULL,
-    ADD COLUMN failure_reason text,
-    ADD COLUMN last_heartbeat_at timestamptz;
+    ADD COLUMN failure_reason text;
 
 CREATE INDEX idx_agent_task_queue_parent ON agent_task_queue (parent_task_id);

@@ -24,6 +24,7 @@ use pgrx::prelude::*;
 use explain::explain;
 use planner::{IndexFilter, Rules, Run, Settings};
 pub use row::Row;
+pub use text::render;
 
 /// A value bound to a parameter of a statement.
 pub struct Arg {
@@ -58,8 +59,8 @@ pub struct Statement {
 
 /// Runs the statements of a text one after the other, without keeping a plan. It is for DDL, which a session runs once.
 /// If a name is not found, `hint` is added to the error, because an event trigger of a user, which the DDL fires, may
-/// have looked up that name.
-pub fn script(sql: &str, hint: Option<&str>) {
+/// have looked up that name. Returns how many rows the last statement returned or wrote.
+pub fn script(sql: &str, hint: Option<&str>) -> u64 {
     let sql = std::ffi::CString::new(sql).expect("statements hold no NUL byte");
     let work = AssertUnwindSafe(|| unsafe {
         // SAFETY: as in [`Statement::execute`].
@@ -68,9 +69,11 @@ pub fn script(sql: &str, hint: Option<&str>) {
         if code < 0 {
             error!("SPI could not run a script: code {code}");
         }
+        let processed = pg_sys::SPI_processed;
         pg_sys::SPI_finish();
+        processed
     });
-    PgTryBuilder::new(work).catch_others(|caught| explain::name_not_found(caught, hint)).execute();
+    PgTryBuilder::new(work).catch_others(|caught| explain::name_not_found(caught, hint)).execute()
 }
 
 impl Statement {

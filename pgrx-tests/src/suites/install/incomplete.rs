@@ -192,6 +192,9 @@ pub fn install_warns_of_unsafe_objects(context: &Context) -> Result<()> {
          CREATE TRIGGER two BEFORE UPDATE ON issue FOR EACH ROW EXECUTE FUNCTION tight();
          ALTER TABLE agent_task_queue ADD COLUMN squad text NOT NULL DEFAULT 'none', ADD COLUMN lane text NOT NULL DEFAULT '';
          ALTER TABLE agent_task_queue ALTER COLUMN squad DROP DEFAULT;
+         ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check,
+             ADD CONSTRAINT statuses CHECK (status IN
+                 ('queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled', 'deferred', 'paused'));
          GRANT CREATE ON SCHEMA public TO PUBLIC",
     )?;
     let messages = Arc::new(Mutex::new(Vec::new()));
@@ -208,5 +211,14 @@ pub fn install_warns_of_unsafe_objects(context: &Context) -> Result<()> {
     ensure!(warnings.contains("every role may create objects in schema public"), "{warnings}");
     ensure!(warnings.contains("no default: agent_task_queue.squad"), "{warnings}");
     ensure!(!warnings.contains("lane"), "{warnings}");
+    ensure!(warnings.contains("task status \"paused\" is unknown"), "{warnings}");
+    messages.lock().unwrap().clear();
+    client.batch_execute(
+        "ALTER TABLE agent_task_queue DROP CONSTRAINT statuses;
+         UPDATE agent_task_queue SET status = 'halted' WHERE id = (SELECT id FROM agent_task_queue LIMIT 1)",
+    )?;
+    install(&mut client)?;
+    let warnings = messages.lock().unwrap().join("; ");
+    ensure!(warnings.contains("task status \"halted\" is unknown"), "{warnings}");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod create;
+mod generations;
 mod incomplete;
 mod refuse;
 mod restore;
@@ -43,6 +44,8 @@ pub const ALL: &[(&str, Suite)] = suite![
 
 /// Tests of the checks in install: for which locks it waits, and what it refuses.
 pub const AT_HOME: &[(&str, Suite)] = suite![
+    generations::every_generation_is_adopted,
+    generations::migrations_of_server_succeed_after_install,
     incomplete::install_stops_waiting_for_locked_table,
     refuse::refused_install_names_reason_and_changes_nothing,
 ];

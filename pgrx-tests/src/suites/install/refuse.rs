@@ -36,31 +36,16 @@ const CASES: &[Case] = &[
         words: &["\"chat_message\" is not a table"],
     },
     Case {
-        change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check,
-                     ADD CONSTRAINT statuses CHECK (status IN
-                         ('queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled', 'deferred'))",
-        state: "0A000",
-        words: &["\"deferred\"", "\"statuses\""],
-    },
-    Case {
-        change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check;
-                 UPDATE agent_task_queue SET status = 'waiting' WHERE id = (SELECT id FROM agent_task_queue LIMIT 1)",
-        state: "0A000",
-        words: &["\"waiting\""],
-    },
-    Case {
-        change: "ALTER TABLE agent_task_queue DROP CONSTRAINT agent_task_queue_status_check;
-                 UPDATE agent_task_queue SET status = 'waiting' WHERE id = (SELECT id FROM agent_task_queue LIMIT 1);
-                 ALTER TABLE agent_task_queue ADD CONSTRAINT later CHECK (status IN
-                     ('queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled')) NOT VALID",
-        state: "0A000",
-        words: &["\"waiting\""],
-    },
-    Case {
         change: "ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key;
                  CREATE UNIQUE INDEX by_profile ON agent_runtime (workspace_id, daemon_id, provider, name)",
         state: "0A000",
         words: &["(workspace_id, daemon_id, provider)", "by_profile"],
+    },
+    Case {
+        change: "ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key;
+                 CREATE UNIQUE INDEX of_online ON agent_runtime (workspace_id, daemon_id, provider) WHERE status = 'online'",
+        state: "0A000",
+        words: &["(workspace_id, daemon_id, provider)", "of_online"],
     },
     Case {
         change: "CREATE UNIQUE INDEX of_daemon ON agent_runtime (workspace_id, lower(daemon_id))",
@@ -71,16 +56,6 @@ const CASES: &[Case] = &[
         change: "ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key",
         state: "0A000",
         words: &["no unique key (workspace_id, daemon_id, provider)"],
-    },
-    Case {
-        change: "ALTER TABLE agent ALTER COLUMN runtime_id DROP NOT NULL",
-        state: "0A000",
-        words: &["\"runtime_id\"", "\"agent\""],
-    },
-    Case {
-        change: "ALTER TABLE agent_task_queue ALTER COLUMN runtime_id DROP NOT NULL",
-        state: "0A000",
-        words: &["\"runtime_id\"", "\"agent_task_queue\""],
     },
 ];
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
-use super::install::support::{Step, all_adopted, install, lines, rows, same};
+use super::install::support::{Step, all_adopted, install, lines, newest, rows, same};
 use super::support::{LIMIT, expect, value, values};
 use crate::cluster::{Cluster, Options, Shutdown, output};
 use crate::context::Context;
@@ -20,6 +20,9 @@ const WITH_CHECKSUMS: u32 = 18;
 /// nothing changes while rows are compared.
 const SETTINGS: &[(&str, &str)] =
     &[("multica.sweep", "on"), ("multica.stale_after", "2s"), ("multica.offline_grace", "1s")];
+
+/// Sets the runtimes of a server's database offline, where the server sweeps itself.
+const DEREGISTER: &str = "SELECT multica_deregister(ARRAY(SELECT id FROM agent_runtime))";
 
 /// The name of the test that upgrades from one version to another.
 pub fn name(old: u32, new: u32) -> String {
@@ -59,15 +62,15 @@ pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
         let contents = Contents::read(&mut client)?;
         before.push((database.name.clone(), contents, readers));
     }
+    let newest = newest(context, &old)?;
+    newest.connect()?.batch_execute(DEREGISTER)?;
+    let of_newest = Contents::read(&mut newest.connect()?)?;
     old.stop(Shutdown::Fast)?;
 
     let new = upgrade(&context.project, &old, &new.copy)?;
     for (at, (name, before, mut readers)) in before.into_iter().enumerate() {
         let mut client = new.connect(&name)?;
-        let after = Contents::read(&mut client)?;
-        same("the rows", &after.rows, &before.rows)?;
-        same("the events", &after.events, &before.events)?;
-        same("the catalogues", &after.catalogue, &before.catalogue)?;
+        before.expect_equal(&Contents::read(&mut client)?)?;
         let reads_first = at == 0;
         if reads_first {
             readers.read_rest(&mut client)?;
@@ -79,7 +82,11 @@ pub fn carries_everything(context: &Context, new: &Context) -> Result<()> {
         calls_and_worker_work(&mut client).with_context(|| format!("in {name}"))?;
         readers.read_new_events(&mut client)?;
     }
-    Ok(())
+    let mut client = new.connect(&newest.name)?;
+    of_newest.expect_equal(&Contents::read(&mut client)?)?;
+    only_id_range_is_new(&install(&mut client)?)?;
+    let beat = "SELECT multica_heartbeat_many(ARRAY(SELECT id FROM agent_runtime)) > 0";
+    expect(&mut client, beat, "t")
 }
 
 /// The new cluster has another system identifier, so the event log is now on another server than the one that wrote it.
@@ -166,6 +173,12 @@ impl Contents {
         ensure!(contents.rows.len() > 10, "the tables are empty");
         ensure!(contents.catalogue.len() > 50, "the catalogue is empty");
         Ok(contents)
+    }
+
+    fn expect_equal(&self, after: &Contents) -> Result<()> {
+        same("the rows", &after.rows, &self.rows)?;
+        same("the events", &after.events, &self.events)?;
+        same("the catalogues", &after.catalogue, &self.catalogue)
     }
 }
 

@@ -1,9 +1,8 @@
 //! Adoption of every generation of the server, and the server's migrations in a database that has the extension.
 
 use anyhow::{Context as _, Result, ensure};
-use postgres::Client;
 
-use super::support::{all_adopted, install, rows, same, with_action};
+use super::support::{all_adopted, install, repair, rows, same, with_action};
 use crate::context::Context;
 use crate::generations::catalogue::Catalogue;
 
@@ -35,18 +34,9 @@ pub fn every_generation_is_adopted(context: &Context) -> Result<()> {
         let lost: Vec<_> = objects.difference(&after).collect();
         ensure!(lost.is_empty(), "install removed or changed in generation {name}: {lost:#?}");
         repair(&mut client, &steps)?;
-        all_adopted(&install(&mut client)?)?;
+        all_adopted(&install(&mut database.connect()?)?)?;
         client.batch_execute("DROP EXTENSION multica")?;
     }
-    Ok(())
-}
-
-/// Runs the repairs that install reports, except settings of the database, which this session does not read.
-fn repair(client: &mut Client, steps: &[super::support::Step]) -> Result<()> {
-    for step in steps.iter().filter(|step| step.action == "reported") {
-        client.batch_execute(step.ddl.as_deref().context("a report has no statement")?)?;
-    }
-    client.batch_execute("SET multica.stale_after = '150s'")?;
     Ok(())
 }
 

@@ -39,6 +39,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     refuse::unprivileged_roles_are_refused,
     restore::dump_restores_created_database,
     restore::dump_restores_adopted_database,
+    restore::dump_restores_newest_generation,
     restore::drop_extension_keeps_every_row,
 ];
 

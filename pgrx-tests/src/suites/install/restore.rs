@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::support::{all_adopted, install, lines, rows, same, server, value};
+use super::support::{all_adopted, install, lines, newest, rows, same, server, value};
 use crate::cluster::Options;
 use crate::context::Context;
 use crate::database::Database;
@@ -15,22 +15,32 @@ pub fn dump_restores_created_database(context: &Context) -> Result<()> {
     database.fixture("fleet")?;
     let mut client = database.connect()?;
     client.batch_execute("UPDATE agent_runtime SET last_seen_at = now() - interval '1 day'")?;
-    expect_restored(context, &database)
+    expect_restored(context, &database, SWEEP)
 }
 
 /// A dump of a database whose tables install adopted.
 pub fn dump_restores_adopted_database(context: &Context) -> Result<()> {
     let database = server(context, "")?;
     install(&mut database.connect()?)?;
-    expect_restored(context, &database)
+    expect_restored(context, &database, SWEEP)
 }
 
-/// Restores a dump in a freshly initialised cluster: rows and events are the same, install has nothing to do, and the
-/// events of a sweep continue after those of the dump.
-fn expect_restored(context: &Context, database: &Database<'_>) -> Result<()> {
+/// A dump of a database of the newest generation.
+pub fn dump_restores_newest_generation(context: &Context) -> Result<()> {
+    let database = newest(context, context.shared()?)?;
+    expect_restored(context, &database, DEREGISTER)
+}
+
+/// Each of these sets runtimes offline that are online, and returns how many.
+const SWEEP: &str = "SELECT runtimes_offline FROM multica_sweep()";
+const DEREGISTER: &str = "SELECT multica_deregister(ARRAY(SELECT id FROM agent_runtime))";
+
+/// Restores a dump in a freshly initialised cluster: rows and events are the same, install has nothing to do, and new
+/// events continue after those of the dump. The settings of the database are not in the dump.
+fn expect_restored(context: &Context, database: &Database<'_>, set_offline: &str) -> Result<()> {
     let mut client = database.connect()?;
-    client.execute("SELECT FROM multica_sweep()", &[])?;
-    let cluster = context.cluster(&Options::new("restored"))?;
+    client.execute(set_offline, &[])?;
+    let cluster = context.cluster(&Options::new("restored").set("multica.stale_after", "150s"))?;
     cluster.connect("postgres")?.batch_execute("CREATE DATABASE restored TEMPLATE template0")?;
     let mut dump = database
         .cluster()
@@ -50,12 +60,12 @@ fn expect_restored(context: &Context, database: &Database<'_>) -> Result<()> {
     same("the rows", &rows(&mut other)?, &rows(&mut client)?)?;
     let events = "SELECT to_jsonb(e)::text FROM multica_events() AS e ORDER BY id";
     let before = lines(&mut client, events)?;
-    ensure!(!before.is_empty(), "the sweep before the dump recorded events");
+    ensure!(!before.is_empty(), "no event was recorded before the dump");
     same("the events", &lines(&mut other, events)?, &before)?;
     all_adopted(&install(&mut other)?)?;
     other.batch_execute("UPDATE agent_runtime SET status = 'online', last_seen_at = now() - interval '1 day'")?;
-    let flipped: i64 = value(&mut other, "SELECT runtimes_offline FROM multica_sweep()")?;
-    ensure!(flipped > 0, "the sweep set no runtime offline");
+    let flipped: i64 = value(&mut other, set_offline)?;
+    ensure!(flipped > 0, "no runtime was set offline");
     let after = lines(&mut other, events)?;
     ensure!(after.len() > before.len() && after.starts_with(&before), "new events do not follow the old ones");
     Ok(())
@@ -67,9 +77,10 @@ pub fn drop_extension_keeps_every_row(context: &Context) -> Result<()> {
     install(&mut adopted.connect()?)?;
     let created = context.fresh_database()?;
     created.fixture("fleet")?;
-    for database in [adopted, created] {
+    let newest = newest(context, context.shared()?)?;
+    for (database, set_offline) in [(adopted, SWEEP), (created, SWEEP), (newest, DEREGISTER)] {
         let mut client = database.connect()?;
-        client.execute("SELECT FROM multica_sweep()", &[])?;
+        client.execute(set_offline, &[])?;
         let log = "SELECT to_jsonb(e)::text FROM multica_event_log AS e ORDER BY id";
         let before = (rows(&mut client)?, lines(&mut client, log)?);
         let members: i64 = value(

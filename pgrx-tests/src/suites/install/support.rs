@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 use postgres::error::DbError;
 
+use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::database::Database;
 
@@ -60,6 +61,29 @@ pub fn all_adopted(steps: &[Step]) -> Result<()> {
     ensure!(!steps.is_empty(), "install returned no row");
     let others: Vec<&Step> = steps.iter().filter(|it| it.action != "adopted").collect();
     ensure!(others.is_empty(), "not adopted: {others:#?}");
+    Ok(())
+}
+
+/// A database of the newest generation in this cluster, with rows of every kind, that install has adopted and whose
+/// owner has done what install reports.
+pub fn newest<'a>(context: &Context, cluster: &'a Cluster) -> Result<Database<'a>> {
+    let generations = context.generations()?;
+    let newest = generations.all().last().context("no generation is described")?;
+    let database = generations.database(cluster, &newest.name, &context.fixtures())?;
+    let mut client = database.connect()?;
+    generations.fill(&mut client, newest)?;
+    client.batch_execute("CREATE EXTENSION multica")?;
+    let steps = install(&mut client)?;
+    repair(&mut client, &steps)?;
+    all_adopted(&install(&mut database.connect()?)?)?;
+    Ok(database)
+}
+
+/// Runs the statements of the reported findings.
+pub fn repair(client: &mut Client, steps: &[Step]) -> Result<()> {
+    for step in steps.iter().filter(|step| step.action == "reported") {
+        client.batch_execute(step.ddl.as_deref().context("a report has no statement")?)?;
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     released::released_scripts_are_unchanged,
     released::library_exports_symbols_of_released_scripts,
     released::every_release_can_update_to_this_version,
+    released::every_release_updates_beside_newest_server,
     catalogue::updated_catalogue_equals_fresh_install,
     catalogue::update_keeps_grants,
     catalogue::update_by_another_superuser_keeps_owners,

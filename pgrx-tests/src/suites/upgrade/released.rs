@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::super::install::support::{install, value, with_action};
 use super::support::{cluster, current};
 use crate::cluster::Options;
 use crate::context::Context;
@@ -83,6 +84,26 @@ pub fn every_release_can_update_to_this_version(context: &Context) -> Result<()>
             )?
             .and_then(|row| row.get(0));
         ensure!(path.is_some(), "no update leads from {} to {current}", release.version);
+    }
+    Ok(())
+}
+
+/// Every release can be updated in a database of the newest generation of the server, which no release before 0.4.0
+/// adopts.
+pub fn every_release_updates_beside_newest_server(context: &Context) -> Result<()> {
+    let cluster = cluster(context, &Options::new("newest"))?;
+    let generations = context.generations()?;
+    let newest = generations.all().last().context("no generation is described")?;
+    for release in release::all(&context.project)? {
+        let database = generations.database(&cluster, &newest.name, &context.fixtures())?;
+        let mut client = database.connect()?;
+        generations.fill(&mut client, newest)?;
+        client.batch_execute(&format!("CREATE EXTENSION multica VERSION '{}'", release.version))?;
+        client.batch_execute("ALTER EXTENSION multica UPDATE")?;
+        let steps = install(&mut client)?;
+        ensure!(with_action(&steps, "missing").is_empty(), "after {}: {steps:?}", release.version);
+        let seen: i64 = value(&mut client, "SELECT multica_heartbeat_many(ARRAY(SELECT id FROM agent_runtime))")?;
+        ensure!(seen > 0, "after {}, no runtime was seen", release.version);
     }
     Ok(())
 }

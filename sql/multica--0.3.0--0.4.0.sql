@@ -38,3 +38,661 @@ COMMENT ON TYPE multica_install_step IS
 $$One object that multica_install handled: object (its name); action (created, altered, adopted; missing: an adopted table lacks
 it and its owner may add it; reported: its owner should repair it); ddl (the statement that was run or would be run, or that
 repairs it; NULL if there is none).$$;
+
+ALTER TYPE @extschema@.multica_task
+    ADD ATTRIBUTE prepare_lease_expires_at timestamptz,
+    ADD ATTRIBUTE wait_reason text,
+    ADD ATTRIBUTE fire_at timestamptz,
+    ADD ATTRIBUTE chat_input_task_id uuid,
+    ADD ATTRIBUTE retry_of_task_id uuid,
+    ADD ATTRIBUTE rerun_of_task_id uuid,
+    ADD ATTRIBUTE force_fresh_session boolean,
+    ADD ATTRIBUTE squad_id uuid,
+    ADD ATTRIBUTE is_leader_task boolean,
+    ADD ATTRIBUTE originator_user_id uuid,
+    ADD ATTRIBUTE accountable_user_id uuid,
+    ADD ATTRIBUTE delegated_from_task_id uuid,
+    ADD ATTRIBUTE coalesced_comment_ids uuid[],
+    ADD ATTRIBUTE retired_session_id text,
+    ADD ATTRIBUTE session_rollout_missing boolean,
+    ADD ATTRIBUTE durable_work_dir text,
+    ADD ATTRIBUTE branch_name text;
+
+ALTER TYPE @extschema@.multica_claimed
+    ADD ATTRIBUTE prepare_lease_expires_at timestamptz,
+    ADD ATTRIBUTE wait_reason text,
+    ADD ATTRIBUTE fire_at timestamptz,
+    ADD ATTRIBUTE chat_input_task_id uuid,
+    ADD ATTRIBUTE retry_of_task_id uuid,
+    ADD ATTRIBUTE rerun_of_task_id uuid,
+    ADD ATTRIBUTE force_fresh_session boolean,
+    ADD ATTRIBUTE squad_id uuid,
+    ADD ATTRIBUTE is_leader_task boolean,
+    ADD ATTRIBUTE originator_user_id uuid,
+    ADD ATTRIBUTE accountable_user_id uuid,
+    ADD ATTRIBUTE delegated_from_task_id uuid,
+    ADD ATTRIBUTE coalesced_comment_ids uuid[],
+    ADD ATTRIBUTE retired_session_id text,
+    ADD ATTRIBUTE session_rollout_missing boolean,
+    ADD ATTRIBUTE durable_work_dir text,
+    ADD ATTRIBUTE branch_name text;
+
+ALTER TYPE @extschema@.multica_transition
+    ADD ATTRIBUTE prepare_lease_expires_at timestamptz,
+    ADD ATTRIBUTE wait_reason text,
+    ADD ATTRIBUTE fire_at timestamptz,
+    ADD ATTRIBUTE chat_input_task_id uuid,
+    ADD ATTRIBUTE retry_of_task_id uuid,
+    ADD ATTRIBUTE rerun_of_task_id uuid,
+    ADD ATTRIBUTE force_fresh_session boolean,
+    ADD ATTRIBUTE squad_id uuid,
+    ADD ATTRIBUTE is_leader_task boolean,
+    ADD ATTRIBUTE originator_user_id uuid,
+    ADD ATTRIBUTE accountable_user_id uuid,
+    ADD ATTRIBUTE delegated_from_task_id uuid,
+    ADD ATTRIBUTE coalesced_comment_ids uuid[],
+    ADD ATTRIBUTE retired_session_id text,
+    ADD ATTRIBUTE session_rollout_missing boolean,
+    ADD ATTRIBUTE durable_work_dir text,
+    ADD ATTRIBUTE branch_name text;
+
+ALTER TYPE @extschema@.multica_status_report
+    ADD ATTRIBUTE tasks_waiting bigint,
+    ADD ATTRIBUTE tasks_deferred bigint,
+    ADD ATTRIBUTE features text[];
+
+COMMENT ON TYPE @extschema@.multica_task IS
+$$A task, with columns of the table agent_task_queue: one attempt. status is queued, dispatched, running, completed, failed
+or cancelled; in the tables of a newer server also waiting_local_directory or deferred. attempt counts from 1;
+parent_task_id is the previous attempt; session_id and work_dir are where the agent can resume. An attribute is NULL if the
+table has no such column: last_heartbeat_at, and those from prepare_lease_expires_at on.$$;
+
+COMMENT ON TYPE @extschema@.multica_status_report IS
+$$The state of this database. preloaded: the server preloads the library. sweep: the value that ALTER DATABASE set, which
+decides whether the worker sweeps it. stale_after and offline_grace: the values in effect. launcher_pid. last_sweep_at.
+last_sweep_ms and the other last_ counters: the last sweep that did something. last_error and last_error_at: the last error
+of the worker, or of the last row that a sweep could not write. refused_ids: runtimes and tasks that are skipped because
+they cannot be written. runtimes_ and tasks_ counters: rows by status. tasks_unclaimable: tasks queued for a runtime that is
+offline, for an archived agent, or across workspaces. oldest_queued_secs: age of the oldest queued task in seconds.
+events_kept: number of events, an estimate. events_held: events that cannot be read yet because of a transaction that has
+been open since events_held_since. slowest_reader and slowest_reader_behind: the reader that is furthest behind, and by how
+many events. total_sweeps: sweeps that did something; the other total_ counters: everything that sweeps did since
+totals_since (NULL before the first sweep is counted). refused_event_ids: old events that could not be deleted.
+event_log_trouble: why the ids of the event log cannot continue (NULL if they can). tasks_waiting: tasks that wait for their
+directory. tasks_deferred: tasks that are to be queued later. features: what the tables have that not every server's tables
+have, by the names of docs/compatibility.md.$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.multica_metrics() RETURNS SETOF @extschema@.multica_metric
+LANGUAGE sql STABLE
+SET search_path = @extschema@, pg_temp
+AS $metrics$
+    SELECT m.name, m.labels, m.value
+    FROM @extschema@.multica_status() AS s
+    CROSS JOIN LATERAL (VALUES
+        ('multica_preloaded', '{}'::pg_catalog.jsonb, s.preloaded::integer::double precision),
+        ('multica_sweep_on', '{}', (s.sweep OPERATOR(pg_catalog.=) 'on')::integer::double precision),
+        ('multica_launcher_up', '{}', (s.launcher_pid IS NOT NULL)::integer::double precision),
+        ('multica_last_sweep_timestamp_seconds', '{}', extract(epoch FROM s.last_sweep_at)::double precision),
+        ('multica_last_sweep_milliseconds', '{}', s.last_sweep_ms),
+        ('multica_last_error_timestamp_seconds', '{}', extract(epoch FROM s.last_error_at)::double precision),
+        ('multica_rows_refused', '{}', pg_catalog.cardinality(s.refused_ids)::double precision),
+        ('multica_events_refused', '{}', pg_catalog.cardinality(s.refused_event_ids)::double precision),
+        ('multica_last_sweep', '{"what": "runtimes_offline"}', s.last_runtimes_offline::double precision),
+        ('multica_last_sweep', '{"what": "tasks_failed"}', s.last_tasks_failed::double precision),
+        ('multica_last_sweep', '{"what": "tasks_timed_out"}', s.last_tasks_timed_out::double precision),
+        ('multica_last_sweep', '{"what": "tasks_retried"}', s.last_tasks_retried::double precision),
+        ('multica_last_sweep', '{"what": "issues_reset"}', s.last_issues_reset::double precision),
+        ('multica_last_sweep', '{"what": "agents_reconciled"}', s.last_agents_reconciled::double precision),
+        ('multica_last_sweep', '{"what": "runtimes_deleted"}', s.last_runtimes_deleted::double precision),
+        ('multica_sweeps_total', '{}', s.total_sweeps::double precision),
+        ('multica_swept_total', '{"what": "runtimes_offline"}', s.total_runtimes_offline::double precision),
+        ('multica_swept_total', '{"what": "tasks_failed"}', s.total_tasks_failed::double precision),
+        ('multica_swept_total', '{"what": "tasks_timed_out"}', s.total_tasks_timed_out::double precision),
+        ('multica_swept_total', '{"what": "tasks_retried"}', s.total_tasks_retried::double precision),
+        ('multica_swept_total', '{"what": "issues_reset"}', s.total_issues_reset::double precision),
+        ('multica_swept_total', '{"what": "agents_reconciled"}', s.total_agents_reconciled::double precision),
+        ('multica_swept_total', '{"what": "runtimes_deleted"}', s.total_runtimes_deleted::double precision),
+        ('multica_totals_since_timestamp_seconds', '{}', extract(epoch FROM s.totals_since)::double precision),
+        ('multica_runtimes', '{"status": "online"}', s.runtimes_online::double precision),
+        ('multica_runtimes', '{"status": "offline"}', s.runtimes_offline::double precision),
+        ('multica_tasks', '{"status": "queued"}', s.tasks_queued::double precision),
+        ('multica_tasks', '{"status": "dispatched"}', s.tasks_dispatched::double precision),
+        ('multica_tasks', '{"status": "running"}', s.tasks_running::double precision),
+        ('multica_tasks', '{"status": "waiting_local_directory"}', s.tasks_waiting::double precision),
+        ('multica_tasks', '{"status": "deferred"}', s.tasks_deferred::double precision),
+        ('multica_tasks_unclaimable', '{}', s.tasks_unclaimable::double precision),
+        ('multica_oldest_queued_seconds', '{}', s.oldest_queued_secs),
+        ('multica_events_kept', '{}', s.events_kept::double precision),
+        ('multica_events_held', '{}', s.events_held::double precision),
+        ('multica_events_held_since_timestamp_seconds', '{}', extract(epoch FROM s.events_held_since)::double precision),
+        ('multica_slowest_reader_behind', pg_catalog.jsonb_build_object('reader', s.slowest_reader), s.slowest_reader_behind::double precision),
+        ('multica_event_log_trouble', '{}', (s.event_log_trouble IS NOT NULL)::integer::double precision)
+    ) AS m (name, labels, value)
+    WHERE m.value IS NOT NULL
+$metrics$;
+
+CREATE OR REPLACE PROCEDURE @extschema@.multica_sweep_all(stale_secs double precision DEFAULT NULL)
+LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    part pg_catalog.text;
+    parts bigint;
+BEGIN
+    part := @extschema@.multica_sweep_part('verdicts', stale_secs);
+    IF NOT @extschema@.multica_can_commit() THEN
+        RAISE EXCEPTION 'multica_sweep_all cannot commit inside a transaction block or a function'
+        USING ERRCODE = 'invalid_transaction_termination',
+            HINT = 'CALL it outside a transaction, with autocommit on in drivers that open transactions, or run '
+                'SELECT * FROM multica_sweep() until more is false.';
+    END IF;
+    COMMIT;
+    IF part OPERATOR(pg_catalog.=) 'housekeeping'::pg_catalog.text THEN
+        part := @extschema@.multica_sweep_part(part, stale_secs);
+        COMMIT;
+    END IF;
+    IF part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text THEN
+        RETURN;
+    END IF;
+    SELECT pg_catalog.div(pg_catalog.sum(left_over.many), pg_catalog.current_setting('multica.batch_size')::pg_catalog.numeric)::bigint
+    INTO parts
+    FROM (
+        SELECT pg_catalog.count(*)::pg_catalog.numeric AS many
+        FROM @extschema@.agent_task_queue AS t
+        WHERE t.status OPERATOR(pg_catalog.<>) ALL ('{completed,failed,cancelled,queued,deferred}'::pg_catalog.text[])
+        UNION ALL
+        SELECT pg_catalog.count(*) FROM @extschema@.agent_runtime
+        UNION ALL
+        -- No event is smaller: more than this are not there. Ids may leap, so they do not tell.
+        SELECT pg_catalog.div(pg_catalog.pg_relation_size('@extschema@.multica_event_log'::pg_catalog.regclass)::pg_catalog.numeric, 64)
+        UNION ALL
+        -- What is re-pointed before a runtime is deleted, runtime by runtime: the history is not read whole.
+        SELECT pg_catalog.sum(h.many)
+        FROM @extschema@.agent_runtime AS r
+        CROSS JOIN LATERAL (
+            SELECT pg_catalog.count(*) AS many
+            FROM @extschema@.agent_task_queue AS t
+            WHERE t.runtime_id OPERATOR(pg_catalog.=) r.id
+        ) AS h
+        WHERE r.status OPERATOR(pg_catalog.=) 'offline'::pg_catalog.text
+          AND r.last_seen_at OPERATOR(pg_catalog.<) (
+              pg_catalog.clock_timestamp()
+              OPERATOR(pg_catalog.-) pg_catalog.current_setting('multica.runtime_ttl')::pg_catalog.interval
+          )
+          AND NOT EXISTS (SELECT FROM @extschema@.agent AS a WHERE a.runtime_id OPERATOR(pg_catalog.=) r.id)
+    ) AS left_over;
+    FOR nth IN 0 .. parts OPERATOR(pg_catalog.+) 102 LOOP
+        part := @extschema@.multica_sweep_part(part, stale_secs);
+        COMMIT;
+        EXIT WHEN part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text;
+    END LOOP;
+END
+$procedure$;
+
+COMMENT ON FUNCTION @extschema@.multica_cancel(uuid) IS
+$$Cancels one active task. The agent's status and the autopilot run follow in the same transaction. The daemon learns of
+it from its next heartbeat.
+task_id: id of the task.
+Returns multica_transition; applied is false if the task had already ended. Records task:cancelled.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task has a status that
+  this version does not know; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not
+  work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's CancelTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_cancel_issue_tasks(uuid, uuid) IS
+$$Cancels the active tasks of an issue. Call it when the issue is reassigned, cancelled or deleted.
+issue_id: id of the issue.
+agent_id: cancels only the tasks of this agent; NULL (the default) means all agents.
+Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
+Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agent does not exist; 55000 (install_needed)
+  the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a
+  privilege on the tables is missing.
+Implements the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_cancel_agent_tasks(uuid) IS
+$$Cancels the active tasks of an agent. Call it when the agent is archived.
+agent_id: id of the agent.
+Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
+Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;
+  0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is
+  missing.
+Implements the server's CancelAgentTasksByAgent.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer) IS
+$$Claims tasks for a runtime. First it returns tasks again that the runtime claimed more than multica.redeliver_after ago
+and never started: a lost answer costs no attempt. Then it returns the best queued tasks of the runtime. At most one task
+is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
+however many claims run at once, and an archived agent gets none. A task is cancelled instead of returned if it belongs to
+another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited.
+runtime_id: id of the runtime.
+max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
+Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only
+  if it was on this runtime. Pass claim_token to the calls that follow. A claim counts as a heartbeat of the runtime.
+  Records task:dispatch for each newly claimed task, task:cancelled and agent:status.
+Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist: register
+  again; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's ClaimTaskForRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid) IS
+$$Deletes a runtime that is no longer wanted. Its tasks in flight are failed first, with retries and all other
+consequences. Archived agents that are bound to it are deleted with their tasks, chats and autopilots. Tasks of agents that
+are bound to another runtime move to that runtime.
+runtime_id: id of the runtime.
+Returns multica_runtime_deleted. Records daemon:register with action 'delete'.
+Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) agents that are not
+  archived are bound to it, or a table of your own refers to it or to one of the archived agents; 55000 (install_needed) the
+  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
+  on the tables is missing.
+Implements CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime and DeleteAgentRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_delete_archived_agents(uuid) IS
+$$Deletes the archived agents that are bound to a runtime, with their tasks, chats and autopilots. Their tasks in flight
+are failed first, with all consequences.
+runtime_id: id of the runtime.
+Returns the number of deleted agents.
+Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) a table of your own refers
+  to one of the agents; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work
+  yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements DeleteArchivedAgentsByRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_enqueue(uuid, jsonb, integer, integer) IS
+$$Queues a task for an agent alone, for platforms that have no issues. The task goes to the runtime that the agent is
+bound to.
+agent_id: id of the agent.
+context: any JSON that the daemon needs (default {}).
+priority: tasks with a higher priority are claimed first (default 0).
+max_attempts: total number of attempts, at least 1 (default 2); 2 allows one automatic retry.
+Returns multica_enqueued; created is always true. Records task:queued.
+Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 (no_agent) the agent does not exist; 55000
+  (archived) the agent is archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does
+  not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+The server has no such function; this one runs the INSERT that the server's enqueue functions share.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_enqueue_issue(uuid, uuid, integer, integer, jsonb) IS
+$$Queues a task for the agent that an issue is assigned to. If this issue and agent already have a pending task, that task
+is returned instead.
+issue_id: id of the issue.
+trigger_comment_id: id of the comment on this issue that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the issue (urgent 4,
+  high 3, medium 2, low 1, none 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
+Returns multica_enqueued; created is false if a task was already queued or dispatched. That task keeps its own trigger
+  comment; if it is still queued, it moves to the runtime that the agent is bound to now. Records task:queued if a task
+  was created or moved.
+Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue does not
+  exist, the comment is not on it, or the agent is in another workspace; 55000 (not_assigned) the issue is not assigned to
+  an agent; 55000 (archived) the agent is archived; 55000 (try_again) another session reassigned the issue at the same time;
+  55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of
+  the tables; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for an issue.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_enqueue_mention(uuid, uuid, uuid, integer, integer, jsonb) IS
+$$Queues a task on an issue for an agent that was mentioned there, whether or not the issue is assigned to it. If this
+issue and agent already have a pending task, that task is returned instead.
+issue_id: id of the issue.
+agent_id: id of the mentioned agent.
+trigger_comment_id: id of the comment on this issue that mentions the agent; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the issue (urgent 4,
+  high 3, medium 2, low 1, none 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
+Returns multica_enqueued, as multica_enqueue_issue does. Records task:queued if a task was created or moved.
+Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the
+  issue does not exist, the comment is not on it, or its workspace has no such agent; 55000 (archived) the agent is
+  archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for a mention.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_enqueue_chat(uuid, uuid, integer, integer, jsonb) IS
+$$Queues the next turn of a chat session. Several turns may wait; they are claimed one after the other.
+chat_session_id: id of the chat session; its agent gets the task.
+trigger_comment_id: id of a comment that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means 2.
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
+context: any JSON that the daemon needs; NULL (the default) means none.
+Returns multica_enqueued; created is always true. Records task:queued.
+Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 (no_chat_session, no_comment, no_agent) the
+  chat session does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (archived) the
+  agent is archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet
+  with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for a chat.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_enqueue_autopilot(uuid, uuid, integer, integer, jsonb) IS
+$$Queues the task of an autopilot run that works without an issue, and stores the task's id in the run. If the run already
+has its task, that task is returned instead.
+autopilot_run_id: id of the autopilot run; the assignee of the autopilot gets the task.
+trigger_comment_id: id of a comment that asks for the task; NULL (the default) if no comment does.
+priority: tasks with a higher priority are claimed first; NULL (the default) means the priority of the autopilot (urgent 4,
+  high 3, medium 2, low 1, otherwise 0).
+max_attempts: total number of attempts, at least 1; NULL (the default) means 2. Such a task is never retried automatically.
+context: any JSON that the daemon needs; NULL (the default) means none.
+Returns multica_enqueued. Records task:queued if a task was created.
+Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 (no_autopilot_run, no_comment, no_agent) the
+  run does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (final) the run has
+  already finished; 55000 (archived) the agent is archived; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's enqueue for a run_only autopilot.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_delete_stale_offline_runtimes(double precision, integer) IS
+$$Deletes runtimes that have long been offline, that no agent is bound to and that have no active task. Their ended tasks
+move to the runtimes that the agents are bound to now, so no history is lost. It is one stage of multica_sweep, for
+callers that schedule the stages themselves. Rows that other transactions have locked are skipped.
+ttl_secs: seconds since the last heartbeat, above 0.
+max_runtimes: maximum number of runtimes, 0 or more, and also the maximum number of tasks to move; a runtime that still has
+  tasks stays for the next call; NULL (the default) means no limit.
+Returns one multica_runtime_ref per deleted runtime. Records daemon:register with action 'runtime_gc'. A runtime that one
+  of your own tables refers to is skipped, as by multica_sweep.
+Errors: 22004 ttl_secs is NULL; 22023 ttl_secs is not a finite number above 0, or max_runtimes is below 0; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
+Implements DeleteStaleOfflineRuntimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_mark_stale_runtimes_offline(double precision, integer) IS
+$$Sets runtimes offline that are online and have been silent for too long. It is the first stage of multica_sweep, for
+callers that schedule the stages themselves. Rows that other transactions have locked are skipped, so a heartbeat that
+arrives first wins.
+stale_secs: seconds without a heartbeat, above 0.
+max_runtimes: maximum number of runtimes, 0 or more, those silent for longest first; NULL (the default) means no limit.
+Returns one multica_runtime_ref per runtime set offline; a runtime that was never seen is never stale. Records
+  daemon:register with action 'stale_sweep'. Their tasks in flight are left to the next stage or sweep.
+Errors: 22004 stale_secs is NULL; 22023 stale_secs is not a finite number above 0, or max_runtimes is below 0; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
+Implements MarkStaleRuntimesOffline.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_list_pending_tasks(uuid) IS
+$$Lists the pending tasks of a runtime, newest first: those that are queued, those that were dispatched
+and not started, and those that are deferred until their media are there.
+runtime_id: id of the runtime; one that does not exist has no tasks.
+Returns one multica_task per task.
+Errors: 22004 runtime_id is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's ListPendingTasksByRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_has_pending_task(uuid, uuid) IS
+$$Reports whether an issue has a pending task: one that is queued, dispatched and not started, or deferred until its media are
+there. While it has one, another one is not created.
+issue_id: id of the issue.
+agent_id: looks only for tasks of this agent; NULL (the default) means any agent.
+Returns true or false.
+Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agent does not exist; 55000 (install_needed) the
+  tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's HasPendingTaskForIssueAndAgent.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_count_running_tasks(uuid) IS
+$$Counts the tasks of an agent that are in flight (dispatched, running or waiting for a directory), on any runtime. max_concurrent_tasks limits this
+number.
+agent_id: id of the agent.
+Returns the number of tasks.
+Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's CountRunningTasks.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_last_task_session(uuid, uuid) IS
+$$Returns the last session of an agent on an issue, whether that task was completed, failed or cancelled. In the tables of a
+newer server, sessions that failed in a way that resuming would repeat, and retired sessions, are left out, and session_id
+is NULL if the session is on a runtime other than the agent's.
+issue_id: id of the issue.
+agent_id: id of the agent.
+Returns one multica_session, or no row if no task got as far as a session.
+Errors: 22004 an argument is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements the server's GetLastTaskSession.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_last_chat_session(uuid) IS
+$$Returns the session of the last turn of a chat, whether that turn was completed, failed or cancelled. In the tables of a
+newer server, this is the session of the chat if it is on the agent's runtime; else the last turn's, chosen as by
+multica_last_task_session.
+chat_session_id: id of the chat session.
+Returns one multica_session, or no row if no turn got as far as a session.
+Errors: 22004 chat_session_id is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is
+  missing.
+Implements the server's GetLastChatTaskSession.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_merge_legacy(uuid, text, text, uuid) IS
+$$Merges the runtimes that a daemon left behind under an earlier daemon id into its present one. Agents and tasks, ended
+tasks included, move there; the earlier id is stored; the old rows are deleted. All of this happens in one transaction that
+locks both sides: a task that is being queued on the old runtime moves too, or its INSERT fails.
+workspace_id: id of the workspace.
+provider: name of the provider.
+daemon_id: the earlier daemon id; it matches rows that differ from it only in case.
+into_runtime_id: id of the runtime that stays; NULL (the default) merges the matching runtimes into the one spelled exactly
+  like daemon_id, or else into the one that was seen last.
+Returns multica_merged; merged is 0 if nothing matched. Records daemon:register with action 'merge'. A runtime that one of
+  your own tables refers to stays, without its agents and tasks; a WARNING names it.
+Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist,
+  or into_runtime_id is not a runtime of this workspace and provider; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime, RecordRuntimeLegacyDaemonID and
+  DeleteAgentRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_reassign_agents(uuid, uuid) IS
+$$Binds every agent of one runtime, archived ones included, to another runtime of the same workspace. Tasks stay where they
+are.
+old_runtime_id: id of the runtime that the agents leave.
+new_runtime_id: id of the runtime that the agents move to.
+Returns the number of agents that moved.
+Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
+  workspaces; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
+Implements ReassignAgentsToRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_reassign_tasks(uuid, uuid) IS
+$$Moves every task of one runtime, ended ones included, to another runtime of the same workspace. Agents stay where they
+are.
+old_runtime_id: id of the runtime that the tasks leave.
+new_runtime_id: id of the runtime that the tasks move to.
+Returns the number of tasks that moved.
+Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
+  workspaces; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
+Implements ReassignTasksToRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_fail_tasks_for_offline_runtimes(double precision, integer) IS
+$$Fails the tasks in flight on all offline runtimes, with retries and all other consequences in the same transaction. It is
+one stage of multica_sweep, for callers that schedule the stages themselves. Rows that other transactions have locked are
+skipped.
+grace_secs: fails only tasks of runtimes that have been silent for more than this many seconds, 0 for all; NULL (the
+  default) means multica.offline_grace.
+max_tasks: maximum number of tasks, 0 or more, those dispatched longest ago first; NULL (the default) means no limit.
+Returns one multica_task per failed task, with failure_reason 'runtime_offline', newest first.
+Errors: 22023 grace_secs is not a finite number of 0 or more, or max_tasks is below 0; 55000 (install_needed) the tables
+  are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
+Implements FailTasksForOfflineRuntimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_fail_stale_tasks(double precision, double precision, integer) IS
+$$Fails tasks that were dispatched too long ago or have been running for too long, with retries and all other consequences
+in the same transaction, whatever the status of their runtime. It is one stage of multica_sweep, for callers that schedule
+the stages themselves. Rows that other transactions have locked are skipped.
+dispatch_timeout_secs: seconds since dispatched_at, above 0.
+running_timeout_secs: seconds since started_at, above 0.
+max_tasks: maximum number of tasks, 0 or more; NULL (the default) means no limit.
+Returns one multica_task per failed task, with failure_reason 'timeout', newest first.
+Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0, or max_tasks is below 0; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
+Implements the server's FailStaleTasks.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_recover_orphans(uuid, uuid[]) IS
+$$Fails the tasks that the daemon's previous process left in flight, with retries and all other consequences in the same
+transaction. Call it from a daemon that has just restarted; multica_register does the same with "recover": true.
+runtime_id: id of the runtime.
+running_task_ids: ids of the tasks that the daemon is still running; NULL (the default) means none.
+Returns multica_recovered. The tasks get failure_reason 'runtime_recovery'. A task that a trigger or constraint of your own
+  refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
+Implements the server's recover-orphans endpoint.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_handle_failed_tasks(uuid[]) IS
+$$Applies the consequences of failed tasks, for an application that failed them with its own SQL. It may run in the same
+transaction or later. It queues retries for the tasks that may be retried, sets issues without an active task from
+in_progress back to todo, ends autopilot runs, reconciles agents and records the events.
+task_ids: ids of the tasks; those that do not exist or are not failed are ignored, and so are consequences that were
+  already applied.
+Returns multica_consequences.
+Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature)
+  the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's HandleFailedTasks.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_register(uuid, jsonb, uuid) IS
+$$Registers the runtimes that a daemon offers, when the daemon starts: all of them or, if one entry is wrong, none. The
+daemon's runtimes under earlier daemon ids are merged into the new ones, as by multica_merge_legacy.
+workspace_id: id of the workspace.
+registration: an object; unknown keys are ignored, and a WARNING names them.
+  daemon_id: id of the daemon, required, not blank, at most 1000 bytes.
+  legacy_daemon_ids: earlier daemon ids, in any case.
+  device_name, cli_version, launched_by: text that is stored with the runtimes.
+  recover: true fails the tasks that the previous process left in flight, as by multica_recover_orphans.
+  runtimes: at least one object with these keys: type or provider (they mean the same; at most 1000 bytes, each provider
+    only once), name (made from the provider and device_name if missing), version, status ('online' if missing, or
+    'offline'), running (ids of tasks that the daemon is still running; they are not orphans).
+owner_id: id of the user that the runtimes belong to; NULL (the default) keeps the present owners.
+Returns one multica_registered per runtime, in the order of the registration. Records one daemon:register with action
+  'register'. A runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
+  task that cannot be written stays in flight; a WARNING names each.
+Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, and the message names the path in it;
+  P0002 (no_workspace) the workspace does not exist; 23503 the owner does not exist; 55000 (install_needed) the tables are
+  missing; 0A000 (unsupported_feature) the registration has "recover", which does not work yet with a feature of the tables;
+  42501 a privilege on the tables is missing.
+Implements UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_rerun(uuid, uuid) IS
+$$Reruns an issue for a user: it cancels the active tasks of the issue's assignee on it and queues a new task, in one
+transaction. The new task starts a chain of its own (attempt 1) and resumes where the agent's last task on the issue
+stopped, the task that was just cancelled included. If the agent is now on another runtime than that task, it takes over
+the working directory and no session.
+issue_id: id of the issue.
+trigger_comment_id: id of the comment on this issue that asks for the task; NULL (the default) if no comment does.
+Returns multica_task, the new one. Records task:cancelled and task:queued.
+Errors: 22004 issue_id is NULL; P0002 (no_issue, no_comment, no_agent) the issue does not exist, the comment is not on it,
+  or the agent is in another workspace; 55000 (not_assigned) the issue is not assigned to an agent; 55000 (archived) the
+  agent is archived; 55000 (try_again) another session reassigned the issue at the same time; 55000 (install_needed) the
+  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
+  on the tables is missing.
+Implements the server's rerun endpoint.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_retry(uuid) IS
+$$Queues the automatic retry of one failed task, for an application that failed it with its own SQL.
+multica_handle_failed_tasks does this and applies all other consequences.
+The retry waits on the runtime that the agent is bound to now, and resumes the session only if that is the runtime of the
+failed task.
+task_id: id of the task.
+Returns one multica_task, the retry. Returns no row if the task is not failed, its failure_reason is not retried, its
+  attempts are used up, its agent is archived, it already has its retry, or a newer task of the same issue or chat waits,
+  runs or has run. Records task:queued.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (install_needed) the tables are missing;
+  0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is
+  missing.
+Implements the server's MaybeRetryFailedTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_reconcile_agent(uuid) IS
+$$Reconciles the status of an agent: 'working' while one of its tasks is dispatched or running, else 'idle'. The other
+functions do this themselves; call it from an application that changed tasks with its own SQL.
+agent_id: id of the agent.
+Returns the status that the agent now has. Records agent:status if it changed.
+Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's ReconcileAgentStatus.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
+$$Runs all stages of a sweep once, in one transaction. It sets stale runtimes offline, fails tasks in flight on offline
+runtimes and tasks that took too long, queues retries, resets issues, ends autopilot runs, reconciles agents, moves tasks
+that wait on an offline runtime to the runtimes that their agents are bound to now, sets agents without work to idle,
+deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses, and trims old events. Each stage
+handles at most multica.batch_size rows. A sweep never waits for a lock: rows that other transactions have locked are left
+to the next sweep.
+stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL (the default) means
+  multica.stale_after.
+Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be
+  written because of a trigger or constraint of your own is named in a WARNING, listed by multica_status and skipped for
+  five minutes.
+Errors: 22023 stale_secs is not a finite number above 0; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's task timeouts and DeleteStaleOfflineRuntimes,
+  with the consequences of each.$$;
+
+COMMENT ON PROCEDURE @extschema@.multica_sweep_all(double precision) IS
+$$Sweeps until no work is left, and commits after every part of a sweep: CALL multica_sweep_all(). Run it from a scheduler
+such as pg_cron. Verdicts are committed before runtimes are deleted and events are trimmed, so an error there undoes no
+verdict. Because it commits, it cannot run inside a transaction block, in a function, or over a connection that opens
+transactions by itself (psycopg: set autocommit).
+stale_secs: as for multica_sweep; NULL (the default) means multica.stale_after.
+Returns nothing; multica_sweep_state holds what the last sweep did. It ends after as many parts as the work that was there
+  at the start needs, so a steady stream of new work does not keep it running for ever.
+Errors: 2D000 it was called inside a transaction block; 22023 stale_secs is not a finite number above 0; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing. Parts that were committed stay.
+Implements the server's sweeper, repeatedly.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_sweep_part(text, double precision) IS
+$$Runs one part of a sweep, for a procedure that commits after each part: multica_sweep_all calls it. An error in
+housekeeping then undoes no verdict.
+part: 'verdicts' starts a sweep, and continues with the housekeeping if there is no verdict to write; 'housekeeping' does
+  the rest of the sweep that this session has started, and starts a new one if there is none.
+stale_secs: as for multica_sweep; NULL (the default) means multica.stale_after.
+Returns the part to call next, after a COMMIT: 'verdicts', 'housekeeping', or 'none' if nothing is left to do.
+Errors: 22004 part is NULL; 22023 part is not one of these words, or stale_secs is not a finite number above 0; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
+Implements a part of the server's sweeper.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_start(uuid, bigint) IS
+$$Starts a task that a daemon claimed: dispatched becomes running.
+task_id: id of the task.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns multica_transition; applied is false if the holder of the current token repeats the call.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task is not
+  dispatched (it may have been failed or cancelled in the meantime: do not run it); 55000 (stale_claim) the task was claimed
+  again since; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's StartAgentTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_complete(uuid, jsonb, text, text, bigint) IS
+$$Completes a task: running becomes completed. In the same transaction it updates the chat's pointer, the autopilot run, the
+issue's first_executed_at and the agent's status. If applied is true, write the visible reply in this transaction too.
+task_id: id of the task.
+result: the result, any JSON; NULL (the default) means none.
+session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
+work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns multica_transition; applied is false if the task had already ended, so a repeated call is harmless. first_execution
+  is true if this call set the issue's first_executed_at. Records agent:status, task:completed, chat:done,
+  autopilot:run_done.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is not running yet;
+  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's CompleteTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_fail(uuid, text, text, text, text, bigint) IS
+$$Fails a task for a daemon: dispatched or running becomes failed, with every consequence in the same transaction. It is
+retried if the reason allows that; otherwise its issue is reset to todo if the issue has no other active task.
+task_id: id of the task.
+error: what went wrong, as text for people.
+failure_reason: one word; runtime_offline, runtime_recovery and timeout are retried; NULL (the default) or empty means
+  'agent_error'.
+session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
+work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed and the
+  events of the consequences.
+Errors: 22004 task_id or error is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is still
+  queued; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's FailTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_pin_session(uuid, text, text, bigint) IS
+$$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session.
+task_id: id of the task.
+session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
+work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns true if it was stored, false if the task is no longer in flight.
+Errors: 22004 task_id is NULL; 22023 session_id and work_dir are both empty; P0002 (no_task) the task does not exist;
+  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Implements the server's UpdateAgentTaskSession.$$;
+
+COMMENT ON TYPE @extschema@.multica_session IS
+$$Where an agent can resume: session_id and work_dir of the same task. session_id is NULL if only the directory is usable.$$;

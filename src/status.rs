@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use crate::install;
 use crate::lifecycle::event;
+use crate::lifecycle::features::Feature;
 use crate::postgres::advisory_lock::{FIRST_KEY, LAST_KEY};
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
@@ -74,6 +75,8 @@ fn multica_status() -> Composite<StatusReport> {
         let mut beside = totals();
         let trouble = event::Log::glance().and_then(|log| log.trouble());
         beside.push(("event_log_trouble", arg(trouble)));
+        let features: Vec<&str> = Feature::all_present().map(Feature::name).collect();
+        beside.push(("features", arg(features)));
         let report = STATUS.row(&args, |row| Composite::from_row_and(row, &beside));
         Ok(report.expect("one row"))
     })

@@ -35,6 +35,8 @@ AS $metrics$
         ('multica_tasks', '{"status": "queued"}', s.tasks_queued::double precision),
         ('multica_tasks', '{"status": "dispatched"}', s.tasks_dispatched::double precision),
         ('multica_tasks', '{"status": "running"}', s.tasks_running::double precision),
+        ('multica_tasks', '{"status": "waiting_local_directory"}', s.tasks_waiting::double precision),
+        ('multica_tasks', '{"status": "deferred"}', s.tasks_deferred::double precision),
         ('multica_tasks_unclaimable', '{}', s.tasks_unclaimable::double precision),
         ('multica_oldest_queued_seconds', '{}', s.oldest_queued_secs),
         ('multica_events_kept', '{}', s.events_kept::double precision),

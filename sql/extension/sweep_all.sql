@@ -28,7 +28,7 @@ BEGIN
     FROM (
         SELECT pg_catalog.count(*)::pg_catalog.numeric AS many
         FROM @extschema@.agent_task_queue AS t
-        WHERE t.status OPERATOR(pg_catalog.=) ANY ('{dispatched,running}'::pg_catalog.text[])
+        WHERE t.status OPERATOR(pg_catalog.<>) ALL ('{completed,failed,cancelled,queued,deferred}'::pg_catalog.text[])
         UNION ALL
         SELECT pg_catalog.count(*) FROM @extschema@.agent_runtime
         UNION ALL

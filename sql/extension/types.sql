@@ -34,7 +34,11 @@ CREATE TYPE @extschema@.multica_task AS (
     trigger_comment_id uuid, status text, priority integer, attempt integer, max_attempts integer,
     parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
     work_dir text, dispatched_at timestamptz, started_at timestamptz, completed_at timestamptz,
-    last_heartbeat_at timestamptz, created_at timestamptz
+    last_heartbeat_at timestamptz, created_at timestamptz,
+    prepare_lease_expires_at timestamptz, wait_reason text, fire_at timestamptz, chat_input_task_id uuid,
+    retry_of_task_id uuid, rerun_of_task_id uuid, force_fresh_session boolean, squad_id uuid, is_leader_task boolean,
+    originator_user_id uuid, accountable_user_id uuid, delegated_from_task_id uuid, coalesced_comment_ids uuid[],
+    retired_session_id text, session_rollout_missing boolean, durable_work_dir text, branch_name text
 );
 
 CREATE TYPE @extschema@.multica_swept AS (
@@ -60,7 +64,11 @@ CREATE TYPE @extschema@.multica_claimed AS (
     parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
     work_dir text, dispatched_at timestamptz, started_at timestamptz, completed_at timestamptz,
     last_heartbeat_at timestamptz, created_at timestamptz,
-    workspace_id uuid, prior_session_id text, prior_work_dir text, claim_token bigint
+    workspace_id uuid, prior_session_id text, prior_work_dir text, claim_token bigint,
+    prepare_lease_expires_at timestamptz, wait_reason text, fire_at timestamptz, chat_input_task_id uuid,
+    retry_of_task_id uuid, rerun_of_task_id uuid, force_fresh_session boolean, squad_id uuid, is_leader_task boolean,
+    originator_user_id uuid, accountable_user_id uuid, delegated_from_task_id uuid, coalesced_comment_ids uuid[],
+    retired_session_id text, session_rollout_missing boolean, durable_work_dir text, branch_name text
 );
 
 CREATE TYPE @extschema@.multica_transition AS (
@@ -69,7 +77,11 @@ CREATE TYPE @extschema@.multica_transition AS (
     parent_task_id uuid, failure_reason text, error text, context jsonb, result jsonb, session_id text,
     work_dir text, dispatched_at timestamptz, started_at timestamptz, completed_at timestamptz,
     last_heartbeat_at timestamptz, created_at timestamptz,
-    applied boolean, retry_task_id uuid, first_execution boolean
+    applied boolean, retry_task_id uuid, first_execution boolean,
+    prepare_lease_expires_at timestamptz, wait_reason text, fire_at timestamptz, chat_input_task_id uuid,
+    retry_of_task_id uuid, rerun_of_task_id uuid, force_fresh_session boolean, squad_id uuid, is_leader_task boolean,
+    originator_user_id uuid, accountable_user_id uuid, delegated_from_task_id uuid, coalesced_comment_ids uuid[],
+    retired_session_id text, session_rollout_missing boolean, durable_work_dir text, branch_name text
 );
 
 CREATE TYPE @extschema@.multica_session AS (session_id text, work_dir text);
@@ -84,7 +96,8 @@ CREATE TYPE @extschema@.multica_status_report AS (
     events_held bigint, events_held_since timestamptz, slowest_reader text, slowest_reader_behind bigint,
     total_sweeps bigint, total_runtimes_offline bigint, total_tasks_failed bigint, total_tasks_timed_out bigint,
     total_tasks_retried bigint, total_issues_reset bigint, total_agents_reconciled bigint,
-    total_runtimes_deleted bigint, totals_since timestamptz, refused_event_ids bigint[], event_log_trouble text
+    total_runtimes_deleted bigint, totals_since timestamptz, refused_event_ids bigint[], event_log_trouble text,
+    tasks_waiting bigint, tasks_deferred bigint, features text[]
 );
 
 CREATE TYPE @extschema@.multica_metric AS (name text, labels jsonb, value double precision);

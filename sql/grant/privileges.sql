@@ -17,11 +17,11 @@ WITH needed (capabilities, relation, privilege, columns) AS (
         '{name,runtime_mode,status,device_info,metadata,owner_id,last_seen_at,updated_at,legacy_daemon_id}'
     ),
     ('{daemon,operator}', 'agent_runtime', 'DELETE', '{}'),
-    ('{reader}', 'agent', 'SELECT', '{id,workspace_id,runtime_id,archived_at}'),
+    ('{reader}', 'agent', 'SELECT', '{id,workspace_id,runtime_id,archived_at,kind}'),
     (
         '{daemon,operator}', 'agent', 'SELECT',
         '{id,workspace_id,runtime_id,name,description,avatar_url,runtime_mode,runtime_config,visibility,status,'
-        'max_concurrent_tasks,owner_id,created_at,updated_at,archived_at,archived_by}'
+        'max_concurrent_tasks,owner_id,created_at,updated_at,archived_at,archived_by,kind}'
     ),
     ('{daemon,operator}', 'agent', 'UPDATE', '{runtime_id,status,updated_at}'),
     ('{operator}', 'agent', 'DELETE', '{}'),
@@ -31,7 +31,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{daemon}', 'comment', 'SELECT', '{id}'),
     ('{operator}', 'comment', 'SELECT', '{id,issue_id,workspace_id}'),
     ('{daemon,operator}', 'comment', 'UPDATE', '{updated_at}'),
-    ('{reader}', 'chat_session', 'SELECT', '{id,workspace_id}'),
+    ('{reader}', 'chat_session', 'SELECT', '{id,workspace_id,agent_id,session_id,work_dir,runtime_id}'),
     ('{daemon,operator}', 'chat_session', 'SELECT', '{id,workspace_id,session_id,work_dir}'),
     ('{operator}', 'chat_session', 'SELECT', '{agent_id}'),
     ('{daemon,operator}', 'chat_session', 'UPDATE', '{session_id,work_dir,updated_at}'),
@@ -50,7 +50,8 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ),
     (
         '{daemon,operator}', 'agent_task_queue', 'UPDATE',
-        '{runtime_id,status,dispatched_at,started_at,completed_at,result,error,failure_reason,session_id,work_dir,last_heartbeat_at}'
+        '{runtime_id,status,dispatched_at,started_at,completed_at,result,error,failure_reason,session_id,work_dir,last_heartbeat_at,'
+        'prepare_lease_expires_at,wait_reason}'
     ),
     ('{reader,operator}', 'multica_event_log', 'SELECT', '{}'),
     ('{daemon,operator}', 'multica_event_log', 'INSERT', '{created_at,type,workspace_id,payload}'),

@@ -1,1 +1,7 @@
-SELECT count(*) FROM agent AS a WHERE a.runtime_id = $1 AND a.archived_at IS NULL
+SELECT count(*)
+FROM agent AS a
+WHERE a.runtime_id = $1
+  AND a.archived_at IS NULL
+  -- feature system_agents
+  AND a.kind = 'user'
+  -- end system_agents

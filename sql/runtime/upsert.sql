@@ -7,7 +7,11 @@ INSERT INTO agent_runtime AS r (
 SELECT $1, $2, g.name, $3, g.provider, g.status, g.device_info, g.metadata, $8, $9, $9, $9
 FROM unnest($4, $5, $6, $7, $10) AS g (name, provider, status, device_info, metadata)
 ORDER BY g.provider
-ON CONFLICT (workspace_id, daemon_id, provider) DO UPDATE
+ON CONFLICT (workspace_id, daemon_id, provider)
+-- feature profile
+WHERE profile_id IS NULL
+-- end profile
+DO UPDATE
 SET name = EXCLUDED.name,
     runtime_mode = EXCLUDED.runtime_mode,
     status = EXCLUDED.status,

@@ -35,6 +35,8 @@ SELECT
     q.queued AS tasks_queued,
     f.dispatched AS tasks_dispatched,
     f.running AS tasks_running,
+    f.waiting AS tasks_waiting,
+    d.deferred AS tasks_deferred,
     q.unclaimable AS tasks_unclaimable,
     (EXTRACT(EPOCH FROM $1) - EXTRACT(EPOCH FROM LEAST(q.oldest, $1)))::double precision AS oldest_queued_secs,
     e.drawn - COALESCE(s.events_trimmed_to, 0::bigint) - gap.kept AS events_kept,
@@ -53,10 +55,14 @@ CROSS JOIN (
 CROSS JOIN (
     SELECT
         count(*) FILTER (WHERE t.status = 'dispatched') AS dispatched,
-        count(*) FILTER (WHERE t.status = 'running') AS running
+        count(*) FILTER (WHERE t.status = 'running') AS running,
+        count(*) FILTER (WHERE t.status = 'waiting_local_directory') AS waiting
     FROM agent_task_queue AS t
-    WHERE t.status IN ('dispatched', 'running')
+    WHERE t.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred')
 ) AS f
+CROSS JOIN (
+    SELECT count(*) AS deferred FROM agent_task_queue AS t WHERE t.status = 'deferred'
+) AS d
 CROSS JOIN (
     SELECT
         count(*) AS queued,

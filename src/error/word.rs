@@ -122,6 +122,9 @@ words! {
     UnknownSchema c"unknown_schema" "0A000"
         "this version does not understand the schema of the server"
         "an administrator installs another version, or installs multica in a schema of its own";
+    UnsupportedFeature c"unsupported_feature" "0A000"
+        "the call does not work yet on tables with a feature of a newer server"
+        "let the server do it; do not repeat the call";
     WrongEncoding c"wrong_encoding" "0A000"
         "the encoding of the database is not UTF8"
         "an administrator moves the data to a database in UTF8";

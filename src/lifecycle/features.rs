@@ -5,19 +5,45 @@
 use pgrx::prelude::*;
 
 use crate::postgres::features::{Definition, Set, Test, present};
-use Test::{All, Any, Column, Function, Listed, Not, Nullable, OtherWord, Relation, Trigger, UniqueIndex, Word};
+use Test::{
+    All, Any, Column, Function, Listed, NamedTrigger, Not, Nullable, OtherWord, Relation, Trigger, UniqueIndex, Word,
+};
 
-/// Declares the features. Each line has a description, the number of the server's migration that added the feature (and
-/// of the migration that removed it, if any), the name for marks, and the test.
+/// Declares the features. Each line has a description, the name for marks, in brackets the number of the server's
+/// migration that added the feature and of the one that removed it, and the test.
 macro_rules! features {
-    ($($(#[$doc:meta])* $feature:ident $name:literal: $test:expr;)*) => {
+    ($($(#[doc = $doc:literal])* $feature:ident $name:literal $([$since:literal $(to $until:literal)?])?: $test:expr;)*) => {
         /// The features that the tables of a database may have.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum Feature {
-            $($(#[$doc])* $feature,)*
+            $(
+                $(#[doc = $doc])*
+                $(#[doc = concat!("Added by migration ", $since, $(", removed by ", $until,)? ".")])?
+                $feature,
+            )*
         }
 
-        /// All features, in the order of the variants.
+        impl Feature {
+            /// Every feature, in the order of the variants.
+            const EVERY: [Self; ALL.len()] = [$(Self::$feature),*];
+
+            /// Returns the name that marks and users see.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$feature => $name,)*
+                }
+            }
+
+            /// Returns what the tables have, as one or more sentences.
+            pub fn description(self) -> String {
+                let text = match self {
+                    $(Self::$feature => concat!($($doc),*),)*
+                };
+                text.trim().replace('`', "")
+            }
+        }
+
+        /// The definitions of all features, in the order of the variants.
         pub static ALL: [Definition; [$(Feature::$feature),*].len()] = [$(Definition { name: $name, test: $test },)*];
     };
 }
@@ -34,17 +60,19 @@ const DEFERRED: Test = All(&[Column(TASK, "fire_at"), Word(TASK, "status", "defe
 const OPEN_STATUS: Test = All(&[Relation("issue_status"), Not(&Listed("issue", "status"))]);
 
 features! {
-    /// A task stores the time of its own heartbeat, `agent_task_queue.last_heartbeat_at`: 055 to 069.
-    TaskBeat "task_beat": Column(TASK, "last_heartbeat_at");
-    /// An autopilot has a priority, which its tasks inherit: 042 to 058.
-    RunPriority "run_priority": Column("autopilot", "priority");
-    /// A chat stores the runtime on which its session can be resumed, `chat_session.runtime_id`: since 060.
-    ChatRuntime "chat_runtime": Column("chat_session", "runtime_id");
-    /// A task can require a new session, `force_fresh_session`: since 066.
-    Fresh "fresh": Column(TASK, "force_fresh_session");
-    /// The server can keep heartbeats in Redis and write them to the table about once per minute: since 067, which
-    /// created the first index of the test. A database without this index is recognized by what later migrations added.
-    RedisEra "redis_era": Any(&[
+    /// `multica_install()` made the tables, so only this extension writes the lifecycle of their rows.
+    Own "own": NamedTrigger("issue", "multica_issue_number");
+    /// A task stores the time of its own heartbeat, `agent_task_queue.last_heartbeat_at`.
+    TaskBeat "task_beat" [55 to 69]: Column(TASK, "last_heartbeat_at");
+    /// An autopilot has a priority, which its tasks inherit.
+    RunPriority "run_priority" [42 to 58]: Column("autopilot", "priority");
+    /// A chat stores the runtime on which its session can be resumed, `chat_session.runtime_id`.
+    ChatRuntime "chat_runtime" [60]: Column("chat_session", "runtime_id");
+    /// A task can require a new session, `force_fresh_session`.
+    Fresh "fresh" [66]: Column(TASK, "force_fresh_session");
+    /// The server can keep heartbeats in Redis and write them to the table about once per minute. The first index of the
+    /// test is as old. A database without this index is recognized by what later migrations added.
+    RedisEra "redis_era" [67]: Any(&[
         Relation("idx_agent_task_queue_claim_candidates"),
         WAITING,
         Column(RUNTIME, "profile_id"),
@@ -53,83 +81,82 @@ features! {
         Nullable(TASK, "runtime_id"),
     ]);
     /// When a task is deleted or moved to another runtime, triggers of the server count what the runtimes used, with
-    /// the privileges of the caller: since 077.
-    Usage "usage": Trigger(TASK, "runtime_id");
-    /// An issue can be assigned to a squad, which is a group of agents: since 084.
-    Squad "squad": All(&[Relation("squad"), Word("issue", "assignee_type", "squad")]);
-    /// A task stores whether it belongs to the leader of a squad, `is_leader_task`: since 090.
-    LeaderTask "leader_task": Column(TASK, "is_leader_task");
-    /// A task refers to its squad, `squad_id`: since 127.
-    TaskSquad "task_squad": Column(TASK, "squad_id");
-    /// A claimed task can wait for a directory, status `waiting_local_directory` with `wait_reason`: since 109.
-    Waiting "waiting": WAITING;
-    /// A claimed task has a token with which its agent authenticates, table `task_token`: since 108.
-    Token "token": Relation("task_token");
-    /// A comment can have the system as its author, and can refer to a task: since 107 and 120.
-    SystemComment "system_comment":
+    /// the privileges of the caller.
+    Usage "usage" [77]: Trigger(TASK, "runtime_id");
+    /// An issue can be assigned to a squad, which is a group of agents.
+    Squad "squad" [84]: All(&[Relation("squad"), Word("issue", "assignee_type", "squad")]);
+    /// A task stores whether it belongs to the leader of a squad, `is_leader_task`.
+    LeaderTask "leader_task" [90]: Column(TASK, "is_leader_task");
+    /// A task refers to its squad, `squad_id`.
+    TaskSquad "task_squad" [127]: Column(TASK, "squad_id");
+    /// A claimed task can wait for a directory, status `waiting_local_directory` with `wait_reason`.
+    Waiting "waiting" [109]: WAITING;
+    /// A claimed task has a token with which its agent authenticates, table `task_token`.
+    Token "token" [108]: Relation("task_token");
+    /// A comment can have the system as its author, and can refer to a task.
+    SystemComment "system_comment" [120]:
         All(&[Column("comment", "source_task_id"), Word("comment", "author_type", "system")]);
-    /// A runtime can belong to a profile, and is unique per profile, `agent_runtime.profile_id`: since 120.
-    Profile "profile": Column(RUNTIME, "profile_id");
-    /// A dispatched task has a lease, during which its daemon prepares it, `prepare_lease_expires_at`: since 124.
-    Lease "lease": Column(TASK, "prepare_lease_expires_at");
-    /// A task can be queued at a later time, status `deferred` until `fire_at`: since 128.
-    Deferred "deferred": DEFERRED;
-    /// A task can replace another task that does not start, `escalation_for_task_id`: since 128.
-    Escalation "escalation": Column(TASK, "escalation_for_task_id");
-    /// A task stores settings for its runtime, which a trigger deletes at its end, `runtime_mcp_overlay`: since 128.
-    Overlay "overlay": Column(TASK, "runtime_mcp_overlay");
-    /// A task stores connected apps in the same way, `runtime_connected_apps`: since 132.
-    ConnectedApps "connected_apps": Column(TASK, "runtime_connected_apps");
-    /// A task stores the user who caused the first task of its chain, `originator_user_id`: since 129.
-    Originator "originator": Column(TASK, "originator_user_id");
-    /// A task stores the user who is accountable for it, `accountable_user_id`: since 185.
-    Accountable "accountable": Column(TASK, "accountable_user_id");
-    /// A task refers to the task that it retries or reruns or that delegated it, `retry_of_task_id` and others: since
-    /// 184.
-    Provenance "provenance": Column(TASK, "retry_of_task_id");
-    /// A workspace can refuse tasks for which no user is accountable, `attribution_fail_closed`: since 188.
-    FailClosed "fail_closed": Column("workspace", "attribution_fail_closed");
-    /// A task can answer several comments, `coalesced_comment_ids`: since 150.
-    Coalesced "coalesced": Column(TASK, "coalesced_comment_ids");
-    /// A task stores which comments its daemon has received, `delivered_comment_ids`: since 157.
-    Delivered "delivered": Column(TASK, "delivered_comment_ids");
-    /// A task of a chat refers to the task whose messages it answers, `chat_input_task_id`: since 158.
-    ChatInput "chat_input": Column(TASK, "chat_input_task_id");
-    /// An agent can belong to a runtime instead of a user, `agent.kind` and `system_key`: since 163.
-    SystemAgents "system_agents": All(&[Column("agent", "kind"), Column("agent", "system_key")]);
-    /// A task stores that the file of its session is lost, `session_rollout_missing`: since 224.
-    Rollout "rollout": Column(TASK, "session_rollout_missing");
-    /// A task stores the session that must not be resumed, `retired_session_id`: since 234.
-    Retired "retired": Column(TASK, "retired_session_id");
-    /// A task stores its branch, `branch_name`: since 308.
-    Branch "branch": Column(TASK, "branch_name");
-    /// A task stores a directory that is kept after its end, `durable_work_dir`: since 376.
-    Durable "durable": Column(TASK, "durable_work_dir");
-    /// A task of a channel stores the revision of its context, `channel_context_revision`: since 377.
-    Channel "channel": Column(TASK, "channel_context_revision");
-    /// An agent or an ended task can have no runtime, both columns `runtime_id` can be NULL: since 251.
-    Unbound "unbound": All(&[Nullable("agent", "runtime_id"), Nullable(TASK, "runtime_id")]);
-    /// A unique index, of any name, allows at most one pending task per pair of issue and agent: since 037. The
-    /// predicate of 037 to 258 differs from the one since 257.
-    Slot "slot": UniqueIndex(TASK, &["issue_id", "agent_id"]);
-    /// The predicate of this index includes deferred tasks whose media are pending: since 257.
-    SlotOfMedia "slot_of_media":
+    /// A runtime can belong to a profile, and is unique per profile, `agent_runtime.profile_id`.
+    Profile "profile" [120]: Column(RUNTIME, "profile_id");
+    /// A dispatched task has a lease, during which its daemon prepares it, `prepare_lease_expires_at`.
+    Lease "lease" [124]: Column(TASK, "prepare_lease_expires_at");
+    /// A task can be queued at a later time, status `deferred` until `fire_at`.
+    Deferred "deferred" [128]: DEFERRED;
+    /// A task can replace another task that does not start, `escalation_for_task_id`.
+    Escalation "escalation" [128]: Column(TASK, "escalation_for_task_id");
+    /// A task stores settings for its runtime, which a trigger deletes at its end, `runtime_mcp_overlay`.
+    Overlay "overlay" [128]: Column(TASK, "runtime_mcp_overlay");
+    /// A task stores connected apps in the same way, `runtime_connected_apps`.
+    ConnectedApps "connected_apps" [132]: Column(TASK, "runtime_connected_apps");
+    /// A task stores the user who caused the first task of its chain, `originator_user_id`.
+    Originator "originator" [129]: Column(TASK, "originator_user_id");
+    /// A task stores the user who is accountable for it, `accountable_user_id`.
+    Accountable "accountable" [185]: Column(TASK, "accountable_user_id");
+    /// A task refers to the task that it retries or reruns or that delegated it, `retry_of_task_id` and others.
+    Provenance "provenance" [184]: Column(TASK, "retry_of_task_id");
+    /// A workspace can refuse tasks for which no user is accountable, `attribution_fail_closed`.
+    FailClosed "fail_closed" [188]: Column("workspace", "attribution_fail_closed");
+    /// A task can answer several comments, `coalesced_comment_ids`.
+    Coalesced "coalesced" [150]: Column(TASK, "coalesced_comment_ids");
+    /// A task stores which comments its daemon has received, `delivered_comment_ids`.
+    Delivered "delivered" [157]: Column(TASK, "delivered_comment_ids");
+    /// A task of a chat refers to the task whose messages it answers, `chat_input_task_id`.
+    ChatInput "chat_input" [158]: Column(TASK, "chat_input_task_id");
+    /// An agent can belong to a runtime instead of a user, `agent.kind` and `system_key`.
+    SystemAgents "system_agents" [163]: All(&[Column("agent", "kind"), Column("agent", "system_key")]);
+    /// A task stores that the file of its session is lost, `session_rollout_missing`.
+    Rollout "rollout" [224]: Column(TASK, "session_rollout_missing");
+    /// A task stores the session that must not be resumed, `retired_session_id`.
+    Retired "retired" [234]: Column(TASK, "retired_session_id");
+    /// A task stores its branch, `branch_name`.
+    Branch "branch" [308]: Column(TASK, "branch_name");
+    /// A task stores a directory that is kept after its end, `durable_work_dir`.
+    Durable "durable" [376]: Column(TASK, "durable_work_dir");
+    /// A task of a channel stores the revision of its context, `channel_context_revision`.
+    Channel "channel" [377]: Column(TASK, "channel_context_revision");
+    /// An agent or an ended task can have no runtime, both columns `runtime_id` can be NULL.
+    Unbound "unbound" [251]: All(&[Nullable("agent", "runtime_id"), Nullable(TASK, "runtime_id")]);
+    /// A unique index, of any name, allows at most one pending task per pair of issue and agent. The
+    /// predicate of the migrations 037 to 258 differs from the one since 257.
+    Slot "slot" [37]: UniqueIndex(TASK, &["issue_id", "agent_id"]);
+    /// The predicate of this index includes deferred tasks whose media are pending.
+    SlotOfMedia "slot_of_media" [257]:
         Test::UniqueIndexWith(TASK, &["issue_id", "agent_id"], "channel_issue_media_pending");
-    /// A function locks the rows that own a task, in the server's order, `lock_task_owner_rows`: since 284.
-    Fence "fence": Function("lock_task_owner_rows", &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::UUIDOID]);
-    /// An issue can have a status that its workspace defines, with a category, table `issue_status`: since 337.
-    OpenStatus "open_status": OPEN_STATUS;
-    /// A function returns the category of such a status, `issue_effective_status`: since 340.
-    EffectiveStatus "effective_status":
+    /// A function locks the rows that own a task, in the server's order, `lock_task_owner_rows`.
+    Fence "fence" [284]: Function("lock_task_owner_rows", &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::UUIDOID]);
+    /// An issue can have a status that its workspace defines, with a category, table `issue_status`.
+    OpenStatus "open_status" [337]: OPEN_STATUS;
+    /// A function returns the category of such a status, `issue_effective_status`.
+    EffectiveStatus "effective_status" [340]:
         All(&[OPEN_STATUS, Function("issue_effective_status", &[pg_sys::UUIDOID, pg_sys::TEXTOID])]);
-    /// An issue counts its revisions, `revision`: since 351.
-    Revision "revision": Column("issue", "revision");
-    /// An issue stores the time of the last activity on it, `last_activity_at`: since 360.
-    Activity "activity": Column("issue", "last_activity_at");
-    /// A paused autopilot stores the reason, `pause_reason`: since 251.
-    Pause "pause": Column("autopilot", "pause_reason");
-    /// Runs use up a quota, `autopilot_run.quota_reservation_id` and table `autopilot_quota_reservation`: since 352.
-    Quota "quota":
+    /// An issue counts its revisions, `revision`.
+    Revision "revision" [351]: Column("issue", "revision");
+    /// An issue stores the time of the last activity on it, `last_activity_at`.
+    Activity "activity" [360]: Column("issue", "last_activity_at");
+    /// A paused autopilot stores the reason, `pause_reason`.
+    Pause "pause" [251]: Column("autopilot", "pause_reason");
+    /// Runs use up a quota, `autopilot_run.quota_reservation_id` and table `autopilot_quota_reservation`.
+    Quota "quota" [352]:
         All(&[Column("autopilot_run", "quota_reservation_id"), Relation("autopilot_quota_reservation")]);
     /// A CHECK allows a status of a task that the newest known server does not have, so this version cannot know the
     /// schema.
@@ -147,6 +174,18 @@ impl Feature {
     pub fn is_present(self) -> bool {
         !present(self.set()).is_empty()
     }
+
+    /// Returns the first of these features that the tables have now.
+    pub fn first_of(asked: impl Iterator<Item = Self> + Clone) -> Option<Self> {
+        let found = present(asked.clone().fold(Set::EMPTY, |set, feature| set.union(feature.set())));
+        asked.into_iter().find(|feature| found.contains(feature.set()))
+    }
+
+    /// Returns all features that the tables have now, in the order of the variants.
+    pub fn all_present() -> impl Iterator<Item = Self> {
+        let found = present(Self::EVERY.iter().fold(Set::EMPTY, |set, feature| set.union(feature.set())));
+        Self::EVERY.into_iter().filter(move |feature| found.contains(feature.set()))
+    }
 }
 
 #[cfg(any(test, feature = "pg_test"))]
@@ -155,12 +194,11 @@ mod tests {
     use pgrx::prelude::*;
 
     use super::{ALL, Feature};
-    use crate::postgres::features::{Set, named, present, reads};
+    use crate::postgres::features::{Set, named, reads};
 
     /// Returns the names of the features that are present.
     fn found() -> Vec<&'static str> {
-        let is_present = |place: &usize| !present(Set::of(*place)).is_empty();
-        (0..ALL.len()).filter(is_present).map(|place| ALL[place].name).collect()
+        Feature::all_present().map(Feature::name).collect()
     }
 
     /// Fails unless a script adds and removes exactly these features.
@@ -181,7 +219,7 @@ mod tests {
     fn created_tables_have_features_of_migration_055() {
         assert_eq!(found(), [] as [&str; 0]);
         install();
-        assert_eq!(found(), ["task_beat", "run_priority", "slot"]);
+        assert_eq!(found(), ["own", "task_beat", "run_priority", "slot"]);
         assert!(Feature::TaskBeat.is_present() && !Feature::Lease.is_present());
     }
 
@@ -275,6 +313,8 @@ mod tests {
         expect(&format!("CREATE TRIGGER a BEFORE UPDATE OF status {on}"), &[], &[]);
         expect(&format!("CREATE TRIGGER b BEFORE UPDATE OF issue_id, runtime_id {on}"), &["usage"], &[]);
         expect("DROP TRIGGER b ON agent_task_queue", &[], &["usage"]);
+        expect("ALTER TRIGGER multica_issue_number ON issue RENAME TO x", &[], &["own"]);
+        expect("ALTER TRIGGER x ON issue RENAME TO multica_issue_number", &["own"], &[]);
     }
 
     /// A reported change of one table causes one reading, of this table alone.

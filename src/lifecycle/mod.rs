@@ -3,6 +3,7 @@
 
 pub mod cancellation;
 pub mod collection;
+pub mod compatibility;
 pub mod consequences;
 pub mod event;
 pub mod existence;

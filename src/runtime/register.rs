@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use super::registration_request::Registration;
 use super::upsert::{Upsert, not_written};
 use crate::argument::required;
+use crate::lifecycle::compatibility;
 use crate::lifecycle::event::call;
 use crate::lifecycle::lock_set::{self, LockSet, Runtimes};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, lock_with_users};
@@ -69,6 +70,9 @@ fn multica_register(
     call(|call| {
         let workspace = required("workspace_id", workspace_id)?;
         let registration = Registration::read(&required("registration", registration)?.text())?;
+        if registration.recover {
+            compatibility::require(&compatibility::FAILING)?;
+        }
         let named = registration.named()?;
         let providers: Vec<String> = named.iter().map(|entry| entry.provider.clone()).collect();
 

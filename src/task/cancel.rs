@@ -8,6 +8,7 @@ use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::error::{Error, Result};
 use crate::lifecycle::cancellation::cancel;
+use crate::lifecycle::compatibility;
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::{AGENT_EXISTS, no_agent};
 use crate::lifecycle::lock_set::LockSet;
@@ -64,6 +65,7 @@ impl CancelScope {
 #[search_path(@extschema@, pg_temp)]
 fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
     call(|call| {
+        compatibility::require(&[compatibility::ENDING])?;
         let task = required("task_id", task_id)?;
         let Some(state) = State::open(task, None)? else {
             return Outcome::default().of(task);
@@ -107,6 +109,7 @@ fn multica_cancel_issue_tasks(
     agent_id: default!(Option<Uuid>, "NULL"),
 ) -> SetOfIterator<'static, Composite<Task>> {
     call(|call| {
+        compatibility::require(&[compatibility::ENDING])?;
         let issue = required("issue_id", issue_id)?;
         exists(&ISSUE_EXISTS, "issue", issue)?;
         if let Some(agent) = agent_id {
@@ -121,6 +124,7 @@ fn multica_cancel_issue_tasks(
 #[search_path(@extschema@, pg_temp)]
 fn multica_cancel_agent_tasks(agent_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
     call(|call| {
+        compatibility::require(&[compatibility::ENDING])?;
         let agent = required("agent_id", agent_id)?;
         exists(&AGENT_EXISTS, "agent", agent)?;
         Ok(cancel_all(&CancelScope::Agent(agent), call))

@@ -11,6 +11,7 @@ use super::claim_token;
 use crate::argument::required;
 use crate::error::{Error, Result};
 use crate::lifecycle::cancellation::cancel;
+use crate::lifecycle::compatibility;
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::no_runtime;
 use crate::lifecycle::liveness;
@@ -142,6 +143,7 @@ fn multica_claim(
     max_tasks: default!(Option<i32>, "1"),
 ) -> SetOfIterator<'static, Composite<Claimed>> {
     call(|call| {
+        compatibility::require(&[compatibility::CLAIMING])?;
         let runtime = required("runtime_id", runtime_id)?;
         let limit = match required("max_tasks", max_tasks)? {
             negative if negative < 0 => {

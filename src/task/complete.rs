@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use super::claim_token;
 use super::transition::{self, Outcome, State};
 use crate::argument::required;
+use crate::lifecycle::compatibility;
 use crate::lifecycle::consequences;
 use crate::lifecycle::event::{TaskSnapshot, call};
 use crate::lifecycle::lock_set::LockSet;
@@ -31,6 +32,7 @@ fn multica_complete(
     claim_token: default!(Option<i64>, "NULL"),
 ) -> Composite<Transition> {
     call(|call| {
+        compatibility::require(&[compatibility::ENDING])?;
         let task = required("task_id", task_id)?;
         let wanted = LockSet::of_run(task);
         wanted.acquire();

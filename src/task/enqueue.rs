@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use super::source::{Source, check_comment};
 use crate::argument::required;
 use crate::error::{Error, Result, Word};
+use crate::lifecycle::compatibility;
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::no_agent;
 use crate::lifecycle::lock_set::LockSet;
@@ -194,6 +195,7 @@ fn multica_enqueue(
     max_attempts: default!(Option<i32>, "2"),
 ) -> Composite<Enqueued> {
     call(|call| {
+        compatibility::require(&[compatibility::QUEUEING])?;
         let agent = required("agent_id", agent_id)?;
         let wishes = EnqueueOptions {
             context: Some(required("context", context)?),
@@ -216,6 +218,7 @@ fn multica_enqueue_issue(
     context: default!(Option<Jsonb>, "NULL"),
 ) -> Composite<Enqueued> {
     call(|call| {
+        compatibility::require(&[compatibility::SQUADS, compatibility::QUEUEING])?;
         let issue = required("issue_id", issue_id)?;
         let wishes = EnqueueOptions::new(trigger_comment_id, priority, max_attempts, context);
         enqueue(|| Source::issue(issue, None), wishes, call)
@@ -234,6 +237,7 @@ fn multica_enqueue_mention(
     context: default!(Option<Jsonb>, "NULL"),
 ) -> Composite<Enqueued> {
     call(|call| {
+        compatibility::require(&[compatibility::QUEUEING])?;
         let issue = required("issue_id", issue_id)?;
         let agent = required("agent_id", agent_id)?;
         let wishes = EnqueueOptions::new(trigger_comment_id, priority, max_attempts, context);
@@ -252,6 +256,7 @@ fn multica_enqueue_chat(
     context: default!(Option<Jsonb>, "NULL"),
 ) -> Composite<Enqueued> {
     call(|call| {
+        compatibility::require(&[compatibility::QUEUEING])?;
         let chat = required("chat_session_id", chat_session_id)?;
         let wishes = EnqueueOptions::new(trigger_comment_id, priority, max_attempts, context);
         enqueue(|| Source::chat(chat), wishes, call)
@@ -270,6 +275,7 @@ fn multica_enqueue_autopilot(
     context: default!(Option<Jsonb>, "NULL"),
 ) -> Composite<Enqueued> {
     call(|call| {
+        compatibility::require(&[compatibility::SQUADS, compatibility::QUEUEING])?;
         let run = required("autopilot_run_id", autopilot_run_id)?;
         let wishes = EnqueueOptions::new(trigger_comment_id, priority, max_attempts, context);
         enqueue(|| Source::autopilot(run), wishes, call)

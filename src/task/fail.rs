@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use super::transition::{self, Outcome, State};
 use crate::argument::required;
+use crate::lifecycle::compatibility;
 use crate::lifecycle::consequences;
 use crate::lifecycle::event::{TaskSnapshot, call};
 use crate::postgres::composite::Composite;
@@ -27,6 +28,7 @@ fn multica_fail(
     claim_token: default!(Option<i64>, "NULL"),
 ) -> Composite<Transition> {
     call(|call| {
+        compatibility::require(&compatibility::FAILING)?;
         let task = required("task_id", task_id)?;
         let error = required("error", error)?;
         let Some(state) = State::open(task, claim_token)? else {

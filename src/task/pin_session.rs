@@ -7,6 +7,7 @@ use super::claim_token;
 use super::transition::State;
 use crate::argument::required;
 use crate::error::Error;
+use crate::lifecycle::compatibility;
 use crate::postgres::clock;
 use crate::postgres::entry::entry;
 use crate::postgres::statement::{Statement, arg};
@@ -24,6 +25,7 @@ fn multica_pin_session(
     claim_token: default!(Option<i64>, "NULL"),
 ) -> bool {
     entry(|| {
+        compatibility::require(&[compatibility::PINNING])?;
         let task = required("task_id", task_id)?;
         if session_id.unwrap_or_default().is_empty() && work_dir.unwrap_or_default().is_empty() {
             return Err(Error::invalid(

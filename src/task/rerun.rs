@@ -9,6 +9,7 @@ use super::source::{Source, check_comment};
 use crate::argument::required;
 use crate::error::Error;
 use crate::lifecycle::cancellation::cancel;
+use crate::lifecycle::compatibility;
 use crate::lifecycle::event::call;
 use crate::lifecycle::lock_set::LockSet;
 use crate::postgres::composite::Composite;
@@ -25,6 +26,12 @@ extension_sql_file!("../../sql/extension/comments/rerun.sql", name = "rerun_comm
 #[search_path(@extschema@, pg_temp)]
 fn multica_rerun(issue_id: Option<Uuid>, trigger_comment_id: default!(Option<Uuid>, "NULL")) -> Composite<Task> {
     call(|call| {
+        compatibility::require(&[
+            compatibility::SQUADS,
+            compatibility::RERUNNING,
+            compatibility::QUEUEING,
+            compatibility::ENDING,
+        ])?;
         let issue = required("issue_id", issue_id)?;
         let find = || Source::issue(issue, None);
         let source = find()?;

@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use super::transition::State;
 use crate::argument::required;
 use crate::error::Error;
+use crate::lifecycle::compatibility;
 use crate::lifecycle::consequences;
 use crate::lifecycle::event::call;
 use crate::lifecycle::existence::no_agent;
@@ -27,6 +28,7 @@ extension_sql_file!(
 #[search_path(@extschema@, pg_temp)]
 fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
     call(|call| {
+        compatibility::require(&[compatibility::RETRYING])?;
         let task = required("task_id", task_id)?;
         LockSet::of_tasks(vec![task]).acquire();
         State::of(task)?;
@@ -38,7 +40,8 @@ fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task
     })
 }
 
-/// Reconciles an agent: its status is working while one of its tasks is in flight, otherwise idle. Returns the status.
+/// Reconciles an agent: its status is working while one of its tasks is dispatched or running, otherwise idle. Returns
+/// the status.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_reconcile_agent(agent_id: Option<Uuid>) -> String {

@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use super::claim_token;
 use super::transition::{Outcome, State};
 use crate::argument::required;
+use crate::lifecycle::compatibility;
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry;
@@ -20,6 +21,7 @@ static START: Statement = Statement::volatile(sql!("task/start.sql")).of_visible
 #[search_path(@extschema@, pg_temp)]
 fn multica_start(task_id: Option<Uuid>, claim_token: default!(Option<i64>, "NULL")) -> Composite<Transition> {
     entry(|| {
+        compatibility::require(&[compatibility::STARTING])?;
         let task = required("task_id", task_id)?;
         let args = [arg(task), arg(clock::now()), arg(claim_token.map(claim_token::dispatched_at))];
         if let Some(started) = START.row(&args, Composite::from_row) {

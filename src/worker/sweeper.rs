@@ -79,9 +79,12 @@ struct Sweeper {
 
 impl Sweeper {
     fn run(&mut self) -> Report {
-        let found = transaction::run("looking for the tables", || {
-            let (free, name): (bool, String) = TRY_LOCK.row(&[], |row| (row.must(1), row.must(2))).expect("one row");
-            (format!("\"{name}\""), free.then(installation::find))
+        let found = ffi::within(MAX_LIFETIME, || {
+            transaction::run("looking for the tables", || {
+                let (free, name): (bool, String) =
+                    TRY_LOCK.row(&[], |row| (row.must(1), row.must(2))).expect("one row");
+                (format!("\"{name}\""), free.then(installation::find))
+            })
         });
         match found {
             Ok((name, place)) => {

@@ -248,7 +248,7 @@ fn marks_name_existing_features(context: &Context) -> Result<()> {
         for line in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let ["--", "feature" | "without" | "end", name] = words[..] {
-                ensure!(declared.contains(&format!(" \"{name}\":")), "{file} names {name}, which is no feature");
+                ensure!(declared.contains(&format!(" \"{name}\"")), "{file} names {name}, which is no feature");
                 marks += 1;
             }
         }

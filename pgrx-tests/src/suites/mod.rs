@@ -29,6 +29,7 @@ mod clock;
 mod cluster;
 mod collation;
 mod comments;
+mod compatibility;
 mod consequences;
 mod crash;
 mod demo;
@@ -138,6 +139,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     clock::ALL,
     collation::ALL,
     comments::ALL,
+    compatibility::AT_HOME,
     consequences::ALL,
     crash::AT_HOME,
     demo::ALL,

@@ -10,5 +10,6 @@ Returns one multica_claimed per task. prior_work_dir and prior_session_id are wh
   if it was on this runtime. Pass claim_token to the calls that follow. A claim counts as a heartbeat of the runtime.
   Records task:dispatch for each newly claimed task, task:cancelled and agent:status.
 Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist: register
-  again; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+  again; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's ClaimTaskForRuntime.$$;

@@ -46,6 +46,7 @@ stale_secs: seconds without a heartbeat, above 0.
 max_runtimes: maximum number of runtimes, 0 or more, those silent for longest first; NULL (the default) means no limit.
 Returns one multica_runtime_ref per runtime set offline; a runtime that was never seen is never stale. Records
   daemon:register with action 'stale_sweep'. Their tasks in flight are left to the next stage or sweep.
-Errors: 22004 stale_secs is NULL; 22023 stale_secs is not a finite number above 0, or max_runtimes is below 0;
-  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Errors: 22004 stale_secs is NULL; 22023 stale_secs is not a finite number above 0, or max_runtimes is below 0; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
 Implements MarkStaleRuntimesOffline.$$;

@@ -6,8 +6,9 @@ grace_secs: fails only tasks of runtimes that have been silent for more than thi
   default) means multica.offline_grace.
 max_tasks: maximum number of tasks, 0 or more, those dispatched longest ago first; NULL (the default) means no limit.
 Returns one multica_task per failed task, with failure_reason 'runtime_offline', newest first.
-Errors: 22023 grace_secs is not a finite number of 0 or more, or max_tasks is below 0; 55000 (install_needed) the tables are
-  missing; 42501 a privilege on the tables is missing.
+Errors: 22023 grace_secs is not a finite number of 0 or more, or max_tasks is below 0; 55000 (install_needed) the tables
+  are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
 Implements FailTasksForOfflineRuntimes.$$;
 
 COMMENT ON FUNCTION multica_fail_stale_tasks(double precision, double precision, integer) IS
@@ -18,8 +19,9 @@ dispatch_timeout_secs: seconds since dispatched_at, above 0.
 running_timeout_secs: seconds since started_at, above 0.
 max_tasks: maximum number of tasks, 0 or more; NULL (the default) means no limit.
 Returns one multica_task per failed task, with failure_reason 'timeout', newest first.
-Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0, or max_tasks is below 0;
-  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0, or max_tasks is below 0; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
 Implements the server's FailStaleTasks.$$;
 
 COMMENT ON FUNCTION multica_recover_orphans(uuid, uuid[]) IS
@@ -29,8 +31,9 @@ runtime_id: id of the runtime.
 running_task_ids: ids of the tasks that the daemon is still running; NULL (the default) means none.
 Returns multica_recovered. The tasks get failure_reason 'runtime_recovery'. A task that a trigger or constraint of your own
   refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
-Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist;
-  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
 Implements the server's recover-orphans endpoint.$$;
 
 COMMENT ON FUNCTION multica_handle_failed_tasks(uuid[]) IS
@@ -40,6 +43,6 @@ in_progress back to todo, ends autopilot runs, reconciles agents and records the
 task_ids: ids of the tasks; those that do not exist or are not failed are ignored, and so are consequences that were
   already applied.
 Returns multica_consequences.
-Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
-  tables is missing.
+Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature)
+  the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's HandleFailedTasks.$$;

@@ -16,5 +16,6 @@ Returns one multica_registered per runtime, in the order of the registration. Re
   task that cannot be written stays in flight; a WARNING names each.
 Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, and the message names the path in it;
   P0002 (no_workspace) the workspace does not exist; 23503 the owner does not exist; 55000 (install_needed) the tables are
-  missing; 42501 a privilege on the tables is missing.
+  missing; 0A000 (unsupported_feature) the registration has "recover", which does not work yet with a feature of the tables;
+  42501 a privilege on the tables is missing.
 Implements UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;

@@ -8,12 +8,13 @@ Returns one multica_task, the retry. Returns no row if the task is not failed, i
   attempts are used up, its agent is archived, it already has its retry, or a newer task of the same issue or chat waits,
   runs or has run. Records task:queued.
 Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (install_needed) the tables are missing;
-  42501 a privilege on the tables is missing.
+  0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is
+  missing.
 Implements the server's MaybeRetryFailedTask.$$;
 
 COMMENT ON FUNCTION multica_reconcile_agent(uuid) IS
-$$Reconciles the status of an agent: 'working' while one of its tasks is in flight, else 'idle'. The other functions do this
-themselves; call it from an application that changed tasks with its own SQL.
+$$Reconciles the status of an agent: 'working' while one of its tasks is dispatched or running, else 'idle'. The other
+functions do this themselves; call it from an application that changed tasks with its own SQL.
 agent_id: id of the agent.
 Returns the status that the agent now has. Records agent:status if it changed.
 Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;

@@ -10,8 +10,8 @@ stale_secs: seconds without a heartbeat after which a runtime is stale, above 0;
 Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be
   written because of a trigger or constraint of your own is named in a WARNING, listed by multica_status and skipped for
   five minutes.
-Errors: 22023 stale_secs is not a finite number above 0; 55000 (install_needed) the tables are missing; 42501 a privilege on
-  the tables is missing.
+Errors: 22023 stale_secs is not a finite number above 0; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements MarkStaleRuntimesOffline, FailTasksForOfflineRuntimes, the server's task timeouts and DeleteStaleOfflineRuntimes,
   with the consequences of each.$$;
 
@@ -23,6 +23,7 @@ transactions by itself (psycopg: set autocommit).
 stale_secs: as for multica_sweep; NULL (the default) means multica.stale_after.
 Returns nothing; multica_sweep_state holds what the last sweep did. It ends after as many parts as the work that was there
   at the start needs, so a steady stream of new work does not keep it running for ever.
-Errors: 2D000 it was called inside a transaction block; 22023 stale_secs is not a finite number above 0;
-  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing. Parts that were committed stay.
+Errors: 2D000 it was called inside a transaction block; 22023 stale_secs is not a finite number above 0; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing. Parts that were committed stay.
 Implements the server's sweeper, repeatedly.$$;

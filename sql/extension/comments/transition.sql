@@ -3,9 +3,10 @@ $$Starts a task that a daemon claimed: dispatched becomes running.
 task_id: id of the task.
 claim_token: the token that multica_claim returned; NULL (the default) is not checked.
 Returns multica_transition; applied is false if the holder of the current token repeats the call.
-Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task is not dispatched
-  (it may have been failed or cancelled in the meantime: do not run it); 55000 (stale_claim) the task was claimed again
-  since; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task is not
+  dispatched (it may have been failed or cancelled in the meantime: do not run it); 55000 (stale_claim) the task was claimed
+  again since; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's StartAgentTask.$$;
 
 COMMENT ON FUNCTION multica_complete(uuid, jsonb, text, text, bigint) IS
@@ -20,8 +21,8 @@ Returns multica_transition; applied is false if the task had already ended, so a
   is true if this call set the issue's first_executed_at. Records agent:status, task:completed, chat:done,
   autopilot:run_done.
 Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is not running yet;
-  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 42501 a privilege on
-  the tables is missing.
+  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's CompleteTask.$$;
 
 COMMENT ON FUNCTION multica_fail(uuid, text, text, text, text, bigint) IS
@@ -37,8 +38,8 @@ claim_token: the token that multica_claim returned; NULL (the default) is not ch
 Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed and the
   events of the consequences.
 Errors: 22004 task_id or error is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is still
-  queued; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 42501 a
-  privilege on the tables is missing.
+  queued; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's FailTask.$$;
 
 COMMENT ON FUNCTION multica_pin_session(uuid, text, text, bigint) IS
@@ -49,6 +50,6 @@ work_dir: the agent's working directory; NULL (the default) or empty keeps the s
 claim_token: the token that multica_claim returned; NULL (the default) is not checked.
 Returns true if it was stored, false if the task is no longer in flight.
 Errors: 22004 task_id is NULL; 22023 session_id and work_dir are both empty; P0002 (no_task) the task does not exist;
-  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 42501 a privilege on
-  the tables is missing.
+  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's UpdateAgentTaskSession.$$;

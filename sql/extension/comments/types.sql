@@ -28,9 +28,10 @@ agents_reassigned and tasks_reassigned (number of rows that moved); not_merged (
 something refers to them or prevents writing them; a WARNING names each).$$;
 
 COMMENT ON TYPE multica_task IS
-$$A task, with the columns of the table agent_task_queue: one attempt. status is queued, dispatched, running, completed,
-failed or cancelled. attempt counts from 1; parent_task_id is the previous attempt; session_id and work_dir are where the
-agent can resume.$$;
+$$A task, with columns of the table agent_task_queue: one attempt. status is queued, dispatched, running, completed, failed
+or cancelled; in the tables of a newer server also waiting_local_directory or deferred. attempt counts from 1;
+parent_task_id is the previous attempt; session_id and work_dir are where the agent can resume. An attribute is NULL if the
+table has no such column: last_heartbeat_at, and those from prepare_lease_expires_at on.$$;
 
 COMMENT ON TYPE multica_enqueued IS
 $$The effect of an enqueue: task_id (the task that is pending now); created (false: the task already existed).$$;
@@ -46,7 +47,7 @@ ended and nothing was done); retry_task_id (the retry that was queued); first_ex
 first_executed_at).$$;
 
 COMMENT ON TYPE multica_session IS
-$$Where an agent can resume: session_id and work_dir of the same task.$$;
+$$Where an agent can resume: session_id and work_dir of the same task. session_id is NULL if only the directory is usable.$$;
 
 COMMENT ON TYPE multica_swept IS
 $$The effect of one sweep: runtimes_offline (runtimes set offline); tasks_failed (tasks in flight on offline runtimes);
@@ -82,7 +83,9 @@ events_kept: number of events, an estimate. events_held: events that cannot be r
 been open since events_held_since. slowest_reader and slowest_reader_behind: the reader that is furthest behind, and by how
 many events. total_sweeps: sweeps that did something; the other total_ counters: everything that sweeps did since
 totals_since (NULL before the first sweep is counted). refused_event_ids: old events that could not be deleted.
-event_log_trouble: why the ids of the event log cannot continue (NULL if they can).$$;
+event_log_trouble: why the ids of the event log cannot continue (NULL if they can). tasks_waiting: tasks that wait for their
+directory. tasks_deferred: tasks that are to be queued later. features: what the tables have that not every server's tables
+have, by the names of docs/compatibility.md.$$;
 
 COMMENT ON TYPE multica_metric IS
 $$One value for a metrics exporter: name, labels (an object), value.$$;

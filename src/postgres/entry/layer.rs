@@ -39,6 +39,13 @@ struct Call {
     user: pg_sys::Oid,
 }
 
+impl Call {
+    /// Returns the name of the function.
+    fn function(&self) -> Option<&'static str> {
+        self.body.rsplit("::").find(|part| part.starts_with("multica_"))
+    }
+}
+
 type Slot = Cell<Option<Fields>>;
 
 impl Layer {
@@ -103,8 +110,13 @@ pub fn function_of_caller() -> Option<&'static str> {
     let call = Layer::all().find_map(|layer| layer.call.as_ref())?;
     // SAFETY: reads a variable of this process and changes nothing.
     let is_caller = call.user == unsafe { pg_sys::GetUserId() };
-    let mut path = call.body.rsplit("::").filter(|_| is_caller);
-    path.find(|part| part.starts_with("multica_"))
+    call.function().filter(|_| is_caller)
+}
+
+/// Returns the name of the SQL-callable function that this code runs in, whatever role it runs as. Returns None in a
+/// worker.
+pub fn function() -> Option<&'static str> {
+    Layer::all().find_map(|layer| layer.call.as_ref())?.function()
 }
 
 /// Adds a hint to an error that pgrx has caught and that is going to be raised again. If `statement` is given, the hint

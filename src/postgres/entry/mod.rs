@@ -17,7 +17,7 @@ use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use crate::error::{Error, Result, Word};
 use layer::Layer;
 
-pub use layer::{Fields, add_hint, function_of_caller};
+pub use layer::{Fields, add_hint, function, function_of_caller};
 
 /// The source file of Postgres that raises the error of a missing privilege. It identifies these errors in every
 /// language of the messages; the SQLSTATE does not, because the errors of policies have the same one.

@@ -37,6 +37,7 @@ pub struct Column {
 
 /// A trigger that is not internal to Postgres.
 struct Trigger {
+    name: String,
     deletes: bool,
     updates: bool,
     /// The columns after UPDATE OF; empty for all columns.
@@ -105,6 +106,11 @@ impl Table {
         })
     }
 
+    /// Whether there is a trigger of this name.
+    pub fn has_trigger_named(&self, name: &str) -> bool {
+        self.triggers.iter().any(|trigger| trigger.name == name)
+    }
+
     /// Returns the texts in the predicate, per valid unique index on exactly these columns that has a predicate.
     pub fn unique_indexes(&self, columns: &[&str]) -> impl Iterator<Item = &Vec<String>> {
         let numbers: Vec<_> = columns.iter().filter_map(|name| Some(self.column(name)?.number)).collect();
@@ -150,6 +156,7 @@ unsafe fn triggers(relation: pg_sys::Relation) -> Vec<Trigger> {
         let of_users = all.iter().filter(|trigger| !trigger.tgisinternal);
         of_users
             .map(|trigger| Trigger {
+                name: CStr::from_ptr(trigger.tgname).to_string_lossy().into_owned(),
                 deletes: trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_DELETE != 0,
                 updates: trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_UPDATE != 0,
                 columns: match trigger.tgnattr {

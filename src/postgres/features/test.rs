@@ -22,6 +22,8 @@ pub enum Test {
     Function(&'static str, &'static [pg_sys::Oid]),
     /// The table has a trigger on DELETE or on UPDATE of the column. Triggers internal to Postgres do not count.
     Trigger(&'static str, &'static str),
+    /// The table has a trigger of this name. Triggers internal to Postgres do not count.
+    NamedTrigger(&'static str, &'static str),
     /// The table has a valid unique index on exactly these columns with a predicate.
     UniqueIndex(&'static str, &'static [&'static str]),
     /// The table has such an index, and the predicate contains this text.
@@ -53,6 +55,7 @@ impl Test {
             | Self::Listed(table, _)
             | Self::OtherWord(table, ..)
             | Self::Trigger(table, _)
+            | Self::NamedTrigger(table, _)
             | Self::UniqueIndex(table, _)
             | Self::UniqueIndexWith(table, ..) => Some(table),
             Self::Relation(_) | Self::Function(..) | Self::All(_) | Self::Any(_) | Self::Not(_) => None,
@@ -81,6 +84,7 @@ impl Test {
                 table.lists(column).flatten().any(|listed| !words.contains(&listed.as_str()))
             }
             (Self::Trigger(_, column), Some(Some(table))) => table.has_trigger(column),
+            (Self::NamedTrigger(_, name), Some(Some(table))) => table.has_trigger_named(name),
             (Self::UniqueIndex(_, columns), Some(Some(table))) => table.unique_indexes(columns).next().is_some(),
             (Self::UniqueIndexWith(_, columns, text), Some(Some(table))) => {
                 table.unique_indexes(columns).flatten().any(|found| found == text)

@@ -1,0 +1,101 @@
+//! Refuses calls that would write wrong rows into the tables of a newer server.
+//!
+//! Each list contains the features that make one kind of work wrong. A feature leaves a list when the work is right
+//! with it. Tables that `multica_install()` made are never refused, because no server writes their rows.
+
+use super::features::Feature;
+use super::features::Feature::*;
+use crate::error::{Error, Result, Word};
+use crate::postgres::entry;
+
+/// The features that make one kind of work wrong.
+pub type Wrong = [Feature];
+
+/// Concludes from the time of a heartbeat that a runtime is silent: the server may write heartbeats much later.
+pub const SILENCE: &Wrong = &[RedisEra];
+/// Concludes from the time of a claim that a task was never started: its daemon may still hold the lease.
+pub const LEASES: &Wrong = &[Lease];
+/// Ends a task: the chat's pointer, the tokens of the task and the quota of its run end with it.
+pub const ENDING: &Wrong = &[ChatRuntime, Token, Channel, Quota];
+/// Queues a new task, with the columns that the server's claim reads.
+pub const QUEUEING: &Wrong =
+    &[Deferred, Originator, Accountable, Provenance, FailClosed, Coalesced, ChatInput, Channel, Unbound];
+/// Chooses the agent of an issue or an autopilot: a squad's leader works for the squad.
+pub const SQUADS: &Wrong = &[Squad, LeaderTask, TaskSquad];
+/// Queues a retry, which copies the failed task or is deferred.
+pub const RETRYING: &Wrong = &[
+    LeaderTask,
+    TaskSquad,
+    Deferred,
+    Originator,
+    Accountable,
+    Provenance,
+    Coalesced,
+    ChatInput,
+    Rollout,
+    Retired,
+    Channel,
+    Unbound,
+];
+/// Sets an issue back to todo.
+pub const RESETTING: &Wrong = &[OpenStatus, EffectiveStatus, Revision, Activity];
+/// Runs an issue anew with the session of its last task.
+pub const RERUNNING: &Wrong = &[Fresh];
+/// Moves tasks and agents to another runtime, or deletes a runtime.
+pub const MOVING: &Wrong = &[ChatRuntime, Usage, Squad, Profile, SystemAgents, Unbound];
+/// Hands a task out to a daemon.
+pub const CLAIMING: &Wrong = &[
+    ChatRuntime,
+    Fresh,
+    RedisEra,
+    Token,
+    Lease,
+    Deferred,
+    Provenance,
+    Coalesced,
+    Delivered,
+    ChatInput,
+    SystemAgents,
+    Rollout,
+    Retired,
+    Channel,
+];
+/// Starts a claimed task.
+pub const STARTING: &Wrong = &[Waiting, Lease, Escalation];
+/// Stores the session of a task, which a chat points to.
+pub const PINNING: &Wrong = &[ChatRuntime];
+
+/// Fails a task, with every consequence.
+pub const FAILING: [&Wrong; 3] = [ENDING, RETRYING, RESETTING];
+/// Fails tasks because of the time that has passed, with every consequence.
+pub const VERDICTS: [&Wrong; 5] = [SILENCE, LEASES, ENDING, RETRYING, RESETTING];
+/// Deletes a runtime or agents, and fails their tasks first.
+pub const DELETING: [&Wrong; 4] = [ENDING, RETRYING, RESETTING, MOVING];
+/// Runs every stage of a sweep.
+pub const SWEEPING: [&Wrong; 6] = [SILENCE, LEASES, ENDING, RETRYING, RESETTING, MOVING];
+
+/// Returns 0A000 if the tables are a server's and have one of these features. Another session may alter the tables
+/// afterwards. Then this call still works as on the tables before, and the next call is refused.
+pub fn require(works: &[&Wrong]) -> Result<()> {
+    let Some(feature) = obstacle(works) else { return Ok(()) };
+    Err(Error::Unsupported {
+        word: Word::UnsupportedFeature,
+        message: format!(
+            "{} does not work yet with feature \"{}\" of this database",
+            entry::function().unwrap_or("multica"),
+            feature.name()
+        ),
+        detail: feature.description(),
+        hint: "docs/compatibility.md lists which calls work; SELECT features FROM multica_status() lists the features of this database."
+            .to_string(),
+    })
+}
+
+/// Returns the feature because of which [`require`] refuses the work, if there is one.
+pub fn obstacle(works: &[&Wrong]) -> Option<Feature> {
+    // Asked first, so that a call on such tables reads nothing else.
+    if Own.is_present() {
+        return None;
+    }
+    Feature::first_of(works.iter().copied().flatten().copied())
+}

@@ -4,5 +4,5 @@ SELECT COALESCE(pg_catalog.array_agg(g.id ORDER BY g.at), '{}')
 FROM pg_catalog.unnest($2) WITH ORDINALITY AS g (id, at)
 WHERE NOT EXISTS (
     SELECT FROM agent_task_queue AS t
-    WHERE t.id = g.id AND t.runtime_id = $1 AND t.status IN ('dispatched', 'running')
+    WHERE t.id = g.id AND t.runtime_id = $1 AND t.status IN ('dispatched', 'running', 'waiting_local_directory')
 )

@@ -3,4 +3,4 @@
 UPDATE agent_task_queue AS t
 SET dispatched_at = CASE t.status WHEN 'dispatched' THEN $2 ELSE t.dispatched_at END,
     started_at = CASE t.status WHEN 'running' THEN $2 ELSE t.started_at END
-WHERE t.id = ANY ($1) AND t.status IN ('dispatched', 'running')
+WHERE t.id = ANY ($1) AND t.status IN ('dispatched', 'running', 'waiting_local_directory')

@@ -7,11 +7,17 @@ WITH dated AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t
     JOIN agent_runtime AS r ON r.id = t.runtime_id
-    WHERE t.status IN ('dispatched', 'running')
-      AND t.dispatched_at >= COALESCE($5, '-infinity'::timestamptz)
-      AND (r.status = 'offline') IS TRUE
-      AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
-      AND t.id <> ALL ($3)
+    WHERE
+        -- without waiting
+        --| t.status IN ('dispatched', 'running')
+        -- end waiting
+        -- feature waiting
+        t.status IN ('dispatched', 'running', 'waiting_local_directory')
+        -- end waiting
+        AND t.dispatched_at >= COALESCE($5, '-infinity'::timestamptz)
+        AND (r.status = 'offline') IS TRUE
+        AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
+        AND t.id <> ALL ($3)
     ORDER BY t.dispatched_at, t.id
     LIMIT $4
     FOR NO KEY UPDATE OF r SKIP LOCKED
@@ -21,11 +27,17 @@ undated AS MATERIALIZED (
     SELECT t.id
     FROM agent_task_queue AS t
     JOIN agent_runtime AS r ON r.id = t.runtime_id
-    WHERE t.status IN ('dispatched', 'running')
-      AND t.dispatched_at IS NULL
-      AND (r.status = 'offline') IS TRUE
-      AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
-      AND t.id <> ALL ($3)
+    WHERE
+        -- without waiting
+        --| t.status IN ('dispatched', 'running')
+        -- end waiting
+        -- feature waiting
+        t.status IN ('dispatched', 'running', 'waiting_local_directory')
+        -- end waiting
+        AND t.dispatched_at IS NULL
+        AND (r.status = 'offline') IS TRUE
+        AND ($2 IS NULL OR COALESCE(r.last_seen_at, r.updated_at) < $1 - make_interval(secs => $2))
+        AND t.id <> ALL ($3)
     ORDER BY t.dispatched_at, t.id
     LIMIT $4 - (SELECT count(*) FROM dated)
     FOR NO KEY UPDATE OF r SKIP LOCKED

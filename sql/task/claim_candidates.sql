@@ -53,7 +53,7 @@ queued AS (
         FROM (
             SELECT
             FROM agent_task_queue AS o
-            WHERE o.agent_id = a.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
+            WHERE o.agent_id = a.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred')
             ORDER BY o.dispatched_at
             LIMIT GREATEST(a.max_concurrent_tasks, 0)
         ) AS f
@@ -71,7 +71,7 @@ queued AS (
                   FROM agent_task_queue AS o
                   WHERE o.agent_id = t.agent_id
                     AND o.issue_id = t.issue_id
-                    AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
+                    AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred')
                   ORDER BY o.dispatched_at
                   LIMIT 1
               ) IS NULL
@@ -83,11 +83,11 @@ queued AS (
                   FROM agent_task_queue AS o
                   WHERE o.chat_session_id = t.chat_session_id
                     AND o.completed_at IS NULL
-                    AND o.status NOT IN ('completed', 'failed', 'cancelled')
                     AND (
-                        o.status <> 'queued'
+                        o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred')
                         OR (
-                            o.runtime_id = t.runtime_id
+                            o.status = 'queued'
+                            AND o.runtime_id = t.runtime_id
                             AND (
                                 o.priority > t.priority
                                 OR (o.priority = t.priority AND (o.created_at, o.id) < (t.created_at, t.id))

@@ -1,7 +1,14 @@
 -- Sets a running task to completed. An empty argument keeps the pinned session. $6: the time at which the caller's claim dispatched
 -- the task, NULL for any claim.
 UPDATE agent_task_queue AS asked
-SET status = 'completed', completed_at = $2, result = $3,
+SET
+    -- feature lease
+    prepare_lease_expires_at = NULL,
+    -- end lease
+    -- feature waiting
+    wait_reason = NULL,
+    -- end waiting
+    status = 'completed', completed_at = $2, result = $3,
     session_id = COALESCE(NULLIF($4, ''), asked.session_id),
     work_dir = COALESCE(NULLIF($5, ''), asked.work_dir)
 WHERE asked.id = $1

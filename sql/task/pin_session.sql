@@ -7,5 +7,5 @@ SET
     session_id = COALESCE(NULLIF($2, ''), t.session_id),
     work_dir = COALESCE(NULLIF($3, ''), t.work_dir)
 WHERE t.id = $1
-  AND t.status IN ('dispatched', 'running')
+  AND t.status IN ('dispatched', 'running', 'waiting_local_directory')
   AND ($5 IS NULL OR t.dispatched_at = $5)

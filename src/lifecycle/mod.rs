@@ -16,5 +16,7 @@ pub mod merge;
 pub mod placement;
 pub mod repair;
 pub mod rows_in_work;
+#[allow(dead_code, reason = "statements write most of the sets")]
+pub mod status_sets;
 pub mod verdict;
 pub mod writer;

@@ -12,6 +12,7 @@ use crate::lifecycle::compatibility;
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::{AGENT_EXISTS, no_agent};
 use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::status_sets::CANCELLABLE;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::statement::{Statement, arg};
 use crate::types::{Task, Transition};
@@ -71,8 +72,7 @@ fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
             return Outcome::default().of(task);
         };
         if cancel(vec![task], call).is_empty() {
-            let allowed = ["queued", "dispatched", "running"];
-            return Err(state.refuse(task, "cancelled", &allowed));
+            return Err(state.refuse(task, "cancelled", &CANCELLABLE));
         }
         Outcome { applied: true, ..Outcome::default() }.of(task)
     })

@@ -8,6 +8,7 @@ use crate::argument::required;
 use crate::lifecycle::compatibility;
 use crate::lifecycle::consequences;
 use crate::lifecycle::event::{TaskSnapshot, call};
+use crate::lifecycle::status_sets::IN_FLIGHT;
 use crate::postgres::composite::Composite;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::Transition;
@@ -38,7 +39,7 @@ fn multica_fail(
         let args = [arg(task), arg(now), arg(error), arg(failure_reason), arg(session_id), arg(work_dir)];
         let failed = TaskSnapshot::read(&FAIL, &args);
         let Some(told) = failed.first() else {
-            return Err(state.refuse(task, "failed", &["dispatched", "running"]));
+            return Err(state.refuse(task, "failed", &IN_FLIGHT));
         };
         transition::point_chat(told, now);
         let done = consequences::apply_consequences(&failed, |_| true, call);

@@ -7,6 +7,7 @@ use super::claim_token;
 use crate::error::{Error, Result, Word};
 use crate::lifecycle::event::TaskSnapshot;
 use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::status_sets::TERMINAL;
 use crate::postgres::composite::Composite;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::Transition;
@@ -51,7 +52,7 @@ impl State {
 
     /// Whether the task has ended, so that nothing changes it any more.
     pub fn is_final(&self) -> bool {
-        matches!(self.status.as_str(), "completed" | "failed" | "cancelled")
+        TERMINAL.contains(&self.status.as_str())
     }
 
     /// Returns 55000 if a newer claim has superseded the caller's claim. NULL is not checked.

@@ -74,6 +74,8 @@ mod server_differences;
 mod sql_files;
 mod state;
 mod statements;
+mod status_lists;
+mod statuses;
 mod storm;
 mod support;
 mod sweep_counters;
@@ -176,6 +178,8 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     sql_files::ALL,
     state::AT_HOME,
     statements::AT_HOME,
+    status_lists::AT_HOME,
+    statuses::AT_HOME,
     storm::ALL,
     sweep_counters::ALL,
     sweep_limits::AT_HOME,

@@ -34,14 +34,14 @@ WHERE p.id = ANY ($1)
       SELECT FROM agent_task_queue AS o
       WHERE o.issue_id = p.issue_id AND o.agent_id = p.agent_id
         AND (
-            (o.id <> p.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued'))
+            (o.id <> p.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred'))
             OR (o.completed_at > p.completed_at AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL))
         )
   )
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o
       WHERE o.chat_session_id = p.chat_session_id AND o.id <> p.id AND o.completed_at IS NULL
-        AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued')
+        AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred')
   )
   AND NOT EXISTS (
       SELECT FROM agent_task_queue AS o

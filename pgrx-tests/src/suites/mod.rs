@@ -71,6 +71,7 @@ mod robustness;
 mod row_security;
 mod runtimes;
 mod server_differences;
+mod session_lookups;
 mod sql_files;
 mod state;
 mod statements;
@@ -175,6 +176,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     row_security::AT_HOME,
     runtimes::ALL,
     server_differences::ALL,
+    session_lookups::AT_HOME,
     sql_files::ALL,
     state::AT_HOME,
     statements::AT_HOME,

@@ -43,6 +43,6 @@ undated AS MATERIALIZED (
     FOR NO KEY UPDATE OF r SKIP LOCKED
     FOR UPDATE OF t SKIP LOCKED -- noqa: PRS
 )
-SELECT d.id, d.dispatched_at AS dispatched_through, NULL::timestamptz AS started_through FROM dated AS d
+SELECT d.id, d.dispatched_at AS dispatched_through, NULL::timestamptz AS running_through FROM dated AS d
 UNION ALL
 SELECT u.id, NULL::timestamptz, NULL::timestamptz FROM undated AS u

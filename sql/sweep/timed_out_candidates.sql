@@ -1,6 +1,8 @@
--- Locks and returns tasks that were dispatched or running for too long, each kind in the order of its own index. $2 and $3: the
+-- Locks and returns tasks that were dispatched or running for too long, in the order of the index of tasks in flight. $2 and $3: the
 -- seconds that a task may be dispatched, and running. $6 and $7: the times at which to begin, NULL for the oldest; the result
--- contains how far the search went.
+-- contains how far the search went. A task starts after it was dispatched, so a running task that is due was dispatched before the
+-- same limit. After the clock was set back, a running task keeps a time of dispatch in the future, because it is the claim token.
+-- A running task of an adopted table may have no time of dispatch.
 WITH dispatched AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t
@@ -13,16 +15,43 @@ WITH dispatched AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ),
 running AS MATERIALIZED (
-    SELECT t.id, t.started_at
+    SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t
     WHERE t.status = 'running'
-      AND t.started_at >= COALESCE($7, '-infinity'::timestamptz)
+      AND t.dispatched_at >= COALESCE($7, '-infinity'::timestamptz)
+      AND t.dispatched_at < $1 - make_interval(secs => $3)
       AND t.started_at < $1 - make_interval(secs => $3)
       AND t.id <> ALL ($4)
-    ORDER BY t.started_at, t.id
+    ORDER BY t.dispatched_at, t.id
     LIMIT $5 - (SELECT count(*) FROM dispatched)
     FOR UPDATE SKIP LOCKED
+),
+running_ahead AS MATERIALIZED (
+    SELECT t.id
+    FROM agent_task_queue AS t
+    WHERE t.status = 'running'
+      AND t.dispatched_at > $1
+      AND t.started_at < $1 - make_interval(secs => $3)
+      AND t.id <> ALL ($4)
+    ORDER BY t.dispatched_at, t.id
+    LIMIT $5 - (SELECT count(*) FROM dispatched) - (SELECT count(*) FROM running)
+    FOR UPDATE SKIP LOCKED
+),
+undated AS MATERIALIZED (
+    SELECT t.id
+    FROM agent_task_queue AS t
+    WHERE t.status = 'running'
+      AND t.dispatched_at IS NULL
+      AND t.started_at < $1 - make_interval(secs => $3)
+      AND t.id <> ALL ($4)
+    ORDER BY t.dispatched_at, t.id
+    LIMIT $5 - (SELECT count(*) FROM dispatched) - (SELECT count(*) FROM running) - (SELECT count(*) FROM running_ahead)
+    FOR UPDATE SKIP LOCKED
 )
-SELECT d.id, d.dispatched_at AS dispatched_through, NULL::timestamptz AS started_through FROM dispatched AS d
+SELECT d.id, d.dispatched_at AS dispatched_through, NULL::timestamptz AS running_through FROM dispatched AS d
 UNION ALL
-SELECT r.id, NULL::timestamptz, r.started_at FROM running AS r
+SELECT r.id, NULL::timestamptz, r.dispatched_at FROM running AS r
+UNION ALL
+SELECT a.id, NULL::timestamptz, NULL::timestamptz FROM running_ahead AS a
+UNION ALL
+SELECT u.id, NULL::timestamptz, NULL::timestamptz FROM undated AS u

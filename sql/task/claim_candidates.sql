@@ -37,8 +37,6 @@ redeliverable AS (
       AND t.started_at IS NULL
       AND t.dispatched_at < $2 - make_interval(secs => $3)
       AND ($5 IS NULL OR t.agent_id = ANY ($5))
-    ORDER BY t.dispatched_at, t.id
-    LIMIT $6
 ),
 queued AS (
     SELECT

@@ -16,7 +16,7 @@ use crate::postgres::statement::{Arg, Statement};
 
 type Time = Option<TimestampWithTimeZone>;
 
-/// How far a search went, in each of the two indexes that it may read; None is the start.
+/// How far a search went, for each of the two kinds of tasks that it may find; None is the start.
 #[derive(Clone, Copy, Default)]
 pub struct Cursor(pub Time, pub Time);
 
@@ -49,6 +49,11 @@ pub static OF_OFFLINE: Backlog = Backlog { reached: &OFFLINE };
 /// Tasks that timed out.
 pub static OF_TIMED_OUT: Backlog = Backlog { reached: &TIMED_OUT };
 
+/// Whether the next sweep of this session begins at the start of both backlogs.
+pub fn is_at_start() -> bool {
+    [&OFFLINE, &TIMED_OUT].iter().all(|reached| reached.with(|reached| reached.committed.get().is_start()))
+}
+
 /// A stage's backlog.
 pub struct Backlog {
     reached: &'static LocalKey<Reached>,
@@ -78,7 +83,7 @@ struct Found {
 fn look(candidates: &Statement, args: &[Arg]) -> Found {
     let mut through = Cursor::default();
     let found = candidates.rows(args, |row| {
-        through = Cursor(row.column("dispatched_through").or(through.0), row.column("started_through").or(through.1));
+        through = Cursor(row.column("dispatched_through").or(through.0), row.column("running_through").or(through.1));
         row.required("id")
     });
     Found { found, through }

@@ -81,7 +81,11 @@ pub fn fail_timed_out(
     call: &Call,
 ) -> (Verdict, bool) {
     let now = call.now();
-    begin_now(Some(limit), now, writer);
+    // The search reads every task in flight, and the dead index entries of earlier batches too. While a backlog is being
+    // worked off, only its first batch does that.
+    if backlog::is_at_start() {
+        begin_now(Some(limit), now, writer);
+    }
     let question = timed_out(dispatch_secs, running_secs, now);
     let next = OF_TIMED_OUT.next(&TIMED_OUT, &writer.exclude(), limit, question);
     let verdict = fail_with_consequences(&next.tasks, &consequences::TIMEOUT, writer, call);

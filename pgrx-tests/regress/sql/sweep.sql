@@ -22,7 +22,7 @@ SELECT * FROM multica_recover_orphans('00000000-0000-4000-8000-0000000000b1');
 SELECT title, status FROM issue;
 
 -- The stages, one per call.
-UPDATE agent_task_queue SET status = 'running', completed_at = NULL, max_attempts = 9, started_at = now() - interval '3 hours' WHERE attempt = 2;
+UPDATE agent_task_queue SET status = 'running', completed_at = NULL, max_attempts = 9, dispatched_at = now() - interval '3 hours', started_at = now() - interval '3 hours' WHERE attempt = 2;
 SELECT status, failure_reason FROM multica_fail_stale_tasks(300, 9000);
 UPDATE agent_task_queue SET status = 'running', started_at = now() WHERE attempt = 3;
 UPDATE agent_runtime SET last_seen_at = now() - interval '1 minute';

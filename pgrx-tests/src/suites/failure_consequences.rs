@@ -135,7 +135,7 @@ fn only_timed_out_tasks_are_failed(context: &Context) -> Result<()> {
     client.batch_execute(&format!(
         "UPDATE agent_runtime SET status = 'online', last_seen_at = now();
          UPDATE agent_task_queue SET dispatched_at = now() - interval '301 seconds' WHERE id = {};
-         UPDATE agent_task_queue SET started_at = now() - interval '9001 seconds' WHERE id = {};
+         UPDATE agent_task_queue SET dispatched_at = now() - interval '9002 seconds', started_at = now() - interval '9001 seconds' WHERE id = {};
          UPDATE agent_task_queue SET dispatched_at = now() - interval '3 hours' WHERE id = {}",
         id("e2"),
         id("e1"),

@@ -101,7 +101,7 @@ fn session_resumes_after_timeout(context: &Context) -> Result<()> {
         let (_database, mut client) = stale_team(context)?;
         let task = run(&mut client, enqueue, "first")?;
         client.batch_execute(&format!(
-            "UPDATE agent_task_queue SET started_at = now() - interval '3 hours' WHERE id = '{task}';
+            "UPDATE agent_task_queue SET dispatched_at = now() - interval '3 hours', started_at = now() - interval '3 hours' WHERE id = '{task}';
              SELECT FROM multica_sweep()"
         ))?;
         expect_prior(&mut client, "b1", "first")?;

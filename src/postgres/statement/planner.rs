@@ -10,6 +10,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::sync::OnceLock;
 
 use pgrx::PgList;
+use pgrx::is_a;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
@@ -115,7 +116,7 @@ impl Settings {
 pub enum IndexFilter {
     /// All that exist.
     All,
-    /// Indexes of all rows, except those with the column `status`.
+    /// Indexes whose predicate compares no column, except those with the column `status`.
     Whole,
     /// Indexes of all rows that begin with the column `id`.
     PrimaryKeyFirst,
@@ -288,7 +289,7 @@ unsafe extern "C-unwind" fn offer(
                 all.iter_ptr()
                     .filter(|index| {
                         let index = &**index;
-                        index.indpred.is_null()
+                        !is_partial(index)
                             && match offered {
                                 IndexFilter::PrimaryKeyFirst => led_by(index, id),
                                 _ => !has_key(index, status),
@@ -315,10 +316,24 @@ unsafe fn assume_large(rel: &mut pg_sys::RelOptInfo) {
         // SAFETY: as above.
         let index = unsafe { &mut *index };
         // A partial index contains about the active rows only.
-        let share = if index.indpred.is_null() { 1 } else { 10 };
+        let share = if is_partial(index) { 10 } else { 1 };
         index.tuples = index.tuples.max(ROWS / f64::from(share));
         index.pages = index.pages.max(PAGES / 4 / share);
         index.tree_height = index.tree_height.max(2);
+    }
+}
+
+/// Whether an index leaves out rows with a value. An index whose predicate only tests columns for NULL does not grow less
+/// than its table, and serves every search by a value.
+fn is_partial(index: &pg_sys::IndexOptInfo) -> bool {
+    // SAFETY: the planner has just read the predicate; its elements are expressions.
+    unsafe {
+        let conditions = PgList::<pg_sys::Node>::from_pg(index.indpred);
+        let mut all = conditions.iter_ptr();
+        !all.all(|condition| {
+            is_a(condition, pg_sys::NodeTag::T_NullTest)
+                && (*condition.cast::<pg_sys::NullTest>()).nulltesttype == pg_sys::NullTestType::IS_NOT_NULL
+        })
     }
 }
 

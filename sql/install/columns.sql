@@ -10,6 +10,7 @@ SELECT
     || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
     || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END AS add_column,
     format('ALTER TABLE %I.%I ALTER COLUMN %I SET NOT NULL', $3, c.relname, a.attname) AS set_not_null,
+    format('ALTER TABLE %I.%I ALTER COLUMN %I DROP NOT NULL', $3, c.relname, a.attname) AS drop_not_null,
     format('ALTER TABLE %I.%I ALTER COLUMN %I SET DEFAULT ', $3, c.relname, a.attname)
     || pg_get_expr(d.adbin, d.adrelid) AS set_default
 FROM pg_class AS c

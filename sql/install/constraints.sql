@@ -1,6 +1,7 @@
 -- Returns the constraints of the tables $2 in schema $1: a signature, which is equal for constraints with the same meaning,
 -- whatever their names are, and the statement that would add each constraint to its table in schema $3. The order of the words in a
--- set does not matter, and a plain unique index enforces the same as a constraint.
+-- set does not matter, nor how the set is spelled, nor whether the constraint was validated. A plain unique index enforces the same as
+-- a constraint.
 WITH tables AS (
     SELECT c.oid, c.relname
     FROM pg_class AS c
@@ -26,15 +27,18 @@ SELECT k.relname::text AS table_name, k.conname::text AS name,
         )
         WHEN 'c' THEN format('check %s ', k.sorted_columns) || coalesce(
             (
-                SELECT string_agg(word.found[1], ', ' ORDER BY word.found[1])
-                FROM regexp_matches(k.definition, '''([^'']*)''', 'g') AS word (found)
+                SELECT string_agg(word.one, ', ' ORDER BY word.one)
+                FROM regexp_matches(k.definition, '''([^'']*)''', 'g') AS literal (found)
+                CROSS JOIN LATERAL unnest(string_to_array(btrim(literal.found[1], '{}'), ',')) AS word (one)
             ),
-            k.definition
+            replace(k.definition, ' NOT VALID', '')
         )
         ELSE format('unique %s', k.sorted_columns)
     END AS signature,
     format('ALTER TABLE %I.%I ADD CONSTRAINT %I ', $3, k.relname, k.conname)
-    || regexp_replace(k.definition, 'REFERENCES ', format('REFERENCES %I.', $3)) AS add_constraint
+    || regexp_replace(k.definition, 'REFERENCES ', format('REFERENCES %I.', $3)) AS add_constraint,
+    format('ALTER TABLE %I.%I DROP CONSTRAINT %I, ADD CONSTRAINT %3$I ', $3, k.relname, k.conname)
+    || k.definition AS replace_constraint
 FROM constraints AS k
 UNION ALL
 SELECT t.relname::text, i.indexrelid::regclass::text,
@@ -46,7 +50,7 @@ SELECT t.relname::text, i.indexrelid::regclass::text,
             WHERE a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
         )
     ),
-    pg_get_indexdef(i.indexrelid)
+    pg_get_indexdef(i.indexrelid), pg_get_indexdef(i.indexrelid)
 FROM tables AS t
 JOIN pg_index AS i ON i.indrelid = t.oid
 WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL

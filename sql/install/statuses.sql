@@ -1,7 +1,8 @@
 -- Returns the words that each CHECK on the status of table $2 in schema $1 allows, and whether the CHECK was validated.
 SELECT ARRAY(
-        SELECT word.found[1]
-        FROM regexp_matches(pg_get_constraintdef(con.oid), '''([^'']*)''', 'g') AS word (found)
+        SELECT word.one
+        FROM regexp_matches(pg_get_constraintdef(con.oid), '''([^'']*)''', 'g') AS literal (found)
+        CROSS JOIN LATERAL unnest(string_to_array(btrim(literal.found[1], '{}'), ',')) AS word (one)
     ) AS words,
     con.convalidated AS is_validated
 FROM pg_class AS c

@@ -4,11 +4,16 @@ CREATE TABLE agent (
     name text NOT NULL,
     description text NOT NULL DEFAULT '',
     avatar_url text,
-    runtime_mode text NOT NULL CHECK (runtime_mode IN ('local', 'cloud')),
+    runtime_mode text NOT NULL CHECK (runtime_mode = ANY ('{local,cloud}'::text[])),
     runtime_config jsonb NOT NULL DEFAULT '{}',
-    runtime_id uuid NOT NULL REFERENCES agent_runtime (id) ON DELETE RESTRICT,
-    visibility text NOT NULL DEFAULT 'private' CHECK (visibility IN ('workspace', 'private')),
-    status text NOT NULL DEFAULT 'offline' CHECK (status IN ('idle', 'working', 'blocked', 'error', 'offline')),
+    -- feature unbound
+    runtime_id uuid REFERENCES agent_runtime (id) ON DELETE RESTRICT,
+    -- end unbound
+    -- without unbound
+    --| runtime_id uuid NOT NULL REFERENCES agent_runtime (id) ON DELETE RESTRICT,
+    -- end unbound
+    visibility text NOT NULL DEFAULT 'private' CHECK (visibility = ANY ('{workspace,private}'::text[])),
+    status text NOT NULL DEFAULT 'offline' CHECK (status = ANY ('{idle,working,blocked,error,offline}'::text[])),
     max_concurrent_tasks integer NOT NULL DEFAULT 6,
     owner_id uuid REFERENCES "user" (id),
     instructions text NOT NULL DEFAULT '',

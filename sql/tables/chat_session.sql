@@ -6,7 +6,7 @@ CREATE TABLE chat_session (
     title text NOT NULL DEFAULT '',
     session_id text,
     work_dir text,
-    status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'archived')),
+    status text NOT NULL DEFAULT 'active' CHECK (status = ANY ('{active,archived}'::text[])),
     unread_since timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use pgrx::prelude::*;
 
 use super::origin::Origin;
-use super::tables::{REST, TABLES, TASKS, added, table_names};
+use super::tables::{REST, TABLES, TASKS, added, later, lease_and_retry, table_names};
 use crate::postgres::ddl;
 use crate::postgres::statement::{Row, Statement, arg};
 use crate::postgres::subtransaction::rolled_back;
@@ -49,6 +49,8 @@ pub struct Column {
     pub add: String,
     /// The statement that sets it NOT NULL.
     pub set_not_null: String,
+    /// The statement that lets it be NULL.
+    pub drop_not_null: String,
     /// The statement that sets its default, if it has one.
     pub set_default: Option<String>,
 }
@@ -63,6 +65,8 @@ pub struct Constraint {
     pub signature: String,
     /// The statement that adds it to its table.
     pub add: String,
+    /// The statement that puts it in the place of another constraint of its name.
+    pub replace: String,
 }
 
 /// An index of a table.
@@ -83,6 +87,8 @@ pub struct Index {
     pub of_constraint: bool,
     /// The statement that creates it.
     pub create: String,
+    /// The statement that drops it.
+    pub drop: String,
 }
 
 /// Anything else that belongs to a table: a default, a comment, a trigger, a trigger's function.
@@ -126,6 +132,8 @@ pub struct DeclaredSchema {
     pub with_table: HashSet<(String, String)>,
     /// What install may add to an adopted table, by table and name.
     pub addable: HashSet<(String, String)>,
+    /// What the server's later migrations made, by table and name. Install adds it to tables of its own making.
+    pub later: HashSet<(String, String)>,
 }
 
 impl DeclaredSchema {
@@ -142,14 +150,19 @@ impl DeclaredSchema {
             let with_table = Shape::read(namespace, schema).names();
             ddl::run(&REST);
             let servers = Shape::read(namespace, schema).names();
-            ddl::run(&added("pg_temp", |feature| origin.has(TASKS, feature)));
+            ddl::run(&[lease_and_retry(|feature| origin.has(TASKS, feature))]);
+            let before_later = Shape::read(namespace, schema).names();
+            ddl::run(&later(|table, feature| origin.has(table, feature)));
+            let later: HashSet<_> = Shape::read(namespace, schema).names().difference(&before_later).cloned().collect();
+            ddl::run(&added("pg_temp", |table, feature| origin.has(table, feature)));
             let mut all = Shape::read(namespace, schema);
-            let addable = all.names().difference(&servers).cloned().collect();
+            let is_addable = |it: &(String, String)| !servers.contains(it) && !later.contains(it);
+            let addable = all.names().into_iter().filter(is_addable).collect();
             let path = pgrx::spi::quote_identifier(schema);
             let extras = TABLES.iter().map(|table| table.extra("pg_temp", &path));
             ddl::run(&extras.collect::<Vec<_>>());
             all.parts = parts(namespace, schema);
-            Self { all, with_table, addable }
+            Self { all, with_table, addable, later }
         })
     }
 }
@@ -217,6 +230,7 @@ fn column(row: &Row) -> Column {
         has_default: row.required("has_default"),
         add: row.required("add_column"),
         set_not_null: row.required("set_not_null"),
+        drop_not_null: row.required("drop_not_null"),
         set_default: row.column("set_default"),
     }
 }
@@ -227,6 +241,7 @@ fn constraint(row: &Row) -> Constraint {
         name: row.required("name"),
         signature: row.required("signature"),
         add: row.required("add_constraint"),
+        replace: row.required("replace_constraint"),
     }
 }
 
@@ -240,5 +255,6 @@ fn index(row: &Row) -> Index {
         usable: row.required("is_usable"),
         of_constraint: row.required("of_constraint"),
         create: row.required("create_index"),
+        drop: row.required("drop_index"),
     }
 }

@@ -89,7 +89,7 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     let found = Shape::read(place.oid, &place.schema);
     let origin = Origin::of(&relations, &found);
     let wanted = DeclaredSchema::declare(&place.schema, &origin);
-    preflight::refuse(&place, &wanted, &relations, &found)?;
+    preflight::refuse(&place, &wanted, &origin, &relations, &found)?;
     let mut steps = plan(&wanted, &origin, &relations, &found, &place.schema)?;
     steps.extend(counters(&origin, &relations));
     let owner = owner(&place, &relations);
@@ -223,7 +223,7 @@ fn event_log(dry_run: bool) -> Result<Option<Step>> {
 fn apply(steps: &[Step]) {
     let scripts: Vec<&String> = steps
         .iter()
-        .filter(|step| matches!(step.action, Action::Created | Action::Altered))
+        .filter(|step| matches!(step.action, Action::Created | Action::Altered | Action::Dropped))
         .filter_map(|step| step.ddl.as_ref())
         .collect();
     ddl::run(&scripts);

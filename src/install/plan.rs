@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::catalog::{Column, Constraint, DeclaredSchema, Index, Part, Relation, Shape};
 use super::origin::Origin;
-use super::tables::{REPLACED, TABLES, Table, is_own};
+use super::tables::{FORMER_INDEXES, FORMER_STATUS_CHECK, OPTIONAL, REPLACED, TABLES, TASKS, Table, is_own};
 use crate::error::{Error, Result, Word};
 
 /// What happens to an object.
@@ -17,6 +17,8 @@ pub enum Action {
     Adopted,
     /// It exists and is changed.
     Altered,
+    /// An earlier version has made it, nothing needs it any more, and it is dropped.
+    Dropped,
     /// It is missing and is only reported, for example because adding it would scan a table under a lock. The owner
     /// must decide.
     Missing,
@@ -31,6 +33,7 @@ impl Action {
             Self::Created => "created",
             Self::Adopted => "adopted",
             Self::Altered => "altered",
+            Self::Dropped => "dropped",
             Self::Missing => "missing",
             Self::Reported => "reported",
         }
@@ -59,7 +62,9 @@ impl Step {
     }
 }
 
-/// Returns the steps in the order in which they can run: tables, columns and constraints, indexes, other parts.
+/// Returns the steps in the order in which they can run: tables, columns and constraints, indexes, what takes the place of
+/// something else, other parts. With another status check a statement may need another index, so the check comes after the
+/// indexes.
 pub fn plan(
     wanted: &DeclaredSchema,
     origin: &Origin,
@@ -89,7 +94,9 @@ pub fn plan(
     for index in &wanted.all.indexes {
         steps.extend(planner.index(index)?);
     }
+    steps.extend(planner.status_check());
     steps.extend(wanted.all.parts.iter().filter_map(|it| planner.part(it)));
+    steps.extend(planner.former_indexes());
     Ok(steps)
 }
 
@@ -131,6 +138,9 @@ impl<'a> Planner<'a> {
         if self.is_replaced(&object) {
             return steps;
         }
+        if self.origin.is_own() && there.not_null && OPTIONAL.contains(&(&column.table, &column.name)) {
+            steps.push(Step::new(object.as_str(), Action::Altered, &column.drop_not_null));
+        }
         if column.not_null && !there.not_null {
             steps.push(Step::new(object.as_str(), Action::Missing, &column.set_not_null));
         }
@@ -156,7 +166,7 @@ impl<'a> Planner<'a> {
             let all = self.found.constraints.iter();
             all.filter(|it| it.table == constraint.table)
         };
-        if of_table().any(|it| it.signature == constraint.signature) {
+        if of_table().any(|it| it.signature == constraint.signature) || self.takes_place(constraint) {
             return None;
         }
         let is_name_free = of_table().all(|it| it.name != constraint.name);
@@ -170,12 +180,35 @@ impl<'a> Planner<'a> {
         is_reported.then(|| Step::new(object, action, &constraint.add))
     }
 
+    /// Whether the constraint takes the place of the status check of an earlier version.
+    fn takes_place(&self, constraint: &Constraint) -> bool {
+        let mut found = self.found.constraints.iter();
+        self.origin.is_own()
+            && constraint.table == TASKS
+            && found.any(|it| it.table == TASKS && it.name == constraint.name && it.signature == FORMER_STATUS_CHECK)
+            && constraint.signature != FORMER_STATUS_CHECK
+    }
+
+    fn status_check(&self) -> Option<Step> {
+        let check = self.wanted.all.constraints.iter().find(|it| self.takes_place(it))?;
+        Some(Step::new(format!("{}.{}", check.table, check.name), Action::Altered, &check.replace))
+    }
+
+    /// Returns the steps that drop the indexes of earlier versions. A server's tables keep them.
+    fn former_indexes(&self) -> Vec<Step> {
+        if !self.origin.is_own() {
+            return Vec::new();
+        }
+        let former = self.found.indexes.iter().filter(|it| it.table == TASKS && FORMER_INDEXES.contains(&&*it.name));
+        former.map(|it| Step::new(&it.name, Action::Dropped, &it.drop)).collect()
+    }
+
     fn index(&self, index: &Index) -> Result<Option<Step>> {
         if index.of_constraint || self.comes_with_table(&index.table, &index.name) {
             return Ok(None);
         }
         let all = &self.found.indexes;
-        if let Some(serving) = all.iter().find(|there| serves(there, index)) {
+        if let Some(serving) = all.iter().find(|there| serves(there, index, self.origin)) {
             return Ok(Some(Step::adopted(&serving.name)));
         }
         if !self.may_add(&index.table, &index.name) {
@@ -236,16 +269,21 @@ impl<'a> Planner<'a> {
         !self.there.contains(table) && is_in(&self.wanted.with_table, table, name)
     }
 
-    /// Whether the object may be added: the table is to be created, or it is the extension's own, or the object is one
-    /// of the few that install adds to an adopted table.
+    /// Whether the object may be added: the table is to be created, or it is the extension's own, or install has made it
+    /// before the object was declared, or the object is one of the few that install adds to an adopted table.
     fn may_add(&self, table: &str, name: &str) -> bool {
-        !self.there.contains(table) || is_own(table) || is_in(&self.wanted.addable, table, name)
+        !self.there.contains(table)
+            || is_own(table)
+            || is_in(&self.wanted.addable, table, name)
+            || (self.origin.is_own() && is_in(&self.wanted.later, table, name))
     }
 }
 
 /// Whether a table must have this column to count as a table of Multica.
-pub fn is_required(wanted: &DeclaredSchema, column: &Column) -> bool {
-    !is_own(&column.table) && !is_in(&wanted.addable, &column.table, &column.name)
+pub fn is_required(wanted: &DeclaredSchema, origin: &Origin, column: &Column) -> bool {
+    !is_own(&column.table)
+        && !is_in(&wanted.addable, &column.table, &column.name)
+        && !(origin.is_own() && is_in(&wanted.later, &column.table, &column.name))
 }
 
 fn find_part<'a>(shape: &'a Shape, part: &Part) -> Option<&'a Part> {
@@ -265,15 +303,21 @@ fn is_in(set: &HashSet<(String, String)>, table: &str, name: &str) -> bool {
 
 /// Whether an existing index can be used instead of the wanted one. For a search, its first keys must be the wanted
 /// ones; for uniqueness, all its keys. The predicate must be the same: without the predicate, the index grows with the
-/// history, and a search in its order reads the ended tasks. Only the index of the pending slot is accepted with any
-/// predicate that contains the same statuses, because the server changed the predicate and the name over time. With a
-/// second index beside it, an insert of the server that names one of them would be an error of the other.
-fn serves(there: &Index, wanted: &Index) -> bool {
-    let same_predicate = there.predicate == wanted.predicate;
-    let same_slot = wanted.unique && ["'queued'", "'dispatched'"].iter().all(|word| there.predicate.contains(word));
+/// history, and a search in its order reads the ended tasks. A predicate that only excludes NULL does not matter, but
+/// tables that install has made get the smaller index. Only the index of the pending slot is accepted with any predicate
+/// that contains the same statuses, because the server changed the predicate and the name over time. With a second index
+/// beside it, an insert of the server that names one of them would be an error of the other.
+fn serves(there: &Index, wanted: &Index, origin: &Origin) -> bool {
+    let is_wider = there.predicate.is_empty() && excludes_only_null(&wanted.predicate) && !origin.is_own();
+    let same_predicate = there.predicate == wanted.predicate || is_wider;
+    let same_slot = wanted.unique && ["queued", "dispatched"].iter().all(|word| there.predicate.contains(word));
     let enough_keys =
         if wanted.unique { there.unique && there.keys == wanted.keys } else { there.keys.starts_with(&wanted.keys) };
     there.table == wanted.table && there.usable && enough_keys && (same_predicate || same_slot)
+}
+
+fn excludes_only_null(predicate: &str) -> bool {
+    predicate.ends_with(" IS NOT NULL)") && !predicate.contains(" AND ") && !predicate.contains(" OR ")
 }
 
 fn name_taken(there: &Index, wanted: &Index) -> Error {

@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use super::Installation;
 use super::catalog::{DeclaredSchema, Relation, Shape};
+use super::origin::Origin;
 use super::plan::{find_column, is_required};
 use crate::error::{Error, Result, Word};
 use crate::postgres::statement::{Statement, arg};
@@ -11,9 +12,15 @@ use crate::postgres::statement::{Statement, arg};
 static RUNTIME_KEY: Statement = Statement::volatile(sql!("install/runtime_key.sql"));
 
 /// Returns the first reason not to adopt the existing tables.
-pub fn refuse(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Result<()> {
+pub fn refuse(
+    place: &Installation,
+    wanted: &DeclaredSchema,
+    origin: &Origin,
+    relations: &[Relation],
+    found: &Shape,
+) -> Result<()> {
     not_a_table(relations)?;
-    not_multica(wanted, relations, found)?;
+    not_multica(wanted, origin, relations, found)?;
     other_type(wanted, found)?;
     other_key(place.oid)?;
     other_owner(place, relations)
@@ -31,12 +38,12 @@ fn not_a_table(relations: &[Relation]) -> Result<()> {
     ))
 }
 
-fn not_multica(wanted: &DeclaredSchema, relations: &[Relation], found: &Shape) -> Result<()> {
+fn not_multica(wanted: &DeclaredSchema, origin: &Origin, relations: &[Relation], found: &Shape) -> Result<()> {
     let required = wanted
         .all
         .columns
         .iter()
-        .filter(|column| is_required(wanted, column) && relations.iter().any(|it| it.name == column.table));
+        .filter(|column| is_required(wanted, origin, column) && relations.iter().any(|it| it.name == column.table));
     for column in required {
         if find_column(found, column).is_none() {
             return Err(Error::state(

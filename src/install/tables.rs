@@ -67,19 +67,57 @@ pub static REST: [&str; 2] = [sql!("tables/server_extras/foreign_keys.sql"), sql
 
 static LEASE_AND_RETRY: &str = sql!("tables/additions/lease_and_retry.sql");
 
-static ADDED: [&str; 3] = [
-    sql!("tables/additions/pending_slot.sql"),
-    sql!("tables/additions/indexes.sql"),
-    sql!("tables/additions/source_deleted.sql"),
+/// Returns the columns of migration 055, as they are in a task table with these features. Install adds them to an
+/// adopted table that lacks them.
+pub fn lease_and_retry(has: impl Fn(&str) -> bool) -> String {
+    render(LEASE_AND_RETRY, has)
+}
+
+/// What the server's later migrations added to each table.
+static LATER: [(&str, &str); 4] = [
+    ("agent_runtime", sql!("tables/later/agent_runtime.sql")),
+    ("chat_session", sql!("tables/later/chat_session.sql")),
+    ("autopilot", sql!("tables/later/autopilot.sql")),
+    (TASKS, sql!("tables/later/agent_task_queue.sql")),
 ];
 
-/// Returns everything that install adds to an adopted table with these features. Functions are created in `schema`,
-/// which is written as in SQL.
-pub fn added(schema: &str, has: impl Fn(&str) -> bool) -> Vec<String> {
-    let columns = render(LEASE_AND_RETRY, has);
-    let rest = ADDED.iter().map(|file| file.replace("@schema@", schema));
-    std::iter::once(columns).chain(rest).collect()
+/// Returns what the server's later migrations added to tables with these features, which are asked for by table and
+/// name. Tables that install made have all of it.
+pub fn later(has: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    LATER.iter().map(|(table, file)| render(file, |feature| has(table, feature))).collect()
 }
+
+static PENDING_SLOT: &str = sql!("tables/additions/pending_slot.sql");
+static INDEXES: &str = sql!("tables/additions/indexes.sql");
+static SOURCE_DELETED: &str = sql!("tables/additions/source_deleted.sql");
+
+/// Returns the indexes and the trigger that install adds to an adopted table with these features, which are asked for
+/// by table and name. Functions are created in `schema`, which is written as in SQL.
+pub fn added(schema: &str, has: impl Fn(&str, &str) -> bool) -> [String; 3] {
+    let indexes = render(INDEXES, |feature| has("chat_session", feature));
+    [PENDING_SLOT.into(), indexes, SOURCE_DELETED.replace("@schema@", schema)]
+}
+
+/// Columns that releases before 0.4.0 created NOT NULL, and that are NULL for a task or an agent without a runtime.
+pub static OPTIONAL: [(&str, &str); 2] = [("agent", "runtime_id"), (TASKS, "runtime_id")];
+
+/// The meaning of the status check in releases before 0.4.0. A check with other words is a user's, and stays.
+pub static FORMER_STATUS_CHECK: &str = "check status cancelled, completed, dispatched, failed, queued, running";
+
+/// Indexes of the task table in releases before 0.4.0 that no statement needs any more.
+pub static FORMER_INDEXES: [&str; 11] = [
+    "idx_agent_task_queue_pending",
+    "idx_agent_task_queue_runtime_pending",
+    "idx_agent_task_queue_chat_pending",
+    "idx_agent_task_queue_issue",
+    "idx_agent_task_queue_parent",
+    "multica_task_in_flight",
+    "multica_task_unstarted",
+    "multica_task_running",
+    "multica_task_busy",
+    "multica_task_dispatched",
+    "multica_task_chat",
+];
 
 /// Whether a table is the extension's own rather than one that it shares with the server.
 pub fn is_own(table: &str) -> bool {
@@ -88,15 +126,14 @@ pub fn is_own(table: &str) -> bool {
 
 /// Objects that later migrations of the server have removed or replaced by others. After these migrations, install does
 /// not report them as missing.
-pub static REPLACED: [&str; 14] = [
-    "agent.runtime_id",
+pub static REPLACED: [&str; 13] = [
     "agent_runtime.agent_runtime_workspace_id_daemon_id_provider_key",
+    "agent_task_queue.agent_task_queue_accountable_matches_originator",
+    "agent_task_queue.agent_task_queue_active_requires_runtime",
     "agent_task_queue.agent_task_queue_status_check",
-    "agent_task_queue.runtime_id",
     "autopilot.autopilot_assignee_id_fkey",
     "autopilot_run.autopilot_run_status_check",
     "comment.comment_author_type_check",
-    "idx_agent_task_queue_chat_pending",
     "idx_comment_issue",
     "issue.issue_assignee_type_check",
     "issue.issue_origin_type_check",

@@ -55,30 +55,36 @@ const RUNTIME: &str = "agent_runtime";
 pub const STATUSES: [&str; 8] =
     ["queued", "dispatched", "running", "completed", "failed", "cancelled", "waiting_local_directory", "deferred"];
 
+const OWN: Test = NamedTrigger("issue", "multica_issue_number");
 const WAITING: Test = All(&[Column(TASK, "wait_reason"), Word(TASK, "status", "waiting_local_directory")]);
 const DEFERRED: Test = All(&[Column(TASK, "fire_at"), Word(TASK, "status", "deferred")]);
 const OPEN_STATUS: Test = All(&[Relation("issue_status"), Not(&Listed("issue", "status"))]);
 
 features! {
     /// `multica_install()` made the tables, so only this extension writes the lifecycle of their rows.
-    Own "own": NamedTrigger("issue", "multica_issue_number");
+    Own "own": OWN;
     /// A task stores the time of its own heartbeat, `agent_task_queue.last_heartbeat_at`.
     TaskBeat "task_beat" [55 to 69]: Column(TASK, "last_heartbeat_at");
     /// An autopilot has a priority, which its tasks inherit.
     RunPriority "run_priority" [42 to 58]: Column("autopilot", "priority");
     /// A chat stores the runtime on which its session can be resumed, `chat_session.runtime_id`.
     ChatRuntime "chat_runtime" [60]: Column("chat_session", "runtime_id");
+    /// A task stores a summary of what caused it, `trigger_summary`.
+    Summary "summary" [61]: Column(TASK, "trigger_summary");
     /// A task can require a new session, `force_fresh_session`.
     Fresh "fresh" [66]: Column(TASK, "force_fresh_session");
     /// The server can keep heartbeats in Redis and write them to the table about once per minute. The first index of the
     /// test is as old. A database without this index is recognized by what later migrations added.
-    RedisEra "redis_era" [67]: Any(&[
-        Relation("idx_agent_task_queue_claim_candidates"),
-        WAITING,
-        Column(RUNTIME, "profile_id"),
-        Column(TASK, "prepare_lease_expires_at"),
-        DEFERRED,
-        Nullable(TASK, "runtime_id"),
+    RedisEra "redis_era" [67]: All(&[
+        Not(&OWN),
+        Any(&[
+            Relation("idx_agent_task_queue_claim_candidates"),
+            WAITING,
+            Column(RUNTIME, "profile_id"),
+            Column(TASK, "prepare_lease_expires_at"),
+            DEFERRED,
+            Nullable(TASK, "runtime_id"),
+        ]),
     ]);
     /// When a task is deleted or moved to another runtime, triggers of the server count what the runtimes used, with
     /// the privileges of the caller.
@@ -116,6 +122,8 @@ features! {
     Provenance "provenance" [184]: Column(TASK, "retry_of_task_id");
     /// A workspace can refuse tasks for which no user is accountable, `attribution_fail_closed`.
     FailClosed "fail_closed" [188]: Column("workspace", "attribution_fail_closed");
+    /// A runtime can have a name that its owner chose, `custom_name`.
+    CustomName "custom_name" [145]: Column(RUNTIME, "custom_name");
     /// A task can answer several comments, `coalesced_comment_ids`.
     Coalesced "coalesced" [150]: Column(TASK, "coalesced_comment_ids");
     /// A task stores which comments its daemon has received, `delivered_comment_ids`.
@@ -216,11 +224,15 @@ mod tests {
     }
 
     #[pg_test]
-    fn created_tables_have_features_of_migration_055() {
+    fn created_tables_have_features_of_the_lifecycle() {
         assert_eq!(found(), [] as [&str; 0]);
         install();
-        assert_eq!(found(), ["own", "task_beat", "run_priority", "slot"]);
-        assert!(Feature::TaskBeat.is_present() && !Feature::Lease.is_present());
+        let former = ["own", "task_beat", "run_priority"];
+        let of_tasks = "summary fresh waiting lease deferred escalation originator accountable provenance";
+        let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause";
+        let lifecycle = ["chat_runtime"].into_iter().chain(of_tasks.split(' ')).chain(later.split(' '));
+        assert_eq!(found(), former.into_iter().chain(lifecycle).collect::<Vec<_>>());
+        assert!(Feature::TaskBeat.is_present() && !Feature::Profile.is_present());
     }
 
     #[pg_test]
@@ -238,18 +250,21 @@ mod tests {
         expect("ALTER TABLE autopilot DROP COLUMN priority", &[], &["run_priority"]);
         expect("ALTER TABLE agent ADD COLUMN kind text", &[], &[]);
         expect("ALTER TABLE agent ADD COLUMN system_key text", &["system_agents"], &[]);
-        expect(&format!("{task} ADD COLUMN escalation_for_task_id uuid"), &["escalation"], &[]);
         expect(&format!("{task} RENAME COLUMN escalation_for_task_id TO x"), &[], &["escalation"]);
-        expect("ALTER TABLE agent ALTER COLUMN runtime_id DROP NOT NULL", &[], &[]);
-        expect(&format!("{task} ALTER COLUMN runtime_id DROP NOT NULL"), &["redis_era", "unbound"], &[]);
+        expect(&format!("{task} ADD COLUMN escalation_for_task_id uuid"), &["escalation"], &[]);
         expect("ALTER TABLE agent ALTER COLUMN runtime_id SET NOT NULL", &[], &["unbound"]);
+        expect(&format!("{task} ALTER COLUMN runtime_id SET NOT NULL"), &[], &[]);
+        expect("ALTER TABLE agent ALTER COLUMN runtime_id DROP NOT NULL", &[], &[]);
+        expect(&format!("{task} ALTER COLUMN runtime_id DROP NOT NULL"), &["unbound"], &[]);
     }
 
     #[pg_test]
     fn words_of_checks_are_noticed() {
         install();
         let task = "ALTER TABLE agent_task_queue";
-        expect(&format!("{task} ADD COLUMN wait_reason text, ADD COLUMN fire_at timestamptz"), &[], &[]);
+        let check = "DROP CONSTRAINT agent_task_queue_status_check, ADD CONSTRAINT agent_task_queue_status_check CHECK";
+        let six = "'queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled'";
+        expect(&format!("{task} {check} (status IN ({six}))"), &[], &["waiting", "deferred"]);
         // A check of another column does not count, and neither does a check of two columns.
         expect(
             &format!(
@@ -258,10 +273,8 @@ mod tests {
             &[],
             &[],
         );
-        let check = "DROP CONSTRAINT agent_task_queue_status_check, ADD CONSTRAINT agent_task_queue_status_check CHECK";
-        let waiting =
-            "'queued', 'dispatched', 'running', 'completed', 'failed', 'cancelled', 'waiting_local_directory'";
-        expect(&format!("{task} {check} (status IN ({waiting}))"), &["redis_era", "waiting"], &[]);
+        let waiting = format!("{six}, 'waiting_local_directory'");
+        expect(&format!("{task} {check} (status IN ({waiting}))"), &["waiting"], &[]);
         // Another spelling of the check, which is not validated, has the same result.
         let any = format!("'{{{},deferred}}'::text[]", waiting.replace("'", "").replace(' ', ""));
         expect(&format!("{task} {check} (status = ANY ({any})) NOT VALID"), &["deferred"], &[]);
@@ -308,13 +321,12 @@ mod tests {
         expect(&format!("DROP INDEX x; {unique} WHERE status = 'queued'"), &["slot"], &[]);
         let media = "status = 'deferred' AND context->>'channel_issue_media_pending' = 'true'";
         expect(&format!("{} WHERE {media}", unique.replace("x ON", "z ON")), &["slot_of_media"], &[]);
-        expect("CREATE INDEX idx_agent_task_queue_claim_candidates ON agent_task_queue (id)", &["redis_era"], &[]);
         let on = "ON agent_task_queue FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()";
         expect(&format!("CREATE TRIGGER a BEFORE UPDATE OF status {on}"), &[], &[]);
         expect(&format!("CREATE TRIGGER b BEFORE UPDATE OF issue_id, runtime_id {on}"), &["usage"], &[]);
         expect("DROP TRIGGER b ON agent_task_queue", &[], &["usage"]);
-        expect("ALTER TRIGGER multica_issue_number ON issue RENAME TO x", &[], &["own"]);
-        expect("ALTER TRIGGER x ON issue RENAME TO multica_issue_number", &["own"], &[]);
+        expect("ALTER TRIGGER multica_issue_number ON issue RENAME TO x", &["redis_era"], &["own"]);
+        expect("ALTER TRIGGER x ON issue RENAME TO multica_issue_number", &["own"], &["redis_era"]);
     }
 
     /// A reported change of one table causes one reading, of this table alone.

@@ -34,7 +34,7 @@ fn database_with_event_trigger<'a>(context: &'a Context, settings: &str) -> Resu
          CREATE EVENT TRIGGER audited ON ddl_command_end EXECUTE FUNCTION audit.on_ddl();
          SET search_path = public, audit;
          CREATE ROLE {name}_reader;
-         DROP INDEX multica_task_busy",
+         DROP INDEX multica_task_busy_v2",
         name = database.name
     ))?;
     Ok((database, client))

@@ -7,5 +7,3 @@ ALTER TABLE agent_task_queue
     ADD COLUMN max_attempts integer NOT NULL DEFAULT 2,
     ADD COLUMN parent_task_id uuid REFERENCES agent_task_queue (id) ON DELETE SET NULL,
     ADD COLUMN failure_reason text;
-
-CREATE INDEX idx_agent_task_queue_parent ON agent_task_queue (parent_task_id);

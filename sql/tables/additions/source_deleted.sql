@@ -21,7 +21,7 @@ WHEN (
     AND NEW.issue_id IS NULL
     AND NEW.chat_session_id IS NULL
     AND NEW.autopilot_run_id IS NULL
-    AND NEW.status IN ('queued', 'dispatched')
+    AND NEW.status = ANY ('{queued,dispatched,deferred}'::text[])
     AND NEW.started_at IS NULL
 )
 EXECUTE FUNCTION @schema@.multica_task_source_deleted();

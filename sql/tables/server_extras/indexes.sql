@@ -1,4 +1,4 @@
--- The server's own indexes, under the server's names.
+-- The server's own indexes, under the server's names, as far as the functions or foreign keys read them.
 CREATE INDEX idx_member_workspace ON member (workspace_id);
 
 CREATE INDEX idx_agent_runtime_workspace ON agent_runtime (workspace_id);
@@ -24,14 +24,7 @@ CREATE INDEX idx_autopilot_workspace ON autopilot (workspace_id);
 CREATE INDEX idx_autopilot_assignee ON autopilot (assignee_id);
 CREATE INDEX idx_autopilot_run_autopilot ON autopilot_run (autopilot_id, created_at DESC);
 CREATE INDEX idx_autopilot_run_status ON autopilot_run (autopilot_id, status)
-    WHERE status IN ('issue_created', 'running');
+    WHERE status = ANY ('{issue_created,running}'::text[]);
 CREATE INDEX idx_autopilot_run_issue ON autopilot_run (issue_id) WHERE issue_id IS NOT NULL;
 
 CREATE INDEX idx_agent_task_queue_agent ON agent_task_queue (agent_id, status);
-CREATE INDEX idx_agent_task_queue_pending ON agent_task_queue (agent_id, priority DESC, created_at)
-    WHERE status IN ('queued', 'dispatched');
-CREATE INDEX idx_agent_task_queue_runtime_pending ON agent_task_queue (runtime_id, priority DESC, created_at)
-    WHERE status IN ('queued', 'dispatched');
-CREATE INDEX idx_agent_task_queue_issue ON agent_task_queue (issue_id);
-CREATE INDEX idx_agent_task_queue_chat_pending ON agent_task_queue (chat_session_id, created_at DESC)
-    WHERE chat_session_id IS NOT NULL AND status IN ('queued', 'dispatched', 'running');

@@ -38,8 +38,8 @@ pub fn migrator_skips_added_columns(context: &Context) -> Result<()> {
         ensure!(with_action(&steps, "created").contains(&object.as_str()), "{object} was not added");
     }
     ensure!(
-        with_action(&steps, "created").contains(&"idx_agent_task_queue_parent"),
-        "the migration's index was not added"
+        with_action(&steps, "created").contains(&"multica_task_parent"),
+        "the index of the foreign key was not added"
     );
     let filled: i64 = value(
         &mut client,
@@ -128,7 +128,7 @@ pub fn wider_index_is_adopted_and_index_with_history_is_not(context: &Context) -
     let database = server(
         context,
         "CREATE INDEX wider ON agent_task_queue (runtime_id, status, created_at);
-         CREATE INDEX with_history ON agent_task_queue (started_at, id)",
+         CREATE INDEX with_history ON agent_task_queue (dispatched_at, id)",
     )?;
     let steps = install(&mut database.connect()?)?;
     let (adopted, created) = (with_action(&steps, "adopted"), with_action(&steps, "created"));
@@ -136,8 +136,11 @@ pub fn wider_index_is_adopted_and_index_with_history_is_not(context: &Context) -
     ensure!(!created.contains(&"multica_task_runtime"), "{steps:?}");
     ensure!(!adopted.contains(&"with_history"), "{steps:?}");
     // The server's own index (agent_id, status) begins with the same column, but is over all tasks.
-    ensure!(created.contains(&"multica_task_running"), "{steps:?}");
-    ensure!(created.contains(&"multica_task_busy"), "{steps:?}");
+    ensure!(created.contains(&"multica_task_in_flight_v2"), "{steps:?}");
+    ensure!(created.contains(&"multica_task_busy_v2"), "{steps:?}");
+    // An index over all tasks serves where the needed one only leaves out NULL.
+    ensure!(adopted.contains(&"idx_agent_task_queue_issue"), "{steps:?}");
+    ensure!(!created.contains(&"multica_task_issue"), "{steps:?}");
     Ok(())
 }
 

@@ -1,31 +1,51 @@
 //! Install into an empty schema.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::support::{all_adopted, catalogue, dry_run, install, lines, same, server, value, with_action};
 use crate::context::Context;
 
 /// Columns, constraints and indexes of the server's tables, in a form that is comparable between databases. Intended
-/// differences are left out: keys to tables outside the list, an index that repeats a unique constraint, names of
-/// indexes.
+/// differences are left out: what later migrations made, keys to tables outside the list, an index that repeats a unique
+/// constraint, names of indexes, the server's indexes that only its own statements read.
 const COLUMNS: &str = "
-    SELECT format('%s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    SELECT format('%s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+        a.attnotnull AND a.attname <> 'runtime_id',
         CASE WHEN (c.relname, a.attname) NOT IN (('agent', 'runtime_mode'), ('autopilot_run', 'status'))
             THEN pg_get_expr(d.adbin, d.adrelid) END)
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($TABLES) ORDER BY 1";
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($TABLES)
+        AND c.relname || '.' || a.attname <> ALL ($LATER) ORDER BY 1";
 const CONSTRAINTS: &str = "
-    SELECT format('%s %s', c.relname, pg_get_constraintdef(k.oid))
+    SELECT format('%s %s', c.relname, regexp_replace(
+        regexp_replace(pg_get_constraintdef(k.oid), 'ARRAY\\[''([^]]*)''::text\\]', '''{\\1}''::text[]', 'g'), '''::text, ''', ',', 'g'))
     FROM pg_class AS c JOIN pg_constraint AS k ON k.conrelid = c.oid
     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($TABLES)
         AND k.contype IN ('p', 'u', 'f', 'c')
-        AND (k.contype <> 'f' OR (SELECT relname FROM pg_class WHERE oid = k.confrelid) = ANY ($TABLES)) ORDER BY 1";
+        AND (k.contype <> 'f' OR (SELECT relname FROM pg_class WHERE oid = k.confrelid) = ANY ($TABLES))
+        AND k.conname NOT IN ('agent_task_queue_status_check', 'agent_task_queue_active_requires_runtime',
+            'agent_task_queue_accountable_matches_originator', 'chat_session_runtime_id_fkey') ORDER BY 1";
 const INDEXES: &str = "
-    SELECT DISTINCT regexp_replace(pg_get_indexdef(i.indexrelid), 'INDEX \\S+ ', 'INDEX ')
+    SELECT DISTINCT regexp_replace(regexp_replace(
+        regexp_replace(pg_get_indexdef(i.indexrelid), 'INDEX \\S+ ', 'INDEX '),
+        'ARRAY\\[''([^]]*)''::text\\]', '''{\\1}''::text[]', 'g'), '''::text, ''', ',', 'g')
     FROM pg_class AS c JOIN pg_index AS i ON i.indrelid = c.oid JOIN pg_class AS x ON x.oid = i.indexrelid
     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($TABLES)
-        AND x.relname NOT LIKE 'multica%' AND x.relname <> 'idx_issue_workspace_number' ORDER BY 1";
+        AND x.relname NOT LIKE 'multica%' AND x.relname <> 'idx_issue_workspace_number'
+        AND x.relname !~ '^idx_agent_task_queue_(pending|runtime_pending|chat_pending|issue|parent)$' ORDER BY 1";
+/// What later migrations of the server made, and the newest generation has.
+const LATER: &str = "'{agent_runtime.custom_name,chat_session.runtime_id,autopilot.pause_reason,\
+                     agent_task_queue.trigger_summary,agent_task_queue.force_fresh_session,agent_task_queue.wait_reason,\
+                     agent_task_queue.prepare_lease_expires_at,agent_task_queue.escalation_for_task_id,\
+                     agent_task_queue.fire_at,agent_task_queue.originator_user_id,agent_task_queue.coalesced_comment_ids,\
+                     agent_task_queue.chat_input_task_id,agent_task_queue.originator_source,\
+                     agent_task_queue.delegated_from_task_id,agent_task_queue.retry_of_task_id,\
+                     agent_task_queue.rerun_of_task_id,agent_task_queue.rule_version_id,\
+                     agent_task_queue.trigger_evidence_kind,agent_task_queue.trigger_evidence_ref_id,\
+                     agent_task_queue.accountable_user_id,agent_task_queue.session_rollout_missing,\
+                     agent_task_queue.retired_session_id,agent_task_queue.branch_name,\
+                     agent_task_queue.durable_work_dir}'::text[]";
 const TABLES: &str = "'{workspace,user,member,agent,agent_runtime,issue,comment,chat_session,chat_message,autopilot,\
                       autopilot_run,agent_task_queue}'::text[]";
 
@@ -35,12 +55,31 @@ pub fn created_tables_match_server_tables(context: &Context) -> Result<()> {
     let servers = server(context, "")?;
     let (mut created, mut servers) = (created.connect()?, servers.connect()?);
     for (what, query) in [("columns", COLUMNS), ("constraints", CONSTRAINTS), ("indexes", INDEXES)] {
-        let query = query.replace("$TABLES", TABLES);
+        let query = query.replace("$TABLES", TABLES).replace("$LATER", LATER);
         let expected = lines(&mut servers, &query)?;
         ensure!(expected.len() > 12, "the query finds too few {what}");
         same(what, &lines(&mut created, &query)?, &expected)?;
     }
     Ok(())
+}
+
+/// What later migrations added is the same in created tables as in the newest generation, so that code for the newest
+/// server works on created tables.
+pub fn created_later_columns_match_newest_generation(context: &Context) -> Result<()> {
+    let newest = context.generations()?.all().last().context("a generation")?.name.clone();
+    let (created, servers) = (context.fresh_database()?, context.generation_with_rows(&newest)?);
+    let (mut created, mut servers) = (created.connect()?, servers.connect()?);
+    let columns = COLUMNS.replace("$TABLES", TABLES).replace("<> ALL ($LATER)", &format!("= ANY ({LATER})"));
+    let expected = lines(&mut servers, &columns)?;
+    ensure!(expected.len() == 24, "the newest generation has {} of the columns", expected.len());
+    same("columns", &lines(&mut created, &columns)?, &expected)?;
+    let constraints =
+        "SELECT replace(pg_get_constraintdef(oid), ' NOT VALID', '') FROM pg_constraint WHERE conname IN (
+        'agent_task_queue_active_requires_runtime', 'agent_task_queue_accountable_matches_originator',
+        'chat_session_runtime_id_fkey') ORDER BY 1";
+    let expected = lines(&mut servers, constraints)?;
+    ensure!(expected.len() == 3, "the newest generation has {expected:?}");
+    same("constraints", &lines(&mut created, constraints)?, &expected)
 }
 
 /// Repeated calls in other sessions change no row of the catalogue, at any isolation level.

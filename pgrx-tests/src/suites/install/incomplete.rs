@@ -15,7 +15,7 @@ pub fn incomplete_install_is_completed(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let mut client = database.connect()?;
     client.batch_execute(
-        "DROP TABLE chat_message, multica_event_log, multica_event_reader; DROP INDEX multica_task_chat;
+        "DROP TABLE chat_message, multica_event_log, multica_event_reader; DROP INDEX multica_task_chat_v2;
          ALTER TABLE agent_task_queue DROP COLUMN failure_reason;
          ALTER TABLE multica_sweep_state DROP COLUMN last_error; TRUNCATE multica_sweep_state",
     )?;
@@ -31,7 +31,7 @@ pub fn incomplete_install_is_completed(context: &Context) -> Result<()> {
                 "multica_event_log",
                 "multica_event_reader",
                 "multica_sweep_state.last_error",
-                "multica_task_chat",
+                "multica_task_chat_v2",
             ],
         "{created:?}"
     );
@@ -44,7 +44,7 @@ pub fn missing_columns_of_055_are_added(context: &Context) -> Result<()> {
         context,
         "ALTER TABLE agent_task_queue DROP COLUMN attempt, DROP COLUMN failure_reason,
              DROP CONSTRAINT agent_task_queue_parent_task_id_fkey;
-         DROP INDEX idx_agent_task_queue_parent",
+         DROP INDEX IF EXISTS idx_agent_task_queue_parent",
     )?;
     let mut client = database.connect()?;
     let steps = install(&mut client)?;
@@ -53,7 +53,7 @@ pub fn missing_columns_of_055_are_added(context: &Context) -> Result<()> {
         "agent_task_queue.attempt",
         "agent_task_queue.failure_reason",
         "agent_task_queue.agent_task_queue_parent_task_id_fkey",
-        "idx_agent_task_queue_parent",
+        "multica_task_parent",
     ] {
         ensure!(created.contains(&object), "{object} is not in {created:?}");
     }

@@ -45,6 +45,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 
 /// Tests of the checks in install: for which locks it waits, and what it refuses.
 pub const AT_HOME: &[(&str, Suite)] = suite![
+    create::created_later_columns_match_newest_generation,
     generations::every_generation_is_adopted,
     generations::migrations_of_server_succeed_after_install,
     incomplete::install_stops_waiting_for_locked_table,

@@ -179,18 +179,17 @@ pub fn last_batch_costs_no_more_than_first(context: &Context) -> Result<()> {
     let database = orphans(context, &cluster, 5_000)?;
     let mut old_snapshot = database.connect()?;
     old_snapshot.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM agent")?;
-    for (what, index, prepare) in [
-        ("of offline runtimes", "multica_task_in_flight", "SELECT 1"),
+    for (what, prepare) in [
+        ("of offline runtimes", "SELECT 1"),
         (
             "that took too long",
-            "multica_task_running",
             "UPDATE agent_runtime SET status = 'online', last_seen_at = 'infinity';
-             UPDATE agent_task_queue SET status = 'running', completed_at = NULL, started_at = dispatched_at - interval '1 day'
+             UPDATE agent_task_queue SET status = 'running', completed_at = NULL, dispatched_at = dispatched_at - interval '1 day',
+                 started_at = dispatched_at - interval '1 day'
              WHERE parent_task_id IS NULL",
         ),
         (
             "that were not started",
-            "multica_task_unstarted",
             "UPDATE agent_task_queue SET status = 'dispatched', completed_at = NULL, started_at = NULL
              WHERE parent_task_id IS NULL",
         ),
@@ -201,11 +200,12 @@ pub fn last_batch_costs_no_more_than_first(context: &Context) -> Result<()> {
         client.batch_execute("SET multica.batch_size = 250")?;
         let mut cost = Vec::new();
         while value(&mut client, IN_FLIGHT)? != "0" {
-            cost.push(entries_read_by_sweep(&mut client, index)?);
+            cost.push(entries_read_by_sweep(&mut client, "multica_task_in_flight_v2")?);
         }
         ensure!(cost.len() == 20, "{} batches", cost.len());
-        // The last batch scans from the start again, for rows that earlier batches skipped.
-        let most = cost[..19].iter().max().context("batches")?;
+        // The first batch searches all tasks for times in the future. The last batch scans from the start again, for rows
+        // that earlier batches skipped.
+        let most = cost[1..19].iter().max().context("batches")?;
         ensure!(*most <= 4 * 250, "tasks {what}: batches read {cost:?} entries");
     }
     Ok(())

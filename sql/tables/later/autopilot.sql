@@ -1,0 +1,4 @@
+-- As sql/tables/later/agent_task_queue.sql.
+-- feature pause
+ALTER TABLE autopilot ADD COLUMN pause_reason text;
+-- end pause

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use multica_harness::database::Database;
-use multica_harness::query::statement;
+use multica_harness::query::is_statement_of;
 use multica_harness::speed::Results;
 use postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -78,7 +78,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     Ok(results)
 }
 
-/// Returns the names of the statements in `sql/`, by their texts.
+/// Returns the files of the statements in `sql/`, by their names.
 fn names(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut names = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
@@ -89,9 +89,8 @@ fn names(folder: &Path) -> Result<BTreeMap<String, String>> {
         for entry in fs::read_dir(&part)? {
             let file = entry?.path();
             if file.extension().is_some_and(|kind| kind == "sql") {
-                let text = statement(&read(&file)?);
                 let name = file.strip_prefix(folder)?.display().to_string();
-                names.insert(text, name);
+                names.insert(name, read(&file)?);
             }
         }
     }
@@ -137,7 +136,7 @@ fn sum(told: &Receiver<String>, names: &BTreeMap<String, String>) -> Result<Time
         };
         let plan: serde_json::Value = serde_json::from_str(plan)?;
         let text = plan["Query Text"].as_str().context("a plan does not tell its query")?;
-        let name = if let Some(name) = names.get(text.trim()) {
+        let name = if let Some((name, _)) = names.iter().find(|(_, file)| is_statement_of(file, text.trim())) {
             name.clone()
         } else if text.contains("multica_") && !text.contains("multica_event_log") {
             WHOLE.to_string()

@@ -1,13 +1,13 @@
 //! A call of every function, and the statements that the calls run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Result, ensure};
 use postgres::Client;
 
 use crate::context::Context;
 use crate::project::Project;
-use crate::query::statement;
+use crate::query::is_statement_of;
 use crate::suites::grant::support::{CAPABILITIES, routines, story};
 
 /// Folders of `sql/` whose statements run on existing tables.
@@ -102,13 +102,37 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
 /// Records an event.
 const RECORD: &str = "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')";
 
-/// The statements of the functions, by file, without comments.
-pub fn statements(project: &Project) -> Result<BTreeMap<String, String>> {
-    let mut found = BTreeMap::new();
-    for topic in STATEMENTS {
-        let files = project.sources(&format!("sql/{topic}"))?;
-        found.extend(files.into_iter().map(|(file, text)| (format!("{topic}/{file}"), statement(&text))));
+/// The statements of the functions, by file.
+pub struct Statements {
+    files: BTreeMap<String, String>,
+    /// The file of each text that was looked up.
+    known: HashMap<String, Option<String>>,
+}
+
+impl Statements {
+    /// Reads the files.
+    pub fn read(project: &Project) -> Result<Statements> {
+        let mut files = BTreeMap::new();
+        for topic in STATEMENTS {
+            let found = project.sources(&format!("sql/{topic}"))?;
+            files.extend(found.into_iter().map(|(file, text)| (format!("{topic}/{file}"), text)));
+        }
+        files.remove(WITHOUT_THE_LOG);
+        Ok(Statements { files, known: HashMap::new() })
     }
-    found.remove(WITHOUT_THE_LOG);
-    Ok(found)
+
+    /// Returns the names of all files.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.files.keys().cloned().collect()
+    }
+
+    /// Returns the file from which a server got this text.
+    pub fn file_of(&mut self, text: &str) -> Option<&str> {
+        let files = &self.files;
+        let known = self.known.entry(text.to_string()).or_insert_with(|| {
+            let mut of_text = files.iter().filter(|(_, file)| is_statement_of(file, text));
+            of_text.next().map(|(name, _)| name.clone())
+        });
+        known.as_deref()
+    }
 }

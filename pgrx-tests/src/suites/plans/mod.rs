@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
 
-use self::calls::statements;
+use self::calls::Statements;
 use self::read::{PlanSession, indexes, text, whole_reads};
 use super::Suite;
 use crate::cluster::{Cluster, Options};
@@ -91,15 +91,15 @@ fn whole_reads_of_calls(
     session.client.batch_execute(mode)?;
     let indexes = indexes(&mut session.client)?;
     let calls = calls::all(context, &mut session.client)?;
-    let statements = statements(&context.project)?;
-    let mut unseen: BTreeSet<&String> = statements.keys().collect();
+    let mut statements = Statements::read(&context.project)?;
+    let mut unseen = statements.names();
     let mut wrong = BTreeSet::new();
     for call in calls {
         for plan in session.plans(&call)? {
-            let file = statements.iter().find(|(_, it)| *it == text(&plan));
-            let what = file.map_or(text(&plan), |(name, _)| name);
-            if let Some((name, _)) = file {
-                unseen.remove(name);
+            let file = statements.file_of(text(&plan));
+            let what = file.unwrap_or(text(&plan));
+            if let Some(file) = file {
+                unseen.remove(file);
             }
             for read in whole_reads(&plan, &ALL_BUT_REGISTRY, by_index, &indexes) {
                 wrong.insert(format!("{read} in {what} after {mode}"));
@@ -120,11 +120,11 @@ fn heartbeat_batch_locks_in_id_order(context: &Context) -> Result<()> {
          CREATE INDEX ON agent_runtime (workspace_id, id)",
     )?;
     session.client.batch_execute("VACUUM ANALYZE agent_runtime")?;
-    let statements = statements(&context.project)?;
+    let mut statements = Statements::read(&context.project)?;
     let plans = session.plans("SELECT multica_heartbeat_many(ARRAY[gen_random_uuid()])")?;
     let plan = plans
         .iter()
-        .find(|plan| text(plan) == statements["runtime/heartbeat_many.sql"])
+        .find(|plan| statements.file_of(text(plan)) == Some("runtime/heartbeat_many.sql"))
         .context("the statement did not run")?;
     let scan = &plan["Plan"]["Plans"][0];
     let found = ["Node Type", "Scan Direction", "Index Name"].map(|what| scan[what].as_str());

@@ -131,12 +131,11 @@ impl World<'_> {
     }
 
     fn read(&self, session: &mut PlanSession) -> Result<Shapes> {
-        let files = calls::statements(&self.context.project)?;
-        let files: BTreeMap<&str, &str> = files.iter().map(|(file, text)| (text.as_str(), file.as_str())).collect();
+        let mut statements = calls::Statements::read(&self.context.project)?;
         let mut shapes = BTreeMap::new();
         for script in &self.calls {
             for plan in session.plans(script)? {
-                if let Some(file) = files.get(text(&plan)) {
+                if let Some(file) = statements.file_of(text(&plan)) {
                     let all: &mut BTreeSet<String> = shapes.entry(file.to_string()).or_default();
                     all.insert(shape(&plan["Plan"]));
                 }

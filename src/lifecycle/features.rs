@@ -6,7 +6,8 @@ use pgrx::prelude::*;
 
 use crate::postgres::features::{Definition, Set, Test, present};
 use Test::{
-    All, Any, Column, Function, Listed, NamedTrigger, Not, Nullable, OtherWord, Relation, Trigger, UniqueIndex, Word,
+    All, Any, Column, Function, Index, Listed, NamedTrigger, Not, Nullable, OtherWord, Relation, Trigger, UniqueIndex,
+    Word,
 };
 
 /// Declares the features. Each line has a description, the name for marks, in brackets the number of the server's
@@ -104,6 +105,15 @@ features! {
         All(&[Column("comment", "source_task_id"), Word("comment", "author_type", "system")]);
     /// A runtime can belong to a profile, and is unique per profile, `agent_runtime.profile_id`.
     Profile "profile" [120]: Column(RUNTIME, "profile_id");
+    /// A daemon can register runtimes of profiles, which are rows of table `runtime_profile`.
+    RuntimeProfile "runtime_profile" [120]: All(&[
+        Column(RUNTIME, "profile_id"),
+        Relation("runtime_profile"),
+        UniqueIndex(RUNTIME, &["workspace_id", "daemon_id", "profile_id"]),
+    ]);
+    /// An index contains `agent_runtime.last_seen_at`, so every heartbeat that is written writes all indexes of the
+    /// table.
+    BeatIndex "beat_index" [115]: Index(RUNTIME, "last_seen_at");
     /// A dispatched task has a lease, during which its daemon prepares it, `prepare_lease_expires_at`.
     Lease "lease" [124]: Column(TASK, "prepare_lease_expires_at");
     /// A task can be queued at a later time, status `deferred` until `fire_at`.
@@ -321,6 +331,17 @@ mod tests {
         expect(&format!("DROP INDEX x; {unique} WHERE status = 'queued'"), &["slot"], &[]);
         let media = "status = 'deferred' AND context->>'channel_issue_media_pending' = 'true'";
         expect(&format!("{} WHERE {media}", unique.replace("x ON", "z ON")), &["slot_of_media"], &[]);
+        expect("CREATE INDEX i ON agent_runtime (status) WHERE last_seen_at IS NOT NULL", &[], &[]);
+        expect("CREATE INDEX j ON agent_runtime (status, last_seen_at DESC)", &["beat_index"], &[]);
+        expect("DROP INDEX j; CREATE INDEX j ON agent_runtime (status) INCLUDE (last_seen_at)", &[], &[]);
+        expect("DROP INDEX j", &[], &["beat_index"]);
+        let schema = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'multica'";
+        let schema = Spi::get_one::<String>(schema).unwrap().unwrap();
+        expect("ALTER TABLE agent_runtime ADD COLUMN profile_id uuid", &["profile"], &[]);
+        let key = "CREATE UNIQUE INDEX k ON agent_runtime (workspace_id, daemon_id, profile_id)";
+        expect(&format!("{key} WHERE profile_id IS NOT NULL; CREATE TEMP TABLE runtime_profile (id uuid)"), &[], &[]);
+        expect(&format!("CREATE TABLE {schema}.runtime_profile (id uuid)"), &["runtime_profile"], &[]);
+        expect("DROP INDEX k", &[], &["runtime_profile"]);
         let on = "ON agent_task_queue FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()";
         expect(&format!("CREATE TRIGGER a BEFORE UPDATE OF status {on}"), &[], &[]);
         expect(&format!("CREATE TRIGGER b BEFORE UPDATE OF issue_id, runtime_id {on}"), &["usage"], &[]);

@@ -14,6 +14,8 @@ pub struct Table {
     columns: Vec<Column>,
     checks: Vec<Check>,
     triggers: Vec<Trigger>,
+    /// The columns that are in an index. An index that is not valid counts, because Postgres writes it too.
+    indexed: Vec<pg_sys::AttrNumber>,
     unique_indexes: Vec<UniqueIndex>,
 }
 
@@ -71,14 +73,16 @@ impl Table {
                 pg_sys::RelationClose(relation);
                 return None;
             }
+            let (indexed, unique_indexes) = match wants_indexes {
+                true => indexes(relation, former.map_or(&[], |former| &former.unique_indexes)),
+                false => (Vec::new(), Vec::new()),
+            };
             let table = Self {
                 columns: columns(relation),
                 checks: checks(relation, former.map_or(&[], |former| &former.checks)),
                 triggers: triggers(relation),
-                unique_indexes: match wants_indexes {
-                    true => unique_indexes(relation, former.map_or(&[], |former| &former.unique_indexes)),
-                    false => Vec::new(),
-                },
+                indexed,
+                unique_indexes,
             };
             pg_sys::RelationClose(relation);
             Some(table)
@@ -109,6 +113,11 @@ impl Table {
     /// Whether there is a trigger of this name.
     pub fn has_trigger_named(&self, name: &str) -> bool {
         self.triggers.iter().any(|trigger| trigger.name == name)
+    }
+
+    /// Whether an index contains this column.
+    pub fn has_index(&self, column: &str) -> bool {
+        self.column(column).is_some_and(|column| self.indexed.contains(&column.number))
     }
 
     /// Returns the texts in the predicate, per valid unique index on exactly these columns that has a predicate.
@@ -168,19 +177,21 @@ unsafe fn triggers(relation: pg_sys::Relation) -> Vec<Trigger> {
     }
 }
 
-unsafe fn unique_indexes(relation: pg_sys::Relation, known: &[UniqueIndex]) -> Vec<UniqueIndex> {
+/// Returns the columns that are in an index, and the valid unique indexes with a predicate.
+unsafe fn indexes(relation: pg_sys::Relation, known: &[UniqueIndex]) -> (Vec<pg_sys::AttrNumber>, Vec<UniqueIndex>) {
     let cache = pg_sys::SysCacheIdentifier::INDEXRELID as c_int;
     // SAFETY: the list is a copy. A row of the cache has the columns of the struct, followed by one key per column. The
     // row is released after its last use. A dropped index has no row.
     unsafe {
         let list = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(relation));
-        let mut found = Vec::new();
+        let (mut indexed, mut found) = (Vec::new(), Vec::new());
         for oid in list.iter_oid() {
             let row = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(oid));
             if row.is_null() {
                 continue;
             }
             let index = &*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_index>();
+            indexed.extend_from_slice(index.indkey.values.as_slice(index.indnatts as usize));
             if index.indisunique && index.indisvalid {
                 let mut is_null = true;
                 let number = pg_sys::Anum_pg_index_indpred as pg_sys::AttrNumber;
@@ -200,6 +211,6 @@ unsafe fn unique_indexes(relation: pg_sys::Relation, known: &[UniqueIndex]) -> V
             }
             pg_sys::ReleaseSysCache(row);
         }
-        found
+        (indexed, found)
     }
 }

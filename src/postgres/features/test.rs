@@ -28,6 +28,8 @@ pub enum Test {
     UniqueIndex(&'static str, &'static [&'static str]),
     /// The table has such an index, and the predicate contains this text.
     UniqueIndexWith(&'static str, &'static [&'static str], &'static str),
+    /// An index of the table contains the column, so every change of the column writes the index.
+    Index(&'static str, &'static str),
     /// All of these tests hold.
     All(&'static [Test]),
     /// At least one of these tests holds.
@@ -57,6 +59,7 @@ impl Test {
             | Self::Trigger(table, _)
             | Self::NamedTrigger(table, _)
             | Self::UniqueIndex(table, _)
+            | Self::Index(table, _)
             | Self::UniqueIndexWith(table, ..) => Some(table),
             Self::Relation(_) | Self::Function(..) | Self::All(_) | Self::Any(_) | Self::Not(_) => None,
         }
@@ -85,6 +88,7 @@ impl Test {
             }
             (Self::Trigger(_, column), Some(Some(table))) => table.has_trigger(column),
             (Self::NamedTrigger(_, name), Some(Some(table))) => table.has_trigger_named(name),
+            (Self::Index(_, column), Some(Some(table))) => table.has_index(column),
             (Self::UniqueIndex(_, columns), Some(Some(table))) => table.unique_indexes(columns).next().is_some(),
             (Self::UniqueIndexWith(_, columns, text), Some(Some(table))) => {
                 table.unique_indexes(columns).flatten().any(|found| found == text)

@@ -15,6 +15,116 @@ EXCEPTION WHEN undefined_function THEN
 END
 $library$;
 
+-- Replaces a function by one with other arguments, which gets the owner and the privileges of the former one. It is dropped after
+-- its last use.
+CREATE FUNCTION @extschema@.multica_replace_function(former pg_catalog.regprocedure, definition pg_catalog.text) RETURNS void
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE plpgsql
+AS $replace$
+DECLARE
+    replaced pg_catalog.pg_proc%ROWTYPE;
+    users pg_catalog.text;
+    made pg_catalog.regprocedure;
+    initial pg_catalog.aclitem[];
+    holder pg_catalog.record;
+BEGIN
+    SELECT pg_catalog.string_agg(DISTINCT u.name, ', ') INTO users
+    FROM (
+        SELECT CASE
+            WHEN w.ev_class IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+            ELSE pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)
+        END AS name
+        FROM pg_catalog.pg_depend AS d
+        LEFT JOIN pg_catalog.pg_rewrite AS w
+            ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+            AND w.oid OPERATOR(pg_catalog.=) d.objid
+        WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+            AND d.refobjid OPERATOR(pg_catalog.=) former
+            AND d.deptype OPERATOR(pg_catalog.=) 'n'
+    ) AS u;
+    IF users IS NOT NULL THEN
+        RAISE EXCEPTION 'the update gives % other arguments, and cannot replace it while other objects use it', former
+        USING ERRCODE = 'dependent_objects_still_exist',
+            DETAIL = pg_catalog.format('It is used by: %s.', users),
+            HINT = pg_catalog.format(
+                'Drop %s, run ALTER EXTENSION multica UPDATE; again, then create what you have dropped.', users
+            );
+    END IF;
+    SELECT p.* INTO STRICT replaced FROM pg_catalog.pg_proc AS p WHERE p.oid OPERATOR(pg_catalog.=) former;
+    EXECUTE pg_catalog.format('DROP FUNCTION %s', former);
+    EXECUTE definition;
+    SELECT p.oid INTO STRICT made
+    FROM pg_catalog.pg_proc AS p
+    WHERE p.proname OPERATOR(pg_catalog.=) replaced.proname AND p.pronamespace OPERATOR(pg_catalog.=) replaced.pronamespace;
+    EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO %s', made, replaced.proowner::pg_catalog.regrole);
+    EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);
+    SELECT i.initprivs INTO initial
+    FROM pg_catalog.pg_init_privs AS i
+    WHERE i.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass AND i.objoid OPERATOR(pg_catalog.=) made;
+    FOR holder IN
+        SELECT
+            CASE a.grantee WHEN 0::pg_catalog.oid THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END AS name,
+            a.is_grantable
+        FROM pg_catalog.aclexplode(replaced.proacl) AS a
+        WHERE a.grantee OPERATOR(pg_catalog.<>) replaced.proowner
+    LOOP
+        EXECUTE pg_catalog.format(
+            'GRANT EXECUTE ON FUNCTION %s TO %s%s', made, holder.name,
+            CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
+        );
+    END LOOP;
+    -- A dump contains only the privileges that differ from those that scripts have granted. These were granted by a user.
+    UPDATE pg_catalog.pg_init_privs AS i
+    SET initprivs = initial
+    WHERE i.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass AND i.objoid OPERATOR(pg_catalog.=) made;
+END
+$replace$;
+
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_set_runtime_offline(uuid)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_set_runtime_offline(runtime_id uuid, reason jsonb DEFAULT NULL) RETURNS boolean
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_set_runtime_offline_since_0_4_wrapper'
+    $function$
+);
+
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_deregister(uuid[])',
+    $function$
+    CREATE FUNCTION @extschema@.multica_deregister(runtime_ids uuid[], reason jsonb DEFAULT NULL) RETURNS bigint
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_deregister_since_0_4_wrapper'
+    $function$
+);
+
+DROP FUNCTION @extschema@.multica_replace_function(pg_catalog.regprocedure, pg_catalog.text);
+
+COMMENT ON FUNCTION @extschema@.multica_set_runtime_offline(uuid, jsonb) IS
+$$Sets one runtime offline. last_seen_at does not change, and its tasks in flight are left to the next sweep.
+runtime_id: id of the runtime.
+reason: an object that is stored in the metadata as offline_reason, also if the runtime was offline; it stays there until the
+  runtime is registered again. NULL (the default) stores nothing.
+Returns true if it was online, false if it was already offline. Records daemon:register with action 'deregister' if
+  something was written.
+Errors: 22004 runtime_id is NULL; 22023 reason is not an object; P0002 (no_runtime) the runtime does not exist;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements SetAgentRuntimeOffline.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_deregister(uuid[], jsonb) IS
+$$Sets the runtimes of a daemon offline before it exits, at once instead of after multica.stale_after. Their tasks in flight
+are left to the next sweep.
+runtime_ids: ids of the runtimes; unknown ones are ignored, an empty array is allowed.
+reason: an object, as for multica_set_runtime_offline; NULL (the default) stores nothing.
+Returns the number of runtimes that were online until now. Records one daemon:register with action 'deregister' per
+  workspace. A runtime that a trigger or constraint of your own refuses is named in a WARNING and stays online; the others
+  go offline.
+Errors: 22004 the array or an element is NULL; 22023 reason is not an object; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements SetAgentRuntimeOffline, for many runtimes.$$;
+
 COMMENT ON FUNCTION multica_install(boolean) IS
 $$Creates the tables that are missing in the extension's schema and adopts those that exist. Run it after CREATE EXTENSION
 and after every ALTER EXTENSION UPDATE; a second run changes nothing. It adopts the tables of a server from migration 055

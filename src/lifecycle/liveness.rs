@@ -7,6 +7,7 @@ use pgrx::Uuid;
 use super::event::Call;
 use super::rows_in_work;
 use super::writer::Writer;
+use crate::postgres::jsonb::Jsonb;
 use crate::postgres::statement::{Row, Statement, arg};
 
 static LOCK_FOR_STATUS: Statement =
@@ -34,14 +35,17 @@ pub fn lock_for_status(runtimes: Vec<Uuid>) -> Vec<(Uuid, String)> {
     LOCK_FOR_STATUS.rows(&[arg(runtimes)], |row| (row.must(1), row.must(2)))
 }
 
-/// Sets the runtimes offline that are not offline yet, and announces it; returns how many.
-pub fn set_offline(runtimes: &[Uuid], call: &mut Call) -> i64 {
+/// Sets the runtimes offline that are not offline yet, and announces it; returns how many. If there is a reason, it is
+/// stored in the runtimes that were offline too, and these are announced as well.
+pub fn set_offline(runtimes: &[Uuid], reason: Option<Jsonb>, call: &mut Call) -> i64 {
     let mut locked = lock_for_status(runtimes.to_vec());
-    locked.retain(|(_, status)| status != "offline");
+    let was_offline: HashSet<Uuid> =
+        locked.iter().filter(|(_, status)| status == "offline").map(|(id, _)| *id).collect();
+    locked.retain(|(id, _)| reason.is_some() || !was_offline.contains(id));
     let going: Vec<Uuid> = locked.into_iter().map(|(id, _)| id).collect();
-    let changed: Vec<(Uuid, Uuid)> =
-        MARK_OFFLINE.rows(&[arg(going), arg(call.now())], |row| (row.must(2), row.must(1)));
-    let many = changed.len() as i64;
+    let args = [arg(going), arg(call.now()), arg(reason)];
+    let changed: Vec<(Uuid, Uuid)> = MARK_OFFLINE.rows(&args, |row| (row.must(2), row.must(1)));
+    let many = changed.iter().filter(|(_, id)| !was_offline.contains(id)).count() as i64;
     call.runtimes("deregister", changed);
     many
 }
@@ -67,8 +71,9 @@ pub fn mark_stale<R>(
         SEEN_NOW.run(&[arg(piece.to_vec()), arg(now)])
     });
     let (written, rows) = writer.runtimes(&stale, "stale_sweep", call, |piece| {
-        MARK_OFFLINE
-            .rows(&[arg(piece.to_vec()), arg(now)], |row| ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row)))
+        MARK_OFFLINE.rows(&[arg(piece.to_vec()), arg(now), arg(None::<Jsonb>)], |row| {
+            ((row.must::<Uuid>(2), row.must::<Uuid>(1)), decode(row))
+        })
     });
     writer.keep_out(&stale, written);
     rows

@@ -23,6 +23,11 @@ impl Jsonb {
         Self(datum.expect("jsonb_in returns a value"))
     }
 
+    /// Whether it is an object.
+    pub fn is_object(&self) -> bool {
+        self.text().starts_with('{')
+    }
+
     /// Returns the JSON text, to be parsed into a typed struct.
     pub fn text(&self) -> String {
         // SAFETY: jsonb_out takes one jsonb and returns a C string in the current memory context.

@@ -5,13 +5,14 @@ use pgrx::prelude::*;
 
 use super::lookup::distinct_ids;
 use crate::argument::{bound, optional_elements, required, seconds};
-use crate::error::Error;
-use crate::lifecycle::event::call;
+use crate::error::{Error, Result};
+use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::liveness::{lock_for_status, mark_online, mark_stale, set_offline};
 use crate::lifecycle::{compatibility, many_rows, writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
+use crate::postgres::jsonb::Jsonb;
 use crate::postgres::statement::{Statement, arg};
 use crate::postgres::subtransaction::commit_if_not_refused;
 use crate::types::{Beat, RuntimeRef};
@@ -28,8 +29,8 @@ extension_sql_file!(
     requires = [
         multica_heartbeat,
         multica_heartbeat_many,
-        multica_set_runtime_offline,
-        multica_deregister,
+        multica_set_runtime_offline_since_0_4,
+        multica_deregister_since_0_4,
         multica_mark_stale_runtimes_offline
     ]
 );
@@ -105,27 +106,50 @@ fn beat_of_online(runtimes: &[Uuid], now: TimestampWithTimeZone, checks_deferred
     matches!(all, Ok(true)).then_some(seen)
 }
 
+/// Sets a runtime offline; returns whether it was online.
+pub fn set_one_offline(runtime_id: Option<Uuid>, reason: Option<Jsonb>, call: &mut Call) -> Result<bool> {
+    let runtime = required("runtime_id", runtime_id)?;
+    let reason = object("reason", reason)?;
+    workspace_of(runtime)?;
+    Ok(set_offline(&[runtime], reason, call) > 0)
+}
+
+/// Sets many runtimes offline; returns how many were online.
+pub fn deregister(runtime_ids: Option<Vec<Option<Uuid>>>, reason: Option<Jsonb>, call: &mut Call) -> Result<i64> {
+    let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
+    let reason = object("reason", reason)?;
+    let checks_deferred = !deferred::is_pending_before();
+    Ok(many_rows::write(&runtimes, checks_deferred, |runtimes| call.part(|part| set_offline(runtimes, reason, part))))
+}
+
+/// Returns the value, or 22023 if it is not an object.
+fn object(argument: &'static str, value: Option<Jsonb>) -> Result<Option<Jsonb>> {
+    match value {
+        Some(other) if !other.is_object() => Err(Error::invalid(
+            argument,
+            "must be a JSON object",
+            "Pass an object like {\"code\": \"stopped\"}, or NULL.",
+        )),
+        object => Ok(object),
+    }
+}
+
 /// Sets a runtime offline and keeps its `last_seen_at` (SetAgentRuntimeOffline). Returns whether it was online.
-#[pg_extern]
+#[pg_extern(name = "multica_set_runtime_offline")]
 #[search_path(@extschema@, pg_temp)]
-fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
-    call(|call| {
-        let runtime = required("runtime_id", runtime_id)?;
-        workspace_of(runtime)?;
-        Ok(set_offline(&[runtime], call) > 0)
-    })
+fn multica_set_runtime_offline_since_0_4(runtime_id: Option<Uuid>, reason: default!(Option<Jsonb>, "NULL")) -> bool {
+    call(|call| set_one_offline(runtime_id, reason, call))
 }
 
 /// Sets the runtimes of a daemon that stops offline, with one event per workspace. Returns how many it set offline. A
 /// runtime that cannot be written is named in a WARNING.
-#[pg_extern]
+#[pg_extern(name = "multica_deregister")]
 #[search_path(@extschema@, pg_temp)]
-fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
-    call(|call| {
-        let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
-        let checks_deferred = !deferred::is_pending_before();
-        Ok(many_rows::write(&runtimes, checks_deferred, |runtimes| call.part(|part| set_offline(runtimes, part))))
-    })
+fn multica_deregister_since_0_4(
+    runtime_ids: Option<Vec<Option<Uuid>>>,
+    reason: default!(Option<Jsonb>, "NULL"),
+) -> i64 {
+    call(|call| deregister(runtime_ids, reason, call))
 }
 
 /// Sets runtimes offline that are online but were silent for longer than `stale_secs` (MarkStaleRuntimesOffline). A

@@ -2,6 +2,7 @@
 
 mod collection;
 mod delete;
+mod former;
 mod liveness;
 mod lookup;
 mod merge;

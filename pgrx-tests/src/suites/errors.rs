@@ -46,7 +46,7 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "part" => "'verdicts'".into(),
         "grantee" => "'postgres'".into(),
         "registration" => r#"'{"daemon_id": "m", "runtimes": [{"type": "claude"}]}'"#.into(),
-        "context" | "metadata" | "result" => "'{}'".into(),
+        "context" | "metadata" | "result" | "reason" => "'{}'".into(),
         "claim_token" => "NULL".into(),
         _ => match kind {
             "integer" | "bigint" | "double precision" => "1".into(),

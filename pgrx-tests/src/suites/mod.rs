@@ -64,6 +64,7 @@ pub mod pg_upgrade;
 mod pgbouncer;
 mod pgspot;
 mod plans;
+mod profiles;
 mod refused_rows;
 mod resume;
 mod retry;
@@ -169,6 +170,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     pg_cron::ALL,
     pgbouncer::ALL,
     pgspot::ALL,
+    profiles::ALL,
     refused_rows::AT_HOME,
     resume::ALL,
     retry::ALL,

@@ -18,24 +18,27 @@ Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables
   tables is missing.
 Implements UpdateAgentRuntimeHeartbeat, for many runtimes.$$;
 
-COMMENT ON FUNCTION multica_set_runtime_offline(uuid) IS
+COMMENT ON FUNCTION multica_set_runtime_offline(uuid, jsonb) IS
 $$Sets one runtime offline. last_seen_at does not change, and its tasks in flight are left to the next sweep.
 runtime_id: id of the runtime.
+reason: an object that is stored in the metadata as offline_reason, also if the runtime was offline; it stays there until the
+  runtime is registered again. NULL (the default) stores nothing.
 Returns true if it was online, false if it was already offline. Records daemon:register with action 'deregister' if
-  something changed.
-Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55000 (install_needed) the tables are
-  missing; 42501 a privilege on the tables is missing.
+  something was written.
+Errors: 22004 runtime_id is NULL; 22023 reason is not an object; P0002 (no_runtime) the runtime does not exist;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
 Implements SetAgentRuntimeOffline.$$;
 
-COMMENT ON FUNCTION multica_deregister(uuid[]) IS
+COMMENT ON FUNCTION multica_deregister(uuid[], jsonb) IS
 $$Sets the runtimes of a daemon offline before it exits, at once instead of after multica.stale_after. Their tasks in flight
 are left to the next sweep.
 runtime_ids: ids of the runtimes; unknown ones are ignored, an empty array is allowed.
+reason: an object, as for multica_set_runtime_offline; NULL (the default) stores nothing.
 Returns the number of runtimes that were online until now. Records one daemon:register with action 'deregister' per
   workspace. A runtime that a trigger or constraint of your own refuses is named in a WARNING and stays online; the others
   go offline.
-Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
-  tables is missing.
+Errors: 22004 the array or an element is NULL; 22023 reason is not an object; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
 Implements SetAgentRuntimeOffline, for many runtimes.$$;
 
 COMMENT ON FUNCTION multica_mark_stale_runtimes_offline(double precision, integer) IS

@@ -42,7 +42,9 @@ struct Call {
 impl Call {
     /// Returns the name of the function.
     fn function(&self) -> Option<&'static str> {
-        self.body.rsplit("::").find(|part| part.starts_with("multica_"))
+        let name = self.body.rsplit("::").find(|part| part.starts_with("multica_"))?;
+        // The name in Rust of a function whose arguments have changed ends with a version.
+        name.split("_since_").next()
     }
 }
 

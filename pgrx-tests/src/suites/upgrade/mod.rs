@@ -5,6 +5,7 @@ mod catalogue;
 mod inventory;
 mod package;
 mod released;
+mod replaced;
 mod support;
 mod worker;
 
@@ -22,6 +23,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     between::open_sessions_work_at_every_update_step,
     between::old_library_works_with_newer_objects,
     between::update_before_restart_is_refused,
+    replaced::view_on_replaced_function_is_named,
+    replaced::dump_has_privileges_on_replaced_functions,
     worker::worker_sweeps_between_update_steps,
     package::package_can_be_installed,
 ];

@@ -102,6 +102,38 @@ SELECT @extschema@.multica_replace_function(
 
 DROP FUNCTION @extschema@.multica_replace_function(pg_catalog.regprocedure, pg_catalog.text);
 
+ALTER TYPE @extschema@.multica_runtime
+    ADD ATTRIBUTE visibility text,
+    ADD ATTRIBUTE profile_id uuid,
+    ADD ATTRIBUTE custom_name text;
+
+ALTER TYPE @extschema@.multica_registered
+    ADD ATTRIBUTE visibility text,
+    ADD ATTRIBUTE profile_id uuid,
+    ADD ATTRIBUTE custom_name text;
+
+ALTER TYPE @extschema@.multica_beat
+    ADD ATTRIBUTE visibility text,
+    ADD ATTRIBUTE profile_id uuid,
+    ADD ATTRIBUTE custom_name text;
+
+COMMENT ON TYPE @extschema@.multica_runtime IS
+$$A runtime, with the columns of the table agent_runtime: one provider of one daemon, or one profile. status is 'online' or
+'offline'; last_seen_at is the time of its last heartbeat (NULL: never seen); legacy_daemon_id is the first daemon id that was
+merged into it; profile_id is its profile; visibility and custom_name are what users have set. An attribute is NULL where the
+table has no such column.$$;
+
+COMMENT ON TYPE @extschema@.multica_registered IS
+$$The effect of a registration on one runtime: the runtime's columns as they are now, as in multica_runtime; inserted (true:
+the runtime is new, false: an existing row was overwritten); merged (number of runtimes of earlier daemon ids that were merged
+into it); not_merged (number of such runtimes that were kept because something refers to them or prevents writing them; a
+WARNING names each).$$;
+
+COMMENT ON TYPE @extschema@.multica_beat IS
+$$The answer to a heartbeat: the runtime's columns as they are now, as in multica_runtime; stop_task_ids (of the tasks that the
+daemon reported as running, those that are no longer in flight on this runtime, in the reported order; NULL if the daemon
+reported nothing).$$;
+
 COMMENT ON FUNCTION @extschema@.multica_set_runtime_offline(uuid, jsonb) IS
 $$Sets one runtime offline. last_seen_at does not change, and its tasks in flight are left to the next sweep.
 runtime_id: id of the runtime.

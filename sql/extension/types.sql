@@ -4,21 +4,24 @@
 CREATE TYPE @extschema@.multica_runtime AS (
     id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
     device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
-    created_at timestamptz, updated_at timestamptz
+    created_at timestamptz, updated_at timestamptz,
+    visibility text, profile_id uuid, custom_name text
 );
 
 CREATE TYPE @extschema@.multica_registered AS (
     id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
     device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
     created_at timestamptz, updated_at timestamptz,
-    inserted boolean, merged bigint, not_merged bigint
+    inserted boolean, merged bigint, not_merged bigint,
+    visibility text, profile_id uuid, custom_name text
 );
 
 CREATE TYPE @extschema@.multica_beat AS (
     id uuid, workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
     device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
     created_at timestamptz, updated_at timestamptz,
-    stop_task_ids uuid[]
+    stop_task_ids uuid[],
+    visibility text, profile_id uuid, custom_name text
 );
 
 CREATE TYPE @extschema@.multica_runtime_ref AS (runtime_id uuid, workspace_id uuid);

@@ -14,7 +14,7 @@ SELECT multica_set_runtime_offline(:'claude'), multica_set_runtime_offline(:'cla
 SELECT multica_deregister(ARRAY[:'claude', :'codex']::uuid[]);
 -- The reason stays until the next registration.
 SELECT multica_set_runtime_offline(:'claude', '{"code": "not_executable"}'), multica_deregister(ARRAY[:'codex']::uuid[], '{"code": "quit"}');
-SELECT name, metadata -> 'offline_reason' AS reason FROM multica_heartbeat(:'claude');
+SELECT name, metadata -> 'offline_reason' AS reason, visibility, profile_id, custom_name FROM multica_heartbeat(:'claude');
 SELECT multica_set_runtime_offline(:'claude', '[]');
 SELECT multica_set_runtime_offline(:'claude');
 SELECT name, status FROM multica_list_runtimes('00000000-0000-4000-8000-0000000000a1') ORDER BY name;

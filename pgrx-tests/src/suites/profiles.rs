@@ -1,7 +1,7 @@
 //! Registrations and heartbeats on the tables of servers of several generations: runtimes of profiles, names that users
 //! give, and heartbeats where an index contains the time of the last one.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use postgres::Client;
 
 use super::Suite;
@@ -10,7 +10,8 @@ use crate::context::Context;
 use crate::database::Database;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![reason_is_stored_until_registration];
+pub const ALL: &[(&str, Suite)] =
+    suite![lookups_return_columns_of_every_generation, reason_is_stored_until_registration,];
 
 /// The first and the last generation, and those around the migration that added profiles.
 const GENERATIONS: [&str; 4] = ["055", "109", "121", "397"];
@@ -26,6 +27,32 @@ fn adopted<'a>(context: &'a Context, generation: &str) -> Result<(Database<'a>, 
 /// A registration of daemon `machine-online` in workspace 1, with these members of the JSON object.
 fn register(members: &str) -> String {
     format!("multica_register(md5('workspace 1')::uuid, '{{\"daemon_id\": \"machine-online\", {members}}}')")
+}
+
+fn lookups_return_columns_of_every_generation(context: &Context) -> Result<()> {
+    for (generation, expected) in
+        [("055", " f "), ("109", "private f "), ("121", "private t "), ("397", "private t Lab")]
+    {
+        let (_database, mut client) = adopted(context, generation)?;
+        if generation == "397" {
+            client.batch_execute("UPDATE agent_runtime SET custom_name = 'Lab'")?;
+        }
+        let runtime = if generation < "121" { "online" } else { "fast" };
+        let id = format!("md5('runtime {runtime}')::uuid");
+        for call in [
+            format!("multica_get_runtime({id})"),
+            format!("multica_get_runtime_for_workspace({id}, md5('workspace 1')::uuid)"),
+            "multica_list_runtimes(md5('workspace 1')::uuid)".into(),
+            "multica_list_runtimes_by_owner(md5('workspace 1')::uuid, md5('user 1')::uuid)".into(),
+            format!("multica_heartbeat({id})"),
+        ] {
+            let sql = format!(
+                "SELECT visibility, profile_id IS NOT NULL, custom_name FROM {call} WHERE name = '{runtime}' AND id = {id}"
+            );
+            expect(&mut client, &sql, expected).with_context(|| format!("{call} in {generation}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn reason_is_stored_until_registration(context: &Context) -> Result<()> {

@@ -1,19 +1,21 @@
 -- The meaning of the rows that functions return. Times are timestamptz of the database's clock.
 
 COMMENT ON TYPE multica_runtime IS
-$$A runtime, with the columns of the table agent_runtime: one provider of one daemon. status is 'online' or 'offline';
-last_seen_at is the time of its last heartbeat (NULL: never seen); legacy_daemon_id is the first daemon id that was merged
-into it.$$;
+$$A runtime, with the columns of the table agent_runtime: one provider of one daemon, or one profile. status is 'online' or
+'offline'; last_seen_at is the time of its last heartbeat (NULL: never seen); legacy_daemon_id is the first daemon id that was
+merged into it; profile_id is its profile; visibility and custom_name are what users have set. An attribute is NULL where the
+table has no such column.$$;
 
 COMMENT ON TYPE multica_registered IS
-$$The effect of a registration on one runtime: the runtime's columns as they are now; inserted (true: the runtime is new,
-false: an existing row was overwritten); merged (number of runtimes of earlier daemon ids that were merged into it);
-not_merged (number of such runtimes that were kept because something refers to them or prevents writing them; a WARNING
-names each).$$;
+$$The effect of a registration on one runtime: the runtime's columns as they are now, as in multica_runtime; inserted (true:
+the runtime is new, false: an existing row was overwritten); merged (number of runtimes of earlier daemon ids that were merged
+into it); not_merged (number of such runtimes that were kept because something refers to them or prevents writing them; a
+WARNING names each).$$;
 
 COMMENT ON TYPE multica_beat IS
-$$The answer to a heartbeat: the runtime's columns as they are now; stop_task_ids (of the tasks that the daemon reported as
-running, those that are no longer in flight on this runtime, in the reported order; NULL if the daemon reported nothing).$$;
+$$The answer to a heartbeat: the runtime's columns as they are now, as in multica_runtime; stop_task_ids (of the tasks that the
+daemon reported as running, those that are no longer in flight on this runtime, in the reported order; NULL if the daemon
+reported nothing).$$;
 
 COMMENT ON TYPE multica_runtime_ref IS
 $$A runtime, by its id and by the workspace that it belongs to or belonged to.$$;

@@ -81,6 +81,19 @@ END
 $replace$;
 
 SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_upsert_runtime(
+        workspace_id uuid, daemon_id text, name text, runtime_mode text, provider text, status text,
+        device_info text DEFAULT '', metadata jsonb DEFAULT '{}', owner_id uuid DEFAULT NULL, profile_id uuid DEFAULT NULL
+    ) RETURNS @extschema@.multica_registered
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_upsert_runtime_since_0_4_wrapper'
+    $function$
+);
+
+SELECT @extschema@.multica_replace_function(
     '@extschema@.multica_set_runtime_offline(uuid)',
     $function$
     CREATE FUNCTION @extschema@.multica_set_runtime_offline(runtime_id uuid, reason jsonb DEFAULT NULL) RETURNS boolean
@@ -133,6 +146,30 @@ COMMENT ON TYPE @extschema@.multica_beat IS
 $$The answer to a heartbeat: the runtime's columns as they are now, as in multica_runtime; stop_task_ids (of the tasks that the
 daemon reported as running, those that are no longer in flight on this runtime, in the reported order; NULL if the daemon
 reported nothing).$$;
+
+COMMENT ON FUNCTION @extschema@.multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid, uuid) IS
+$$Inserts a runtime, or overwrites the one with the same workspace, daemon id and provider; with a profile, the one with the
+same workspace, daemon id and profile. The runtime counts as seen now. A daemon that registers all its runtimes at once calls
+multica_register instead.
+workspace_id: id of the workspace.
+daemon_id: id of the daemon, not blank, at most 1000 bytes; NULL only if runtime_mode is 'cloud', and then a new row is
+  inserted each time.
+name: name that people read.
+runtime_mode: 'local' or 'cloud'.
+provider: name of the provider, such as 'claude', not blank, at most 1000 bytes; with a profile, its provider is stored instead.
+status: 'online' or 'offline'.
+device_info: any text (default '').
+metadata: an object that replaces the present one as a whole (default {}).
+owner_id: id of the user that it belongs to; NULL (the default) keeps the present owner.
+profile_id: id of the profile that it belongs to; NULL (the default) means none.
+Returns multica_registered; merged is 0. Records daemon:register with action 'register'. Visibility and name that users have
+  set are kept, and a new runtime gets the name that all other runtimes of the daemon have in common.
+Errors: 22004 a required argument is NULL, device_info and metadata included; 22023 runtime_mode or status is not one of its
+  values, or provider or daemon_id is blank or too long; P0002 (no_workspace, no_profile) the workspace does not exist, or
+  has no such profile; 55000 (profile_disabled) the profile is disabled; 0A000 (no_profiles) profile_id is not NULL, and the
+  database has no profiles; 23503 the owner does not exist; 55000 (install_needed) the tables are missing; 42501 a privilege
+  on the tables is missing.
+Implements UpsertAgentRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_set_runtime_offline(uuid, jsonb) IS
 $$Sets one runtime offline. last_seen_at does not change, and its tasks in flight are left to the next sweep.
@@ -686,18 +723,25 @@ registration: an object; unknown keys are ignored, and a WARNING names them.
   daemon_id: id of the daemon, required, not blank, at most 1000 bytes.
   legacy_daemon_ids: earlier daemon ids, in any case.
   device_name, cli_version, launched_by: text that is stored with the runtimes.
+  capabilities: a list of texts that is stored in the metadata of the runtimes.
   recover: true fails the tasks that the previous process left in flight, as by multica_recover_orphans.
-  runtimes: at least one object with these keys: type or provider (they mean the same; at most 1000 bytes, each provider
-    only once), name (made from the provider and device_name if missing), version, status ('online' if missing, or
-    'offline'), running (ids of tasks that the daemon is still running; they are not orphans).
+  runtimes: objects with these keys: type or provider (they mean the same; at most 1000 bytes, stored in lower case, each
+    provider only once), profile_id (id of the profile that the runtime belongs to; the provider of the profile is stored, and
+    each profile is listed only once), name (if missing, it is made from the provider or the name of the profile, and
+    device_name), version, status ('online' if missing, or 'offline'), running (ids of tasks that the daemon is still running;
+    they are not orphans).
+  failed_profiles: objects with these keys: profile_id, command_name, reason; for each profile whose runtime could not be
+    started, an offline runtime is stored, with both texts in its metadata. At least one runtime or failed profile is required.
 owner_id: id of the user that the runtimes belong to; NULL (the default) keeps the present owners.
-Returns one multica_registered per runtime, in the order of the registration. Records one daemon:register with action
-  'register'. A runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
+Returns one multica_registered per runtime, in the order of the registration, then one per failed profile. Records one
+  daemon:register with action 'register' for all of them. A failed profile that is unknown, disabled or cannot be written is
+  left out; a runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
   task that cannot be written stays in flight; a WARNING names each.
 Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, and the message names the path in it;
-  P0002 (no_workspace) the workspace does not exist; 23503 the owner does not exist; 55000 (install_needed) the tables are
-  missing; 0A000 (unsupported_feature) the registration has "recover", which does not work yet with a feature of the tables;
-  42501 a privilege on the tables is missing.
+  P0002 (no_workspace, no_profile) the workspace does not exist, or has no profile that a runtime names;
+  55000 (profile_disabled) such a profile is disabled; 0A000 (no_profiles) a runtime names a profile, and the database has
+  none; 23503 the owner does not exist; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the
+  registration has "recover", which does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_rerun(uuid, uuid) IS

@@ -74,6 +74,15 @@ words! {
     NoRole c"no_role" "P0002"
         "the role does not exist"
         "check what exists, then decide";
+    NoProfile c"no_profile" "P0002"
+        "the profile of a runtime does not exist in this workspace"
+        "leave the profile out";
+    ProfileDisabled c"profile_disabled" "55000"
+        "the profile of a runtime is disabled"
+        "leave the profile out";
+    NoProfiles c"no_profiles" "0A000"
+        "the call names a profile, and this database has no profiles"
+        "leave the profile out";
     RowsHidden c"rows_hidden" "55000"
         "row-level security hides rows that the call depends on"
         "call as a role that sees these rows";

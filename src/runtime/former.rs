@@ -5,7 +5,43 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::liveness::{deregister, set_one_offline};
+use super::upsert::{Arguments, upsert};
 use crate::lifecycle::event::call;
+use crate::postgres::composite::Composite;
+use crate::postgres::jsonb::Jsonb;
+use crate::types::Registered;
+
+/// multica_upsert_runtime before 0.4.0, without a profile.
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(sql = false)]
+fn multica_upsert_runtime(
+    workspace_id: Option<Uuid>,
+    daemon_id: Option<String>,
+    name: Option<String>,
+    runtime_mode: Option<String>,
+    provider: Option<String>,
+    status: Option<String>,
+    device_info: Option<String>,
+    metadata: Option<Jsonb>,
+    owner_id: Option<Uuid>,
+) -> Composite<Registered> {
+    call(|call| {
+        let profile_id = None;
+        let given = Arguments {
+            workspace_id,
+            daemon_id,
+            name,
+            runtime_mode,
+            provider,
+            status,
+            device_info,
+            metadata,
+            owner_id,
+            profile_id,
+        };
+        upsert(given, call)
+    })
+}
 
 /// multica_set_runtime_offline before 0.4.0, without a reason.
 #[pg_extern(sql = false)]

@@ -6,6 +6,7 @@ mod former;
 mod liveness;
 mod lookup;
 mod merge;
+mod profile;
 mod register;
 mod registration_request;
 mod unknown_keys;

@@ -5,21 +5,24 @@ use std::collections::HashMap;
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::profile::Profiles;
 use super::registration_request::Registration;
-use super::upsert::{Upsert, not_written};
+use super::upsert::{NewRuntime, Upsert};
 use crate::argument::required;
 use crate::lifecycle::compatibility;
 use crate::lifecycle::event::call;
 use crate::lifecycle::lock_set::{self, LockSet, Runtimes};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, lock_with_users};
 use crate::lifecycle::verdict::{orphans_of, recover, still_orphans};
+use crate::lifecycle::writer;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
 use crate::postgres::jsonb::Jsonb;
-use crate::postgres::statement::{Statement, arg};
+use crate::postgres::statement::{Row, Statement, arg};
 use crate::types::Registered;
 
 static FIND: Statement = Statement::volatile(sql!("runtime/find_registered.sql"));
+static FIND_OF_PROFILES: Statement = Statement::volatile(sql!("runtime/find_of_profiles.sql"));
 static REGISTERED: Statement = Statement::volatile(sql!("runtime/registered.sql"));
 
 extension_sql_file!(
@@ -51,6 +54,50 @@ fn existing(workspace: Uuid, registration: &Registration, providers: &[String]) 
     })
 }
 
+/// Returns the runtimes of profiles that a registration overwrites.
+fn existing_of_profiles(workspace: Uuid, registration: &Registration, profiles: &Profiles) -> Vec<Uuid> {
+    let ids = profiles.ids();
+    match ids.is_empty() {
+        true => Vec::new(),
+        false => FIND_OF_PROFILES
+            .rows(&[arg(workspace), arg(registration.daemon_id.clone()), arg(ids)], |row| row.required("id")),
+    }
+}
+
+/// A runtime that was written, and whether it is new.
+#[derive(Clone, Copy)]
+struct Written {
+    id: Uuid,
+    inserted: bool,
+}
+
+impl Written {
+    fn read(row: &Row) -> Self {
+        Self { id: row.required("id"), inserted: row.column("inserted").unwrap_or_default() }
+    }
+}
+
+/// Writes an offline runtime for each failed profile. A profile for which this is not possible is named in a WARNING,
+/// because the daemon's other runtimes must not wait for its repair.
+fn write_failed(
+    failed: Vec<std::result::Result<NewRuntime, String>>,
+    upsert: &Upsert,
+    checks_deferred: bool,
+) -> Vec<Written> {
+    let write = |runtime: NewRuntime| -> std::result::Result<Written, String> {
+        let attempt = writer::attempt(|| upsert.write(std::slice::from_ref(&runtime), Written::read), checks_deferred);
+        let problem = match attempt {
+            Ok(Ok(written)) => return Ok(written[0]),
+            Ok(Err(error)) => error.to_string(),
+            Err(refusal) => refusal.text,
+        };
+        let profile = runtime.profile.map(|profile| profile.to_string()).unwrap_or_default();
+        Err(format!("multica could not record that profile \"{profile}\" failed: {problem}"))
+    };
+    let written = failed.into_iter().map(|resolved| resolved.and_then(write));
+    written.filter_map(|result| result.map_err(writer::warn).ok()).collect()
+}
+
 /// Returns the identity to store for a merged row, as the daemon sent it.
 fn as_sent(registration: &Registration, daemon_id: &str) -> String {
     let folded = daemon_id.to_ascii_lowercase();
@@ -73,11 +120,19 @@ fn multica_register(
         if registration.recover {
             compatibility::require(&compatibility::FAILING)?;
         }
-        let named = registration.named()?;
-        let providers: Vec<String> = named.iter().map(|entry| entry.provider.clone()).collect();
+        let asked = registration.profiles();
+        if !asked.is_empty() {
+            lock_set::workspace_for_key_share(workspace)?;
+        }
+        let profiles = Profiles::lock(workspace, asked);
+        let runtimes = registration.resolved(&profiles)?;
+        let failed = registration.failed(&profiles, &runtimes);
+        let built_in = runtimes.iter().filter(|it| it.profile.is_none());
+        let providers: Vec<String> = built_in.map(|it| it.provider.clone()).collect();
 
         let before = existing(workspace, &registration, &providers);
-        let ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
+        let mut ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
+        ids.extend(existing_of_profiles(workspace, &registration, &profiles));
         let running: Vec<Uuid> = registration.running().collect();
         let orphans = if registration.recover { orphans_of(&ids, &running) } else { Vec::new() };
         let of_orphans = || LockSet::of_tasks(orphans.clone());
@@ -94,31 +149,17 @@ fn multica_register(
         let orphans = still_orphans(orphans, &ids, &running);
 
         let checks_deferred = !deferred::is_pending_before();
-        let now = call.now();
         let upsert = Upsert {
             workspace,
             daemon_id: Some(registration.daemon_id.clone()),
             mode: "local".to_string(),
-            names: named.iter().map(|entry| entry.name.clone()).collect(),
-            providers: providers.clone(),
-            statuses: named.iter().map(|entry| entry.status.clone()).collect(),
-            device_infos: named.iter().map(|entry| entry.device_info.clone()).collect(),
-            metadata: named.iter().map(|entry| Jsonb::read(&entry.metadata)).collect(),
             owner: owner_id,
+            now: call.now(),
         };
-        let written: Vec<(String, Uuid, bool)> = upsert.write(now, |row| {
-            let inserted = row.column("inserted").unwrap_or_default();
-            (row.column("provider").unwrap_or_default(), row.must(1), inserted)
-        });
-        let by_provider: HashMap<&str, (Uuid, bool)> =
-            written.iter().map(|(provider, id, inserted)| (provider.as_str(), (*id, *inserted))).collect();
-        let in_order = providers
-            .iter()
-            .map(|provider| {
-                let found = by_provider.get(provider.as_str()).copied();
-                found.ok_or_else(|| not_written(provider))
-            })
-            .collect::<crate::error::Result<Vec<(Uuid, bool)>>>()?;
+        let mut written = upsert.write(&runtimes, Written::read)?;
+        let pairs = runtimes.iter().zip(&written).filter(|(runtime, _)| runtime.profile.is_none());
+        let by_provider: HashMap<&str, Uuid> =
+            pairs.map(|(runtime, written)| (runtime.provider.as_str(), written.id)).collect();
 
         let mut still = existing(workspace, &registration, &providers);
         still.retain(|row| row.legacy && ids.contains(&row.id));
@@ -126,14 +167,15 @@ fn multica_register(
             .iter()
             .map(|row| RuntimeMerge {
                 from: row.id,
-                to: by_provider[row.provider.as_str()].0,
+                to: by_provider[row.provider.as_str()],
                 remember: as_sent(&registration, &row.daemon_id),
             })
             .collect();
         let kept = apply_merges(&moves, checks_deferred).kept;
 
         recover(&orphans, call, checks_deferred);
-        call.runtimes("register", written.iter().map(|(_, id, _)| (workspace, *id)));
+        written.extend(write_failed(failed, &upsert, checks_deferred));
+        call.runtimes("register", written.iter().map(|it| (workspace, it.id)));
 
         let mut merged: HashMap<Uuid, i64> = HashMap::new();
         let mut not_merged: HashMap<Uuid, i64> = HashMap::new();
@@ -141,13 +183,13 @@ fn multica_register(
             let counted = if kept.contains(&step.from) { &mut not_merged } else { &mut merged };
             *counted.entry(step.to).or_default() += 1;
         }
-        let ids: Vec<Uuid> = in_order.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<Uuid> = written.iter().map(|it| it.id).collect();
         let of_each = |counted: HashMap<Uuid, i64>| -> Vec<i64> {
             let count = |id| counted.get(id).copied().unwrap_or_default();
             ids.iter().map(count).collect()
         };
         let (merged, not_merged) = (of_each(merged), of_each(not_merged));
-        let inserted: Vec<bool> = in_order.iter().map(|(_, inserted)| *inserted).collect();
+        let inserted: Vec<bool> = written.iter().map(|it| it.inserted).collect();
         Ok(set(REGISTERED.rows(&[arg(ids), arg(inserted), arg(merged), arg(not_merged)], Composite::from_row)))
     })
 }

@@ -7,17 +7,31 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
+use super::profile::{Profile, Profiles};
 use super::unknown_keys::UnknownKeys;
-use super::upsert::STATUSES;
+use super::upsert::{NewRuntime, STATUSES};
 use crate::argument::{excerpt, key, one_of};
 use crate::error::{Error, Result};
+use crate::postgres::jsonb::Jsonb;
 
 /// The keys of a registration that are read.
-const KEYS: &[&str] =
-    &["daemon_id", "legacy_daemon_ids", "device_name", "cli_version", "launched_by", "recover", "runtimes"];
+const KEYS: &[&str] = &[
+    "daemon_id",
+    "legacy_daemon_ids",
+    "device_name",
+    "cli_version",
+    "launched_by",
+    "capabilities",
+    "recover",
+    "runtimes",
+    "failed_profiles",
+];
 
 /// The keys of each of its runtimes that are read.
-const RUNTIME_KEYS: &[&str] = &["name", "type", "provider", "version", "status", "running"];
+const RUNTIME_KEYS: &[&str] = &["name", "type", "provider", "profile_id", "version", "status", "running"];
+
+/// The keys of each of its failed profiles that are read.
+const FAILED_KEYS: &[&str] = &["profile_id", "command_name", "reason"];
 
 /// The JSON document of a registration. Unknown keys are ignored with a WARNING, because a newer daemon may send more
 /// keys.
@@ -34,11 +48,15 @@ pub struct Registration {
     cli_version: Option<String>,
     #[serde(default)]
     launched_by: Option<String>,
+    #[serde(default)]
+    capabilities: Option<Vec<String>>,
     /// Whether the orphans of the previous process are failed.
     #[serde(default, deserialize_with = "null_as_default")]
     pub recover: bool,
     #[serde(default, deserialize_with = "null_as_default")]
     runtimes: Vec<Object<Entry>>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    failed_profiles: Vec<Object<FailedProfile>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -50,11 +68,35 @@ struct Entry {
     #[serde(default)]
     provider: Option<String>,
     #[serde(default)]
+    profile_id: Option<uuid::Uuid>,
+    #[serde(default)]
     version: Option<String>,
     #[serde(default)]
     status: Option<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     running: Vec<uuid::Uuid>,
+}
+
+/// A profile whose runtime the daemon could not start. The id is read as text, because an error in it concerns this
+/// profile alone.
+#[derive(serde::Deserialize)]
+struct FailedProfile {
+    #[serde(default)]
+    profile_id: Option<String>,
+    #[serde(default)]
+    command_name: Option<String>,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+impl FailedProfile {
+    fn id(&self) -> std::result::Result<pgrx::Uuid, uuid::Error> {
+        uuid::Uuid::parse_str(trimmed(&self.profile_id)).map(from_uuid)
+    }
+}
+
+fn from_uuid(id: uuid::Uuid) -> pgrx::Uuid {
+    pgrx::Uuid::from_bytes(*id.as_bytes())
 }
 
 /// Reads null as the default, because many languages write an empty list as null.
@@ -64,20 +106,6 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(from)?.unwrap_or_default())
-}
-
-/// One runtime of a registration, with its provider, name and status resolved.
-pub struct ResolvedRuntime {
-    /// Provider, given as type or as provider.
-    pub provider: String,
-    /// Display name.
-    pub name: String,
-    /// 'online' unless the daemon passes 'offline'.
-    pub status: String,
-    /// Device and version, as far as known.
-    pub device_info: String,
-    /// The metadata object, as JSON text.
-    pub metadata: String,
 }
 
 /// Returns the text without the blanks around it; empty if it is absent.
@@ -90,9 +118,7 @@ impl Registration {
     /// WARNING.
     pub fn read(text: &str) -> Result<Self> {
         let mut unknown = UnknownKeys::default();
-        let mut ignored = |path: serde_ignored::Path| {
-            unknown.push(&path, if in_runtime(&path) { RUNTIME_KEYS } else { KEYS });
-        };
+        let mut ignored = |path: serde_ignored::Path| unknown.push(&path, known_beside(&path));
         let mut reader = serde_json::Deserializer::from_str(text);
         let reader = serde_ignored::Deserializer::new(&mut reader, &mut ignored);
         let Object(mut registration): Object<Self> = serde_path_to_error::deserialize(reader).map_err(|error| {
@@ -110,67 +136,133 @@ impl Registration {
             .map(|id| id.trim().to_string())
             .filter(|id| !id.is_empty() && *id != registration.daemon_id)
             .collect();
-        if registration.runtimes.is_empty() {
-            return Err(Error::invalid("registration.runtimes", "must not be empty", "Pass at least one runtime."));
+        if registration.runtimes.is_empty() && registration.failed_profiles.is_empty() {
+            let hint = "Pass at least one runtime or failed profile.";
+            return Err(Error::invalid("registration.runtimes", "must not be empty", hint));
         }
         unknown.warn("registration");
         Ok(registration)
     }
 
-    /// Returns the runtimes with their names resolved, or 22023 if a status is unknown, or a provider is missing or
-    /// listed twice.
-    pub fn named(&self) -> Result<Vec<ResolvedRuntime>> {
-        let mut providers = HashSet::new();
-        let device = trimmed(&self.device_name);
-        self.runtimes
-            .iter()
-            .enumerate()
-            .map(|(at, Object(entry))| {
-                let provider = provider_of(entry, at)?;
-                key(&format!("registration.runtimes[{at}].type"), provider)?;
-                if !providers.insert(provider) {
-                    return Err(Error::invalid(
-                        format!("registration.runtimes[{at}].type"),
-                        format!("\"{}\" is listed twice", excerpt(provider)),
-                        "Pass each provider only once: a daemon has one runtime per provider.",
-                    ));
-                }
-                let status = match trimmed(&entry.status) {
-                    "" => "online",
-                    status => status,
-                };
-                one_of(&format!("registration.runtimes[{at}].status"), status, &STATUSES)?;
-                Ok(self.entry(entry, provider, status, device))
-            })
-            .collect()
+    /// Returns the profiles of the runtimes and the failed profiles, without ids that are not valid.
+    pub fn profiles(&self) -> Vec<pgrx::Uuid> {
+        let of_runtimes = self.runtimes.iter().filter_map(|Object(entry)| entry.profile_id.map(from_uuid));
+        let failed = self.failed_profiles.iter().filter_map(|Object(failed)| failed.id().ok());
+        of_runtimes.chain(failed).collect()
     }
 
-    fn entry(&self, entry: &Entry, provider: &str, status: &str, device: &str) -> ResolvedRuntime {
-        let version = trimmed(&entry.version);
-        let name = match (trimmed(&entry.name), device) {
-            ("", "") => provider.to_string(),
-            ("", device) => format!("{provider} ({device})"),
-            (name, _) => name.to_string(),
+    /// Returns the runtimes with their providers and names resolved, or an error: 22023 if a status is unknown, or a
+    /// provider or profile is missing or listed twice; and the errors of [`Profiles::enabled`].
+    pub fn resolved(&self, profiles: &Profiles) -> Result<Vec<NewRuntime>> {
+        let mut seen = HashSet::new();
+        let mut resolve = |at: usize, entry: &Entry| {
+            let profile = entry.profile_id.map(from_uuid);
+            let (provider, kind, shown) = match profile {
+                Some(profile) => (profiles.enabled(profile)?.provider.clone(), "profile_id", profile.to_string()),
+                None => {
+                    let provider = provider_of(entry, at)?.to_lowercase();
+                    key(&format!("registration.runtimes[{at}].type"), &provider)?;
+                    (provider.clone(), "type", provider)
+                }
+            };
+            if !seen.insert((kind, shown.clone())) {
+                return Err(Error::invalid(
+                    format!("registration.runtimes[{at}].{kind}"),
+                    format!("\"{}\" is listed twice", excerpt(&shown)),
+                    "Pass each provider and each profile only once: a daemon has one runtime per provider, and one \
+                     per profile.",
+                ));
+            }
+            let status = match trimmed(&entry.status) {
+                "" => "online",
+                status => status,
+            };
+            one_of(&format!("registration.runtimes[{at}].status"), status, &STATUSES)?;
+            let name = match (trimmed(&entry.name), profile) {
+                ("", Some(profile)) => self.with_device(&profiles.enabled(profile)?.display_name),
+                ("", None) => self.with_device(&provider),
+                (name, _) => name.to_string(),
+            };
+            let version = trimmed(&entry.version);
+            let metadata = self.metadata(version).to_string();
+            Ok(NewRuntime {
+                profile,
+                provider,
+                name,
+                status: status.to_string(),
+                device_info: self.device_info(version),
+                metadata: Jsonb::read(&metadata),
+            })
         };
-        let device_info = [device, version].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-        let metadata = serde_json::json!({
+        self.runtimes.iter().enumerate().map(|(at, Object(entry))| resolve(at, entry)).collect()
+    }
+
+    /// Returns an offline runtime for each failed profile, in the order of the registration, or what prevents it.
+    /// `runtimes` are the others of the registration.
+    pub fn failed(&self, profiles: &Profiles, runtimes: &[NewRuntime]) -> Vec<std::result::Result<NewRuntime, String>> {
+        let mut seen: HashSet<pgrx::Uuid> = runtimes.iter().filter_map(|it| it.profile).collect();
+        let mut resolve = |failed: &FailedProfile| {
+            let id = failed.id().map_err(|_| "its id is not a UUID".to_string())?;
+            let profile = profiles.enabled(id).map_err(|error| error.to_string())?;
+            match seen.insert(id) {
+                true => Ok(self.failed_runtime(failed, id, profile)),
+                false => Err("the registration lists it twice".to_string()),
+            }
+        };
+        let with_id = |failed: &FailedProfile, problem: String| {
+            format!(
+                "multica could not record that profile \"{}\" failed: {problem}",
+                excerpt(trimmed(&failed.profile_id))
+            )
+        };
+        let all = self.failed_profiles.iter();
+        all.map(|Object(failed)| resolve(failed).map_err(|problem| with_id(failed, problem))).collect()
+    }
+
+    fn failed_runtime(&self, failed: &FailedProfile, id: pgrx::Uuid, profile: &Profile) -> NewRuntime {
+        let mut metadata = self.metadata("");
+        metadata["runtime_profile_registration_error"] = true.into();
+        metadata["runtime_profile_failure_reason"] = trimmed(&failed.reason).into();
+        metadata["command_name"] = trimmed(&failed.command_name).into();
+        NewRuntime {
+            profile: Some(id),
+            provider: profile.provider.clone(),
+            name: self.with_device(&profile.display_name),
+            status: "offline".to_string(),
+            device_info: self.device_info(""),
+            metadata: Jsonb::read(&metadata.to_string()),
+        }
+    }
+
+    fn with_device(&self, name: &str) -> String {
+        match trimmed(&self.device_name) {
+            "" => name.to_string(),
+            device => format!("{name} ({device})"),
+        }
+    }
+
+    fn device_info(&self, version: &str) -> String {
+        let parts = [trimmed(&self.device_name), version].into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(" - ")
+    }
+
+    /// Returns the metadata object of a runtime. Only a daemon that sends its capabilities gets that key.
+    fn metadata(&self, version: &str) -> serde_json::Value {
+        let mut metadata = serde_json::json!({
             "version": version,
             "cli_version": trimmed(&self.cli_version),
             "launched_by": trimmed(&self.launched_by),
         });
-        ResolvedRuntime {
-            provider: provider.to_string(),
-            name,
-            status: status.to_string(),
-            device_info: device_info.join(" - "),
-            metadata: metadata.to_string(),
+        if let Some(capabilities) = &self.capabilities {
+            metadata["capabilities"] = capabilities.as_slice().into();
         }
+        metadata
     }
 
     /// Returns the tasks that the daemon still runs, of all its runtimes.
     pub fn running(&self) -> impl Iterator<Item = pgrx::Uuid> + '_ {
         let ids = self.runtimes.iter().flat_map(|Object(entry)| &entry.running);
-        ids.map(|id| pgrx::Uuid::from_bytes(*id.as_bytes()))
+        ids.copied().map(from_uuid)
     }
 }
 
@@ -217,15 +309,13 @@ fn provider_of(entry: &Entry, at: usize) -> Result<&str> {
     }
 }
 
-/// Whether a key belongs to one of the runtimes and not to the registration itself.
-fn in_runtime(path: &serde_ignored::Path) -> bool {
-    match path {
-        serde_ignored::Path::Root => false,
-        serde_ignored::Path::Seq { .. } => true,
-        serde_ignored::Path::Map { parent, .. }
-        | serde_ignored::Path::Some { parent }
-        | serde_ignored::Path::NewtypeStruct { parent }
-        | serde_ignored::Path::NewtypeVariant { parent } => in_runtime(parent),
+/// Returns the keys that are read beside the unknown key at `path`.
+fn known_beside(path: &serde_ignored::Path) -> &'static [&'static str] {
+    let path = path.to_string();
+    match path.split('.').next() {
+        Some("runtimes") => RUNTIME_KEYS,
+        Some("failed_profiles") => FAILED_KEYS,
+        _ => KEYS,
     }
 }
 
@@ -246,12 +336,12 @@ mod tests {
 
     use super::*;
 
-    fn named(text: &str) -> Vec<ResolvedRuntime> {
-        Registration::read(text).unwrap().named().unwrap()
+    fn named(text: &str) -> Vec<NewRuntime> {
+        Registration::read(text).unwrap().resolved(&Profiles::none()).unwrap()
     }
 
     fn wrong(text: &str) -> String {
-        let read = Registration::read(text).and_then(|registration| registration.named());
+        let read = Registration::read(text).and_then(|registration| registration.resolved(&Profiles::none()));
         match read {
             Ok(_) => panic!("{text} is taken"),
             Err(error) => error.to_string(),
@@ -270,6 +360,7 @@ mod tests {
             ("", r#"{"type": "claude", "version": "2"}"#, "claude", "2"),
             ("box", r#"{"type": "claude", "name": " mine "}"#, "mine", "box"),
             ("box", r#"{"type": "claude", "name": "  "}"#, "claude (box)", "box"),
+            ("mac", r#"{"type": " Claude "}"#, "claude (mac)", "mac"),
         ] {
             let found = named(&document(device, runtime));
             assert_eq!((found[0].name.as_str(), found[0].device_info.as_str()), (name, info));
@@ -317,7 +408,7 @@ mod tests {
 
     #[pg_test]
     fn one_provider_twice_is_refused() {
-        let text = r#"{"daemon_id": "d", "runtimes": [{"type": "a"}, {"type": " a "}]}"#;
+        let text = r#"{"daemon_id": "d", "runtimes": [{"type": "a"}, {"type": " A "}]}"#;
         assert!(wrong(text).contains("is listed twice"));
         let text = r#"{"daemon_id": "d", "runtimes": [{"provider": "a"}, {"type": "a"}]}"#;
         assert!(wrong(text).contains("is listed twice"));

@@ -35,7 +35,13 @@ FROM (VALUES
     ('{"daemon_id": "d", "launched_by": {}, "runtimes": [{"type": "t"}]}'),
     ('{"daemon_id": "d", "recover": "yes", "runtimes": [{"type": "t"}]}'),
     ('{"daemon_id": "d", "runtimes": [{"type": "claude"}, {"type": "codex", "status": "away"}, {"type": "gemini"}]}'),
-    ('{"daemon_id": "d", "runtimes": [{"type": "claude"}, {"type": " claude "}]}')
+    ('{"daemon_id": "d", "runtimes": [{"type": "claude"}, {"type": " Claude "}]}'),
+    ('{"daemon_id": "d", "capabilities": "all", "runtimes": [{"type": "t"}]}'),
+    ('{"daemon_id": "d", "failed_profiles": []}'),
+    ('{"daemon_id": "d", "failed_profiles": [1]}'),
+    ('{"daemon_id": "d", "failed_profiles": [{"reason": 1}]}'),
+    ('{"daemon_id": "d", "runtimes": [{"type": "t", "profile_id": "fast"}]}'),
+    ('{"daemon_id": "d", "runtimes": [{"type": "t", "profile_id": "00000000-0000-4000-8000-0000000000a1"}]}')
 ) AS g (document);
 SELECT count(*) AS registered FROM agent_runtime;
 SELECT count(*) AS announced FROM multica_event_log;
@@ -61,4 +67,11 @@ SELECT provider FROM multica_register(
     '00000000-0000-4000-8000-0000000000a1',
     '{"daemon_id": "many", "a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": 1, "i": 1, "j": 1, "k": 1, "l": 1,
       "runtimes": [{"provider": "claude"}]}'
+);
+
+-- A failed profile that cannot be stored raises a warning.
+SELECT provider, metadata FROM multica_register(
+    '00000000-0000-4000-8000-0000000000a1',
+    '{"daemon_id": "failing", "capabilities": ["resume"], "runtimes": [{"provider": " Claude "}],
+      "failed_profiles": [{"profile_id": "fast"}, {"profile_id": "00000000-0000-4000-8000-0000000000a1", "comand_name": "c"}]}'
 );

@@ -47,7 +47,8 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "grantee" => "'postgres'".into(),
         "registration" => r#"'{"daemon_id": "m", "runtimes": [{"type": "claude"}]}'"#.into(),
         "context" | "metadata" | "result" | "reason" => "'{}'".into(),
-        "claim_token" => "NULL".into(),
+        // The tables that install makes have no profiles.
+        "claim_token" | "profile_id" => "NULL".into(),
         _ => match kind {
             "integer" | "bigint" | "double precision" => "1".into(),
             "boolean" => "true".into(),

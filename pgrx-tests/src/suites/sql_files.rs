@@ -17,13 +17,18 @@ pub const ALL: &[(&str, Suite)] =
 
 /// Rules that several statements repeat, because the planner would not inline them if they were functions. Each is a
 /// pair: a text that only this rule contains, and the whole rule. Table names before columns are left out.
-const RULES: [(&str, &str); 3] = [
+const RULES: [(&str, &str); 4] = [
     (
         "FROM autopilot_run WHERE id = autopilot_run_id",
         "COALESCE( (SELECT workspace_id FROM issue WHERE id = issue_id), \
          (SELECT workspace_id FROM chat_session WHERE id = chat_session_id), \
          ( SELECT workspace_id FROM autopilot WHERE id = (SELECT autopilot_id FROM autopilot_run WHERE id = autopilot_run_id) ), \
          (SELECT workspace_id FROM agent WHERE id = agent_id) )",
+    ),
+    (
+        "max(o.custom_name)",
+        "SELECT min(o.custom_name) FROM agent_runtime WHERE workspace_id = $1 AND daemon_id = $2 \
+         HAVING bool_and(COALESCE(o.custom_name, '') <> '') AND min(o.custom_name) = max(o.custom_name)",
     ),
     ("is_called", "last_value - CASE WHEN is_called THEN 0 ELSE 1 END"),
     ("<> 'cancelled'", "(status <> 'cancelled' OR dispatched_at IS NOT NULL)"),

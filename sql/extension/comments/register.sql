@@ -6,16 +6,23 @@ registration: an object; unknown keys are ignored, and a WARNING names them.
   daemon_id: id of the daemon, required, not blank, at most 1000 bytes.
   legacy_daemon_ids: earlier daemon ids, in any case.
   device_name, cli_version, launched_by: text that is stored with the runtimes.
+  capabilities: a list of texts that is stored in the metadata of the runtimes.
   recover: true fails the tasks that the previous process left in flight, as by multica_recover_orphans.
-  runtimes: at least one object with these keys: type or provider (they mean the same; at most 1000 bytes, each provider
-    only once), name (made from the provider and device_name if missing), version, status ('online' if missing, or
-    'offline'), running (ids of tasks that the daemon is still running; they are not orphans).
+  runtimes: objects with these keys: type or provider (they mean the same; at most 1000 bytes, stored in lower case, each
+    provider only once), profile_id (id of the profile that the runtime belongs to; the provider of the profile is stored, and
+    each profile is listed only once), name (if missing, it is made from the provider or the name of the profile, and
+    device_name), version, status ('online' if missing, or 'offline'), running (ids of tasks that the daemon is still running;
+    they are not orphans).
+  failed_profiles: objects with these keys: profile_id, command_name, reason; for each profile whose runtime could not be
+    started, an offline runtime is stored, with both texts in its metadata. At least one runtime or failed profile is required.
 owner_id: id of the user that the runtimes belong to; NULL (the default) keeps the present owners.
-Returns one multica_registered per runtime, in the order of the registration. Records one daemon:register with action
-  'register'. A runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
+Returns one multica_registered per runtime, in the order of the registration, then one per failed profile. Records one
+  daemon:register with action 'register' for all of them. A failed profile that is unknown, disabled or cannot be written is
+  left out; a runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
   task that cannot be written stays in flight; a WARNING names each.
 Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, and the message names the path in it;
-  P0002 (no_workspace) the workspace does not exist; 23503 the owner does not exist; 55000 (install_needed) the tables are
-  missing; 0A000 (unsupported_feature) the registration has "recover", which does not work yet with a feature of the tables;
-  42501 a privilege on the tables is missing.
+  P0002 (no_workspace, no_profile) the workspace does not exist, or has no profile that a runtime names;
+  55000 (profile_disabled) such a profile is disabled; 0A000 (no_profiles) a runtime names a profile, and the database has
+  none; 23503 the owner does not exist; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the
+  registration has "recover", which does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;

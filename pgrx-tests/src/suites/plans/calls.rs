@@ -54,6 +54,23 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
            ); ROLLBACK"#
             .into(),
     );
+    // Tables of a later server have profiles.
+    calls.push(
+        r#"BEGIN; ALTER TABLE agent_runtime ADD COLUMN profile_id uuid;
+         CREATE UNIQUE INDEX ON agent_runtime (workspace_id, daemon_id, profile_id) WHERE profile_id IS NOT NULL;
+         ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key;
+         CREATE UNIQUE INDEX ON agent_runtime (workspace_id, daemon_id, provider) WHERE profile_id IS NULL;
+         CREATE TABLE runtime_profile (
+             id uuid PRIMARY KEY, workspace_id uuid, display_name text, protocol_family text, enabled boolean);
+         INSERT INTO runtime_profile SELECT w.id, w.id, 'fast', 'claude', true FROM workspace AS w;
+         SELECT FROM multica_register(
+             (SELECT workspace_id FROM agent_runtime WHERE id = md5('runtime2')::uuid),
+             jsonb_build_object('daemon_id', 'd', 'runtimes', jsonb_build_array(jsonb_build_object(
+                 'profile_id', (SELECT workspace_id FROM agent_runtime WHERE id = md5('runtime2')::uuid))))
+         );
+         ROLLBACK"#
+            .into(),
+    );
     // A runtime with a queued task becomes stale.
     calls.push(format!(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = md5('runtime2')::uuid; {FOR_THE_SWEEP};

@@ -57,7 +57,7 @@ pub fn world(context: &Context) -> Result<(Database<'_>, Client)> {
 /// Returns every routine with valid arguments. An argument without a value in the fixture `robustness/valid` is an
 /// error.
 pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> {
-    let valid: HashMap<(String, String), String> = client
+    let valid: HashMap<(String, String), Option<String>> = client
         .query(&support::text(context, "robustness/valid")?, &[])?
         .iter()
         .map(|row| ((row.get(0), row.get(1)), row.get(2)))
@@ -87,7 +87,8 @@ pub fn routines(context: &Context, client: &mut Client) -> Result<Vec<Routine>> 
                     .with_context(|| {
                         format!("{name}: add a valid value for {argument} {kind} to fixtures/robustness/valid.sql")
                     })?;
-                Ok(Argument { name: argument, kind, valid: format!("'{}'", valid.replace('\'', "''")) })
+                let quoted = |value: &String| format!("'{}'", value.replace('\'', "''"));
+                Ok(Argument { name: argument, kind, valid: valid.as_ref().map_or("NULL".into(), quoted) })
             })
             .collect::<Result<_>>()?;
         Ok(Routine { name, is_procedure: row.get(1), may_return_nothing: row.get(2), arguments })

@@ -8,7 +8,11 @@ use crate::context::Context;
 use crate::release;
 
 /// The functions, with their former arguments.
-const REPLACED: [&str; 2] = ["multica_set_runtime_offline(uuid)", "multica_deregister(uuid[])"];
+const REPLACED: [&str; 3] = [
+    "multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid)",
+    "multica_set_runtime_offline(uuid)",
+    "multica_deregister(uuid[])",
+];
 
 /// A view depends on the function that it calls. The update is refused until the user has dropped the view, and names
 /// it; views on other functions do not matter.

@@ -171,6 +171,29 @@ Errors: 22004 a required argument is NULL, device_info and metadata included; 22
   on the tables is missing.
 Implements UpsertAgentRuntime.$$;
 
+COMMENT ON FUNCTION @extschema@.multica_heartbeat(uuid, uuid[]) IS
+$$Records a heartbeat of one runtime: it is online and was seen now, whatever its status was. Call it about every 15 s, well
+within multica.stale_after.
+runtime_id: id of the runtime.
+running_task_ids: ids of the tasks that the daemon is running; NULL (the default) reports nothing about them.
+Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
+  announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
+  last_seen_at and multica.stale_after is at least 30 s, nothing is written while the runtime is online and was seen within a
+  fifth of that time.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist: register
+  again; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+Implements UpdateAgentRuntimeHeartbeat.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_heartbeat_many(uuid[]) IS
+$$Records heartbeats of many runtimes in one statement: those of one daemon, or those that a server has collected.
+runtime_ids: ids of the runtimes; unknown ones are ignored, a repeated one counts once, an empty array is allowed.
+Returns the number of runtimes that exist and were written, or need not be written, as for multica_heartbeat. Those that were
+  offline are announced as by multica_heartbeat.
+  A runtime that a trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
+Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
+  tables is missing.
+Implements UpdateAgentRuntimeHeartbeat, for many runtimes.$$;
+
 COMMENT ON FUNCTION @extschema@.multica_set_runtime_offline(uuid, jsonb) IS
 $$Sets one runtime offline. last_seen_at does not change, and its tasks in flight are left to the next sweep.
 runtime_id: id of the runtime.

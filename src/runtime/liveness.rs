@@ -1,5 +1,7 @@
 //! Heartbeats, and the calls that set runtimes offline.
 
+use std::collections::HashSet;
+
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
@@ -8,19 +10,22 @@ use crate::argument::{bound, optional_elements, required, seconds};
 use crate::error::{Error, Result};
 use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::existence::{no_runtime, workspace_of};
+use crate::lifecycle::features::Feature;
 use crate::lifecycle::liveness::{lock_for_status, mark_online, mark_stale, set_offline};
 use crate::lifecycle::{compatibility, many_rows, writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
 use crate::postgres::jsonb::Jsonb;
-use crate::postgres::statement::{Statement, arg};
+use crate::postgres::statement::{Row, Statement, arg};
 use crate::postgres::subtransaction::commit_if_not_refused;
+use crate::settings;
 use crate::types::{Beat, RuntimeRef};
 
 static HEARTBEAT: Statement = Statement::volatile(sql!("runtime/heartbeat.sql")).of_visible_rows();
 static HEARTBEAT_MANY: Statement =
     Statement::volatile(sql!("runtime/heartbeat_many.sql")).of_visible_rows().in_id_order();
 static COUNT: Statement = Statement::volatile(sql!("runtime/count.sql")).of_visible_rows();
+static SEEN_LATELY: Statement = Statement::volatile(sql!("runtime/seen_lately.sql")).of_visible_rows().in_id_order();
 static STOP_TASKS: Statement = Statement::volatile(sql!("runtime/stop_tasks.sql"));
 
 extension_sql_file!(
@@ -49,11 +54,11 @@ fn multica_heartbeat(
         let now = call.now();
         let stop: Option<Vec<Uuid>> =
             running.and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
-        let beat = || {
-            HEARTBEAT.row(&[arg(runtime), arg(now)], |row| {
-                Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))])
-            })
-        };
+        let formed = |row: &Row| Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))]);
+        if let Some((_, beat)) = seen_lately(&[runtime], now, formed).pop() {
+            return Ok(beat);
+        }
+        let beat = || HEARTBEAT.row(&[arg(runtime), arg(now)], formed);
         if let Some(beat) = beat() {
             return Ok(beat);
         }
@@ -79,15 +84,37 @@ fn multica_heartbeat(
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     call(|call| {
-        let runtimes = distinct_ids("runtime_ids", runtime_ids)?;
+        let mut runtimes = distinct_ids("runtime_ids", runtime_ids)?;
         let checks_deferred = !deferred::is_pending_before();
-        if let Some(seen) = beat_of_online(&runtimes, call.now(), checks_deferred) {
-            return Ok(seen);
-        }
-        Ok(many_rows::write(&runtimes, checks_deferred, |runtimes| {
-            call.part(|part| mark_online(runtimes.to_vec(), part))
-        }))
+        let lately: HashSet<Uuid> = seen_lately(&runtimes, call.now(), |_| ()).into_iter().map(|(id, ())| id).collect();
+        runtimes.retain(|id| !lately.contains(id));
+        let written = match runtimes.is_empty() {
+            true => 0,
+            false => beat_of_online(&runtimes, call.now(), checks_deferred).unwrap_or_else(|| {
+                many_rows::write(&runtimes, checks_deferred, |runtimes| {
+                    call.part(|part| mark_online(runtimes.to_vec(), part))
+                })
+            }),
+        };
+        Ok(lately.len() as i64 + written)
     })
+}
+
+/// Returns the runtimes whose heartbeat need not be written, with what `decode` makes of their rows: they are online,
+/// and their last heartbeat is younger than a fifth of `multica.stale_after`. Only where every written heartbeat writes
+/// all indexes of the table, and only if the threshold leaves time for two heartbeats more: a daemon sends one every 15
+/// seconds, so with a threshold below 30 seconds each one counts.
+fn seen_lately<R>(runtimes: &[Uuid], now: TimestampWithTimeZone, mut decode: impl FnMut(&Row) -> R) -> Vec<(Uuid, R)> {
+    const LEAST_STALE_SECS: f64 = 30.0;
+    let stale = settings::stale_after_secs();
+    if stale < LEAST_STALE_SECS || !Feature::BeatIndex.is_present() {
+        return Vec::new();
+    }
+    let found = SEEN_LATELY.rows(&[arg(runtimes.to_vec()), arg(now), arg(stale / 5.0)], |row| {
+        let is_seen_lately: bool = row.column("is_seen_lately").unwrap_or_default();
+        is_seen_lately.then(|| (row.required("id"), decode(row)))
+    });
+    found.into_iter().flatten().collect()
 }
 
 /// Records the heartbeats of runtimes if all that exist are online; returns how many exist. If a runtime was not online

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use super::Suite;
-use super::support::{expect, expect_state, value};
+use super::support::{expect, expect_state, value, values};
 use crate::context::Context;
 use crate::database::Database;
 
@@ -21,6 +21,10 @@ pub const ALL: &[(&str, Suite)] = suite![
     new_runtime_gets_common_name,
     registration_keeps_what_users_set,
     lookups_return_columns_of_every_generation,
+    fresh_heartbeat_writes_nothing,
+    heartbeat_that_counts_is_written,
+    heartbeat_keeps_time_of_last_change,
+    waiting_task_is_not_stopped,
     reason_is_stored_until_registration,
 ];
 
@@ -318,6 +322,130 @@ fn lookups_return_columns_of_every_generation(context: &Context) -> Result<()> {
             );
             expect(&mut client, &sql, expected).with_context(|| format!("{call} in {generation}"))?;
         }
+    }
+    Ok(())
+}
+
+/// The state of a runtime: its row, and which transaction wrote it.
+const ROW: &str = "SELECT r.xmin, r.ctid, r FROM agent_runtime AS r WHERE id = md5('runtime online')::uuid";
+
+/// Sets the time of the last heartbeat.
+fn seen(client: &mut Client, at: &str, status: &str) -> Result<()> {
+    client.batch_execute(&format!(
+        "UPDATE agent_runtime SET last_seen_at = clock_timestamp() + interval '{at}', updated_at = '2020-01-01', status = '{status}'
+         WHERE id = md5('runtime online')::uuid"
+    ))?;
+    Ok(())
+}
+
+const BEATS: [&str; 2] = [
+    "SELECT status FROM multica_heartbeat(md5('runtime online')::uuid)",
+    "SELECT multica_heartbeat_many(ARRAY[md5('runtime online')::uuid, md5('nothing')::uuid])",
+];
+
+fn fresh_heartbeat_writes_nothing(context: &Context) -> Result<()> {
+    for generation in ["121", "397"] {
+        let (_database, mut client) = adopted(context, generation)?;
+        client.batch_execute("SET multica.stale_after = '10min'")?;
+        seen(&mut client, "-110s", "online")?;
+        for (beat, expected) in BEATS.into_iter().zip(["online", "1"]) {
+            let before = values(&mut client, ROW)?;
+            expect(&mut client, &format!("BEGIN; {beat}"), expected)?;
+            expect(&mut client, "SELECT pg_current_xact_id_if_assigned() IS NULL", "t")?;
+            client.batch_execute("COMMIT")?;
+            ensure!(values(&mut client, ROW)? == before, "{beat} has written");
+        }
+        expect(
+            &mut client,
+            "SELECT stop_task_ids = ARRAY[md5('nothing')::uuid], last_seen_at < now() - interval '100s', name
+             FROM multica_heartbeat(md5('runtime online')::uuid, ARRAY[md5('nothing')::uuid])",
+            "t t online",
+        )?;
+        // Of several runtimes, only those are written whose heartbeat counts.
+        client.batch_execute("UPDATE agent_runtime SET status = 'offline' WHERE id = md5('runtime cloud')::uuid")?;
+        let before = values(&mut client, ROW)?;
+        expect(
+            &mut client,
+            "SELECT multica_heartbeat_many(ARRAY(SELECT md5('runtime ' || name)::uuid
+                 FROM unnest('{online,silent,cloud,nothing}'::text[]) AS name))",
+            "3",
+        )?;
+        ensure!(values(&mut client, ROW)? == before, "a batch has written");
+        let late = "SELECT count(*) FROM agent_runtime WHERE name IN ('silent', 'cloud') AND status = 'online'
+                        AND last_seen_at > now() - interval '10s'";
+        expect(&mut client, late, "2")?;
+    }
+    Ok(())
+}
+
+fn heartbeat_that_counts_is_written(context: &Context) -> Result<()> {
+    let (_database, mut client) = adopted(context, "397")?;
+    for (stale_after, at, status) in [
+        ("10min", "-130s", "online"),
+        // The clock was set back.
+        ("10min", "1h", "online"),
+        ("10min", "-1s", "offline"),
+        // So short a threshold leaves no time for a heartbeat that is not written.
+        ("29s", "-1s", "online"),
+    ] {
+        client.batch_execute(&format!("SET multica.stale_after = '{stale_after}'"))?;
+        for beat in BEATS {
+            seen(&mut client, at, status)?;
+            let before = value(&mut client, "SELECT clock_timestamp()")?;
+            client.batch_execute(beat)?;
+            let written = format!(
+                "SELECT last_seen_at >= '{before}' AND last_seen_at <= clock_timestamp(), status
+                 FROM agent_runtime WHERE id = md5('runtime online')::uuid"
+            );
+            expect(&mut client, &written, "t online").with_context(|| format!("{beat} after {at}"))?;
+        }
+    }
+    // A runtime that was never seen, and tables without the index.
+    client.batch_execute(
+        "SET multica.stale_after = '10min'; UPDATE agent_runtime SET last_seen_at = NULL, status = 'online';
+         SELECT multica_heartbeat(md5('runtime online')::uuid); DROP INDEX idx_agent_runtime_last_seen_at",
+    )?;
+    let seen = "SELECT last_seen_at FROM agent_runtime WHERE id = md5('runtime online')::uuid";
+    let first = value(&mut client, seen)?;
+    ensure!(!first.is_empty(), "the first heartbeat is not written");
+    client.batch_execute(BEATS[0])?;
+    ensure!(value(&mut client, seen)? != first, "a heartbeat without the index is not written");
+    Ok(())
+}
+
+/// A server that keeps heartbeats in Redis reads from updated_at when the status has changed.
+fn heartbeat_keeps_time_of_last_change(context: &Context) -> Result<()> {
+    for (generation, expected) in [("055", "f"), ("109", "t"), ("397", "t")] {
+        let (_database, mut client) = adopted(context, generation)?;
+        let unchanged = "SELECT updated_at = '2020-01-01', last_seen_at > now() - interval '10s'
+                         FROM agent_runtime WHERE id = md5('runtime online')::uuid";
+        for beat in BEATS {
+            seen(&mut client, "-1h", "online")?;
+            client.batch_execute(beat)?;
+            expect(&mut client, unchanged, &format!("{expected} t"))
+                .with_context(|| format!("{beat} in {generation}"))?;
+            seen(&mut client, "-1h", "offline")?;
+            client.batch_execute(beat)?;
+            expect(&mut client, unchanged, "f t").with_context(|| format!("{beat} in {generation}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn waiting_task_is_not_stopped(context: &Context) -> Result<()> {
+    for generation in ["109", "397"] {
+        let (_database, mut client) = adopted(context, generation)?;
+        let all = "ARRAY(SELECT id FROM agent_task_queue WHERE runtime_id = md5('runtime online')::uuid)";
+        expect(
+            &mut client,
+            &format!(
+                "SELECT count(*) FILTER (WHERE t.status = 'waiting_local_directory') > 0,
+                     bool_and((t.id = ANY (b.stop_task_ids)) = (t.status NOT IN ('dispatched', 'running', 'waiting_local_directory')))
+                 FROM multica_heartbeat(md5('runtime online')::uuid, {all}) AS b, agent_task_queue AS t
+                 WHERE t.runtime_id = b.id"
+            ),
+            "t t",
+        )?;
     }
     Ok(())
 }

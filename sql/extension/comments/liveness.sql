@@ -4,7 +4,9 @@ within multica.stale_after.
 runtime_id: id of the runtime.
 running_task_ids: ids of the tasks that the daemon is running; NULL (the default) reports nothing about them.
 Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
-  announced by daemon:register with action 'online'; an ordinary heartbeat records no event.
+  announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
+  last_seen_at and multica.stale_after is at least 30 s, nothing is written while the runtime is online and was seen within a
+  fifth of that time.
 Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist: register
   again; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
 Implements UpdateAgentRuntimeHeartbeat.$$;
@@ -12,7 +14,8 @@ Implements UpdateAgentRuntimeHeartbeat.$$;
 COMMENT ON FUNCTION multica_heartbeat_many(uuid[]) IS
 $$Records heartbeats of many runtimes in one statement: those of one daemon, or those that a server has collected.
 runtime_ids: ids of the runtimes; unknown ones are ignored, a repeated one counts once, an empty array is allowed.
-Returns the number of runtimes that exist and were written. Those that were offline are announced as by multica_heartbeat.
+Returns the number of runtimes that exist and were written, or need not be written, as for multica_heartbeat. Those that were
+  offline are announced as by multica_heartbeat.
   A runtime that a trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
 Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
   tables is missing.

@@ -54,10 +54,11 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
            ); ROLLBACK"#
             .into(),
     );
-    // Tables of a later server have profiles.
+    // Tables of a later server have profiles, and an index of the last heartbeat.
     calls.push(
         r#"BEGIN; ALTER TABLE agent_runtime ADD COLUMN profile_id uuid;
          CREATE UNIQUE INDEX ON agent_runtime (workspace_id, daemon_id, profile_id) WHERE profile_id IS NOT NULL;
+         CREATE INDEX ON agent_runtime (last_seen_at);
          ALTER TABLE agent_runtime DROP CONSTRAINT agent_runtime_workspace_id_daemon_id_provider_key;
          CREATE UNIQUE INDEX ON agent_runtime (workspace_id, daemon_id, provider) WHERE profile_id IS NULL;
          CREATE TABLE runtime_profile (
@@ -68,7 +69,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
              jsonb_build_object('daemon_id', 'd', 'runtimes', jsonb_build_array(jsonb_build_object(
                  'profile_id', (SELECT workspace_id FROM agent_runtime WHERE id = md5('runtime2')::uuid))))
          );
-         ROLLBACK"#
+         SELECT multica_heartbeat_many(ARRAY[md5('runtime2')::uuid]); ROLLBACK"#
             .into(),
     );
     // A runtime with a queued task becomes stale.

@@ -113,6 +113,17 @@ SELECT @extschema@.multica_replace_function(
     $function$
 );
 
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_install(boolean)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_install(dry_run boolean DEFAULT false, build boolean DEFAULT false)
+    RETURNS SETOF @extschema@.multica_install_step
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_install_or_build_wrapper'
+    $function$
+);
+
 DROP FUNCTION @extschema@.multica_replace_function(pg_catalog.regprocedure, pg_catalog.text);
 
 ALTER TYPE @extschema@.multica_runtime
@@ -217,29 +228,97 @@ Errors: 22004 the array or an element is NULL; 22023 reason is not an object; 55
   42501 a privilege on the tables is missing.
 Implements SetAgentRuntimeOffline, for many runtimes.$$;
 
-COMMENT ON FUNCTION multica_install(boolean) IS
+-- Whoever may call multica_install may call the procedure that repeats it.
+CREATE PROCEDURE @extschema@.multica_install_all(build boolean DEFAULT false)
+LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    is_left pg_catalog.bool;
+BEGIN
+    IF build IS NULL THEN
+        RAISE EXCEPTION 'argument "build" must not be NULL' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF NOT @extschema@.multica_can_commit() THEN
+        RAISE EXCEPTION 'multica_install_all cannot commit inside a transaction block or a function'
+        USING ERRCODE = 'invalid_transaction_termination',
+            HINT = 'CALL it outside a transaction, with autocommit on in drivers that open transactions, or run '
+                'SELECT * FROM multica_install() until no row has the action next.';
+    END IF;
+    FOR nth IN 1 .. 10 LOOP
+        SELECT pg_catalog.bool_or(s.action OPERATOR(pg_catalog.=) 'next'::pg_catalog.text) INTO is_left
+        FROM @extschema@.multica_install(false, build) AS s;
+        COMMIT;
+        EXIT WHEN NOT is_left;
+    END LOOP;
+END
+$procedure$;
+
+DO $rights$
+DECLARE
+    holder record;
+BEGIN
+    REVOKE ALL ON PROCEDURE @extschema@.multica_install_all(boolean) FROM PUBLIC;
+    FOR holder IN
+        SELECT
+            a.grantee::pg_catalog.regrole::pg_catalog.text AS name,
+            p.proowner::pg_catalog.regrole::pg_catalog.text AS owner,
+            a.grantee OPERATOR(pg_catalog.=) p.proowner AS is_owner,
+            a.is_grantable
+        FROM pg_catalog.pg_proc AS p
+        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+        WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_install(boolean, boolean)'::pg_catalog.regprocedure
+        ORDER BY a.grantee OPERATOR(pg_catalog.=) p.proowner DESC
+    LOOP
+        IF holder.is_owner THEN
+            EXECUTE pg_catalog.format('ALTER PROCEDURE @extschema@.multica_install_all(boolean) OWNER TO %s', holder.owner);
+        ELSE
+            EXECUTE pg_catalog.format(
+                'GRANT EXECUTE ON PROCEDURE @extschema@.multica_install_all(boolean) TO %s%s', holder.name,
+                CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
+            );
+        END IF;
+    END LOOP;
+END
+$rights$;
+
+COMMENT ON FUNCTION multica_install(boolean, boolean) IS
 $$Creates the tables that are missing in the extension's schema and adopts those that exist. Run it after CREATE EXTENSION
-and after every ALTER EXTENSION UPDATE; a second run changes nothing. It adopts the tables of a server from migration 055
-on. To an adopted table it adds at most the columns of migration 055 where they are missing, the index of the pending slot
-and indexes and a trigger named multica_*. It never drops or rewrites data.
+and after every ALTER EXTENSION UPDATE, again and again while its last row has the action next; after that, a call changes
+nothing. It adopts the tables of a server from migration 055 on. To an adopted table it adds at most the columns of migration
+055 where they are missing, the index of the pending slot and indexes and a trigger named multica_*. Tables that an earlier
+version created get the columns, checks and indexes of this version; former indexes are dropped when the new ones are there.
+It never drops or rewrites data.
+A call that alters a table of more than 10,000 rows scans no table and builds no index; the next call does. It takes all
+locks at once, and waits for none in the way of other sessions.
 What it made itself (defaults, comments, triggers and their functions, privileges) is made again where it is missing or
 different. In tables that it created, it also moves issue counters that are behind. An event log whose ids cannot continue
 restarts.
 dry_run: true changes nothing and lists what would be done (default false).
-Returns one multica_install_step per object. The action is created, adopted, altered, missing (an object that the
-owner may add) or reported (a finding that the owner should repair).
-Errors: 22004 dry_run is NULL; 55000 (table_conflict) a table of that name does not belong to Multica, a column has another
+build: true also builds indexes of tables with more than multica.build_limit rows, to which no other session can write
+  meanwhile (default false: they are listed as missing, with a CREATE INDEX CONCURRENTLY).
+Returns one multica_install_step per object. The action is created, adopted, altered, dropped, missing (an object that the
+owner may add), reported (a finding that the owner should repair), or next (in the last row: run multica_install() again).
+Errors: 22004 an argument is NULL; 55000 (table_conflict) a table of that name does not belong to Multica, a column has another
   type, or an index of that name is a different one; 55000 (schema_renamed) the extension's schema was renamed;
   55000 (update_needed) library and SQL objects have different versions; 0A000 (unknown_schema) the
   runtimes have a unique key that no generation of the server has; 0A000 (wrong_encoding) the encoding of the database is not UTF8; 42501 the
-  caller does not own the tables, they belong to several roles, or a privilege is missing; 55P03 a lock could not be
+  caller does not own the tables, they belong to several roles, or a privilege is missing; 55P03 the locks could not be
   acquired within lock_timeout (5 s unless set). After an error nothing has changed.
 It complements the server's own migrations.$$;
 
+COMMENT ON PROCEDURE multica_install_all(boolean) IS
+$$Runs multica_install() until nothing is left for a next call, and commits after each call: CALL multica_install_all().
+Because it commits, it cannot run inside a transaction block, in a function, or over a connection that opens transactions by
+itself (psycopg: set autocommit).
+build: as for multica_install.
+Returns nothing; SELECT * FROM multica_install(dry_run => true) shows what is there.
+Errors: 2D000 it was called inside a transaction block; those of multica_install. Calls that were committed stay.
+It complements the server's own migrations.$$;
+
 COMMENT ON TYPE multica_install_step IS
-$$One object that multica_install handled: object (its name); action (created, altered, adopted; missing: an adopted table lacks
-it and its owner may add it; reported: its owner should repair it); ddl (the statement that was run or would be run, or that
-repairs it; NULL if there is none).$$;
+$$One object that multica_install handled: object (its name); action (created, altered, adopted, dropped; missing: a table lacks
+it and its owner may add it; reported: its owner should repair it; next: the objects are left to the next call); ddl (the
+statement that was run or would be run, or that repairs it; NULL if there is none).$$;
 
 ALTER TYPE @extschema@.multica_task
     ADD ATTRIBUTE prepare_lease_expires_at timestamptz,
@@ -301,7 +380,8 @@ ALTER TYPE @extschema@.multica_transition
 ALTER TYPE @extschema@.multica_status_report
     ADD ATTRIBUTE tasks_waiting bigint,
     ADD ATTRIBUTE tasks_deferred bigint,
-    ADD ATTRIBUTE features text[];
+    ADD ATTRIBUTE features text[],
+    ADD ATTRIBUTE indexes_missing text[];
 
 COMMENT ON TYPE @extschema@.multica_task IS
 $$A task, with columns of the table agent_task_queue: one attempt. status is queued, dispatched, running, completed, failed
@@ -322,7 +402,8 @@ many events. total_sweeps: sweeps that did something; the other total_ counters:
 totals_since (NULL before the first sweep is counted). refused_event_ids: old events that could not be deleted.
 event_log_trouble: why the ids of the event log cannot continue (NULL if they can). tasks_waiting: tasks that wait for their
 directory. tasks_deferred: tasks that are to be queued later. features: what the tables have that not every server's tables
-have, by the names of docs/compatibility.md.$$;
+have, by the names of docs/compatibility.md. indexes_missing: indexes that multica_install leaves to the owner, because their
+tables are large.$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.multica_metrics() RETURNS SETOF @extschema@.multica_metric
 LANGUAGE sql STABLE

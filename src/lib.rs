@@ -31,6 +31,7 @@ pgrx::pg_module_magic!(name, version);
 extension_sql_file!("../sql/extension/types.sql", name = "types", bootstrap);
 extension_sql_file!("../sql/extension/comments/types.sql", name = "types_comments", requires = ["types"]);
 extension_sql_file!("../sql/extension/sweep_all.sql", name = "sweep_all", requires = ["types"]);
+extension_sql_file!("../sql/extension/install_all.sql", name = "install_all", requires = ["types"]);
 extension_sql_file!("../sql/extension/metrics.sql", name = "metrics", requires = [status::multica_status]);
 extension_sql_file!("../sql/extension/privileges.sql", name = "privileges", finalize);
 

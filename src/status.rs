@@ -2,13 +2,14 @@
 
 use pgrx::prelude::*;
 
-use crate::install;
+use crate::install::{self, NeededIndexes};
 use crate::lifecycle::event;
 use crate::lifecycle::features::Feature;
 use crate::postgres::advisory_lock::{FIRST_KEY, LAST_KEY};
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry;
+use crate::postgres::features::{named, present};
 use crate::postgres::statement::{Arg, Row, Statement, arg};
 use crate::settings;
 use crate::sweep;
@@ -16,6 +17,7 @@ use crate::types::StatusReport;
 use crate::worker::shared;
 
 static STATUS: Statement = Statement::stable(sql!("status/status.sql"));
+static INDEXES_MISSING: Statement = Statement::stable(sql!("status/indexes_missing.sql"));
 static TOTALS: Statement = Statement::stable(sql!("status/totals.sql"));
 
 const TOTAL: [&str; 8] = [
@@ -52,6 +54,13 @@ fn totals() -> Vec<(&'static str, Arg)> {
     TOTALS.row(&[], decode).unwrap_or_default()
 }
 
+/// Returns the indexes that install adds and that are not there. A large table lacks them until its owner has built them.
+fn indexes_missing() -> Vec<String> {
+    let needed = NeededIndexes::of(|feature| named(feature).is_some_and(|set| !present(set).is_empty()));
+    let args = [arg(needed.names), arg(needed.tables), arg(needed.keys), arg(needed.predicates)];
+    INDEXES_MISSING.row(&args, |row| row.must(1)).unwrap_or_default()
+}
+
 /// Returns the state of sweeps, tasks and events, in one row.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
@@ -77,6 +86,7 @@ fn multica_status() -> Composite<StatusReport> {
         beside.push(("event_log_trouble", arg(trouble)));
         let features: Vec<&str> = Feature::all_present().map(Feature::name).collect();
         beside.push(("features", arg(features)));
+        beside.push(("indexes_missing", arg(indexes_missing())));
         let report = STATUS.row(&args, |row| Composite::from_row_and(row, &beside));
         Ok(report.expect("one row"))
     })

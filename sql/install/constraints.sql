@@ -8,7 +8,7 @@ WITH tables AS (
     WHERE c.relnamespace = $1 AND c.relname::text = ANY ($2) AND c.relkind IN ('r', 'p')
 ),
 constraints AS (
-    SELECT t.relname, con.conname, con.contype, con.confrelid, con.confdeltype, con.confkey, con.conrelid, con.conkey,
+    SELECT t.relname, con.conname, con.contype, con.convalidated, con.confrelid, con.confdeltype, con.confkey, con.conrelid, con.conkey,
         pg_get_constraintdef(con.oid) AS definition,
         (
             SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname)
@@ -38,7 +38,10 @@ SELECT k.relname::text AS table_name, k.conname::text AS name,
     format('ALTER TABLE %I.%I ADD CONSTRAINT %I ', $3, k.relname, k.conname)
     || regexp_replace(k.definition, 'REFERENCES ', format('REFERENCES %I.', $3)) AS add_constraint,
     format('ALTER TABLE %I.%I DROP CONSTRAINT %I, ADD CONSTRAINT %3$I ', $3, k.relname, k.conname)
-    || k.definition AS replace_constraint
+    || k.definition AS replace_constraint,
+    format('ALTER TABLE %I.%I VALIDATE CONSTRAINT %I', $3, k.relname, k.conname) AS validate_constraint,
+    k.convalidated AS is_validated,
+    (SELECT c.relname::text FROM pg_class AS c WHERE c.oid = k.confrelid) AS refers_to
 FROM constraints AS k
 UNION ALL
 SELECT t.relname::text, i.indexrelid::regclass::text,
@@ -50,7 +53,7 @@ SELECT t.relname::text, i.indexrelid::regclass::text,
             WHERE a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
         )
     ),
-    pg_get_indexdef(i.indexrelid), pg_get_indexdef(i.indexrelid)
+    pg_get_indexdef(i.indexrelid), NULL, NULL, true, NULL
 FROM tables AS t
 JOIN pg_index AS i ON i.indrelid = t.oid
 WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL

@@ -17,7 +17,7 @@ CREATE TABLE issue (
     due_date timestamptz,
     "number" integer NOT NULL DEFAULT 0,
     project_id uuid,
-    origin_type text CHECK (origin_type = ANY ('{autopilot}'::text[])),
+    origin_type text CHECK (origin_type = 'autopilot'),
     origin_id uuid,
     first_executed_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),

@@ -83,6 +83,16 @@ pub enum Error {
         /// What to do about it.
         hint: String,
     },
+    /// Locks could not be acquired in time (55P03).
+    #[error("{message}")]
+    Locked {
+        /// What is locked.
+        message: String,
+        /// The error of the last attempt.
+        detail: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A privilege is missing (42501).
     #[error("{message}")]
     Privilege {
@@ -134,7 +144,11 @@ impl Error {
             Self::State { word, .. } | Self::Unsupported { word, .. } => Some(*word),
             Self::NotFound { what, .. } => Word::of_missing(what),
             Self::InUse { .. } => Some(Word::InUse),
-            Self::Null { .. } | Self::NullElement { .. } | Self::Invalid { .. } | Self::Privilege { .. } => None,
+            Self::Null { .. }
+            | Self::NullElement { .. }
+            | Self::Invalid { .. }
+            | Self::Locked { .. }
+            | Self::Privilege { .. } => None,
         }
     }
 
@@ -147,6 +161,7 @@ impl Error {
             Self::State { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Self::InUse { .. } => PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
             Self::Unsupported { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            Self::Locked { .. } => PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
             Self::Privilege { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
         }
     }
@@ -160,6 +175,7 @@ impl Error {
             Self::State { detail, hint, .. }
             | Self::InUse { detail, hint, .. }
             | Self::Unsupported { detail, hint, .. }
+            | Self::Locked { detail, hint, .. }
             | Self::Privilege { detail, hint, .. } => (detail, hint),
         }
     }

@@ -65,8 +65,21 @@ pub struct Constraint {
     pub signature: String,
     /// The statement that adds it to its table.
     pub add: String,
-    /// The statement that puts it in the place of another constraint of its name.
-    pub replace: String,
+    /// The statement that puts it in the place of another constraint of its name; none for an index.
+    pub replace: Option<String>,
+    /// The statement that validates it; none for an index.
+    pub validate: Option<String>,
+    /// Whether it holds for every row.
+    pub is_validated: bool,
+    /// The table that a foreign key refers to.
+    pub refers_to: Option<String>,
+}
+
+impl Constraint {
+    /// Whether it can be added without a scan: a check or a foreign key.
+    pub fn can_be_unvalidated(&self) -> bool {
+        self.signature.starts_with("check ") || self.signature.starts_with("foreign key ")
+    }
 }
 
 /// An index of a table.
@@ -241,7 +254,10 @@ fn constraint(row: &Row) -> Constraint {
         name: row.required("name"),
         signature: row.required("signature"),
         add: row.required("add_constraint"),
-        replace: row.required("replace_constraint"),
+        replace: row.column("replace_constraint"),
+        validate: row.column("validate_constraint"),
+        is_validated: row.required("is_validated"),
+        refers_to: row.column("refers_to"),
     }
 }
 

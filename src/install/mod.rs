@@ -2,15 +2,22 @@
 //! would be members of the extension: DROP EXTENSION would drop them, and pg_dump would leave them out.
 
 mod catalog;
+mod locks;
+mod needed;
 mod origin;
 mod plan;
 mod preflight;
 mod reports;
+mod schedule;
+mod step;
 mod tables;
 mod warnings;
 
+pub use needed::NeededIndexes;
 pub use tables::table_names;
 pub use warnings::warn_of_forced_row_security;
+
+use std::time::Duration;
 
 use pgrx::prelude::*;
 
@@ -27,7 +34,9 @@ use crate::types::InstallStep;
 use crate::version;
 use catalog::{DeclaredSchema, Relation, Shape, relations, set_local};
 use origin::Origin;
-use plan::{Action, Step, plan};
+use plan::plan;
+use schedule::{Schedule, schedule};
+use step::{Action, Step};
 use tables::{TABLES, TASKS};
 
 static ENCODING: Statement = Statement::volatile(sql!("install/encoding.sql"));
@@ -47,13 +56,13 @@ const RECORD_MIGRATION: &str = sql!("install/record_migration.sql");
 /// The sequence that ids of events are drawn from.
 const EVENT_IDS: &str = "multica_event_log_id_seq";
 
-/// How long install waits for a lock. All other sessions that need the table queue behind install while it waits.
+/// How long install tries to get its locks.
 const LONGEST_WAIT: &str = "5s";
 
 extension_sql_file!(
     "../../sql/extension/comments/install.sql",
     name = "install_comments",
-    requires = [multica_install]
+    requires = [multica_install_or_build, "install_all"]
 );
 
 /// Where the extension is installed and what the caller may do there.
@@ -67,17 +76,30 @@ struct Installation {
 }
 
 /// Creates the tables that are missing and adopts those that exist; with `dry_run` it only returns what it would do.
-#[pg_extern]
+#[pg_extern(name = "multica_install")]
 #[search_path(@extschema@, pg_temp)]
+fn multica_install_or_build(
+    dry_run: default!(Option<bool>, "false"),
+    build: default!(Option<bool>, "false"),
+) -> SetOfIterator<'static, Composite<InstallStep>> {
+    entry(|| {
+        version::check()?;
+        let (dry_run, build) = (required("dry_run", dry_run)?, required("build", build)?);
+        Ok(set(install(dry_run, build)?.iter().map(row).collect()))
+    })
+}
+
+/// The function of releases before 0.4.0, whose SQL objects call this symbol.
+#[pg_extern(sql = false)]
 fn multica_install(dry_run: default!(Option<bool>, "false")) -> SetOfIterator<'static, Composite<InstallStep>> {
     entry(|| {
         version::check()?;
         let dry_run = required("dry_run", dry_run)?;
-        Ok(set(install(dry_run)?.iter().map(row).collect()))
+        Ok(set(install(dry_run, false)?.iter().map(row).collect()))
     })
 }
 
-fn install(dry_run: bool) -> Result<Vec<Step>> {
+fn install(dry_run: bool, build: bool) -> Result<Vec<Step>> {
     refuse_other_encodings()?;
     let before = set_meanwhile();
     let place = place()?;
@@ -90,7 +112,8 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     let origin = Origin::of(&relations, &found);
     let wanted = DeclaredSchema::declare(&place.schema, &origin);
     preflight::refuse(&place, &wanted, &origin, &relations, &found)?;
-    let mut steps = plan(&wanted, &origin, &relations, &found, &place.schema)?;
+    let steps = plan(&wanted, &origin, &relations, &found, &place.schema)?;
+    let Schedule { now: mut steps, left } = schedule(steps, &place, build);
     steps.extend(counters(&origin, &relations));
     let owner = owner(&place, &relations);
     may_create(&place, &owner, &steps)?;
@@ -100,10 +123,14 @@ fn install(dry_run: bool) -> Result<Vec<Step>> {
     steps.extend(reports::reports(&place, &origin, &relations));
     warnings::warn(&place, &wanted, &relations);
     if !dry_run {
+        locks::take(&place, &steps, patience())?;
         apply(&steps);
         give_away(&place, &owner, &steps);
     }
     steps.extend(event_log(dry_run)?);
+    if !left.is_empty() {
+        steps.push(Step::new(left.join(", "), Action::Next, next_call(build)));
+    }
     for (name, value) in before {
         set_local(name, &value);
     }
@@ -141,6 +168,18 @@ fn set_meanwhile() -> Vec<(&'static str, String)> {
         Some((name, before))
     };
     ours.into_iter().filter_map(set).collect()
+}
+
+/// Returns how long install tries to get its locks; None for ever.
+fn patience() -> Option<Duration> {
+    let setting: Option<String> = SETTING.row(&[arg("lock_timeout".to_string())], |row| row.must(1));
+    let milliseconds = setting.and_then(|setting| setting.parse().ok()).filter(|limit| *limit > 0)?;
+    Some(Duration::from_millis(milliseconds))
+}
+
+/// Returns the statement that does what this call leaves.
+fn next_call(build: bool) -> &'static str {
+    if build { "SELECT * FROM multica_install(build => true)" } else { "SELECT * FROM multica_install()" }
 }
 
 /// Returns where the extension is installed, or an error if its schema was renamed. The functions are pinned to the old
@@ -221,11 +260,7 @@ fn event_log(dry_run: bool) -> Result<Option<Step>> {
 }
 
 fn apply(steps: &[Step]) {
-    let scripts: Vec<&String> = steps
-        .iter()
-        .filter(|step| matches!(step.action, Action::Created | Action::Altered | Action::Dropped))
-        .filter_map(|step| step.ddl.as_ref())
-        .collect();
+    let scripts: Vec<&String> = steps.iter().filter(|step| step.runs()).filter_map(|step| step.ddl.as_ref()).collect();
     ddl::run(&scripts);
 }
 

@@ -4,63 +4,13 @@
 use std::collections::HashSet;
 
 use super::catalog::{Column, Constraint, DeclaredSchema, Index, Part, Relation, Shape};
+use super::locks::Lock;
 use super::origin::Origin;
-use super::tables::{FORMER_INDEXES, FORMER_STATUS_CHECK, OPTIONAL, REPLACED, TABLES, TASKS, Table, is_own};
+use super::step::{Action, Kind, Step};
+use super::tables::{
+    FORMER_INDEXES, FORMER_STATUS_CHECK, OPTIONAL, REPLACED, STATUS_CHECK, TABLES, TASKS, Table, is_own,
+};
 use crate::error::{Error, Result, Word};
-
-/// What happens to an object.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Action {
-    /// It is missing and is created.
-    Created,
-    /// It exists and stays as it is.
-    Adopted,
-    /// It exists and is changed.
-    Altered,
-    /// An earlier version has made it, nothing needs it any more, and it is dropped.
-    Dropped,
-    /// It is missing and is only reported, for example because adding it would scan a table under a lock. The owner
-    /// must decide.
-    Missing,
-    /// It exists and should be repaired. The owner must decide.
-    Reported,
-}
-
-impl Action {
-    /// The word in the result.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Adopted => "adopted",
-            Self::Altered => "altered",
-            Self::Dropped => "dropped",
-            Self::Missing => "missing",
-            Self::Reported => "reported",
-        }
-    }
-}
-
-/// One row of the result: an object, what happens to it, and the statement that does it or would do it.
-pub struct Step {
-    /// Name of the object, after the name of its table if the object has no own name in the schema.
-    pub object: String,
-    /// What happens to it.
-    pub action: Action,
-    /// The statement.
-    pub ddl: Option<String>,
-}
-
-impl Step {
-    /// A step with a statement.
-    pub fn new(object: impl Into<String>, action: Action, ddl: impl Into<String>) -> Self {
-        Self { object: object.into(), action, ddl: Some(ddl.into()) }
-    }
-
-    /// An object that stays as it is.
-    pub fn adopted(object: impl Into<String>) -> Self {
-        Self { object: object.into(), action: Action::Adopted, ddl: None }
-    }
-}
 
 /// Returns the steps in the order in which they can run: tables, columns and constraints, indexes, what takes the place of
 /// something else, other parts. With another status check a statement may need another index, so the check comes after the
@@ -115,7 +65,14 @@ impl<'a> Planner<'a> {
         }
         let extra = table.extra(&self.schema, &self.schema);
         let ddl = format!("{}\n{extra}", table.shape(|_| true));
-        Step::new(table.name, Action::Created, ddl.trim_end())
+        let step = Step::new(table.name, Action::Created, ddl.trim_end());
+        let keys = self.wanted.all.constraints.iter().filter(|it| it.table == table.name);
+        keys.filter_map(|key| key.refers_to.as_deref()).fold(step, |step, other| self.locked(step, other, Lock::Writes))
+    }
+
+    /// Adds the lock to the step if the table exists.
+    fn locked(&self, step: Step, table: &str, lock: Lock) -> Step {
+        if self.there.contains(table) { step.locking(table, lock) } else { step }
     }
 
     fn columns(&self) -> Vec<(&'a str, Step)> {
@@ -132,14 +89,16 @@ impl<'a> Planner<'a> {
     fn column(&self, column: &Column) -> Vec<Step> {
         let object = format!("{}.{}", column.table, column.name);
         let Some(there) = find_column(self.found, column) else {
-            return vec![Step::new(object, Action::Created, &column.add)];
+            let step = Step::new(object, Action::Created, &column.add);
+            return vec![self.locked(step, &column.table, Lock::Everything)];
         };
         let mut steps = Vec::new();
         if self.is_replaced(&object) {
             return steps;
         }
         if self.origin.is_own() && there.not_null && OPTIONAL.contains(&(&column.table, &column.name)) {
-            steps.push(Step::new(object.as_str(), Action::Altered, &column.drop_not_null));
+            let step = Step::new(object.as_str(), Action::Altered, &column.drop_not_null);
+            steps.push(step.locking(&column.table, Lock::Everything));
         }
         if column.not_null && !there.not_null {
             steps.push(Step::new(object.as_str(), Action::Missing, &column.set_not_null));
@@ -166,7 +125,10 @@ impl<'a> Planner<'a> {
             let all = self.found.constraints.iter();
             all.filter(|it| it.table == constraint.table)
         };
-        if of_table().any(|it| it.signature == constraint.signature) || self.takes_place(constraint) {
+        if let Some(there) = of_table().find(|it| it.signature == constraint.signature) {
+            return self.validation(constraint, there);
+        }
+        if self.takes_place(constraint) {
             return None;
         }
         let is_name_free = of_table().all(|it| it.name != constraint.name);
@@ -177,7 +139,29 @@ impl<'a> Planner<'a> {
         };
         let object = format!("{}.{}", constraint.table, constraint.name);
         let is_reported = action != Action::Missing || !self.is_replaced(&object);
-        is_reported.then(|| Step::new(object, action, &constraint.add))
+        is_reported.then(|| {
+            let step = Step::new(object, action, &constraint.add);
+            match &constraint.refers_to {
+                _ if action != Action::Created => step,
+                Some(other) => {
+                    let step = self.locked(step.of(Kind::Constraint), &constraint.table, Lock::Writes);
+                    self.locked(step, other, Lock::Writes)
+                }
+                None => {
+                    let kind = if constraint.can_be_unvalidated() { Kind::Constraint } else { Kind::Key };
+                    self.locked(step.of(kind), &constraint.table, Lock::Everything)
+                }
+            }
+        })
+    }
+
+    /// Returns the step that validates a constraint which an earlier call has added.
+    fn validation(&self, wanted: &Constraint, there: &Constraint) -> Option<Step> {
+        let is_installs = is_in(&self.wanted.later, &wanted.table, &wanted.name) || wanted.name == STATUS_CHECK;
+        let is_pending = self.origin.is_own() && is_installs && there.name == wanted.name && !there.is_validated;
+        let ddl = there.validate.as_deref().filter(|_| is_pending)?;
+        let step = Step::new(format!("{}.{}", there.table, there.name), Action::Altered, ddl);
+        Some(step.of(Kind::Validation).locking(&there.table, Lock::Changes))
     }
 
     /// Whether the constraint takes the place of the status check of an earlier version.
@@ -191,7 +175,8 @@ impl<'a> Planner<'a> {
 
     fn status_check(&self) -> Option<Step> {
         let check = self.wanted.all.constraints.iter().find(|it| self.takes_place(it))?;
-        Some(Step::new(format!("{}.{}", check.table, check.name), Action::Altered, &check.replace))
+        let step = Step::new(format!("{}.{}", check.table, check.name), Action::Altered, check.replace.as_deref()?);
+        Some(step.of(Kind::StatusCheck).locking(TASKS, Lock::Everything))
     }
 
     /// Returns the steps that drop the indexes of earlier versions. A server's tables keep them.
@@ -200,7 +185,12 @@ impl<'a> Planner<'a> {
             return Vec::new();
         }
         let former = self.found.indexes.iter().filter(|it| it.table == TASKS && FORMER_INDEXES.contains(&&*it.name));
-        former.map(|it| Step::new(&it.name, Action::Dropped, &it.drop)).collect()
+        former
+            .map(|it| {
+                let step = Step::new(&it.name, Action::Dropped, &it.drop);
+                step.of(Kind::FormerIndex).locking(TASKS, Lock::Everything)
+            })
+            .collect()
     }
 
     fn index(&self, index: &Index) -> Result<Option<Step>> {
@@ -221,8 +211,8 @@ impl<'a> Planner<'a> {
         if let Some(other) = all.iter().find(|there| there.name == index.name) {
             return Err(name_taken(other, index));
         }
-        let step = Step::new(&index.name, Action::Created, &index.create);
-        Ok(Some(step))
+        let step = Step::new(&index.name, Action::Created, &index.create).of(Kind::Index);
+        Ok(Some(self.locked(step, &index.table, Lock::Writes)))
     }
 
     /// Returns the step for a part that is not as this version makes it. On a table that is shared with the server, a
@@ -246,7 +236,12 @@ impl<'a> Planner<'a> {
             return None;
         }
         let action = if is_addable && there.is_none() { Action::Created } else { Action::Altered };
-        Some(Step::new(&part.object, action, &part.mend))
+        let lock = match part.kind.as_str() {
+            "default" | "identity" => Lock::Everything,
+            "trigger" => Lock::Writes,
+            _ => Lock::Changes,
+        };
+        Some(self.locked(Step::new(&part.object, action, &part.mend), table, lock))
     }
 
     fn has_column(&self, object: &str) -> bool {

@@ -3,7 +3,7 @@
 use super::Installation;
 use super::catalog::Relation;
 use super::origin::Origin;
-use super::plan::{Action, Step};
+use super::step::{Action, Step};
 use super::tables::TASKS;
 use crate::postgres::ddl;
 use crate::postgres::statement::{Statement, arg};

@@ -88,7 +88,8 @@ pub fn later(has: impl Fn(&str, &str) -> bool) -> Vec<String> {
 }
 
 static PENDING_SLOT: &str = sql!("tables/additions/pending_slot.sql");
-static INDEXES: &str = sql!("tables/additions/indexes.sql");
+/// The indexes that install adds.
+pub static INDEXES: &str = sql!("tables/additions/indexes.sql");
 static SOURCE_DELETED: &str = sql!("tables/additions/source_deleted.sql");
 
 /// Returns the indexes and the trigger that install adds to an adopted table with these features, which are asked for
@@ -100,6 +101,9 @@ pub fn added(schema: &str, has: impl Fn(&str, &str) -> bool) -> [String; 3] {
 
 /// Columns that releases before 0.4.0 created NOT NULL, and that are NULL for a task or an agent without a runtime.
 pub static OPTIONAL: [(&str, &str); 2] = [("agent", "runtime_id"), (TASKS, "runtime_id")];
+
+/// The check of the statuses of a task.
+pub static STATUS_CHECK: &str = "agent_task_queue_status_check";
 
 /// The meaning of the status check in releases before 0.4.0. A check with other words is a user's, and stays.
 pub static FORMER_STATUS_CHECK: &str = "check status cancelled, completed, dispatched, failed, queued, running";

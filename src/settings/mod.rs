@@ -28,6 +28,7 @@ static REDELIVER_AFTER: GucSetting<i32> = GucSetting::<i32>::new(90_000);
 static RUNTIME_TTL: GucSetting<i32> = GucSetting::<i32>::new(7 * 86_400);
 static EVENT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(7 * 86_400);
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static BUILD_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(100_000);
 static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(true);
 static SWEEP_BUDGET: GucSetting<i32> = GucSetting::<i32>::new(0);
 static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30_000);
@@ -72,6 +73,11 @@ pub fn event_retention_secs() -> f64 {
 /// Maximum number of rows that a stage of a sweep handles in one transaction.
 pub fn batch_size() -> i64 {
     i64::from(BATCH_SIZE.get())
+}
+
+/// Maximum number of rows of a table of which install builds an index without being asked.
+pub fn build_limit() -> i64 {
+    i64::from(BUILD_LIMIT.get())
 }
 
 /// Whether a transaction that recorded an event sends NOTIFY multica_events.
@@ -183,6 +189,16 @@ pub fn define() {
         &BATCH_SIZE,
         1,
         1_000_000,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"multica.build_limit",
+        c"Maximum number of rows of a table of which multica_install builds an index without being asked.",
+        c"multica_install(build => true) builds the indexes of any table.",
+        &BUILD_LIMIT,
+        0,
+        i32::MAX,
         GucContext::Userset,
         GucFlags::default(),
     );

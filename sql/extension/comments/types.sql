@@ -70,9 +70,9 @@ task:queued, issue:updated, agent:status, autopilot:run_done, daemon:register an
 be determined); payload (an object; ignore keys that you do not know).$$;
 
 COMMENT ON TYPE multica_install_step IS
-$$One object that multica_install handled: object (its name); action (created, altered, adopted; missing: an adopted table lacks
-it and its owner may add it; reported: its owner should repair it); ddl (the statement that was run or would be run, or that
-repairs it; NULL if there is none).$$;
+$$One object that multica_install handled: object (its name); action (created, altered, adopted, dropped; missing: a table lacks
+it and its owner may add it; reported: its owner should repair it; next: the objects are left to the next call); ddl (the
+statement that was run or would be run, or that repairs it; NULL if there is none).$$;
 
 COMMENT ON TYPE multica_status_report IS
 $$The state of this database. preloaded: the server preloads the library. sweep: the value that ALTER DATABASE set, which
@@ -87,7 +87,8 @@ many events. total_sweeps: sweeps that did something; the other total_ counters:
 totals_since (NULL before the first sweep is counted). refused_event_ids: old events that could not be deleted.
 event_log_trouble: why the ids of the event log cannot continue (NULL if they can). tasks_waiting: tasks that wait for their
 directory. tasks_deferred: tasks that are to be queued later. features: what the tables have that not every server's tables
-have, by the names of docs/compatibility.md.$$;
+have, by the names of docs/compatibility.md. indexes_missing: indexes that multica_install leaves to the owner, because their
+tables are large.$$;
 
 COMMENT ON TYPE multica_metric IS
 $$One value for a metrics exporter: name, labels (an object), value.$$;

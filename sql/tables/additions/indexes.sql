@@ -7,7 +7,7 @@ CREATE INDEX multica_task_busy_v2 ON agent_task_queue (agent_id, dispatched_at)
 
 -- A claim goes from agent to agent of a runtime, and takes the best tasks of each agent.
 CREATE INDEX multica_task_claim ON agent_task_queue (runtime_id, agent_id, priority DESC, created_at, id)
-    WHERE status = 'queued';
+    WHERE status = 'queued'::text;
 
 -- Not partial, because every deletion of a runtime searches its whole history.
 CREATE INDEX multica_task_runtime ON agent_task_queue (runtime_id, status);
@@ -29,4 +29,4 @@ CREATE INDEX multica_chat_runtime ON chat_session (runtime_id) WHERE runtime_id 
 -- end chat_runtime
 
 -- The agents with the status working, among which a sweep finds those that have no task in flight.
-CREATE INDEX multica_agent_working ON agent (updated_at, id) WHERE status = 'working';
+CREATE INDEX multica_agent_working ON agent (updated_at, id) WHERE status = 'working'::text;

@@ -23,7 +23,7 @@ pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
     let calls_of_others = story(context, "reader")? + &story(context, "daemon")?;
     let is_covered = |name: &str| {
         calls_of_others.contains(&format!("{name}("))
-            || ["multica_grant", "multica_install", "multica_sweep_all"].contains(&name)
+            || ["multica_grant", "multica_install", "multica_install_all", "multica_sweep_all"].contains(&name)
     };
     for capability in CAPABILITIES {
         let calls = story(context, capability)?;

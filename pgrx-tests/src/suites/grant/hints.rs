@@ -9,7 +9,7 @@ use crate::suites::errors::{good_arguments, routines};
 use crate::suites::support::{id, team};
 
 /// Functions for which no capability suffices. Their hint names the role to run them as.
-const ONLY_FOR_OWNERS: [&str; 2] = ["multica_grant", "multica_install"];
+const ONLY_FOR_OWNERS: [&str; 3] = ["multica_grant", "multica_install", "multica_install_all"];
 
 /// Functions in SQL or PL/pgSQL. Their hint is the hint of the function that they call.
 const WRAPPERS: [&str; 2] = ["multica_metrics", "multica_sweep_all"];

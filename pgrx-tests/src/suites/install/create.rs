@@ -33,7 +33,7 @@ const INDEXES: &str = "
     FROM pg_class AS c JOIN pg_index AS i ON i.indrelid = c.oid JOIN pg_class AS x ON x.oid = i.indexrelid
     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($TABLES)
         AND x.relname NOT LIKE 'multica%' AND x.relname <> 'idx_issue_workspace_number'
-        AND x.relname !~ '^idx_agent_task_queue_(pending|runtime_pending|chat_pending|issue|parent)$' ORDER BY 1";
+        AND x.relname !~ '^idx_agent_task_queue_(pending|runtime_pending|chat_pending|issue|issue_id|parent)$' ORDER BY 1";
 /// What later migrations of the server made, and the newest generation has.
 const LATER: &str = "'{agent_runtime.custom_name,chat_session.runtime_id,autopilot.pause_reason,\
                      agent_task_queue.trigger_summary,agent_task_queue.force_fresh_session,agent_task_queue.wait_reason,\

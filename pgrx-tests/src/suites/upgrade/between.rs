@@ -16,7 +16,7 @@ const VERSION: &str = "PERFORM multica_version();";
 
 /// Database sessions that were opened before an update and stay open. There is one per role, with cached plans and
 /// types.
-struct Sessions {
+pub struct Sessions {
     all: Vec<(String, Client, String)>,
     prepared: Vec<Statement>,
 }
@@ -32,7 +32,8 @@ const PREPARED: [&str; 5] = [
 ];
 
 impl Sessions {
-    fn open(database: &Database, release: &Release) -> Result<Sessions> {
+    /// Opens them.
+    pub fn open(database: &Database, release: &Release) -> Result<Sessions> {
         let mut all = Vec::new();
         for (capability, role) in ROLES {
             let client = database.connect_as(role)?;
@@ -45,7 +46,7 @@ impl Sessions {
     }
 
     /// Runs the calls of each capability and the prepared queries, and rolls them back.
-    fn work(&mut self, when: &str) -> Result<()> {
+    pub fn work(&mut self, when: &str) -> Result<()> {
         for (role, client, calls) in &mut self.all {
             let mut transaction = client.transaction()?;
             transaction.batch_execute(calls).with_context(|| format!("{role}, {when}"))?;

@@ -6,6 +6,7 @@ mod inventory;
 mod package;
 mod released;
 mod replaced;
+mod steps;
 mod support;
 mod worker;
 
@@ -25,6 +26,10 @@ pub const ALL: &[(&str, Suite)] = suite![
     between::update_before_restart_is_refused,
     replaced::view_on_replaced_function_is_named,
     replaced::dump_has_privileges_on_replaced_functions,
+    steps::large_tables_are_migrated_in_steps,
+    steps::procedure_migrates_tables,
+    steps::install_never_waits_in_lock_queue,
+    steps::indexes_of_large_tables_are_built_when_asked,
     worker::worker_sweeps_between_update_steps,
     package::package_can_be_installed,
 ];

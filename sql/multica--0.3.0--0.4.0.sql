@@ -703,8 +703,8 @@ Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agen
 Implements the server's HasPendingTaskForIssueAndAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_count_running_tasks(uuid) IS
-$$Counts the tasks of an agent that are in flight (dispatched, running or waiting for a directory), on any runtime. max_concurrent_tasks limits this
-number.
+$$Counts the tasks of an agent that are in flight (dispatched, running or waiting for a directory), on any runtime.
+max_concurrent_tasks limits this number.
 agent_id: id of the agent.
 Returns the number of tasks.
 Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;

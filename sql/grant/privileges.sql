@@ -1,8 +1,9 @@
 -- Returns the statements that grant role $1 the privileges on the tables in schema $3 that the calls of capability $2 need, and
 -- whether the caller may run them. $4: only the privileges that the role lacks, including those on tables and columns that do not
--- exist yet. A row lock needs UPDATE on some column; if no other column is written, the list has the time of the row. The columns
--- with which an agent is started (for example custom_env and mcp_config) are in no list. A daemon needs DELETE on runtimes, because
--- a daemon that registers under a new identity replaces its old runtimes.
+-- exist yet, but not those on columns that only newer servers have. A row lock needs UPDATE on some column; if no other column is
+-- written, the list has the time of the row. The columns with which an agent is started (for example custom_env and mcp_config)
+-- are in no list. A daemon needs DELETE on runtimes, because a daemon that registers under a new identity replaces its old
+-- runtimes.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),
@@ -31,7 +32,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{daemon}', 'comment', 'SELECT', '{id}'),
     ('{operator}', 'comment', 'SELECT', '{id,issue_id,workspace_id}'),
     ('{daemon,operator}', 'comment', 'UPDATE', '{updated_at}'),
-    ('{reader}', 'chat_session', 'SELECT', '{id,workspace_id,agent_id,session_id,work_dir,runtime_id}'),
+    ('{reader}', 'chat_session', 'SELECT', '{id,workspace_id}'),
     ('{daemon,operator}', 'chat_session', 'SELECT', '{id,workspace_id,session_id,work_dir}'),
     ('{operator}', 'chat_session', 'SELECT', '{agent_id}'),
     ('{daemon,operator}', 'chat_session', 'UPDATE', '{session_id,work_dir,updated_at}'),
@@ -50,8 +51,8 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ),
     (
         '{daemon,operator}', 'agent_task_queue', 'UPDATE',
-        '{runtime_id,status,dispatched_at,started_at,completed_at,result,error,failure_reason,session_id,work_dir,last_heartbeat_at,'
-        'prepare_lease_expires_at,wait_reason}'
+        '{runtime_id,status,dispatched_at,started_at,completed_at,result,error,failure_reason,session_id,work_dir,'
+        'last_heartbeat_at,prepare_lease_expires_at,wait_reason}'
     ),
     ('{reader,operator}', 'multica_event_log', 'SELECT', '{}'),
     ('{daemon,operator}', 'multica_event_log', 'INSERT', '{created_at,type,workspace_id,payload}'),
@@ -107,7 +108,7 @@ part AS (
     LEFT JOIN pg_class AS c ON c.relnamespace = p.oid AND c.relname::text = w.relation
     LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname::text = k.name AND NOT a.attisdropped
     WHERE $2 = ANY (w.capabilities)
-        AND ($4 OR a.attnum IS NOT NULL)
+        AND (a.attnum IS NOT NULL OR ($4 AND k.name <> ALL ('{kind,prepare_lease_expires_at,wait_reason}')))
         AND NOT ($4 AND a.attnum IS NOT NULL AND has_column_privilege($1, c.oid, a.attnum, w.privilege))
     GROUP BY w.privilege, p.nspname, w.relation
 )

@@ -36,7 +36,7 @@ SELECT
     f.dispatched AS tasks_dispatched,
     f.running AS tasks_running,
     f.waiting AS tasks_waiting,
-    d.deferred AS tasks_deferred,
+    y.deferred AS tasks_deferred,
     q.unclaimable AS tasks_unclaimable,
     (EXTRACT(EPOCH FROM $1) - EXTRACT(EPOCH FROM LEAST(q.oldest, $1)))::double precision AS oldest_queued_secs,
     e.drawn - COALESCE(s.events_trimmed_to, 0::bigint) - gap.kept AS events_kept,
@@ -62,7 +62,7 @@ CROSS JOIN (
 ) AS f
 CROSS JOIN (
     SELECT count(*) AS deferred FROM agent_task_queue AS t WHERE t.status = 'deferred'
-) AS d
+) AS y
 CROSS JOIN (
     SELECT
         count(*) AS queued,

@@ -31,7 +31,9 @@ FROM (
             -- end chat_runtime
             -- feature chat_runtime
             2 AS source,
-            CASE WHEN t.runtime_id = (SELECT a.runtime_id FROM agent AS a WHERE a.id = t.agent_id) THEN t.session_id END AS session_id,
+            CASE
+                WHEN t.runtime_id = (SELECT a.runtime_id FROM agent AS a WHERE a.id = t.agent_id) THEN t.session_id
+            END AS session_id,
             -- end chat_runtime
             t.work_dir
         FROM agent_task_queue AS t
@@ -48,11 +50,11 @@ FROM (
                       'codex_semantic_inactivity', 'iteration_limit', 'agent_fallback_message', 'api_invalid_request',
                       'agent_error.context_overflow', 'codex_resume_oversized'
                   )
-                  OR (t.error LIKE '%400%' AND t.error ILIKE '%invalid\_request\_error%')
+                  OR (t.error LIKE '%400%' AND t.error ILIKE '%invalid_request_error%')
                   OR t.error ILIKE '%could not resolve authentication method%'
                   OR (
                       t.error ~* '(must|should) not be empty|must (be|have) nonempty|non-empty content|cannot be empty'
-                      AND t.error ~* 'role\W{0,8}assistant|assistant message|message at position|messages(\.|\[)\d'
+                      AND t.error ~* 'role[^[:alnum:]]{0,8}assistant|assistant message|message at position|messages[.[][0-9]'
                   )
                   OR t.error ILIKE '%image dimensions exceed max allowed size%'
                   OR t.error ILIKE '%image.source.base64.data%'

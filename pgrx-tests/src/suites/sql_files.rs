@@ -17,7 +17,7 @@ pub const ALL: &[(&str, Suite)] =
 
 /// Rules that several statements repeat, because the planner would not inline them if they were functions. Each is a
 /// pair: a text that only this rule contains, and the whole rule. Table names before columns are left out.
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 6] = [
     (
         "FROM autopilot_run WHERE id = autopilot_run_id",
         "COALESCE( (SELECT workspace_id FROM issue WHERE id = issue_id), \
@@ -32,6 +32,22 @@ const RULES: [(&str, &str); 4] = [
     ),
     ("is_called", "last_value - CASE WHEN is_called THEN 0 ELSE 1 END"),
     ("<> 'cancelled'", "(status <> 'cancelled' OR dispatched_at IS NOT NULL)"),
+    (
+        "'agent_fallback_message'",
+        "( status = 'failed' AND ( failure_reason IN ( 'codex_semantic_inactivity', 'iteration_limit', \
+         'agent_fallback_message', 'api_invalid_request', 'agent_error.context_overflow', 'codex_resume_oversized' ) \
+         OR (error LIKE '%400%' AND error ILIKE '%invalid_request_error%') \
+         OR error ILIKE '%could not resolve authentication method%' \
+         OR ( error ~* '(must|should) not be empty|must (be|have) nonempty|non-empty content|cannot be empty' \
+         AND error ~* 'role[^[:alnum:]]{0,8}assistant|assistant message|message at position|messages[.[][0-9]' ) \
+         OR error ILIKE '%image dimensions exceed max allowed size%' \
+         OR error ILIKE '%image.source.base64.data%' ) ) IS NOT TRUE",
+    ),
+    (
+        "thread/resume failed",
+        "status = 'failed' AND ( failure_reason = 'codex_resume_oversized' \
+         OR (error ILIKE '%thread/resume failed%' AND error ILIKE '%token too long%') )",
+    ),
 ];
 
 /// sqlfluff with the rules of `.sqlfluff`. It exits with 1 if it has found a mistake, and with another status after an

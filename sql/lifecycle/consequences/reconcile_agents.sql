@@ -9,7 +9,8 @@ FROM (
         COALESCE((
             SELECT 'working'
             FROM agent_task_queue AS o
-            WHERE o.agent_id = w.id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred', 'waiting_local_directory')
+            WHERE o.agent_id = w.id
+              AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred', 'waiting_local_directory')
             ORDER BY o.dispatched_at
             LIMIT 1
         ), 'idle') AS status

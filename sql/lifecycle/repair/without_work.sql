@@ -9,7 +9,8 @@ WHERE (SELECT to_regclass('multica_agent_working') IS NOT NULL)
   AND (
       SELECT true
       FROM agent_task_queue AS t
-      WHERE t.agent_id = a.id AND t.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred', 'waiting_local_directory')
+      WHERE t.agent_id = a.id
+        AND t.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred', 'waiting_local_directory')
       ORDER BY t.dispatched_at
       LIMIT 1
   ) IS NULL

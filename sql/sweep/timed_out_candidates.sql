@@ -1,12 +1,13 @@
 -- Locks and returns tasks that were dispatched or running for too long, in the order of the index of tasks in flight. $2 and $3: the
 -- seconds that a task may be dispatched, and running. $6 and $7: the times at which to begin, NULL for the oldest; the result
--- contains how far the search went. A task starts after it was dispatched, so a running task that is due was dispatched before the
--- same limit. After the clock was set back, a running task keeps a time of dispatch in the future, because it is the claim token.
--- A running task of an adopted table may have no time of dispatch.
+-- contains how far the search went. Running tasks are searched when no dispatched task is left. A task starts after it was
+-- dispatched, so a running task that is due was dispatched before the same limit. After the clock was set back, a running task keeps
+-- a time of dispatch in the future, because it is the claim token. A running task of an adopted table may have no time of dispatch.
 WITH dispatched AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
     FROM agent_task_queue AS t
     WHERE t.status = 'dispatched'
+      AND $7 IS NULL
       AND t.dispatched_at >= COALESCE($6, '-infinity'::timestamptz)
       AND t.dispatched_at < $1 - make_interval(secs => $2)
       AND t.id <> ALL ($4)

@@ -7,6 +7,7 @@ use super::Installation;
 use super::step::Step;
 use crate::error::{Error, Result};
 use crate::postgres::ddl;
+use crate::postgres::refusal::Refusal;
 use crate::postgres::statement::{Statement, arg};
 use crate::postgres::subtransaction;
 
@@ -41,36 +42,43 @@ const ORDER: [&str; 8] =
 
 /// Takes all locks that the steps need, or none. Repeats that, with pauses in which it holds none of them, for
 /// `patience`; without it, until it succeeds or the call is cancelled.
+///
+/// Before the first attempt it waits for a lock that no call of the fleet conflicts with. Postgres cancels an autovacuum
+/// for a session that waits, and not for one that does not; the autovacuum of a large table may take hours.
 pub fn take(place: &Installation, steps: &[Step], patience: Option<Duration>) -> Result<()> {
-    let statements = statements(place, steps);
-    if statements.is_empty() {
-        return Ok(());
-    }
+    let (reserve, take): (Vec<String>, Vec<String>) = statements(place, steps).into_iter().unzip();
+    attempt(&reserve).map_err(locked)?;
     let begun = Instant::now();
-    loop {
-        let attempt = subtransaction::commit_if_not_refused(|| {
-            ddl::run(&statements);
-            true
-        });
-        let Err(refusal) = attempt else {
-            return Ok(());
-        };
+    while let Err(refusal) = attempt(&take) {
         if patience.is_some_and(|patience| begun.elapsed() >= patience) {
-            return Err(Error::Locked {
-                message: "other sessions hold locks on the tables of multica".into(),
-                detail: refusal.text,
-                hint:
-                    "Run the function again when the transactions that use the table have ended (pg_locks shows them), \
-                       or set lock_timeout to a longer time."
-                        .into(),
-            });
+            return Err(locked(refusal));
         }
         PAUSE.run(&[]);
     }
+    Ok(())
 }
 
-/// Returns the statements that lock each table once, in the strongest mode that a step needs.
-fn statements(place: &Installation, steps: &[Step]) -> Vec<String> {
+/// Runs the statements. If one of them cannot get its lock, none is held.
+fn attempt(statements: &[String]) -> std::result::Result<bool, Refusal> {
+    subtransaction::commit_if_not_refused(|| {
+        ddl::run(statements);
+        true
+    })
+}
+
+fn locked(refusal: Refusal) -> Error {
+    Error::Locked {
+        message: "other sessions hold locks on the tables of multica".into(),
+        detail: refusal.text,
+        hint:
+            "Run the function again when the transactions that use the table have ended (pg_locks shows them), or set \
+               lock_timeout to a longer time."
+                .into(),
+    }
+}
+
+/// Returns the statements that reserve each table, and that lock it once, in the strongest mode that a step needs.
+fn statements(place: &Installation, steps: &[Step]) -> Vec<(String, String)> {
     let mut needed: Vec<(&str, Lock)> = Vec::new();
     for (table, lock) in steps.iter().filter(|step| step.runs()).flat_map(|step| &step.locks) {
         match needed.iter_mut().find(|(name, _)| name == table) {
@@ -82,5 +90,7 @@ fn statements(place: &Installation, steps: &[Step]) -> Vec<String> {
     needed.sort_by_key(|(table, _)| (place_in_order(table), *table));
     let tables: Vec<String> = needed.iter().map(|(table, _)| table.to_string()).collect();
     let modes: Vec<String> = needed.iter().map(|(_, lock)| lock.mode().to_string()).collect();
-    LOCKS.rows(&[arg(place.schema.clone()), arg(tables), arg(modes)], |row| row.must(1))
+    LOCKS.rows(&[arg(place.schema.clone()), arg(tables), arg(modes)], |row| {
+        (row.required("reserve"), row.required("take"))
+    })
 }

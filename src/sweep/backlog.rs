@@ -49,11 +49,6 @@ pub static OF_OFFLINE: Backlog = Backlog { reached: &OFFLINE };
 /// Tasks that timed out.
 pub static OF_TIMED_OUT: Backlog = Backlog { reached: &TIMED_OUT };
 
-/// Whether the next sweep of this session begins at the start of both backlogs.
-pub fn is_at_start() -> bool {
-    [&OFFLINE, &TIMED_OUT].iter().all(|reached| reached.with(|reached| reached.committed.get().is_start()))
-}
-
 /// A stage's backlog.
 pub struct Backlog {
     reached: &'static LocalKey<Reached>,
@@ -90,6 +85,17 @@ fn look(candidates: &Statement, args: &[Arg]) -> Found {
 }
 
 impl Backlog {
+    /// Whether this session has worked off a part of the backlog.
+    pub fn has_begun(&self) -> bool {
+        !self.reached.with(|reached| reached.committed.get().is_start())
+    }
+
+    /// Whether the stage searches now. Both stages read the index of all tasks in flight. While this session works off
+    /// one backlog, the other stage would read all of it again for every batch.
+    pub fn is_in_turn(&self, other: &Self) -> bool {
+        self.has_begun() || !other.has_begun()
+    }
+
     /// Returns at most `limit` tasks, without those in `exclude`. At most `limit` candidates are locked. A candidate of
     /// which another session holds a row is left for a later sweep, and the next sweep begins after it.
     pub fn next(&self, candidates: &Statement, exclude: &[Uuid], limit: i64, args: impl Arguments) -> Taken {

@@ -56,6 +56,9 @@ fn timed_out(dispatch_secs: f64, running_secs: f64, now: TimestampWithTimeZone) 
 
 /// Fails the next tasks of offline runtimes in a sweep, at most `limit`. The second value is whether there may be more.
 pub fn fail_of_offline(grace_secs: f64, limit: i64, writer: &mut Writer, call: &Call) -> (Verdict, bool) {
+    if !OF_OFFLINE.is_in_turn(&OF_TIMED_OUT) {
+        return (Verdict::default(), false);
+    }
     let question = of_offline(grace_secs, call.now());
     let next = OF_OFFLINE.next(&OFFLINE, &writer.exclude(), limit, question);
     let verdict = fail_with_consequences(&next.tasks, &consequences::RUNTIME_OFFLINE, writer, call);
@@ -81,9 +84,11 @@ pub fn fail_timed_out(
     call: &Call,
 ) -> (Verdict, bool) {
     let now = call.now();
-    // The search reads every task in flight, and the dead index entries of earlier batches too. While a backlog is being
-    // worked off, only its first batch does that.
-    if backlog::is_at_start() {
+    if !OF_TIMED_OUT.is_in_turn(&OF_OFFLINE) {
+        return (Verdict::default(), false);
+    }
+    // This search reads every task in flight, so only the first batch of a backlog makes it.
+    if !OF_TIMED_OUT.has_begun() {
         begin_now(Some(limit), now, writer);
     }
     let question = timed_out(dispatch_secs, running_secs, now);

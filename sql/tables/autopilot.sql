@@ -3,11 +3,13 @@ CREATE TABLE autopilot (
     workspace_id uuid NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
     -- feature run_priority
     project_id uuid,
-    priority text NOT NULL DEFAULT 'medium',
     -- end run_priority
     title text NOT NULL,
     description text,
     assignee_id uuid NOT NULL REFERENCES agent (id) ON DELETE CASCADE,
+    -- feature run_priority
+    priority text NOT NULL DEFAULT 'medium',
+    -- end run_priority
     status text NOT NULL DEFAULT 'active' CHECK (status = ANY ('{active,paused,archived}'::text[])),
     execution_mode text NOT NULL DEFAULT 'create_issue' CHECK (execution_mode = ANY ('{create_issue,run_only}'::text[])),
     issue_title_template text,

@@ -3,6 +3,9 @@
 SELECT r.id, r.provider, r.daemon_id, (r.daemon_id IS DISTINCT FROM $2) AS legacy
 FROM agent_runtime AS r
 WHERE r.workspace_id = $1
+  -- feature profile
+  AND r.profile_id IS NULL
+  -- end profile
   AND r.provider = ANY ($3)
   -- feature profile
   AND r.profile_id IS NULL

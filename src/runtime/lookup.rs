@@ -14,8 +14,7 @@ use crate::types::Runtime;
 static LIST: Statement = Statement::stable(sql!("runtime/list.sql")).of_visible_rows();
 static LIST_BY_OWNER: Statement = Statement::stable(sql!("runtime/list_by_owner.sql")).of_visible_rows();
 static GET: Statement = Statement::stable(sql!("runtime/get.sql")).of_visible_rows();
-/// A runtime of a workspace.
-pub static GET_FOR_WORKSPACE: Statement = Statement::stable(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
+static GET_FOR_WORKSPACE: Statement = Statement::stable(sql!("runtime/get_for_workspace.sql")).of_visible_rows();
 /// The runtimes of a workspace and provider whose daemon id equals the given one if case is ignored.
 pub static FIND_LEGACY: Statement = Statement::stable(sql!("runtime/find_legacy.sql"));
 static COUNT_ACTIVE_AGENTS: Statement = Statement::volatile(sql!("runtime/count_active_agents.sql"));

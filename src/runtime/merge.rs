@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::lookup::{FIND_LEGACY, GET_FOR_WORKSPACE};
+use super::lookup::FIND_LEGACY;
 use crate::argument::{excerpt, not_blank, required};
 use crate::error::{Error, Result};
 use crate::lifecycle::compatibility;
@@ -14,8 +14,10 @@ use crate::lifecycle::merge::{RuntimeMerge, apply_merges, lock_with_users, move_
 use crate::postgres::composite::Composite;
 use crate::postgres::deferred;
 use crate::postgres::entry::entry;
-use crate::postgres::statement::arg;
+use crate::postgres::statement::{Statement, arg};
 use crate::types::Merged;
+
+static TARGET: Statement = Statement::volatile(sql!("runtime/target_of_merge.sql")).of_visible_rows();
 
 extension_sql_file!(
     "../../sql/extension/comments/merge.sql",
@@ -45,19 +47,13 @@ fn target(found: &[LegacyRuntime], into: Option<Uuid>, daemon_id: &str) -> Optio
     into.or_else(|| exact().or_else(latest).map(|row| row.id))
 }
 
-/// Returns the daemon id of the runtime to merge into, or P0002 if the runtime is not of this workspace and provider.
+/// Returns the daemon id of the runtime to merge into, or P0002 if the runtime is not of this workspace and provider, or
+/// belongs to a profile.
 fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option<String>> {
-    GET_FOR_WORKSPACE
-        .latest()
-        .row(&[arg(runtime), arg(workspace)], |row| {
-            (row.column::<String>("provider"), row.column::<String>("daemon_id"))
-        })
-        .filter(|(of, _)| of.as_deref() == Some(provider))
-        .map(|(_, daemon_id)| daemon_id)
-        .ok_or_else(|| {
-            let place = format!("workspace {workspace} with provider \"{}\"", excerpt(provider));
-            no_runtime(Error::not_found_in("runtime", runtime, place), runtime)
-        })
+    TARGET.row(&[arg(runtime), arg(workspace), arg(provider)], |row| row.column("daemon_id")).ok_or_else(|| {
+        let place = format!("workspace {workspace} with provider \"{}\"", excerpt(provider));
+        no_runtime(Error::not_found_in("runtime", runtime, place), runtime)
+    })
 }
 
 /// Merges the runtimes of a workspace and provider whose daemon id equals the given one if case is ignored. In one

@@ -11,6 +11,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     merge_remembers_legacy_daemon_id,
     merge_keeps_exact_spelling,
     merge_across_workspaces_or_providers_is_refused,
+    runtime_of_profile_is_not_merged,
 ];
 
 /// The passed id is remembered, unless it is that of the target itself; the first remembered id is kept.
@@ -86,4 +87,31 @@ fn merge_across_workspaces_or_providers_is_refused(context: &Context) -> Result<
     )?;
     ensure!(found == "1", "found {found} runtimes in the workspace");
     Ok(())
+}
+
+/// A profile has its own runtime on each machine. A runtime with the same daemon id and provider does not replace it.
+fn runtime_of_profile_is_not_merged(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    client.batch_execute(&format!(
+        "ALTER TABLE agent_runtime ADD COLUMN profile_id uuid;
+         UPDATE agent_runtime SET profile_id = gen_random_uuid() WHERE daemon_id = 'old-name';
+         INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, profile_id)
+         VALUES ({}, {}, 'profile', 'x', 'local', 'claude', gen_random_uuid())",
+        id("b9"),
+        id("a1")
+    ))?;
+    let merge = |into: &str| {
+        format!("SELECT merged FROM multica_merge_legacy({}, 'claude', 'OLD-name', {})", id("a1"), id(into))
+    };
+    expect(&mut client, &merge("b1"), "0")?;
+    expect_state(&mut client, &merge("b9"), "P0002")?;
+    expect(
+        &mut client,
+        &format!(
+            r#"SELECT merged FROM multica_register({},
+                   '{{"daemon_id": "new", "legacy_daemon_ids": ["old-name"], "runtimes": [{{"type": "claude"}}]}}')"#,
+            id("a1")
+        ),
+        "0",
+    )
 }

@@ -70,6 +70,16 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
                  'profile_id', (SELECT workspace_id FROM agent_runtime WHERE id = md5('runtime2')::uuid))))
          );
          SELECT multica_heartbeat_many(ARRAY[md5('runtime2')::uuid]); ROLLBACK"#
+             .into(),
+    );
+    // The table of runtimes has a column of the server: a runtime of a profile is not merged.
+    calls.push(
+        r#"BEGIN; ALTER TABLE agent_runtime ADD COLUMN profile_id uuid;
+         SELECT FROM multica_merge_legacy(
+             '00000000-0000-4000-8000-0000000000a1', 'claude', 'machine.local', '00000000-0000-4000-8000-0000000000b1');
+         SELECT FROM multica_register(
+             '00000000-0000-4000-8000-0000000000a1', '{"daemon_id": "machine", "runtimes": [{"type": "claude"}]}');
+         ROLLBACK"#
             .into(),
     );
     // A runtime with a queued task becomes stale.

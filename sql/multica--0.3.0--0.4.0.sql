@@ -516,9 +516,10 @@ $$Cancels one active task. The agent's status and the autopilot run follow in th
 it from its next heartbeat.
 task_id: id of the task.
 Returns multica_transition; applied is false if the task had already ended. Records task:cancelled.
-Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task has a status that
-  this version does not know; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not
-  work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task has a status that this
+  version does not know; 40001 the agent was bound to another runtime at the same time, repeat the transaction; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
 Implements the server's CancelTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_cancel_issue_tasks(uuid, uuid) IS
@@ -526,18 +527,19 @@ $$Cancels the active tasks of an issue. Call it when the issue is reassigned, ca
 issue_id: id of the issue.
 agent_id: cancels only the tasks of this agent; NULL (the default) means all agents.
 Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
-Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agent does not exist; 55000 (install_needed)
-  the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a
-  privilege on the tables is missing.
+Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agent does not exist; 40001 another session
+  queued a turn of a chat session at the same time, repeat the transaction; 55000 (install_needed) the tables are missing;
+  0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is
+  missing.
 Implements the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_cancel_agent_tasks(uuid) IS
 $$Cancels the active tasks of an agent. Call it when the agent is archived.
 agent_id: id of the agent.
 Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
-Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 55000 (install_needed) the tables are missing;
-  0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is
-  missing.
+Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 40001 another session queued a turn of a chat
+  session at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's CancelAgentTasksByAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer) IS
@@ -545,7 +547,8 @@ $$Claims tasks for a runtime. First it returns tasks again that the runtime clai
 and never started: a lost answer costs no attempt. Then it returns the best queued tasks of the runtime. At most one task
 is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
 however many claims run at once, and an archived agent gets none. A task is cancelled instead of returned if it belongs to
-another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited.
+another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited. Tasks of agents and
+chat sessions that other sessions hold are left for the next call.
 runtime_id: id of the runtime.
 max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
 Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only
@@ -562,10 +565,10 @@ consequences. Archived agents that are bound to it are deleted with their tasks,
 are bound to another runtime move to that runtime.
 runtime_id: id of the runtime.
 Returns multica_runtime_deleted. Records daemon:register with action 'delete'.
-Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) agents that are not
-  archived are bound to it, or a table of your own refers to it or to one of the archived agents; 55000 (install_needed) the
-  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
-  on the tables is missing.
+Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) agents that are not archived
+  are bound to it, or a table of your own refers to it or to one of the archived agents; 40001 other sessions hold agents or
+  tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature)
+  the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime and DeleteAgentRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_delete_archived_agents(uuid) IS
@@ -574,8 +577,9 @@ are failed first, with all consequences.
 runtime_id: id of the runtime.
 Returns the number of deleted agents.
 Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) a table of your own refers
-  to one of the agents; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work
-  yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  to one of the agents; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
 Implements DeleteArchivedAgentsByRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue(uuid, jsonb, integer, integer) IS
@@ -587,8 +591,9 @@ priority: tasks with a higher priority are claimed first (default 0).
 max_attempts: total number of attempts, at least 1 (default 2); 2 allows one automatic retry.
 Returns multica_enqueued; created is always true. Records task:queued.
 Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 (no_agent) the agent does not exist; 55000
-  (archived) the agent is archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does
-  not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  (archived) the agent is archived; 40001 the agent was bound to another runtime at the same time, repeat the transaction;
+  55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of
+  the tables; 42501 a privilege on the tables is missing.
 The server has no such function; this one runs the INSERT that the server's enqueue functions share.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_issue(uuid, uuid, integer, integer, jsonb) IS
@@ -606,8 +611,9 @@ Returns multica_enqueued; created is false if a task was already queued or dispa
 Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue does not
   exist, the comment is not on it, or the agent is in another workspace; 55000 (not_assigned) the issue is not assigned to
   an agent; 55000 (archived) the agent is archived; 55000 (try_again) another session reassigned the issue at the same time;
-  55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of
-  the tables; 42501 a privilege on the tables is missing.
+  40001 the agent was bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables
+  are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
 Implements the server's enqueue for an issue.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_mention(uuid, uuid, uuid, integer, integer, jsonb) IS
@@ -621,10 +627,11 @@ priority: tasks with a higher priority are claimed first; NULL (the default) mea
 max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
 context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued, as multica_enqueue_issue does. Records task:queued if a task was created or moved.
-Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the
-  issue does not exist, the comment is not on it, or its workspace has no such agent; 55000 (archived) the agent is
-  archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
-  feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue
+  does not exist, the comment is not on it, or its workspace has no such agent; 55000 (archived) the agent is archived;
+  40001 the agent was bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables
+  are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
 Implements the server's enqueue for a mention.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_chat(uuid, uuid, integer, integer, jsonb) IS
@@ -635,10 +642,11 @@ priority: tasks with a higher priority are claimed first; NULL (the default) mea
 max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
 context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 (no_chat_session, no_comment, no_agent) the
-  chat session does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (archived) the
-  agent is archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet
-  with a feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 (no_chat_session, no_comment, no_agent) the chat
+  session does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (archived) the
+  agent is archived; 40001 the agent was bound to another runtime at the same time, repeat the transaction; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
 Implements the server's enqueue for a chat.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_enqueue_autopilot(uuid, uuid, integer, integer, jsonb) IS
@@ -653,8 +661,9 @@ context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued. Records task:queued if a task was created.
 Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 (no_autopilot_run, no_comment, no_agent) the
   run does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (final) the run has
-  already finished; 55000 (archived) the agent is archived; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  already finished; 55000 (archived) the agent is archived; 40001 the agent was bound to another runtime at the same time,
+  repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work
+  yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's enqueue for a run_only autopilot.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_delete_stale_offline_runtimes(double precision, integer) IS
@@ -733,8 +742,9 @@ Implements the server's GetLastChatTaskSession.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_merge_legacy(uuid, text, text, uuid) IS
 $$Merges the runtimes that a daemon left behind under an earlier daemon id into its present one. Agents and tasks, ended
-tasks included, move there; the earlier id is stored; the old rows are deleted. All of this happens in one transaction that
-locks both sides: a task that is being queued on the old runtime moves too, or its INSERT fails.
+tasks included, and chat sessions that refer to the old runtimes, move there; the earlier id is stored; the old rows are
+deleted. Runtimes of profiles are left out. All of this happens in one transaction that locks both sides: a task that is
+being queued on the old runtime moves too, or its INSERT fails.
 workspace_id: id of the workspace.
 provider: name of the provider.
 daemon_id: the earlier daemon id; it matches rows that differ from it only in case.
@@ -742,8 +752,9 @@ into_runtime_id: id of the runtime that stays; NULL (the default) merges the mat
   like daemon_id, or else into the one that was seen last.
 Returns multica_merged; merged is 0 if nothing matched. Records daemon:register with action 'merge'. A runtime that one of
   your own tables refers to stays, without its agents and tasks; a WARNING names it.
-Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist,
-  or into_runtime_id is not a runtime of this workspace and provider; 55000 (install_needed) the tables are missing; 0A000
+Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist, or
+  into_runtime_id is not a runtime of this workspace and provider or belongs to a profile; 40001 other sessions hold agents
+  or tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000
   (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime, RecordRuntimeLegacyDaemonID and
   DeleteAgentRuntime.$$;
@@ -755,8 +766,9 @@ old_runtime_id: id of the runtime that the agents leave.
 new_runtime_id: id of the runtime that the agents move to.
 Returns the number of agents that moved.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
-  workspaces; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
-  feature of the tables; 42501 a privilege on the tables is missing.
+  workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
+  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
+  on the tables is missing.
 Implements ReassignAgentsToRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_reassign_tasks(uuid, uuid) IS
@@ -766,8 +778,9 @@ old_runtime_id: id of the runtime that the tasks leave.
 new_runtime_id: id of the runtime that the tasks move to.
 Returns the number of tasks that moved.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
-  workspaces; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
-  feature of the tables; 42501 a privilege on the tables is missing.
+  workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
+  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
+  on the tables is missing.
 Implements ReassignTasksToRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_fail_tasks_for_offline_runtimes(double precision, integer) IS
@@ -803,9 +816,10 @@ runtime_id: id of the runtime.
 running_task_ids: ids of the tasks that the daemon is still running; NULL (the default) means none.
 Returns multica_recovered. The tasks get failure_reason 'runtime_recovery'. A task that a trigger or constraint of your own
   refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
-Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 55000
-  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
-  tables; 42501 a privilege on the tables is missing.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 40001 an
+  agent was bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are
+  missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
 Implements the server's recover-orphans endpoint.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_handle_failed_tasks(uuid[]) IS
@@ -815,8 +829,9 @@ in_progress back to todo, ends autopilot runs, reconciles agents and records the
 task_ids: ids of the tasks; those that do not exist or are not failed are ignored, and so are consequences that were
   already applied.
 Returns multica_consequences.
-Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature)
-  the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 the array or an element is NULL; 40001 an agent was bound to another runtime at the same time, repeat the
+  transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's HandleFailedTasks.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_register(uuid, jsonb, uuid) IS
@@ -837,10 +852,10 @@ registration: an object; unknown keys are ignored, and a WARNING names them.
   failed_profiles: objects with these keys: profile_id, command_name, reason; for each profile whose runtime could not be
     started, an offline runtime is stored, with both texts in its metadata. At least one runtime or failed profile is required.
 owner_id: id of the user that the runtimes belong to; NULL (the default) keeps the present owners.
-Returns one multica_registered per runtime, in the order of the registration, then one per failed profile. Records one
-  daemon:register with action 'register' for all of them. A failed profile that is unknown, disabled or cannot be written is
-  left out; a runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
-  task that cannot be written stays in flight; a WARNING names each.
+Returns one multica_registered per runtime, in the order of the registration. Records one daemon:register with action
+  'register'. A runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
+  task that cannot be written stays in flight; a WARNING names each. If other sessions hold agents or tasks each time the call
+  tries to lock them, old runtimes and tasks stay as they are, with a WARNING. Runtimes of profiles are not merged.
 Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, and the message names the path in it;
   P0002 (no_workspace, no_profile) the workspace does not exist, or has no profile that a runtime names;
   55000 (profile_disabled) such a profile is disabled; 0A000 (no_profiles) a runtime names a profile, and the database has
@@ -858,9 +873,9 @@ trigger_comment_id: id of the comment on this issue that asks for the task; NULL
 Returns multica_task, the new one. Records task:cancelled and task:queued.
 Errors: 22004 issue_id is NULL; P0002 (no_issue, no_comment, no_agent) the issue does not exist, the comment is not on it,
   or the agent is in another workspace; 55000 (not_assigned) the issue is not assigned to an agent; 55000 (archived) the
-  agent is archived; 55000 (try_again) another session reassigned the issue at the same time; 55000 (install_needed) the
-  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
-  on the tables is missing.
+  agent is archived; 55000 (try_again) another session reassigned the issue at the same time; 40001 the agent was bound to
+  another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's rerun endpoint.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_retry(uuid) IS
@@ -872,9 +887,9 @@ task_id: id of the task.
 Returns one multica_task, the retry. Returns no row if the task is not failed, its failure_reason is not retried, its
   attempts are used up, its agent is archived, it already has its retry, or a newer task of the same issue or chat waits,
   runs or has run. Records task:queued.
-Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (install_needed) the tables are missing;
-  0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is
-  missing.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 40001 the agent was bound to another runtime at the
+  same time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call
+  does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's MaybeRetryFailedTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_reconcile_agent(uuid) IS
@@ -968,8 +983,9 @@ claim_token: the token that multica_claim returned; NULL (the default) is not ch
 Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed and the
   events of the consequences.
 Errors: 22004 task_id or error is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is still
-  queued; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  queued; 55000 (stale_claim) the task was claimed again since; 40001 the agent was bound to another runtime at the same
+  time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not
+  work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's FailTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_pin_session(uuid, text, text, bigint) IS

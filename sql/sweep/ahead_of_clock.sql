@@ -7,7 +7,7 @@ WITH dispatched AS MATERIALIZED (
     WHERE t.status = 'dispatched' AND t.dispatched_at > $1 + interval '1 minute' AND t.id <> ALL ($2)
     ORDER BY t.dispatched_at, t.id
     LIMIT $3
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 ),
 running AS MATERIALIZED (
     SELECT t.id
@@ -15,7 +15,7 @@ running AS MATERIALIZED (
     WHERE t.status = 'running' AND t.started_at > $1 + interval '1 minute' AND t.id <> ALL ($2)
     ORDER BY t.dispatched_at, t.id
     LIMIT $3
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 )
 SELECT d.id FROM dispatched AS d
 UNION ALL

@@ -20,8 +20,7 @@ WITH dated AS MATERIALIZED (
         AND t.id <> ALL ($3)
     ORDER BY t.dispatched_at, t.id
     LIMIT $4
-    FOR NO KEY UPDATE OF r SKIP LOCKED
-    FOR UPDATE OF t SKIP LOCKED -- noqa: PRS
+    FOR NO KEY UPDATE OF r, t SKIP LOCKED
 ),
 undated AS MATERIALIZED (
     SELECT t.id
@@ -40,8 +39,7 @@ undated AS MATERIALIZED (
         AND t.id <> ALL ($3)
     ORDER BY t.dispatched_at, t.id
     LIMIT $4 - (SELECT count(*) FROM dated)
-    FOR NO KEY UPDATE OF r SKIP LOCKED
-    FOR UPDATE OF t SKIP LOCKED -- noqa: PRS
+    FOR NO KEY UPDATE OF r, t SKIP LOCKED
 )
 SELECT d.id, d.dispatched_at AS dispatched_through, NULL::timestamptz AS running_through FROM dated AS d
 UNION ALL

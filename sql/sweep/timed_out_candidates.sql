@@ -13,7 +13,7 @@ WITH dispatched AS MATERIALIZED (
       AND t.id <> ALL ($4)
     ORDER BY t.dispatched_at, t.id
     LIMIT $5
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 ),
 running AS MATERIALIZED (
     SELECT t.id, t.dispatched_at
@@ -25,7 +25,7 @@ running AS MATERIALIZED (
       AND t.id <> ALL ($4)
     ORDER BY t.dispatched_at, t.id
     LIMIT $5 - (SELECT count(*) FROM dispatched)
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 ),
 running_ahead AS MATERIALIZED (
     SELECT t.id
@@ -36,7 +36,7 @@ running_ahead AS MATERIALIZED (
       AND t.id <> ALL ($4)
     ORDER BY t.dispatched_at, t.id
     LIMIT $5 - (SELECT count(*) FROM dispatched) - (SELECT count(*) FROM running)
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 ),
 undated AS MATERIALIZED (
     SELECT t.id
@@ -47,7 +47,7 @@ undated AS MATERIALIZED (
       AND t.id <> ALL ($4)
     ORDER BY t.dispatched_at, t.id
     LIMIT $5 - (SELECT count(*) FROM dispatched) - (SELECT count(*) FROM running) - (SELECT count(*) FROM running_ahead)
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 )
 SELECT d.id, d.dispatched_at AS dispatched_through, NULL::timestamptz AS running_through FROM dispatched AS d
 UNION ALL

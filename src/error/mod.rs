@@ -71,6 +71,14 @@ pub enum Error {
         /// What to do about it.
         hint: String,
     },
+    /// Another session holds or has changed rows, so the transaction must be repeated (40001).
+    #[error("{message}")]
+    Conflict {
+        /// What the other session holds or has changed.
+        message: String,
+        /// Which row it is.
+        detail: String,
+    },
     /// The schema is of another generation than this version understands (0A000).
     #[error("{message}")]
     Unsupported {
@@ -126,6 +134,12 @@ impl Error {
         Self::State { word, message: message.into(), detail: detail.into(), hint: hint.into() }
     }
 
+    /// Returns the error (40001) for a call that another session prevents from locking its rows in their order. Nothing
+    /// was written yet.
+    pub fn conflict(message: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Conflict { message: message.into(), detail: detail.into() }
+    }
+
     /// Returns the error (55000) for a row that a user's trigger keeps out of a table, or keeps unchanged, without
     /// raising an error.
     pub fn kept_out(message: impl Into<String>, detail: &str) -> Self {
@@ -148,6 +162,7 @@ impl Error {
             | Self::NullElement { .. }
             | Self::Invalid { .. }
             | Self::Locked { .. }
+            | Self::Conflict { .. }
             | Self::Privilege { .. } => None,
         }
     }
@@ -160,6 +175,7 @@ impl Error {
             Self::NotFound { .. } => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
             Self::State { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Self::InUse { .. } => PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            Self::Conflict { .. } => PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
             Self::Unsupported { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             Self::Locked { .. } => PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
             Self::Privilege { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -172,6 +188,7 @@ impl Error {
             Self::Null { .. } | Self::NullElement { .. } => ("", ""),
             Self::NotFound { detail, .. } => (detail, ""),
             Self::Invalid { hint, .. } => ("", hint),
+            Self::Conflict { detail, .. } => (detail, "Repeat the transaction."),
             Self::State { detail, hint, .. }
             | Self::InUse { detail, hint, .. }
             | Self::Unsupported { detail, hint, .. }

@@ -1,9 +1,13 @@
 //! Collection of runtimes that were offline for long and that nothing uses. Their history is kept.
 
+use std::collections::HashSet;
+
 use pgrx::Uuid;
 
 use super::event::Call;
 use super::history::move_free;
+use super::lock_set::try_chat_sessions;
+use super::merge::chats_using;
 use super::writer::Writer;
 use crate::postgres::statement::{Row, Statement, arg};
 
@@ -30,7 +34,7 @@ pub fn delete_expired<R>(
     }
     let hit = |count: usize| limit.is_some_and(|limit| count as i64 >= limit);
     let more = hit(candidates.len());
-    let unused: Vec<Uuid> = UNUSED.rows(&[arg(candidates)], |row| row.must(1));
+    let unused = with_free_chats(UNUSED.rows(&[arg(candidates)], |row| row.must(1)));
     let mut left_tasks = false;
     let (deleted, rows) = writer.runtimes(&unused, "runtime_gc", call, |piece| {
         left_tasks |= hit(move_free(piece, limit));
@@ -42,4 +46,15 @@ pub fn delete_expired<R>(
         writer.keep_out(&kept, []);
     }
     (rows, more || left_tasks)
+}
+
+/// Leaves out the runtimes of which another session holds a chat session, because their deletion would wait for it.
+fn with_free_chats(runtimes: Vec<Uuid>) -> Vec<Uuid> {
+    let using = chats_using(&runtimes);
+    if using.is_empty() {
+        return runtimes;
+    }
+    let free: HashSet<Uuid> = try_chat_sessions(using.iter().map(|(_, chat)| *chat).collect()).into_iter().collect();
+    let held: HashSet<Uuid> = using.into_iter().filter(|(_, chat)| !free.contains(chat)).map(|(of, _)| of).collect();
+    runtimes.into_iter().filter(|runtime| !held.contains(runtime)).collect()
 }

@@ -1,13 +1,15 @@
-//! Merges runtimes: the agents, tasks and identity of an old runtime move to the runtime that replaces it, and the old
-//! row is deleted.
+//! Merges runtimes: the agents, tasks, chat sessions and identity of an old runtime move to the runtime that replaces
+//! it, and the old row is deleted.
 
 use pgrx::Uuid;
 
-use super::lock_set::{self, LockSet, Runtimes};
+use super::lock_set::{LockSet, Runtimes};
 use super::writer;
 use crate::postgres::statement::{Statement, arg};
 
 static USERS_OF: Statement = Statement::volatile(sql!("lifecycle/merge/agents_using.sql"));
+static CHATS_USING: Statement = Statement::volatile(sql!("lifecycle/merge/chats_using.sql")).of_whole_tables();
+static REASSIGN_CHATS: Statement = Statement::volatile(sql!("lifecycle/merge/reassign_chats.sql"));
 static REASSIGN_AGENTS: Statement = Statement::volatile(sql!("lifecycle/merge/reassign_agents.sql"));
 static REASSIGN_TASKS: Statement = Statement::volatile(sql!("lifecycle/merge/reassign_tasks.sql"));
 static RECORD_LEGACY: Statement = Statement::volatile(sql!("lifecycle/merge/record_legacy_daemon_id.sql"));
@@ -28,18 +30,20 @@ pub fn agents_using(runtimes: &[Uuid]) -> Vec<Uuid> {
     USERS_OF.rows(&[arg(runtimes.to_vec())], |row| row.must(1))
 }
 
-/// Locks every row that a merge or a deletion of these runtimes writes, and the rows that `others` returns. Agents that
-/// begin to use the runtimes in the meantime are locked too. When this function returns, no other session can refer to
-/// the runtimes.
-pub fn lock_with_users(workspace: Uuid, runtimes: &[Uuid], others: impl Fn() -> LockSet) {
-    lock_set::acquire_until_stable(|| {
-        let mut wanted = others();
-        wanted.workspaces.push(workspace);
-        wanted.agents.extend(agents_using(runtimes));
-        wanted.runtimes.extend(runtimes);
-        wanted.strength = Runtimes::Update;
-        wanted
-    });
+/// Returns the chat sessions that can be resumed on the runtimes, each after its runtime. The deletion of a runtime
+/// writes them.
+pub fn chats_using(runtimes: &[Uuid]) -> Vec<(Uuid, Uuid)> {
+    CHATS_USING.rows(&[arg(runtimes.to_vec())], |row| (row.required("runtime_id"), row.required("id")))
+}
+
+/// Adds to the locks of a merge or a deletion every row that refers to the runtimes `leaving`: their chat sessions,
+/// their agents and all their tasks. The locks on all runtimes then prevent new ones.
+pub fn with_users(leaving: &[Uuid], mut wanted: LockSet) -> LockSet {
+    wanted.strength = Runtimes::Update;
+    wanted.chat_sessions.extend(chats_using(leaving).into_iter().map(|(_, chat)| chat));
+    wanted.agents.extend(agents_using(leaving));
+    wanted.emptied.extend(leaving);
+    wanted
 }
 
 /// The part of a WARNING about an old runtime that could not be deleted.
@@ -56,9 +60,9 @@ pub struct MergeResult {
     pub kept: Vec<Uuid>,
 }
 
-/// Applies merges, in four statements for any number of merges. If a table of a user refers to an old runtime, the
+/// Applies merges, in a few statements for any number of merges. If a table of a user refers to an old runtime, the
 /// runtime stays, without its agents and tasks, and is named in a WARNING; this does not stop the daemon from working.
-/// The caller holds the locks of [`lock_with_users`]. `checks_deferred`: as for [`writer::attempt`].
+/// The caller holds the locks of [`with_users`]. `checks_deferred`: as for [`writer::attempt`].
 pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResult {
     if moves.is_empty() {
         return MergeResult::default();
@@ -89,6 +93,20 @@ pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResul
     carried
 }
 
+/// Leaves merges for later, because other sessions hold rows that these merges write. Each old runtime is named in a
+/// WARNING.
+pub fn postpone_merges(moves: &[RuntimeMerge]) -> MergeResult {
+    let mut result = MergeResult::default();
+    for step in moves {
+        result.keep(
+            step,
+            "the runtime stays as it is",
+            "other sessions hold its agents or tasks; register again later",
+        );
+    }
+    result
+}
+
 fn sources(moves: &[RuntimeMerge]) -> Vec<Uuid> {
     moves.iter().map(|step| step.from).collect()
 }
@@ -101,6 +119,7 @@ pub fn delete_runtimes(runtimes: Vec<Uuid>) -> Vec<Uuid> {
 fn move_users(moves: &[RuntimeMerge]) -> (i64, i64) {
     let to: Vec<Uuid> = moves.iter().map(|step| step.to).collect();
     let remembered: Vec<String> = moves.iter().map(|step| step.remember.clone()).collect();
+    move_chats(sources(moves), to.clone());
     let agents = move_agents(sources(moves), to.clone());
     let tasks = move_tasks(sources(moves), to.clone());
     remember(to, remembered);
@@ -117,6 +136,14 @@ impl MergeResult {
     fn keep(&mut self, step: &RuntimeMerge, state: &str, reason: &str) {
         self.kept.push(step.from);
         writer::warn(format!("multica could not merge runtime {} into {}: {state}: {}", step.from, step.to, reason));
+    }
+}
+
+/// Lets the chat sessions of each runtime in `from` resume on the runtime at the same place in `to`.
+fn move_chats(from: Vec<Uuid>, to: Vec<Uuid>) {
+    let chats: Vec<Uuid> = chats_using(&from).into_iter().map(|(_, chat)| chat).collect();
+    if !chats.is_empty() {
+        REASSIGN_CHATS.run(&[arg(chats), arg(from), arg(to)]);
     }
 }
 

@@ -6,7 +6,7 @@ use pgrx::Uuid;
 
 use super::consequences::{self, Consequences, Reason};
 use super::event::{Call, TaskSnapshot};
-use super::writer::Writer;
+use super::writer::{Writer, warn};
 use super::{many_rows, rows_in_work};
 use crate::postgres::statement::{Statement, arg};
 
@@ -66,6 +66,17 @@ pub fn recover(orphans: &[Uuid], call: &Call, checks_deferred: bool) -> Verdict 
     many_rows::write(orphans, checks_deferred, |piece| {
         call.part(|part| verdict(piece.to_vec(), &consequences::RUNTIME_RECOVERY, part))
     })
+}
+
+/// Leaves orphans in flight, because other sessions hold rows that their failure writes, and reports it in a WARNING.
+pub fn postpone_recovery(orphans: &[Uuid]) {
+    if !orphans.is_empty() {
+        warn(format!(
+            "multica could not fail {} orphans: other sessions hold rows that their failure writes; \
+             a sweep fails them once they have timed out",
+            orphans.len()
+        ));
+    }
 }
 
 /// Returns the tasks in flight on the runtimes that are not in `running`. They are read without locks.

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::lifecycle::cancellation::cancel;
 use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::existence::workspace_of;
-use crate::lifecycle::lock_set::LockSet;
-use crate::lifecycle::merge::{delete_runtimes, lock_with_users};
+use crate::lifecycle::lock_set::{self, LockSet};
+use crate::lifecycle::merge::{delete_runtimes, with_users};
 use crate::lifecycle::verdict::verdict;
 use crate::lifecycle::{compatibility, consequences, history};
 use crate::postgres::composite::Composite;
@@ -21,6 +21,7 @@ use crate::types::RuntimeDeleted;
 static IN_FLIGHT: Statement = Statement::volatile(sql!("runtime/in_flight_of.sql"));
 static IN_FLIGHT_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/in_flight_of_archived.sql"));
 static QUEUED_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/queued_of_archived.sql"));
+static OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/rows_of_archived.sql"));
 static HOMES: Statement = Statement::volatile(sql!("runtime/current_runtimes_of_agents.sql"));
 static COUNT_TASKS: Statement = Statement::volatile(sql!("runtime/count_tasks_of_bound.sql"));
 static DELETE_ARCHIVED: Statement = Statement::volatile(sql!("runtime/delete_archived_agents.sql"));
@@ -47,16 +48,22 @@ fn ids(statement: &Statement, runtime: Uuid) -> Vec<Uuid> {
 }
 
 /// Locks every row that the deletion writes, and every row that is written when tasks are ended before it: the queued
-/// tasks of archived agents and the tasks that `in_flight` returns. `keeping` adds the rows that are needed to move the
-/// tasks that are kept.
-fn lock_with_work(workspace: Uuid, runtime: Uuid, in_flight: &Statement, keeping: impl Fn(&mut LockSet)) {
-    lock_with_users(workspace, &[runtime], || {
+/// tasks of archived agents and the tasks that `in_flight` returns. The chat sessions and tasks of archived agents are
+/// deleted with them. `keeping` adds the rows that are needed to move the tasks that are kept.
+fn lock_with_work(workspace: Uuid, runtime: Uuid, in_flight: &Statement, keeping: impl Fn(&mut LockSet)) -> Result<()> {
+    lock_set::acquire_with_runtimes_or_fail(&[runtime], || {
         let mut ending = ids(in_flight, runtime);
         ending.extend(ids(&QUEUED_OF_ARCHIVED, runtime));
-        let mut wanted = LockSet::of_tasks(ending);
+        let mut wanted = with_users(&[runtime], LockSet::of_tasks(ending).with_written(workspace, &[runtime]));
+        let deleted: Option<(Vec<Uuid>, Vec<Uuid>)> = OF_ARCHIVED.row(&[arg(runtime)], |row| {
+            (row.column("chat_sessions").unwrap_or_default(), row.column("tasks").unwrap_or_default())
+        });
+        let (chats, tasks) = deleted.unwrap_or_default();
+        wanted.chat_sessions.extend(chats);
+        wanted.tasks.extend(tasks);
         keeping(&mut wanted);
         wanted
-    });
+    })
 }
 
 /// Ends the queued tasks of archived agents and the tasks that `in_flight` returns, with all consequences: queued tasks
@@ -84,7 +91,7 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
         lock_with_work(workspace, runtime, &IN_FLIGHT, |wanted| {
             wanted.runtimes.extend(ids(&HOMES, runtime));
             wanted.chat_sessions.extend(history::chats_of(runtime));
-        });
+        })?;
         workspace_of(runtime)?;
         without_active_agents(runtime)?;
         end_work(runtime, &IN_FLIGHT, call);
@@ -118,7 +125,7 @@ fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
         compatibility::require(&compatibility::DELETING)?;
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = workspace_of(runtime)?;
-        lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, |_| ());
+        lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, |_| ())?;
         end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, call);
         Ok(unless_referred_to("an archived agent of the runtime", || DELETE_ARCHIVED.run(&[arg(runtime)])) as i64)
     })

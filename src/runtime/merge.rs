@@ -10,7 +10,7 @@ use crate::lifecycle::compatibility;
 use crate::lifecycle::event::call;
 use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::lock_set::{self, LockSet};
-use crate::lifecycle::merge::{RuntimeMerge, apply_merges, lock_with_users, move_agents, move_tasks, remember};
+use crate::lifecycle::merge::{RuntimeMerge, apply_merges, move_agents, move_tasks, remember, with_users};
 use crate::postgres::composite::Composite;
 use crate::postgres::deferred;
 use crate::postgres::entry::entry;
@@ -56,6 +56,13 @@ fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option
     })
 }
 
+/// Locks runtimes, and every row that refers to those of them that are `leaving`.
+fn lock(workspace: Uuid, runtimes: &[Uuid], leaving: &[Uuid]) -> Result<()> {
+    lock_set::acquire_with_runtimes_or_fail(leaving, || {
+        with_users(leaving, LockSet::default().with_written(workspace, runtimes))
+    })
+}
+
 /// Merges the runtimes of a workspace and provider whose daemon id equals the given one if case is ignored. In one
 /// transaction, agents and tasks move, the identity is stored, and the old rows are deleted.
 #[pg_extern]
@@ -81,7 +88,8 @@ fn multica_merge_legacy(
         locked.sort_unstable();
         locked.dedup();
         if locked.len() > 1 {
-            lock_with_users(workspace, &locked, LockSet::default);
+            let leaving: Vec<Uuid> = locked.iter().copied().filter(|id| into_runtime_id != Some(*id)).collect();
+            lock(workspace, &locked, &leaving)?;
         }
 
         let own = known_as(into_runtime_id)?;
@@ -126,7 +134,7 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
         let place = format!("workspace {workspace}, the workspace of runtime {old}");
         return Err(no_runtime(Error::not_found_in("runtime", new, place), new));
     }
-    lock_with_users(workspace, &[old, new], LockSet::default);
+    lock(workspace, &[old, new], &[old])?;
     workspace_of(old)?;
     workspace_of(new)?;
     Ok((old, new))

@@ -11,9 +11,9 @@ use super::upsert::{NewRuntime, Upsert};
 use crate::argument::required;
 use crate::lifecycle::compatibility;
 use crate::lifecycle::event::call;
-use crate::lifecycle::lock_set::{self, LockSet, Runtimes};
-use crate::lifecycle::merge::{RuntimeMerge, apply_merges, lock_with_users};
-use crate::lifecycle::verdict::{orphans_of, recover, still_orphans};
+use crate::lifecycle::lock_set::{self, LockSet};
+use crate::lifecycle::merge::{RuntimeMerge, apply_merges, postpone_merges, with_users};
+use crate::lifecycle::verdict::{orphans_of, postpone_recovery, recover, still_orphans};
 use crate::lifecycle::writer;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
@@ -52,6 +52,10 @@ fn existing(workspace: Uuid, registration: &Registration, providers: &[String]) 
         daemon_id: row.column("daemon_id").unwrap_or_default(),
         legacy: row.required("legacy"),
     })
+}
+
+fn ids_of(rows: &[ExistingRuntime]) -> Vec<Uuid> {
+    rows.iter().map(|row| row.id).collect()
 }
 
 /// Returns the runtimes of profiles that a registration overwrites.
@@ -106,7 +110,8 @@ fn as_sent(registration: &Registration, daemon_id: &str) -> String {
 }
 
 /// Registers a daemon, in one transaction: its runtimes are inserted or overwritten, its runtimes under earlier
-/// identities are merged into them, and with "recover" the orphans of its previous process are failed.
+/// identities are merged into them, and with "recover" the orphans of its previous process are failed. Merges and
+/// recovery are left for later if other sessions hold rows that these write, again and again.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_register(
@@ -131,22 +136,29 @@ fn multica_register(
         let providers: Vec<String> = built_in.map(|it| it.provider.clone()).collect();
 
         let before = existing(workspace, &registration, &providers);
-        let mut ids: Vec<Uuid> = before.iter().map(|row| row.id).collect();
-        ids.extend(existing_of_profiles(workspace, &registration, &profiles));
+        let of_profiles = existing_of_profiles(workspace, &registration, &profiles);
+        let ids: Vec<Uuid> = before.iter().map(|row| row.id).chain(of_profiles.iter().copied()).collect();
         let running: Vec<Uuid> = registration.running().collect();
         let orphans = if registration.recover { orphans_of(&ids, &running) } else { Vec::new() };
-        let of_orphans = || LockSet::of_tasks(orphans.clone());
-        if before.iter().any(|row| row.legacy) {
-            lock_with_users(workspace, &ids, of_orphans);
-        } else {
-            lock_set::workspace_for_key_share(workspace)?;
-            let mut wanted = of_orphans();
-            wanted.runtimes.extend(&ids);
-            wanted.strength = Runtimes::NoKeyUpdate;
-            wanted.acquire();
+        let (legacy, own): (Vec<ExistingRuntime>, Vec<ExistingRuntime>) =
+            before.into_iter().partition(|row| row.legacy);
+        let (legacy, own) = (ids_of(&legacy), [ids_of(&own), of_profiles].concat());
+        let may_change_others = !legacy.is_empty() || !orphans.is_empty();
+        let is_all_locked = may_change_others
+            && lock_set::acquire_with_runtimes(|| {
+                let wanted = LockSet::of_tasks(orphans.clone()).with_written(workspace, &ids);
+                if legacy.is_empty() { wanted } else { with_users(&legacy, wanted) }
+            });
+        if !is_all_locked {
+            LockSet::default().with_written(workspace, &own).acquire()?;
         }
         lock_set::workspace_for_key_share(workspace)?;
-        let orphans = still_orphans(orphans, &ids, &running);
+        let orphans = if is_all_locked {
+            still_orphans(orphans, &ids, &running)
+        } else {
+            postpone_recovery(&orphans);
+            Vec::new()
+        };
 
         let checks_deferred = !deferred::is_pending_before();
         let upsert = Upsert {
@@ -171,7 +183,8 @@ fn multica_register(
                 remember: as_sent(&registration, &row.daemon_id),
             })
             .collect();
-        let kept = apply_merges(&moves, checks_deferred).kept;
+        let done = if is_all_locked { apply_merges(&moves, checks_deferred) } else { postpone_merges(&moves) };
+        let kept = done.kept;
 
         recover(&orphans, call, checks_deferred);
         written.extend(write_failed(failed, &upsert, checks_deferred));

@@ -165,7 +165,7 @@ fn multica_recover_orphans(
         let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
         workspace_of(runtime)?;
         let orphans = orphans_of(&[runtime], &running);
-        LockSet::of_tasks(orphans.clone()).acquire();
+        LockSet::of_tasks(orphans.clone()).acquire()?;
         let orphans = still_orphans(orphans, &[runtime], &running);
         let verdict = recover(&orphans, call, !deferred::is_pending_before());
         Ok(Composite::of(&[
@@ -183,7 +183,7 @@ fn multica_handle_failed_tasks(task_ids: Option<Vec<Option<Uuid>>>) -> Composite
     call(|call| {
         compatibility::require(&compatibility::FAILING)?;
         let given = elements("task_ids", task_ids)?;
-        LockSet::of_tasks(given.clone()).acquire();
+        LockSet::of_tasks(given.clone()).acquire()?;
         let failed = TaskSnapshot::read(&FAILED, &[arg(given)]);
         let ids: Vec<Uuid> = failed.iter().map(TaskSnapshot::id).collect();
         let workspaces: Vec<Option<Uuid>> = failed.iter().map(TaskSnapshot::workspace).collect();

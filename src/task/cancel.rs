@@ -81,17 +81,20 @@ fn multica_cancel(task_id: Option<Uuid>) -> Composite<Transition> {
 /// Locks, reads the active tasks again under the locks, and cancels them, including tasks that became active in the
 /// meantime. A task of an agent that was found only under the locks is left, like a task that is queued after this
 /// call, because the agent's status cannot be reconciled without its lock.
-fn cancel_all(whose: &CancelScope, call: &mut Call) -> SetOfIterator<'static, Composite<Task>> {
-    let mut wanted = LockSet::of_tasks(whose.active(None));
+fn cancel_all(whose: &CancelScope, call: &mut Call) -> Result<SetOfIterator<'static, Composite<Task>>> {
+    // Nothing is queued, so no runtime is locked.
+    let mut wanted = LockSet { runtimes: Vec::new(), ..LockSet::of_tasks(whose.active(None)) };
     if let CancelScope::Issue(issue, _) = whose {
         wanted.issues.push(*issue);
     }
     wanted.agents.extend(whose.agents());
     let agents = wanted.agents.clone();
-    wanted.acquire();
-    let cancelled = cancel(whose.active(Some(agents)), call);
+    wanted.acquire()?;
+    let active = whose.active(Some(agents));
+    wanted.add_chats_of(&active)?;
+    let cancelled = cancel(active, call);
     let cancelled: Vec<Uuid> = cancelled.iter().map(TaskSnapshot::id).collect();
-    set(super::get_many(cancelled))
+    Ok(set(super::get_many(cancelled)))
 }
 
 fn exists(statement: &Statement, what: &'static str, id: Uuid) -> Result<()> {
@@ -115,7 +118,7 @@ fn multica_cancel_issue_tasks(
         if let Some(agent) = agent_id {
             exists(&AGENT_EXISTS, "agent", agent)?;
         }
-        Ok(cancel_all(&CancelScope::Issue(issue, agent_id), call))
+        cancel_all(&CancelScope::Issue(issue, agent_id), call)
     })
 }
 
@@ -127,6 +130,6 @@ fn multica_cancel_agent_tasks(agent_id: Option<Uuid>) -> SetOfIterator<'static, 
         compatibility::require(&[compatibility::ENDING])?;
         let agent = required("agent_id", agent_id)?;
         exists(&AGENT_EXISTS, "agent", agent)?;
-        Ok(cancel_all(&CancelScope::Agent(agent), call))
+        cancel_all(&CancelScope::Agent(agent), call)
     })
 }

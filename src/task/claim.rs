@@ -1,8 +1,10 @@
 //! The call by which a runtime claims tasks.
 //!
 //! The lock on an agent's row protects the agent's capacity and its pairs of issue and agent. Therefore tasks that were
-//! chosen without locks are chosen again under the locks, in a fresh snapshot. Agents that other sessions hold are
-//! skipped. Only if all agents are held, the call waits for one, and only while it holds no other lock.
+//! chosen without locks are chosen again under the locks, in a fresh snapshot. Agents and chat sessions that other
+//! sessions hold are skipped. Only if all agents are held, the call waits for one, and only while it holds no other
+//! lock: a call that has set its runtime online waits for nothing, because the heartbeats of its machine would wait
+//! too.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -83,6 +85,20 @@ impl Candidates {
         Ok(Self { ended, limit, workspace, needs_sign_of_life, tasks })
     }
 
+    /// As [`Candidates::find`], without the turns of the chats in `held`.
+    fn find_without(
+        held: &[Uuid],
+        runtime: Uuid,
+        agents: Option<Vec<Uuid>>,
+        limit: i64,
+        now: TimestampWithTimeZone,
+    ) -> Result<Self> {
+        let mut found = Self::find(runtime, agents, if held.is_empty() { limit } else { MAX_TASKS }, now)?;
+        found.tasks.retain(|candidate| candidate.chat.is_none_or(|chat| !held.contains(&chat)));
+        found.tasks.truncate(limit as usize);
+        Ok(found)
+    }
+
     /// Locks the agents of the candidates without waiting, and returns those that it could lock.
     fn lock_agents(&self) -> Vec<Uuid> {
         let mut agents = self.agents();
@@ -92,17 +108,17 @@ impl Candidates {
 
     /// Locks the best agent that can be locked without waiting; if there is none, waits for the best agent. The caller
     /// holds no lock yet.
-    fn lock_an_agent(&self) -> Vec<Uuid> {
+    fn lock_an_agent(&self) -> Result<Vec<Uuid>> {
         let agents = self.agents();
         for agent in &agents {
             let locked = lock_set::try_agents(&[*agent]);
             if !locked.is_empty() {
-                return locked;
+                return Ok(locked);
             }
         }
         let best: Vec<Uuid> = agents.into_iter().take(1).collect();
-        LockSet { agents: best.clone(), ..LockSet::default() }.acquire();
-        best
+        LockSet { agents: best.clone(), ..LockSet::default() }.acquire()?;
+        Ok(best)
     }
 
     /// Returns the candidates that were read without locks, if a search under the locks would return the same: all
@@ -124,13 +140,18 @@ impl Candidates {
         agents
     }
 
-    /// Locks the chats of the candidates of these agents.
-    fn lock_chats(&self, agents: &[Uuid]) -> Vec<Uuid> {
+    /// Locks the chats of the candidates of these agents without waiting, because chats come before agents in the order
+    /// of locks. Returns those that it could lock, and adds the others to `held`.
+    fn lock_chats(&self, agents: &[Uuid], held: &mut Vec<Uuid>) -> Vec<Uuid> {
         let tasks = self.tasks.iter();
         let of_agents = tasks.filter(|candidate| agents.contains(&candidate.agent));
         let chats: Vec<Uuid> = of_agents.filter_map(|candidate| candidate.chat).collect();
-        LockSet { chat_sessions: chats.clone(), ..LockSet::default() }.acquire();
-        chats
+        if chats.is_empty() {
+            return chats;
+        }
+        let locked = lock_set::try_chat_sessions(chats.clone());
+        held.extend(chats.into_iter().filter(|chat| !locked.contains(chat)));
+        locked
     }
 }
 
@@ -155,35 +176,48 @@ fn multica_claim(
         };
         let now = call.now();
         let mut candidates = Candidates::find(runtime, None, limit, now)?;
-        let mut silent = candidates.needs_sign_of_life;
+        // The runtime comes before the agents in the order of locks. A trigger on it may change what can be claimed.
+        let is_revived = candidates.needs_sign_of_life;
+        if is_revived {
+            liveness::mark_online(vec![runtime], call);
+            if !candidates.tasks.is_empty() {
+                candidates = Candidates::find(runtime, None, limit, now)?;
+            }
+        }
+        let mut held = Vec::new();
         let mut claimed = Vec::new();
         for at in 0..MAX_ROUNDS {
-            if candidates.tasks.is_empty() {
+            let mut agents = candidates.lock_agents();
+            if agents.is_empty() && at == 0 && !is_revived && !candidates.tasks.is_empty() {
+                candidates = Candidates::find(runtime, None, MAX_TASKS, now)?;
+                agents = candidates.lock_an_agent()?;
+            }
+            if agents.is_empty() {
                 break;
             }
-            let mut agents = candidates.lock_agents();
-            if agents.is_empty() && at == 0 {
-                candidates = Candidates::find(runtime, None, MAX_TASKS, now)?;
-                agents = candidates.lock_an_agent();
-            }
-            // The runtime's row comes after the agents and before the chats, as in every call.
-            let revived = std::mem::take(&mut silent);
-            if revived {
-                liveness::mark_online(vec![runtime], call);
-            }
-            let chats = candidates.lock_chats(&agents);
-            let current = candidates.if_current(&agents, limit).filter(|_| !revived);
-            claimed = claim(runtime, &agents, &chats, limit, current, call)?;
+            let chats = candidates.lock_chats(&agents, &mut held);
+            let current = candidates.if_current(&agents, limit);
+            let locked = Locked { agents: &agents, chats: &chats, held: &held, is_revived };
+            claimed = claim(runtime, &locked, limit, current, call)?;
             if !claimed.is_empty() {
                 break;
             }
-            candidates = Candidates::find(runtime, None, limit, now)?;
-        }
-        if silent {
-            liveness::mark_online(vec![runtime], call);
+            candidates = Candidates::find_without(&held, runtime, None, limit, now)?;
         }
         Ok(set(claimed))
     })
+}
+
+/// What a claim holds while it chooses tasks.
+struct Locked<'a> {
+    /// Agents that it has locked.
+    agents: &'a [Uuid],
+    /// Chats that it has locked.
+    chats: &'a [Uuid],
+    /// Chats that other sessions hold.
+    held: &'a [Uuid],
+    /// Whether it has set its runtime online, and therefore waits for no row.
+    is_revived: bool,
 }
 
 /// Claims tasks. They are chosen again under the locks, unless the earlier choice is still `current`. Tasks of a
@@ -192,37 +226,38 @@ fn multica_claim(
 /// as many as the agent has room for.
 fn claim(
     runtime: Uuid,
-    agents: &[Uuid],
-    chats: &[Uuid],
+    locked: &Locked,
     limit: i64,
     current: Option<Candidates>,
     call: &mut Call,
 ) -> Result<Vec<Composite<Claimed>>> {
     let now = call.now();
     // Turns of a chat that is not locked are left out, because the second search may find other chats than the first.
-    let is_locked = |chat| chats.contains(&chat);
+    let of_locked = |mut found: Candidates| -> Candidates {
+        found.tasks.retain(|candidate| candidate.chat.is_none_or(|chat| locked.chats.contains(&chat)));
+        found
+    };
     let choose = |limit| -> Result<Candidates> {
-        let mut candidates = Candidates::find(runtime, Some(agents.to_vec()), limit, now)?;
-        candidates.tasks.retain(|candidate| candidate.chat.is_none_or(is_locked));
-        Ok(candidates)
+        Candidates::find_without(locked.held, runtime, Some(locked.agents.to_vec()), limit, now).map(of_locked)
     };
     let mut candidates = match current {
-        Some(candidates) => candidates,
+        Some(candidates) => of_locked(candidates),
         None => choose(limit)?,
     };
     if candidates.tasks.iter().any(|candidate| candidate.is_void) {
         let all = choose(MAX_TASKS)?.tasks.into_iter();
         let void: Vec<Uuid> = all.filter(|candidate| candidate.is_void).map(|candidate| candidate.task).collect();
-        // Agents and chats are locked, and a cancel writes neither issue nor runtime.
-        LockSet { runs: LockSet::of_tasks(void.clone()).runs, tasks: void.clone(), ..LockSet::default() }.acquire();
-        cancel(void, call);
+        cancel(lock_set::try_tasks(&try_rows_of(void)), call);
         candidates = choose(limit)?;
         candidates.tasks.retain(|candidate| !candidate.is_void);
     }
-    if candidates.tasks.is_empty() {
+    let mut chosen: Vec<Uuid> = candidates.tasks.iter().map(|candidate| candidate.task).collect();
+    if locked.is_revived {
+        chosen = try_rows_of(chosen);
+    }
+    if chosen.is_empty() {
         return Ok(Vec::new());
     }
-    let chosen: Vec<Uuid> = candidates.tasks.iter().map(|candidate| candidate.task).collect();
     let args = [arg(chosen), arg(now), arg(runtime), arg(candidates.workspace)];
     let mut tell = TaskSnapshot::reader();
     let claimed = CLAIM.rows(&args, |row| {
@@ -246,4 +281,13 @@ fn claim(
         }
     }
     Ok(rows)
+}
+
+/// Locks tasks without waiting, and returns those that it could lock, in the same order.
+fn try_rows_of(mut tasks: Vec<Uuid>) -> Vec<Uuid> {
+    if !tasks.is_empty() {
+        let held = LockSet { tasks: tasks.clone(), ..LockSet::default() }.try_rows().tasks;
+        tasks.retain(|task| !held.contains(task));
+    }
+    tasks
 }

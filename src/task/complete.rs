@@ -35,7 +35,7 @@ fn multica_complete(
         compatibility::require(&[compatibility::ENDING])?;
         let task = required("task_id", task_id)?;
         let wanted = LockSet::of_run(task);
-        wanted.acquire();
+        wanted.acquire()?;
         let now = call.now();
         let args = [
             arg(task),

@@ -16,7 +16,7 @@ use crate::postgres::jsonb::Jsonb;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::Enqueued;
 
-static AGENT: Statement = Statement::volatile(sql!("task/agent_under_lock.sql")).of_visible_rows();
+static AGENT: Statement = Statement::volatile(sql!("task/placement_of_agent.sql")).of_visible_rows();
 static INSERT: Statement = Statement::volatile(sql!("task/insert.sql"));
 static PENDING: Statement = Statement::volatile(sql!("task/pending_of_pair.sql"));
 static LINK_RUN: Statement = Statement::volatile(sql!("task/link_run.sql"));
@@ -61,20 +61,24 @@ impl EnqueueOptions {
 }
 
 /// Locks the rows that a task of this source refers to, and checks under the locks that the source is still the same.
+/// The agent's runtime comes before the agent in the order of locks, so it is read before the agent is locked. Returns
+/// the rows that it locked.
 pub fn lock(
     source: &Source,
     comment: Option<Uuid>,
     mut also: LockSet,
     again: impl Fn() -> Result<Source>,
-) -> Result<()> {
+) -> Result<LockSet> {
+    let home: Option<Option<Uuid>> = AGENT.row(&[arg(source.agent)], |row| row.column("runtime_id"));
+    also.runtimes.extend(home.flatten());
+    also.chat_sessions.extend(source.chat);
     also.agents.push(source.agent);
     also.issues.extend(source.issue);
-    also.chat_sessions.extend(source.chat);
     also.runs.extend(source.run);
     also.comments.extend(comment);
-    also.acquire();
+    also.acquire()?;
     if again()? == *source {
-        return Ok(());
+        return Ok(also);
     }
     Err(Error::state(
         Word::TryAgain,
@@ -111,7 +115,6 @@ fn placement_of(source: &Source) -> Result<(Uuid, Uuid)> {
 /// is bound to now. The caller holds the locks. Returns the task, and whether it was inserted.
 pub fn insert(source: &Source, wishes: EnqueueOptions, call: &mut Call) -> Result<(Uuid, bool)> {
     let (workspace, runtime) = placement_of(source)?;
-    LockSet { runtimes: vec![runtime], ..LockSet::default() }.acquire();
     let args = [
         arg(source.agent),
         arg(runtime),

@@ -37,9 +37,11 @@ fn multica_rerun(issue_id: Option<Uuid>, trigger_comment_id: default!(Option<Uui
         let source = find()?;
         check_comment(trigger_comment_id, &source)?;
         let active = || active_of(issue, source.agent);
-        lock(&source, trigger_comment_id, LockSet::of_tasks(active()), find)?;
+        let locked = lock(&source, trigger_comment_id, LockSet::of_tasks(active()), find)?;
 
-        cancel(active(), call);
+        let active = active();
+        locked.add_chats_of(&active)?;
+        cancel(active, call);
         let latest: Option<(Option<String>, Option<String>)> =
             LATEST_SESSION.row(&[arg(issue), arg(source.agent)], |row| (row.get(1), row.get(2)));
         let (session_id, work_dir) = latest.unwrap_or_default();

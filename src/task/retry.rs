@@ -30,7 +30,7 @@ fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task
     call(|call| {
         compatibility::require(&[compatibility::RETRYING])?;
         let task = required("task_id", task_id)?;
-        LockSet::of_tasks(vec![task]).acquire();
+        LockSet::of_tasks(vec![task]).acquire()?;
         State::of(task)?;
         let Some(retry) = consequences::retry(task, call.now()) else {
             return Ok(set(Vec::new()));
@@ -47,7 +47,7 @@ fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task
 fn multica_reconcile_agent(agent_id: Option<Uuid>) -> String {
     call(|call| {
         let agent = required("agent_id", agent_id)?;
-        LockSet { agents: vec![agent], ..LockSet::default() }.acquire();
+        LockSet { agents: vec![agent], ..LockSet::default() }.acquire()?;
         for changed in consequences::reconcile(&[agent], call.now()) {
             call.agent_status(changed);
         }

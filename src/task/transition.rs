@@ -41,7 +41,7 @@ impl State {
     /// Locks every row that the end of a task writes, and returns the state of the task. Returns None if the task has
     /// already ended, and 55000 if a newer claim has superseded the caller's claim.
     pub fn open(task: Uuid, token: Option<i64>) -> Result<Option<Self>> {
-        LockSet::of_tasks(vec![task]).acquire();
+        LockSet::of_tasks(vec![task]).acquire()?;
         let state = Self::of(task)?;
         if state.is_final() {
             return Ok(None);

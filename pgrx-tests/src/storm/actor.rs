@@ -84,7 +84,8 @@ impl Actor {
                 let state = error.code().map_or("", |code| code.code()).to_string();
                 // The application's own statement may refer to a runtime that has just been merged and deleted.
                 let is_own = sql.starts_with("UPDATE") || sql.starts_with("INSERT INTO agent_task_queue");
-                let refused = matches!(state.as_str(), "55000" | "P0002" | "22004") || is_own && state == "23503";
+                let refused =
+                    matches!(state.as_str(), "55000" | "40001" | "P0002" | "22004") || is_own && state == "23503";
                 if !refused {
                     return Err(anyhow::Error::new(error).context(sql.to_string()));
                 }

@@ -86,11 +86,11 @@ fn statements(number: u32) -> String {
         73..=75 => cancelled(format!("multica_cancel_issue_tasks({issue})")),
         76 => cancelled(format!("multica_cancel_issue_tasks({issue}, {agent})")),
         77..=79 => {
-            // The agent is locked first, because its lock protects all of its tasks.
+            // The call locks the chat sessions before the agent, and then keeps other sessions from queuing a task.
             format!(
                 "CREATE TEMP TABLE chosen ON COMMIT DROP AS SELECT {agent} AS id;
-                 UPDATE agent SET archived_at = now() WHERE id = (SELECT id FROM chosen);
-                 SELECT FROM chosen AS c, multica_cancel_agent_tasks(c.id)"
+                 SELECT FROM chosen AS c, multica_cancel_agent_tasks(c.id);
+                 UPDATE agent SET archived_at = now() WHERE id = (SELECT id FROM chosen)"
             )
         }
         80..=83 => "UPDATE agent SET archived_at = NULL

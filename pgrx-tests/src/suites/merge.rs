@@ -1,10 +1,14 @@
 //! A daemon that had several ids. Its runtimes are merged into one.
 
 use anyhow::{Result, ensure};
+use postgres::Client;
 
 use super::Suite;
-use super::support::{dead_machine, expect, expect_state, id, value};
+use super::support::{LIMIT, Running, dead_machine, expect, expect_state, id, start, value};
+use crate::cluster::Cluster;
 use crate::context::Context;
+use crate::database::Database;
+use crate::query::rows;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
@@ -12,6 +16,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     merge_keeps_exact_spelling,
     merge_across_workspaces_or_providers_is_refused,
     runtime_of_profile_is_not_merged,
+    registration_succeeds_although_agent_is_held_each_time,
+    system_agents_of_both_runtimes_keep_them_apart,
 ];
 
 /// The passed id is remembered, unless it is that of the target itself; the first remembered id is kept.
@@ -113,5 +119,84 @@ fn runtime_of_profile_is_not_merged(context: &Context) -> Result<()> {
             id("a1")
         ),
         "0",
+    )
+}
+
+/// Whenever a call that waits for an agent of the old runtime gets it and tries to take all locks at once, another
+/// session has locked the agent again. A registration then leaves the merge for later, because the daemon must be able
+/// to work. A merge must be repeated.
+fn registration_succeeds_although_agent_is_held_each_time(context: &Context) -> Result<()> {
+    let (database, mut client) = dead_machine(context)?;
+    client.batch_execute(&format!(
+        "INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider)
+         VALUES ({old}, {workspace}, 'older', 'x', 'local', 'claude');
+         INSERT INTO agent (id, workspace_id, name, runtime_id) VALUES ({agent}, {workspace}, 'held', {old})",
+        old = id("b9"),
+        workspace = id("a1"),
+        agent = id("c9"),
+    ))?;
+    let register = format!(
+        r#"SELECT status, merged, not_merged FROM multica_register({},
+               '{{"daemon_id": "machine-1", "legacy_daemon_ids": ["older"], "runtimes": [{{"type": "claude"}}]}}')"#,
+        id("a1")
+    );
+    let merge = format!("SELECT merged FROM multica_merge_legacy({}, 'claude', 'older', {})", id("a1"), id("b1"));
+    let registered = held_each_time(&database, &mut client, &register)?.finish()?;
+    ensure!(rows(&registered) == ["online 0 1"], "the registration returns {:?}", rows(&registered));
+    held_each_time(&database, &mut client, &merge)?.finish_with_state("40001")?;
+    expect(&mut client, &register, "online 1 0")
+}
+
+/// How often a call tries to take all locks, as in the library.
+const ROUNDS: usize = 10;
+
+/// Starts a call, and locks the agent of the old runtime each time that the call tries. While the call waits for the
+/// old runtime, it does not hold the agent.
+fn held_each_time(database: &Database, observer: &mut Client, call: &str) -> Result<Running> {
+    let lock = |table: &str, row: &str| format!("BEGIN; SELECT FROM {table} WHERE id = {} FOR UPDATE", id(row));
+    let (mut of_agent, mut of_runtime) = (database.connect()?, database.connect()?);
+    of_agent.batch_execute(&lock("agent", "c9"))?;
+    let running = start(database, call)?;
+    for _ in 1..ROUNDS {
+        wait_until_blocked_by(&running, &mut of_agent, observer)?;
+        of_runtime.batch_execute(&lock("agent_runtime", "b9"))?;
+        of_agent.batch_execute("COMMIT")?;
+        wait_until_blocked_by(&running, &mut of_runtime, observer)?;
+        of_agent.batch_execute(&lock("agent", "c9"))?;
+        of_runtime.batch_execute("COMMIT")?;
+    }
+    Cluster::wait_until("the call ends", LIMIT, || {
+        let sql = "SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active'";
+        Ok(observer.query(sql, &[&running.pid])?.is_empty())
+    })?;
+    Ok(running)
+}
+
+fn wait_until_blocked_by(running: &Running, by: &mut Client, observer: &mut Client) -> Result<()> {
+    let pid: i32 = by.query_one("SELECT pg_backend_pid()", &[])?.get(0);
+    Cluster::wait_until("the call waits for the session", LIMIT, || {
+        Ok(observer.query_one("SELECT $1 = ANY (pg_blocking_pids($2))", &[&pid, &running.pid])?.get(0))
+    })
+}
+
+/// In the newest tables, a runtime has at most one system agent of a kind. Two runtimes that both have one cannot be
+/// merged, and stay as they are.
+fn system_agents_of_both_runtimes_keep_them_apart(context: &Context) -> Result<()> {
+    let database = context.generation_with_rows("397")?;
+    let mut client = database.connect()?;
+    client.batch_execute(
+        "CREATE EXTENSION multica; SELECT FROM multica_install();
+         UPDATE chat_session SET runtime_id = md5('runtime renamed')::uuid WHERE id = (SELECT min(id::text)::uuid FROM chat_session)",
+    )?;
+    let merge = "SELECT merged, not_merged FROM multica_merge_legacy(
+        md5('workspace 1')::uuid, 'claude', 'machine-renamed.local', md5('runtime online')::uuid)";
+    expect(&mut client, merge, "0 1")?;
+    client.batch_execute("DELETE FROM agent WHERE id = md5('agent builder renamed')::uuid")?;
+    expect(&mut client, merge, "1 0")?;
+    expect(
+        &mut client,
+        "SELECT count(*) FROM chat_session
+         WHERE runtime_id = md5('runtime online')::uuid AND id = (SELECT min(id::text)::uuid FROM chat_session)",
+        "1",
     )
 }

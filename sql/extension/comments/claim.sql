@@ -3,7 +3,8 @@ $$Claims tasks for a runtime. First it returns tasks again that the runtime clai
 and never started: a lost answer costs no attempt. Then it returns the best queued tasks of the runtime. At most one task
 is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
 however many claims run at once, and an archived agent gets none. A task is cancelled instead of returned if it belongs to
-another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited.
+another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited. Tasks of agents and
+chat sessions that other sessions hold are left for the next call.
 runtime_id: id of the runtime.
 max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
 Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only

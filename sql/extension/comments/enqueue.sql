@@ -7,8 +7,9 @@ priority: tasks with a higher priority are claimed first (default 0).
 max_attempts: total number of attempts, at least 1 (default 2); 2 allows one automatic retry.
 Returns multica_enqueued; created is always true. Records task:queued.
 Errors: 22004 an argument is NULL; 22023 max_attempts is below 1; P0002 (no_agent) the agent does not exist; 55000
-  (archived) the agent is archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does
-  not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  (archived) the agent is archived; 40001 the agent was bound to another runtime at the same time, repeat the transaction;
+  55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of
+  the tables; 42501 a privilege on the tables is missing.
 The server has no such function; this one runs the INSERT that the server's enqueue functions share.$$;
 
 COMMENT ON FUNCTION multica_enqueue_issue(uuid, uuid, integer, integer, jsonb) IS
@@ -26,8 +27,9 @@ Returns multica_enqueued; created is false if a task was already queued or dispa
 Errors: 22004 issue_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue does not
   exist, the comment is not on it, or the agent is in another workspace; 55000 (not_assigned) the issue is not assigned to
   an agent; 55000 (archived) the agent is archived; 55000 (try_again) another session reassigned the issue at the same time;
-  55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of
-  the tables; 42501 a privilege on the tables is missing.
+  40001 the agent was bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables
+  are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
 Implements the server's enqueue for an issue.$$;
 
 COMMENT ON FUNCTION multica_enqueue_mention(uuid, uuid, uuid, integer, integer, jsonb) IS
@@ -41,10 +43,11 @@ priority: tasks with a higher priority are claimed first; NULL (the default) mea
 max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
 context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued, as multica_enqueue_issue does. Records task:queued if a task was created or moved.
-Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the
-  issue does not exist, the comment is not on it, or its workspace has no such agent; 55000 (archived) the agent is
-  archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
-  feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 issue_id or agent_id is NULL; 22023 max_attempts is below 1; P0002 (no_issue, no_comment, no_agent) the issue
+  does not exist, the comment is not on it, or its workspace has no such agent; 55000 (archived) the agent is archived;
+  40001 the agent was bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables
+  are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
 Implements the server's enqueue for a mention.$$;
 
 COMMENT ON FUNCTION multica_enqueue_chat(uuid, uuid, integer, integer, jsonb) IS
@@ -55,10 +58,11 @@ priority: tasks with a higher priority are claimed first; NULL (the default) mea
 max_attempts: total number of attempts, at least 1; NULL (the default) means 2, which is one automatic retry.
 context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued; created is always true. Records task:queued.
-Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 (no_chat_session, no_comment, no_agent) the
-  chat session does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (archived) the
-  agent is archived; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet
-  with a feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 chat_session_id is NULL; 22023 max_attempts is below 1; P0002 (no_chat_session, no_comment, no_agent) the chat
+  session does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (archived) the
+  agent is archived; 40001 the agent was bound to another runtime at the same time, repeat the transaction; 55000
+  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
+  tables; 42501 a privilege on the tables is missing.
 Implements the server's enqueue for a chat.$$;
 
 COMMENT ON FUNCTION multica_enqueue_autopilot(uuid, uuid, integer, integer, jsonb) IS
@@ -73,6 +77,7 @@ context: any JSON that the daemon needs; NULL (the default) means none.
 Returns multica_enqueued. Records task:queued if a task was created.
 Errors: 22004 autopilot_run_id is NULL; 22023 max_attempts is below 1; P0002 (no_autopilot_run, no_comment, no_agent) the
   run does not exist, its workspace has no such comment, or its agent is in another workspace; 55000 (final) the run has
-  already finished; 55000 (archived) the agent is archived; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  already finished; 55000 (archived) the agent is archived; 40001 the agent was bound to another runtime at the same time,
+  repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work
+  yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's enqueue for a run_only autopilot.$$;

@@ -1,7 +1,8 @@
 COMMENT ON FUNCTION multica_merge_legacy(uuid, text, text, uuid) IS
 $$Merges the runtimes that a daemon left behind under an earlier daemon id into its present one. Agents and tasks, ended
-tasks included, move there; the earlier id is stored; the old rows are deleted. All of this happens in one transaction that
-locks both sides: a task that is being queued on the old runtime moves too, or its INSERT fails.
+tasks included, and chat sessions that refer to the old runtimes, move there; the earlier id is stored; the old rows are
+deleted. Runtimes of profiles are left out. All of this happens in one transaction that locks both sides: a task that is
+being queued on the old runtime moves too, or its INSERT fails.
 workspace_id: id of the workspace.
 provider: name of the provider.
 daemon_id: the earlier daemon id; it matches rows that differ from it only in case.
@@ -9,8 +10,9 @@ into_runtime_id: id of the runtime that stays; NULL (the default) merges the mat
   like daemon_id, or else into the one that was seen last.
 Returns multica_merged; merged is 0 if nothing matched. Records daemon:register with action 'merge'. A runtime that one of
   your own tables refers to stays, without its agents and tasks; a WARNING names it.
-Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist,
-  or into_runtime_id is not a runtime of this workspace and provider; 55000 (install_needed) the tables are missing; 0A000
+Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist, or
+  into_runtime_id is not a runtime of this workspace and provider or belongs to a profile; 40001 other sessions hold agents
+  or tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000
   (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime, RecordRuntimeLegacyDaemonID and
   DeleteAgentRuntime.$$;
@@ -22,8 +24,9 @@ old_runtime_id: id of the runtime that the agents leave.
 new_runtime_id: id of the runtime that the agents move to.
 Returns the number of agents that moved.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
-  workspaces; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
-  feature of the tables; 42501 a privilege on the tables is missing.
+  workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
+  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
+  on the tables is missing.
 Implements ReassignAgentsToRuntime.$$;
 
 COMMENT ON FUNCTION multica_reassign_tasks(uuid, uuid) IS
@@ -33,8 +36,9 @@ old_runtime_id: id of the runtime that the tasks leave.
 new_runtime_id: id of the runtime that the tasks move to.
 Returns the number of tasks that moved.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
-  workspaces; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
-  feature of the tables; 42501 a privilege on the tables is missing.
+  workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
+  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
+  on the tables is missing.
 Implements ReassignTasksToRuntime.$$;
 
 COMMENT ON FUNCTION multica_record_legacy_daemon_id(uuid, text) IS

@@ -31,9 +31,10 @@ runtime_id: id of the runtime.
 running_task_ids: ids of the tasks that the daemon is still running; NULL (the default) means none.
 Returns multica_recovered. The tasks get failure_reason 'runtime_recovery'. A task that a trigger or constraint of your own
   refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
-Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 55000
-  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
-  tables; 42501 a privilege on the tables is missing.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 40001 an
+  agent was bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are
+  missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
 Implements the server's recover-orphans endpoint.$$;
 
 COMMENT ON FUNCTION multica_handle_failed_tasks(uuid[]) IS
@@ -43,6 +44,7 @@ in_progress back to todo, ends autopilot runs, reconciles agents and records the
 task_ids: ids of the tasks; those that do not exist or are not failed are ignored, and so are consequences that were
   already applied.
 Returns multica_consequences.
-Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature)
-  the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 the array or an element is NULL; 40001 an agent was bound to another runtime at the same time, repeat the
+  transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
+  feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's HandleFailedTasks.$$;

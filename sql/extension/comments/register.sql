@@ -16,10 +16,10 @@ registration: an object; unknown keys are ignored, and a WARNING names them.
   failed_profiles: objects with these keys: profile_id, command_name, reason; for each profile whose runtime could not be
     started, an offline runtime is stored, with both texts in its metadata. At least one runtime or failed profile is required.
 owner_id: id of the user that the runtimes belong to; NULL (the default) keeps the present owners.
-Returns one multica_registered per runtime, in the order of the registration, then one per failed profile. Records one
-  daemon:register with action 'register' for all of them. A failed profile that is unknown, disabled or cannot be written is
-  left out; a runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
-  task that cannot be written stays in flight; a WARNING names each.
+Returns one multica_registered per runtime, in the order of the registration. Records one daemon:register with action
+  'register'. A runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
+  task that cannot be written stays in flight; a WARNING names each. If other sessions hold agents or tasks each time the call
+  tries to lock them, old runtimes and tasks stay as they are, with a WARNING. Runtimes of profiles are not merged.
 Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, and the message names the path in it;
   P0002 (no_workspace, no_profile) the workspace does not exist, or has no profile that a runtime names;
   55000 (profile_disabled) such a profile is disabled; 0A000 (no_profiles) a runtime names a profile, and the database has

@@ -7,9 +7,9 @@ task_id: id of the task.
 Returns one multica_task, the retry. Returns no row if the task is not failed, its failure_reason is not retried, its
   attempts are used up, its agent is archived, it already has its retry, or a newer task of the same issue or chat waits,
   runs or has run. Records task:queued.
-Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (install_needed) the tables are missing;
-  0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is
-  missing.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 40001 the agent was bound to another runtime at the
+  same time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call
+  does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's MaybeRetryFailedTask.$$;
 
 COMMENT ON FUNCTION multica_reconcile_agent(uuid) IS

@@ -38,8 +38,9 @@ claim_token: the token that multica_claim returned; NULL (the default) is not ch
 Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed and the
   events of the consequences.
 Errors: 22004 task_id or error is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is still
-  queued; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  queued; 55000 (stale_claim) the task was claimed again since; 40001 the agent was bound to another runtime at the same
+  time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not
+  work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's FailTask.$$;
 
 COMMENT ON FUNCTION multica_pin_session(uuid, text, text, bigint) IS

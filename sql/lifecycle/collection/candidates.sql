@@ -13,5 +13,5 @@ WHERE r.status = 'offline'
   )
 ORDER BY r.last_seen_at, r.id
 LIMIT $4
-FOR NO KEY UPDATE OF w SKIP LOCKED
+FOR KEY SHARE OF w SKIP LOCKED
 FOR UPDATE OF r SKIP LOCKED -- noqa: PRS

@@ -6,6 +6,5 @@ JOIN agent AS a ON a.id = t.agent_id
 JOIN agent_runtime AS n ON n.id = a.runtime_id
 WHERE t.runtime_id = ANY ($1) AND a.runtime_id <> ALL ($1)
 LIMIT $2
-FOR NO KEY UPDATE OF a SKIP LOCKED
+FOR NO KEY UPDATE OF a, t SKIP LOCKED
 FOR KEY SHARE OF n SKIP LOCKED -- noqa: PRS
-FOR UPDATE OF t SKIP LOCKED

@@ -1,4 +1,2 @@
--- FOR UPDATE, not FOR NO KEY UPDATE: a session that has inserted a task of the issue and has not committed holds the key of the
--- issue. With the weaker lock, a retry of the same pair would wait for that session at the pending slot, while this session holds
--- all its other locks.
-SELECT i.id FROM issue AS i WHERE i.id = ANY ($1) ORDER BY i.id FOR UPDATE
+-- FOR NO KEY UPDATE, because a statement of the server holds a task while it waits for the key of the task's issue.
+SELECT i.id FROM issue AS i WHERE i.id = ANY ($1) ORDER BY i.id FOR NO KEY UPDATE

@@ -1,1 +1,1 @@
-SELECT w.id FROM workspace AS w WHERE w.id = ANY ($1) ORDER BY w.id FOR NO KEY UPDATE
+SELECT w.id FROM workspace AS w WHERE w.id = ANY ($1) ORDER BY w.id FOR KEY SHARE

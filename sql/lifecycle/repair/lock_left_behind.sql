@@ -6,6 +6,5 @@ FROM agent_task_queue AS t
 JOIN agent AS a ON a.id = t.agent_id
 JOIN agent_runtime AS n ON n.id = a.runtime_id
 WHERE t.id = ANY ($1) AND t.status = 'queued' AND t.runtime_id <> a.runtime_id
-FOR NO KEY UPDATE OF a SKIP LOCKED
+FOR NO KEY UPDATE OF a, t SKIP LOCKED
 FOR KEY SHARE OF n SKIP LOCKED -- noqa: PRS
-FOR UPDATE OF t SKIP LOCKED

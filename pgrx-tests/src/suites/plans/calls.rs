@@ -16,6 +16,9 @@ const STATEMENTS: [&str; 6] = ["event", "lifecycle", "runtime", "status", "sweep
 /// Runs only if there is no event log.
 const WITHOUT_THE_LOG: &str = "lifecycle/event/make_state_row.sql";
 
+/// Run only if another session holds or changes rows at the same moment.
+const BESIDE_OTHERS: [&str; 2] = ["lifecycle/lock_set/try_runtimes.sql", "lifecycle/lock_set/issues_for_update.sql"];
+
 /// A task is queued on a runtime that the sweep finds stale and that its agent has left, and the oldest event is due
 /// for trimming.
 const FOR_THE_SWEEP: &str = "INSERT INTO agent_task_queue (agent_id, runtime_id, context)
@@ -146,7 +149,7 @@ impl Statements {
             let found = project.sources(&format!("sql/{topic}"))?;
             files.extend(found.into_iter().map(|(file, text)| (format!("{topic}/{file}"), text)));
         }
-        files.remove(WITHOUT_THE_LOG);
+        files.retain(|file, _| file != WITHOUT_THE_LOG && !BESIDE_OTHERS.contains(&file.as_str()));
         Ok(Statements { files, known: HashMap::new() })
     }
 

@@ -1,0 +1,2 @@
+-- Locks runtimes out of the order of locks, and therefore without waiting.
+SELECT r.id FROM agent_runtime AS r WHERE r.id = ANY ($1) ORDER BY r.id FOR KEY SHARE SKIP LOCKED

@@ -228,7 +228,6 @@ Errors: 22004 the array or an element is NULL; 22023 reason is not an object; 55
   42501 a privilege on the tables is missing.
 Implements SetAgentRuntimeOffline, for many runtimes.$$;
 
--- Whoever may call multica_install may call the procedure that repeats it.
 CREATE PROCEDURE @extschema@.multica_install_all(build boolean DEFAULT false)
 LANGUAGE plpgsql
 AS $procedure$
@@ -253,30 +252,47 @@ BEGIN
 END
 $procedure$;
 
+CREATE FUNCTION @extschema@.multica_revoke(grantee regrole, capability text) RETURNS void
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_revoke_wrapper';
+
+CREATE FUNCTION @extschema@.multica_count_sweep_parts() RETURNS bigint
+STABLE STRICT
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_count_sweep_parts_wrapper';
+
+-- New functions and procedures belong to the owner of the extension, and the roles that may call every function may call them too.
 DO $rights$
 DECLARE
+    owner text;
+    called text;
     holder record;
 BEGIN
-    REVOKE ALL ON PROCEDURE @extschema@.multica_install_all(boolean) FROM PUBLIC;
-    FOR holder IN
-        SELECT
-            a.grantee::pg_catalog.regrole::pg_catalog.text AS name,
-            p.proowner::pg_catalog.regrole::pg_catalog.text AS owner,
-            a.grantee OPERATOR(pg_catalog.=) p.proowner AS is_owner,
-            a.is_grantable
-        FROM pg_catalog.pg_proc AS p
-        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
-        WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_install(boolean, boolean)'::pg_catalog.regprocedure
-        ORDER BY a.grantee OPERATOR(pg_catalog.=) p.proowner DESC
-    LOOP
-        IF holder.is_owner THEN
-            EXECUTE pg_catalog.format('ALTER PROCEDURE @extschema@.multica_install_all(boolean) OWNER TO %s', holder.owner);
-        ELSE
+    SELECT e.extowner::pg_catalog.regrole::pg_catalog.text INTO owner
+    FROM pg_catalog.pg_extension AS e
+    WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
+    FOREACH called IN ARRAY ARRAY[
+        'FUNCTION @extschema@.multica_revoke(regrole, text)', 'FUNCTION @extschema@.multica_count_sweep_parts()',
+        'PROCEDURE @extschema@.multica_install_all(boolean)'
+    ] LOOP
+        EXECUTE pg_catalog.format('ALTER %s OWNER TO %s', called, owner);
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM PUBLIC', called);
+        FOR holder IN
+            SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
+            FROM pg_catalog.pg_proc AS p
+            CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+            WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_sweep_all(double precision)'::pg_catalog.regprocedure
+                AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
+                AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+                AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+        LOOP
             EXECUTE pg_catalog.format(
-                'GRANT EXECUTE ON PROCEDURE @extschema@.multica_install_all(boolean) TO %s%s', holder.name,
+                'GRANT EXECUTE ON %s TO %s%s', called, holder.name,
                 CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
             );
-        END IF;
+        END LOOP;
     END LOOP;
 END
 $rights$;
@@ -381,7 +397,8 @@ ALTER TYPE @extschema@.multica_status_report
     ADD ATTRIBUTE tasks_waiting bigint,
     ADD ATTRIBUTE tasks_deferred bigint,
     ADD ATTRIBUTE features text[],
-    ADD ATTRIBUTE indexes_missing text[];
+    ADD ATTRIBUTE indexes_missing text[],
+    ADD ATTRIBUTE table_grants text[];
 
 COMMENT ON TYPE @extschema@.multica_task IS
 $$A task, with columns of the table agent_task_queue: one attempt. status is queued, dispatched, running, completed, failed
@@ -403,7 +420,8 @@ totals_since (NULL before the first sweep is counted). refused_event_ids: old ev
 event_log_trouble: why the ids of the event log cannot continue (NULL if they can). tasks_waiting: tasks that wait for their
 directory. tasks_deferred: tasks that are to be queued later. features: what the tables have that not every server's tables
 have, by the names of docs/compatibility.md. indexes_missing: indexes that multica_install leaves to the owner, because their
-tables are large.$$;
+tables are large. table_grants: roles with a capability that still have privileges on the tables which their calls do not need,
+as "capability role"; multica_revoke and then multica_grant takes them away.$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.multica_metrics() RETURNS SETOF @extschema@.multica_metric
 LANGUAGE sql STABLE
@@ -476,34 +494,8 @@ BEGIN
     IF part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text THEN
         RETURN;
     END IF;
-    SELECT pg_catalog.div(pg_catalog.sum(left_over.many), pg_catalog.current_setting('multica.batch_size')::pg_catalog.numeric)::bigint
-    INTO parts
-    FROM (
-        SELECT pg_catalog.count(*)::pg_catalog.numeric AS many
-        FROM @extschema@.agent_task_queue AS t
-        WHERE t.status OPERATOR(pg_catalog.<>) ALL ('{completed,failed,cancelled,queued,deferred}'::pg_catalog.text[])
-        UNION ALL
-        SELECT pg_catalog.count(*) FROM @extschema@.agent_runtime
-        UNION ALL
-        -- No event is smaller: more than this are not there. Ids may leap, so they do not tell.
-        SELECT pg_catalog.div(pg_catalog.pg_relation_size('@extschema@.multica_event_log'::pg_catalog.regclass)::pg_catalog.numeric, 64)
-        UNION ALL
-        -- What is re-pointed before a runtime is deleted, runtime by runtime: the history is not read whole.
-        SELECT pg_catalog.sum(h.many)
-        FROM @extschema@.agent_runtime AS r
-        CROSS JOIN LATERAL (
-            SELECT pg_catalog.count(*) AS many
-            FROM @extschema@.agent_task_queue AS t
-            WHERE t.runtime_id OPERATOR(pg_catalog.=) r.id
-        ) AS h
-        WHERE r.status OPERATOR(pg_catalog.=) 'offline'::pg_catalog.text
-          AND r.last_seen_at OPERATOR(pg_catalog.<) (
-              pg_catalog.clock_timestamp()
-              OPERATOR(pg_catalog.-) pg_catalog.current_setting('multica.runtime_ttl')::pg_catalog.interval
-          )
-          AND NOT EXISTS (SELECT FROM @extschema@.agent AS a WHERE a.runtime_id OPERATOR(pg_catalog.=) r.id)
-    ) AS left_over;
-    FOR nth IN 0 .. parts OPERATOR(pg_catalog.+) 102 LOOP
+    parts := @extschema@.multica_count_sweep_parts();
+    FOR nth IN 0 .. parts LOOP
         part := @extschema@.multica_sweep_part(part, stale_secs);
         COMMIT;
         EXIT WHEN part OPERATOR(pg_catalog.=) 'none'::pg_catalog.text;
@@ -1002,3 +994,36 @@ Implements the server's UpdateAgentTaskSession.$$;
 
 COMMENT ON TYPE @extschema@.multica_session IS
 $$Where an agent can resume: session_id and work_dir of the same task. session_id is NULL if only the directory is usable.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_grant(regrole, text) IS
+$$Grants a capability to a role, which lets it use the extension.
+grantee: the role.
+capability: 'reader' (lists, lookups, status, metrics, events), 'daemon' (register, send heartbeats, claim, start, pin,
+  complete, fail, and the lookups that a daemon needs) or 'operator' (every function).
+It grants USAGE on the schema and EXECUTE on the functions, and nothing on the tables: a call acts as the owner of the
+tables. Where a table has row-level security, calls may run with the privileges of their caller. Then it also grants what
+their statements need on the tables, by column where that is enough. It may run before multica_install. A capability is
+stored only as privileges: multica_revoke, REVOKE or DROP OWNED removes it.
+Returns nothing.
+Errors: 22004 an argument is NULL; 22023 capability is not one of these words; P0002 (no_role) no role has that OID;
+  42501 the caller is neither a superuser nor the owner of the extension, or may not grant privileges on the tables;
+  55000 (update_needed) library and SQL objects have different versions.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_revoke(regrole, text) IS
+$$Takes a capability from a role, and the privileges on tables that versions before 0.4.0 granted for it.
+grantee: the role.
+capability: 'reader', 'daemon' or 'operator'. Operator includes the other two, which cannot be taken from an operator.
+It revokes what the owners of the functions and tables granted, except what another capability of the role needs. USAGE on
+the schema stays. A NOTICE names the privileges that other roles granted, and says so if the role does not have the
+capability.
+Returns nothing.
+Errors: 22004 an argument is NULL; 22023 capability is not one of these words; P0002 (no_role) no role has that OID;
+  42501 the caller is neither a superuser nor the owner of the extension, or may not revoke privileges on the tables;
+  55000 (update_needed) library and SQL objects have different versions.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_count_sweep_parts() IS
+$$Returns how many parts a sweep of everything that is due has at most. multica_sweep_all stops after this number.
+It takes no arguments.
+Returns the number.
+Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+The server has no such function.$$;

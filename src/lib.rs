@@ -44,6 +44,7 @@ pub extern "C-unwind" fn _PG_init() {
     lifecycle::event::notification::register();
     postgres::statement::planner::register();
     postgres::features::register(&lifecycle::features::ALL);
+    postgres::acting::register(install::named_tables());
 }
 
 /// What the framework of the test functions requires of a crate.

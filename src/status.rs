@@ -2,13 +2,15 @@
 
 use pgrx::prelude::*;
 
+use crate::grant;
 use crate::install::{self, NeededIndexes};
 use crate::lifecycle::event;
 use crate::lifecycle::features::Feature;
+use crate::postgres::acting;
 use crate::postgres::advisory_lock::{FIRST_KEY, LAST_KEY};
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
-use crate::postgres::entry::entry;
+use crate::postgres::entry::entry_as_caller;
 use crate::postgres::features::{named, present};
 use crate::postgres::statement::{Arg, Row, Statement, arg};
 use crate::settings;
@@ -16,6 +18,7 @@ use crate::sweep;
 use crate::types::StatusReport;
 use crate::worker::shared;
 
+static HELD: Statement = Statement::stable(sql!("status/held.sql"));
 static STATUS: Statement = Statement::stable(sql!("status/status.sql"));
 static INDEXES_MISSING: Statement = Statement::stable(sql!("status/indexes_missing.sql"));
 static TOTALS: Statement = Statement::stable(sql!("status/totals.sql"));
@@ -61,33 +64,49 @@ fn indexes_missing() -> Vec<String> {
     INDEXES_MISSING.row(&args, |row| row.must(1)).unwrap_or_default()
 }
 
-/// Returns the state of sweeps, tasks and events, in one row.
+/// The transaction that holds events back.
+#[derive(Default)]
+struct Held {
+    floor: Option<i64>,
+    since: Option<TimestampWithTimeZone>,
+}
+
+/// Returns the state of sweeps, tasks and events, in one row. When another role's transaction began is read with the
+/// privileges of the caller, because Postgres shows it only to some roles.
 #[pg_extern(stable)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_status() -> Composite<StatusReport> {
-    entry(|| {
-        // SAFETY: a variable of this process, set when it connected to its database.
-        let slot = shared::of(unsafe { pg_sys::MyDatabaseId });
-        let args = [
-            arg(clock::now()),
-            arg(shared::preloaded()),
-            arg(settings::stale_after_secs()),
-            arg(settings::offline_grace_secs()),
-            arg(shared::launcher_pid()),
-            arg(at(slot.as_ref().and_then(|slot| slot.last_end))),
-            arg(slot.as_ref().and_then(|slot| slot.error())),
-            arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
-            arg(FIRST_KEY),
-            arg(LAST_KEY),
-        ];
-        install::warn_of_forced_row_security();
-        let mut beside = totals();
-        let trouble = event::Log::glance().and_then(|log| log.trouble());
-        beside.push(("event_log_trouble", arg(trouble)));
-        let features: Vec<&str> = Feature::all_present().map(Feature::name).collect();
-        beside.push(("features", arg(features)));
-        beside.push(("indexes_missing", arg(indexes_missing())));
-        let report = STATUS.row(&args, |row| Composite::from_row_and(row, &beside));
-        Ok(report.expect("one row"))
+    entry_as_caller(|| {
+        let held = HELD.row(&[arg(FIRST_KEY), arg(LAST_KEY)], |row| Held {
+            floor: row.column("floor"),
+            since: row.column("since"),
+        });
+        Ok(acting::as_owner(|| report(held.unwrap_or_default())))
     })
+}
+
+fn report(held: Held) -> Composite<StatusReport> {
+    // SAFETY: a variable of this process, set when it connected to its database.
+    let slot = shared::of(unsafe { pg_sys::MyDatabaseId });
+    let args = [
+        arg(clock::now()),
+        arg(shared::preloaded()),
+        arg(settings::stale_after_secs()),
+        arg(settings::offline_grace_secs()),
+        arg(shared::launcher_pid()),
+        arg(at(slot.as_ref().and_then(|slot| slot.last_end))),
+        arg(slot.as_ref().and_then(|slot| slot.error())),
+        arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
+        arg(held.floor),
+        arg(held.since),
+    ];
+    install::warn_of_forced_row_security();
+    let mut beside = totals();
+    let trouble = event::Log::glance().and_then(|log| log.trouble());
+    beside.push(("event_log_trouble", arg(trouble)));
+    let features: Vec<&str> = Feature::all_present().map(Feature::name).collect();
+    beside.push(("features", arg(features)));
+    beside.push(("indexes_missing", arg(indexes_missing())));
+    beside.push(("table_grants", arg(grant::table_grants())));
+    STATUS.row(&args, |row| Composite::from_row_and(row, &beside)).expect("one row")
 }

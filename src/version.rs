@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use crate::error::{Error, Result, Word};
-use crate::postgres::entry::entry;
+use crate::postgres::entry::entry_as_caller;
 use crate::postgres::statement::Statement;
 
 /// Version of the library.
@@ -51,7 +51,7 @@ fn numbers(version: &str) -> Vec<u64> {
 #[pg_extern(stable, parallel_safe)]
 #[search_path(@extschema@, pg_temp)]
 fn multica_version() -> &'static str {
-    entry(|| {
+    entry_as_caller(|| {
         check()?;
         Ok(LIBRARY)
     })

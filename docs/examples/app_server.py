@@ -5,10 +5,11 @@
     curl -X POST localhost:8080/complete/TASK_ID -d '{"output": "Done."}'
 
 Needs pip install 'psycopg[binary,pool]'. DATABASE_URL leads to PgBouncer. DIRECT_URL leads to Postgres, because LISTEN needs a
-connection that stays. Both name a login role with the capability operator, which may also write comments and create the table
-notification, into which the thread writes a row per event:
+connection that stays. Both name a login role with the capability operator, which may also read issues and write comments. It
+has a schema of its own for the table notification, into which the thread writes a row per event:
     CREATE ROLE fleet_server LOGIN PASSWORD '…'; SELECT multica_grant('fleet_server', 'operator');
-    GRANT INSERT ON comment TO fleet_server; GRANT CREATE ON SCHEMA public TO fleet_server;
+    GRANT SELECT ON issue TO fleet_server; GRANT INSERT ON comment TO fleet_server;
+    CREATE SCHEMA AUTHORIZATION fleet_server;
 
 It asks nobody who they are: put it behind something that does.
 """

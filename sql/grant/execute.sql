@@ -1,6 +1,7 @@
--- Returns the statement that allows role $1 to call the functions of the extension whose names are in $2; NULL means all functions.
+-- Returns the statement that allows role $1 to call the functions of the extension whose names are in $2, or that takes this away
+-- if $3 is true. NULL as $2 means all functions.
 SELECT format(
-    'GRANT EXECUTE ON ROUTINE %s TO %s',
+    CASE WHEN $3 THEN 'REVOKE EXECUTE ON ROUTINE %s FROM %s' ELSE 'GRANT EXECUTE ON ROUTINE %s TO %s' END,
     string_agg(
         format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), ', ' ORDER BY p.oid
     ),

@@ -1,5 +1,5 @@
 -- Returns which role has which capability. A capability is recognized by a function that the others do not need; operator includes
--- the others. The owner of the functions and the owner of the tables ($1) need no capability.
+-- the others. The owner of the functions and the owner of the tables ($1, NULL if there are none) need no capability.
 WITH held AS (
     SELECT a.grantee, c.capability
     FROM (VALUES
@@ -14,7 +14,7 @@ WITH held AS (
     WHERE a.privilege_type = 'EXECUTE'
         AND a.grantee <> p.proowner
         AND a.grantee <> 0::oid
-        AND pg_get_userbyid(a.grantee)::text <> $1
+        AND pg_get_userbyid(a.grantee)::text IS DISTINCT FROM $1
 )
 SELECT h.grantee AS role_oid, h.capability, h.grantee::regrole::text AS role_name
 FROM held AS h

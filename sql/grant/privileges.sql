@@ -1,9 +1,10 @@
--- Returns the statements that grant role $1 the privileges on the tables in schema $3 that the calls of capability $2 need, and
--- whether the caller may run them. $4: only the privileges that the role lacks, including those on tables and columns that do not
--- exist yet, but not those on columns that only newer servers have. A row lock needs UPDATE on some column; if no other column is
--- written, the list has the time of the row. The columns with which an agent is started (for example custom_env and mcp_config)
--- are in no list. A daemon needs DELETE on runtimes, because a daemon that registers under a new identity replaces its old
--- runtimes.
+-- Returns the statements that grant or revoke the privileges of role $1 on the tables in schema $3 that the calls of capability
+-- $2 need if they run with the privileges of their caller, and whether the caller may run these statements. $4: "all" grants all
+-- on the existing tables and columns; "lacking" grants those that the role lacks, including those on tables and columns that do
+-- not exist yet, but not those on columns that only newer servers have; "held" revokes those that the owner of the table granted to the role. A row lock needs UPDATE on some column;
+-- if no other column is written, the list has the time of the row. The columns with which an agent is started (for example
+-- custom_env and mcp_config) are in no list. A daemon needs DELETE on runtimes, because a daemon that registers under a new
+-- identity replaces its old runtimes.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),
@@ -83,34 +84,50 @@ WITH needed (capabilities, relation, privilege, columns) AS (
 place AS (
     SELECT n.oid, n.nspname FROM pg_namespace AS n WHERE n.oid = $3
 ),
-whole AS (
+item AS (
     SELECT
-        format('GRANT %s ON TABLE %I.%I TO %s;', w.privilege, p.nspname, w.relation, $1::regrole) AS statement,
-        c.relowner
+        p.nspname,
+        w.relation,
+        w.privilege,
+        k.name AS col,
+        c.relowner,
+        CASE WHEN k.name IS NULL THEN c.relacl ELSE a.attacl END AS acl,
+        c.oid IS NOT NULL AND (k.name IS NULL OR a.attnum IS NOT NULL) AS is_there,
+        CASE
+            WHEN k.name IS NULL THEN has_table_privilege($1, c.oid, w.privilege)
+            ELSE has_column_privilege($1, c.oid, a.attnum, w.privilege)
+        END AS is_usable
     FROM place AS p
     CROSS JOIN needed AS w
-    LEFT JOIN pg_class AS c ON c.relnamespace = p.oid AND c.relname::text = w.relation
-    WHERE $2 = ANY (w.capabilities)
-        AND cardinality(w.columns) = 0
-        AND ($4 OR c.oid IS NOT NULL)
-        AND NOT ($4 AND c.oid IS NOT NULL AND has_table_privilege($1, c.oid, w.privilege))
-),
-part AS (
-    SELECT
-        format(
-            'GRANT %s (%s) ON TABLE %I.%I TO %s;', w.privilege, string_agg(format('%I', k.name), ', ' ORDER BY k.name),
-            p.nspname, w.relation, $1::regrole
-        ) AS statement,
-        min(c.relowner::bigint)::oid AS relowner
-    FROM place AS p
-    CROSS JOIN needed AS w
-    CROSS JOIN LATERAL unnest(w.columns) AS k (name)
+    LEFT JOIN LATERAL unnest(w.columns) AS k (name) ON true
     LEFT JOIN pg_class AS c ON c.relnamespace = p.oid AND c.relname::text = w.relation
     LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname::text = k.name AND NOT a.attisdropped
     WHERE $2 = ANY (w.capabilities)
-        AND (a.attnum IS NOT NULL OR ($4 AND k.name <> ALL ('{kind,prepare_lease_expires_at,wait_reason}')))
-        AND NOT ($4 AND a.attnum IS NOT NULL AND has_column_privilege($1, c.oid, a.attnum, w.privilege))
-    GROUP BY w.privilege, p.nspname, w.relation
+),
+chosen AS (
+    SELECT i.nspname, i.relation, i.privilege, i.relowner, string_agg(quote_ident(i.col), ', ' ORDER BY i.col) AS cols
+    FROM item AS i
+    WHERE CASE $4
+        WHEN 'all' THEN i.is_there
+        WHEN 'lacking' THEN NOT (i.is_there AND i.is_usable)
+            AND (i.is_there OR i.col IS NULL OR i.col <> ALL ('{kind,prepare_lease_expires_at,wait_reason}'))
+        ELSE i.is_there AND EXISTS (
+            SELECT FROM aclexplode(i.acl) AS x
+            WHERE x.grantee = $1 AND x.grantor = i.relowner AND x.privilege_type = i.privilege
+        )
+    END
+    GROUP BY i.nspname, i.relation, i.privilege, i.relowner, i.col IS NULL
+),
+said AS (
+    SELECT
+        format(
+            CASE WHEN $4 = 'held' THEN 'REVOKE %s ON TABLE %I.%I FROM %s;' ELSE 'GRANT %s ON TABLE %I.%I TO %s;' END,
+            concat(c.privilege, ' (' || c.cols || ')'), c.nspname, c.relation, $1::regrole
+        ) AS statement,
+        c.relowner
+    FROM chosen AS c
 )
-SELECT string_agg(g.statement, E'\n' ORDER BY g.statement), COALESCE(bool_and(g.relowner IS NULL OR pg_has_role(g.relowner, 'USAGE')), true)
-FROM (SELECT * FROM whole UNION ALL SELECT * FROM part) AS g
+SELECT
+    string_agg(s.statement, E'\n' ORDER BY s.statement),
+    COALESCE(bool_and(s.relowner IS NULL OR pg_has_role(s.relowner, 'USAGE')), true)
+FROM said AS s

@@ -1,6 +1,5 @@
 -- Returns the state of the database in one row. $2–$8 come from the library: they are in shared memory or are settings. $9 is the
--- key of the extension's first advisory lock, $10 that of its last one. A prepared transaction has no session, and its virtual id
--- is that of the session that prepared it. Therefore it is identified by the lock on its own transaction id, also after a restart.
+-- lowest id of an event that an open transaction holds back, $10 is when this transaction began.
 SELECT
     $2 AS preloaded,
     COALESCE((
@@ -40,8 +39,8 @@ SELECT
     q.unclaimable AS tasks_unclaimable,
     (EXTRACT(EPOCH FROM $1) - EXTRACT(EPOCH FROM LEAST(q.oldest, $1)))::double precision AS oldest_queued_secs,
     e.drawn - COALESCE(s.events_trimmed_to, 0::bigint) - gap.kept AS events_kept,
-    GREATEST(e.drawn - h.floor - gap.held, 0) AS events_held,
-    h.since AS events_held_since,
+    GREATEST(e.drawn - $9 - gap.held, 0) AS events_held,
+    $10 AS events_held_since,
     n.reader AS slowest_reader,
     e.drawn - n.last_id - gap.to_read AS slowest_reader_behind
 FROM (VALUES (true)) AS one (there)
@@ -89,22 +88,6 @@ CROSS JOIN (
     SELECT l.last_value - CASE WHEN l.is_called THEN 0 ELSE 1 END AS drawn FROM multica_event_log_id_seq AS l
 ) AS e
 LEFT JOIN (
-    SELECT
-        (l.classid::bigint << 32 | l.objid::bigint) - $9 AS floor,
-        COALESCE(x.xact_start, p.prepared) AS since
-    FROM pg_locks AS l
-    LEFT JOIN pg_stat_activity AS x ON x.pid = l.pid
-    LEFT JOIN pg_locks AS k
-        ON l.pid IS NULL AND k.pid IS NULL AND k.locktype = 'transactionid' AND k.virtualtransaction = l.virtualtransaction
-    LEFT JOIN pg_prepared_xacts AS p ON p.transaction = k.transactionid
-    WHERE l.locktype = 'advisory'
-      AND l.objsubid = 1
-      AND (l.classid::bigint << 32 | l.objid::bigint) BETWEEN $9 AND $10
-      AND l.database = (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database())
-    ORDER BY 1
-    LIMIT 1
-) AS h ON true
-LEFT JOIN (
     SELECT o.reader, o.last_id FROM multica_event_reader AS o ORDER BY o.last_id, o.reader LIMIT 1
 ) AS n ON true
 -- Ids that no event got: above the last trimmed id, above the lowest held id, and above the position of the slowest reader.
@@ -116,7 +99,7 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT f.what, upper(g) - lower(g) AS many
         FROM (VALUES
-            ('kept', COALESCE(s.events_trimmed_to, 0::bigint)), ('held', h.floor), ('to read', n.last_id)
+            ('kept', COALESCE(s.events_trimmed_to, 0::bigint)), ('held', $9), ('to read', n.last_id)
         ) AS f (what, after)
         CROSS JOIN LATERAL pg_catalog.unnest(
             COALESCE((pg_catalog.to_jsonb(s) ->> 'events_lost'::text)::int8multirange, '{}')

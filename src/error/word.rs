@@ -122,6 +122,9 @@ words! {
     SchemaRenamed c"schema_renamed" "55000"
         "the extension's schema was renamed"
         "an administrator runs the statements in the hint";
+    SchemaOpen c"schema_open" "55000"
+        "a role that is not trusted may create objects in the extension's schema, and the caller lacks a privilege on the tables"
+        "an administrator runs the statement in the hint";
     TableConflict c"table_conflict" "55000"
         "a table, column, type, index or row is not what multica needs"
         "an administrator follows the hint";

@@ -14,7 +14,7 @@ mod tables;
 mod warnings;
 
 pub use needed::NeededIndexes;
-pub use tables::table_names;
+pub use tables::{named_tables, table_names};
 pub use warnings::warn_of_forced_row_security;
 
 use std::time::Duration;
@@ -25,10 +25,11 @@ use crate::argument::required;
 use crate::error::{Error, Result, Word};
 use crate::grant;
 use crate::lifecycle::event::{self, Repair};
+use crate::postgres::acting;
 use crate::postgres::advisory_lock;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::ddl;
-use crate::postgres::entry::entry;
+use crate::postgres::entry::entry_as_caller;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::InstallStep;
 use crate::version;
@@ -82,7 +83,7 @@ fn multica_install_or_build(
     dry_run: default!(Option<bool>, "false"),
     build: default!(Option<bool>, "false"),
 ) -> SetOfIterator<'static, Composite<InstallStep>> {
-    entry(|| {
+    entry_as_caller(|| {
         version::check()?;
         let (dry_run, build) = (required("dry_run", dry_run)?, required("build", build)?);
         Ok(set(install(dry_run, build)?.iter().map(row).collect()))
@@ -92,7 +93,7 @@ fn multica_install_or_build(
 /// The function of releases before 0.4.0, whose SQL objects call this symbol.
 #[pg_extern(sql = false)]
 fn multica_install(dry_run: default!(Option<bool>, "false")) -> SetOfIterator<'static, Composite<InstallStep>> {
-    entry(|| {
+    entry_as_caller(|| {
         version::check()?;
         let dry_run = required("dry_run", dry_run)?;
         Ok(set(install(dry_run, false)?.iter().map(row).collect()))
@@ -312,7 +313,8 @@ fn list_is_closed(place: &Installation) -> Error {
     }
 }
 
-/// Returns the step that lets the owner of the tables call every function, because the worker sweeps as that role.
+/// Returns the step that lets the owner of the tables use the schema and call every function, because calls act as that
+/// role and the worker sweeps as it.
 fn operator(owner: &str) -> Option<Step> {
     let args = [arg(owner.to_string())];
     let (grants, may_grant): (Option<String>, Option<bool>) = OPERATOR.row(&args, |row| (row.get(1), row.get(2)))?;
@@ -323,9 +325,12 @@ fn operator(owner: &str) -> Option<Step> {
     grants.map(|sql| Step::new(format!("operator {owner}"), action, sql))
 }
 
-/// Returns the steps that grant the missing privileges to roles that got a capability before the tables, or some of the
-/// tables, existed.
+/// Returns the steps that grant the missing privileges to roles with a capability. Where no table has row-level security,
+/// a capability needs no privilege on tables, because calls act as their owner.
 fn privileges(place: &Installation, owner: &str) -> Vec<Step> {
+    if !acting::needs_privileges() {
+        return Vec::new();
+    }
     let step = |lacking: grant::Lacking| {
         let action = if lacking.may_grant { Action::Altered } else { Action::Missing };
         Step::new(lacking.object, action, lacking.grants)

@@ -59,6 +59,15 @@ pub fn table_names() -> Vec<String> {
     TABLES.iter().map(|table| table.name.to_string()).collect()
 }
 
+/// Tables of a newer server that statements name where the tables have the feature.
+static OF_NEWER_SERVERS: [&str; 4] = ["autopilot_quota_reservation", "issue_status", "squad", "task_token"];
+
+/// Returns the names of all tables that statements name; the task table, whose owner owns all tables, is the first.
+pub fn named_tables() -> impl Iterator<Item = &'static str> {
+    let others = TABLES.iter().map(|table| table.name).filter(|name| *name != TASKS);
+    std::iter::once(TASKS).chain(others).chain(OF_NEWER_SERVERS)
+}
+
 /// The task table. Its owner owns all tables, and its statuses show the generation of a schema.
 pub const TASKS: &str = "agent_task_queue";
 

@@ -88,7 +88,7 @@ features! {
         ]),
     ]);
     /// When a task is deleted or moved to another runtime, triggers of the server count what the runtimes used, with
-    /// the privileges of the caller.
+    /// the privileges of the role that the call acts as.
     Usage "usage" [77]: Trigger(TASK, "runtime_id");
     /// An issue can be assigned to a squad, which is a group of agents.
     Squad "squad" [84]: All(&[Relation("squad"), Word("issue", "assignee_type", "squad")]);

@@ -1,6 +1,7 @@
 //! Everything that touches the server: statements and their plans, rows, snapshots, locks, subtransactions, errors. No
 //! code here depends on runtimes or tasks.
 
+pub mod acting;
 pub mod advisory_lock;
 pub mod clock;
 pub mod composite;

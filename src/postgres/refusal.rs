@@ -30,11 +30,13 @@ pub fn sqlstate(caught: &Caught) -> String {
     unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(caught.fields().code())) }.to_string_lossy().into_owned()
 }
 
-/// Describes an error in one line: message and SQLSTATE, with detail and hint if it has them.
+/// Describes an error in one line: message and SQLSTATE, with detail and hint if it has them. A detail that shows a row is
+/// left out, because a role that may read the description may not be allowed to read the row.
 pub fn describe(caught: &Caught) -> String {
     let fields = caught.fields();
     let mut text = format!("{} (SQLSTATE {})", fields.message(), sqlstate(caught));
-    for (name, more) in [("DETAIL", fields.detail()), ("HINT", fields.hint())] {
+    let detail = fields.detail().filter(|_| !fields.shows_row());
+    for (name, more) in [("DETAIL", detail), ("HINT", fields.hint())] {
         if let Some(more) = more {
             text.push_str(&format!(" {name}: {more}"));
         }

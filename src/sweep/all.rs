@@ -1,13 +1,16 @@
-//! A check that the procedure `multica_sweep_all` cannot do in PL/pgSQL.
+//! What the procedure `multica_sweep_all` cannot do in PL/pgSQL: a check, and reading the tables as their owner.
 
 use pgrx::prelude::*;
 
-use crate::postgres::entry::entry;
+use crate::postgres::entry::{entry, entry_as_caller};
+use crate::postgres::statement::Statement;
+
+static PARTS: Statement = Statement::stable(sql!("sweep/parts.sql")).of_whole_tables();
 
 extension_sql_file!(
     "../../sql/extension/comments/sweep_all.sql",
     name = "sweep_all_comments",
-    requires = [multica_can_commit]
+    requires = [multica_can_commit, multica_count_sweep_parts]
 );
 
 /// Whether the calling procedure may commit; false inside a transaction block or a function. PL/pgSQL itself notices
@@ -16,5 +19,12 @@ extension_sql_file!(
 #[search_path(@extschema@, pg_temp)]
 fn multica_can_commit() -> bool {
     // SAFETY: reads the state of the connection that the calling procedure has to SPI.
-    entry(|| Ok(unsafe { pg_sys::SPI_inside_nonatomic_context() }))
+    entry_as_caller(|| Ok(unsafe { pg_sys::SPI_inside_nonatomic_context() }))
+}
+
+/// Returns how many parts a sweep of everything that is due has at most.
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_count_sweep_parts() -> i64 {
+    entry(|| Ok(PARTS.row(&[], |row| row.must(1)).expect("one row")))
 }

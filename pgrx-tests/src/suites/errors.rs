@@ -163,8 +163,10 @@ fn missing_table_errors_match_comments(context: &Context) -> Result<()> {
     })
 }
 
+/// With row-level security, calls run with the privileges of their caller.
 fn missing_privilege_errors_match_comments(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
+    database.fixture("row_security/policies")?;
     let role = format!("{}_nobody", database.name);
     client.batch_execute(&format!(
         "SELECT task('e1', status => 'running');

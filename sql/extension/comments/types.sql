@@ -88,7 +88,8 @@ totals_since (NULL before the first sweep is counted). refused_event_ids: old ev
 event_log_trouble: why the ids of the event log cannot continue (NULL if they can). tasks_waiting: tasks that wait for their
 directory. tasks_deferred: tasks that are to be queued later. features: what the tables have that not every server's tables
 have, by the names of docs/compatibility.md. indexes_missing: indexes that multica_install leaves to the owner, because their
-tables are large.$$;
+tables are large. table_grants: roles with a capability that still have privileges on the tables which their calls do not need,
+as "capability role"; multica_revoke and then multica_grant takes them away.$$;
 
 COMMENT ON TYPE multica_metric IS
 $$One value for a metrics exporter: name, labels (an object), value.$$;

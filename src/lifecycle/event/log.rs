@@ -117,7 +117,7 @@ impl Log {
         (!statements.is_empty()).then(|| statements.join("; "))
     }
 
-    /// Reads the log in the caller's snapshot, with the caller's rights; None if the tables are missing.
+    /// Reads the log in the caller's snapshot, as the current role; None if the tables are missing.
     pub fn glance() -> Option<Self> {
         LOOK.row(&[arg(FIRST_KEY), arg(LAST_KEY)], Self::read)
     }

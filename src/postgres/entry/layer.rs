@@ -10,6 +10,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReportWithLevel;
 
 use super::PRIVILEGES;
+use crate::postgres::acting;
 
 // Declared here without the guards of pgrx, because they are called while Postgres raises an error, when no other error
 // may begin.
@@ -18,6 +19,9 @@ unsafe extern "C-unwind" {
     fn CopyErrorData() -> *mut pg_sys::ErrorData;
     fn FreeErrorData(data: *mut pg_sys::ErrorData);
 }
+
+/// The source file of Postgres that raises the errors of constraints whose detail shows a row.
+const CONSTRAINTS: &str = "execMain.c";
 
 /// How many errors of one call are kept. A PL/pgSQL exception handler may raise and catch other errors before it raises
 /// the caught error again by `RAISE`, and that `RAISE` does not call error contexts.
@@ -106,12 +110,12 @@ impl Layer {
     }
 }
 
-/// Returns the name of the SQL-callable function that this code runs in, if the code runs as the function's caller.
-/// Returns None if it runs as the owner of the tables: in a worker, or for work that needs no privilege of the caller.
+/// Returns the name of the SQL-callable function that this code runs in, if the code runs as the function's caller and
+/// this is not the owner of the tables. Returns None if the code runs as the owner, who needs no capability.
 pub fn function_of_caller() -> Option<&'static str> {
     let call = Layer::all().find_map(|layer| layer.call.as_ref())?;
     // SAFETY: reads a variable of this process and changes nothing.
-    let is_caller = call.user == unsafe { pg_sys::GetUserId() };
+    let is_caller = call.user == unsafe { pg_sys::GetUserId() } && !acting::is_owner();
     call.function().filter(|_| is_caller)
 }
 
@@ -128,12 +132,23 @@ pub fn add_hint(caught: &ErrorReportWithLevel, statement: Option<&str>, hint: &s
         return;
     };
     if let Some(mut fields) = slot.take() {
-        let of = |statement| fields.context() == Some(format!("SQL statement \"{statement}\""));
-        if statement.is_none_or(of) {
+        if statement.is_none_or(|statement| fields.is_of(statement)) {
             fields.set_hint(hint);
         }
         slot.set(Some(fields));
     }
+}
+
+/// Whether an error that pgrx has caught was raised by this statement itself, and not, for example, by a trigger that the
+/// statement fired.
+pub fn is_raised_by(caught: &ErrorReportWithLevel, statement: &str) -> bool {
+    let Some(slot) = Layer::all().next().and_then(|layer| layer.slot_of(caught)) else {
+        return false;
+    };
+    let fields = slot.take();
+    let is_of = fields.as_ref().is_some_and(|fields| fields.is_of(statement));
+    slot.set(fields);
+    is_of
 }
 
 /// Postgres calls this function while it raises an error, after the error contexts below the layer and before those
@@ -210,7 +225,35 @@ impl Fields {
 
     /// Whether Postgres raised the error because a privilege is missing.
     pub fn is_of_privileges(&self) -> bool {
-        text(self.data().filename.cast_mut()).is_some_and(|file| file.ends_with(PRIVILEGES))
+        self.is_from(PRIVILEGES)
+    }
+
+    /// Whether the detail shows the values of a row, which violates a constraint.
+    pub fn shows_row(&self) -> bool {
+        self.is_from(CONSTRAINTS) && !self.data().detail.is_null()
+    }
+
+    /// Moves the values of a row from the detail to the server's log.
+    pub fn hide_row(&mut self) {
+        if self.shows_row() {
+            let detail = self.detail().unwrap_or_default();
+            // SAFETY: the detail is memory of this copy alone.
+            unsafe {
+                pg_sys::pfree(self.data().detail.cast());
+                (*self.0).detail = copy("The server's log shows the row.");
+            }
+            self.set_detail_log(&detail);
+        }
+    }
+
+    /// Whether this source file of Postgres raised the error.
+    fn is_from(&self, file: &str) -> bool {
+        text(self.data().filename.cast_mut()).is_some_and(|name| name.ends_with(file))
+    }
+
+    /// Whether this statement itself raised the error.
+    fn is_of(&self, statement: &str) -> bool {
+        self.context() == Some(format!("SQL statement \"{statement}\""))
     }
 
     /// Sets the hint.
@@ -224,9 +267,9 @@ impl Fields {
         }
     }
 
-    /// Sets a detail that only the server's log contains. The error must be one of this extension.
+    /// Sets a detail that only the server's log contains. The error must have no such detail before.
     pub fn set_detail_log(&mut self, detail: &str) {
-        // SAFETY: an error of this extension has no such detail before.
+        // SAFETY: the memory belongs to this value alone.
         unsafe { (*self.0).detail_log = copy(detail) };
     }
 

@@ -1,5 +1,6 @@
 //! The layer that every SQL-callable function runs in. An error that is raised below it reaches the client with all its
-//! fields, CONTEXT included. The errors of the extension itself are raised by the same code.
+//! fields, CONTEXT included. The errors of the extension itself are raised by the same code. In this layer a call acts as
+//! the owner of the tables.
 //!
 //! pgrx turns an error of Postgres into the unwinding of Rust frames and reports it again at the top, but copies only
 //! some of its fields. Therefore the layer is registered as an error context of Postgres: [`layer`] takes a copy of
@@ -9,29 +10,50 @@
 mod layer;
 mod raise;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use pgrx::PgTryBuilder;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 
 use crate::error::{Error, Result, Word};
+use crate::postgres::acting;
 use layer::Layer;
 
-pub use layer::{Fields, add_hint, function, function_of_caller};
+pub use layer::{Fields, add_hint, function, function_of_caller, is_raised_by};
 
 /// The source file of Postgres that raises the error of a missing privilege. It identifies these errors in every
 /// language of the messages; the SQLSTATE does not, because the errors of policies have the same one.
 pub const PRIVILEGES: &str = "aclchk.c";
 
-/// Runs the body of a SQL-callable function and returns its value; an error ends the call with all its fields. `work`
-/// must be a closure in the function itself, because the layer takes the function's name from the path of the closure.
+/// Runs the body of a SQL-callable function as the owner of the tables and returns its value; an error ends the call with
+/// all its fields. `work` must be a closure in the function itself, because the layer takes the function's name from the
+/// path of the closure.
 pub fn entry<T>(work: impl FnOnce() -> Result<T>) -> T {
     entry_named(std::any::type_name_of_val(&work), work)
 }
 
 /// As [`entry`]; `name` is the name of the type of a closure in the function.
 pub fn entry_named<T>(name: &'static str, work: impl FnOnce() -> Result<T>) -> T {
-    match caught_in(&Layer::of(name), work) {
+    let hides_rows = Cell::new(false);
+    let outcome = caught_in(&Layer::of(name), || match acting::actor() {
+        Some(actor) => {
+            hides_rows.set(actor.hides_rows());
+            actor.run(work)
+        }
+        None => work(),
+    });
+    finish(outcome.map_err(|caught| if hides_rows.get() { caught.without_row() } else { caught }))
+}
+
+/// As [`entry`], for a function that reads and writes no table of the extension, or that needs the privileges of its
+/// caller.
+pub fn entry_as_caller<T>(work: impl FnOnce() -> Result<T>) -> T {
+    finish(caught_in(&Layer::of(std::any::type_name_of_val(&work)), work))
+}
+
+fn finish<T>(outcome: std::result::Result<Result<T>, Caught>) -> T {
+    match outcome {
         Ok(Ok(value)) => value,
         Ok(Err(error)) => Caught::from(error).report(),
         Err(caught) => caught.report(),
@@ -101,6 +123,12 @@ impl Caught {
     /// The error's fields.
     pub fn fields(&self) -> &Fields {
         &self.fields
+    }
+
+    /// The same error, without the values of a row.
+    fn without_row(mut self) -> Self {
+        self.fields.hide_row();
+        self
     }
 
     /// Passes the error on to the [`catch`] or [`entry`] around this one.

@@ -6,7 +6,7 @@
 
 mod catalogue;
 mod checks;
-mod names;
+pub(in crate::postgres) mod names;
 mod snapshot;
 mod table;
 mod test;

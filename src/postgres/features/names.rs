@@ -8,10 +8,23 @@ use pgrx::prelude::*;
 /// The name of the extension.
 const EXTENSION: &CStr = c"multica";
 
+/// The extension in this database.
+pub struct Extension {
+    /// Its schema.
+    pub schema: pg_sys::Oid,
+    /// Its owner.
+    pub owner: pg_sys::Oid,
+}
+
 /// Returns the schema of the extension, or an invalid OID if the database does not have the extension.
 pub fn schema() -> pg_sys::Oid {
+    extension().map_or(pg_sys::InvalidOid, |extension| extension.schema)
+}
+
+/// Returns the extension, or None if the database does not have it.
+pub fn extension() -> Option<Extension> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    let mut schema = pg_sys::InvalidOid;
+    let mut found = None;
     // SAFETY: the key belongs to the index on the name, and is valid until the scan ends. Every row begins with the
     // columns of the struct.
     unsafe {
@@ -28,12 +41,13 @@ pub fn schema() -> pg_sys::Oid {
         let scan = pg_sys::systable_beginscan(catalogue, index, true, no_snapshot, 1, &mut key);
         let row = pg_sys::systable_getnext(scan);
         if !row.is_null() {
-            schema = (*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_extension>()).extnamespace;
+            let columns = &*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_extension>();
+            found = Some(Extension { schema: columns.extnamespace, owner: columns.extowner });
         }
         pg_sys::systable_endscan(scan);
         pg_sys::table_close(catalogue, lock);
     }
-    schema
+    found
 }
 
 /// Returns the relation of this name, or an invalid OID if it does not exist.

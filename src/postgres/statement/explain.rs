@@ -6,11 +6,12 @@ use pgrx::pg_sys::panic::CaughtError;
 use super::hidden;
 use crate::capability;
 use crate::error::{Error, Word};
-use crate::postgres::entry::{PRIVILEGES, add_hint, function_of_caller};
+use crate::postgres::acting;
+use crate::postgres::entry::{PRIVILEGES, add_hint, function_of_caller, is_raised_by};
 
 /// Raises the error of a statement again. Missing tables, and a privilege that is missing for the statement itself, are
-/// raised with a hint about what the user can do. The error that `hidden` provokes is replaced. All other errors, those
-/// of triggers included, pass unchanged.
+/// raised with a hint about what the user can do. The error that `hidden` provokes is replaced, and so is the error about
+/// a privilege that is missing because the schema is open. All other errors, those of triggers included, pass unchanged.
 pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
     let CaughtError::PostgresError(ref error) = caught else { caught.rethrow() };
     if let Some(hidden) = hidden::error_of(error) {
@@ -34,7 +35,14 @@ pub fn explain(caught: CaughtError, statement: &str, parses: bool) -> ! {
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
             if error.hint().is_none() && error.file().ends_with(PRIVILEGES) =>
         {
-            let hint = function_of_caller().map_or_else(|| capability::HINT_FOR_OWNER.into(), capability::hint);
+            let function = function_of_caller();
+            if function.is_some()
+                && is_raised_by(error, statement)
+                && let Some(open) = acting::open_schema()
+            {
+                open.raise();
+            }
+            let hint = function.map_or_else(|| capability::HINT_FOR_OWNER.into(), capability::hint);
             add_hint(error, Some(statement), &hint);
             caught.rethrow()
         }

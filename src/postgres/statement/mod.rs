@@ -11,6 +11,7 @@ mod plan;
 pub mod planner;
 mod relations;
 mod row;
+mod temporary;
 mod text;
 mod variant;
 

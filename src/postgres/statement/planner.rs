@@ -14,8 +14,8 @@ use pgrx::is_a;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
-use super::hidden;
-use crate::postgres::entry::entry;
+use super::{hidden, temporary};
+use crate::postgres::entry::entry_as_caller;
 
 /// Declares the planner's settings: the name of Postgres' variable, its type, and the value that Postgres ships.
 macro_rules! settings {
@@ -222,7 +222,7 @@ unsafe extern "C-unwind" fn plan(
     options: c_int,
     params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
-    entry(|| {
+    entry_as_caller(|| {
         let running = RUNNING.get().filter(|running| {
             // SAFETY: Postgres passes the text of the statement, or NULL.
             !text.is_null() && unsafe { CStr::from_ptr(text) }.to_bytes() == running.text.as_bytes()
@@ -236,6 +236,7 @@ unsafe extern "C-unwind" fn plan(
         let options = options & !(pg_sys::CURSOR_OPT_PARALLEL_OK as c_int);
         // SAFETY: the planner returns a statement of its own, or raises an error.
         unsafe {
+            temporary::refuse(query);
             if !running.rules.of_visible_rows {
                 hidden::refuse(query);
             }
@@ -271,7 +272,7 @@ unsafe extern "C-unwind" fn offer(
     is_parent: bool,
     rel: *mut pg_sys::RelOptInfo,
 ) {
-    entry(|| {
+    entry_as_caller(|| {
         // SAFETY: Postgres passes a relation whose list of indexes it has just made, and which it owns.
         unsafe {
             if let Some(Some(hook)) = NEXT_RELATION_INFO.get() {

@@ -25,8 +25,8 @@ pub fn killed_app_server_applies_each_event_once(context: &Context) -> Result<()
     let role = holder(&database, "operator")?;
     let mut client = database.connect()?;
     client.batch_execute(&format!(
-        "GRANT CREATE ON SCHEMA public TO {role};
-         GRANT INSERT ON comment TO {role};
+        "CREATE SCHEMA AUTHORIZATION {role}; SET search_path = public, {role};
+         GRANT SELECT ON issue TO {role}; GRANT INSERT ON comment TO {role};
          WITH w AS (INSERT INTO workspace (name, slug) VALUES ('Acme', 'acme') RETURNING id)
          INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
          SELECT id, 'machine', 'claude', 'local', 'claude', 'online', now() FROM w;
@@ -116,7 +116,7 @@ fn port_of(server: &mut Program) -> Result<u16> {
 pub fn app_server_rejects_bad_requests(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "operator")?;
-    let grant = format!("GRANT CREATE ON SCHEMA public TO {role}");
+    let grant = format!("CREATE SCHEMA AUTHORIZATION {role}");
     database.connect()?.batch_execute(&grant)?;
     let folder = database.cluster().socket_folder();
     let url = format!("host={} port={PORT} user={role} dbname={}", folder.display(), database.name);

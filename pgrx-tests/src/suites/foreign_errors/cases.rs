@@ -37,6 +37,17 @@ const STARTED: Case = Case {
     hint: None,
 };
 
+/// With row-level security, a call runs with the privileges of its caller.
+macro_rules! as_caller {
+    ($setup:expr) => {
+        concat!(
+            "ALTER TABLE agent_task_queue ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY everything ON agent_task_queue USING (true);",
+            $setup
+        )
+    };
+}
+
 macro_rules! trigger {
     ($body:literal) => {
         concat!(
@@ -67,10 +78,10 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "a privilege that a trigger lacks is not one of the call",
-        setup: concat!(
+        setup: as_caller!(concat!(
             "CREATE TABLE secret (); CREATE ROLE role_of_daemons; SELECT multica_grant('role_of_daemons', 'daemon');",
             trigger!("PERFORM FROM secret")
-        ),
+        )),
         as_caller: "SET LOCAL ROLE role_of_daemons",
         sqlstate: "42501",
         ..STARTED
@@ -165,7 +176,9 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "permission",
-        setup: "CREATE ROLE role_without_grants; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO role_without_grants",
+        setup: as_caller!(
+            "CREATE ROLE role_without_grants; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO role_without_grants"
+        ),
         as_caller: "SET LOCAL ROLE role_without_grants",
         sqlstate: "42501",
         hint: Some(

@@ -8,9 +8,11 @@ use crate::suites::errors::{good_arguments, routines};
 use crate::suites::support::team;
 
 /// The role may call every function and read nothing, not even the catalogue: each function fails in its first
-/// statement, and only the layer adds the text of that statement to the context.
+/// statement, and only the layer adds the text of that statement to the context. With row-level security, calls run with
+/// the privileges of their caller.
 pub fn every_function_adds_error_context(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
+    database.fixture("row_security/policies")?;
     let role = format!("{}_blind", database.name);
     client.batch_execute("SELECT task('e1', status => 'running')")?;
     let mut routines = routines(&mut client)?;

@@ -4,12 +4,13 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 use postgres::error::DbError;
 
+use super::support::give_tables;
 use crate::context::Context;
 use crate::suites::errors::{good_arguments, routines};
 use crate::suites::support::{id, team};
 
 /// Functions for which no capability suffices. Their hint names the role to run them as.
-const ONLY_FOR_OWNERS: [&str; 3] = ["multica_grant", "multica_install", "multica_install_all"];
+const ONLY_FOR_OWNERS: [&str; 4] = ["multica_grant", "multica_install", "multica_install_all", "multica_revoke"];
 
 /// Functions in SQL or PL/pgSQL. Their hint is the hint of the function that they call.
 const WRAPPERS: [&str; 2] = ["multica_metrics", "multica_sweep_all"];
@@ -30,10 +31,11 @@ fn capabilities_in(hint: &str) -> Option<Vec<&str>> {
     Some(capabilities.split(" or ").collect())
 }
 
-/// For every function, the hint names the function and the capabilities that may call it, and a grant of any of these
-/// capabilities removes the error.
+/// With row-level security, calls run with the privileges of their caller. For every function, the hint names the
+/// function and the capabilities that may call it, and a grant of any of these capabilities removes the error.
 pub fn hint_names_sufficient_capability(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
+    database.fixture("row_security/policies")?;
     let role = format!("{}_nobody", database.name);
     client.batch_execute(&format!(
         "SELECT task('e1', status => 'running');
@@ -81,40 +83,38 @@ fn run_hint(client: &mut Client, hint: &str, role: &str) -> Result<()> {
     Ok(client.batch_execute(&statements)?)
 }
 
-/// The tables were reassigned to another role. The hint for the former owner names the capability, and the hint for a
-/// daemon whose call records events names the privilege that the new owner lacks.
+/// The tables were reassigned to another role. Calls act as the new owner at once, and an error about a privilege that
+/// the new owner lacks has a hint that restores it.
 pub fn hint_after_reassign_owned_restores_access(context: &Context) -> Result<()> {
     let (database, mut client) = team(context)?;
     let [former, owner, daemon] = ["former", "owner", "daemon"].map(|it| format!("{}_{it}", database.name));
     client.batch_execute(&format!(
         "CREATE ROLE {former}; CREATE ROLE {owner}; CREATE ROLE {daemon};
-         SELECT multica_grant('{daemon}', 'daemon');
-         DO $$ DECLARE name regclass; BEGIN
-             FOR name IN SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' LOOP
-                 EXECUTE format('ALTER TABLE %s OWNER TO {former}', name);
-             END LOOP;
-         END $$;
-         SELECT FROM multica_install();
-         REASSIGN OWNED BY {former} TO {owner}"
+         SELECT multica_grant('{daemon}', 'daemon')"
     ))?;
+    give_tables(&mut client, &former)?;
+    client.batch_execute(&format!("REASSIGN OWNED BY {former} TO {owner}"))?;
     let sweep = "SELECT FROM multica_sweep()";
-    let error = called_as(&mut client, &former, "", sweep)?.context("the former owner may still sweep")?;
-    let hint = error.hint().unwrap_or_default();
-    ensure!(capabilities_in(hint) == Some(vec!["operator"]), "{error:?}");
+    let error = called_as(&mut client, &former, "", sweep)?;
+    ensure!(error.is_none(), "the former owner may still call functions: {error:?}");
     let error =
         called_as(&mut client, &owner, "", sweep)?.context("the new owner may call functions before install")?;
     ensure!(error.message() == "permission denied for function multica_sweep", "{error:?}");
     let error = called_as(&mut client, &owner, "SELECT FROM multica_install()", sweep)?;
     ensure!(error.is_none(), "after install: {error:?}");
-    client.batch_execute(&format!("REVOKE SELECT ON multica_event_reader FROM {owner}"))?;
+    client.batch_execute(&format!("SELECT FROM multica_install(); REVOKE SELECT ON agent_runtime FROM {owner}"))?;
     let set_offline = format!("SELECT multica_set_runtime_offline({})", id("b1"));
-    let lost = called_as(&mut client, &daemon, "", &set_offline)?
-        .context("the call succeeded although the owner lacks a privilege")?;
-    let owner_hint = lost.hint().unwrap_or_default();
-    ensure!(owner_hint.contains("owner of the tables"), "{lost:?}");
-    run_hint(&mut client, owner_hint, &owner)?;
-    run_hint(&mut client, hint, &former)?;
-    for (role, call) in [(&daemon, set_offline.as_str()), (&former, sweep)] {
+    let calls = [(&daemon, set_offline.as_str()), (&former, sweep), (&owner, sweep)];
+    let mut hints = Vec::new();
+    for (role, call) in calls {
+        let error = called_as(&mut client, role, "", call)?;
+        let error = error.with_context(|| format!("{role} calls although the owner lacks a privilege"))?;
+        let hint = error.hint().unwrap_or_default().to_string();
+        ensure!(hint.contains("owner of the tables"), "{role}: {error:?}");
+        hints.push(hint);
+    }
+    run_hint(&mut client, &hints[0], &owner)?;
+    for (role, call) in calls {
         let error = called_as(&mut client, role, "", call)?;
         ensure!(error.is_none(), "{role}: {error:?}");
     }

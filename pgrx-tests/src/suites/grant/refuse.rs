@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::support::{attempt, holder, role, world};
+use super::support::{attempt, holder, role, world, world_with_policies};
 use crate::context::Context;
 
 /// Each bad argument has its SQLSTATE, and the message names it.
@@ -19,31 +19,38 @@ pub fn bad_arguments_are_refused(context: &Context) -> Result<()> {
         ("'4294967290', 'reader'".to_string(), "P0002", "4294967290"),
         ("'-', 'reader'".to_string(), "P0002", "role"),
     ] {
-        let (found, message) = attempt(&mut client, &format!("SELECT multica_grant({call})"))?
-            .with_context(|| format!("({call}) was not refused"))?;
-        ensure!(found == code && message.contains(names), "({call}): {found} {message}");
+        for function in ["multica_grant", "multica_revoke"] {
+            let (found, message) = attempt(&mut client, &format!("SELECT {function}({call})"))?
+                .with_context(|| format!("{function}({call}) was not refused"))?;
+            ensure!(found == code && message.contains(names), "{function}({call}): {found} {message}");
+        }
     }
     Ok(())
 }
 
-/// An operator may call multica_grant, but the call is refused with a detail that names the owner.
+/// An operator may call multica_grant and multica_revoke, but the call is refused with a detail that names the owner.
 pub fn only_owner_and_superuser_grant(context: &Context) -> Result<()> {
     let database = world(context)?;
     let (operator, other) = (holder(&database, "operator")?, role(&database, "other")?);
     let mut client = database.connect_as(&operator)?;
-    let error = client
-        .batch_execute(&format!("SELECT multica_grant('{other}', 'reader')"))
-        .expect_err("an operator granted a capability");
-    let error = error.as_db_error().context("no error of the server")?;
-    ensure!(error.code().code() == "42501", "{error:?}");
-    ensure!(error.message().contains(&operator), "{error:?}");
-    ensure!(error.detail().is_some_and(|text| text.contains("postgres")), "{error:?}");
+    for verb in ["grant", "revoke"] {
+        let error = client
+            .batch_execute(&format!("SELECT multica_{verb}('{other}', 'reader')"))
+            .expect_err("an operator granted or revoked a capability");
+        let error = error.as_db_error().context("no error of the server")?;
+        ensure!(error.code().code() == "42501", "{error:?}");
+        ensure!(
+            error.message() == format!("{operator} is not allowed to {verb} privileges on the functions of multica"),
+            "{error:?}"
+        );
+        ensure!(error.detail().is_some_and(|text| text.contains("postgres")), "{error:?}");
+    }
     Ok(())
 }
 
 /// A name that needs quotes is quoted by multica_grant, and by install when it completes grants.
 pub fn role_names_are_quoted(context: &Context) -> Result<()> {
-    let database = world(context)?;
+    let database = world_with_policies(context)?;
     let mut superuser = database.connect()?;
     let name = format!("O'Hara's \"{}\"; --", database.name);
     let quoted = format!("\"{}\"", name.replace('"', "\"\""));
@@ -54,6 +61,9 @@ pub fn role_names_are_quoted(context: &Context) -> Result<()> {
     let mut client = database.connect_as(&name)?;
     let refused = attempt(&mut client, &super::support::story(context, "daemon")?)?;
     ensure!(refused.is_none(), "{refused:?}");
+    superuser.execute("SELECT multica_revoke($1::text::regrole, 'daemon')", &[&quoted])?;
+    let held = super::support::grants(&mut superuser, &quoted)?;
+    ensure!(held.is_empty(), "{held:?}");
     Ok(())
 }
 

@@ -16,6 +16,41 @@ pub fn world(context: &Context) -> Result<Database<'_>> {
     Ok(database)
 }
 
+/// As [`world`], with row-level security on every table and policies that show all rows: calls run with the privileges
+/// of their caller.
+pub fn world_with_policies(context: &Context) -> Result<Database<'_>> {
+    let database = world(context)?;
+    database.fixture("row_security/policies")?;
+    Ok(database)
+}
+
+/// Gives every table of schema public to a role, and lets it call every function.
+pub fn give_tables(client: &mut Client, role: &str) -> Result<()> {
+    client.batch_execute(&format!(
+        "DO $$ DECLARE name regclass; BEGIN
+             FOR name IN SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' LOOP
+                 EXECUTE format('ALTER TABLE %s OWNER TO {role}', name);
+             END LOOP;
+         END $$;
+         SELECT FROM multica_install()"
+    ))?;
+    Ok(())
+}
+
+/// The privileges on tables and columns that a role was granted.
+pub fn grants(client: &mut Client, role: &str) -> Result<Vec<String>> {
+    let granted = client.query(
+        "SELECT format('%s ON %s', a.privilege_type, c.oid::regclass)
+         FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE a.grantee = $1::text::regrole
+         UNION ALL
+         SELECT format('%s (%I) ON %s', a.privilege_type, k.attname, c.oid::regclass)
+         FROM pg_class AS c JOIN pg_attribute AS k ON k.attrelid = c.oid, aclexplode(k.attacl) AS a
+         WHERE a.grantee = $1::text::regrole ORDER BY 1",
+        &[&role],
+    )?;
+    Ok(granted.iter().map(|row| row.get(0)).collect())
+}
+
 /// Creates a login role for this database, without grants.
 pub fn role(database: &Database, name: &str) -> Result<String> {
     let role = format!("{}_{name}", database.name);

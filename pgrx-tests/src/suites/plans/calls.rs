@@ -124,8 +124,8 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     calls.push(format!("SELECT setval('multica_event_log_id_seq', 1); {RECORD}"));
     for routine in routines(client)? {
         let is_called = calls.iter().any(|it| it.contains(&format!("{}(", routine.name)));
-        let is_called_once =
-            ["multica_grant", "multica_install", "multica_install_all"].contains(&routine.name.as_str());
+        let called_once = ["multica_grant", "multica_install", "multica_install_all", "multica_revoke"];
+        let is_called_once = called_once.contains(&routine.name.as_str());
         ensure!(is_called || is_called_once, "no script calls {}", routine.name);
     }
     Ok(calls)

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::suites::support::{expect, text, values};
 
 /// Functions that read only the catalogue, and are slow.
-const CATALOGUE_FUNCTIONS: [&str; 3] = ["multica_install", "multica_install_all", "multica_grant"];
+const CATALOGUE_FUNCTIONS: [&str; 4] = ["multica_install", "multica_install_all", "multica_grant", "multica_revoke"];
 /// The SQLSTATE by which the fixture rolls back a call that succeeded.
 const ROLLED_BACK: &str = "09000";
 

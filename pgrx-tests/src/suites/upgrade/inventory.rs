@@ -51,12 +51,13 @@ impl Inventory {
     /// Compares like `expect`, but roles may have privileges on tables that an earlier version granted. An update does
     /// not revoke them, because a user may have granted them.
     pub fn expect_with_earlier_privileges(&self, fresh: &Inventory, roles: &[&str]) -> Result<()> {
-        let held_on_column = |(object, property): &Key| {
+        let is_held = |(object, property): &Key| {
+            let mut words = property.split(' ');
             object.starts_with("relation ")
-                && property.contains(" on column ")
-                && roles.iter().any(|role| property.contains(&format!(" of {role} ")))
+                && words.nth(1) == Some("of")
+                && words.next().is_some_and(|it| roles.contains(&it))
         };
-        let differences = self.differences(fresh, |key| !held_on_column(key));
+        let differences = self.differences(fresh, |key| !is_held(key));
         ensure!(differences.is_empty(), "{} differences:\n\n{}", differences.len(), differences.join("\n"));
         Ok(())
     }

@@ -121,7 +121,7 @@ chosen AS (
 said AS (
     SELECT
         format(
-            CASE WHEN $4 = 'held' THEN 'REVOKE %s ON TABLE %I.%I FROM %s;' ELSE 'GRANT %s ON TABLE %I.%I TO %s;' END,
+            CASE $4 WHEN 'held' THEN 'REVOKE %s ON TABLE %I.%I FROM %s;' ELSE 'GRANT %s ON TABLE %I.%I TO %s;' END,
             concat(c.privilege, ' (' || c.cols || ')'), c.nspname, c.relation, $1::regrole
         ) AS statement,
         c.relowner

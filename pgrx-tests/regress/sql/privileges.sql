@@ -1,4 +1,5 @@
--- No role may call a function before a grant. An error about a missing privilege on a table has a hint how to get it.
+-- No role may call a function before a grant. Where a table has row-level security, calls run with the privileges of their caller,
+-- and an error about a missing privilege on a table has a hint how to get it.
 \set ECHO none
 \getenv srcdir PG_ABS_SRCDIR
 \set helper :srcdir /helper/outcome.sql
@@ -22,6 +23,14 @@ SET ROLE multica_golden_stranger;
 SELECT outcome('SELECT * FROM multica_sweep()');
 SELECT outcome($$SELECT multica_heartbeat('00000000-0000-4000-8000-0000000000b1')$$);
 SELECT outcome('SELECT * FROM multica_events()');
+SELECT outcome('TABLE agent_runtime');
+RESET ROLE;
+ALTER TABLE agent_runtime ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everything ON agent_runtime USING (true);
+SET ROLE multica_golden_stranger;
+SELECT outcome('SELECT * FROM multica_sweep()');
+SELECT outcome($$SELECT multica_heartbeat('00000000-0000-4000-8000-0000000000b1')$$);
+SELECT outcome('SELECT * FROM multica_events()');
 RESET ROLE;
 SELECT multica_grant('multica_golden_stranger', 'daemon');
 SET ROLE multica_golden_stranger;
@@ -31,5 +40,10 @@ SELECT outcome($$SELECT multica_recover_orphans('00000000-0000-4000-8000-0000000
 SELECT outcome('DELETE FROM workspace');
 SELECT outcome($$SELECT multica_grant('multica_golden_stranger', 'operator')$$);
 RESET ROLE;
+DROP POLICY everything ON agent_runtime;
+ALTER TABLE agent_runtime DISABLE ROW LEVEL SECURITY;
+SELECT multica_revoke('multica_golden_stranger', 'daemon');
+SELECT multica_revoke('multica_golden_stranger', 'daemon');
+SELECT x.relname FROM pg_class AS x, aclexplode(x.relacl) AS a WHERE a.grantee = 'multica_golden_stranger'::regrole;
 DROP OWNED BY multica_golden_stranger;
 DROP ROLE multica_golden_stranger;

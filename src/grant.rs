@@ -145,7 +145,7 @@ enum Which {
     /// To be granted: all on the existing tables, because the role may later lose a privilege that it has only through
     /// another role.
     All,
-    /// To be granted: those that the role does not have, including those on tables and columns that do not exist yet.
+    /// To be granted: those on the existing tables that the role does not have.
     Lacking,
     /// To be revoked: those that the owner of the tables granted.
     Held,
@@ -245,14 +245,30 @@ struct Holder {
     name: String,
 }
 
+impl Holder {
+    /// Whether the owner of the tables has granted the role privileges on them that a capability included before 0.4.0.
+    fn has_privileges(&self, schema: pg_sys::Oid) -> bool {
+        let args = [arg(self.role), arg(self.capability.as_str()), arg(schema), arg(Which::Held.word())];
+        PRIVILEGES.row(&args, statements).is_some_and(|(revokes, _)| revokes.is_some())
+    }
+}
+
 fn holder(row: &Row) -> Holder {
     Holder { role: row.required("role_oid"), capability: row.required("capability"), name: row.required("role_name") }
 }
 
-/// Returns the privileges that roles with a capability lack on the tables of `owner`, including the tables that install
-/// is going to make, because capabilities may be granted before the tables exist.
+/// Returns the privileges that roles with a capability lack on the tables of `owner`, if calls may need them: all where
+/// calls depend on the privileges of their callers; where calls only cannot act as the owner for now, those of roles that
+/// have privileges on the tables from earlier versions.
 pub fn lacking(schema: pg_sys::Oid, owner: String) -> Vec<Lacking> {
+    let is_needed = acting::needs_privileges();
+    if !is_needed && !acting::is_open() {
+        return Vec::new();
+    }
     let lacks = |holder: Holder| {
+        if !is_needed && !holder.has_privileges(schema) {
+            return None;
+        }
         let args = [arg(holder.role), arg(holder.capability.as_str()), arg(schema), arg(Which::Lacking.word())];
         let (grants, may_grant) = PRIVILEGES.latest().row(&args, statements)?;
         Some(Lacking { object: format!("{} {}", holder.capability, holder.name), grants: grants?, may_grant })
@@ -269,10 +285,7 @@ pub fn table_grants() -> Vec<String> {
     let Some(context) = CONTEXT.row(&[arg(pg_sys::InvalidOid)], Context::read) else {
         return Vec::new();
     };
-    let holds = |holder: &Holder| {
-        let args = [arg(holder.role), arg(holder.capability.as_str()), arg(context.schema), arg(Which::Held.word())];
-        PRIVILEGES.row(&args, statements).is_some_and(|(revokes, _)| revokes.is_some())
-    };
     let holders = HOLDERS.rows(&[arg(context.tables_owner)], holder).into_iter();
-    holders.filter(holds).map(|holder| format!("{} {}", holder.capability, holder.name)).collect()
+    let have = holders.filter(|holder| holder.has_privileges(context.schema));
+    have.map(|holder| format!("{} {}", holder.capability, holder.name)).collect()
 }

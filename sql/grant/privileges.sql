@@ -1,10 +1,9 @@
 -- Returns the statements that grant or revoke the privileges of role $1 on the tables in schema $3 that the calls of capability
 -- $2 need if they run with the privileges of their caller, and whether the caller may run these statements. $4: "all" grants all
--- on the existing tables and columns; "lacking" grants those that the role lacks, including those on tables and columns that do
--- not exist yet, but not those on columns that only newer servers have; "held" revokes those that the owner of the table granted to the role. A row lock needs UPDATE on some column;
--- if no other column is written, the list has the time of the row. The columns with which an agent is started (for example
--- custom_env and mcp_config) are in no list. A daemon needs DELETE on runtimes, because a daemon that registers under a new
--- identity replaces its old runtimes.
+-- on the existing tables and columns; "lacking" grants those of them that the role lacks; "held" revokes those that the owner of the
+-- table granted to the role. A row lock needs UPDATE on some column; if no other column is written, the list has the time of the
+-- row. The columns with which an agent is started (for example custom_env and mcp_config) are in no list. A daemon needs DELETE on
+-- runtimes, because a daemon that registers under a new identity replaces its old runtimes.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),
@@ -12,7 +11,8 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{reader,daemon,operator}', 'agent_runtime', 'SELECT', '{}'),
     (
         '{daemon,operator}', 'agent_runtime', 'INSERT',
-        '{workspace_id,daemon_id,name,runtime_mode,provider,status,device_info,metadata,owner_id,last_seen_at,created_at,updated_at}'
+        '{workspace_id,daemon_id,name,runtime_mode,provider,status,device_info,metadata,owner_id,last_seen_at,created_at,updated_at,'
+        'profile_id,custom_name}'
     ),
     (
         '{daemon,operator}', 'agent_runtime', 'UPDATE',
@@ -33,9 +33,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{daemon}', 'comment', 'SELECT', '{id}'),
     ('{operator}', 'comment', 'SELECT', '{id,issue_id,workspace_id}'),
     ('{daemon,operator}', 'comment', 'UPDATE', '{updated_at}'),
-    ('{reader}', 'chat_session', 'SELECT', '{id,workspace_id}'),
-    ('{daemon,operator}', 'chat_session', 'SELECT', '{id,workspace_id,session_id,work_dir,runtime_id}'),
-    ('{operator}', 'chat_session', 'SELECT', '{agent_id}'),
+    ('{reader,daemon,operator}', 'chat_session', 'SELECT', '{id,workspace_id,session_id,work_dir,runtime_id,agent_id}'),
     ('{daemon,operator}', 'chat_session', 'UPDATE', '{session_id,work_dir,updated_at,runtime_id}'),
     ('{reader,daemon,operator}', 'autopilot', 'SELECT', '{id,workspace_id}'),
     ('{operator}', 'autopilot', 'SELECT', '{assignee_id,priority}'),
@@ -109,8 +107,7 @@ chosen AS (
     FROM item AS i
     WHERE CASE $4
         WHEN 'all' THEN i.is_there
-        WHEN 'lacking' THEN NOT (i.is_there AND i.is_usable)
-            AND (i.is_there OR i.col IS NULL OR i.col <> ALL ('{kind,prepare_lease_expires_at,wait_reason}'))
+        WHEN 'lacking' THEN i.is_there AND NOT i.is_usable
         ELSE i.is_there AND EXISTS (
             SELECT FROM aclexplode(i.acl) AS x
             WHERE x.grantee = $1 AND x.grantor = i.relowner AND x.privilege_type = i.privilege

@@ -1,6 +1,6 @@
 -- Case is ignored, because host names may change case between two starts. Only the case of ASCII letters is ignored, independently
--- of a locale, because in Turkish the lower case of I is a letter other than i. A runtime
--- of a profile is not replaced by a runtime of the machine.
+-- of a locale, because in Turkish the lower case of I is a letter other than i. A runtime of a profile is not replaced by a runtime
+-- of the machine.
 SELECT r.*
 FROM agent_runtime AS r
 WHERE r.workspace_id = $1

@@ -7,9 +7,6 @@ WHERE r.workspace_id = $1
   AND r.profile_id IS NULL
   -- end profile
   AND r.provider = ANY ($3)
-  -- feature profile
-  AND r.profile_id IS NULL
-  -- end profile
   AND (
       r.daemon_id = $2
       OR lower(r.daemon_id COLLATE "C") = ANY (ARRAY(SELECT lower(l.id COLLATE "C") FROM pg_catalog.unnest($4) AS l (id)))

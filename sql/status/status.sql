@@ -60,7 +60,12 @@ CROSS JOIN (
     WHERE t.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred')
 ) AS f
 CROSS JOIN (
+    -- without deferred
+    --| SELECT 0::bigint AS deferred
+    -- end deferred
+    -- feature deferred
     SELECT count(*) AS deferred FROM agent_task_queue AS t WHERE t.status = 'deferred'
+    -- end deferred
 ) AS y
 CROSS JOIN (
     SELECT

@@ -25,7 +25,6 @@ use crate::argument::required;
 use crate::error::{Error, Result, Word};
 use crate::grant;
 use crate::lifecycle::event::{self, Repair};
-use crate::postgres::acting;
 use crate::postgres::advisory_lock;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::ddl;
@@ -120,7 +119,6 @@ fn install(dry_run: bool, build: bool) -> Result<Vec<Step>> {
     may_create(&place, &owner, &steps)?;
     steps.extend(record_migration(&place, &origin, &steps)?);
     steps.extend(operator(&owner));
-    steps.extend(privileges(&place, &owner));
     steps.extend(reports::reports(&place, &origin, &relations));
     warnings::warn(&place, &wanted, &relations);
     if !dry_run {
@@ -128,6 +126,12 @@ fn install(dry_run: bool, build: bool) -> Result<Vec<Step>> {
         apply(&steps);
         give_away(&place, &owner, &steps);
     }
+    // Read after the tables are as they will be, because capabilities may be granted before the tables exist.
+    let granted = privileges(&place, &owner);
+    if !dry_run {
+        apply(&granted);
+    }
+    steps.extend(granted);
     steps.extend(event_log(dry_run)?);
     if !left.is_empty() {
         steps.push(Step::new(left.join(", "), Action::Next, next_call(build)));
@@ -328,9 +332,6 @@ fn operator(owner: &str) -> Option<Step> {
 /// Returns the steps that grant the missing privileges to roles with a capability. Where no table has row-level security,
 /// a capability needs no privilege on tables, because calls act as their owner.
 fn privileges(place: &Installation, owner: &str) -> Vec<Step> {
-    if !acting::needs_privileges() {
-        return Vec::new();
-    }
     let step = |lacking: grant::Lacking| {
         let action = if lacking.may_grant { Action::Altered } else { Action::Missing };
         Step::new(lacking.object, action, lacking.grants)

@@ -276,9 +276,9 @@ impl<'a> Planner<'a> {
 
 /// Whether a table must have this column to count as a table of Multica.
 pub fn is_required(wanted: &DeclaredSchema, origin: &Origin, column: &Column) -> bool {
-    !is_own(&column.table)
-        && !is_in(&wanted.addable, &column.table, &column.name)
-        && !(origin.is_own() && is_in(&wanted.later, &column.table, &column.name))
+    let is_in = |set| is_in(set, &column.table, &column.name);
+    let is_added = is_in(&wanted.addable) || (origin.is_own() && is_in(&wanted.later));
+    !is_own(&column.table) && !is_added
 }
 
 fn find_part<'a>(shape: &'a Shape, part: &Part) -> Option<&'a Part> {

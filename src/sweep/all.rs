@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use crate::postgres::entry::{entry, entry_as_caller};
 use crate::postgres::statement::Statement;
 
-static PARTS: Statement = Statement::stable(sql!("sweep/parts.sql")).of_whole_tables();
+static PARTS: Statement = Statement::stable(sql!("sweep/parts.sql"));
 
 extension_sql_file!(
     "../../sql/extension/comments/sweep_all.sql",

@@ -10,7 +10,7 @@ use postgres::Client;
 use super::Suite;
 use super::comments::Member;
 use super::errors::routines;
-use super::support::{expect, value, values};
+use super::support::{expect, expect_state, id, team, value, values};
 use crate::context::Context;
 use crate::database::Database;
 
@@ -92,25 +92,25 @@ const GROUPS: [(&str, &[&str]); 15] = [
 
 /// Returns a value for an argument of a function, in a database with the rows of a generation.
 fn argument(function: &str, name: &str, kind: &str) -> Result<String> {
-    let id = |label: &str| format!("md5('{label}')::uuid");
+    let of = |label: &str| format!("md5('{label}')::uuid");
     let value = match (function, name) {
-        ("multica_delete_runtime" | "multica_delete_archived_agents", "runtime_id") => id("runtime renamed"),
-        ("multica_start", "task_id") => id("task dispatched"),
-        ("multica_retry", "task_id") => id("task failed first"),
-        ("multica_handle_failed_tasks", "task_ids") => format!("ARRAY[{}]", id("task failed first")),
-        ("multica_last_task_session" | "multica_has_active_task", "issue_id") => id("issue is done"),
-        ("multica_last_chat_session", "chat_session_id") => id("chat open"),
-        (_, "runtime_id" | "old_runtime_id") => id("runtime online"),
-        (_, "new_runtime_id") => id("runtime silent"),
-        (_, "runtime_ids") => format!("ARRAY[{}]", id("runtime online")),
-        (_, "workspace_id") => id("workspace 1"),
-        (_, "agent_id") => id("agent worker"),
-        (_, "issue_id") => id("issue is worked on"),
-        (_, "chat_session_id") => id("chat waiting"),
-        (_, "autopilot_run_id") => id("run issue"),
-        (_, "owner_id") => id("user 1"),
-        (_, "task_id") => id("task running"),
-        (_, "running_task_ids") => format!("ARRAY[{}]", id("task running")),
+        ("multica_delete_runtime" | "multica_delete_archived_agents", "runtime_id") => of("runtime renamed"),
+        ("multica_start", "task_id") => of("task dispatched"),
+        ("multica_retry", "task_id") => of("task failed first"),
+        ("multica_handle_failed_tasks", "task_ids") => format!("ARRAY[{}]", of("task failed first")),
+        ("multica_last_task_session" | "multica_has_active_task", "issue_id") => of("issue is done"),
+        ("multica_last_chat_session", "chat_session_id") => of("chat open"),
+        (_, "runtime_id" | "old_runtime_id") => of("runtime online"),
+        (_, "new_runtime_id") => of("runtime silent"),
+        (_, "runtime_ids") => format!("ARRAY[{}]", of("runtime online")),
+        (_, "workspace_id") => of("workspace 1"),
+        (_, "agent_id") => of("agent worker"),
+        (_, "issue_id") => of("issue is worked on"),
+        (_, "chat_session_id") => of("chat waiting"),
+        (_, "autopilot_run_id") => of("run issue"),
+        (_, "owner_id") => of("user 1"),
+        (_, "task_id") => of("task running"),
+        (_, "running_task_ids") => format!("ARRAY[{}]", of("task running")),
         (_, "provider") => "'claude'".into(),
         (_, "daemon_id" | "legacy_daemon_id") => "'machine-online'".into(),
         (_, "name" | "device_info" | "error" | "failure_reason" | "session_id" | "work_dir" | "reader") => {
@@ -378,29 +378,25 @@ fn calls_work_or_are_refused_without_each_feature(context: &Context) -> Result<(
 
 /// The tables that install makes can have the columns of a newer server, and no server writes them.
 fn tables_made_by_install_are_never_refused(context: &Context) -> Result<()> {
-    let (_database, mut client) = super::support::team(context)?;
+    let (_database, mut client) = team(context)?;
     client.batch_execute(
-        "ALTER TABLE agent_task_queue ADD COLUMN prepare_lease_expires_at timestamptz, ADD COLUMN wait_reason text;
-         ALTER TABLE chat_session ADD COLUMN runtime_id uuid",
+        "ALTER TABLE agent_task_queue ADD COLUMN IF NOT EXISTS prepare_lease_expires_at timestamptz;
+         ALTER TABLE chat_session ADD COLUMN IF NOT EXISTS runtime_id uuid",
     )?;
-    let runtime = super::support::id("b1");
+    let (runtime, agent) = (id("b1"), id("c1"));
     for call in
-        [format!("multica_claim({runtime})"), "multica_sweep()".into(), "multica_retry(gen_random_uuid())".into()]
+        [format!("multica_claim({runtime})"), format!("multica_enqueue({agent})"), "multica_sweep()".to_string()]
     {
-        match refused(&mut client, &format!("SELECT FROM {call}")) {
-            Ok(None) => {}
-            Ok(Some(feature)) => bail!("{call} is refused because of {feature}"),
-            Err(error) => ensure!(call.contains("retry"), "{error:#}"),
-        }
+        let refused = refused(&mut client, &format!("SELECT FROM {call}"))?;
+        ensure!(refused.is_none(), "{call} is refused because of {refused:?}");
     }
     Ok(())
 }
 
 fn refusal_names_function_and_feature(context: &Context) -> Result<()> {
-    let (_database, mut client) = super::support::team(context)?;
+    let (_database, mut client) = installed(context, "055")?;
     client.batch_execute(
-        "DROP TRIGGER multica_issue_number ON issue;
-         ALTER TABLE agent_task_queue ADD COLUMN prepare_lease_expires_at timestamptz;
+        "ALTER TABLE agent_task_queue ADD COLUMN prepare_lease_expires_at timestamptz;
          CREATE FUNCTION told(call text) RETURNS text LANGUAGE plpgsql AS $$
          DECLARE told text; detail text; hint text;
          BEGIN
@@ -411,8 +407,7 @@ fn refusal_names_function_and_feature(context: &Context) -> Result<()> {
              RETURN concat_ws(' | ', told, detail, hint);
          END $$",
     )?;
-    let start = "SELECT told('SELECT multica_start(NULL)')";
-    let told = value(&mut client, start)?;
+    let told = value(&mut client, "SELECT told('SELECT multica_start(NULL)')")?;
     for part in [
         "multica_start does not work yet with feature \"lease\" of this database | ",
         " | A dispatched task has a lease, ",
@@ -421,6 +416,6 @@ fn refusal_names_function_and_feature(context: &Context) -> Result<()> {
         ensure!(format!(" | {told}").contains(part), "{told}");
     }
     client.batch_execute("ALTER TABLE agent_task_queue DROP COLUMN prepare_lease_expires_at")?;
-    super::support::expect_state(&mut client, "SELECT multica_start(NULL)", "22004")?;
+    expect_state(&mut client, "SELECT multica_start(NULL)", "22004")?;
     expect(&mut client, "SELECT features FROM multica_status()", "{task_beat,run_priority,slot}")
 }

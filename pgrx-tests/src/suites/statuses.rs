@@ -25,8 +25,8 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 fn statuses(context: &Context) -> Result<(Database<'_>, Client)> {
     let (database, mut client) = team(context)?;
     client.batch_execute(
-        "ALTER TABLE agent_task_queue ADD COLUMN wait_reason text, ADD COLUMN fire_at timestamptz,
-             ADD COLUMN prepare_lease_expires_at timestamptz, DROP CONSTRAINT agent_task_queue_status_check,
+        "ALTER TABLE agent_task_queue ADD COLUMN IF NOT EXISTS wait_reason text, ADD COLUMN IF NOT EXISTS fire_at timestamptz,
+             ADD COLUMN IF NOT EXISTS prepare_lease_expires_at timestamptz, DROP CONSTRAINT agent_task_queue_status_check,
              ADD CONSTRAINT agent_task_queue_status_check CHECK (status IN ('queued', 'dispatched', 'running', 'completed',
                  'failed', 'cancelled', 'waiting_local_directory', 'deferred', 'paused'))",
     )?;

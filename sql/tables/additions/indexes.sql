@@ -5,6 +5,11 @@ CREATE INDEX multica_task_in_flight_v2 ON agent_task_queue (dispatched_at, id)
 CREATE INDEX multica_task_busy_v2 ON agent_task_queue (agent_id, dispatched_at)
     WHERE status <> ALL ('{completed,failed,cancelled,queued,deferred}'::text[]);
 
+-- Tasks that are to be queued later, which are counted and found per runtime.
+-- feature deferred
+CREATE INDEX multica_task_deferred ON agent_task_queue (runtime_id) WHERE status = 'deferred'::text;
+-- end deferred
+
 -- A claim goes from agent to agent of a runtime, and takes the best tasks of each agent.
 CREATE INDEX multica_task_claim ON agent_task_queue (runtime_id, agent_id, priority DESC, created_at, id)
     WHERE status = 'queued'::text;

@@ -81,6 +81,11 @@ pub fn needs_privileges() -> bool {
     current(|known| known.has_row_security || known.has_several_owners)
 }
 
+/// Whether a role that is not trusted may create objects in the schema, so that calls do not act as the owner.
+pub fn is_open() -> bool {
+    current(|known| !known.creators.is_empty())
+}
+
 /// Whether the current role is the owner of the tables, as this session last read the catalogue. It reads nothing, so
 /// that it can be called after an error.
 pub fn is_owner() -> bool {

@@ -73,7 +73,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
                  'profile_id', (SELECT workspace_id FROM agent_runtime WHERE id = md5('runtime2')::uuid))))
          );
          SELECT multica_heartbeat_many(ARRAY[md5('runtime2')::uuid]); ROLLBACK"#
-             .into(),
+            .into(),
     );
     // The table of runtimes has a column of the server: a runtime of a profile is not merged.
     calls.push(

@@ -3,7 +3,8 @@
 -- on the existing tables and columns; "lacking" grants those of them that the role lacks; "held" revokes those that the owner of the
 -- table granted to the role. A row lock needs UPDATE on some column; if no other column is written, the list has the time of the
 -- row. The columns with which an agent is started (for example custom_env and mcp_config) are in no list. A daemon needs DELETE on
--- runtimes, because a daemon that registers under a new identity replaces its old runtimes.
+-- runtimes, because a daemon that registers under a new identity replaces its old runtimes. Only runtimes
+-- of profiles change their provider.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),
@@ -16,9 +17,11 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ),
     (
         '{daemon,operator}', 'agent_runtime', 'UPDATE',
-        '{name,runtime_mode,status,device_info,metadata,owner_id,last_seen_at,updated_at,legacy_daemon_id}'
+        '{name,runtime_mode,provider,status,device_info,metadata,owner_id,last_seen_at,updated_at,legacy_daemon_id}'
     ),
     ('{daemon,operator}', 'agent_runtime', 'DELETE', '{}'),
+    ('{daemon,operator}', 'runtime_profile', 'SELECT', '{id,workspace_id,display_name,protocol_family,enabled}'),
+    ('{daemon,operator}', 'runtime_profile', 'UPDATE', '{updated_at}'),
     ('{reader}', 'agent', 'SELECT', '{id,workspace_id,runtime_id,archived_at,kind}'),
     (
         '{daemon,operator}', 'agent', 'SELECT',
@@ -101,6 +104,14 @@ item AS (
     LEFT JOIN pg_class AS c ON c.relnamespace = p.oid AND c.relname::text = w.relation
     LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname::text = k.name AND NOT a.attisdropped
     WHERE $2 = ANY (w.capabilities)
+        AND (
+            w.privilege <> 'UPDATE'
+            OR k.name IS DISTINCT FROM 'provider'
+            OR EXISTS (
+                SELECT FROM pg_attribute AS f
+                WHERE f.attrelid = c.oid AND f.attname::text = 'profile_id' AND NOT f.attisdropped
+            )
+        )
 ),
 chosen AS (
     SELECT i.nspname, i.relation, i.privilege, i.relowner, string_agg(quote_ident(i.col), ', ' ORDER BY i.col) AS cols

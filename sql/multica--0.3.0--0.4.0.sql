@@ -234,18 +234,15 @@ AS $procedure$
 DECLARE
     is_left pg_catalog.bool;
 BEGIN
-    IF build IS NULL THEN
-        RAISE EXCEPTION 'argument "build" must not be NULL' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    IF NOT @extschema@.multica_can_commit() THEN
-        RAISE EXCEPTION 'multica_install_all cannot commit inside a transaction block or a function'
-        USING ERRCODE = 'invalid_transaction_termination',
-            HINT = 'CALL it outside a transaction, with autocommit on in drivers that open transactions, or run '
-                'SELECT * FROM multica_install() until no row has the action next.';
-    END IF;
     FOR nth IN 1 .. 10 LOOP
         SELECT pg_catalog.bool_or(s.action OPERATOR(pg_catalog.=) 'next'::pg_catalog.text) INTO is_left
         FROM @extschema@.multica_install(false, build) AS s;
+        IF NOT @extschema@.multica_can_commit() THEN
+            RAISE EXCEPTION 'multica_install_all cannot commit inside a transaction block or a function'
+            USING ERRCODE = 'invalid_transaction_termination',
+                HINT = 'CALL it outside a transaction, with autocommit on in drivers that open transactions, or run '
+                    'SELECT * FROM multica_install() until no row has the action next.';
+        END IF;
         COMMIT;
         EXIT WHEN NOT is_left;
     END LOOP;
@@ -328,7 +325,8 @@ Because it commits, it cannot run inside a transaction block, in a function, or 
 itself (psycopg: set autocommit).
 build: as for multica_install.
 Returns nothing; SELECT * FROM multica_install(dry_run => true) shows what is there.
-Errors: 2D000 it was called inside a transaction block; those of multica_install. Calls that were committed stay.
+Errors: 22004 build is NULL; 2D000 it was called inside a transaction block; 42501 the caller does not own the tables, or a
+  privilege is missing; the other errors of multica_install. Calls that were committed stay.
 It complements the server's own migrations.$$;
 
 COMMENT ON TYPE multica_install_step IS

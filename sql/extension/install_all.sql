@@ -6,18 +6,15 @@ AS $procedure$
 DECLARE
     is_left pg_catalog.bool;
 BEGIN
-    IF build IS NULL THEN
-        RAISE EXCEPTION 'argument "build" must not be NULL' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    IF NOT @extschema@.multica_can_commit() THEN
-        RAISE EXCEPTION 'multica_install_all cannot commit inside a transaction block or a function'
-        USING ERRCODE = 'invalid_transaction_termination',
-            HINT = 'CALL it outside a transaction, with autocommit on in drivers that open transactions, or run '
-                'SELECT * FROM multica_install() until no row has the action next.';
-    END IF;
     FOR nth IN 1 .. 10 LOOP
         SELECT pg_catalog.bool_or(s.action OPERATOR(pg_catalog.=) 'next'::pg_catalog.text) INTO is_left
         FROM @extschema@.multica_install(false, build) AS s;
+        IF NOT @extschema@.multica_can_commit() THEN
+            RAISE EXCEPTION 'multica_install_all cannot commit inside a transaction block or a function'
+            USING ERRCODE = 'invalid_transaction_termination',
+                HINT = 'CALL it outside a transaction, with autocommit on in drivers that open transactions, or run '
+                    'SELECT * FROM multica_install() until no row has the action next.';
+        END IF;
         COMMIT;
         EXIT WHEN NOT is_left;
     END LOOP;

@@ -3,8 +3,8 @@
 -- on the existing tables and columns; "lacking" grants those of them that the role lacks; "held" revokes those that the owner of the
 -- table granted to the role. A row lock needs UPDATE on some column; if no other column is written, the list has the time of the
 -- row. The columns with which an agent is started (for example custom_env and mcp_config) are in no list. A daemon needs DELETE on
--- runtimes, because a daemon that registers under a new identity replaces its old runtimes. Only runtimes
--- of profiles change their provider.
+-- runtimes, because a daemon that registers under a new identity replaces its old runtimes. Only runtimes of profiles change their
+-- provider.
 WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),

@@ -16,9 +16,7 @@ WITH existing AS MATERIALIZED (
       AND i.indisready
 )
 SELECT COALESCE(pg_catalog.array_agg(w.name ORDER BY w.name), '{}')
-FROM ROWS FROM (
-    pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)
-) AS w (name, relation, keys, predicate)
+FROM unnest($1, $2, $3, $4) AS w (name, relation, keys, predicate)
 WHERE to_regclass(w.relation) IS NOT NULL
   AND NOT EXISTS (
       SELECT FROM existing AS e

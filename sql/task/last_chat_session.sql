@@ -65,6 +65,7 @@ FROM (
               WHERE o.chat_session_id = t.chat_session_id
                 AND o.session_id = t.session_id
                 AND o.status IN ('completed', 'failed', 'cancelled')
+                AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
                 AND (o.completed_at, o.id) > (t.completed_at, t.id)
           )
           AND NOT EXISTS (

@@ -41,6 +41,7 @@ WHERE t.issue_id = $1
         AND o.agent_id = t.agent_id
         AND o.session_id = t.session_id
         AND o.status IN ('completed', 'failed', 'cancelled')
+        AND (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
         AND (COALESCE(o.completed_at, o.started_at, o.dispatched_at, o.created_at), o.id)
             > (COALESCE(t.completed_at, t.started_at, t.dispatched_at, t.created_at), t.id)
   )

@@ -188,8 +188,9 @@ fn system_agents_of_both_runtimes_keep_them_apart(context: &Context) -> Result<(
         "CREATE EXTENSION multica; SELECT FROM multica_install();
          UPDATE chat_session SET runtime_id = md5('runtime renamed')::uuid WHERE id = (SELECT min(id::text)::uuid FROM chat_session)",
     )?;
-    let merge = "SELECT merged, not_merged FROM multica_merge_legacy(
-        md5('workspace 1')::uuid, 'claude', 'machine-renamed.local', md5('runtime online')::uuid)";
+    let merge = "SELECT merged, not_merged FROM multica_register(md5('workspace 1')::uuid, jsonb_build_object(
+        'daemon_id', (SELECT daemon_id FROM agent_runtime WHERE id = md5('runtime online')::uuid),
+        'legacy_daemon_ids', ARRAY['machine-renamed.local'], 'runtimes', '[{\"type\": \"claude\"}]'::jsonb))";
     expect(&mut client, merge, "0 1")?;
     client.batch_execute("DELETE FROM agent WHERE id = md5('agent builder renamed')::uuid")?;
     expect(&mut client, merge, "1 0")?;

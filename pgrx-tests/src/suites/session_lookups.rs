@@ -75,6 +75,12 @@ fn unsafe_sessions_are_left_out(context: &Context) -> Result<()> {
                  DELETE FROM agent_task_queue WHERE chat_session_id IS NOT NULL",
             )?;
             insert(&mut client, place, &[], tasks).with_context(|| format!("{tasks:?}"))?;
+            // A task that was cancelled while it was queued carries a session, but has not run.
+            insert(&mut client, place, &[], &[["cancelled", "old", "online", "", "", ""]])?;
+            client.batch_execute(
+                "UPDATE agent_task_queue SET dispatched_at = NULL, started_at = NULL, completed_at = now()
+                 WHERE status = 'cancelled' AND session_id = 'old'",
+            )?;
             let found = value(&mut client, &format!("SELECT session_id, work_dir FROM {call}"))?;
             ensure!(found == expected, "{call} returns {found:?}, not {expected:?}, for {tasks:?}");
             client.batch_execute("ROLLBACK")?;

@@ -75,7 +75,7 @@ fn illegal_transition_error_names_status(context: &Context) -> Result<()> {
         ("e6", "start", "cancelled", "dispatched"),
         ("e1", "complete", "queued", "running"),
         ("e2", "complete", "dispatched", "running"),
-        ("e1", "fail", "queued", "dispatched or running"),
+        ("e1", "fail", "queued", "dispatched, running or waiting_local_directory"),
     ] {
         let more = if call == "fail" { ", 'x'" } else { "" };
         let sql = format!("SELECT FROM multica_{call}({}{more})", id(label));

@@ -74,9 +74,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     if options.accept && majors != [MAJOR] {
         bail!("--accept is for version {MAJOR}; what another one prints goes into a file NAME_1.out");
     }
-    let mut arguments = Arguments::default();
-    arguments.list = options.list;
-    arguments.test_threads = Some(1);
+    let arguments = Arguments { list: options.list, test_threads: Some(1), ..Arguments::default() };
     let mut trials = Trials::default();
     lints::add(&mut trials, project, majors[0]);
     add_tests(&mut trials, project, &majors, options.backlog, options.accept)?;

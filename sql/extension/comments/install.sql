@@ -29,5 +29,6 @@ Because it commits, it cannot run inside a transaction block, in a function, or 
 itself (psycopg: set autocommit).
 build: as for multica_install.
 Returns nothing; SELECT * FROM multica_install(dry_run => true) shows what is there.
-Errors: 2D000 it was called inside a transaction block; those of multica_install. Calls that were committed stay.
+Errors: 22004 build is NULL; 2D000 it was called inside a transaction block; 42501 the caller does not own the tables, or a
+  privilege is missing; the other errors of multica_install. Calls that were committed stay.
 It complements the server's own migrations.$$;

@@ -75,9 +75,12 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT multica_heartbeat_many(ARRAY[md5('runtime2')::uuid]); ROLLBACK"#
             .into(),
     );
-    // The table of runtimes has a column of the server: a runtime of a profile is not merged.
+    // The table of runtimes has a column of the server: a runtime of a profile is not merged. A chat session moves with
+    // its runtime.
     calls.push(
         r#"BEGIN; ALTER TABLE agent_runtime ADD COLUMN profile_id uuid;
+         UPDATE chat_session SET runtime_id = '00000000-0000-4000-8000-0000000000b2'
+             WHERE id = '00000000-0000-4000-8000-000000000011';
          SELECT FROM multica_merge_legacy(
              '00000000-0000-4000-8000-0000000000a1', 'claude', 'machine.local', '00000000-0000-4000-8000-0000000000b1');
          SELECT FROM multica_register(

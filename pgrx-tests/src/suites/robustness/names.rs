@@ -58,12 +58,16 @@ pub fn shadowing_objects_are_never_used(context: &Context) -> Result<()> {
         ensure!(after == before, "{call}\nreturns {after:?}, not {before:?}");
     }
     for routine in &procedures {
-        client.batch_execute(PATH)?;
+        let session = match routine.name.as_str() {
+            "multica_install_all" => &mut without_temporary,
+            _ => &mut client,
+        };
+        session.batch_execute(PATH)?;
         let call = routine.sensible();
-        let outcome = routine.outcome(&mut client, &call)?;
+        let outcome = routine.outcome(session, &call)?;
         ensure!(matches!(outcome, Outcome::Rows(..)), "{call}\n{outcome:?}");
-        client.batch_execute("SET search_path = pg_catalog, pg_temp; SELECT pg_stat_force_next_flush()")?;
-        was_called(&mut client, ALL_CALLS, routine)?;
+        session.batch_execute("SET search_path = pg_catalog, pg_temp; SELECT pg_stat_force_next_flush()")?;
+        was_called(session, ALL_CALLS, routine)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use super::Installation;
 use super::catalog::{DeclaredSchema, Relation};
 use super::tables::{TASKS, table_names};
-use crate::lifecycle::features;
+use crate::lifecycle::status_sets::KNOWN;
 use crate::postgres::statement::{Statement, arg};
 
 static LOOSE_TRIGGERS: Statement = Statement::volatile(sql!("install/triggers_without_search_path.sql"));
@@ -67,13 +67,13 @@ fn warn_of_unknown_statuses(place: &Installation, relations: &[Relation]) {
     if !relations.iter().any(|relation| relation.name == TASKS) {
         return;
     }
-    let known = |word: &String| features::STATUSES.contains(&word.as_str());
+    let known = |word: &String| KNOWN.contains(&word.as_str());
     let checks: Vec<(Vec<String>, bool)> = STATUSES
         .rows(&[arg(place.oid), arg(TASKS.to_string())], |row| (row.required("words"), row.required("is_validated")));
     let listed = checks.iter().flat_map(|(words, _)| words).find(|word| !known(word)).cloned();
     let is_excluded = checks.iter().any(|(words, is_validated)| *is_validated && words.iter().all(known));
     let stored = || {
-        let all: Vec<String> = features::STATUSES.map(String::from).to_vec();
+        let all: Vec<String> = KNOWN.map(String::from).to_vec();
         UNKNOWN_STATUS.row(&[arg(all)], |row| row.must::<String>(1))
     };
     if let Some(status) = listed.or_else(|| if is_excluded { None } else { stored() }) {

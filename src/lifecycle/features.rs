@@ -4,6 +4,7 @@
 
 use pgrx::prelude::*;
 
+use super::status_sets::KNOWN;
 use crate::postgres::features::{Definition, Set, Test, present};
 use Test::{
     All, Any, Column, Function, Index, Listed, NamedTrigger, Not, Nullable, OtherWord, Relation, Trigger, UniqueIndex,
@@ -51,10 +52,6 @@ macro_rules! features {
 
 const TASK: &str = "agent_task_queue";
 const RUNTIME: &str = "agent_runtime";
-
-/// The statuses of a task that the newest server knows.
-pub const STATUSES: [&str; 8] =
-    ["queued", "dispatched", "running", "completed", "failed", "cancelled", "waiting_local_directory", "deferred"];
 
 const OWN: Test = NamedTrigger("issue", "multica_issue_number");
 const WAITING: Test = All(&[Column(TASK, "wait_reason"), Word(TASK, "status", "waiting_local_directory")]);
@@ -178,7 +175,7 @@ features! {
         All(&[Column("autopilot_run", "quota_reservation_id"), Relation("autopilot_quota_reservation")]);
     /// A CHECK allows a status of a task that the newest known server does not have, so this version cannot know the
     /// schema.
-    UnknownStatus "unknown_status": OtherWord(TASK, "status", &STATUSES);
+    UnknownStatus "unknown_status": OtherWord(TASK, "status", &KNOWN);
 }
 
 impl Feature {

@@ -2,7 +2,12 @@
 //! this file, which therefore uses no other module of the crate.
 //!
 //! A status that this version does not know is active, and it counts as in flight, but no call claims, fails or cancels
-//! a task that has it. Therefore [`ACTIVE`], [`BUSY`] and [`WORKING`] are written as the statuses that are not in them.
+//! a task that has it. Therefore [`NOT_ACTIVE`], [`NOT_BUSY`] and [`NOT_WORKING`] list the statuses that a task of such a
+//! set does not have.
+
+/// The statuses that the newest server knows.
+pub const KNOWN: [&str; 8] =
+    ["queued", "dispatched", "running", "completed", "failed", "cancelled", "waiting_local_directory", "deferred"];
 
 /// The task has ended, and its status never changes again.
 pub const TERMINAL: [&str; 3] = ["completed", "failed", "cancelled"];

@@ -11,7 +11,7 @@ use crate::postgres::advisory_lock::{FIRST_KEY, LAST_KEY};
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry_as_caller;
-use crate::postgres::features::{named, present};
+use crate::postgres::features::is_present;
 use crate::postgres::statement::{Arg, Row, Statement, arg};
 use crate::settings;
 use crate::sweep;
@@ -59,7 +59,7 @@ fn totals() -> Vec<(&'static str, Arg)> {
 
 /// Returns the indexes that install adds and that are not there. A large table lacks them until its owner has built them.
 fn indexes_missing() -> Vec<String> {
-    let needed = NeededIndexes::of(|feature| named(feature).is_some_and(|set| !present(set).is_empty()));
+    let needed = NeededIndexes::of(is_present);
     let args = [arg(needed.names), arg(needed.tables), arg(needed.keys), arg(needed.predicates)];
     INDEXES_MISSING.row(&args, |row| row.must(1)).unwrap_or_default()
 }

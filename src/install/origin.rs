@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::catalog::{Relation, Shape};
 use super::tables::TASKS;
 use crate::lifecycle::features::Feature;
-use crate::postgres::features::{named, present};
+use crate::postgres::features::is_present;
 
 /// The trigger that numbers issues, and its function. Only install creates them. If the table is moved to another
 /// schema, the trigger moves with it, but the function does not.
@@ -46,7 +46,7 @@ impl Origin {
         self.is_own
             || !self.there.contains(table)
             || self.gets_with_migration(table, feature)
-            || named(feature).is_some_and(|set| !present(set).is_empty())
+            || is_present(feature)
     }
 
     /// Whether the server's migrations after 055 have changed the tables.

@@ -99,6 +99,11 @@ pub fn present(asked: Set) -> Set {
     snapshot::present(asked)
 }
 
+/// Whether the tables have the feature of this name now, as [`present`] finds it. False for a name that no feature has.
+pub fn is_present(name: &str) -> bool {
+    named(name).is_some_and(|feature| !present(feature).is_empty())
+}
+
 /// Returns how often this session has read a part of the catalogue.
 #[cfg(any(test, feature = "pg_test"))]
 pub fn reads() -> usize {

@@ -112,9 +112,9 @@ fn install(dry_run: bool, build: bool) -> Result<Vec<Step>> {
     let origin = Origin::of(&relations, &found);
     let wanted = DeclaredSchema::declare(&place.schema, &origin);
     preflight::refuse(&place, &wanted, &origin, &relations, &found)?;
-    let steps = plan(&wanted, &origin, &relations, &found, &place.schema)?;
+    let steps = plan(&wanted, &origin, &found, &place.schema)?;
     let Schedule { now: mut steps, left } = schedule(steps, &place, build);
-    steps.extend(counters(&origin, &relations));
+    steps.extend(counters(&origin));
     let owner = owner(&place, &relations);
     may_create(&place, &owner, &steps)?;
     steps.extend(record_migration(&place, &origin, &steps)?);
@@ -245,10 +245,9 @@ fn may_create(place: &Installation, owner: &str, steps: &[Step]) -> Result<()> {
 
 /// Returns the step for issue counters that are behind the numbers of the issues. In tables that install made, the
 /// counters are moved; in a server's tables, they are only reported.
-fn counters(origin: &Origin, relations: &[Relation]) -> Option<Step> {
-    let is_there = |name: &str| relations.iter().any(|it| it.name == name);
-    let are_behind =
-        is_there("workspace") && is_there("issue") && COUNTERS.row(&[], |row| row.must(1)).unwrap_or(false);
+fn counters(origin: &Origin) -> Option<Step> {
+    let are_there = origin.is_there("workspace") && origin.is_there("issue");
+    let are_behind = are_there && COUNTERS.row(&[], |row| row.must(1)).unwrap_or(false);
     let action = if origin.is_own() { Action::Altered } else { Action::Missing };
     let ddl = MOVE_COUNTERS.trim_end();
     are_behind.then(|| Step::new("workspace.issue_counter", action, ddl))

@@ -35,18 +35,20 @@ impl Origin {
         self.is_own
     }
 
+    /// Whether a table exists.
+    pub fn is_there(&self, table: &str) -> bool {
+        self.there.contains(table)
+    }
+
     /// Whether a server has made tables that exist.
     pub fn is_adopted(&self) -> bool {
-        !self.is_own && self.there.contains(TASKS)
+        !self.is_own && self.is_there(TASKS)
     }
 
     /// Whether a table is to have a feature: a table of a server has the features that its migrations gave it, and any
     /// other table has all features that its file declares.
     pub fn has(&self, table: &str, feature: &str) -> bool {
-        self.is_own
-            || !self.there.contains(table)
-            || self.gets_with_migration(table, feature)
-            || is_present(feature)
+        self.is_own || !self.is_there(table) || self.gets_with_migration(table, feature) || is_present(feature)
     }
 
     /// Whether the server's migrations after 055 have changed the tables.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::catalog::{Column, Constraint, DeclaredSchema, Index, Part, Relation, Shape};
+use super::catalog::{Column, Constraint, DeclaredSchema, Index, Part, Shape};
 use super::locks::Lock;
 use super::origin::Origin;
 use super::step::{Action, Kind, Step};
@@ -15,20 +15,8 @@ use crate::error::{Error, Result, Word};
 /// Returns the steps in the order in which they can run: tables, columns and constraints, indexes, what takes the place of
 /// something else, other parts. With another status check a statement may need another index, so the check comes after the
 /// indexes.
-pub fn plan(
-    wanted: &DeclaredSchema,
-    origin: &Origin,
-    relations: &[Relation],
-    found: &Shape,
-    schema: &str,
-) -> Result<Vec<Step>> {
-    let planner = Planner {
-        wanted,
-        origin,
-        found,
-        schema: pgrx::spi::quote_identifier(schema),
-        there: relations.iter().map(|it| it.name.as_str()).collect(),
-    };
+pub fn plan(wanted: &DeclaredSchema, origin: &Origin, found: &Shape, schema: &str) -> Result<Vec<Step>> {
+    let planner = Planner { wanted, origin, found, schema: pgrx::spi::quote_identifier(schema) };
     let columns: Vec<(&str, Step)> = planner.columns();
     let constraints = planner.constraints();
     let mut steps: Vec<Step> = TABLES.iter().map(|table| planner.table(table)).collect();
@@ -55,12 +43,11 @@ struct Planner<'a> {
     origin: &'a Origin,
     found: &'a Shape,
     schema: String,
-    there: HashSet<&'a str>,
 }
 
 impl<'a> Planner<'a> {
     fn table(&self, table: &Table) -> Step {
-        if self.there.contains(table.name) {
+        if self.origin.is_there(table.name) {
             return Step::adopted(table.name);
         }
         let extra = table.extra(&self.schema, &self.schema);
@@ -72,7 +59,7 @@ impl<'a> Planner<'a> {
 
     /// Adds the lock to the step if the table exists.
     fn locked(&self, step: Step, table: &str, lock: Lock) -> Step {
-        if self.there.contains(table) { step.locking(table, lock) } else { step }
+        if self.origin.is_there(table) { step.locking(table, lock) } else { step }
     }
 
     fn columns(&self) -> Vec<(&'a str, Step)> {
@@ -220,7 +207,7 @@ impl<'a> Planner<'a> {
     fn part(&self, part: &Part) -> Option<Step> {
         let table = part.table.as_deref()?;
         let is_addable = is_in(&self.wanted.addable, table, &part.object);
-        let is_mended = self.there.contains(table) && self.may_mend(table);
+        let is_mended = self.origin.is_there(table) && self.may_mend(table);
         if !is_addable && !is_mended {
             return None;
         }
@@ -261,13 +248,13 @@ impl<'a> Planner<'a> {
 
     /// Whether the object is part of a CREATE TABLE that is still to run.
     fn comes_with_table(&self, table: &str, name: &str) -> bool {
-        !self.there.contains(table) && is_in(&self.wanted.with_table, table, name)
+        !self.origin.is_there(table) && is_in(&self.wanted.with_table, table, name)
     }
 
     /// Whether the object may be added: the table is to be created, or it is the extension's own, or install has made it
     /// before the object was declared, or the object is one of the few that install adds to an adopted table.
     fn may_add(&self, table: &str, name: &str) -> bool {
-        !self.there.contains(table)
+        !self.origin.is_there(table)
             || is_own(table)
             || is_in(&self.wanted.addable, table, name)
             || (self.origin.is_own() && is_in(&self.wanted.later, table, name))

@@ -20,7 +20,7 @@ pub fn refuse(
     found: &Shape,
 ) -> Result<()> {
     not_a_table(relations)?;
-    not_multica(wanted, origin, relations, found)?;
+    not_multica(wanted, origin, found)?;
     other_type(wanted, found)?;
     other_key(place.oid)?;
     other_owner(place, relations)
@@ -38,13 +38,9 @@ fn not_a_table(relations: &[Relation]) -> Result<()> {
     ))
 }
 
-fn not_multica(wanted: &DeclaredSchema, origin: &Origin, relations: &[Relation], found: &Shape) -> Result<()> {
-    let required = wanted
-        .all
-        .columns
-        .iter()
-        .filter(|column| is_required(wanted, origin, column) && relations.iter().any(|it| it.name == column.table));
-    for column in required {
+fn not_multica(wanted: &DeclaredSchema, origin: &Origin, found: &Shape) -> Result<()> {
+    let all = wanted.all.columns.iter();
+    for column in all.filter(|column| is_required(wanted, origin, column) && origin.is_there(&column.table)) {
         if find_column(found, column).is_none() {
             return Err(Error::state(
                 Word::TableConflict,

@@ -21,7 +21,7 @@ const SHORTEST_THRESHOLD: f64 = 150.0;
 
 /// Returns a step for each finding.
 pub fn reports(place: &Installation, origin: &Origin, relations: &[Relation]) -> Vec<Step> {
-    if !relations.iter().any(|relation| relation.name == TASKS) {
+    if !origin.is_there(TASKS) {
         return Vec::new();
     }
     let mut steps = violated_checks(place, relations);

@@ -120,7 +120,7 @@ SELECT @extschema@.multica_replace_function(
     RETURNS SETOF @extschema@.multica_install_step
     SET search_path TO @extschema@, pg_temp
     LANGUAGE c
-    AS 'MODULE_PATHNAME', 'multica_install_or_build_wrapper'
+    AS 'MODULE_PATHNAME', 'multica_install_since_0_4_wrapper'
     $function$
 );
 

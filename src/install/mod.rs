@@ -62,7 +62,7 @@ const LONGEST_WAIT: &str = "5s";
 extension_sql_file!(
     "../../sql/extension/comments/install.sql",
     name = "install_comments",
-    requires = [multica_install_or_build, "install_all"]
+    requires = [multica_install_since_0_4, "install_all"]
 );
 
 /// Where the extension is installed and what the caller may do there.
@@ -78,25 +78,24 @@ struct Installation {
 /// Creates the tables that are missing and adopts those that exist; with `dry_run` it only returns what it would do.
 #[pg_extern(name = "multica_install")]
 #[search_path(@extschema@, pg_temp)]
-fn multica_install_or_build(
+fn multica_install_since_0_4(
     dry_run: default!(Option<bool>, "false"),
     build: default!(Option<bool>, "false"),
 ) -> SetOfIterator<'static, Composite<InstallStep>> {
-    entry_as_caller(|| {
-        version::check()?;
-        let (dry_run, build) = (required("dry_run", dry_run)?, required("build", build)?);
-        Ok(set(install(dry_run, build)?.iter().map(row).collect()))
-    })
+    entry_as_caller(|| called(dry_run, build))
 }
 
-/// The function of releases before 0.4.0, whose SQL objects call this symbol.
+/// multica_install before 0.4.0, without `build`. SQL objects of these versions call it until they are updated.
 #[pg_extern(sql = false)]
-fn multica_install(dry_run: default!(Option<bool>, "false")) -> SetOfIterator<'static, Composite<InstallStep>> {
-    entry_as_caller(|| {
-        version::check()?;
-        let dry_run = required("dry_run", dry_run)?;
-        Ok(set(install(dry_run, false)?.iter().map(row).collect()))
-    })
+fn multica_install(dry_run: Option<bool>) -> SetOfIterator<'static, Composite<InstallStep>> {
+    entry_as_caller(|| called(dry_run, Some(false)))
+}
+
+/// The body of both.
+fn called(dry_run: Option<bool>, build: Option<bool>) -> Result<SetOfIterator<'static, Composite<InstallStep>>> {
+    version::check()?;
+    let (dry_run, build) = (required("dry_run", dry_run)?, required("build", build)?);
+    Ok(set(install(dry_run, build)?.iter().map(row).collect()))
 }
 
 fn install(dry_run: bool, build: bool) -> Result<Vec<Step>> {

@@ -6,7 +6,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::profile::Profiles;
-use super::registration_request::Registration;
+use super::registration_request::{Registration, not_recorded};
 use super::upsert::{NewRuntime, Upsert};
 use crate::argument::required;
 use crate::lifecycle::compatibility;
@@ -96,7 +96,7 @@ fn write_failed(
             Err(refusal) => refusal.text,
         };
         let profile = runtime.profile.map(|profile| profile.to_string()).unwrap_or_default();
-        Err(format!("multica could not record that profile \"{profile}\" failed: {problem}"))
+        Err(not_recorded(&profile, &problem))
     };
     let written = failed.into_iter().map(|resolved| resolved.and_then(write));
     written.filter_map(|result| result.map_err(writer::warn).ok()).collect()

@@ -209,12 +209,7 @@ impl Registration {
                 false => Err("the registration lists it twice".to_string()),
             }
         };
-        let with_id = |failed: &FailedProfile, problem: String| {
-            format!(
-                "multica could not record that profile \"{}\" failed: {problem}",
-                excerpt(trimmed(&failed.profile_id))
-            )
-        };
+        let with_id = |failed: &FailedProfile, problem: String| not_recorded(trimmed(&failed.profile_id), &problem);
         let all = self.failed_profiles.iter();
         all.map(|Object(failed)| resolve(failed).map_err(|problem| with_id(failed, problem))).collect()
     }
@@ -288,6 +283,11 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
 
         deserializer.deserialize_map(OfMap(PhantomData))
     }
+}
+
+/// Returns the warning about a failed profile for which no runtime could be written.
+pub fn not_recorded(profile: &str, problem: &str) -> String {
+    format!("multica could not record that profile \"{}\" failed: {problem}", excerpt(profile))
 }
 
 /// Returns the provider of the runtime at position `at`, which daemons pass as its type or as its provider.

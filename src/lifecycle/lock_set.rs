@@ -186,9 +186,8 @@ impl LockSet {
     /// Locks the rows after the runtimes without waiting. Returns the rows that other sessions hold or that do not
     /// exist.
     pub fn try_rows(&self) -> Self {
-        let args = [&self.chat_sessions, &self.agents, &self.issues, &self.runs, &self.comments, &self.tasks];
         let read = |row: &Row| Self { tasks: row.column("tasks").unwrap_or_default(), ..Self::read(row) };
-        let mut held = TRY_ROWS.row(&args.map(|ids| arg(ids.clone())), read).unwrap_or_default();
+        let mut held = TRY_ROWS.row(&self.rows().map(|ids| arg(ids.clone())), read).unwrap_or_default();
         if !self.emptied.is_empty() {
             held.tasks.extend(TRY_TASKS_OF.rows(&[arg(self.emptied.clone())], |row| row.must::<Uuid>(1)));
         }
@@ -198,15 +197,8 @@ impl LockSet {
     /// Waits for rows that [`LockSet::try_rows`] could not lock, one by one, and keeps no lock. Rows that do not exist
     /// are added to `missing`.
     fn wait(&self, missing: &mut HashSet<Uuid>) {
-        let kinds = [
-            (&CHAT_SESSIONS, &self.chat_sessions),
-            (&AGENTS, &self.agents),
-            (&ISSUES_FOR_UPDATE, &self.issues),
-            (&AUTOPILOT_RUNS, &self.runs),
-            (&COMMENTS, &self.comments),
-            (&TASKS, &self.tasks),
-        ];
-        for (statement, ids) in kinds {
+        let statements = [&CHAT_SESSIONS, &AGENTS, &ISSUES_FOR_UPDATE, &AUTOPILOT_RUNS, &COMMENTS, &TASKS];
+        for (statement, ids) in statements.into_iter().zip(self.rows()) {
             for id in ids.iter().take(MOST_AWAITED) {
                 if subtransaction::rolled_back(|| statement.run(&[arg(vec![*id])])) == 0 {
                     missing.insert(*id);

@@ -12,7 +12,7 @@ use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::lock_set;
 use crate::postgres::composite::Composite;
 use crate::postgres::jsonb::Jsonb;
-use crate::postgres::statement::{Row, Statement, arg};
+use crate::postgres::statement::{Arg, Row, Statement, arg};
 use crate::types::Registered;
 
 /// The status words of a runtime.
@@ -106,7 +106,7 @@ impl Upsert {
         in_order.collect()
     }
 
-    fn args(&self, runtimes: &[&NewRuntime]) -> Vec<crate::postgres::statement::Arg> {
+    fn args(&self, runtimes: &[&NewRuntime]) -> Vec<Arg> {
         let texts = |of: fn(&NewRuntime) -> &String| arg(runtimes.iter().map(|it| of(it).clone()).collect::<Vec<_>>());
         vec![
             arg(self.workspace),

@@ -16,4 +16,5 @@ pub mod role;
 pub mod snapshot;
 pub mod statement;
 pub mod subtransaction;
+pub mod system_cache;
 pub mod tree;

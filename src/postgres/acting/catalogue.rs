@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 
 use super::watch;
 use crate::postgres::features::names;
+use crate::postgres::system_cache::SystemCacheRow;
 
 /// What a session has read.
 pub struct Catalogue {
@@ -74,9 +75,8 @@ struct Table {
 impl Table {
     /// Reads a row of pg_class. Returns None if there is no such row, or if it is not the row of a table.
     fn read(oid: pg_sys::Oid) -> Option<Self> {
-        let row = Row::find(pg_sys::SysCacheIdentifier::RELOID as c_int, oid)?;
-        // SAFETY: a row of this cache has the columns of the struct.
-        let class = unsafe { &*row.columns::<pg_sys::FormData_pg_class>() };
+        let row = SystemCacheRow::<pg_sys::FormData_pg_class>::find(oid)?;
+        let class = row.columns();
         let is_table = [pg_sys::RELKIND_RELATION as c_char, pg_sys::RELKIND_PARTITIONED_TABLE as c_char];
         let is_table = is_table.contains(&class.relkind);
         is_table.then_some(Self { owner: class.relowner, has_row_security: class.relrowsecurity })
@@ -98,19 +98,12 @@ fn may_use(schema: pg_sys::Oid, role: pg_sys::Oid) -> bool {
 /// Returns the roles that were granted CREATE on the schema, without superusers and roles that control the schema or the
 /// functions in any case: its owner, the owner of the database, and `trusted`.
 fn creators(schema: pg_sys::Oid, trusted: &[pg_sys::Oid]) -> Vec<String> {
-    let cache = pg_sys::SysCacheIdentifier::NAMESPACEOID as c_int;
-    let Some(row) = Row::find(cache, schema) else { return Vec::new() };
-    // SAFETY: a row of this cache has the columns of the struct.
-    let owner = unsafe { (*row.columns::<pg_sys::FormData_pg_namespace>()).nspowner };
+    let Some(row) = SystemCacheRow::<pg_sys::FormData_pg_namespace>::find(schema) else { return Vec::new() };
+    let owner = row.columns().nspowner;
     let trusted = [trusted, &[owner, database_owner(), pg_sys::ROLE_PG_DATABASE_OWNER.into()]].concat();
-    let mut is_null = true;
+    let Some(list) = row.column(pg_sys::Anum_pg_namespace_nspacl) else { return Vec::new() };
     // SAFETY: the column is an array of items without NULLs. The row is released after its last use.
     let items = unsafe {
-        let number = pg_sys::Anum_pg_namespace_nspacl as pg_sys::AttrNumber;
-        let list = pg_sys::SysCacheGetAttr(cache, row.0, number, &mut is_null);
-        if is_null {
-            return Vec::new();
-        }
         let list = NonNull::new(pg_sys::pg_detoast_datum(list.cast_mut_ptr())).expect("not NULL");
         RawArray::from_ptr(list.cast()).data::<pg_sys::AclItem>().as_ref().to_vec()
     };
@@ -127,9 +120,8 @@ fn creators(schema: pg_sys::Oid, trusted: &[pg_sys::Oid]) -> Vec<String> {
 fn database_owner() -> pg_sys::Oid {
     // SAFETY: a variable of this process, set when it connected to its database.
     let database = unsafe { pg_sys::MyDatabaseId };
-    let row = Row::find(pg_sys::SysCacheIdentifier::DATABASEOID as c_int, database);
-    // SAFETY: a row of this cache has the columns of the struct.
-    row.map_or(pg_sys::InvalidOid, |row| unsafe { (*row.columns::<pg_sys::FormData_pg_database>()).datdba })
+    let row = SystemCacheRow::<pg_sys::FormData_pg_database>::find(database);
+    row.map_or(pg_sys::InvalidOid, |row| row.columns().datdba)
 }
 
 fn role_name(role: pg_sys::Oid) -> String {
@@ -152,28 +144,4 @@ fn written(name: *const c_char) -> String {
     }
     // SAFETY: Postgres ends its names with a NUL byte.
     unsafe { CStr::from_ptr(pg_sys::quote_identifier(name)) }.to_string_lossy().into_owned()
-}
-
-/// A row of a system cache, which is released when the value is dropped.
-struct Row(pg_sys::HeapTuple);
-
-impl Row {
-    /// Finds a row by its OID.
-    fn find(cache: c_int, oid: pg_sys::Oid) -> Option<Self> {
-        // SAFETY: called in a transaction; each cache that is named here has the OID as its only key.
-        let row = unsafe { pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(oid)) };
-        (!row.is_null()).then(|| Self(row))
-    }
-
-    fn columns<T>(&self) -> *const T {
-        // SAFETY: the row is valid until it is released.
-        unsafe { pg_sys::GETSTRUCT(self.0).cast() }
-    }
-}
-
-impl Drop for Row {
-    fn drop(&mut self) {
-        // SAFETY: the row is released once.
-        unsafe { pg_sys::ReleaseSysCache(self.0) };
-    }
 }

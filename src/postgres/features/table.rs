@@ -1,13 +1,14 @@
 //! What a table has, read from the relation cache of Postgres. The cache is current whatever the transaction's snapshot
 //! is, and Postgres checks statements against the same cache.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString};
 
 use pgrx::PgList;
 use pgrx::prelude::*;
 
 use super::checks::{self, Check};
 use crate::postgres::composite;
+use crate::postgres::system_cache::SystemCacheRow;
 
 /// A table.
 pub struct Table {
@@ -179,38 +180,35 @@ unsafe fn triggers(relation: pg_sys::Relation) -> Vec<Trigger> {
 
 /// Returns the columns that are in an index, and the valid unique indexes with a predicate.
 unsafe fn indexes(relation: pg_sys::Relation, known: &[UniqueIndex]) -> (Vec<pg_sys::AttrNumber>, Vec<UniqueIndex>) {
-    let cache = pg_sys::SysCacheIdentifier::INDEXRELID as c_int;
-    // SAFETY: the list is a copy. A row of the cache has the columns of the struct, followed by one key per column. The
-    // row is released after its last use. A dropped index has no row.
-    unsafe {
-        let list = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(relation));
-        let (mut indexed, mut found) = (Vec::new(), Vec::new());
-        for oid in list.iter_oid() {
-            let row = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(oid));
-            if row.is_null() {
-                continue;
+    // SAFETY: the list is a copy.
+    let list = unsafe { PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(relation)) };
+    let (mut indexed, mut found) = (Vec::new(), Vec::new());
+    // A dropped index has no row.
+    for row in list.iter_oid().filter_map(SystemCacheRow::<pg_sys::FormData_pg_index>::find) {
+        let index = row.columns();
+        // SAFETY: a row has one key per column.
+        let all = unsafe { index.indkey.values.as_slice(index.indnatts as usize) };
+        indexed.extend_from_slice(all);
+        if index.indisunique && index.indisvalid {
+            let predicate = row.column(pg_sys::Anum_pg_index_indpred);
+            // SAFETY: the column is a text.
+            if let Some(predicate) = predicate.and_then(|text| unsafe { String::from_datum(text, false) }) {
+                let columns = all[..index.indnkeyatts as usize].to_vec();
+                // SAFETY: the predicate is an expression of the catalogue.
+                let texts = unsafe { texts(&predicate, known) };
+                found.push(UniqueIndex { columns, predicate, texts });
             }
-            let index = &*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_index>();
-            indexed.extend_from_slice(index.indkey.values.as_slice(index.indnatts as usize));
-            if index.indisunique && index.indisvalid {
-                let mut is_null = true;
-                let number = pg_sys::Anum_pg_index_indpred as pg_sys::AttrNumber;
-                let predicate = pg_sys::SysCacheGetAttr(cache, row, number, &mut is_null);
-                if let Some(predicate) = String::from_datum(predicate, is_null) {
-                    let columns = index.indkey.values.as_slice(index.indnkeyatts as usize).to_vec();
-                    let same = known.iter().find(|known| known.predicate == predicate);
-                    let texts = match same {
-                        Some(same) => same.texts.clone(),
-                        None => {
-                            let source = std::ffi::CString::new(predicate.as_str());
-                            checks::texts(&source.expect("a text of Postgres holds no NUL byte"))
-                        }
-                    };
-                    found.push(UniqueIndex { columns, predicate, texts });
-                }
-            }
-            pg_sys::ReleaseSysCache(row);
         }
-        (indexed, found)
     }
+    (indexed, found)
+}
+
+/// Returns the texts in a predicate, which must be an expression of the catalogue.
+unsafe fn texts(predicate: &str, known: &[UniqueIndex]) -> Vec<String> {
+    if let Some(same) = known.iter().find(|known| known.predicate == predicate) {
+        return same.texts.clone();
+    }
+    let source = CString::new(predicate);
+    // SAFETY: as the caller promises.
+    unsafe { checks::texts(&source.expect("a text of Postgres holds no NUL byte")) }
 }

@@ -15,6 +15,10 @@ pub use crate::query::values;
 /// Longest wait for something that is expected to happen, on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
+/// The functions of an administrator, who installs the tables and grants capabilities. They run with the privileges of
+/// their caller.
+pub const OF_ADMINISTRATORS: [&str; 4] = ["multica_grant", "multica_install", "multica_install_all", "multica_revoke"];
+
 /// The advisory lock on which the triggers of the fixture `stop` wait.
 const STOP: i64 = 4711;
 

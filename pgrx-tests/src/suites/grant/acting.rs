@@ -7,10 +7,7 @@ use super::support::{attempt, give_tables, grant, holder, role};
 use crate::context::Context;
 use crate::database::Database;
 use crate::suites::robustness::routine::{Outcome, answer, routines, world};
-use crate::suites::support::{expect, expect_state, id, team, values};
-
-/// Functions that run with the privileges of their caller.
-const OF_ADMINISTRATORS: [&str; 3] = ["multica_grant", "multica_install", "multica_revoke"];
+use crate::suites::support::{OF_ADMINISTRATORS, expect, expect_state, id, team, values};
 
 /// Records the roles of a trigger that runs on every heartbeat.
 const WITNESS: &str = "

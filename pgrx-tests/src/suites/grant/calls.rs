@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::support::{CAPABILITIES, attempt, grants, holder, role, routines, story, world, world_with_policies};
 use crate::context::Context;
+use crate::suites::support::OF_ADMINISTRATORS;
 
 /// A capability suffices for its functions, and includes no privilege on a table.
 pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
@@ -14,8 +15,8 @@ pub fn each_capability_suffices_for_its_calls(context: &Context) -> Result<()> {
     let calls_of_others = story(context, "reader")? + &story(context, "daemon")?;
     let is_covered = |name: &str| {
         calls_of_others.contains(&format!("{name}("))
-            || ["multica_grant", "multica_install", "multica_install_all", "multica_revoke", "multica_sweep_all"]
-                .contains(&name)
+            || OF_ADMINISTRATORS.contains(&name)
+            || name == "multica_sweep_all"
     };
     for capability in CAPABILITIES {
         let calls = story(context, capability)?;

@@ -7,10 +7,7 @@ use postgres::error::DbError;
 use super::support::give_tables;
 use crate::context::Context;
 use crate::suites::errors::{good_arguments, routines};
-use crate::suites::support::{id, team};
-
-/// Functions for which no capability suffices. Their hint names the role to run them as.
-const ONLY_FOR_OWNERS: [&str; 3] = ["multica_grant", "multica_install", "multica_revoke"];
+use crate::suites::support::{OF_ADMINISTRATORS, id, team};
 
 /// Functions in SQL or PL/pgSQL. Their hint is the hint of the function that they call.
 const WRAPPERS: [&str; 2] = ["multica_metrics", "multica_sweep_all"];
@@ -54,7 +51,8 @@ pub fn hint_names_sufficient_capability(context: &Context) -> Result<()> {
         };
         ensure!(error.code().code() == "42501", "{call}: {error:?}");
         let hint = error.hint().unwrap_or_default();
-        if ONLY_FOR_OWNERS.contains(&routine.name.as_str()) {
+        // No capability suffices for these. The hint names the role to run them as.
+        if OF_ADMINISTRATORS.contains(&routine.name.as_str()) {
             if !hint.contains("as postgres") {
                 wrong.push(format!("{}: {hint:?}", routine.name));
             }

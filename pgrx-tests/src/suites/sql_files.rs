@@ -1,6 +1,6 @@
 //! The files of `sql/`: their style, the statements that bind them, and rules that are repeated in several files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -12,8 +12,15 @@ use crate::context::Context;
 use crate::tools::extras;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] =
-    suite![sqlfluff_reports_nothing, every_statement_is_bound_once, repeated_rules_are_written_alike,];
+pub const ALL: &[(&str, Suite)] = suite![
+    sqlfluff_reports_nothing,
+    every_statement_is_bound_once,
+    every_table_of_statements_is_listed,
+    repeated_rules_are_written_alike,
+];
+
+/// The words before the name of a table.
+const BEFORE_TABLES: [&str; 4] = ["FROM", "JOIN", "INTO", "UPDATE"];
 
 /// Rules that several statements repeat, because the planner would not inline them if they were functions. Each is a
 /// pair: a text that only this rule contains, and the whole rule. Table names before columns are left out.
@@ -86,6 +93,28 @@ fn every_statement_is_bound_once(context: &Context) -> Result<()> {
     bound.retain(|_, places| places.len() > 1);
     ensure!(bound.is_empty(), "bound more than once: {bound:#?}");
     Ok(())
+}
+
+/// No call would notice row-level security on a table that is not in the list of the library.
+fn every_table_of_statements_is_listed(context: &Context) -> Result<()> {
+    let tables = &context.generations()?.named("397")?.catalogue.columns;
+    let mut named = BTreeSet::new();
+    for (_, text) in context.project.sources("sql")? {
+        named.extend(named_in(&text).into_iter().filter(|name| tables.contains_key(*name)).map(str::to_string));
+    }
+    ensure!(named.len() > 5, "only {named:?} were found");
+    let list = fs::read_to_string(context.project.root.join("src/install/tables.rs"))?;
+    named.retain(|name| !list.contains(&format!("\"{name}\"")));
+    ensure!(named.is_empty(), "src/install/tables.rs lacks {named:?}");
+    Ok(())
+}
+
+/// Returns the names in a file that follow one of [`BEFORE_TABLES`].
+fn named_in(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with("--") || line.starts_with("--|"));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let pairs = words.windows(2).filter(|pair| BEFORE_TABLES.contains(&pair[0].trim_start_matches('(')));
+    pairs.map(|pair| pair[1].trim_matches(|c: char| !c.is_alphanumeric() && c != '_')).collect()
 }
 
 fn repeated_rules_are_written_alike(context: &Context) -> Result<()> {

@@ -1,8 +1,8 @@
-//! Locks are taken before the first write, in one order: workspace, runtime, chat session, agent, issue, autopilot run,
-//! comment, task; several rows of one kind in the order of their ids. A call locks every row that it will write, and
-//! every row that an inserted row refers to. Every call that waits for locks follows this order. A call whose locks on
-//! runtimes hold up heartbeats or inserts waits for no row that comes after them. A sweep never waits, so it is part of
-//! no deadlock.
+//! Locks are taken before the first write, in one order: workspace, profile, runtime, chat session, agent, issue,
+//! autopilot run, comment, task; several rows of one kind in the order of their ids. A call locks every row that it will
+//! write, and every row that an inserted row refers to. Every call that waits for locks follows this order. A call whose
+//! locks on runtimes hold up heartbeats or inserts waits for no row that comes after them. A sweep never waits, so it is
+//! part of no deadlock.
 
 use std::collections::{BTreeSet, HashSet};
 

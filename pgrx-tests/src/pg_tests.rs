@@ -1,6 +1,8 @@
 //! The `#[pg_test]` functions. They are SQL functions of schema `tests`, and each runs in a transaction that is rolled
 //! back. Errors are tested in golden files instead, which contain the SQLSTATE and the hint too.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::{Context as _, Result, ensure};
 
 use crate::cluster::{Cluster, Options};
@@ -26,6 +28,7 @@ pub fn list(project: &Project) -> Result<Vec<String>> {
 /// A cluster with the build that contains the test functions.
 pub struct TestFunctions {
     cluster: Cluster,
+    running: Mutex<()>,
 }
 
 impl TestFunctions {
@@ -38,11 +41,12 @@ impl TestFunctions {
         let built: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let listed = list(project)?;
         ensure!(built == listed, "the sources list other test functions than the build has: {listed:?}, {built:?}");
-        Ok(TestFunctions { cluster })
+        Ok(TestFunctions { cluster, running: Mutex::new(()) })
     }
 
-    /// Runs one function.
+    /// Runs one function, while no other function runs in the cluster.
     pub fn run(&self, name: &str) -> Result<()> {
+        let _running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let mut session = self.cluster.connect("postgres")?;
         let mut transaction = session.transaction()?;
         transaction.execute(&format!("SELECT tests.\"{name}\"()"), &[])?;

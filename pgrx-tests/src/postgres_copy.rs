@@ -51,6 +51,16 @@ impl PostgresCopy {
         Ok(copy)
     }
 
+    /// Returns a further copy, with what is installed in this one.
+    pub fn duplicate(&self, number: usize) -> Result<PostgresCopy> {
+        let prefix = PathBuf::from(format!("{}-{number}", self.prefix.display()));
+        if prefix.exists() {
+            fs::remove_dir_all(&prefix)?;
+        }
+        copy_tree(&self.prefix, &prefix)?;
+        Ok(PostgresCopy { prefix, ..self.clone() })
+    }
+
     /// The path of a program of the copy, for example `psql`.
     pub fn program(&self, name: &str) -> PathBuf {
         below(&self.prefix, &self.files.bindir).join(name)

@@ -103,7 +103,8 @@ pub fn one(context: &Context, kind: Kind, file: &Path, accept: bool) -> Result<(
         fs::create_dir_all(folder.join("expected"))?;
         fs::write(&expected, "")?;
     }
-    let target = context.project.work.join("output").join(kind.name()).join(name);
+    let output = context.project.work.join("output").join(context.copy.major.to_string());
+    let target = output.join(kind.name()).join(name);
     if target.exists() {
         fs::remove_dir_all(&target)?;
     }

@@ -194,6 +194,14 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     worker::AT_HOME,
 ];
 
+/// Topics whose tests measure time, or put so much load on the machine that no other test may run at the same time.
+const TIMED: [&str; 5] = ["chaos/", "demo/", "event_storm/", "storm/", "sweep_limits/"];
+
+/// Whether a test must run alone.
+pub fn is_timed(name: &str) -> bool {
+    TIMED.iter().any(|topic| name.starts_with(topic))
+}
+
 /// Returns the tests of a major version.
 pub fn of(major: u32) -> impl Iterator<Item = (&'static str, Suite)> {
     let at_home = if major == MAJOR { AT_HOME } else { &[] };

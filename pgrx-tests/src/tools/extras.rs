@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -12,8 +13,15 @@ use super::{ServerFiles, answers, apt, entries};
 use crate::console::run_step;
 use crate::project::Project;
 
+/// Waits until no other test installs something.
+fn installing() -> MutexGuard<'static, ()> {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    INSTALLING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Finds a program of a Debian package, or installs the package. `why` is the purpose of the program.
 pub fn program(project: &Project, program: &'static str, package: &str, why: &'static str) -> Result<&'static str> {
+    let _installing = installing();
     if !answers(Command::new(program).arg("--version")) {
         announce(project, &[Missing::of_package(program, why, package)])?;
         apt::install(project, 0, &[package.to_string()])
@@ -25,6 +33,7 @@ pub fn program(project: &Project, program: &'static str, package: &str, why: &'s
 /// Returns the folders that contain pg_cron's library and scripts, among other files, for this installation of
 /// Postgres.
 pub fn pg_cron(project: &Project, server: &ServerFiles) -> Result<(PathBuf, PathBuf)> {
+    let _installing = installing();
     let share = server.sharedir.join("extension");
     if share.join("pg_cron.control").exists() {
         return Ok((server.pkglibdir.clone(), share));
@@ -47,6 +56,7 @@ pub struct PgBouncer {
 
 /// Finds PgBouncer, or unpacks it.
 pub fn pgbouncer(project: &Project) -> Result<PgBouncer> {
+    let _installing = installing();
     for known in ["pgbouncer", "/usr/sbin/pgbouncer"] {
         if answers(Command::new(known).arg("--version")) {
             return Ok(PgBouncer { program: known.into(), libraries: None });
@@ -61,6 +71,7 @@ pub fn pgbouncer(project: &Project) -> Result<PgBouncer> {
 
 /// Returns a Python with the packages that `requirements` names. Each `purpose` has its own.
 pub fn python(project: &Project, purpose: &str, requirements: &Path) -> Result<PathBuf> {
+    let _installing = installing();
     let home = project.work.join("python").join(purpose);
     let (program, stamp) = (home.join("bin/python"), home.join("installed"));
     let wanted = fs::read_to_string(requirements)?;

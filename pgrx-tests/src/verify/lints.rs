@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::trials::{Ready, Trials};
+use super::trials::{Company, Ready, Trials};
 use crate::project::Project;
 use crate::{extension, tools};
 
@@ -14,15 +14,16 @@ const UNTESTED: [u32; 2] = [14, 16];
 /// Adds the checks. They need the tools of one version only.
 pub fn add(trials: &mut Trials, project: &Project, major: u32) {
     let [ready, at] = [project.clone(), project.clone()];
-    trials.add("format".into(), || Ok(Ready::Yes), move || format(&at));
+    trials.add("format".into(), Company::Others, || Ok(Ready::Yes), move || format(&at));
     for major in UNTESTED {
         let at = project.clone();
         let check = move || extension::check_bindings(&at, major);
-        trials.add(format!("bindings/pg{major}"), || Ok(Ready::Yes), check);
+        trials.add(format!("bindings/pg{major}"), Company::Others, || Ok(Ready::Yes), check);
     }
     let at = project.clone();
     trials.add(
         "clippy".into(),
+        Company::Others,
         move || {
             let _lock = ready.lock()?;
             tools::ensure(&ready, major).map(|_| Ready::Yes)

@@ -14,10 +14,10 @@ use libtest_mimic::{Arguments, Conclusion};
 
 use crate::context::BACKLOG;
 use crate::project::{MAJOR, Project};
-use crate::suites::pg_upgrade;
+use crate::suites::{is_timed, pg_upgrade};
 use crate::{bare, pg_tests};
 use setup::Setup;
-use trials::{Ready, Trials};
+use trials::{Company, Ready, THREADS, Trials};
 
 pub use tests::{Test, tests};
 
@@ -61,7 +61,7 @@ impl Options {
     }
 }
 
-/// Runs lints and tests, one after the other, because concurrent tests would disturb those that measure time.
+/// Runs lints and tests.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     if options.bare {
         return bare::run(project, &options.inside());
@@ -74,7 +74,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     if options.accept && majors != [MAJOR] {
         bail!("--accept is for version {MAJOR}; what another one prints goes into a file NAME_1.out");
     }
-    let arguments = Arguments { list: options.list, test_threads: Some(1), ..Arguments::default() };
+    let arguments = Arguments { list: options.list, test_threads: Some(THREADS), ..Arguments::default() };
     let mut trials = Trials::default();
     lints::add(&mut trials, project, majors[0]);
     add_tests(&mut trials, project, &majors, options.backlog, options.accept)?;
@@ -90,7 +90,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
 /// Runs the tests of the home version, with the arguments that every Rust test accepts.
 pub fn test(project: &Project) -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(1);
+    arguments.test_threads.get_or_insert(THREADS);
     let mut trials = Trials::default();
     add_tests(&mut trials, project, &[MAJOR], BACKLOG, false)?;
     Ok(trials.run(&arguments).exit_code())
@@ -109,16 +109,19 @@ fn add_tests(trials: &mut Trials, project: &Project, majors: &[u32], backlog: us
             let (ready, setup) = (Arc::clone(setup), Arc::clone(setup));
             trials.add(
                 format!("{prefix}pg_test/{name}"),
+                Company::Others,
                 move || ready.make_functions(),
                 move || setup.functions()?.run(&name),
             );
         }
         for (name, test) in tests(project, setup.major)? {
             let (ready, setup) = (Arc::clone(setup), Arc::clone(setup));
+            let company = if is_timed(&name) { Company::Alone } else { Company::Others };
             trials.add(
                 format!("{prefix}{name}"),
-                move || ready.make_context(),
-                move || test.run(setup.context()?, accept),
+                company,
+                move || ready.make_copy(),
+                move || setup.with_context(|context| test.run(context, accept)),
             );
         }
     }
@@ -127,14 +130,15 @@ fn add_tests(trials: &mut Trials, project: &Project, majors: &[u32], backlog: us
         let ready = [0, 1].map(|at| Arc::clone(&pair[at]));
         trials.add(
             pg_upgrade::name(old.major, new.major),
+            Company::Others,
             move || {
                 ready
                     .iter()
-                    .map(|setup| setup.make_context())
+                    .map(|setup| setup.make_copy())
                     .find(|ready| !matches!(ready, Ok(Ready::Yes)))
                     .unwrap_or(Ok(Ready::Yes))
             },
-            move || pg_upgrade::carries_everything(old.context()?, new.context()?),
+            move || old.with_context(|old| new.with_context(|new| pg_upgrade::carries_everything(old, new))),
         );
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What the tests of a version share. It is built by the first test that needs it, and removed after the last one.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result};
 
@@ -19,23 +20,22 @@ pub struct Setup {
     pub major: u32,
     project: Project,
     backlog: usize,
-    context: Once<Context>,
+    copy: Once<PostgresCopy>,
+    contexts: AtomicUsize,
+    idle: Mutex<Vec<Context>>,
     functions: Once<TestFunctions>,
 }
 
 impl Setup {
     /// Returns a setup that has not built anything yet.
     pub fn new(project: &Project, major: u32, backlog: usize) -> Setup {
-        Setup { major, project: project.clone(), backlog, context: Once::default(), functions: Once::default() }
+        let (copy, contexts, idle, functions) = Default::default();
+        Setup { major, project: project.clone(), backlog, copy, contexts, idle, functions }
     }
 
     /// Builds the extension as it is shipped, without the test functions.
-    pub fn make_context(&self) -> Result<Ready> {
-        self.context.make(|| {
-            let mut context = Context::new(self.project.clone(), self.install(Variant::Dev)?);
-            context.backlog = self.backlog;
-            Ok(context)
-        })
+    pub fn make_copy(&self) -> Result<Ready> {
+        self.copy.make(|| self.install(Variant::Dev))
     }
 
     /// Builds the extension with its test functions, and starts a cluster for them.
@@ -43,14 +43,34 @@ impl Setup {
         self.functions.make(|| TestFunctions::install(&self.project, &self.install(Variant::PgTest)?))
     }
 
-    /// Returns what suites work with.
-    pub fn context(&self) -> Result<&Context> {
-        self.context.get()
+    /// Runs a test with a context that no other test uses at the same time, so that the roles, settings and activity of
+    /// its cluster and the files of its copy are the test's own. The context of a test that panics is not used again.
+    pub fn with_context(&self, test: impl FnOnce(&Context) -> Result<()>) -> Result<()> {
+        let idle = self.idle().pop();
+        let context = idle.map_or_else(|| self.new_context(), Ok)?;
+        let result = test(&context);
+        self.idle().push(context);
+        result
+    }
+
+    fn new_context(&self) -> Result<Context> {
+        let first = self.copy.get()?;
+        let copy = match self.contexts.fetch_add(1, Ordering::Relaxed) {
+            0 => first.clone(),
+            number => first.duplicate(number + 1)?,
+        };
+        let mut context = Context::new(self.project.clone(), copy);
+        context.backlog = self.backlog;
+        Ok(context)
     }
 
     /// Returns the cluster with the test functions.
     pub fn functions(&self) -> Result<&TestFunctions> {
         self.functions.get()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Context>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prepares tools and a build, while no other run of this checkout does the same.

@@ -28,8 +28,11 @@ impl Test {
 }
 
 /// Returns every test of a major version with its name, except the `#[pg_test]` functions, which need another build.
+/// Tests that must run alone are the last, so that the others need not wait for them.
 pub fn tests(project: &Project, major: u32) -> Result<Vec<(String, Test)>> {
     let files = regress::all(project)?.into_iter().map(|(name, kind, file)| (name, Test::File(kind, file)));
     let suites = suites::of(major).map(|(name, suite)| (name.to_string(), Test::Suite(suite)));
-    Ok(files.chain(suites).collect())
+    let mut all: Vec<_> = files.chain(suites).collect();
+    all.sort_by_key(|(name, _)| suites::is_timed(name));
+    Ok(all)
 }

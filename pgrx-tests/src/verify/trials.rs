@@ -1,6 +1,6 @@
 //! Tests as trials of libtest-mimic, and their durations.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -17,10 +17,24 @@ pub enum Ready {
     Failed,
 }
 
+/// How many tests run at the same time. A test mostly waits for one backend, so two tests use two cores.
+pub const THREADS: usize = 2;
+
+/// Whether other tests may run at the same time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// They may.
+    Others,
+    /// They may not, because the test measures time.
+    Alone,
+}
+
 /// The tests of a run.
 #[derive(Default)]
 pub struct Trials {
     all: Vec<Trial>,
+    /// A test that runs alone holds it exclusively.
+    running: Arc<RwLock<()>>,
     durations: Arc<Mutex<Vec<(Duration, String)>>>,
 }
 
@@ -29,14 +43,19 @@ impl Trials {
     pub fn add(
         &mut self,
         name: String,
+        company: Company,
         ready: impl FnOnce() -> Result<Ready> + Send + 'static,
         test: impl FnOnce() -> Result<()> + Send + 'static,
     ) {
-        let (durations, timed) = (Arc::clone(&self.durations), name.clone());
+        let (durations, running, timed) = (Arc::clone(&self.durations), Arc::clone(&self.running), name.clone());
         let timed_test = move || {
             if let Ready::Failed = ready()? {
                 return Ok(Completion::ignored_with("what it needs has failed"));
             }
+            let (_alone, _with_others) = match company {
+                Company::Alone => (Some(running.write().unwrap_or_else(PoisonError::into_inner)), None),
+                Company::Others => (None, Some(running.read().unwrap_or_else(PoisonError::into_inner))),
+            };
             let started = Instant::now();
             let result = test();
             if let Ok(mut durations) = durations.lock() {

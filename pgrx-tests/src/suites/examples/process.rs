@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
@@ -9,6 +10,8 @@ use nix::unistd::Pid;
 
 use crate::context::Context;
 use crate::tools::extras;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A copy of one program in its own folder, without the other files of docs/examples.
 pub struct Example {
@@ -25,7 +28,8 @@ impl Example {
         let shipped = context.project.root.join("docs/examples");
         let python = extras::python(&context.project, "examples", &shipped.join("requirements.txt"))?;
         let output = context.project.work.join("output");
-        let folder = output.join(format!("example-{name}-{}", std::process::id()));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = output.join(format!("example-{name}-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         std::fs::copy(shipped.join(name), folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
         Ok(Example { name: name.to_string(), python, log: output.join(name).with_extension("log"), folder })

@@ -86,6 +86,11 @@ impl Context {
         Ok(database)
     }
 
+    /// Returns the same with rows and with the extension installed.
+    pub fn installed_generation(&self, name: &str) -> Result<Database<'_>> {
+        self.generations()?.installed(self.shared()?, name, &self.fixtures())
+    }
+
     /// Returns the generations of the server's schema.
     pub fn generations(&self) -> Result<&Generations> {
         if let Some(generations) = self.generations.get() {

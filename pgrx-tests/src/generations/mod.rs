@@ -100,15 +100,39 @@ impl Generations {
     pub fn database<'a>(&self, cluster: &'a Cluster, name: &str, fixtures: &Path) -> Result<Database<'a>> {
         let generation = self.named(name)?;
         let template = format!("template_generation_{name}");
+        self.copied(cluster, &template, fixtures, |client| self.build(client, generation))
+    }
+
+    /// Creates a database of a generation with rows of every kind, in which the extension is installed. It is a copy of
+    /// a template too.
+    pub fn installed<'a>(&self, cluster: &'a Cluster, name: &str, fixtures: &Path) -> Result<Database<'a>> {
+        let generation = self.named(name)?;
+        self.copied(cluster, &format!("template_installed_{name}"), fixtures, |client| {
+            self.build(client, generation)?;
+            self.fill(client, generation)?;
+            client
+                .batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install()")
+                .with_context(|| format!("installing at {name}"))
+        })
+    }
+
+    /// Copies a template, which the first call creates in the cluster.
+    fn copied<'a>(
+        &self,
+        cluster: &'a Cluster,
+        template: &str,
+        fixtures: &Path,
+        build: impl FnOnce(&mut Client) -> Result<()>,
+    ) -> Result<Database<'a>> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let mut server = cluster.connect("postgres")?;
         if server.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&template])?.is_none() {
             // The database is renamed to the template when it is complete, so an incomplete template is never used.
             let building = Database::create(cluster, "template0", fixtures)?;
-            self.build(&mut building.connect()?, generation)?;
+            build(&mut building.connect()?)?;
             server.batch_execute(&format!("ALTER DATABASE {} RENAME TO {template}", building.name))?;
         }
-        Database::create(cluster, &template, fixtures)
+        Database::create(cluster, template, fixtures)
     }
 
     /// Creates the tables of a generation in an empty database, without rows.

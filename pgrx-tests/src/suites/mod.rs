@@ -21,6 +21,7 @@ macro_rules! suite {
 mod applications;
 mod arguments_and_encodings;
 mod atomic_calls;
+mod cases;
 mod chaos;
 mod claim;
 mod claim_cost;

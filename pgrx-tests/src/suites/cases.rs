@@ -1,0 +1,31 @@
+//! Runs a case in the databases of every generation of the server whose tables have the features that the case is about.
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::Client;
+
+use super::support::values;
+use crate::context::Context;
+
+/// Runs a case in a database of each generation that has all of `features`. The database has the rows of the fixtures
+/// (`fixtures/generations/rows/`) and the extension. Prints which generations were left out, and why.
+pub fn on_generations(
+    context: &Context,
+    features: &[&str],
+    case: impl Fn(&mut Client, &str) -> Result<()>,
+) -> Result<()> {
+    let mut ran = 0;
+    for generation in context.generations()?.all() {
+        let name = &generation.name;
+        let database = context.installed_generation(name)?;
+        let mut client = database.connect()?;
+        let present = values(&mut client, "SELECT unnest(features) FROM multica_status()")?;
+        if let Some(missing) = features.iter().find(|feature| !present.iter().any(|it| it == *feature)) {
+            println!("  not at {name}, because it has no feature {missing}");
+            continue;
+        }
+        case(&mut client, name).with_context(|| format!("at {name}"))?;
+        ran += 1;
+    }
+    ensure!(ran > 0, "no generation has the features {features:?}");
+    Ok(())
+}

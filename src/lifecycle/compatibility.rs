@@ -11,10 +11,6 @@ use crate::postgres::entry;
 /// The features that make one kind of work wrong.
 pub type Wrong = [Feature];
 
-/// Concludes from the time of a heartbeat that a runtime is silent: the server may write heartbeats much later.
-pub const SILENCE: &Wrong = &[RedisEra];
-/// Concludes from the time of a claim that a task was never started: its daemon may still hold the lease.
-pub const LEASES: &Wrong = &[Lease];
 /// Ends a task: the chat's pointer, the tokens of the task and the quota of its run end with it.
 pub const ENDING: &Wrong = &[ChatRuntime, Token, Channel, Quota];
 /// Queues a new task, with the columns that the server's claim reads.
@@ -41,8 +37,6 @@ pub const RETRYING: &Wrong = &[
 pub const RESETTING: &Wrong = &[OpenStatus, EffectiveStatus, Revision, Activity];
 /// Runs an issue anew with the session of its last task.
 pub const RERUNNING: &Wrong = &[Fresh];
-/// Moves tasks and agents to another runtime, or deletes a runtime.
-pub const MOVING: &Wrong = &[ChatRuntime, Usage, Squad, Profile, SystemAgents, Unbound];
 /// Hands a task out to a daemon.
 pub const CLAIMING: &Wrong = &[
     ChatRuntime,
@@ -67,17 +61,15 @@ pub const PINNING: &Wrong = &[ChatRuntime];
 
 /// Fails a task, with every consequence.
 pub const FAILING: [&Wrong; 3] = [ENDING, RETRYING, RESETTING];
-/// Fails tasks because of the time that has passed, with every consequence.
-pub const VERDICTS: [&Wrong; 5] = [SILENCE, LEASES, ENDING, RETRYING, RESETTING];
-/// Deletes a runtime or agents, and fails their tasks first.
-pub const DELETING: [&Wrong; 4] = [ENDING, RETRYING, RESETTING, MOVING];
-/// Runs every stage of a sweep.
-pub const SWEEPING: [&Wrong; 6] = [SILENCE, LEASES, ENDING, RETRYING, RESETTING, MOVING];
 
 /// Returns 0A000 if the tables are a server's and have one of these features. Another session may alter the tables
 /// afterwards. Then this call still works as on the tables before, and the next call is refused.
 pub fn require(works: &[&Wrong]) -> Result<()> {
-    let Some(feature) = obstacle(works) else { return Ok(()) };
+    // Asked first, so that a call on such tables reads nothing else.
+    if Own.is_present() {
+        return Ok(());
+    }
+    let Some(feature) = Feature::first_of(works.iter().copied().flatten().copied()) else { return Ok(()) };
     Err(Error::Unsupported {
         word: Word::UnsupportedFeature,
         message: format!(
@@ -89,13 +81,4 @@ pub fn require(works: &[&Wrong]) -> Result<()> {
         hint: "docs/compatibility.md lists which calls work; SELECT features FROM multica_status() lists the features of this database."
             .to_string(),
     })
-}
-
-/// Returns the feature because of which [`require`] refuses the work, if there is one.
-pub fn obstacle(works: &[&Wrong]) -> Option<Feature> {
-    // Asked first, so that a call on such tables reads nothing else.
-    if Own.is_present() {
-        return None;
-    }
-    Feature::first_of(works.iter().copied().flatten().copied())
 }

@@ -4,7 +4,6 @@ use pgrx::prelude::*;
 
 use crate::argument::{bound, seconds};
 use crate::lifecycle::collection::delete_expired;
-use crate::lifecycle::compatibility;
 use crate::lifecycle::event::call;
 use crate::lifecycle::writer;
 use crate::postgres::composite::{Composite, set};
@@ -26,7 +25,6 @@ fn multica_delete_stale_offline_runtimes(
     max_runtimes: default!(Option<i32>, "NULL"),
 ) -> SetOfIterator<'static, Composite<RuntimeRef>> {
     call(|call| {
-        compatibility::require(&[compatibility::SILENCE, compatibility::MOVING])?;
         let ttl = seconds("ttl_secs", ttl_secs)?;
         let limit = bound("max_runtimes", max_runtimes)?;
         Ok(set(writer::write(call.now(), |writer| {

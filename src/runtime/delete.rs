@@ -12,7 +12,7 @@ use crate::lifecycle::existence::workspace_of;
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{delete_runtimes, with_users};
 use crate::lifecycle::verdict::verdict;
-use crate::lifecycle::{compatibility, consequences, history};
+use crate::lifecycle::{consequences, history};
 use crate::postgres::composite::Composite;
 use crate::postgres::refusal::unless_referred_to;
 use crate::postgres::statement::{Statement, arg};
@@ -84,7 +84,6 @@ fn end_work(runtime: Uuid, in_flight: &Statement, call: &mut Call) {
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted> {
     call(|call| {
-        compatibility::require(&compatibility::DELETING)?;
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = workspace_of(runtime)?;
         without_active_agents(runtime)?;
@@ -122,7 +121,6 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
     call(|call| {
-        compatibility::require(&compatibility::DELETING)?;
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = workspace_of(runtime)?;
         lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, |_| ())?;

@@ -12,7 +12,7 @@ use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::features::Feature;
 use crate::lifecycle::liveness::{lock_for_status, mark_online, mark_stale, set_offline};
-use crate::lifecycle::{compatibility, many_rows, writer};
+use crate::lifecycle::{many_rows, writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
 use crate::postgres::jsonb::Jsonb;
@@ -188,7 +188,6 @@ fn multica_mark_stale_runtimes_offline(
     max_runtimes: default!(Option<i32>, "NULL"),
 ) -> SetOfIterator<'static, Composite<RuntimeRef>> {
     call(|call| {
-        compatibility::require(&[compatibility::SILENCE])?;
         let stale = seconds("stale_secs", stale_secs)?;
         let limit = bound("max_runtimes", max_runtimes)?;
         Ok(set(writer::write(call.now(), |writer| {

@@ -6,7 +6,6 @@ use pgrx::prelude::*;
 use super::lookup::FIND_LEGACY;
 use crate::argument::{excerpt, not_blank, required};
 use crate::error::{Error, Result};
-use crate::lifecycle::compatibility;
 use crate::lifecycle::event::call;
 use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::lock_set::{self, LockSet};
@@ -74,7 +73,6 @@ fn multica_merge_legacy(
     into_runtime_id: default!(Option<Uuid>, "NULL"),
 ) -> Composite<Merged> {
     call(|call| {
-        compatibility::require(&[compatibility::MOVING])?;
         let workspace = required("workspace_id", workspace_id)?;
         let provider = required("provider", provider)?;
         let daemon_id = required("daemon_id", daemon_id)?;
@@ -145,7 +143,6 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
 #[search_path(@extschema@, pg_temp)]
 fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
     entry(|| {
-        compatibility::require(&[compatibility::MOVING])?;
         let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
         Ok(move_agents(vec![old], vec![new]))
     })
@@ -156,7 +153,6 @@ fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<
 #[search_path(@extschema@, pg_temp)]
 fn multica_reassign_tasks(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
     entry(|| {
-        compatibility::require(&[compatibility::MOVING])?;
         let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
         Ok(move_tasks(vec![old], vec![new]))
     })

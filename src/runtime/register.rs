@@ -9,7 +9,6 @@ use super::profile::Profiles;
 use super::registration_request::{Registration, not_recorded};
 use super::upsert::{NewRuntime, Upsert};
 use crate::argument::required;
-use crate::lifecycle::compatibility;
 use crate::lifecycle::event::call;
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, postpone_merges, with_users};
@@ -122,9 +121,7 @@ fn multica_register(
     call(|call| {
         let workspace = required("workspace_id", workspace_id)?;
         let registration = Registration::read(&required("registration", registration)?.text())?;
-        if registration.recover {
-            compatibility::require(&compatibility::FAILING)?;
-        }
+        if registration.recover {}
         let asked = registration.profiles();
         if !asked.is_empty() {
             lock_set::workspace_for_key_share(workspace)?;

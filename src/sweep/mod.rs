@@ -13,7 +13,7 @@ use crate::argument::seconds;
 use crate::lifecycle::consequences::Consequences;
 use crate::lifecycle::event::{self, Call};
 use crate::lifecycle::writer::{self, Writer};
-use crate::lifecycle::{collection, compatibility, liveness, repair, rows_in_work};
+use crate::lifecycle::{collection, liveness, repair, rows_in_work};
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry;
@@ -64,7 +64,6 @@ impl Done {
 #[search_path(@extschema@, pg_temp)]
 fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> {
     entry(|| {
-        compatibility::require(&compatibility::SWEEPING)?;
         let stale = match stale_secs {
             Some(given) => seconds("stale_secs", Some(given))?,
             None => settings::stale_after_secs(),

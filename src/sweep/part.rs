@@ -7,7 +7,6 @@ use pgrx::prelude::*;
 
 use super::{Done, Sweep};
 use crate::argument::{one_of, required, seconds};
-use crate::lifecycle::compatibility;
 use crate::lifecycle::writer;
 use crate::postgres::entry::entry;
 use crate::settings;
@@ -93,7 +92,6 @@ thread_local! {
 #[search_path(@extschema@, pg_temp)]
 fn multica_sweep_part(part: Option<&str>, stale_secs: default!(Option<f64>, "NULL")) -> &'static str {
     entry(|| {
-        compatibility::require(&compatibility::SWEEPING)?;
         let part = required("part", part)?;
         one_of("part", part, &[VERDICTS, HOUSEKEEPING])?;
         let stale = match stale_secs {

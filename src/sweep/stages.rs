@@ -7,7 +7,6 @@ use pgrx::prelude::*;
 
 use super::backlog::{self, Arguments, Cursor, OF_OFFLINE, OF_TIMED_OUT};
 use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
-use crate::lifecycle::compatibility;
 use crate::lifecycle::consequences::{self};
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::workspace_of;
@@ -110,7 +109,6 @@ fn multica_fail_tasks_for_offline_runtimes(
     max_tasks: default!(Option<i32>, "NULL"),
 ) -> SetOfIterator<'static, Composite<types::Task>> {
     call(|call| {
-        compatibility::require(&compatibility::VERDICTS)?;
         let grace = match grace_secs {
             Some(secs) => grace("grace_secs", secs)?,
             None => settings::offline_grace_secs(),
@@ -136,7 +134,6 @@ fn multica_fail_stale_tasks(
     max_tasks: default!(Option<i32>, "NULL"),
 ) -> SetOfIterator<'static, Composite<types::Task>> {
     call(|call| {
-        compatibility::require(&compatibility::VERDICTS)?;
         let dispatch = seconds("dispatch_timeout_secs", dispatch_timeout_secs)?;
         let running = seconds("running_timeout_secs", running_timeout_secs)?;
         let limit = bound("max_tasks", max_tasks)?;
@@ -160,7 +157,6 @@ fn multica_recover_orphans(
     running_task_ids: default!(Option<Vec<Option<Uuid>>>, "NULL"),
 ) -> Composite<types::Recovered> {
     call(|call| {
-        compatibility::require(&compatibility::FAILING)?;
         let runtime = required("runtime_id", runtime_id)?;
         let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
         workspace_of(runtime)?;
@@ -181,7 +177,6 @@ fn multica_recover_orphans(
 #[search_path(@extschema@, pg_temp)]
 fn multica_handle_failed_tasks(task_ids: Option<Vec<Option<Uuid>>>) -> Composite<types::Consequences> {
     call(|call| {
-        compatibility::require(&compatibility::FAILING)?;
         let given = elements("task_ids", task_ids)?;
         LockSet::of_tasks(given.clone()).acquire()?;
         let failed = TaskSnapshot::read(&FAILED, &[arg(given)]);

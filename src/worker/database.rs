@@ -1,7 +1,5 @@
 //! What the launcher knows about one database.
 
-use std::borrow::Cow;
-
 use pgrx::prelude::*;
 
 use super::ffi::Started;
@@ -95,8 +93,8 @@ impl Target {
     }
 }
 
-fn explain(obstacle: Obstacle) -> Cow<'static, str> {
-    let text = match obstacle {
+fn explain(obstacle: Obstacle) -> &'static str {
+    match obstacle {
         Obstacle::NoExtension => "the extension is missing; run CREATE EXTENSION multica",
         Obstacle::OlderLibrary => {
             "the SQL objects are newer than the library; install the newer package and restart the server"
@@ -108,9 +106,5 @@ fn explain(obstacle: Obstacle) -> Cow<'static, str> {
         Obstacle::HiddenSchema => {
             "the owner of its tables is not allowed to use their schema; run GRANT USAGE ON SCHEMA ... TO the owner"
         }
-        Obstacle::Unsupported(feature) => {
-            return format!("sweeps do not work yet with feature \"{}\" of its tables", feature.name()).into();
-        }
-    };
-    text.into()
+    }
 }

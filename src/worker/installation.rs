@@ -6,7 +6,6 @@ use pgrx::prelude::*;
 
 use super::shared::Obstacle;
 use crate::install::table_names;
-use crate::lifecycle::compatibility;
 use crate::postgres::statement::{Statement, arg};
 use crate::version;
 
@@ -41,11 +40,7 @@ pub fn find() -> Result<Installation, Obstacle> {
             _ => Err(Obstacle::NoTables),
         }
     });
-    let found = found.unwrap_or(Err(Obstacle::NoExtension))?;
-    match compatibility::obstacle(&compatibility::SWEEPING) {
-        Some(feature) => Err(Obstacle::Unsupported(feature)),
-        None => Ok(found),
-    }
+    found.unwrap_or(Err(Obstacle::NoExtension))
 }
 
 fn search_path(schema: &str) -> CString {

@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init};
 
-use crate::lifecycle::features::Feature;
-
 /// Maximum number of databases that can be swept. The launcher logs it if there are more.
 pub const SLOTS: usize = 64;
 
@@ -30,8 +28,6 @@ pub enum Obstacle {
     SeveralOwners,
     /// The owner of the tables may not use their schema.
     HiddenSchema,
-    /// The tables are a server's and have a feature with which sweeps do not work yet.
-    Unsupported(Feature),
 }
 
 /// How a worker's pass over a database ended.

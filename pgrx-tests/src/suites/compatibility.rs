@@ -25,7 +25,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 ];
 
 /// The functions by what they do, as on the page. The functions of one group work on the same generations.
-const GROUPS: [(&str, &[&str]); 15] = [
+const GROUPS: [(&str, &[&str]); 16] = [
     ("install and grant", &["can_commit", "count_sweep_parts", "grant", "install", "install_all", "revoke", "version"]),
     ("status and metrics", &["metrics", "status"]),
     ("events", &["events", "forget_reader", "list_readers", "take_events"]),
@@ -71,7 +71,8 @@ const GROUPS: [(&str, &[&str]); 15] = [
         "complete, pin, cancel, rerun",
         &["cancel", "cancel_agent_tasks", "cancel_issue_tasks", "complete", "pin_session", "rerun"],
     ),
-    ("fail and recover", &["fail", "handle_failed_tasks", "recover_orphans"]),
+    ("fail", &["fail"]),
+    ("recover, and follow up failures", &["handle_failed_tasks", "recover_orphans"]),
     (
         "sweep",
         &[
@@ -149,11 +150,8 @@ fn calls(client: &mut Client) -> Result<Vec<(String, String)>> {
 
 /// Returns a database of a generation with rows and with the extension.
 fn installed<'a>(context: &'a Context, generation: &str) -> Result<(Database<'a>, Client)> {
-    let database = context.generation_with_rows(generation)?;
-    let mut client = database.connect()?;
-    client
-        .batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install()")
-        .with_context(|| format!("installing at {generation}"))?;
+    let database = context.installed_generation(generation)?;
+    let client = database.connect()?;
     Ok((database, client))
 }
 

@@ -254,6 +254,18 @@ SET search_path TO @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_revoke_wrapper';
 
+CREATE TYPE @extschema@.multica_retry_rule AS (
+    reason text, is_retried boolean, max_attempts integer, delay_secs double precision, delay_from_attempt integer,
+    backoff_factor double precision, jitter double precision, keeps_session boolean, waits_for_runtime boolean,
+    unsafe_to_resume boolean, is_changed boolean
+);
+
+CREATE FUNCTION @extschema@.multica_retry_policy_in_force() RETURNS SETOF @extschema@.multica_retry_rule
+STABLE STRICT
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_retry_policy_in_force_wrapper';
+
 CREATE FUNCTION @extschema@.multica_count_sweep_parts() RETURNS bigint
 STABLE STRICT
 SET search_path TO @extschema@, pg_temp
@@ -293,6 +305,35 @@ BEGIN
     END LOOP;
 END
 $rights$;
+
+-- The roles that may list the readers may read the retry policy.
+DO $policy$
+DECLARE
+    owner text;
+    holder record;
+BEGIN
+    SELECT e.extowner::pg_catalog.regrole::pg_catalog.text INTO owner
+    FROM pg_catalog.pg_extension AS e
+    WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
+    EXECUTE pg_catalog.format('ALTER TYPE @extschema@.multica_retry_rule OWNER TO %s', owner);
+    EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.multica_retry_policy_in_force() OWNER TO %s', owner);
+    REVOKE ALL ON FUNCTION @extschema@.multica_retry_policy_in_force() FROM PUBLIC;
+    FOR holder IN
+        SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
+        FROM pg_catalog.pg_proc AS p
+        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+        WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_list_readers()'::pg_catalog.regprocedure
+            AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
+            AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+            AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+    LOOP
+        EXECUTE pg_catalog.format(
+            'GRANT EXECUTE ON FUNCTION @extschema@.multica_retry_policy_in_force() TO %s%s', holder.name,
+            CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
+        );
+    END LOOP;
+END
+$policy$;
 
 COMMENT ON FUNCTION multica_install(boolean, boolean) IS
 $$Creates the tables that are missing in the extension's schema and adopts those that exist. Run it after CREATE EXTENSION
@@ -538,12 +579,13 @@ and never started: a lost answer costs no attempt. Then it returns the best queu
 is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
 however many claims run at once, and an archived agent gets none. A task is cancelled instead of returned if it belongs to
 another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited. Tasks of agents and
-chat sessions that other sessions hold are left for the next call.
+chat sessions that other sessions hold are left for the next call. In tables that multica_install created, deferred tasks of
+the runtime that are due are queued first, and deferred retries that newer work has replaced are cancelled.
 runtime_id: id of the runtime.
 max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
 Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only
   if it was on this runtime. Pass claim_token to the calls that follow. A claim counts as a heartbeat of the runtime.
-  Records task:dispatch for each newly claimed task, task:cancelled and agent:status.
+  Records task:dispatch for each newly claimed task, task:queued, task:cancelled and agent:status.
 Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist: register
   again; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
   feature of the tables; 42501 a privilege on the tables is missing.
@@ -874,13 +916,23 @@ multica_handle_failed_tasks does this and applies all other consequences.
 The retry waits on the runtime that the agent is bound to now, and resumes the session only if that is the runtime of the
 failed task.
 task_id: id of the task.
-Returns one multica_task, the retry. Returns no row if the task is not failed, its failure_reason is not retried, its
-  attempts are used up, its agent is archived, it already has its retry, or a newer task of the same issue or chat waits,
-  runs or has run. Records task:queued.
+Returns one multica_task, the retry. Returns no row if the task is not failed, multica_retry_policy_in_force() does not
+  retry its failure_reason, its attempts are used up, its agent is archived or has no runtime, it already has its retry,
+  or a newer task of the same issue or chat waits, runs or has run. Records task:queued, unless the retry is deferred.
 Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 40001 the agent was bound to another runtime at the
   same time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call
   does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's MaybeRetryFailedTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_retry_policy_in_force() IS
+$$Returns the retry policy: what follows when a task fails, by its failure_reason. These are the built-in rules with what
+the operator has changed of them in the table multica_retry_policy, in which a column that is NULL is as built in.
+It takes no arguments.
+Returns one multica_retry_rule per reason; the last one, *, is for all other reasons. A task is retried if is_retried is
+  true, its max_attempts is 2 or more, its attempt is below max_attempts of the rule, and the conditions of multica_retry
+  hold. If the tables have fire_at, a delayed retry is deferred until then.
+Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+The server's policy is part of its code.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_reconcile_agent(uuid) IS
 $$Reconciles the status of an agent: 'working' while one of its tasks is dispatched or running, else 'idle'. The other
@@ -893,11 +945,11 @@ Implements the server's ReconcileAgentStatus.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
 $$Runs all stages of a sweep once, in one transaction. It sets stale runtimes offline, fails tasks in flight on offline
-runtimes and tasks that took too long, queues retries, resets issues, ends autopilot runs, reconciles agents, moves tasks
-that wait on an offline runtime to the runtimes that their agents are bound to now, sets agents without work to idle,
-deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses, and trims old events. Each stage
-handles at most multica.batch_size rows. A sweep never waits for a lock: rows that other transactions have locked are left
-to the next sweep.
+runtimes and tasks that took too long, queues retries, resets issues, ends autopilot runs, reconciles agents, queues
+deferred tasks that are due, moves tasks that wait on an offline runtime to the runtimes that their agents are bound to now,
+sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses, and
+trims old events. Each stage handles at most multica.batch_size rows. A sweep never waits for a lock: rows that other
+transactions have locked are left to the next sweep.
 stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL (the default) means
   multica.stale_after.
 Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be
@@ -1025,3 +1077,12 @@ It takes no arguments.
 Returns the number.
 Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
 The server has no such function.$$;
+
+COMMENT ON TYPE @extschema@.multica_retry_rule IS
+$$What follows when a task fails for a reason: reason (a failure_reason, or * for every reason without a rule of its own);
+is_retried; max_attempts (attempts in all, the first one included; 0 means the task's own max_attempts); delay_secs (seconds
+until the retry is due); delay_from_attempt (the first attempt whose failure is followed by the delay); backoff_factor (by
+what the delay is multiplied after each further attempt); jitter (the part of the delay that is added at random, at most);
+keeps_session (whether the retry resumes the session and the working directory); waits_for_runtime (whether the retry is
+deferred until its runtime is online); unsafe_to_resume (whether no later task may resume the session); is_changed (whether
+the operator has changed the rule).$$;

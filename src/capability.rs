@@ -23,6 +23,7 @@ const READER: &[&str] = &[
     "multica_take_events",
     "multica_forget_reader",
     "multica_list_readers",
+    "multica_retry_policy_in_force",
     "multica_status",
     "multica_metrics",
     "multica_version",

@@ -36,6 +36,8 @@ pub struct Claimed;
 pub struct Transition;
 /// The session and the working directory that an agent can resume: `multica_session`.
 pub struct Session;
+/// What follows when a task fails for a reason: `multica_retry_rule`.
+pub struct RetryRule;
 /// The state of sweeps, tasks and events: `multica_status_report`.
 pub struct StatusReport;
 
@@ -89,6 +91,9 @@ impl Kind for Transition {
 }
 impl Kind for Session {
     const NAME: &'static str = "multica_session";
+}
+impl Kind for RetryRule {
+    const NAME: &'static str = "multica_retry_rule";
 }
 impl Kind for StatusReport {
     const NAME: &'static str = "multica_status_report";

@@ -108,3 +108,9 @@ CREATE TYPE @extschema@.multica_metric AS (name text, labels jsonb, value double
 CREATE TYPE @extschema@.multica_reader AS (
     reader text, last_id bigint, behind bigint, created_at timestamptz, taken_at timestamptz
 );
+
+CREATE TYPE @extschema@.multica_retry_rule AS (
+    reason text, is_retried boolean, max_attempts integer, delay_secs double precision, delay_from_attempt integer,
+    backoff_factor double precision, jitter double precision, keeps_session boolean, waits_for_runtime boolean,
+    unsafe_to_resume boolean, is_changed boolean
+);

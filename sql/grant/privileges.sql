@@ -32,7 +32,8 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{operator}', 'agent', 'DELETE', '{}'),
     ('{reader}', 'issue', 'SELECT', '{id,workspace_id}'),
     ('{daemon,operator}', 'issue', 'SELECT', '{}'),
-    ('{daemon,operator}', 'issue', 'UPDATE', '{status,first_executed_at,updated_at}'),
+    ('{daemon,operator}', 'issue', 'UPDATE', '{status,first_executed_at,updated_at,revision,last_activity_at}'),
+    ('{daemon,operator}', 'issue_status', 'SELECT', '{workspace_id,key,category}'),
     ('{daemon}', 'comment', 'SELECT', '{id}'),
     ('{operator}', 'comment', 'SELECT', '{id,issue_id,workspace_id}'),
     ('{daemon,operator}', 'comment', 'UPDATE', '{updated_at}'),
@@ -41,15 +42,28 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{reader,daemon,operator}', 'autopilot', 'SELECT', '{id,workspace_id}'),
     ('{operator}', 'autopilot', 'SELECT', '{assignee_id,priority}'),
     ('{reader,daemon,operator}', 'autopilot_run', 'SELECT', '{id,autopilot_id}'),
-    ('{daemon,operator}', 'autopilot_run', 'SELECT', '{status}'),
+    ('{daemon,operator}', 'autopilot_run', 'SELECT', '{status,issue_id,quota_reservation_id}'),
     ('{operator}', 'autopilot_run', 'SELECT', '{task_id}'),
     ('{daemon,operator}', 'autopilot_run', 'UPDATE', '{status,completed_at,result,failure_reason}'),
     ('{operator}', 'autopilot_run', 'UPDATE', '{task_id}'),
+    ('{daemon,operator}', 'autopilot_quota_reservation', 'SELECT', '{id,workspace_id,period_start,period_end,state}'),
+    ('{daemon,operator}', 'autopilot_quota_reservation', 'UPDATE', '{state,finalized_at}'),
+    (
+        '{daemon,operator}', 'autopilot_quota_period', 'SELECT',
+        '{workspace_id,period_start,period_end,used_count,reserved_count}'
+    ),
+    ('{daemon,operator}', 'autopilot_quota_period', 'UPDATE', '{used_count,reserved_count}'),
+    ('{daemon,operator}', 'task_token', 'SELECT', '{id,task_id}'),
+    ('{daemon,operator}', 'task_token', 'UPDATE', '{expires_at}'),
+    ('{daemon,operator}', 'task_token', 'DELETE', '{}'),
     ('{reader,daemon,operator}', 'agent_task_queue', 'SELECT', '{}'),
     (
         '{daemon,operator}', 'agent_task_queue', 'INSERT',
         '{agent_id,runtime_id,issue_id,chat_session_id,autopilot_run_id,trigger_comment_id,priority,context,session_id,'
-        'work_dir,max_attempts,attempt,parent_task_id,status,created_at}'
+        'work_dir,max_attempts,attempt,parent_task_id,status,created_at,trigger_summary,force_fresh_session,is_leader_task,'
+        'squad_id,fire_at,originator_user_id,accountable_user_id,coalesced_comment_ids,chat_input_task_id,originator_source,'
+        'delegated_from_task_id,retry_of_task_id,rule_version_id,trigger_evidence_kind,trigger_evidence_ref_id,'
+        'channel_context_revision}'
     ),
     (
         '{daemon,operator}', 'agent_task_queue', 'UPDATE',
@@ -72,6 +86,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
         'agents_reconciled,runtimes_deleted,last_error,last_error_at,refused_ids,refused_until,events_trimmed_to,'
         'refused_event_ids}'
     ),
+    ('{reader,daemon,operator}', 'multica_retry_policy', 'SELECT', '{}'),
     ('{reader,operator}', 'multica_sweep_total', 'SELECT', '{}'),
     (
         '{operator}', 'multica_sweep_total', 'INSERT',

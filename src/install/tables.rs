@@ -31,7 +31,7 @@ const fn table(name: &'static str, shape: &'static str) -> Table {
 }
 
 /// Every table, referenced ones first.
-pub static TABLES: [Table; 16] = [
+pub static TABLES: [Table; 17] = [
     table("workspace", sql!("tables/workspace.sql")),
     table("user", sql!("tables/user.sql")),
     table("member", sql!("tables/member.sql")),
@@ -52,6 +52,7 @@ pub static TABLES: [Table; 16] = [
     table("multica_event_reader", sql!("tables/multica_event_reader.sql")),
     table("multica_sweep_state", sql!("tables/multica_sweep_state.sql")),
     table("multica_sweep_total", sql!("tables/multica_sweep_total.sql")),
+    table("multica_retry_policy", sql!("tables/multica_retry_policy.sql")),
 ];
 
 /// Returns the names of the tables.
@@ -60,8 +61,8 @@ pub fn table_names() -> Vec<String> {
 }
 
 /// Tables of a newer server that statements name where the tables have the feature.
-static OF_NEWER_SERVERS: [&str; 5] =
-    ["autopilot_quota_reservation", "issue_status", "runtime_profile", "squad", "task_token"];
+static OF_NEWER_SERVERS: [&str; 6] =
+    ["autopilot_quota_period", "autopilot_quota_reservation", "issue_status", "runtime_profile", "squad", "task_token"];
 
 /// Returns the names of all tables that statements name; the task table, whose owner owns all tables, is the first.
 pub fn named_tables() -> impl Iterator<Item = &'static str> {

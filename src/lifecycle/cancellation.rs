@@ -14,6 +14,7 @@ pub fn cancel(tasks: Vec<Uuid>, call: &mut Call) -> Vec<TaskSnapshot> {
     let now = call.now();
     let cancelled = TaskSnapshot::read(&CANCEL, &[arg(tasks), arg(now)]);
     consequences::point_chats(&cancelled, now);
+    consequences::delete_tokens(&cancelled);
     for agent in consequences::reconcile(&consequences::agents_of(&cancelled), now) {
         call.agent_status(agent);
     }

@@ -9,14 +9,18 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::event::{Call, TaskSnapshot};
-use super::rows_in_work;
-use crate::postgres::statement::{Statement, arg};
+use super::features::Feature;
+use super::{retry_policy, rows_in_work};
+use crate::postgres::statement::{Arg, Statement, arg};
 
 static FAIL: Statement = Statement::volatile(sql!("lifecycle/consequences/fail.sql")).by_id();
 static RETRY: Statement = Statement::volatile(sql!("lifecycle/consequences/retry.sql")).by_id();
 static RESET_ISSUES: Statement = Statement::volatile(sql!("lifecycle/consequences/reset_issues.sql")).by_id();
 static FOLLOW_AUTOPILOT: Statement = Statement::volatile(sql!("lifecycle/consequences/follow_autopilot.sql")).by_id();
 static POINT_CHATS: Statement = Statement::volatile(sql!("lifecycle/consequences/point_chats.sql")).by_id();
+static SETTLE_QUOTA: Statement = Statement::volatile(sql!("lifecycle/consequences/settle_quota.sql")).by_id();
+static LOCK_TOKENS: Statement = Statement::volatile(sql!("lifecycle/consequences/lock_tokens.sql"));
+static DELETE_TOKENS: Statement = Statement::volatile(sql!("lifecycle/consequences/delete_tokens.sql")).by_id();
 static RECONCILE_AGENTS: Statement =
     Statement::volatile(sql!("lifecycle/consequences/reconcile_agents.sql")).in_index_order();
 
@@ -82,10 +86,11 @@ pub fn apply_consequences(
     let now = call.now();
     let tasks = ids(failed.iter());
     rows_in_work::set(&tasks);
-    let retries = RETRY.rows(&[arg(tasks), arg(now)], TaskSnapshot::reader());
+    let retries = RETRY.rows(&for_retry(tasks, now), TaskSnapshot::reader());
     let issues = set_back_to_todo(failed, now);
     let runs = follow_autopilot(failed, now);
     point_chats(failed, now);
+    delete_tokens(failed);
     let agents = reconcile(&agents_of(failed), now);
 
     let mut by_parent: HashMap<Option<Uuid>, TaskSnapshot> =
@@ -95,7 +100,9 @@ pub fn apply_consequences(
         let retry = by_parent.remove(&Some(task.id()));
         let retry = retry.map(|retry| {
             let retry = retry.within(task.workspace());
-            call.task_queued(&retry);
+            if !retry.is_deferred() {
+                call.task_queued(&retry);
+            }
             retries.push(retry.id());
             retry.id()
         });
@@ -103,8 +110,8 @@ pub fn apply_consequences(
             call.task_failed(task, retry);
         }
     }
-    for issue in &issues {
-        call.issue_reset(*issue);
+    for (issue, status) in &issues {
+        call.issue_reset(*issue, status);
     }
     for run in runs {
         call.run_done(run);
@@ -115,44 +122,72 @@ pub fn apply_consequences(
     Consequences { retries, issues_reset: issues.len() as i64, agents_reconciled: agents.len() as i64 }
 }
 
-/// Queues the retry of a failed task if it is eligible.
+/// Queues or defers the retry of a failed task if it is eligible.
 pub fn retry(failed: Uuid, now: TimestampWithTimeZone) -> Option<TaskSnapshot> {
-    let retries = TaskSnapshot::read(&RETRY, &[arg(vec![failed]), arg(now)]);
+    let retries = TaskSnapshot::read(&RETRY, &for_retry(vec![failed], now));
     retries.into_iter().next()
 }
 
+fn for_retry(failed: Vec<Uuid>, now: TimestampWithTimeZone) -> Vec<Arg> {
+    [arg(failed), arg(now)].into_iter().chain(retry_policy::of_retries()).collect()
+}
+
 /// Sets the issues of the tasks to todo if they are still in progress and have no active task; returns the issues that
-/// it set.
-fn set_back_to_todo(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
+/// it set, each with the status that it had.
+fn set_back_to_todo(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<(Uuid, String)> {
     let issues: BTreeSet<Uuid> = tasks.iter().filter_map(TaskSnapshot::issue).collect();
     if issues.is_empty() {
         return Vec::new();
     }
     let issues: Vec<Uuid> = issues.into_iter().collect();
-    RESET_ISSUES.rows(&[arg(issues), arg(now)], |row| row.must(1))
+    RESET_ISSUES.rows(&[arg(issues), arg(now)], |row| (row.must(1), row.must(2)))
 }
 
 /// Resets the issues of tasks that were cancelled, and therefore did not fail.
 pub fn reset_issues(tasks: &[TaskSnapshot], call: &mut Call) {
-    for issue in set_back_to_todo(tasks, call.now()) {
-        call.issue_reset(issue);
+    for (issue, status) in set_back_to_todo(tasks, call.now()) {
+        call.issue_reset(issue, &status);
     }
 }
 
-/// Ends the autopilot runs of the tasks; returns the runs that changed.
+/// Ends the autopilot runs of the tasks, and those of their issues that have no active task, and releases their quota;
+/// returns the runs that changed.
 pub fn follow_autopilot(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
-    let of_runs = ids(tasks.iter().filter(|task| task.is_of_run()));
+    let of_runs = ids(tasks.iter().filter(|task| task.is_of_run() || task.issue().is_some()));
     if of_runs.is_empty() {
         return Vec::new();
     }
-    FOLLOW_AUTOPILOT.rows(&[arg(of_runs), arg(now)], |row| row.must(1))
+    let ended: Vec<Uuid> = FOLLOW_AUTOPILOT.rows(&[arg(of_runs), arg(now)], |row| row.must(1));
+    settle_quota(&ended, "released", now);
+    ended
 }
 
-/// Stores in each chat the session and the working directory in which its turn ended.
+/// Settles what the runs have reserved of their quota: `state` is released or consumed. The caller holds the locks on
+/// both rows.
+pub fn settle_quota(runs: &[Uuid], state: &str, now: TimestampWithTimeZone) {
+    if !runs.is_empty() && Feature::Quota.is_present() {
+        SETTLE_QUOTA.run(&[arg(runs.to_vec()), arg(now), arg(state)]);
+    }
+}
+
+/// Deletes the tokens of tasks that have ended. A token that another session holds stays; it expires within a day.
+pub fn delete_tokens(ended: &[TaskSnapshot]) {
+    if ended.is_empty() || !Feature::Token.is_present() {
+        return;
+    }
+    let tokens: Vec<Uuid> = LOCK_TOKENS.rows(&[arg(ids(ended.iter()))], |row| row.must(1));
+    if !tokens.is_empty() {
+        DELETE_TOKENS.run(&[arg(tokens)]);
+    }
+}
+
+/// Stores in each chat the session and the working directory in which its turn ended, or forgets a session that must
+/// not be resumed.
 pub fn point_chats(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) {
     let turns = ids(tasks.iter().filter(|task| task.is_turn()));
     if !turns.is_empty() {
-        POINT_CHATS.run(&[arg(turns), arg(now)]);
+        let args = [arg(turns), arg(now)].into_iter().chain(retry_policy::of_sessions());
+        POINT_CHATS.run(&args.collect::<Vec<_>>());
     }
 }
 

@@ -173,6 +173,9 @@ features! {
     /// Runs use up a quota, `autopilot_run.quota_reservation_id` and table `autopilot_quota_reservation`.
     Quota "quota" [352]:
         All(&[Column("autopilot_run", "quota_reservation_id"), Relation("autopilot_quota_reservation")]);
+    /// A table contains what the operator has changed of the retry policy, `multica_retry_policy`. `multica_install()`
+    /// makes it.
+    RetryPolicy "retry_policy": Relation("multica_retry_policy");
     /// A CHECK allows a status of a task that the newest known server does not have, so this version cannot know the
     /// schema.
     UnknownStatus "unknown_status": OtherWord(TASK, "status", &KNOWN);
@@ -236,7 +239,7 @@ mod tests {
         install();
         let former = ["own", "task_beat", "run_priority"];
         let of_tasks = "summary fresh waiting lease deferred escalation originator accountable provenance";
-        let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause";
+        let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause retry_policy";
         let lifecycle = ["chat_runtime"].into_iter().chain(of_tasks.split(' ')).chain(later.split(' '));
         assert_eq!(found(), former.into_iter().chain(lifecycle).collect::<Vec<_>>());
         assert!(Feature::TaskBeat.is_present() && !Feature::Profile.is_present());

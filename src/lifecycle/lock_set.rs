@@ -1,5 +1,5 @@
 //! Locks are taken before the first write, in one order: workspace, profile, runtime, chat session, agent, issue,
-//! autopilot run, comment, task; several rows of one kind in the order of their ids. A call locks every row that it will
+//! autopilot run, quota reservation, quota period, comment, task; several rows of one kind in the order of their ids. A call locks every row that it will
 //! write, and every row that an inserted row refers to. Every call that waits for locks follows this order. A call whose
 //! locks on runtimes hold up heartbeats or inserts waits for no row that comes after them. A sweep never waits, so it is
 //! part of no deadlock.
@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use pgrx::Uuid;
 
+use super::features::Feature;
 use crate::error::{Error, Result};
 use crate::postgres::statement::{Row, Statement, arg};
 use crate::postgres::subtransaction;
@@ -21,6 +22,8 @@ static AGENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/agents.s
 static ISSUES: Statement = Statement::volatile(sql!("lifecycle/lock_set/issues.sql"));
 static ISSUES_FOR_UPDATE: Statement = Statement::volatile(sql!("lifecycle/lock_set/issues_for_update.sql"));
 static AUTOPILOT_RUNS: Statement = Statement::volatile(sql!("lifecycle/lock_set/autopilot_runs.sql"));
+static QUOTA_RESERVATIONS: Statement = Statement::volatile(sql!("lifecycle/lock_set/quota_reservations.sql"));
+static QUOTA_PERIODS: Statement = Statement::volatile(sql!("lifecycle/lock_set/quota_periods.sql"));
 static COMMENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/comments.sql"));
 static TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/tasks.sql")).of_visible_rows().by_id();
 static OF_TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/of_tasks.sql")).of_visible_rows().by_id();
@@ -62,7 +65,7 @@ pub struct LockSet {
     pub agents: Vec<Uuid>,
     /// Issues whose status may be reset.
     pub issues: Vec<Uuid>,
-    /// Autopilot runs.
+    /// Autopilot runs. What a run has reserved of its quota is locked with it.
     pub runs: Vec<Uuid>,
     /// Comments that triggered a task.
     pub comments: Vec<Uuid>,
@@ -126,6 +129,7 @@ impl LockSet {
         self.lock_agents()?;
         lock(&ISSUES, &self.issues);
         lock(&AUTOPILOT_RUNS, &self.runs);
+        lock_quota(&self.runs);
         lock(&COMMENTS, &self.comments);
         lock(&TASKS, &self.tasks);
         Ok(())
@@ -200,7 +204,14 @@ impl LockSet {
         let statements = [&CHAT_SESSIONS, &AGENTS, &ISSUES_FOR_UPDATE, &AUTOPILOT_RUNS, &COMMENTS, &TASKS];
         for (statement, ids) in statements.into_iter().zip(self.rows()) {
             for id in ids.iter().take(MOST_AWAITED) {
-                if subtransaction::rolled_back(|| statement.run(&[arg(vec![*id])])) == 0 {
+                let found = subtransaction::rolled_back(|| {
+                    let found = statement.run(&[arg(vec![*id])]);
+                    if std::ptr::eq(statement, &AUTOPILOT_RUNS) {
+                        lock_quota(&[*id]);
+                    }
+                    found
+                });
+                if found == 0 {
                     missing.insert(*id);
                 }
             }
@@ -225,6 +236,16 @@ fn lock(statement: &Statement, ids: &[Uuid]) {
     if !ids.is_empty() {
         statement.run(&[arg(ids.to_vec())]);
     }
+}
+
+/// Locks what the runs have reserved of their quota, and the periods in which they have. If another session alters the
+/// tables, the statements lock nothing.
+fn lock_quota(runs: &[Uuid]) {
+    if runs.is_empty() || !Feature::Quota.is_present() {
+        return;
+    }
+    let reservations: Vec<Uuid> = QUOTA_RESERVATIONS.rows(&[arg(runs.to_vec())], |row| row.must(1));
+    lock(&QUOTA_PERIODS, &reservations);
 }
 
 /// Takes the locks of the set that `look` returns, for a call that locks its runtimes FOR UPDATE or FOR NO KEY UPDATE.

@@ -15,6 +15,7 @@ pub mod many_rows;
 pub mod merge;
 pub mod placement;
 pub mod repair;
+pub mod retry_policy;
 pub mod rows_in_work;
 #[allow(dead_code, reason = "statements write most of the sets")]
 pub mod status_sets;

@@ -70,6 +70,7 @@ fn multica_complete(
         call.task_completed(&told);
         for run in wanted.runs {
             if COMPLETE_RUN.run(&[arg(run), arg(now), arg(result)]) > 0 {
+                consequences::settle_quota(&[run], "consumed", now);
                 call.run_done(run);
             }
         }

@@ -1,4 +1,4 @@
-//! The automatic retry of one failed task, and the status of one agent.
+//! The automatic retry of one failed task, the policy of retries, and the status of one agent.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -11,16 +11,19 @@ use crate::lifecycle::consequences;
 use crate::lifecycle::event::call;
 use crate::lifecycle::existence::no_agent;
 use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::retry_policy;
 use crate::postgres::composite::{Composite, set};
+use crate::postgres::entry::entry;
 use crate::postgres::statement::{Statement, arg};
-use crate::types::Task;
+use crate::types::{RetryRule, Task};
 
 static AGENT_STATUS: Statement = Statement::volatile(sql!("task/agent_status.sql"));
+static POLICY: Statement = Statement::stable(sql!("task/retry_policy_in_force.sql")).of_whole_tables();
 
 extension_sql_file!(
     "../../sql/extension/comments/retry.sql",
     name = "retry_comments",
-    requires = [multica_retry, multica_reconcile_agent]
+    requires = [multica_retry, multica_retry_policy_in_force, multica_reconcile_agent]
 );
 
 /// Queues the retry of a failed task if it is eligible; no row if it is not, or has one already.
@@ -35,9 +38,18 @@ fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task
         let Some(retry) = consequences::retry(task, call.now()) else {
             return Ok(set(Vec::new()));
         };
-        call.task_queued(&retry);
+        if !retry.is_deferred() {
+            call.task_queued(&retry);
+        }
         Ok(set(super::get(retry.id()).into_iter().collect()))
     })
+}
+
+/// Returns the retry policy: the built-in rules with what the operator has changed of them.
+#[pg_extern(stable)]
+#[search_path(@extschema@, pg_temp)]
+fn multica_retry_policy_in_force() -> SetOfIterator<'static, Composite<RetryRule>> {
+    entry(|| Ok(set(POLICY.rows(&retry_policy::whole().collect::<Vec<_>>(), Composite::from_row))))
 }
 
 /// Reconciles an agent: its status is working while one of its tasks is dispatched or running, otherwise idle. Returns

@@ -69,9 +69,11 @@ mod profiles;
 mod refused_rows;
 mod resume;
 mod retry;
+mod retry_policy;
 mod robustness;
 mod row_security;
 mod runtimes;
+mod server_consequences;
 mod server_differences;
 mod session_lookups;
 mod sql_files;
@@ -175,9 +177,11 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     refused_rows::AT_HOME,
     resume::ALL,
     retry::ALL,
+    retry_policy::AT_HOME,
     robustness::AT_HOME,
     row_security::AT_HOME,
     runtimes::ALL,
+    server_consequences::AT_HOME,
     server_differences::ALL,
     session_lookups::AT_HOME,
     sql_files::ALL,

@@ -54,13 +54,14 @@ const ROW_BY_ROW: [&str; 17] = [
 ];
 
 /// Functions that decide on the rows of all workspaces.
-const OF_ALL: [&str; 10] = [
+const OF_ALL: [&str; 11] = [
     "multica_count_sweep_parts",
     "multica_delete_stale_offline_runtimes",
     "multica_fail_stale_tasks",
     "multica_fail_tasks_for_offline_runtimes",
     "multica_mark_stale_runtimes_offline",
     "multica_metrics",
+    "multica_retry_policy_in_force",
     "multica_status",
     "multica_sweep",
     "multica_sweep_all",

@@ -97,3 +97,12 @@ $$One value for a metrics exporter: name, labels (an object), value.$$;
 COMMENT ON TYPE multica_reader IS
 $$A named reader of the event log: reader (its name); last_id (id of the last event that it has taken); behind (number of
 events after that one, an estimate); created_at; taken_at (when it last took events).$$;
+
+COMMENT ON TYPE multica_retry_rule IS
+$$What follows when a task fails for a reason: reason (a failure_reason, or * for every reason without a rule of its own);
+is_retried; max_attempts (attempts in all, the first one included; 0 means the task's own max_attempts); delay_secs (seconds
+until the retry is due); delay_from_attempt (the first attempt whose failure is followed by the delay); backoff_factor (by
+what the delay is multiplied after each further attempt); jitter (the part of the delay that is added at random, at most);
+keeps_session (whether the retry resumes the session and the working directory); waits_for_runtime (whether the retry is
+deferred until its runtime is online); unsafe_to_resume (whether no later task may resume the session); is_changed (whether
+the operator has changed the rule).$$;

@@ -25,7 +25,22 @@ SELECT
                 'archived_at', a.archived_at, 'archived_by', a.archived_by
             ))
         WHEN i.id IS NOT NULL THEN
-            pg_catalog.jsonb_build_object('issue', pg_catalog.to_jsonb(i), 'status_changed', true)
+            pg_catalog.jsonb_build_object(
+                'status_changed', true,
+                'issue', pg_catalog.to_jsonb(i)
+                -- feature open_status
+                || pg_catalog.jsonb_build_object('status_category', COALESCE(
+                    (
+                        SELECT s.category
+                        FROM issue_status AS s
+                        WHERE s.workspace_id = i.workspace_id
+                          AND s.key = i.status
+                          AND i.status NOT IN ('backlog', 'todo', 'in_progress', 'in_review', 'done', 'blocked', 'cancelled')
+                    ),
+                    i.status
+                ))
+                -- end open_status
+            )
         WHEN r.id IS NOT NULL THEN
             pg_catalog.jsonb_build_object('run_id', r.id, 'autopilot_id', r.autopilot_id, 'status', r.status)
         WHEN u.type = 'daemon:register' AND u.detail::jsonb ->> 'action'::text = 'register' THEN

@@ -25,9 +25,50 @@ locked_runtime AS MATERIALIZED (
 locked_chat AS MATERIALIZED (
     SELECT id FROM chat_session WHERE id = ANY (ARRAY(SELECT chat_session_id FROM task)) FOR NO KEY UPDATE SKIP LOCKED
 ),
-locked_run AS MATERIALIZED (
-    SELECT id FROM autopilot_run WHERE id = ANY (ARRAY(SELECT autopilot_run_id FROM task)) FOR NO KEY UPDATE SKIP LOCKED
+run AS MATERIALIZED (
+    SELECT autopilot_run_id AS id, id AS task_id FROM task WHERE autopilot_run_id IS NOT NULL
+    UNION ALL
+    SELECT r.id, task.id
+    FROM task
+    JOIN autopilot_run AS r ON r.issue_id = task.issue_id
+    WHERE r.status IN ('issue_created', 'running')
 ),
+locked_run AS MATERIALIZED (
+    SELECT id FROM autopilot_run WHERE id = ANY (ARRAY(SELECT id FROM run)) FOR NO KEY UPDATE SKIP LOCKED
+),
+-- feature quota
+reserved AS MATERIALIZED (
+    SELECT q.id, q.workspace_id, q.period_start, q.period_end, run.task_id
+    FROM run
+    JOIN autopilot_run AS r ON r.id = run.id
+    JOIN autopilot_quota_reservation AS q ON q.id = r.quota_reservation_id
+    WHERE q.state = 'reserved'
+),
+locked_reservation AS MATERIALIZED (
+    SELECT id FROM autopilot_quota_reservation WHERE id = ANY (ARRAY(SELECT id FROM reserved)) FOR NO KEY UPDATE SKIP LOCKED
+),
+period AS MATERIALIZED (
+    SELECT p.workspace_id, p.period_start, p.period_end
+    FROM autopilot_quota_period AS p
+    WHERE (p.workspace_id, p.period_start, p.period_end) IN (SELECT e.workspace_id, e.period_start, e.period_end FROM reserved AS e)
+),
+locked_period AS MATERIALIZED (
+    SELECT p.workspace_id, p.period_start, p.period_end
+    FROM autopilot_quota_period AS p
+    WHERE (p.workspace_id, p.period_start, p.period_end) IN (SELECT e.workspace_id, e.period_start, e.period_end FROM period AS e)
+    FOR NO KEY UPDATE OF p SKIP LOCKED
+),
+held_quota AS MATERIALIZED (
+    SELECT e.task_id FROM reserved AS e WHERE e.id NOT IN (SELECT v.id FROM locked_reservation AS v)
+    UNION ALL
+    SELECT e.task_id
+    FROM reserved AS e
+    JOIN period AS p ON p.workspace_id = e.workspace_id AND p.period_start = e.period_start AND p.period_end = e.period_end
+    WHERE (p.workspace_id, p.period_start, p.period_end) NOT IN (
+        SELECT v.workspace_id, v.period_start, v.period_end FROM locked_period AS v
+    )
+),
+-- end quota
 locked_comment AS MATERIALIZED (
     SELECT id FROM comment WHERE id = ANY (ARRAY(SELECT trigger_comment_id FROM task)) FOR KEY SHARE SKIP LOCKED
 ),
@@ -35,17 +76,28 @@ slot_task AS MATERIALIZED (
     SELECT o.id, task.id AS task_id
     FROM task
     JOIN agent_task_queue AS o ON o.issue_id = task.issue_id AND o.agent_id = task.agent_id
-    WHERE o.status IN ('queued', 'dispatched') AND o.id <> task.id
+    WHERE o.id <> task.id
+      AND (
+          o.status IN ('queued', 'dispatched')
+          -- feature slot_of_media
+          OR (o.status = 'deferred' AND o.context ->> 'channel_issue_media_pending'::text = 'true')
+          -- end slot_of_media
+      )
 ),
 free_slot_task AS MATERIALIZED (
     SELECT id FROM agent_task_queue WHERE id = ANY (ARRAY(SELECT id FROM slot_task)) FOR SHARE SKIP LOCKED
 )
 SELECT task.id
 FROM task
-WHERE (task.agent_id IN (SELECT a.id FROM locked_agent AS a WHERE (a.runtime_id IN (SELECT r.id FROM locked_runtime AS r)) IS TRUE)) IS TRUE
-  AND (task.runtime_id IN (SELECT r.id FROM locked_runtime AS r)) IS TRUE
+WHERE (task.agent_id IN (
+    SELECT a.id FROM locked_agent AS a WHERE a.runtime_id IS NULL OR a.runtime_id IN (SELECT r.id FROM locked_runtime AS r)
+)) IS TRUE
+  AND (task.runtime_id IS NULL OR task.runtime_id IN (SELECT r.id FROM locked_runtime AS r))
   AND (task.issue_id IS NULL OR task.issue_id IN (SELECT i.id FROM locked_issue AS i))
   AND (task.chat_session_id IS NULL OR task.chat_session_id IN (SELECT c.id FROM locked_chat AS c))
-  AND (task.autopilot_run_id IS NULL OR task.autopilot_run_id IN (SELECT p.id FROM locked_run AS p))
+  AND task.id NOT IN (SELECT s.task_id FROM run AS s WHERE s.id NOT IN (SELECT p.id FROM locked_run AS p))
+  -- feature quota
+  AND task.id NOT IN (SELECT h.task_id FROM held_quota AS h)
+  -- end quota
   AND (task.trigger_comment_id IS NULL OR task.trigger_comment_id IN (SELECT m.id FROM locked_comment AS m))
   AND task.id NOT IN (SELECT s.task_id FROM slot_task AS s WHERE s.id NOT IN (SELECT f.id FROM free_slot_task AS f))

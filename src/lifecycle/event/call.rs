@@ -77,9 +77,9 @@ impl Call {
         self.events.push(EventType::AgentStatus, agent, json!({}));
     }
 
-    /// Announces that an issue was set from in_progress to todo.
-    pub fn issue_reset(&mut self, issue: Uuid) {
-        let detail = json!({ "prev_status": "in_progress" });
+    /// Announces that an issue was set from `status` to todo.
+    pub fn issue_reset(&mut self, issue: Uuid, status: &str) {
+        let detail = json!({ "prev_status": status });
         self.events.push(EventType::IssueUpdated, issue, detail);
     }
 

@@ -49,6 +49,8 @@ pub enum EventDetail<'a> {
         error: Option<&'a str>,
         /// The retry.
         retry_task_id: Option<Id>,
+        /// Whether there is a retry.
+        retry_pending: bool,
     },
     /// The result of a chat's turn.
     Content {
@@ -164,6 +166,11 @@ impl TaskSnapshot {
         self.chat_session_id.is_some()
     }
 
+    /// Whether it is to be queued later.
+    pub fn is_deferred(&self) -> bool {
+        self.status.as_deref() == Some("deferred")
+    }
+
     /// Whether an autopilot run follows it.
     pub fn is_of_run(&self) -> bool {
         self.autopilot_run_id.is_some()
@@ -185,6 +192,7 @@ impl TaskSnapshot {
             failure_reason: self.failure_reason.as_deref().unwrap_or(AGENT_ERROR),
             error: self.error.as_deref().map(beginning),
             retry_task_id: retry.map(as_id),
+            retry_pending: retry.is_some(),
         }
     }
 

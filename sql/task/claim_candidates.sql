@@ -4,7 +4,8 @@
 -- is returned. $5: the agents whose tasks are returned, which the caller has locked; NULL means every agent. The condition on an
 -- active task of a chat repeats that completed_at is NULL, so that the index of a chat's tasks is used. For a known runtime there
 -- is at least one row, which distinguishes an idle runtime from an unknown one. is_void: the task is of a workspace other than the
--- runtime's, or is marked because its chat or run was deleted. wakes_agent: the agent must become 'working'. Each scan has the
+-- runtime's, or is marked because its chat or run was deleted. has_deferred: the runtime has tasks that may have to be queued first;
+-- beside a server, the server queues them. wakes_agent: the agent must become 'working'. Each scan has the
 -- ORDER BY of the one index that it must use, and agents are looked up one by one, so that the rest of a long queue and the ended
 -- tasks are not read, whatever the statistics are.
 WITH RECURSIVE queued_agent AS (
@@ -104,6 +105,17 @@ queued AS (
 SELECT
     asked.workspace_id,
     asked.status <> 'online' OR COALESCE(asked.last_seen_at < $2 - make_interval(secs => $4), true) AS needs_sign_of_life,
+    -- feature deferred
+    -- feature own
+    EXISTS (SELECT FROM agent_task_queue AS f WHERE f.runtime_id = asked.id AND f.status = 'deferred') AS has_deferred,
+    -- end own
+    -- without own
+    --| false AS has_deferred,
+    -- end own
+    -- end deferred
+    -- without deferred
+    --| false AS has_deferred,
+    -- end deferred
     b.id AS task_id,
     b.agent_id,
     b.chat_session_id,

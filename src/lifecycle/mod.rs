@@ -14,6 +14,7 @@ pub mod lock_set;
 pub mod many_rows;
 pub mod merge;
 pub mod placement;
+pub mod promotion;
 pub mod repair;
 pub mod retry_policy;
 pub mod rows_in_work;

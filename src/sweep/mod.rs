@@ -4,6 +4,7 @@ mod all;
 mod backlog;
 mod budget;
 mod part;
+mod promotion;
 mod stages;
 
 use pgrx::Uuid;
@@ -47,7 +48,7 @@ struct Done {
     tasks_timed_out: i64,
     consequences: Consequences,
     runtimes_deleted: i64,
-    /// Agents set to idle, and tasks moved, apart from verdicts.
+    /// Agents set to idle, tasks moved, and deferred tasks queued or cancelled, apart from verdicts.
     repaired: i64,
     more: bool,
 }
@@ -140,6 +141,7 @@ impl Sweep {
     fn verdicts(&self, writer: &mut Writer, call: &mut Call) -> Done {
         let mut done = Done::default();
         self.silence(writer, &mut done, call);
+        self.promote(writer, &mut done, call);
         self.repairs(writer, &mut done, call);
         done
     }

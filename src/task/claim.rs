@@ -4,7 +4,7 @@
 //! chosen without locks are chosen again under the locks, in a fresh snapshot. Agents and chat sessions that other
 //! sessions hold are skipped. Only if all agents are held, the call waits for one, and only while it holds no other
 //! lock: a call that has set its runtime online waits for nothing, because the heartbeats of its machine would wait
-//! too.
+//! too. Neither does a call that has queued deferred tasks, because it holds their rows.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -18,6 +18,7 @@ use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::no_runtime;
 use crate::lifecycle::liveness;
 use crate::lifecycle::lock_set::{self, LockSet};
+use crate::lifecycle::promotion;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::snapshot;
@@ -52,6 +53,7 @@ struct Candidates {
     limit: i64,
     workspace: Uuid,
     needs_sign_of_life: bool,
+    has_deferred: bool,
     tasks: Vec<Candidate>,
 }
 
@@ -75,14 +77,16 @@ impl Candidates {
                 queued: row.required("is_queued"),
                 wakes_agent: row.required("wakes_agent"),
             });
-            (row.required("workspace_id"), row.required("needs_sign_of_life"), candidate)
+            let of_runtime =
+                (row.required("workspace_id"), row.required("needs_sign_of_life"), row.required("has_deferred"));
+            (of_runtime, candidate)
         });
-        let (workspace, needs_sign_of_life) = rows
+        let (workspace, needs_sign_of_life, has_deferred) = rows
             .first()
-            .map(|(workspace, sign, _)| (*workspace, *sign))
+            .map(|(of_runtime, _)| *of_runtime)
             .ok_or_else(|| no_runtime(Error::not_found("runtime", runtime), runtime))?;
-        let tasks = rows.into_iter().filter_map(|(_, _, candidate)| candidate).collect();
-        Ok(Self { ended, limit, workspace, needs_sign_of_life, tasks })
+        let tasks = rows.into_iter().filter_map(|(_, candidate)| candidate).collect();
+        Ok(Self { ended, limit, workspace, needs_sign_of_life, has_deferred, tasks })
     }
 
     /// As [`Candidates::find`], without the turns of the chats in `held`.
@@ -180,15 +184,17 @@ fn multica_claim(
         let is_revived = candidates.needs_sign_of_life;
         if is_revived {
             liveness::mark_online(vec![runtime], call);
-            if !candidates.tasks.is_empty() {
-                candidates = Candidates::find(runtime, None, limit, now)?;
-            }
         }
+        let is_promoted = candidates.has_deferred && promote(runtime, call);
+        if is_promoted || (is_revived && !candidates.tasks.is_empty()) {
+            candidates = Candidates::find(runtime, None, limit, now)?;
+        }
+        let waits_for_nothing = is_revived || is_promoted;
         let mut held = Vec::new();
         let mut claimed = Vec::new();
         for at in 0..MAX_ROUNDS {
             let mut agents = candidates.lock_agents();
-            if agents.is_empty() && at == 0 && !is_revived && !candidates.tasks.is_empty() {
+            if agents.is_empty() && at == 0 && !waits_for_nothing && !candidates.tasks.is_empty() {
                 candidates = Candidates::find(runtime, None, MAX_TASKS, now)?;
                 agents = candidates.lock_an_agent()?;
             }
@@ -197,7 +203,7 @@ fn multica_claim(
             }
             let chats = candidates.lock_chats(&agents, &mut held);
             let current = candidates.if_current(&agents, limit);
-            let locked = Locked { agents: &agents, chats: &chats, held: &held, is_revived };
+            let locked = Locked { agents: &agents, chats: &chats, held: &held, waits_for_nothing };
             claimed = claim(runtime, &locked, limit, current, call)?;
             if !claimed.is_empty() {
                 break;
@@ -208,6 +214,14 @@ fn multica_claim(
     })
 }
 
+/// Queues the deferred tasks of the runtime that are due, and cancels those that are superseded. Returns whether a task
+/// changed.
+fn promote(runtime: Uuid, call: &mut Call) -> bool {
+    let fresh = settings::stale_after_secs();
+    let found = promotion::candidates(Some(runtime), fresh, Vec::new(), MAX_TASKS, call.now());
+    !found.is_empty() && promotion::promote(&found, call) > 0
+}
+
 /// What a claim holds while it chooses tasks.
 struct Locked<'a> {
     /// Agents that it has locked.
@@ -216,8 +230,8 @@ struct Locked<'a> {
     chats: &'a [Uuid],
     /// Chats that other sessions hold.
     held: &'a [Uuid],
-    /// Whether it has set its runtime online, and therefore waits for no row.
-    is_revived: bool,
+    /// Whether it has set its runtime online or queued deferred tasks, and therefore waits for no row.
+    waits_for_nothing: bool,
 }
 
 /// Claims tasks. They are chosen again under the locks, unless the earlier choice is still `current`. Tasks of a
@@ -252,7 +266,7 @@ fn claim(
         candidates.tasks.retain(|candidate| !candidate.is_void);
     }
     let mut chosen: Vec<Uuid> = candidates.tasks.iter().map(|candidate| candidate.task).collect();
-    if locked.is_revived {
+    if locked.waits_for_nothing {
         chosen = try_rows_of(chosen);
     }
     if chosen.is_empty() {

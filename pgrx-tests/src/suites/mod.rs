@@ -66,6 +66,7 @@ mod pgbouncer;
 mod pgspot;
 mod plans;
 mod profiles;
+mod promotion;
 mod refused_rows;
 mod resume;
 mod retry;
@@ -174,6 +175,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     pgbouncer::ALL,
     pgspot::ALL,
     profiles::ALL,
+    promotion::AT_HOME,
     refused_rows::AT_HOME,
     resume::ALL,
     retry::ALL,

@@ -4,12 +4,13 @@ and never started: a lost answer costs no attempt. Then it returns the best queu
 is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
 however many claims run at once, and an archived agent gets none. A task is cancelled instead of returned if it belongs to
 another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited. Tasks of agents and
-chat sessions that other sessions hold are left for the next call.
+chat sessions that other sessions hold are left for the next call. In tables that multica_install created, deferred tasks of
+the runtime that are due are queued first, and deferred retries that newer work has replaced are cancelled.
 runtime_id: id of the runtime.
 max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
 Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only
   if it was on this runtime. Pass claim_token to the calls that follow. A claim counts as a heartbeat of the runtime.
-  Records task:dispatch for each newly claimed task, task:cancelled and agent:status.
+  Records task:dispatch for each newly claimed task, task:queued, task:cancelled and agent:status.
 Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist: register
   again; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
   feature of the tables; 42501 a privilege on the tables is missing.

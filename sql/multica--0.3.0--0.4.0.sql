@@ -920,8 +920,8 @@ Returns one multica_task, the retry. Returns no row if the task is not failed, m
   retry its failure_reason, its attempts are used up, its agent is archived or has no runtime, it already has its retry,
   or a newer task of the same issue or chat waits, runs or has run. Records task:queued, unless the retry is deferred.
 Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 40001 the agent was bound to another runtime at the
-  same time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call
-  does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is
+  missing.
 Implements the server's MaybeRetryFailedTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_retry_policy_in_force() IS

@@ -18,23 +18,6 @@ pub const QUEUEING: &Wrong =
     &[Deferred, Originator, Accountable, Provenance, FailClosed, Coalesced, ChatInput, Channel, Unbound];
 /// Chooses the agent of an issue or an autopilot: a squad's leader works for the squad.
 pub const SQUADS: &Wrong = &[Squad, LeaderTask, TaskSquad];
-/// Queues a retry, which copies the failed task or is deferred.
-pub const RETRYING: &Wrong = &[
-    LeaderTask,
-    TaskSquad,
-    Deferred,
-    Originator,
-    Accountable,
-    Provenance,
-    Coalesced,
-    ChatInput,
-    Rollout,
-    Retired,
-    Channel,
-    Unbound,
-];
-/// Sets an issue back to todo.
-pub const RESETTING: &Wrong = &[OpenStatus, EffectiveStatus, Revision, Activity];
 /// Runs an issue anew with the session of its last task.
 pub const RERUNNING: &Wrong = &[Fresh];
 /// Hands a task out to a daemon.
@@ -58,9 +41,6 @@ pub const CLAIMING: &Wrong = &[
 pub const STARTING: &Wrong = &[Waiting, Lease, Escalation];
 /// Stores the session of a task, which a chat points to.
 pub const PINNING: &Wrong = &[ChatRuntime];
-
-/// Fails a task, with every consequence.
-pub const FAILING: [&Wrong; 3] = [ENDING, RETRYING, RESETTING];
 
 /// Returns 0A000 if the tables are a server's and have one of these features. Another session may alter the tables
 /// afterwards. Then this call still works as on the tables before, and the next call is refused.

@@ -29,7 +29,7 @@ fn multica_fail(
     claim_token: default!(Option<i64>, "NULL"),
 ) -> Composite<Transition> {
     call(|call| {
-        compatibility::require(&compatibility::FAILING)?;
+        compatibility::require(&[compatibility::ENDING])?;
         let task = required("task_id", task_id)?;
         let error = required("error", error)?;
         let Some(state) = State::open(task, claim_token)? else {

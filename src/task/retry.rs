@@ -6,7 +6,6 @@ use pgrx::prelude::*;
 use super::transition::State;
 use crate::argument::required;
 use crate::error::Error;
-use crate::lifecycle::compatibility;
 use crate::lifecycle::consequences;
 use crate::lifecycle::event::call;
 use crate::lifecycle::existence::no_agent;
@@ -31,7 +30,6 @@ extension_sql_file!(
 #[search_path(@extschema@, pg_temp)]
 fn multica_retry(task_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Task>> {
     call(|call| {
-        compatibility::require(&[compatibility::RETRYING])?;
         let task = required("task_id", task_id)?;
         LockSet::of_tasks(vec![task]).acquire()?;
         State::of(task)?;

@@ -421,5 +421,5 @@ fn refusal_names_function_and_feature(context: &Context) -> Result<()> {
     }
     client.batch_execute("ALTER TABLE agent_task_queue DROP COLUMN prepare_lease_expires_at")?;
     expect_state(&mut client, "SELECT multica_start(NULL)", "22004")?;
-    expect(&mut client, "SELECT features FROM multica_status()", "{task_beat,run_priority,slot}")
+    expect(&mut client, "SELECT features FROM multica_status()", "{task_beat,run_priority,slot,retry_policy}")
 }

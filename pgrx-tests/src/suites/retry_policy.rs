@@ -14,6 +14,8 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     built_in_rules_decide_about_each_reason,
     network_failure_is_retried_twice_and_later,
     stuck_session_is_not_kept,
+    lost_or_retired_session_is_not_resumed,
+    retry_is_called_by_itself,
     retry_waits_for_its_runtime_beside_a_server,
     retry_is_queued_at_once_without_a_server,
     operator_changes_single_attributes,
@@ -99,6 +101,35 @@ fn stuck_session_is_not_kept(context: &Context) -> Result<()> {
         again(client, "task x")?;
         ensure!(fail(client, "task x", "timeout")? == "1 0", "no retry");
         expect(client, &child("session_id, work_dir, force_fresh_session", "task x"), "session x /work/x f")
+    })
+}
+
+fn lost_or_retired_session_is_not_resumed(context: &Context) -> Result<()> {
+    on_generations(context, &["rollout", "retired"], |client, _| {
+        insert_work(context, client)?;
+        for lost in
+            ["session_rollout_missing = true", "session_rollout_missing = false, retired_session_id = session_id"]
+        {
+            again(client, "task x")?;
+            client.batch_execute(&format!("UPDATE agent_task_queue SET {lost} WHERE id = md5('task x')::uuid"))?;
+            ensure!(fail(client, "task x", "timeout")? == "1 0", "no retry");
+            expect(client, &child("session_id, work_dir", "task x"), " /work/x")?;
+        }
+        Ok(())
+    })
+}
+
+/// A task that the server has failed is retried by the one call, once.
+fn retry_is_called_by_itself(context: &Context) -> Result<()> {
+    on_generations(context, &[], |client, _| {
+        insert_work(context, client)?;
+        client.batch_execute(
+            "UPDATE agent_task_queue SET status = 'failed', completed_at = now(), failure_reason = 'timeout'
+             WHERE id = md5('task x')::uuid",
+        )?;
+        let retry = "SELECT status, attempt FROM multica_retry(md5('task x')::uuid)";
+        expect(client, retry, "queued 2")?;
+        expect(client, retry, "")
     })
 }
 

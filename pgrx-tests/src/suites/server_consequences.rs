@@ -28,6 +28,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     tokens_of_ended_tasks_are_deleted,
     ended_task_has_no_lease_and_no_wait_reason,
     queued_row_of_the_server_is_waited_for,
+    transactions_of_the_server_are_no_deadlock,
 ];
 
 /// Inserts the fixture with work that is going to fail.
@@ -78,7 +79,7 @@ const COPIED: [(&str, &str); 19] = [
 ];
 
 /// The columns that belong to the failed task alone, each with a value.
-const KEPT: [(&str, &str); 11] = [
+const KEPT: [(&str, &str); 10] = [
     ("initiator_user_id", "md5('user 1')::uuid"),
     ("handoff_note", "'note'"),
     ("delivered_comment_ids", "ARRAY[md5('comment joined')::uuid]"),
@@ -89,7 +90,6 @@ const KEPT: [(&str, &str); 11] = [
     ("branch_name", "'branch'"),
     ("durable_work_dir", "'/kept'"),
     ("retired_session_id", "'session of before'"),
-    ("session_rollout_missing", "true"),
 ];
 
 fn retry_has_the_columns_of_the_failed_task(context: &Context) -> Result<()> {
@@ -100,16 +100,10 @@ fn retry_has_the_columns_of_the_failed_task(context: &Context) -> Result<()> {
             "SELECT attname FROM pg_attribute WHERE attrelid = 'agent_task_queue'::regclass AND attnum > 0 AND NOT attisdropped",
         )?;
         let is_there = |column: &&(&str, &str)| there.iter().any(|name| name == column.0);
-        let set: Vec<String> = COPIED
-            .iter()
-            .chain(&KEPT)
-            .filter(is_there)
-            .map(|(column, value)| format!("{column} = {value}"))
-            .collect();
-        client.batch_execute(&format!(
-            "UPDATE agent_task_queue SET {} WHERE id = md5('task x')::uuid",
-            set.join(", ")
-        ))?;
+        let set: Vec<String> =
+            COPIED.iter().chain(&KEPT).filter(is_there).map(|(column, value)| format!("{column} = {value}")).collect();
+        client
+            .batch_execute(&format!("UPDATE agent_task_queue SET {} WHERE id = md5('task x')::uuid", set.join(", ")))?;
         ensure!(fail(client, "task x", "timeout")?.starts_with("1 "), "no retry");
         let names = |columns: &[(&str, &str)]| {
             let names: Vec<String> = columns.iter().filter(is_there).map(|(name, _)| format!("'{name}'")).collect();
@@ -244,8 +238,8 @@ fn issue_in_a_status_of_progress_is_reset(context: &Context) -> Result<()> {
         );
         client.batch_execute(
             "INSERT INTO issue_status (workspace_id, key, name, category, color)
-             VALUES (md5('workspace 1')::uuid, 'doing', 'doing', 'in_progress', '#1'),
-                 (md5('workspace 1')::uuid, 'looking', 'looking', 'in_review', '#1')",
+             VALUES (md5('workspace 1')::uuid, 'doing', 'doing', 'in_progress', '#336699'),
+                 (md5('workspace 1')::uuid, 'looking', 'looking', 'in_review', '#336699')",
         )?;
         let set = |status: &str| {
             let revision = if features.iter().any(|name| name == "revision") { ", revision = 5" } else { "" };
@@ -331,7 +325,8 @@ fn unsafe_and_retired_sessions_are_forgotten(context: &Context) -> Result<()> {
 
 fn run_and_quota_are_settled_once(context: &Context) -> Result<()> {
     on_generations(context, &["quota"], |client, _| {
-        let state = "SELECT r.status, r.failure_reason, q.state, q.finalized_at IS NOT NULL, p.used_count, p.reserved_count
+        let state =
+            "SELECT r.status, r.failure_reason, q.state, q.finalized_at IS NOT NULL, p.used_count, p.reserved_count
             FROM autopilot_run AS r JOIN autopilot_quota_reservation AS q ON q.id = r.quota_reservation_id
             JOIN autopilot_quota_period AS p ON p.workspace_id = q.workspace_id WHERE r.id = md5('run running')::uuid";
         expect(client, state, "running  reserved f 1 1")?;
@@ -348,7 +343,9 @@ fn run_and_quota_are_settled_once(context: &Context) -> Result<()> {
 fn run_of_an_issue_ends_with_its_last_task(context: &Context) -> Result<()> {
     on_generations(context, &[], |client, _| {
         insert_work(context, client)?;
-        client.batch_execute("UPDATE autopilot_run SET issue_id = md5('issue x')::uuid WHERE id = md5('run issue')::uuid")?;
+        client.batch_execute(
+            "UPDATE autopilot_run SET issue_id = md5('issue x')::uuid WHERE id = md5('run issue')::uuid",
+        )?;
         let run = "SELECT status, failure_reason FROM autopilot_run WHERE id = md5('run issue')::uuid";
         for reason in ["timeout", "runtime_offline"] {
             client.batch_execute("DELETE FROM agent_task_queue WHERE parent_task_id = md5('task x')::uuid")?;
@@ -373,7 +370,8 @@ fn held_quota_postpones_the_verdict(context: &Context) -> Result<()> {
             "UPDATE agent_task_queue SET issue_id = NULL WHERE id = md5('task run running')::uuid;
              UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 day'",
         )?;
-        let sweep = "SELECT count(*) FROM multica_fail_tasks_for_offline_runtimes(0) WHERE id = md5('task run running')::uuid";
+        let sweep =
+            "SELECT count(*) FROM multica_fail_tasks_for_offline_runtimes(0) WHERE id = md5('task run running')::uuid";
         for held in ["autopilot_quota_period", "autopilot_quota_reservation WHERE state = 'reserved'"] {
             let mut server = database.connect()?;
             server.batch_execute(&format!("BEGIN; SELECT FROM {held} FOR UPDATE"))?;
@@ -456,6 +454,45 @@ fn queued_row_of_the_server_is_waited_for(context: &Context) -> Result<()> {
              WHERE issue_id = md5('issue x')::uuid",
             "1 1",
         )?;
+    }
+    Ok(())
+}
+
+/// The server fails the task itself, or queues a turn of the chat, while a recovery waits for it.
+fn transactions_of_the_server_are_no_deadlock(context: &Context) -> Result<()> {
+    for generation in context.generations()?.all() {
+        let database = context.installed_generation(&generation.name)?;
+        let mut client = database.connect()?;
+        insert_work(context, &mut client)?;
+        for (first, second, expected) in [
+            (
+                "SELECT FROM chat_session WHERE id = md5('chat x')::uuid FOR UPDATE",
+                "SELECT FROM agent WHERE id = md5('agent x')::uuid FOR UPDATE",
+                "runtime_recovery",
+            ),
+            (
+                "UPDATE agent_task_queue SET status = 'failed', completed_at = now(), failure_reason = 'agent_error'
+                 WHERE id = md5('task x')::uuid",
+                "SELECT FROM agent WHERE id = md5('agent x')::uuid FOR KEY SHARE;
+                 SELECT FROM issue WHERE id = md5('issue x')::uuid FOR KEY SHARE;
+                 SELECT FROM agent_runtime WHERE id = md5('runtime x')::uuid FOR KEY SHARE",
+                "agent_error",
+            ),
+        ] {
+            client.batch_execute(
+                "DELETE FROM agent_task_queue WHERE parent_task_id IN (md5('task x')::uuid, md5('task turn')::uuid);
+                 UPDATE agent_task_queue SET status = 'running', completed_at = NULL, failure_reason = NULL
+                 WHERE id IN (md5('task x')::uuid, md5('task turn')::uuid)",
+            )?;
+            let mut server = database.connect()?;
+            server.batch_execute(&format!("BEGIN; {first}"))?;
+            let recover = start(&database, "SELECT FROM multica_recover_orphans(md5('runtime x')::uuid)")?;
+            recover.wait_until_blocked(&mut client)?;
+            server.batch_execute(&format!("{second}; COMMIT"))?;
+            recover.finish()?;
+            let reason = "SELECT status, failure_reason FROM agent_task_queue WHERE id = md5('task x')::uuid";
+            expect(&mut client, reason, &format!("failed {expected}"))?;
+        }
     }
     Ok(())
 }

@@ -142,8 +142,11 @@ SELECT
     CASE
         WHEN y.keeps_session
             AND p.runtime_id = a.runtime_id
+            -- feature rollout
+            AND NOT p.session_rollout_missing
+            -- end rollout
             -- feature retired
-            AND p.session_id IS DISTINCT FROM p.retired_session_id
+            AND (p.session_id IS DISTINCT FROM p.retired_session_id)
             -- end retired
             THEN p.session_id
     END,
@@ -232,7 +235,7 @@ WHERE p.id = ANY ($1)
       SELECT FROM agent_task_queue AS o
       WHERE o.chat_session_id = p.chat_session_id AND o.completed_at > p.completed_at
         AND (
-            o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL
+            (o.status <> 'cancelled' OR o.dispatched_at IS NOT NULL)
             -- feature provenance
             OR o.retry_of_task_id = p.id
             -- end provenance

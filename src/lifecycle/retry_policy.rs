@@ -65,12 +65,7 @@ static BUILT_IN: [Rule; 12] = [
     Rule::retried("runtime_recovery"),
     Rule::retried("timeout"),
     Rule::retried("skill_bundle_unavailable"),
-    Rule {
-        max_attempts: 3,
-        delay_secs: 5.0,
-        delay_from_attempt: 2,
-        ..Rule::retried("agent_error.provider_network")
-    },
+    Rule { max_attempts: 3, delay_secs: 5.0, delay_from_attempt: 2, ..Rule::retried("agent_error.provider_network") },
     Rule { keeps_session: false, unsafe_to_resume: true, ..Rule::retried("codex_semantic_inactivity") },
     Rule::unsafe_to_resume("iteration_limit"),
     Rule::unsafe_to_resume("agent_fallback_message"),

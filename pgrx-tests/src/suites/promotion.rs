@@ -160,7 +160,8 @@ fn uncommitted_task_of_the_pair_is_not_waited_for(context: &Context) -> Result<(
     for generation in context.generations()?.all() {
         let database = context.installed_generation(&generation.name)?;
         let mut client = database.connect()?;
-        if !values(&mut client, "SELECT unnest(features) FROM multica_status()")?.iter().any(|name| name == "deferred") {
+        if !values(&mut client, "SELECT unnest(features) FROM multica_status()")?.iter().any(|name| name == "deferred")
+        {
             continue;
         }
         clear(context, &mut client)?;

@@ -49,8 +49,8 @@ WHERE c.id = t.chat_session_id
           -- end chat_runtime
           OR c.work_dir IS DISTINCT FROM COALESCE(t.work_dir, c.work_dir)
       ELSE
-          -- feature chat_runtime
-          c.runtime_id = t.runtime_id AND
-          -- end chat_runtime
           (c.session_id = t.retired_session_id OR (t.is_unsafe AND c.session_id = t.session_id))
+          -- feature chat_runtime
+          AND c.runtime_id = t.runtime_id
+          -- end chat_runtime
   END

@@ -18,7 +18,7 @@ WHERE i.id = ANY ($1)
       b.status = 'in_progress'
       -- feature open_status
       OR (
-          b.status NOT IN ('backlog', 'todo', 'in_progress', 'in_review', 'done', 'blocked', 'cancelled')
+          b.status <> ALL ('{backlog,todo,in_progress,in_review,done,blocked,cancelled}'::text[])
           AND EXISTS (
               SELECT FROM issue_status AS s
               WHERE s.workspace_id = b.workspace_id AND s.key = b.status AND s.category = 'in_progress'

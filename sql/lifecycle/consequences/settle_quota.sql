@@ -9,7 +9,9 @@ WITH reservation AS (
     RETURNING q.workspace_id, q.period_start, q.period_end
 )
 UPDATE autopilot_quota_period AS p
-SET reserved_count = GREATEST(p.reserved_count - f.many, 0), used_count = p.used_count + CASE $3 WHEN 'consumed' THEN f.many ELSE 0::bigint END
+SET
+    reserved_count = GREATEST(p.reserved_count - f.many, 0),
+    used_count = p.used_count + CASE $3 WHEN 'consumed' THEN f.many ELSE 0::bigint END
 FROM (
     SELECT v.workspace_id, v.period_start, v.period_end, count(*) AS many
     FROM reservation AS v

@@ -47,7 +47,7 @@ CROSS JOIN LATERAL (
             -- feature escalation
             AND t.escalation_for_task_id IS NULL
             -- end escalation
-            AND t.context ->> 'channel_issue_media_pending'::text IS DISTINCT FROM 'true' AS can_be_superseded
+            AND (t.context ->> 'channel_issue_media_pending'::text IS DISTINCT FROM 'true') AS can_be_superseded
     ) AS s
     WHERE t.status = 'deferred'
       AND t.runtime_id = healthy.id

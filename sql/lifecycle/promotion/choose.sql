@@ -14,7 +14,7 @@ WITH task AS MATERIALIZED (
             -- feature escalation
             AND t.escalation_for_task_id IS NULL
             -- end escalation
-            AND t.context ->> 'channel_issue_media_pending'::text IS DISTINCT FROM 'true'
+            AND (t.context ->> 'channel_issue_media_pending'::text IS DISTINCT FROM 'true')
             AND EXISTS (
                 SELECT FROM agent_task_queue AS o
                 WHERE o.issue_id = t.issue_id AND o.agent_id = t.agent_id

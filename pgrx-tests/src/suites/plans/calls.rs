@@ -89,6 +89,38 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          ROLLBACK"#
             .into(),
     );
+    // Tables of a later server have quotas of runs, and tokens of tasks.
+    calls.push(
+        r#"BEGIN; ALTER TABLE autopilot_run ADD COLUMN quota_reservation_id uuid;
+         CREATE UNIQUE INDEX ON autopilot_run (quota_reservation_id) WHERE quota_reservation_id IS NOT NULL;
+         CREATE TABLE autopilot_quota_period (
+             workspace_id uuid, period_start timestamptz, period_end timestamptz, used_count bigint, reserved_count bigint,
+             PRIMARY KEY (workspace_id, period_start, period_end));
+         CREATE TABLE autopilot_quota_reservation (
+             id uuid PRIMARY KEY, workspace_id uuid, period_start timestamptz, period_end timestamptz, state text,
+             finalized_at timestamptz);
+         CREATE TABLE task_token (id uuid PRIMARY KEY, task_id uuid);
+         CREATE INDEX ON task_token (task_id);
+         INSERT INTO autopilot_quota_period SELECT w.id, 'epoch', now(), 0, 1 FROM workspace AS w;
+         INSERT INTO autopilot_quota_reservation
+         SELECT md5('quota')::uuid, a.workspace_id, 'epoch', now(), 'reserved' FROM autopilot AS a ORDER BY a.id LIMIT 1;
+         INSERT INTO autopilot_run (id, autopilot_id, source, status, quota_reservation_id)
+         SELECT md5('quota')::uuid, a.id, 'manual', 'running', md5('quota')::uuid FROM autopilot AS a ORDER BY a.id LIMIT 1;
+         INSERT INTO agent_task_queue (id, agent_id, runtime_id, autopilot_run_id, status, dispatched_at)
+         SELECT md5('quota')::uuid, a.id, a.runtime_id, md5('quota')::uuid, 'dispatched', now()
+         FROM agent AS a WHERE a.id = md5('agent1')::uuid;
+         INSERT INTO task_token VALUES (md5('quota')::uuid, md5('quota')::uuid);
+         SELECT FROM multica_fail(md5('quota')::uuid, 'error'); ROLLBACK"#
+            .into(),
+    );
+    // A deferred task is due.
+    calls.push(
+        "BEGIN; UPDATE agent_runtime SET status = 'online', last_seen_at = now() WHERE id = md5('runtime2')::uuid;
+         INSERT INTO agent_task_queue (agent_id, runtime_id, context, status, fire_at)
+         VALUES (md5('agent1')::uuid, md5('runtime2')::uuid, '{}', 'deferred', now());
+         SELECT FROM multica_sweep(); ROLLBACK"
+            .into(),
+    );
     // A runtime with a queued task becomes stale.
     calls.push(format!(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = md5('runtime2')::uuid; {FOR_THE_SWEEP};

@@ -124,6 +124,41 @@ SELECT @extschema@.multica_replace_function(
     $function$
 );
 
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_heartbeat(uuid, uuid[])',
+    $function$
+    CREATE FUNCTION @extschema@.multica_heartbeat(
+        runtime_id uuid, running_task_ids uuid[] DEFAULT NULL, incarnation uuid DEFAULT NULL
+    ) RETURNS @extschema@.multica_beat
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_heartbeat_since_0_4_wrapper'
+    $function$
+);
+
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_claim(uuid, integer)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_claim(runtime_id uuid, max_tasks integer DEFAULT 1, incarnation uuid DEFAULT NULL)
+    RETURNS SETOF @extschema@.multica_claimed
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_claim_since_0_4_wrapper'
+    $function$
+);
+
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_recover_orphans(uuid, uuid[])',
+    $function$
+    CREATE FUNCTION @extschema@.multica_recover_orphans(
+        runtime_id uuid, running_task_ids uuid[] DEFAULT NULL, incarnation uuid DEFAULT NULL
+    ) RETURNS @extschema@.multica_recovered
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_recover_orphans_since_0_4_wrapper'
+    $function$
+);
+
 DROP FUNCTION @extschema@.multica_replace_function(pg_catalog.regprocedure, pg_catalog.text);
 
 ALTER TYPE @extschema@.multica_runtime
@@ -182,17 +217,19 @@ Errors: 22004 a required argument is NULL, device_info and metadata included; 22
   on the tables is missing.
 Implements UpsertAgentRuntime.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_heartbeat(uuid, uuid[]) IS
+COMMENT ON FUNCTION @extschema@.multica_heartbeat(uuid, uuid[], uuid) IS
 $$Records a heartbeat of one runtime: it is online and was seen now, whatever its status was. Call it about every 15 s, well
 within multica.stale_after.
 runtime_id: id of the runtime.
 running_task_ids: ids of the tasks that the daemon is running; NULL (the default) reports nothing about them.
+incarnation: the uuid that the process passed to multica_register; NULL (the default) is not checked.
 Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
   announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
   last_seen_at and multica.stale_after is at least 30 s, nothing is written while the runtime is online and was seen within a
   fifth of that time.
 Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist: register
-  again; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+  again; 55000 (superseded) another process has registered the runtime: stop; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
 Implements UpdateAgentRuntimeHeartbeat.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_heartbeat_many(uuid[]) IS
@@ -201,6 +238,7 @@ runtime_ids: ids of the runtimes; unknown ones are ignored, a repeated one count
 Returns the number of runtimes that exist and were written, or need not be written, as for multica_heartbeat. Those that were
   offline are announced as by multica_heartbeat.
   A runtime that a trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
+  It does not check which process has registered the runtimes.
 Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
   tables is missing.
 Implements UpdateAgentRuntimeHeartbeat, for many runtimes.$$;
@@ -573,7 +611,7 @@ Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 40001
   (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's CancelAgentTasksByAgent.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer) IS
+COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer, uuid) IS
 $$Claims tasks for a runtime. First it returns tasks again that the runtime claimed more than multica.redeliver_after ago
 and never started: a lost answer costs no attempt. Then it returns the best queued tasks of the runtime. At most one task
 is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
@@ -583,12 +621,15 @@ chat sessions that other sessions hold are left for the next call. In tables tha
 the runtime that are due are queued first, and deferred retries that newer work has replaced are cancelled.
 runtime_id: id of the runtime.
 max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
+incarnation: the uuid that the process passed to multica_register; NULL (the default) is not checked. It is recorded for each
+  task, so that a recovery by the same process does not fail the task.
 Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only
   if it was on this runtime. Pass claim_token to the calls that follow. A claim counts as a heartbeat of the runtime.
   Records task:dispatch for each newly claimed task, task:queued, task:cancelled and agent:status.
-Errors: 22004 an argument is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist: register
-  again; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
-  feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 runtime_id or max_tasks is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist:
+  register again; 55000 (superseded) another process has registered the runtime: stop; 55000 (install_needed) the tables are
+  missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
+  tables is missing.
 Implements the server's ClaimTaskForRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid) IS
@@ -841,17 +882,19 @@ Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0,
   tables; 42501 a privilege on the tables is missing.
 Implements the server's FailStaleTasks.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_recover_orphans(uuid, uuid[]) IS
+COMMENT ON FUNCTION @extschema@.multica_recover_orphans(uuid, uuid[], uuid) IS
 $$Fails the tasks that the daemon's previous process left in flight, with retries and all other consequences in the same
 transaction. Call it from a daemon that has just restarted; multica_register does the same with "recover": true.
 runtime_id: id of the runtime.
 running_task_ids: ids of the tasks that the daemon is still running; NULL (the default) means none.
+incarnation: the uuid that the process passed to multica_register; tasks that it has claimed with it are no orphans. NULL
+  (the default) is not checked, and then only running_task_ids are no orphans.
 Returns multica_recovered. The tasks get failure_reason 'runtime_recovery'. A task that a trigger or constraint of your own
   refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
-Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 40001 an
-  agent was bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are
-  missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
-  tables is missing.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 55000
+  (superseded) another process has registered the runtime: stop; 40001 an agent was bound to another runtime at the same
+  time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not
+  work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's recover-orphans endpoint.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_handle_failed_tasks(uuid[]) IS
@@ -875,6 +918,9 @@ registration: an object; unknown keys are ignored, and a WARNING names them.
   legacy_daemon_ids: earlier daemon ids, in any case.
   device_name, cli_version, launched_by: text that is stored with the runtimes.
   capabilities: a list of texts that is stored in the metadata of the runtimes.
+  incarnation: a uuid that the daemon process makes once, at its start. From then on the runtimes belong to this process: the
+    process that registered them before gets 55000 (superseded) from every call to which it passes its own incarnation.
+    Without this key nothing is stored and nothing is replaced.
   recover: true fails the tasks that the previous process left in flight, as by multica_recover_orphans.
   runtimes: objects with these keys: type or provider (they mean the same; at most 1000 bytes, stored in lower case, each
     provider only once), profile_id (id of the profile that the runtime belongs to; the provider of the profile is stored, and
@@ -885,12 +931,13 @@ registration: an object; unknown keys are ignored, and a WARNING names them.
     started, an offline runtime is stored, with both texts in its metadata. At least one runtime or failed profile is required.
 owner_id: id of the user that the runtimes belong to; NULL (the default) keeps the present owners.
 Returns one multica_registered per runtime, in the order of the registration. Records one daemon:register with action
-  'register'. A runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
+  'register', and in replaced_incarnations the incarnation that was replaced, by runtime. A runtime of an earlier daemon id that one of your own tables refers to stays, without its agents and tasks; a
   task that cannot be written stays in flight; a WARNING names each. If other sessions hold agents or tasks each time the call
   tries to lock them, old runtimes and tasks stay as they are, with a WARNING. Runtimes of profiles are not merged.
 Errors: 22004 workspace_id or registration is NULL; 22023 registration is malformed, and the message names the path in it;
   P0002 (no_workspace, no_profile) the workspace does not exist, or has no profile that a runtime names;
-  55000 (profile_disabled) such a profile is disabled; 0A000 (no_profiles) a runtime names a profile, and the database has
+  55000 (profile_disabled) such a profile is disabled; 55000 (superseded) a later registration has replaced this
+  incarnation: stop; 0A000 (no_profiles) a runtime names a profile, and the database has
   none; 23503 the owner does not exist; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the
   registration has "recover", which does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements UpsertAgentRuntime for each runtime, the merge, and the recovery that a restarted daemon asks for.$$;
@@ -947,9 +994,9 @@ COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
 $$Runs all stages of a sweep once, in one transaction. It sets stale runtimes offline, fails tasks in flight on offline
 runtimes and tasks that took too long, queues retries, resets issues, ends autopilot runs, reconciles agents, queues
 deferred tasks that are due, moves tasks that wait on an offline runtime to the runtimes that their agents are bound to now,
-sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses, and
-trims old events. Each stage handles at most multica.batch_size rows. A sweep never waits for a lock: rows that other
-transactions have locked are left to the next sweep.
+sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses,
+forgets the incarnations of deleted runtimes and ended tasks, and trims old events. Each stage handles at most
+multica.batch_size rows. A sweep never waits for a lock: rows that other transactions have locked are left to the next sweep.
 stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL (the default) means
   multica.stale_after.
 Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be

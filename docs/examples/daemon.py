@@ -12,7 +12,8 @@ inherits the environment of this process, with two variables more: TASK, the con
 session that it is to begin or to resume. DATABASE_URL is inherited too, so COMMAND can do what the role can do.
 
 An error ends the daemon and all its commands. A supervisor starts it again; it then fails what it left in flight, and the
-extension retries that.
+extension retries that. If another process with the same host name registers, the daemon exits with status 0, after which the
+supervisor must not start it again.
 """
 import json
 import os
@@ -23,12 +24,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from typing import IO, NamedTuple
 
 import psycopg
 from psycopg.errors import ObjectNotInPrerequisiteState as NoLongerOurs  # Cancelled, failed, or claimed again.
 from psycopg.types.json import Jsonb
 
+INCARNATION = uuid.uuid4()  # Of this process: the database lets only the process work that registered last.
 MAX_TASKS = 4
 POLL_SECONDS = float(os.environ.get("POLL_SECONDS", 3))
 
@@ -44,13 +47,19 @@ class Agent(NamedTuple):
 
 def register(db, workspace):
     """Returns the id of the runtime. With "recover", tasks that an earlier process of this daemon left in flight are failed."""
-    registration = {"daemon_id": socket.gethostname(), "recover": True, "runtimes": [{"type": "claude"}]}
+    registration = {
+        "daemon_id": socket.gethostname(),
+        "incarnation": str(INCARNATION),
+        "recover": True,
+        "runtimes": [{"type": "claude"}],
+    }
     return db.execute("SELECT id FROM multica_register(%s, %s)", [workspace, Jsonb(registration)]).fetchone().id
 
 
 def heartbeat(db, runtime, agents):
     """Reports that the daemon is alive, and kills the commands of tasks that are no longer ours."""
-    beat = db.execute("SELECT stop_task_ids FROM multica_heartbeat(%s, %s)", [runtime, list(agents)]).fetchone()
+    arguments = [runtime, list(agents), INCARNATION]
+    beat = db.execute("SELECT stop_task_ids FROM multica_heartbeat(%s, %s, %s)", arguments).fetchone()
     for task_id in beat.stop_task_ids:
         agents.pop(task_id).process.kill()
 
@@ -80,7 +89,8 @@ def read(file):
 
 def poll(db, runtime, agents, command):
     """Claims as many tasks as there is room for, and starts a command for each."""
-    tasks = db.execute("SELECT * FROM multica_claim(%s, %s)", [runtime, MAX_TASKS - len(agents)]).fetchall()
+    arguments = [runtime, MAX_TASKS - len(agents), INCARNATION]
+    tasks = db.execute("SELECT * FROM multica_claim(%s, %s, %s)", arguments).fetchall()
     for task in tasks:
         session = task.prior_session_id or str(task.id)
         directory = task.prior_work_dir or tempfile.mkdtemp()
@@ -112,12 +122,18 @@ def main(workspace, program, *arguments):
     db = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, row_factory=psycopg.rows.namedtuple_row)
     runtime = register(db, workspace)
     agents = {}  # By the id of the task.
-    while not stopping:
-        heartbeat(db, runtime, agents)
-        finish(db, agents)
-        poll(db, runtime, agents, command)
-        time.sleep(POLL_SECONDS)
-    db.execute("SELECT multica_deregister(%s)", [[runtime]])
+    try:
+        while not stopping:
+            heartbeat(db, runtime, agents)
+            finish(db, agents)
+            poll(db, runtime, agents, command)
+            time.sleep(POLL_SECONDS)
+    except NoLongerOurs as error:
+        if error.diag.constraint_name != "superseded":
+            raise
+        print(error, file=sys.stderr)  # The runtime is the other process's now, so it is not deregistered.
+    else:
+        db.execute("SELECT multica_deregister(%s)", [[runtime]])
 
 
 if __name__ == "__main__":

@@ -47,6 +47,9 @@ words! {
     WrongState c"wrong_state" "55000"
         "the task is not in a state from which the call is allowed"
         "stop working on the task";
+    Superseded c"superseded" "55000"
+        "another process has registered the runtime since the process of the caller did"
+        "stop the process, without registering again and without setting the runtime offline";
     NoTask c"no_task" "P0002"
         "the task does not exist"
         "stop working on the task";

@@ -31,7 +31,7 @@ const fn table(name: &'static str, shape: &'static str) -> Table {
 }
 
 /// Every table, referenced ones first.
-pub static TABLES: [Table; 17] = [
+pub static TABLES: [Table; 19] = [
     table("workspace", sql!("tables/workspace.sql")),
     table("user", sql!("tables/user.sql")),
     table("member", sql!("tables/member.sql")),
@@ -53,6 +53,8 @@ pub static TABLES: [Table; 17] = [
     table("multica_sweep_state", sql!("tables/multica_sweep_state.sql")),
     table("multica_sweep_total", sql!("tables/multica_sweep_total.sql")),
     table("multica_retry_policy", sql!("tables/multica_retry_policy.sql")),
+    table("multica_runtime_incarnation", sql!("tables/multica_runtime_incarnation.sql")),
+    table("multica_task_incarnation", sql!("tables/multica_task_incarnation.sql")),
 ];
 
 /// Returns the names of the tables.

@@ -17,6 +17,7 @@ static WORKSPACES: Statement = Statement::volatile(sql!("lifecycle/lock_set/work
 static RUNTIMES_KEY_SHARE: Statement = Statement::volatile(sql!("lifecycle/lock_set/runtimes_key_share.sql"));
 static RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/lock_set/runtimes.sql"));
 static RUNTIMES_NO_KEY_UPDATE: Statement = Statement::volatile(sql!("lifecycle/lock_set/runtimes_no_key_update.sql"));
+static INCARNATIONS: Statement = Statement::volatile(sql!("lifecycle/lock_set/incarnations.sql"));
 static CHAT_SESSIONS: Statement = Statement::volatile(sql!("lifecycle/lock_set/chat_sessions.sql"));
 static AGENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/agents.sql")).of_visible_rows();
 static ISSUES: Statement = Statement::volatile(sql!("lifecycle/lock_set/issues.sql"));
@@ -59,6 +60,9 @@ pub struct LockSet {
     pub workspaces: Vec<Uuid>,
     /// Runtimes, with `strength`.
     pub runtimes: Vec<Uuid>,
+    /// Those of the runtimes whose registered incarnation is about to be replaced. These rows come directly after the
+    /// runtimes; whoever holds one waits for nothing, so the call may wait for it.
+    pub replaced: Vec<Uuid>,
     /// Chat sessions.
     pub chat_sessions: Vec<Uuid>,
     /// Agents. The lock on an agent protects everything about its tasks.
@@ -109,6 +113,14 @@ impl LockSet {
         self
     }
 
+    /// Adds the incarnations of runtimes that the call replaces; none if it passes no incarnation.
+    pub fn with_replaced(mut self, runtimes: &[Uuid], incarnation: Option<Uuid>) -> Self {
+        if incarnation.is_some() {
+            self.replaced.extend(runtimes);
+        }
+        self
+    }
+
     fn read(row: &Row) -> Self {
         Self {
             chat_sessions: row.column("chat_sessions").unwrap_or_default(),
@@ -143,6 +155,7 @@ impl LockSet {
             Runtimes::Update => &RUNTIMES,
         };
         lock(runtimes, &self.runtimes);
+        lock(&INCARNATIONS, &self.replaced);
     }
 
     /// Locks the agents. A runtime that is known only now comes earlier in the order, so the call must not wait for it.

@@ -9,6 +9,7 @@ pub mod event;
 pub mod existence;
 pub mod features;
 pub mod history;
+pub mod incarnation;
 pub mod liveness;
 pub mod lock_set;
 pub mod many_rows;

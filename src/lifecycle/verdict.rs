@@ -11,6 +11,7 @@ use super::{many_rows, rows_in_work};
 use crate::postgres::statement::{Statement, arg};
 
 static ORPHANS: Statement = Statement::volatile(sql!("lifecycle/verdict/orphan_candidates.sql"));
+static ORPHANS_OF_OTHERS: Statement = Statement::volatile(sql!("lifecycle/verdict/orphans_of_others.sql"));
 
 /// Tasks that a stage failed, and what followed.
 #[derive(Default)]
@@ -21,9 +22,10 @@ pub struct Verdict {
     pub consequences: Consequences,
 }
 
-/// Returns the locked tasks that are still orphans. A task may have been moved to another runtime before it was locked.
-pub fn still_orphans(locked: Vec<Uuid>, runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
-    let now: HashSet<Uuid> = orphans_of(runtimes, running).into_iter().collect();
+/// Returns the locked tasks that are still orphans. A task may have been moved to another runtime before it was locked,
+/// or claimed again by the process of the caller.
+pub fn still_orphans(locked: Vec<Uuid>, runtimes: &[Uuid], running: &[Uuid], incarnation: Option<Uuid>) -> Vec<Uuid> {
+    let now: HashSet<Uuid> = orphans_of(runtimes, running, incarnation).into_iter().collect();
     locked.into_iter().filter(|task| now.contains(task)).collect()
 }
 
@@ -79,7 +81,11 @@ pub fn postpone_recovery(orphans: &[Uuid]) {
     }
 }
 
-/// Returns the tasks in flight on the runtimes that are not in `running`. They are read without locks.
-pub fn orphans_of(runtimes: &[Uuid], running: &[Uuid]) -> Vec<Uuid> {
-    ORPHANS.rows(&[arg(runtimes.to_vec()), arg(running.to_vec())], |row| row.must(1))
+/// Returns the tasks in flight on the runtimes that are not in `running` and that the process with this incarnation has
+/// not claimed itself. They are read without locks.
+pub fn orphans_of(runtimes: &[Uuid], running: &[Uuid], incarnation: Option<Uuid>) -> Vec<Uuid> {
+    let mut args = vec![arg(runtimes.to_vec()), arg(running.to_vec())];
+    let Some(incarnation) = incarnation else { return ORPHANS.rows(&args, |row| row.must(1)) };
+    args.push(arg(incarnation));
+    ORPHANS_OF_OTHERS.rows(&args, |row| row.must(1))
 }

@@ -4,12 +4,12 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::liveness::{deregister, set_one_offline};
+use super::liveness::{deregister, heartbeat, set_one_offline};
 use super::upsert::{Arguments, upsert};
 use crate::lifecycle::event::call;
 use crate::postgres::composite::Composite;
 use crate::postgres::jsonb::Jsonb;
-use crate::types::Registered;
+use crate::types::{Beat, Registered};
 
 /// multica_upsert_runtime before 0.4.0, without a profile.
 #[allow(clippy::too_many_arguments)]
@@ -53,4 +53,10 @@ fn multica_set_runtime_offline(runtime_id: Option<Uuid>) -> bool {
 #[pg_extern(sql = false)]
 fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     call(|call| deregister(runtime_ids, None, call))
+}
+
+/// multica_heartbeat before 0.4.0, without an incarnation.
+#[pg_extern(sql = false)]
+fn multica_heartbeat(runtime_id: Option<Uuid>, running_task_ids: Option<Vec<Option<Uuid>>>) -> Composite<Beat> {
+    call(|call| heartbeat(runtime_id, running_task_ids, None, call))
 }

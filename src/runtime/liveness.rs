@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::features::Feature;
+use crate::lifecycle::incarnation;
 use crate::lifecycle::liveness::{lock_for_status, mark_online, mark_stale, set_offline};
 use crate::lifecycle::{many_rows, writer};
 use crate::postgres::composite::{Composite, set};
@@ -22,17 +23,21 @@ use crate::settings;
 use crate::types::{Beat, RuntimeRef};
 
 static HEARTBEAT: Statement = Statement::volatile(sql!("runtime/heartbeat.sql")).of_visible_rows();
+static HEARTBEAT_OF_INCARNATION: Statement =
+    Statement::volatile(sql!("runtime/heartbeat_of_incarnation.sql")).of_visible_rows();
 static HEARTBEAT_MANY: Statement =
     Statement::volatile(sql!("runtime/heartbeat_many.sql")).of_visible_rows().in_id_order();
 static COUNT: Statement = Statement::volatile(sql!("runtime/count.sql")).of_visible_rows();
 static SEEN_LATELY: Statement = Statement::volatile(sql!("runtime/seen_lately.sql")).of_visible_rows().in_id_order();
+static SEEN_LATELY_OF_INCARNATION: Statement =
+    Statement::volatile(sql!("runtime/seen_lately_of_incarnation.sql")).of_visible_rows().in_id_order();
 static STOP_TASKS: Statement = Statement::volatile(sql!("runtime/stop_tasks.sql"));
 
 extension_sql_file!(
     "../../sql/extension/comments/liveness.sql",
     name = "liveness_comments",
     requires = [
-        multica_heartbeat,
+        multica_heartbeat_since_0_4,
         multica_heartbeat_many,
         multica_set_runtime_offline_since_0_4,
         multica_deregister_since_0_4,
@@ -40,42 +45,59 @@ extension_sql_file!(
     ]
 );
 
+/// Records a heartbeat of one runtime, for a process with this incarnation if one is given.
+pub fn heartbeat(
+    runtime_id: Option<Uuid>,
+    running_task_ids: Option<Vec<Option<Uuid>>>,
+    incarnation: Option<Uuid>,
+    call: &mut Call,
+) -> Result<Composite<Beat>> {
+    let runtime = required("runtime_id", runtime_id)?;
+    let running = optional_elements("running_task_ids", running_task_ids)?;
+    let now = call.now();
+    let stop: Option<Vec<Uuid>> =
+        running.and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
+    let formed = |row: &Row| Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))]);
+    if let Some((_, beat)) = seen_lately(&[runtime], now, incarnation, formed).pop() {
+        return Ok(beat);
+    }
+    let beat = || match incarnation {
+        None => HEARTBEAT.row(&[arg(runtime), arg(now)], formed),
+        Some(process) => HEARTBEAT_OF_INCARNATION.row(&[arg(runtime), arg(now), arg(process)], formed),
+    };
+    if let Some(beat) = beat() {
+        return Ok(beat);
+    }
+    if let Some(process) = incarnation {
+        // A registration holds the runtime, so none can be committed between this check and the write.
+        lock_for_status(vec![runtime]);
+        incarnation::check(runtime, process)?;
+    }
+    let revived = mark_online(vec![runtime], call);
+    if let Some(beat) = beat() {
+        return Ok(beat);
+    }
+    let is_there = revived > 0 || !lock_for_status(vec![runtime]).is_empty();
+    Err(if is_there {
+        Error::kept_out(
+            format!("runtime {runtime} could not be set online"),
+            "A trigger on agent_runtime keeps the row unchanged.",
+        )
+    } else {
+        no_runtime(Error::not_found("runtime", runtime), runtime)
+    })
+}
+
 /// Records a heartbeat of one runtime (UpdateAgentRuntimeHeartbeat). It is the most frequent call. It returns the tasks
 /// of `running_task_ids` that are no longer in flight on this runtime.
-#[pg_extern]
+#[pg_extern(name = "multica_heartbeat")]
 #[search_path(@extschema@, pg_temp)]
-fn multica_heartbeat(
+fn multica_heartbeat_since_0_4(
     runtime_id: Option<Uuid>,
     running_task_ids: default!(Option<Vec<Option<Uuid>>>, "NULL"),
+    incarnation: default!(Option<Uuid>, "NULL"),
 ) -> Composite<Beat> {
-    call(|call| {
-        let runtime = required("runtime_id", runtime_id)?;
-        let running = optional_elements("running_task_ids", running_task_ids)?;
-        let now = call.now();
-        let stop: Option<Vec<Uuid>> =
-            running.and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
-        let formed = |row: &Row| Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))]);
-        if let Some((_, beat)) = seen_lately(&[runtime], now, formed).pop() {
-            return Ok(beat);
-        }
-        let beat = || HEARTBEAT.row(&[arg(runtime), arg(now)], formed);
-        if let Some(beat) = beat() {
-            return Ok(beat);
-        }
-        let revived = mark_online(vec![runtime], call);
-        if let Some(beat) = beat() {
-            return Ok(beat);
-        }
-        let is_there = revived > 0 || !lock_for_status(vec![runtime]).is_empty();
-        Err(if is_there {
-            Error::kept_out(
-                format!("runtime {runtime} could not be set online"),
-                "A trigger on agent_runtime keeps the row unchanged.",
-            )
-        } else {
-            no_runtime(Error::not_found("runtime", runtime), runtime)
-        })
-    })
+    call(|call| heartbeat(runtime_id, running_task_ids, incarnation, call))
 }
 
 /// Records the heartbeats of many runtimes in one statement; returns how many of the runtimes exist. A runtime that
@@ -86,7 +108,8 @@ fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     call(|call| {
         let mut runtimes = distinct_ids("runtime_ids", runtime_ids)?;
         let checks_deferred = !deferred::is_pending_before();
-        let lately: HashSet<Uuid> = seen_lately(&runtimes, call.now(), |_| ()).into_iter().map(|(id, ())| id).collect();
+        let lately: HashSet<Uuid> =
+            seen_lately(&runtimes, call.now(), None, |_| ()).into_iter().map(|(id, ())| id).collect();
         runtimes.retain(|id| !lately.contains(id));
         let written = match runtimes.is_empty() {
             true => 0,
@@ -103,14 +126,23 @@ fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
 /// Returns the runtimes whose heartbeat need not be written, with what `decode` makes of their rows: they are online,
 /// and their last heartbeat is younger than a fifth of `multica.stale_after`. Only where every written heartbeat writes
 /// all indexes of the table, and only if the threshold leaves time for two heartbeats more: a daemon sends one every 15
-/// seconds, so with a threshold below 30 seconds each one counts.
-fn seen_lately<R>(runtimes: &[Uuid], now: TimestampWithTimeZone, mut decode: impl FnMut(&Row) -> R) -> Vec<(Uuid, R)> {
+/// seconds, so with a threshold below 30 seconds each one counts. Runtimes that a process other than that of the
+/// `incarnation` has registered are left out.
+fn seen_lately<R>(
+    runtimes: &[Uuid],
+    now: TimestampWithTimeZone,
+    incarnation: Option<Uuid>,
+    mut decode: impl FnMut(&Row) -> R,
+) -> Vec<(Uuid, R)> {
     const LEAST_STALE_SECS: f64 = 30.0;
     let stale = settings::stale_after_secs();
     if stale < LEAST_STALE_SECS || !Feature::BeatIndex.is_present() {
         return Vec::new();
     }
-    let found = SEEN_LATELY.rows(&[arg(runtimes.to_vec()), arg(now), arg(stale / 5.0)], |row| {
+    let mut args = vec![arg(runtimes.to_vec()), arg(now), arg(stale / 5.0)];
+    args.extend(incarnation.map(arg));
+    let statement = if incarnation.is_some() { &SEEN_LATELY_OF_INCARNATION } else { &SEEN_LATELY };
+    let found = statement.rows(&args, |row| {
         let is_seen_lately: bool = row.column("is_seen_lately").unwrap_or_default();
         is_seen_lately.then(|| (row.required("id"), decode(row)))
     });

@@ -1,5 +1,6 @@
 //! The registration of a daemon: all its runtimes are written, or none.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use pgrx::Uuid;
@@ -10,6 +11,7 @@ use super::registration_request::{Registration, not_recorded};
 use super::upsert::{NewRuntime, Upsert};
 use crate::argument::required;
 use crate::lifecycle::event::call;
+use crate::lifecycle::incarnation;
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, postpone_merges, with_users};
 use crate::lifecycle::verdict::{orphans_of, postpone_recovery, recover, still_orphans};
@@ -121,7 +123,6 @@ fn multica_register(
     call(|call| {
         let workspace = required("workspace_id", workspace_id)?;
         let registration = Registration::read(&required("registration", registration)?.text())?;
-        if registration.recover {}
         let asked = registration.profiles();
         if !asked.is_empty() {
             lock_set::workspace_for_key_share(workspace)?;
@@ -136,22 +137,38 @@ fn multica_register(
         let of_profiles = existing_of_profiles(workspace, &registration, &profiles);
         let ids: Vec<Uuid> = before.iter().map(|row| row.id).chain(of_profiles.iter().copied()).collect();
         let running: Vec<Uuid> = registration.running().collect();
-        let orphans = if registration.recover { orphans_of(&ids, &running) } else { Vec::new() };
+        let process = registration.incarnation();
+        let look_for_orphans = || match registration.recover {
+            true => orphans_of(&ids, &running, process),
+            false => Vec::new(),
+        };
+        let orphans = RefCell::new(look_for_orphans());
         let (legacy, own): (Vec<ExistingRuntime>, Vec<ExistingRuntime>) =
             before.into_iter().partition(|row| row.legacy);
         let (legacy, own) = (ids_of(&legacy), [ids_of(&own), of_profiles].concat());
-        let may_change_others = !legacy.is_empty() || !orphans.is_empty();
+        // The former process may be claiming at this moment. Its claims end before the lock on its incarnation is
+        // granted, and none begins after it, so a second look under the locks finds the last one.
+        let is_replacing = registration.recover && process.is_some();
+        let may_change_others = !legacy.is_empty() || !orphans.borrow().is_empty() || is_replacing;
         let is_all_locked = may_change_others
             && lock_set::acquire_with_runtimes(|| {
-                let wanted = LockSet::of_tasks(orphans.clone()).with_written(workspace, &ids);
+                if is_replacing {
+                    orphans.replace(look_for_orphans());
+                }
+                let wanted = LockSet::of_tasks(orphans.borrow().clone());
+                let wanted = wanted.with_written(workspace, &ids).with_replaced(&ids, process);
                 if legacy.is_empty() { wanted } else { with_users(&legacy, wanted) }
             });
+        let orphans = orphans.into_inner();
         if !is_all_locked {
-            LockSet::default().with_written(workspace, &own).acquire()?;
+            LockSet::default().with_written(workspace, &own).with_replaced(&own, process).acquire()?;
         }
         lock_set::workspace_for_key_share(workspace)?;
+        if let Some(process) = process {
+            incarnation::check_registration(&ids, process)?;
+        }
         let orphans = if is_all_locked {
-            still_orphans(orphans, &ids, &running)
+            still_orphans(orphans, &ids, &running, process)
         } else {
             postpone_recovery(&orphans);
             Vec::new()
@@ -185,7 +202,9 @@ fn multica_register(
 
         recover(&orphans, call, checks_deferred);
         written.extend(write_failed(failed, &upsert, checks_deferred));
-        call.runtimes("register", written.iter().map(|it| (workspace, it.id)));
+        let ids: Vec<Uuid> = written.iter().map(|it| it.id).collect();
+        let replaced = process.map(|process| incarnation::register(ids.clone(), process, call.now()));
+        call.registered(workspace, &ids, &replaced.unwrap_or_default());
 
         let mut merged: HashMap<Uuid, i64> = HashMap::new();
         let mut not_merged: HashMap<Uuid, i64> = HashMap::new();
@@ -193,7 +212,6 @@ fn multica_register(
             let counted = if kept.contains(&step.from) { &mut not_merged } else { &mut merged };
             *counted.entry(step.to).or_default() += 1;
         }
-        let ids: Vec<Uuid> = written.iter().map(|it| it.id).collect();
         let of_each = |counted: HashMap<Uuid, i64>| -> Vec<i64> {
             let count = |id| counted.get(id).copied().unwrap_or_default();
             ids.iter().map(count).collect()

@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "cli_version",
     "launched_by",
     "capabilities",
+    "incarnation",
     "recover",
     "runtimes",
     "failed_profiles",
@@ -50,6 +51,8 @@ pub struct Registration {
     launched_by: Option<String>,
     #[serde(default)]
     capabilities: Option<Vec<String>>,
+    #[serde(default)]
+    incarnation: Option<uuid::Uuid>,
     /// Whether the orphans of the previous process are failed.
     #[serde(default, deserialize_with = "null_as_default")]
     pub recover: bool,
@@ -142,6 +145,11 @@ impl Registration {
         }
         unknown.warn("registration");
         Ok(registration)
+    }
+
+    /// Returns the incarnation of the daemon process, if it passes one.
+    pub fn incarnation(&self) -> Option<pgrx::Uuid> {
+        self.incarnation.map(from_uuid)
     }
 
     /// Returns the profiles of the runtimes and the failed profiles, without ids that are not valid.

@@ -3,6 +3,7 @@
 mod all;
 mod backlog;
 mod budget;
+mod former;
 mod part;
 mod promotion;
 mod stages;
@@ -14,7 +15,7 @@ use crate::argument::seconds;
 use crate::lifecycle::consequences::Consequences;
 use crate::lifecycle::event::{self, Call};
 use crate::lifecycle::writer::{self, Writer};
-use crate::lifecycle::{collection, liveness, repair, rows_in_work};
+use crate::lifecycle::{collection, incarnation, liveness, repair, rows_in_work};
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry;
@@ -191,6 +192,7 @@ impl Sweep {
             done.runtimes_deleted = deleted.len() as i64;
             more
         });
+        self.stage(done, |_| incarnation::forget(batch, writer));
         self.stage(done, |_| event::trim(now, batch, writer));
     }
 

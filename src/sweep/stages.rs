@@ -7,9 +7,11 @@ use pgrx::prelude::*;
 
 use super::backlog::{self, Arguments, Cursor, OF_OFFLINE, OF_TIMED_OUT};
 use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
+use crate::error::Result;
 use crate::lifecycle::consequences::{self};
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::workspace_of;
+use crate::lifecycle::incarnation;
 use crate::lifecycle::lock_set::LockSet;
 use crate::lifecycle::rows_in_work;
 use crate::lifecycle::verdict::{Verdict, fail_with_consequences, orphans_of, recover, still_orphans};
@@ -35,7 +37,7 @@ extension_sql_file!(
     requires = [
         multica_fail_tasks_for_offline_runtimes,
         multica_fail_stale_tasks,
-        multica_recover_orphans,
+        multica_recover_orphans_since_0_4,
         multica_handle_failed_tasks
     ]
 );
@@ -149,26 +151,42 @@ fn multica_fail_stale_tasks(
 }
 
 /// Fails the tasks that the previous daemon process of a runtime left in flight, except those that the daemon still
-/// runs, with all consequences.
-#[pg_extern]
+/// runs, and except those that the process with the incarnation has claimed itself, with all consequences.
+#[pg_extern(name = "multica_recover_orphans")]
 #[search_path(@extschema@, pg_temp)]
-fn multica_recover_orphans(
+fn multica_recover_orphans_since_0_4(
     runtime_id: Option<Uuid>,
     running_task_ids: default!(Option<Vec<Option<Uuid>>>, "NULL"),
+    incarnation: default!(Option<Uuid>, "NULL"),
 ) -> Composite<types::Recovered> {
-    call(|call| {
-        let runtime = required("runtime_id", runtime_id)?;
-        let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
-        workspace_of(runtime)?;
-        let orphans = orphans_of(&[runtime], &running);
-        LockSet::of_tasks(orphans.clone()).acquire()?;
-        let orphans = still_orphans(orphans, &[runtime], &running);
-        let verdict = recover(&orphans, call, !deferred::is_pending_before());
-        Ok(Composite::of(&[
-            ("orphaned", arg(verdict.failed.len() as i64)),
-            ("retried", arg(verdict.consequences.retried())),
-        ]))
-    })
+    call(|call| recover_orphans(runtime_id, running_task_ids, incarnation, call))
+}
+
+/// Fails the orphans of a runtime, for a process with this incarnation if one is given.
+pub fn recover_orphans(
+    runtime_id: Option<Uuid>,
+    running_task_ids: Option<Vec<Option<Uuid>>>,
+    incarnation: Option<Uuid>,
+    call: &mut Call,
+) -> Result<Composite<types::Recovered>> {
+    let runtime = required("runtime_id", runtime_id)?;
+    let running = optional_elements("running_task_ids", running_task_ids)?.unwrap_or_default();
+    workspace_of(runtime)?;
+    if let Some(process) = incarnation {
+        incarnation::check(runtime, process)?;
+    }
+    let orphans = orphans_of(&[runtime], &running, incarnation);
+    LockSet::of_tasks(orphans.clone()).acquire()?;
+    // While the call waited, another process may have registered and claimed; its tasks are no orphans.
+    if let Some(process) = incarnation {
+        incarnation::hold(runtime, process)?;
+    }
+    let orphans = still_orphans(orphans, &[runtime], &running, incarnation);
+    let verdict = recover(&orphans, call, !deferred::is_pending_before());
+    Ok(Composite::of(&[
+        ("orphaned", arg(verdict.failed.len() as i64)),
+        ("retried", arg(verdict.consequences.retried())),
+    ]))
 }
 
 /// Applies the consequences to tasks that an application failed with its own SQL. A second call with the same tasks

@@ -16,6 +16,7 @@ use crate::lifecycle::cancellation::cancel;
 use crate::lifecycle::compatibility;
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::no_runtime;
+use crate::lifecycle::incarnation;
 use crate::lifecycle::liveness;
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::promotion;
@@ -30,7 +31,11 @@ static CHOOSE: Statement = Statement::volatile(sql!("task/claim_candidates.sql")
 static CLAIM: Statement = Statement::volatile(sql!("task/claim.sql")).by_id();
 static WAKE: Statement = Statement::volatile(sql!("task/wake_agents.sql")).by_id();
 
-extension_sql_file!("../../sql/extension/comments/claim.sql", name = "claim_comments", requires = [multica_claim]);
+extension_sql_file!(
+    "../../sql/extension/comments/claim.sql",
+    name = "claim_comments",
+    requires = [multica_claim_since_0_4]
+);
 
 /// How many tasks one call claims at most.
 const MAX_TASKS: i64 = 100;
@@ -161,57 +166,75 @@ impl Candidates {
 
 /// Claims up to `max_tasks` tasks of a runtime: first redeliveries of tasks that it claimed and never started, then the
 /// best queued tasks.
-#[pg_extern]
+#[pg_extern(name = "multica_claim")]
 #[search_path(@extschema@, pg_temp)]
-fn multica_claim(
+fn multica_claim_since_0_4(
     runtime_id: Option<Uuid>,
     max_tasks: default!(Option<i32>, "1"),
+    incarnation: default!(Option<Uuid>, "NULL"),
 ) -> SetOfIterator<'static, Composite<Claimed>> {
-    call(|call| {
-        compatibility::require(&[compatibility::CLAIMING])?;
-        let runtime = required("runtime_id", runtime_id)?;
-        let limit = match required("max_tasks", max_tasks)? {
-            negative if negative < 0 => {
-                let problem = format!("{negative} is below 0");
-                let hint = format!("Pass 0 or more; a value above {MAX_TASKS} means {MAX_TASKS}.");
-                return Err(Error::invalid("max_tasks", problem, hint));
-            }
-            limit => i64::from(limit).min(MAX_TASKS),
-        };
-        let now = call.now();
-        let mut candidates = Candidates::find(runtime, None, limit, now)?;
-        // The runtime comes before the agents in the order of locks. A trigger on it may change what can be claimed.
-        let is_revived = candidates.needs_sign_of_life;
-        if is_revived {
-            liveness::mark_online(vec![runtime], call);
+    call(|call| claim_tasks(runtime_id, max_tasks, incarnation, call))
+}
+
+/// Claims tasks of a runtime, for a process with this incarnation if one is given.
+pub fn claim_tasks(
+    runtime_id: Option<Uuid>,
+    max_tasks: Option<i32>,
+    incarnation: Option<Uuid>,
+    call: &mut Call,
+) -> Result<SetOfIterator<'static, Composite<Claimed>>> {
+    compatibility::require(&[compatibility::CLAIMING])?;
+    let runtime = required("runtime_id", runtime_id)?;
+    let limit = match required("max_tasks", max_tasks)? {
+        negative if negative < 0 => {
+            let problem = format!("{negative} is below 0");
+            let hint = format!("Pass 0 or more; a value above {MAX_TASKS} means {MAX_TASKS}.");
+            return Err(Error::invalid("max_tasks", problem, hint));
         }
-        let is_promoted = candidates.has_deferred && promote(runtime, call);
-        if is_promoted || (is_revived && !candidates.tasks.is_empty()) {
-            candidates = Candidates::find(runtime, None, limit, now)?;
+        limit => i64::from(limit).min(MAX_TASKS),
+    };
+    let check = || incarnation.map_or(Ok(()), |process| incarnation::check(runtime, process));
+    check()?;
+    let now = call.now();
+    let mut candidates = Candidates::find(runtime, None, limit, now)?;
+    // The runtime comes before the agents in the order of locks. A trigger on it may change what can be claimed.
+    let is_revived = candidates.needs_sign_of_life;
+    if is_revived {
+        liveness::mark_online(vec![runtime], call);
+        // It may have waited for a registration.
+        check()?;
+    }
+    let is_promoted = candidates.has_deferred && promote(runtime, call);
+    if is_promoted || (is_revived && !candidates.tasks.is_empty()) {
+        candidates = Candidates::find(runtime, None, limit, now)?;
+    }
+    let holds_others_up = is_revived || is_promoted;
+    let mut held = Vec::new();
+    let mut claimed = Vec::new();
+    for at in 0..MAX_ROUNDS {
+        let mut agents = candidates.lock_agents();
+        if agents.is_empty() && at == 0 && !holds_others_up && !candidates.tasks.is_empty() {
+            candidates = Candidates::find(runtime, None, MAX_TASKS, now)?;
+            agents = candidates.lock_an_agent()?;
         }
-        let waits_for_nothing = is_revived || is_promoted;
-        let mut held = Vec::new();
-        let mut claimed = Vec::new();
-        for at in 0..MAX_ROUNDS {
-            let mut agents = candidates.lock_agents();
-            if agents.is_empty() && at == 0 && !waits_for_nothing && !candidates.tasks.is_empty() {
-                candidates = Candidates::find(runtime, None, MAX_TASKS, now)?;
-                agents = candidates.lock_an_agent()?;
-            }
-            if agents.is_empty() {
-                break;
-            }
-            let chats = candidates.lock_chats(&agents, &mut held);
-            let current = candidates.if_current(&agents, limit);
-            let locked = Locked { agents: &agents, chats: &chats, held: &held, waits_for_nothing };
-            claimed = claim(runtime, &locked, limit, current, call)?;
-            if !claimed.is_empty() {
-                break;
-            }
-            candidates = Candidates::find_without(&held, runtime, None, limit, now)?;
+        if agents.is_empty() {
+            break;
         }
-        Ok(set(claimed))
-    })
+        // A registration by another process now waits for this claim, or it is committed and the claim is refused.
+        if let Some(process) = incarnation {
+            incarnation::hold(runtime, process)?;
+        }
+        let chats = candidates.lock_chats(&agents, &mut held);
+        let current = candidates.if_current(&agents, limit);
+        let waits_for_nothing = holds_others_up || incarnation.is_some();
+        let locked = Locked { agents: &agents, chats: &chats, held: &held, waits_for_nothing, incarnation };
+        claimed = claim(runtime, &locked, limit, current, call)?;
+        if !claimed.is_empty() {
+            break;
+        }
+        candidates = Candidates::find_without(&held, runtime, None, limit, now)?;
+    }
+    Ok(set(claimed))
 }
 
 /// Queues the deferred tasks of the runtime that are due, and cancels those that are superseded. Returns whether a task
@@ -230,8 +253,11 @@ struct Locked<'a> {
     chats: &'a [Uuid],
     /// Chats that other sessions hold.
     held: &'a [Uuid],
-    /// Whether it has set its runtime online or queued deferred tasks, and therefore waits for no row.
+    /// Whether it holds rows for which heartbeats or registrations wait, and therefore waits for no row: it has set its
+    /// runtime online, queued deferred tasks, or locked its incarnation.
     waits_for_nothing: bool,
+    /// The incarnation of the process, if it has passed one.
+    incarnation: Option<Uuid>,
 }
 
 /// Claims tasks. They are chosen again under the locks, unless the earlier choice is still `current`. Tasks of a
@@ -281,6 +307,9 @@ fn claim(
         (told, Composite::from_row_and(row, &[("claim_token", arg(token))]))
     });
     let (told, rows): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
+    if let Some(process) = locked.incarnation {
+        incarnation::record_claim(told.iter().map(TaskSnapshot::id).collect(), process);
+    }
     let candidate_of = |task: Uuid| candidates.tasks.iter().find(|candidate| candidate.task == task);
     let woken = told.iter().filter_map(|task| candidate_of(task.id())).filter(|candidate| candidate.wakes_agent);
     let agents: Vec<Uuid> = woken.map(|candidate| candidate.agent).collect();

@@ -6,6 +6,7 @@ mod claim_token;
 mod complete;
 mod enqueue;
 mod fail;
+mod former;
 mod lookup;
 mod pin_session;
 mod rerun;

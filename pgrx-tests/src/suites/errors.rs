@@ -49,6 +49,7 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "context" | "metadata" | "result" | "reason" => "'{}'".into(),
         // The tables that install makes have no profiles.
         "claim_token" | "profile_id" => "NULL".into(),
+        "incarnation" => id("f9"),
         _ => match kind {
             "integer" | "bigint" | "double precision" => "1".into(),
             "boolean" => "true".into(),

@@ -48,6 +48,7 @@ mod foreign_errors;
 mod generations;
 mod grant;
 mod housekeeping;
+mod incarnations;
 mod install;
 mod layers;
 mod lifecycle;
@@ -161,6 +162,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     foreign_errors::AT_HOME,
     generations::ALL,
     housekeeping::AT_HOME,
+    incarnations::ALL,
     install::AT_HOME,
     layers::ALL,
     lifecycle::ALL,

@@ -1,14 +1,16 @@
-COMMENT ON FUNCTION multica_heartbeat(uuid, uuid[]) IS
+COMMENT ON FUNCTION multica_heartbeat(uuid, uuid[], uuid) IS
 $$Records a heartbeat of one runtime: it is online and was seen now, whatever its status was. Call it about every 15 s, well
 within multica.stale_after.
 runtime_id: id of the runtime.
 running_task_ids: ids of the tasks that the daemon is running; NULL (the default) reports nothing about them.
+incarnation: the uuid that the process passed to multica_register; NULL (the default) is not checked.
 Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
   announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
   last_seen_at and multica.stale_after is at least 30 s, nothing is written while the runtime is online and was seen within a
   fifth of that time.
 Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist: register
-  again; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+  again; 55000 (superseded) another process has registered the runtime: stop; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
 Implements UpdateAgentRuntimeHeartbeat.$$;
 
 COMMENT ON FUNCTION multica_heartbeat_many(uuid[]) IS
@@ -17,6 +19,7 @@ runtime_ids: ids of the runtimes; unknown ones are ignored, a repeated one count
 Returns the number of runtimes that exist and were written, or need not be written, as for multica_heartbeat. Those that were
   offline are announced as by multica_heartbeat.
   A runtime that a trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
+  It does not check which process has registered the runtimes.
 Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
   tables is missing.
 Implements UpdateAgentRuntimeHeartbeat, for many runtimes.$$;

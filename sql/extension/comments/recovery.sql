@@ -24,17 +24,19 @@ Errors: 22004 a timeout is NULL; 22023 a timeout is not a finite number above 0,
   tables; 42501 a privilege on the tables is missing.
 Implements the server's FailStaleTasks.$$;
 
-COMMENT ON FUNCTION multica_recover_orphans(uuid, uuid[]) IS
+COMMENT ON FUNCTION multica_recover_orphans(uuid, uuid[], uuid) IS
 $$Fails the tasks that the daemon's previous process left in flight, with retries and all other consequences in the same
 transaction. Call it from a daemon that has just restarted; multica_register does the same with "recover": true.
 runtime_id: id of the runtime.
 running_task_ids: ids of the tasks that the daemon is still running; NULL (the default) means none.
+incarnation: the uuid that the process passed to multica_register; tasks that it has claimed with it are no orphans. NULL
+  (the default) is not checked, and then only running_task_ids are no orphans.
 Returns multica_recovered. The tasks get failure_reason 'runtime_recovery'. A task that a trigger or constraint of your own
   refuses is named in a WARNING and stays in flight until a sweep fails it; the others are failed.
-Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 40001 an
-  agent was bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are
-  missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
-  tables is missing.
+Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist; 55000
+  (superseded) another process has registered the runtime: stop; 40001 an agent was bound to another runtime at the same
+  time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not
+  work yet with a feature of the tables; 42501 a privilege on the tables is missing.
 Implements the server's recover-orphans endpoint.$$;
 
 COMMENT ON FUNCTION multica_handle_failed_tasks(uuid[]) IS

@@ -2,9 +2,9 @@ COMMENT ON FUNCTION multica_sweep(double precision) IS
 $$Runs all stages of a sweep once, in one transaction. It sets stale runtimes offline, fails tasks in flight on offline
 runtimes and tasks that took too long, queues retries, resets issues, ends autopilot runs, reconciles agents, queues
 deferred tasks that are due, moves tasks that wait on an offline runtime to the runtimes that their agents are bound to now,
-sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses, and
-trims old events. Each stage handles at most multica.batch_size rows. A sweep never waits for a lock: rows that other
-transactions have locked are left to the next sweep.
+sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses,
+forgets the incarnations of deleted runtimes and ended tasks, and trims old events. Each stage handles at most
+multica.batch_size rows. A sweep never waits for a lock: rows that other transactions have locked are left to the next sweep.
 stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL (the default) means
   multica.stale_after.
 Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be

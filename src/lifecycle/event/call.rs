@@ -120,6 +120,12 @@ impl Call {
         self.events.describe(EventType::TurnDone, task, Some(detail));
     }
 
+    /// Announces that runtimes of a workspace were registered. `replaced` has the runtimes that another process had
+    /// registered before, with the incarnation of that process.
+    pub fn registered(&mut self, workspace: Uuid, runtimes: &[Uuid], replaced: &[(Uuid, Uuid)]) {
+        self.events.registered(workspace, runtimes, replaced);
+    }
+
     /// Announces an `action` on runtimes, which are given as pairs of workspace and runtime, in one event per
     /// workspace.
     pub fn runtimes(&mut self, action: &str, runtimes: impl IntoIterator<Item = (Uuid, Uuid)>) {

@@ -130,6 +130,19 @@ impl Events {
         }
     }
 
+    /// Adds an event about the registration of runtimes of a workspace. `replaced`: as for
+    /// [`super::Call::registered`].
+    pub fn registered(&mut self, workspace: Uuid, runtimes: &[Uuid], replaced: &[(Uuid, Uuid)]) {
+        let ids: Vec<String> = runtimes.iter().map(ToString::to_string).collect();
+        let mut detail = json!({ "action": "register", "runtime_ids": ids });
+        if !replaced.is_empty() {
+            let by_runtime: BTreeMap<String, String> =
+                replaced.iter().map(|(runtime, process)| (runtime.to_string(), process.to_string())).collect();
+            detail["replaced_incarnations"] = json!(by_runtime);
+        }
+        self.push(EventType::Runtimes, workspace, detail);
+    }
+
     /// Writes the events; the notification is sent at commit.
     pub fn record(self, now: TimestampWithTimeZone) {
         let events = self.all;

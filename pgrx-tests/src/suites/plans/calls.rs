@@ -20,11 +20,13 @@ const WITHOUT_THE_LOG: &str = "lifecycle/event/make_state_row.sql";
 /// Run only if another session holds or changes rows at the same moment.
 const BESIDE_OTHERS: [&str; 2] = ["lifecycle/lock_set/try_runtimes.sql", "lifecycle/lock_set/issues_for_update.sql"];
 
-/// A task is queued on a runtime that the sweep finds stale and that its agent has left, and the oldest event is due
-/// for trimming.
+/// A task is queued on a runtime that the sweep finds stale and that its agent has left, the oldest event is due for
+/// trimming, and a task and a runtime of former processes are gone.
 const FOR_THE_SWEEP: &str = "INSERT INTO agent_task_queue (agent_id, runtime_id, context)
     SELECT md5('agent1')::uuid, r.id, '{}' FROM agent_runtime AS r WHERE r.id = md5('runtime2')::uuid;
-    UPDATE multica_event_log SET created_at = '-infinity' WHERE id = (SELECT min(id) FROM multica_event_log)";
+    UPDATE multica_event_log SET created_at = '-infinity' WHERE id = (SELECT min(id) FROM multica_event_log);
+    INSERT INTO multica_task_incarnation VALUES (md5('gone')::uuid, md5('process')::uuid, now());
+    INSERT INTO multica_runtime_incarnation VALUES (md5('gone')::uuid, md5('process')::uuid, now())";
 
 /// Scripts that together call every function of the catalogue, except those of an administrator. All but the last ones
 /// are rolled back.
@@ -73,7 +75,8 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
              jsonb_build_object('daemon_id', 'd', 'runtimes', jsonb_build_array(jsonb_build_object(
                  'profile_id', (SELECT workspace_id FROM agent_runtime WHERE id = md5('runtime2')::uuid))))
          );
-         SELECT multica_heartbeat_many(ARRAY[md5('runtime2')::uuid]); ROLLBACK"#
+         SELECT multica_heartbeat_many(ARRAY[md5('runtime2')::uuid]);
+         SELECT FROM multica_heartbeat(md5('runtime2')::uuid, incarnation => md5('runtime2')::uuid); ROLLBACK"#
             .into(),
     );
     // The table of runtimes has a column of the server: a runtime of a profile is not merged. A chat session moves with

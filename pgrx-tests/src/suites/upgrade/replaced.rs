@@ -8,10 +8,13 @@ use crate::context::Context;
 use crate::release;
 
 /// The functions, with their former arguments.
-const REPLACED: [&str; 3] = [
+const REPLACED: [&str; 6] = [
     "multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid)",
     "multica_set_runtime_offline(uuid)",
     "multica_deregister(uuid[])",
+    "multica_heartbeat(uuid, uuid[])",
+    "multica_claim(uuid, integer)",
+    "multica_recover_orphans(uuid, uuid[])",
 ];
 
 /// A view depends on the function that it calls. The update is refused until the user has dropped the view, and names

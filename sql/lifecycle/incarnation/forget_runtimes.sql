@@ -1,0 +1,1 @@
+DELETE FROM multica_runtime_incarnation AS i WHERE i.runtime_id = ANY ($1)

@@ -1,0 +1,107 @@
+//! One process per runtime. A daemon process makes an id at its start, its incarnation, and passes it to its calls. The
+//! process that registered last is the only one whose calls succeed; a call without an incarnation is not checked.
+//!
+//! The row of a runtime in multica_runtime_incarnation decides between a registration and the calls of the process that
+//! it replaces. A registration locks it after the runtime and before it looks for orphans. A claim and a recovery hold
+//! it from their decision to the end of their transaction. Whoever holds it waits for no row that comes after it, so
+//! neither waits for long.
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use super::rows_in_work;
+use super::writer::Writer;
+use crate::error::{Error, Result, Word};
+use crate::postgres::statement::{Statement, arg};
+
+static REGISTERED: Statement = Statement::volatile(sql!("lifecycle/incarnation/registered.sql"));
+static HOLD: Statement = Statement::volatile(sql!("lifecycle/incarnation/hold.sql"));
+static REPLACED: Statement = Statement::volatile(sql!("lifecycle/incarnation/replaced.sql"));
+static REGISTER: Statement = Statement::volatile(sql!("lifecycle/incarnation/register.sql"));
+static RECORD_CLAIM: Statement = Statement::volatile(sql!("lifecycle/incarnation/record_claim.sql")).by_id();
+static IS_RECORDED: Statement = Statement::stable(sql!("lifecycle/incarnation/is_recorded.sql"));
+static OF_ENDED_TASKS: Statement =
+    Statement::volatile(sql!("lifecycle/incarnation/of_ended_tasks.sql")).in_index_order().by_id();
+static OF_DELETED_RUNTIMES: Statement =
+    Statement::volatile(sql!("lifecycle/incarnation/of_deleted_runtimes.sql")).in_index_order().by_id();
+static FORGET_TASKS: Statement = Statement::volatile(sql!("lifecycle/incarnation/forget_tasks.sql"));
+static FORGET_RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/incarnation/forget_runtimes.sql"));
+
+/// How many replaced incarnations of a runtime are kept. A process that was replaced more often than this since its
+/// last call can register again.
+const MOST_REPLACED: i32 = 20;
+
+/// Returns 55000 if another process has registered the runtime. It takes no lock, so a registration may be committed
+/// at any moment after it.
+pub fn check(runtime: Uuid, incarnation: Uuid) -> Result<()> {
+    registered_is(&REGISTERED, runtime, incarnation)
+}
+
+/// As [`check`], and prevents another process from registering until the end of the transaction. The caller must wait
+/// for no row after this, because a registration that waits for it holds runtimes.
+pub fn hold(runtime: Uuid, incarnation: Uuid) -> Result<()> {
+    registered_is(&HOLD, runtime, incarnation)
+}
+
+fn registered_is(statement: &Statement, runtime: Uuid, incarnation: Uuid) -> Result<()> {
+    match statement.row(&[arg(runtime)], |row| row.must::<Uuid>(1)) {
+        Some(other) if other != incarnation => {
+            Err(superseded(runtime, format!("Its incarnation is {other}, and that of the caller is {incarnation}.")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns 55000 if a later registration of one of the runtimes has replaced this incarnation.
+pub fn check_registration(runtimes: &[Uuid], incarnation: Uuid) -> Result<()> {
+    match REPLACED.row(&[arg(runtimes.to_vec()), arg(incarnation)], |row| row.must::<Uuid>(1)) {
+        Some(runtime) => {
+            Err(superseded(runtime, format!("A later registration has replaced the incarnation {incarnation}.")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn superseded(runtime: Uuid, detail: String) -> Error {
+    Error::state(
+        Word::Superseded,
+        format!("another process has registered runtime {runtime}"),
+        detail,
+        "Stop this process without another call: the runtime belongs to the other process now.",
+    )
+}
+
+/// Stores the incarnation of the process that registers the runtimes, whose rows the caller has locked. Returns the
+/// runtimes for which it replaced another incarnation, with that incarnation.
+pub fn register(runtimes: Vec<Uuid>, incarnation: Uuid, now: TimestampWithTimeZone) -> Vec<(Uuid, Uuid)> {
+    let args = [arg(runtimes), arg(incarnation), arg(now), arg(MOST_REPLACED)];
+    let written = REGISTER.rows(&args, |row| (row.required("runtime_id"), row.column("replaced")));
+    written.into_iter().filter_map(|(runtime, replaced)| Some((runtime, replaced?))).collect()
+}
+
+/// Records which process has claimed the tasks, which the caller has just set dispatched.
+pub fn record_claim(tasks: Vec<Uuid>, incarnation: Uuid) {
+    RECORD_CLAIM.run(&[arg(tasks), arg(incarnation)]);
+}
+
+/// Deletes what is stored about tasks that have ended and about runtimes that are gone, at most `limit` rows of each;
+/// returns whether there may be more. Rows that other sessions hold, or that cannot be deleted, are skipped.
+pub fn forget(limit: i64, writer: &mut Writer) -> bool {
+    // An update of the extension does not create the tables; install does.
+    if IS_RECORDED.row(&[], |row| row.must(1)) != Some(true) {
+        return false;
+    }
+    let tasks = forget_of(&OF_ENDED_TASKS, &FORGET_TASKS, limit, writer);
+    let runtimes = forget_of(&OF_DELETED_RUNTIMES, &FORGET_RUNTIMES, limit, writer);
+    tasks || runtimes
+}
+
+fn forget_of(find: &Statement, delete: &Statement, limit: i64, writer: &mut Writer) -> bool {
+    let found: Vec<Uuid> = find.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
+    let gone = writer.rows(&found, |piece| {
+        // From here on no runtime or task can be the cause of an error.
+        rows_in_work::clear();
+        delete.run(&[arg(piece.to_vec())])
+    });
+    gone.into_iter().sum::<u64>() as i64 >= limit
+}

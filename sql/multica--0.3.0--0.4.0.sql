@@ -475,13 +475,28 @@ ALTER TYPE @extschema@.multica_status_report
     ADD ATTRIBUTE tasks_deferred bigint,
     ADD ATTRIBUTE features text[],
     ADD ATTRIBUTE indexes_missing text[],
-    ADD ATTRIBUTE table_grants text[];
+    ADD ATTRIBUTE table_grants text[],
+    ADD ATTRIBUTE stale_after_source text,
+    ADD ATTRIBUTE offline_grace_source text,
+    ADD ATTRIBUTE queued_ttl interval,
+    ADD ATTRIBUTE queued_ttl_source text,
+    ADD ATTRIBUTE finish_after interval,
+    ADD ATTRIBUTE stages_off text[],
+    ADD ATTRIBUTE verdicts_held_until timestamptz,
+    ADD ATTRIBUTE verdicts_held_because text;
 
 COMMENT ON TYPE @extschema@.multica_task IS
 $$A task, with columns of the table agent_task_queue: one attempt. status is queued, dispatched, running, completed, failed
 or cancelled; in the tables of a newer server also waiting_local_directory or deferred. attempt counts from 1;
 parent_task_id is the previous attempt; session_id and work_dir are where the agent can resume. An attribute is NULL if the
 table has no such column: last_heartbeat_at, and those from prepare_lease_expires_at on.$$;
+
+COMMENT ON TYPE @extschema@.multica_swept IS
+$$The effect of one sweep: runtimes_offline (runtimes set offline); tasks_failed (tasks in flight on offline runtimes);
+tasks_timed_out (tasks that took or waited for too long); tasks_retried (retries queued for both kinds, and those that a
+server left undone); issues_reset (issues set back to todo); agents_reconciled
+(agents whose status changed); runtimes_deleted; more (true: a stage reached multica.batch_size or the sweep reached
+multica.sweep_budget; sweep again).$$;
 
 COMMENT ON TYPE @extschema@.multica_status_report IS
 $$The state of this database. preloaded: the server preloads the library. sweep: the value that ALTER DATABASE set, which
@@ -498,7 +513,10 @@ event_log_trouble: why the ids of the event log cannot continue (NULL if they ca
 directory. tasks_deferred: tasks that are to be queued later. features: what the tables have that not every server's tables
 have, by the names of docs/compatibility.md. indexes_missing: indexes that multica_install leaves to the owner, because their
 tables are large. table_grants: roles with a capability that still have privileges on the tables which their calls do not need,
-as "capability role"; multica_revoke and then multica_grant takes them away.$$;
+as "capability role"; multica_revoke and then multica_grant takes them away. stale_after_source, offline_grace_source and
+queued_ttl_source: why these thresholds have their values. queued_ttl and finish_after: the values in effect (NULL: off).
+stages_off: stages of a sweep that the settings ask for and that lack an index, with its name. verdicts_held_until: sweeps set
+no runtime offline and fail no task until then, because of an outage (NULL: they do). verdicts_held_because: which outage.$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.multica_metrics() RETURNS SETOF @extschema@.multica_metric
 LANGUAGE sql STABLE
@@ -544,7 +562,9 @@ AS $metrics$
         ('multica_events_held', '{}', s.events_held::double precision),
         ('multica_events_held_since_timestamp_seconds', '{}', extract(epoch FROM s.events_held_since)::double precision),
         ('multica_slowest_reader_behind', pg_catalog.jsonb_build_object('reader', s.slowest_reader), s.slowest_reader_behind::double precision),
-        ('multica_event_log_trouble', '{}', (s.event_log_trouble IS NOT NULL)::integer::double precision)
+        ('multica_event_log_trouble', '{}', (s.event_log_trouble IS NOT NULL)::integer::double precision),
+        ('multica_verdicts_held', '{}', (s.verdicts_held_until IS NOT NULL)::integer::double precision),
+        ('multica_stages_off', '{}', pg_catalog.cardinality(s.stages_off)::double precision)
     ) AS m (name, labels, value)
     WHERE m.value IS NOT NULL
 $metrics$;
@@ -871,7 +891,9 @@ Implements FailTasksForOfflineRuntimes.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_fail_stale_tasks(double precision, double precision, integer) IS
 $$Fails tasks that were dispatched too long ago or have been running for too long, with retries and all other consequences
-in the same transaction, whatever the status of their runtime. It is one stage of multica_sweep, for callers that schedule
+in the same transaction. A task that its daemon still prepares is left. In the tables of a server that can keep heartbeats in
+Redis, a running task is left until its runtime was silent for multica.offline_grace, and so is a dispatched task unless its
+runtime is alive; in other tables the runtime does not matter. It is one stage of multica_sweep, for callers that schedule
 the stages themselves. Rows that other transactions have locked are skipped.
 dispatch_timeout_secs: seconds since dispatched_at, above 0.
 running_timeout_secs: seconds since started_at, above 0.
@@ -992,11 +1014,14 @@ Implements the server's ReconcileAgentStatus.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
 $$Runs all stages of a sweep once, in one transaction. It sets stale runtimes offline, fails tasks in flight on offline
-runtimes and tasks that took too long, queues retries, resets issues, ends autopilot runs, reconciles agents, queues
-deferred tasks that are due, moves tasks that wait on an offline runtime to the runtimes that their agents are bound to now,
-sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses,
+runtimes, deferred retries whose runtime did not come back, and tasks that took too long or were queued for too long, queues
+retries, resets issues, ends autopilot runs, reconciles agents, completes what a server left undone after it failed tasks,
+queues deferred tasks that are due, moves tasks that wait on an offline runtime to the runtimes that their agents are bound to
+now, sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses,
 forgets the incarnations of deleted runtimes and ended tasks, and trims old events. Each stage handles at most
 multica.batch_size rows. A sweep never waits for a lock: rows that other transactions have locked are left to the next sweep.
+After an outage it sets no runtime offline and fails no task until daemons had time for a heartbeat (multica.hold_verdicts), and
+says so in a NOTICE.
 stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL (the default) means
   multica.stale_after.
 Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be

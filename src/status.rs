@@ -6,6 +6,7 @@ use crate::grant;
 use crate::install::{self, NeededIndexes};
 use crate::lifecycle::event;
 use crate::lifecycle::features::Feature;
+use crate::lifecycle::thresholds;
 use crate::postgres::acting;
 use crate::postgres::advisory_lock::{FIRST_KEY, LAST_KEY};
 use crate::postgres::clock;
@@ -13,7 +14,6 @@ use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry_as_caller;
 use crate::postgres::features::is_present;
 use crate::postgres::statement::{Arg, Row, Statement, arg};
-use crate::settings;
 use crate::sweep;
 use crate::types::StatusReport;
 use crate::worker::shared;
@@ -88,19 +88,25 @@ fn multica_status() -> Composite<StatusReport> {
 fn report(held: Held) -> Composite<StatusReport> {
     // SAFETY: a variable of this process, set when it connected to its database.
     let slot = shared::of(unsafe { pg_sys::MyDatabaseId });
+    let now = clock::now();
+    let (stale_after, grace) = (thresholds::stale_after(), thresholds::offline_grace());
+    let (ttl, finish_after) = (thresholds::queued_ttl(), thresholds::finish_after_secs());
     let args = [
-        arg(clock::now()),
+        arg(now),
         arg(shared::preloaded()),
-        arg(settings::stale_after_secs()),
-        arg(settings::offline_grace_secs()),
+        arg(stale_after.secs),
+        arg(grace.secs),
         arg(shared::launcher_pid()),
         arg(at(slot.as_ref().and_then(|slot| slot.last_end))),
         arg(slot.as_ref().and_then(|slot| slot.error())),
         arg(at(slot.as_ref().and_then(|slot| slot.error_at))),
         arg(held.floor),
         arg(held.since),
+        arg((ttl.secs > 0.0).then_some(ttl.secs)),
+        arg((finish_after > 0.0).then_some(finish_after)),
     ];
     install::warn_of_forced_row_security();
+    install::warn_of_short_thresholds();
     let mut beside = totals();
     let trouble = event::Log::glance().and_then(|log| log.trouble());
     beside.push(("event_log_trouble", arg(trouble)));
@@ -108,5 +114,12 @@ fn report(held: Held) -> Composite<StatusReport> {
     beside.push(("features", arg(features)));
     beside.push(("indexes_missing", arg(indexes_missing())));
     beside.push(("table_grants", arg(grant::table_grants())));
+    beside.push(("stale_after_source", arg(stale_after.source)));
+    beside.push(("offline_grace_source", arg(grace.source)));
+    beside.push(("queued_ttl_source", arg(ttl.source)));
+    beside.push(("stages_off", arg(sweep::stages_off())));
+    let verdicts = sweep::held(now);
+    beside.push(("verdicts_held_until", arg(verdicts.map(|held| held.until))));
+    beside.push(("verdicts_held_because", arg(verdicts.map(|held| held.because))));
     STATUS.row(&args, |row| Composite::from_row_and(row, &beside)).expect("one row")
 }

@@ -43,7 +43,9 @@ AS $metrics$
         ('multica_events_held', '{}', s.events_held::double precision),
         ('multica_events_held_since_timestamp_seconds', '{}', extract(epoch FROM s.events_held_since)::double precision),
         ('multica_slowest_reader_behind', pg_catalog.jsonb_build_object('reader', s.slowest_reader), s.slowest_reader_behind::double precision),
-        ('multica_event_log_trouble', '{}', (s.event_log_trouble IS NOT NULL)::integer::double precision)
+        ('multica_event_log_trouble', '{}', (s.event_log_trouble IS NOT NULL)::integer::double precision),
+        ('multica_verdicts_held', '{}', (s.verdicts_held_until IS NOT NULL)::integer::double precision),
+        ('multica_stages_off', '{}', pg_catalog.cardinality(s.stages_off)::double precision)
     ) AS m (name, labels, value)
     WHERE m.value IS NOT NULL
 $metrics$;

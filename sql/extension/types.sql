@@ -100,7 +100,9 @@ CREATE TYPE @extschema@.multica_status_report AS (
     total_sweeps bigint, total_runtimes_offline bigint, total_tasks_failed bigint, total_tasks_timed_out bigint,
     total_tasks_retried bigint, total_issues_reset bigint, total_agents_reconciled bigint,
     total_runtimes_deleted bigint, totals_since timestamptz, refused_event_ids bigint[], event_log_trouble text,
-    tasks_waiting bigint, tasks_deferred bigint, features text[], indexes_missing text[], table_grants text[]
+    tasks_waiting bigint, tasks_deferred bigint, features text[], indexes_missing text[], table_grants text[],
+    stale_after_source text, offline_grace_source text, queued_ttl interval, queued_ttl_source text,
+    finish_after interval, stages_off text[], verdicts_held_until timestamptz, verdicts_held_because text
 );
 
 CREATE TYPE @extschema@.multica_metric AS (name text, labels jsonb, value double precision);

@@ -1,4 +1,4 @@
--- Returns the state of the database in one row. $2–$8 come from the library: they are in shared memory or are settings. $9 is the
+-- Returns the state of the database in one row. $2–$8, $11 and $12 come from the library: they are in shared memory or settings. $9 is the
 -- lowest id of an event that an open transaction holds back, $10 is when this transaction began.
 SELECT
     $2 AS preloaded,
@@ -12,6 +12,8 @@ SELECT
     ), 'off') AS sweep,
     make_interval(secs => $3) AS stale_after,
     make_interval(secs => $4) AS offline_grace,
+    make_interval(secs => $11) AS queued_ttl,
+    make_interval(secs => $12) AS finish_after,
     $5 AS launcher_pid,
     GREATEST(s.last_sweep_at, $6) AS last_sweep_at,
     s.last_sweep_ms,

@@ -17,7 +17,11 @@ CREATE TABLE multica_sweep_state (
     events_trimmed_to bigint NOT NULL DEFAULT 0,
     refused_event_ids bigint[] NOT NULL DEFAULT '{}',
     events_lost int8multirange NOT NULL DEFAULT '{}',
-    events_home text
+    events_home text,
+    finished_to timestamptz,
+    finished_id uuid,
+    held_since timestamptz,
+    timeline text
 ) WITH (fillfactor = 50);
 
 COMMENT ON TABLE multica_sweep_state IS 'one row: the last sweep that did something, and what the next sweep needs';
@@ -29,3 +33,8 @@ COMMENT ON COLUMN multica_sweep_state.refused_event_ids IS
 COMMENT ON COLUMN multica_sweep_state.events_lost IS 'ids that no event of this log has, although a reader of another log may hold them';
 COMMENT ON COLUMN multica_sweep_state.events_home IS
     'server, timeline, database and table of the event log; in any other place the log restarts';
+COMMENT ON COLUMN multica_sweep_state.finished_to IS
+    'end of the last failed task that sweeps have searched for what the server left undone';
+COMMENT ON COLUMN multica_sweep_state.finished_id IS 'id of this task, of those that ended at the same time';
+COMMENT ON COLUMN multica_sweep_state.held_since IS 'time since which sweeps last held verdicts, to give daemons time for a heartbeat';
+COMMENT ON COLUMN multica_sweep_state.timeline IS 'timeline of the last sweep that did something; another one means a promotion';

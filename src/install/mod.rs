@@ -15,7 +15,7 @@ mod warnings;
 
 pub use needed::NeededIndexes;
 pub use tables::{named_tables, table_names};
-pub use warnings::warn_of_forced_row_security;
+pub use warnings::{warn_of_forced_row_security, warn_of_short_thresholds};
 
 use std::time::Duration;
 

@@ -4,9 +4,9 @@ use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::Installation;
 use super::catalog::{DeclaredSchema, Relation};
 use super::tables::{TASKS, table_names};
+use super::{Installation, reports};
 use crate::lifecycle::status_sets::KNOWN;
 use crate::postgres::statement::{Statement, arg};
 
@@ -29,6 +29,23 @@ pub fn warn_of_forced_row_security() {
     }
 }
 
+/// Raises a warning for each threshold that is too short where a server can keep heartbeats in Redis.
+pub fn warn_of_short_thresholds() {
+    for (name, secs) in reports::short_thresholds() {
+        let kills = match name {
+            "multica.offline_grace" => {
+                "fail the tasks in flight of runtimes that have only lost their connection for a moment"
+            }
+            _ => "set runtimes offline that are alive, and these get no task until their next heartbeat",
+        };
+        warning(
+            format!("{name} is {secs} s, and the heartbeats in these tables can be 105 s old"),
+            &format!("The server can keep heartbeats in Redis. Sweeps {kills}."),
+            reports::make_automatic(name).map(|repair| format!("Run {repair};")).unwrap_or_default(),
+        );
+    }
+}
+
 /// Raises the warnings about the schema and the adopted tables.
 pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation]) {
     if place.open_to_all {
@@ -39,6 +56,7 @@ pub fn warn(place: &Installation, wanted: &DeclaredSchema, relations: &[Relation
         );
     }
     warn_of_forced_row_security();
+    warn_of_short_thresholds();
     warn_of_unknown_statuses(place, relations);
     let adopted: Vec<String> = relations.iter().map(|it| it.name.clone()).collect();
     let args = [arg(place.oid), arg(adopted.clone())];

@@ -14,6 +14,7 @@ use super::{retry_policy, rows_in_work};
 use crate::postgres::statement::{Arg, Statement, arg};
 
 static FAIL: Statement = Statement::volatile(sql!("lifecycle/consequences/fail.sql")).by_id();
+static FAIL_WAITING: Statement = Statement::volatile(sql!("lifecycle/consequences/fail_waiting.sql")).by_id();
 static RETRY: Statement = Statement::volatile(sql!("lifecycle/consequences/retry.sql")).by_id();
 static RESET_ISSUES: Statement = Statement::volatile(sql!("lifecycle/consequences/reset_issues.sql")).by_id();
 static FOLLOW_AUTOPILOT: Statement = Statement::volatile(sql!("lifecycle/consequences/follow_autopilot.sql")).by_id();
@@ -39,6 +40,11 @@ pub const RUNTIME_RECOVERY: Reason =
     Reason { error: "daemon restarted while task was in flight", word: "runtime_recovery" };
 /// The task was dispatched or running for too long.
 pub const TIMEOUT: Reason = Reason { error: "task timed out", word: "timeout" };
+/// The task was queued for too long.
+pub const QUEUED_EXPIRED: Reason = Reason { error: "task expired in queue", word: "queued_expired" };
+/// The runtime for which a deferred retry waited did not come back.
+pub const RECONNECT_TIMEOUT: Reason =
+    Reason { error: "runtime did not reconnect within the configured grace period", word: "runtime_reconnect_timeout" };
 
 /// The consequences of a set of failed tasks.
 #[derive(Default)]
@@ -70,6 +76,12 @@ impl std::ops::AddAssign for Consequences {
 pub fn fail(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Vec<TaskSnapshot> {
     rows_in_work::set(&tasks);
     TaskSnapshot::read(&FAIL, &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)])
+}
+
+/// Fails tasks that no daemon has yet; returns those that it failed.
+pub fn fail_waiting(tasks: Vec<Uuid>, reason: &Reason, now: TimestampWithTimeZone) -> Vec<TaskSnapshot> {
+    rows_in_work::set(&tasks);
+    TaskSnapshot::read(&FAIL_WAITING, &[arg(tasks), arg(now), arg(reason.error), arg(reason.word)])
 }
 
 /// Applies all consequences, in a fixed order, and announces their events. The retries of the whole set come before the

@@ -11,6 +11,8 @@ use super::writer::Writer;
 use crate::postgres::statement::{Statement, arg};
 
 static LEFT_BEHIND: Statement = Statement::volatile(sql!("lifecycle/repair/left_behind.sql")).in_index_order();
+static DEFERRED_LEFT_BEHIND: Statement =
+    Statement::volatile(sql!("lifecycle/repair/deferred_left_behind.sql")).in_index_order();
 static LOCK_LEFT_BEHIND: Statement = Statement::volatile(sql!("lifecycle/repair/lock_left_behind.sql")).by_id();
 static WITHOUT_WORK: Statement = Statement::volatile(sql!("lifecycle/repair/without_work.sql")).in_index_order();
 
@@ -30,11 +32,20 @@ impl Repaired {
     }
 }
 
-/// Moves at most `limit` tasks that wait on an offline runtime to the runtimes that their agents are bound to now. Rows
-/// that other sessions hold, or that cannot be written, are skipped. The events of each piece are recorded with it and
-/// carry the id of the sweep of `call`.
-pub fn tasks_left_behind(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
-    let found: Vec<Uuid> = LEFT_BEHIND.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
+/// Moves at most `limit` tasks that wait on a runtime which is offline, or was silent for `gone` seconds, to the runtimes
+/// that their agents are bound to now. `deferred`: whether to search deferred tasks too. Rows that other sessions hold,
+/// or that cannot be written, are skipped. The events of each piece are recorded with it and carry the id of the sweep
+/// of `call`.
+pub fn tasks_left_behind(gone: f64, deferred: bool, limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
+    let search = |statement: &Statement, limit: i64| -> Vec<Uuid> {
+        let args = [arg(limit), arg(writer.exclude()), arg(call.now()), arg(gone)];
+        statement.rows(&args, |row| row.must(1))
+    };
+    let mut found = search(&LEFT_BEHIND, limit);
+    let room = limit - found.len() as i64;
+    if deferred && room > 0 {
+        found.extend(search(&DEFERRED_LEFT_BEHIND, room));
+    }
     let moved = writer.rows(&found, |piece| {
         rows_in_work::set(piece);
         let locked: Vec<(Uuid, Uuid)> = LOCK_LEFT_BEHIND.rows(&[arg(piece.to_vec())], |row| (row.must(1), row.must(2)));

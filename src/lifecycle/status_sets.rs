@@ -21,6 +21,9 @@ pub const IN_FLIGHT_WITHOUT_WAITING: [&str; 2] = ["dispatched", "running"];
 /// The task takes the pending slot of its issue and agent. So does a deferred task whose media are pending.
 pub const PENDING: [&str; 2] = ["queued", "dispatched"];
 
+/// No daemon has the task yet.
+pub const WAITING: [&str; 2] = ["queued", "deferred"];
+
 /// The task can be cancelled.
 pub const CANCELLABLE: [&str; 5] = ["queued", "dispatched", "running", "waiting_local_directory", "deferred"];
 

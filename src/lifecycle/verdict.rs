@@ -29,23 +29,44 @@ pub fn still_orphans(locked: Vec<Uuid>, runtimes: &[Uuid], running: &[Uuid], inc
     locked.into_iter().filter(|task| now.contains(task)).collect()
 }
 
-/// Fails tasks whose locks are held, and applies the consequences.
+/// Fails tasks in flight whose locks are held, and applies the consequences.
 pub fn verdict(tasks: Vec<Uuid>, reason: &Reason, call: &mut Call) -> Verdict {
     if tasks.is_empty() {
         return Verdict::default();
     }
     let failed = consequences::fail(tasks, reason, call.now());
-    let consequences = consequences::apply_consequences(&failed, |_| true, call);
+    settle(&failed, call)
+}
+
+fn settle(failed: &[TaskSnapshot], call: &mut Call) -> Verdict {
+    let consequences = consequences::apply_consequences(failed, |_| true, call);
     Verdict { failed: failed.iter().map(TaskSnapshot::id).collect(), consequences }
 }
 
-/// Fails tasks whose locks are held, and skips those that cannot be written. The events of each piece that `writer`
-/// makes are recorded with it and carry the id of the sweep of `call`.
+/// Fails tasks in flight whose locks are held, and skips those that cannot be written. The events of each piece that
+/// `writer` makes are recorded with it and carry the id of the sweep of `call`.
 pub fn fail_with_consequences(tasks: &[Uuid], reason: &Reason, writer: &mut Writer, call: &Call) -> Verdict {
+    in_pieces(tasks, writer, call, |piece, part| verdict(piece, reason, part))
+}
+
+/// As [`fail_with_consequences`], for tasks that no daemon has yet.
+pub fn fail_waiting_with_consequences(tasks: &[Uuid], reason: &Reason, writer: &mut Writer, call: &Call) -> Verdict {
+    in_pieces(tasks, writer, call, |piece, part| {
+        let failed = consequences::fail_waiting(piece, reason, part.now());
+        settle(&failed, part)
+    })
+}
+
+fn in_pieces(
+    tasks: &[Uuid],
+    writer: &mut Writer,
+    call: &Call,
+    verdict: impl Fn(Vec<Uuid>, &mut Call) -> Verdict,
+) -> Verdict {
     let mut all = Verdict::default();
     let verdicts = writer.rows(tasks, |piece| {
         call.part(|part| {
-            let verdict = verdict(piece.to_vec(), reason, part);
+            let verdict = verdict(piece.to_vec(), part);
             // From here on no task can be the cause of an error.
             rows_in_work::clear();
             verdict

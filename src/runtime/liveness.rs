@@ -13,13 +13,12 @@ use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::features::Feature;
 use crate::lifecycle::incarnation;
 use crate::lifecycle::liveness::{lock_for_status, mark_online, mark_stale, set_offline};
-use crate::lifecycle::{many_rows, writer};
+use crate::lifecycle::{many_rows, thresholds, writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::statement::{Row, Statement, arg};
 use crate::postgres::subtransaction::commit_if_not_refused;
-use crate::settings;
 use crate::types::{Beat, RuntimeRef};
 
 static HEARTBEAT: Statement = Statement::volatile(sql!("runtime/heartbeat.sql")).of_visible_rows();
@@ -135,8 +134,11 @@ fn seen_lately<R>(
     mut decode: impl FnMut(&Row) -> R,
 ) -> Vec<(Uuid, R)> {
     const LEAST_STALE_SECS: f64 = 30.0;
-    let stale = settings::stale_after_secs();
-    if stale < LEAST_STALE_SECS || !Feature::BeatIndex.is_present() {
+    if !Feature::BeatIndex.is_present() {
+        return Vec::new();
+    }
+    let stale = thresholds::stale_after().secs;
+    if stale < LEAST_STALE_SECS {
         return Vec::new();
     }
     let mut args = vec![arg(runtimes.to_vec()), arg(now), arg(stale / 5.0)];

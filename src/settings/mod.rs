@@ -6,7 +6,11 @@ use std::ffi::CString;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
+mod stale_after;
 mod sweep;
+
+/// The value of a threshold that depends on the tables.
+const AUTOMATIC: i32 = -1;
 
 /// Whether the background worker sweeps a database; only `ALTER DATABASE … SET multica.sweep` counts.
 #[derive(PostgresGucEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,8 +24,11 @@ pub enum Sweep {
 }
 
 static SWEEP: GucSetting<Sweep> = GucSetting::<Sweep>::new(Sweep::Off);
-static STALE_AFTER: GucSetting<i32> = GucSetting::<i32>::new(45_000);
-static OFFLINE_GRACE: GucSetting<i32> = GucSetting::<i32>::new(0);
+static STALE_AFTER: GucSetting<i32> = GucSetting::<i32>::new(AUTOMATIC);
+static OFFLINE_GRACE: GucSetting<i32> = GucSetting::<i32>::new(AUTOMATIC);
+static QUEUED_TTL: GucSetting<i32> = GucSetting::<i32>::new(AUTOMATIC);
+static FINISH_AFTER: GucSetting<i32> = GucSetting::<i32>::new(600);
+static HOLD_VERDICTS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static DISPATCH_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(300_000);
 static RUNNING_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(9_000_000);
 static REDELIVER_AFTER: GucSetting<i32> = GucSetting::<i32>::new(90_000);
@@ -35,14 +42,33 @@ static SWEEP_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 static LAUNCHER_DATABASE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"postgres"));
 static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
 
-/// Seconds without a heartbeat after which a runtime is stale.
-pub fn stale_after_secs() -> f64 {
-    f64::from(STALE_AFTER.get()) / 1000.0
+/// Seconds without a heartbeat after which a runtime is stale; None means automatic.
+pub fn stale_after_secs() -> Option<f64> {
+    unless_automatic(STALE_AFTER.get()).map(|ms| ms / 1000.0)
 }
 
-/// Seconds, counted from the last heartbeat, before the tasks of an offline runtime are failed.
-pub fn offline_grace_secs() -> f64 {
-    f64::from(OFFLINE_GRACE.get()) / 1000.0
+/// Seconds, counted from the last heartbeat, before the tasks of an offline runtime are failed; None means automatic.
+pub fn offline_grace_secs() -> Option<f64> {
+    unless_automatic(OFFLINE_GRACE.get()).map(|ms| ms / 1000.0)
+}
+
+/// Seconds that a task may be queued after it could have been claimed; 0 means any time, None means automatic.
+pub fn queued_ttl_secs() -> Option<f64> {
+    unless_automatic(QUEUED_TTL.get())
+}
+
+/// Seconds after which a sweep completes what another program left undone after it failed a task; 0 means never.
+pub fn finish_after_secs() -> f64 {
+    f64::from(FINISH_AFTER.get())
+}
+
+/// Whether sweeps wait for heartbeats after an outage.
+pub fn hold_verdicts() -> bool {
+    HOLD_VERDICTS.get()
+}
+
+fn unless_automatic(value: i32) -> Option<f64> {
+    (value != AUTOMATIC).then(|| f64::from(value))
 }
 
 /// Seconds that a task may stay dispatched.
@@ -121,22 +147,38 @@ pub fn define() {
             None,
         );
     }
-    let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 7] = [
-        (
+    // SAFETY: the hook does not panic and keeps no reference to its arguments.
+    unsafe {
+        GucRegistry::define_int_guc_with_hooks(
             c"multica.stale_after",
             c"Time without a heartbeat after which a runtime is stale and is set offline.",
-            c"Daemons send a heartbeat every 15 s; allow for at least three heartbeats.",
+            c"-1 means 150 s in the tables of a server that can keep heartbeats in Redis, and 45 s in other tables.",
             &STALE_AFTER,
-            1,
+            AUTOMATIC,
+            i32::MAX,
+            GucContext::Userset,
             GucFlags::UNIT_MS,
-        ),
+            Some(stale_after::check),
+            None,
+            None,
+        );
+    }
+    let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 7] = [
         (
             c"multica.offline_grace",
             c"Time that an offline runtime must have been silent before its tasks are failed.",
-            c"0 fails them as soon as the runtime is offline.",
+            c"-1 means 3 h in the tables of a server that can keep heartbeats in Redis, and 0 in other tables.",
             &OFFLINE_GRACE,
-            0,
+            AUTOMATIC,
             GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.queued_ttl",
+            c"Time that a task may be queued, after it could have been claimed, before it is failed; 0 means any time.",
+            c"-1 means 2 h in the tables of a server that can keep heartbeats in Redis; in other tables tasks never expire.",
+            &QUEUED_TTL,
+            AUTOMATIC,
+            GucFlags::UNIT_S,
         ),
         (
             c"multica.dispatch_timeout",
@@ -199,6 +241,24 @@ pub fn define() {
         &BUILD_LIMIT,
         0,
         i32::MAX,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"multica.finish_after",
+        c"Time after which a sweep queues the retry of a task that the server has failed without it; 0 means never.",
+        c"Only in the tables of a server, which fails tasks itself.",
+        &FINISH_AFTER,
+        0,
+        86_400,
+        GucContext::Userset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_bool_guc(
+        c"multica.hold_verdicts",
+        c"Whether sweeps wait for heartbeats after an outage, before they set runtimes offline and fail tasks.",
+        c"They wait for multica.stale_after at most.",
+        &HOLD_VERDICTS,
         GucContext::Userset,
         GucFlags::default(),
     );

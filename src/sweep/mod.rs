@@ -3,10 +3,15 @@
 mod all;
 mod backlog;
 mod budget;
+mod finish;
 mod former;
+mod guard;
+mod limits;
+mod optional;
 mod part;
 mod promotion;
 mod stages;
+mod waiting;
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -14,6 +19,7 @@ use pgrx::prelude::*;
 use crate::argument::seconds;
 use crate::lifecycle::consequences::Consequences;
 use crate::lifecycle::event::{self, Call};
+use crate::lifecycle::verdict::Verdict;
 use crate::lifecycle::writer::{self, Writer};
 use crate::lifecycle::{collection, incarnation, liveness, repair, rows_in_work};
 use crate::postgres::clock;
@@ -23,8 +29,12 @@ use crate::postgres::statement::{Arg, Statement, arg};
 use crate::settings;
 use crate::types::Swept;
 use budget::Budget;
+use guard::Guard;
+use limits::Limits;
+use optional::{Optional, Stage};
 
-pub use part::Part;
+pub use guard::Held;
+pub use part::{Part, Ran};
 
 static NEW_ID: Statement = Statement::volatile(sql!("sweep/new_id.sql"));
 static RECORD: Statement = Statement::volatile(sql!("sweep/record.sql"));
@@ -49,12 +59,21 @@ struct Done {
     tasks_timed_out: i64,
     consequences: Consequences,
     runtimes_deleted: i64,
-    /// Agents set to idle, tasks moved, and deferred tasks queued or cancelled, apart from verdicts.
+    /// Agents set to idle, tasks moved, and deferred tasks queued or cancelled, apart from verdicts; retries and resets
+    /// that another program left undone.
     repaired: i64,
     more: bool,
 }
 
+/// A stage that fails tasks which wait for too long.
+type Expire = fn(&Limits, i64, &mut Writer, &Call) -> (Verdict, bool);
+
 impl Done {
+    fn time_out(&mut self, verdict: Verdict) {
+        self.tasks_timed_out += verdict.failed.len() as i64;
+        self.consequences += verdict.consequences;
+    }
+
     fn anything(&self) -> bool {
         self.runtimes_offline + self.tasks_failed + self.tasks_timed_out + self.runtimes_deleted + self.repaired > 0
     }
@@ -66,11 +85,9 @@ impl Done {
 #[search_path(@extschema@, pg_temp)]
 fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> {
     entry(|| {
-        let stale = match stale_secs {
-            Some(given) => seconds("stale_secs", Some(given))?,
-            None => settings::stale_after_secs(),
-        };
+        let stale = stale_secs.map(|given| seconds("stale_secs", Some(given))).transpose()?;
         let sweep = Sweep::begin(stale);
+        sweep.tell();
         let done = writer::write(sweep.now, |writer| sweep.pass(writer));
         Ok(Composite::of(&[
             ("runtimes_offline", arg(done.runtimes_offline)),
@@ -86,7 +103,8 @@ fn multica_sweep(stale_secs: default!(Option<f64>, "NULL")) -> Composite<Swept> 
 }
 
 struct Sweep {
-    stale: f64,
+    limits: Limits,
+    guard: Guard,
     now: TimestampWithTimeZone,
     budget: Budget,
     id: Uuid,
@@ -96,10 +114,14 @@ struct Sweep {
 }
 
 impl Sweep {
-    fn begin(stale: f64) -> Self {
+    /// `stale`: the seconds after which a runtime is stale, instead of the threshold in force.
+    fn begin(stale: Option<f64>) -> Self {
+        let limits = Limits::in_force(stale);
+        let now = clock::now();
         Self {
-            stale,
-            now: clock::now(),
+            limits,
+            guard: Guard::look(now, limits.stale),
+            now,
             budget: Budget::begin(),
             id: NEW_ID.row(&[], |row| row.must(1)).expect("one id"),
             batch: settings::batch_size(),
@@ -137,46 +159,85 @@ impl Sweep {
         if done.anything() {
             writer.beside(|| self.record(done));
         }
+        self.guard.store(writer, !done.anything());
+    }
+
+    /// Tells the caller if verdicts are held.
+    fn tell(&self) {
+        if let Some(held) = self.guard.held {
+            held.tell();
+        }
     }
 
     fn verdicts(&self, writer: &mut Writer, call: &mut Call) -> Done {
         let mut done = Done::default();
-        self.silence(writer, &mut done, call);
+        let optional = Optional::look();
+        if self.guard.held.is_none() {
+            self.silence(writer, &mut done, call);
+            self.waiting(&optional, writer, &mut done, call);
+        }
         self.promote(writer, &mut done, call);
-        self.repairs(writer, &mut done, call);
+        self.finish_left_by_others(&optional, writer, &mut done, call);
+        self.repairs(&optional, writer, &mut done, call);
         done
     }
 
     fn silence(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
         let batch = self.batch;
-        let marked = liveness::mark_stale(self.stale, Some(batch), writer, call, |_| ());
+        let marked = liveness::mark_stale(self.limits.stale, Some(batch), writer, call, |_| ());
         done.runtimes_offline = marked.len() as i64;
         done.more |= done.runtimes_offline >= batch;
 
-        let grace = settings::offline_grace_secs();
         self.stage(done, |done| {
             self.budget.spend(batch, |piece| {
-                let (verdict, more) = stages::fail_of_offline(grace, piece, writer, call);
+                let (verdict, more) = stages::fail_of_offline(self.limits.grace, piece, writer, call);
                 done.tasks_failed += verdict.failed.len() as i64;
                 done.consequences += verdict.consequences;
                 more
             })
         });
-        let (dispatch, running) = (settings::dispatch_timeout_secs(), settings::running_timeout_secs());
         self.stage(done, |done| {
             self.budget.spend(batch, |piece| {
-                let (verdict, more) = stages::fail_timed_out(dispatch, running, piece, writer, call);
-                done.tasks_timed_out += verdict.failed.len() as i64;
-                done.consequences += verdict.consequences;
+                let (verdict, more) = stages::fail_timed_out(&self.limits, piece, writer, call);
+                done.time_out(verdict);
                 more
             })
         });
     }
 
-    fn repairs(&self, writer: &mut Writer, done: &mut Done, call: &Call) {
+    /// Fails tasks that wait for too long. A retry that expires with its runtime comes before the tasks that are queued.
+    fn waiting(&self, optional: &Optional, writer: &mut Writer, done: &mut Done, call: &Call) {
+        let stages: [(Stage, Expire); 2] =
+            [(Stage::Deferred, waiting::fail_expired_retries), (Stage::QueuedTtl, waiting::fail_expired_in_queue)];
+        for (stage, expire) in stages {
+            if optional.has(stage) {
+                self.stage(done, |done| {
+                    self.budget.spend(self.batch, |piece| {
+                        let (verdict, more) = expire(&self.limits, piece, writer, call);
+                        done.time_out(verdict);
+                        more
+                    })
+                });
+            }
+        }
+    }
+
+    fn finish_left_by_others(&self, optional: &Optional, writer: &mut Writer, done: &mut Done, call: &Call) {
+        if optional.has(Stage::Finish) {
+            self.stage(done, |done| {
+                let (added, more) = finish::finish_left_by_others(self.limits.finish_after, self.batch, writer, call);
+                done.repaired += added.retried() + added.issues_reset + added.agents_reconciled;
+                done.consequences += added;
+                more
+            });
+        }
+    }
+
+    fn repairs(&self, optional: &Optional, writer: &mut Writer, done: &mut Done, call: &Call) {
         let batch = self.batch;
         self.stage(done, |done| {
-            let moved = repair::tasks_left_behind(batch, writer, call);
+            let gone = self.limits.gone();
+            let moved = repair::tasks_left_behind(gone, optional.has(Stage::Deferred), batch, writer, call);
             let idle = repair::agents_without_work(batch, writer, call);
             done.repaired += moved.changed + idle.changed;
             done.consequences.agents_reconciled += idle.changed;
@@ -187,11 +248,13 @@ impl Sweep {
     fn housekeeping(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
         let Self { now, batch, .. } = *self;
         let ttl = settings::runtime_ttl_secs();
-        self.stage(done, |done| {
-            let (deleted, more) = collection::delete_expired(ttl, Some(batch), writer, call, |_| ());
-            done.runtimes_deleted = deleted.len() as i64;
-            more
-        });
+        if self.guard.held.is_none() {
+            self.stage(done, |done| {
+                let (deleted, more) = collection::delete_expired(ttl, Some(batch), writer, call, |_| ());
+                done.runtimes_deleted = deleted.len() as i64;
+                more
+            });
+        }
         self.stage(done, |_| incarnation::forget(batch, writer));
         self.stage(done, |_| event::trim(now, batch, writer));
     }
@@ -237,6 +300,16 @@ fn with_figures(mut args: Vec<Arg>, done: &Done) -> Vec<Arg> {
     ];
     args.extend(figures.map(arg));
     args
+}
+
+/// Returns the stages that are wanted and lack an index, with its name.
+pub fn stages_off() -> Vec<String> {
+    Optional::look().off()
+}
+
+/// Returns whether a sweep that begins at `now` holds its verdicts.
+pub fn held(now: TimestampWithTimeZone) -> Option<Held> {
+    Guard::glance(now, Limits::in_force(None).stale).held
 }
 
 /// Whether the table of totals exists. An update of the extension does not create it; install does, and until then

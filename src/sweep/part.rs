@@ -5,11 +5,10 @@ use std::cell::Cell;
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::{Done, Sweep};
+use super::{Done, Held, Sweep};
 use crate::argument::{one_of, required, seconds};
 use crate::lifecycle::writer;
 use crate::postgres::entry::entry;
-use crate::settings;
 
 extension_sql_file!(
     "../../sql/extension/comments/sweep_part.sql",
@@ -31,6 +30,14 @@ pub enum Part {
     Housekeeping(Begun),
 }
 
+/// What a part did.
+pub struct Ran {
+    /// The part that is due next, in another transaction; None if nothing is left to do.
+    pub next: Option<Part>,
+    /// Whether it held its verdicts.
+    pub held: Option<Held>,
+}
+
 /// A sweep whose verdicts are committed.
 #[derive(Clone, Copy)]
 pub struct Begun {
@@ -40,11 +47,16 @@ pub struct Begun {
 }
 
 impl Part {
-    /// Runs the part and returns the part that is due next, in another transaction; None if nothing is left to do.
+    /// Runs the part. `stale`: the seconds after which a runtime is stale, instead of the threshold in force.
     /// `is_housekeeping` is true from the first statement of housekeeping on, because an error after that rolls back no
     /// verdict.
-    pub fn run(self, stale: f64, is_housekeeping: &Cell<bool>) -> Option<Self> {
+    pub fn run(self, stale: Option<f64>, is_housekeeping: &Cell<bool>) -> Ran {
         let mut sweep = Sweep::begin(stale);
+        let next = self.run_in(&mut sweep, is_housekeeping);
+        Ran { next, held: sweep.guard.held }
+    }
+
+    fn run_in(self, sweep: &mut Sweep, is_housekeeping: &Cell<bool>) -> Option<Self> {
         match self {
             Self::Verdicts => {
                 let (rest, more) = writer::write(sweep.now, |writer| {
@@ -94,16 +106,17 @@ fn multica_sweep_part(part: Option<&str>, stale_secs: default!(Option<f64>, "NUL
     entry(|| {
         let part = required("part", part)?;
         one_of("part", part, &[VERDICTS, HOUSEKEEPING])?;
-        let stale = match stale_secs {
-            Some(given) => seconds("stale_secs", Some(given))?,
-            None => settings::stale_after_secs(),
-        };
+        let stale = stale_secs.map(|given| seconds("stale_secs", Some(given))).transpose()?;
         // Taken for either part, because a sweep whose COMMIT failed has no housekeeping.
         let part = match BEGUN.take() {
             Some(begun) if part == HOUSEKEEPING => Part::Housekeeping(begun),
             _ => Part::Verdicts,
         };
-        Ok(match part.run(stale, &Cell::default()) {
+        let ran = part.run(stale, &Cell::default());
+        if let (Some(held), Part::Verdicts) = (ran.held, part) {
+            held.tell();
+        }
+        Ok(match ran.next {
             Some(Part::Verdicts) => VERDICTS,
             Some(Part::Housekeeping(begun)) => {
                 BEGUN.set(Some(begun));

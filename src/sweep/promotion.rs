@@ -2,15 +2,15 @@
 
 use super::{Done, Sweep};
 use crate::lifecycle::event::Call;
+use crate::lifecycle::thresholds;
 use crate::lifecycle::writer::Writer;
 use crate::lifecycle::{promotion, rows_in_work};
-use crate::settings;
 
 impl Sweep {
     /// Queues at most a batch of deferred tasks that are due, and cancels deferred retries that are superseded.
     pub(super) fn promote(&self, writer: &mut Writer, done: &mut Done, call: &Call) {
         self.stage(done, |done| {
-            let fresh = settings::stale_after_secs();
+            let fresh = thresholds::stale_after().secs;
             let found = promotion::candidates(None, fresh, writer.exclude(), self.batch, self.now);
             let changed: i64 = writer
                 .rows(&found, |piece| {

@@ -6,21 +6,22 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::backlog::{self, Arguments, Cursor, OF_OFFLINE, OF_TIMED_OUT};
+use super::limits::Limits;
 use crate::argument::{bound, elements, grace, optional_elements, required, seconds};
 use crate::error::Result;
-use crate::lifecycle::consequences::{self};
+use crate::lifecycle::consequences::{self, Consequences};
 use crate::lifecycle::event::{Call, TaskSnapshot, call};
 use crate::lifecycle::existence::workspace_of;
 use crate::lifecycle::incarnation;
 use crate::lifecycle::lock_set::LockSet;
 use crate::lifecycle::rows_in_work;
+use crate::lifecycle::thresholds;
 use crate::lifecycle::verdict::{Verdict, fail_with_consequences, orphans_of, recover, still_orphans};
 use crate::lifecycle::writer::{self, Writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
 use crate::postgres::statement::{Statement, arg};
 
-use crate::settings;
 use crate::task;
 use crate::types;
 
@@ -49,9 +50,19 @@ fn of_offline(secs: f64, now: TimestampWithTimeZone) -> impl Arguments {
 }
 
 /// Returns the arguments of the search for tasks that were dispatched or running for too long.
-fn timed_out(dispatch_secs: f64, running_secs: f64, now: TimestampWithTimeZone) -> impl Arguments {
+fn timed_out(limits: Limits, now: TimestampWithTimeZone) -> impl Arguments {
     move |seen, limit, Cursor(dispatched, running)| {
-        vec![arg(now), arg(dispatch_secs), arg(running_secs), arg(seen), arg(limit), arg(dispatched), arg(running)]
+        vec![
+            arg(now),
+            arg(limits.dispatch),
+            arg(limits.running),
+            arg(seen),
+            arg(limit),
+            arg(dispatched),
+            arg(running),
+            arg(limits.stale),
+            arg(limits.grace),
+        ]
     }
 }
 
@@ -77,13 +88,7 @@ fn begin_now(limit: Option<i64>, now: TimestampWithTimeZone, writer: &mut Writer
 }
 
 /// Fails the next tasks that were dispatched or running for too long, as [`fail_of_offline`].
-pub fn fail_timed_out(
-    dispatch_secs: f64,
-    running_secs: f64,
-    limit: i64,
-    writer: &mut Writer,
-    call: &Call,
-) -> (Verdict, bool) {
+pub fn fail_timed_out(limits: &Limits, limit: i64, writer: &mut Writer, call: &Call) -> (Verdict, bool) {
     let now = call.now();
     if !OF_TIMED_OUT.is_in_turn(&OF_OFFLINE) {
         return (Verdict::default(), false);
@@ -92,10 +97,20 @@ pub fn fail_timed_out(
     if !OF_TIMED_OUT.has_begun() {
         begin_now(Some(limit), now, writer);
     }
-    let question = timed_out(dispatch_secs, running_secs, now);
+    let question = timed_out(*limits, now);
     let next = OF_TIMED_OUT.next(&TIMED_OUT, &writer.exclude(), limit, question);
     let verdict = fail_with_consequences(&next.tasks, &consequences::TIMEOUT, writer, call);
     (verdict, next.more)
+}
+
+/// Applies the consequences to those of the tasks that are failed. The caller holds the locks. A task:failed event is
+/// recorded only for a task that has none.
+pub fn handle_failed(tasks: Vec<Uuid>, call: &mut Call) -> Consequences {
+    let failed = TaskSnapshot::read(&FAILED, &[arg(tasks)]);
+    let ids: Vec<Uuid> = failed.iter().map(TaskSnapshot::id).collect();
+    let workspaces: Vec<Option<Uuid>> = failed.iter().map(TaskSnapshot::workspace).collect();
+    let unlogged: HashSet<Uuid> = UNLOGGED.rows(&[arg(ids), arg(workspaces)], |row| row.must(1)).into_iter().collect();
+    consequences::apply_consequences(&failed, |task| unlogged.contains(&task), call)
 }
 
 fn tasks(ids: Vec<Uuid>) -> SetOfIterator<'static, Composite<types::Task>> {
@@ -113,7 +128,7 @@ fn multica_fail_tasks_for_offline_runtimes(
     call(|call| {
         let grace = match grace_secs {
             Some(secs) => grace("grace_secs", secs)?,
-            None => settings::offline_grace_secs(),
+            None => thresholds::offline_grace().secs,
         };
         let limit = bound("max_tasks", max_tasks)?;
         let now = call.now();
@@ -142,7 +157,7 @@ fn multica_fail_stale_tasks(
         let now = call.now();
         let verdict = writer::write(now, |writer| {
             begin_now(limit, now, writer);
-            let question = timed_out(dispatch, running, now);
+            let question = timed_out(Limits { dispatch, running, ..Limits::in_force(None) }, now);
             let late = backlog::take(&TIMED_OUT, &writer.exclude(), limit, question);
             fail_with_consequences(&late, &consequences::TIMEOUT, writer, call)
         });
@@ -197,12 +212,7 @@ fn multica_handle_failed_tasks(task_ids: Option<Vec<Option<Uuid>>>) -> Composite
     call(|call| {
         let given = elements("task_ids", task_ids)?;
         LockSet::of_tasks(given.clone()).acquire()?;
-        let failed = TaskSnapshot::read(&FAILED, &[arg(given)]);
-        let ids: Vec<Uuid> = failed.iter().map(TaskSnapshot::id).collect();
-        let workspaces: Vec<Option<Uuid>> = failed.iter().map(TaskSnapshot::workspace).collect();
-        let unlogged: HashSet<Uuid> =
-            UNLOGGED.rows(&[arg(ids), arg(workspaces)], |row| row.must(1)).into_iter().collect();
-        let done = consequences::apply_consequences(&failed, |task| unlogged.contains(&task), call);
+        let done = handle_failed(given, call);
         Ok(Composite::of(&[
             ("retried", arg(done.retried())),
             ("issues_reset", arg(done.issues_reset)),

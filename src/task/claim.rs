@@ -20,6 +20,7 @@ use crate::lifecycle::incarnation;
 use crate::lifecycle::liveness;
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::promotion;
+use crate::lifecycle::thresholds;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::snapshot;
@@ -69,7 +70,7 @@ impl Candidates {
             arg(runtime),
             arg(now),
             arg(settings::redeliver_after_secs()),
-            arg(settings::stale_after_secs() / 3.0),
+            arg(thresholds::stale_after().secs / 3.0),
             arg(agents),
             arg(limit),
         ];
@@ -240,7 +241,7 @@ pub fn claim_tasks(
 /// Queues the deferred tasks of the runtime that are due, and cancels those that are superseded. Returns whether a task
 /// changed.
 fn promote(runtime: Uuid, call: &mut Call) -> bool {
-    let fresh = settings::stale_after_secs();
+    let fresh = thresholds::stale_after().secs;
     let found = promotion::candidates(Some(runtime), fresh, Vec::new(), MAX_TASKS, call.now());
     !found.is_empty() && promotion::promote(&found, call) > 0
 }

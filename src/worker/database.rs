@@ -72,7 +72,7 @@ impl Target {
         let obstacle = match report {
             Report::Impossible(obstacle) => Some(obstacle),
             Report::Busy | Report::Failed => self.obstacle,
-            Report::Swept { .. } | Report::Deferred { .. } => None,
+            Report::Swept { .. } => None,
         };
         if let Some(obstacle) = obstacle.filter(|new| self.obstacle != Some(*new)) {
             log!("multica launcher: database \"{}\" is not swept: {}", self.name, explain(obstacle));

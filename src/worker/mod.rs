@@ -45,8 +45,3 @@ pub fn register() {
         .set_restart_time(Some(RESTART))
         .load();
 }
-
-/// Converts seconds to microseconds.
-fn micros(seconds: f64) -> i64 {
-    (seconds * 1e6) as i64
-}

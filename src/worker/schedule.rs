@@ -18,7 +18,6 @@ pub fn next_due(report: Report, started: Micros, now: Micros, interval: i64, fai
         Report::Swept { expiry, .. } => {
             expiry.map_or(ticker, |expiry| ticker.min(expiry.max(now.saturating_add(LEAST_PAUSE))))
         }
-        Report::Deferred { until } => until,
         Report::Busy => now.saturating_add(interval.min(4 * LEAST_PAUSE)),
         Report::Impossible(_) => ticker,
         Report::Failed => now.saturating_add(back_off(interval, failures)),

@@ -37,13 +37,8 @@ pub enum Report {
     Swept {
         /// There is more to do at once.
         more: bool,
-        /// The moment after which another sweep may find a stale runtime, if there is one.
+        /// The moment after which another sweep may find a stale runtime, or at which held verdicts are due, if there is one.
         expiry: Option<Micros>,
-    },
-    /// After the server was unavailable, the daemons get time until this moment to send heartbeats again.
-    Deferred {
-        /// The first moment at which the database may be swept.
-        until: Micros,
     },
     /// Another worker is at work there.
     Busy,
@@ -74,8 +69,6 @@ pub struct Slot {
     pub needs_update: bool,
     launch: u32,
     report: Option<Report>,
-    /// The value of `serving_since` for which this database was already spared for long enough.
-    spared_since: Option<Micros>,
     text: [u8; TEXT],
     text_length: usize,
 }
@@ -99,7 +92,6 @@ const FREE: Slot = Slot {
     needs_update: false,
     launch: 0,
     report: None,
-    spared_since: None,
     text: [0; TEXT],
     text_length: 0,
 };
@@ -192,38 +184,18 @@ pub fn prepare(database: pg_sys::Oid) -> Option<u32> {
     Some(launch)
 }
 
-/// What a worker must know when it begins.
-#[derive(Default)]
-pub struct WorkerStart {
-    /// The smaller batch that the previous worker kept.
-    pub batch: Option<i32>,
-    /// Since when daemons could reach the server without an interruption, if this database must still be spared.
-    pub spare_since: Option<Micros>,
-}
-
-/// Records that a worker holds the database, and returns what the worker must know.
-pub fn began(database: pg_sys::Oid, needs_update: bool, now: Micros) -> WorkerStart {
+/// Records that a worker holds the database, and returns the smaller batch that the previous worker kept.
+pub fn began(database: pg_sys::Oid, needs_update: bool, now: Micros) -> Option<i32> {
     let mut table = TABLE.exclusive();
-    let serving_since = table.serving_since;
-    let Some(slot) = table.slot(database) else {
-        return WorkerStart::default();
-    };
+    let slot = table.slot(database)?;
     slot.last_start = Some(now);
     slot.needs_update = needs_update;
-    let spare_since = serving_since.filter(|since| slot.spared_since != Some(*since));
-    let orders = WorkerStart { batch: slot.batch, spare_since: spare_since.map(|since| since.min(now)) };
-    if spare_since.is_some_and(|since| since > now) {
-        // The clock was set back in the meantime.
-        table.serving_since = Some(now);
-    }
-    orders
+    slot.batch
 }
 
-/// Records that the database was spared for long enough, so that settings that change later do not spare it again.
-pub fn spared(database: pg_sys::Oid, since: Micros) {
-    if let Some(slot) = TABLE.exclusive().slot(database) {
-        slot.spared_since = Some(since);
-    }
+/// Returns since when daemons could reach the server without an interruption; None if the library is not preloaded.
+pub fn serving_since() -> Option<Micros> {
+    preloaded().then(|| TABLE.share().serving_since)?
 }
 
 /// Records the text of an error.

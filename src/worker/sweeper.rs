@@ -10,11 +10,11 @@ use super::batch::Batch;
 use super::installation::{self, Installation};
 use super::shared::{self, Micros, Report};
 use super::transaction::{self, Failure};
-use super::{ffi, micros, word};
-use crate::lifecycle::{rows_in_work, writer};
+use super::{ffi, word};
+use crate::lifecycle::{rows_in_work, thresholds, writer};
 use crate::postgres::statement::{Statement, arg};
 use crate::settings;
-use crate::sweep::Part;
+use crate::sweep::{Part, Ran};
 
 static TRY_LOCK: Statement = Statement::stable(sql!("worker/try_lock.sql"));
 static SET_BATCH: Statement = Statement::stable(sql!("worker/set_batch.sql"));
@@ -106,18 +106,12 @@ impl Sweeper {
 
     fn sweep_as_owner(&mut self, place: &Installation) -> Report {
         let now = ffi::now();
-        let orders = shared::began(self.database, place.needs_update, now);
-        self.batch = Batch::new(settings::batch_size() as i32, orders.batch);
-        if let Some(since) = orders.spare_since {
-            let until = spared_until(since);
-            if until > now {
-                return Report::Deferred { until };
-            }
-            shared::spared(self.database, since);
-        }
+        let batch = shared::began(self.database, place.needs_update, now);
+        self.batch = Batch::new(settings::batch_size() as i32, batch);
         self.owner = Some(place.owner);
         let mut part = Part::Verdicts;
         let mut looked_at = now;
+        let mut held_until = None;
         loop {
             ffi::reload_if_asked();
             // A trigger may have changed the search path.
@@ -133,7 +127,11 @@ impl Sweeper {
             let outcome = ffi::within(left, || {
                 transaction::run_as(self.owner, "sweeping", || sweep(size, part, &is_housekeeping))
             });
-            let next = outcome.as_ref().ok().copied().flatten();
+            let ran = outcome.as_ref().ok();
+            let next = ran.and_then(|ran| ran.next);
+            if let (Part::Verdicts, Some(ran)) = (part, ran) {
+                held_until = ran.held.map(|held| Micros::from(held.until));
+            }
             part = next.unwrap_or(Part::Verdicts);
             let ended = match outcome {
                 Ok(_) => {
@@ -141,14 +139,14 @@ impl Sweeper {
                     if sweep_began.elapsed() < GROW_BELOW {
                         self.batch.grow();
                     }
-                    next.is_none().then(|| self.done(looked_at))
+                    next.is_none().then(|| self.done(looked_at, held_until))
                 }
                 Err(failure) if is_housekeeping.get() => {
                     // All verdicts are committed. The next verdicts must not wait for the growing pauses of a failing
                     // database.
                     self.swept = true;
                     match self.after(failure) {
-                        Some(Report::Failed) => Some(self.done(looked_at)),
+                        Some(Report::Failed) => Some(self.done(looked_at, held_until)),
                         other => other,
                     }
                 }
@@ -163,9 +161,13 @@ impl Sweeper {
         }
     }
 
-    /// Ends a pass without further work. `looked_at`: a moment before the last verdicts began.
-    fn done(&mut self, looked_at: Micros) -> Report {
-        let stale_after = settings::stale_after_secs();
+    /// Ends a pass without further work. `looked_at`: a moment before the last verdicts began. `held_until`: until when
+    /// verdicts are held, which are due then.
+    fn done(&mut self, looked_at: Micros, held_until: Option<Micros>) -> Report {
+        if held_until.is_some() {
+            return Report::Swept { more: false, expiry: held_until };
+        }
+        let stale_after = thresholds::stale_after().secs;
         let looked_at = TimestampWithTimeZone::try_from(looked_at).ok();
         let expiry = ffi::within(HOUSEKEEPING_TIMEOUT, || {
             transaction::run_as(self.owner, "looking for the next expiry", || {
@@ -250,16 +252,9 @@ impl Sweeper {
 
 /// Runs one part of a sweep. It does not call a SQL function, because the tables may have a new owner without a
 /// privilege on the function.
-fn sweep(size: i32, part: Part, is_housekeeping: &Cell<bool>) -> Option<Part> {
+fn sweep(size: i32, part: Part, is_housekeeping: &Cell<bool>) -> Ran {
     // Forgets the rows that an earlier transaction was writing.
     drop(rows_in_work::take());
     SET_BATCH.run(&[arg(size.to_string())]);
-    part.run(settings::stale_after_secs(), is_housekeeping)
-}
-
-/// Returns until when the daemons of this database may take to send heartbeats again after the server was unavailable:
-/// stale_after of this database and one interval.
-fn spared_until(since: Micros) -> Micros {
-    let spared = settings::stale_after_secs() + settings::sweep_interval_ms() as f64 / 1000.0;
-    since.saturating_add(micros(spared))
+    part.run(None, is_housekeeping)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 /// Every setting in which clusters of tests, the bench and the demo differ from a freshly initialized one, and the
 /// reason. None of them changes how a statement is planned. The port and the socket folder are set separately for each
 /// cluster.
-const DEVIATIONS: [(&str, &str, &str); 8] = [
+const DEVIATIONS: [(&str, &str, &str); 9] = [
     ("listen_addresses", "", "no cluster is reachable from the network"),
     ("shared_preload_libraries", "multica", "the background worker needs it"),
     ("fsync", "off", "killed processes lose nothing that the kernel has, and no test crashes the machine"),
@@ -13,6 +13,7 @@ const DEVIATIONS: [(&str, &str, &str); 8] = [
     ("log_timezone", "UTC", "lines of the log are compared with times of the database"),
     ("lc_messages", "C", "tests compare messages"),
     ("log_line_prefix", "%m [%p] %q%u@%d %a ", "tests look for lines of one database or application"),
+    ("multica.hold_verdicts", "off", "tests silence runtimes of servers that have just started, and expect a verdict"),
     ("max_prepared_transactions", "10", "prepared transactions are tested, and none are allowed otherwise"),
 ];
 

@@ -17,16 +17,22 @@ use crate::context::Context;
 pub const AT_HOME: &[(&str, Suite)] = suite![every_list_of_statuses_is_a_set, wrong_lists_of_statuses_are_found];
 
 /// The sets that a statement lists after `IN`, and those that it lists after `NOT IN`.
-const IN: [(&str, &[&str]); 6] = [
+const IN: [(&str, &[&str]); 7] = [
     ("TERMINAL", &TERMINAL),
     ("IN_FLIGHT", &IN_FLIGHT),
     ("PENDING", &PENDING),
+    ("WAITING", &WAITING),
     ("CANCELLABLE", &CANCELLABLE),
     ("UNSUCCESSFUL", &UNSUCCESSFUL),
     ("OPEN_RUN", &["issue_created", "running"]),
 ];
-const NOT_IN: [(&str, &[&str]); 3] =
-    [("NOT_ACTIVE", &NOT_ACTIVE), ("NOT_BUSY", &NOT_BUSY), ("NOT_WORKING", &NOT_WORKING)];
+const NOT_IN: [(&str, &[&str]); 4] = [
+    ("NOT_ACTIVE", &NOT_ACTIVE),
+    ("NOT_BUSY", &NOT_BUSY),
+    ("NOT_WORKING", &NOT_WORKING),
+    // The statuses of an issue that are not in progress, in every workspace.
+    ("NOT_IN_PROGRESS", &["backlog", "todo", "in_review", "done", "blocked", "cancelled"]),
+];
 
 /// A list of words that is compared with a column `status`.
 struct List<'a> {

@@ -13,7 +13,9 @@ Implements FailTasksForOfflineRuntimes.$$;
 
 COMMENT ON FUNCTION multica_fail_stale_tasks(double precision, double precision, integer) IS
 $$Fails tasks that were dispatched too long ago or have been running for too long, with retries and all other consequences
-in the same transaction, whatever the status of their runtime. It is one stage of multica_sweep, for callers that schedule
+in the same transaction. A task that its daemon still prepares is left. In the tables of a server that can keep heartbeats in
+Redis, a running task is left until its runtime was silent for multica.offline_grace, and so is a dispatched task unless its
+runtime is alive; in other tables the runtime does not matter. It is one stage of multica_sweep, for callers that schedule
 the stages themselves. Rows that other transactions have locked are skipped.
 dispatch_timeout_secs: seconds since dispatched_at, above 0.
 running_timeout_secs: seconds since started_at, above 0.

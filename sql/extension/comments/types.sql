@@ -53,7 +53,8 @@ $$Where an agent can resume: session_id and work_dir of the same task. session_i
 
 COMMENT ON TYPE multica_swept IS
 $$The effect of one sweep: runtimes_offline (runtimes set offline); tasks_failed (tasks in flight on offline runtimes);
-tasks_timed_out; tasks_retried (retries queued for both kinds); issues_reset (issues set back to todo); agents_reconciled
+tasks_timed_out (tasks that took or waited for too long); tasks_retried (retries queued for both kinds, and those that a
+server left undone); issues_reset (issues set back to todo); agents_reconciled
 (agents whose status changed); runtimes_deleted; more (true: a stage reached multica.batch_size or the sweep reached
 multica.sweep_budget; sweep again).$$;
 
@@ -89,7 +90,10 @@ event_log_trouble: why the ids of the event log cannot continue (NULL if they ca
 directory. tasks_deferred: tasks that are to be queued later. features: what the tables have that not every server's tables
 have, by the names of docs/compatibility.md. indexes_missing: indexes that multica_install leaves to the owner, because their
 tables are large. table_grants: roles with a capability that still have privileges on the tables which their calls do not need,
-as "capability role"; multica_revoke and then multica_grant takes them away.$$;
+as "capability role"; multica_revoke and then multica_grant takes them away. stale_after_source, offline_grace_source and
+queued_ttl_source: why these thresholds have their values. queued_ttl and finish_after: the values in effect (NULL: off).
+stages_off: stages of a sweep that the settings ask for and that lack an index, with its name. verdicts_held_until: sweeps set
+no runtime offline and fail no task until then, because of an outage (NULL: they do). verdicts_held_because: which outage.$$;
 
 COMMENT ON TYPE multica_metric IS
 $$One value for a metrics exporter: name, labels (an object), value.$$;

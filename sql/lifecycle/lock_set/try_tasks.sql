@@ -1,10 +1,11 @@
 -- Locks, without waiting, every row that a verdict on the tasks $1 writes or refers to, and returns the tasks for which all these
 -- rows could be locked. The caller has locked the tasks. The runtime to which the agent is bound now is included, because the retry
--- is queued there. The other tasks are left for the next sweep. The issue is locked FOR UPDATE, because a session that has not
--- committed a new task of the pair holds the key of the issue, and a retry would wait for that session at the pending slot. A retry
--- would also wait for a session that is just ending the task in the slot. Each condition is written so that it becomes a hashed
--- subplan; IS TRUE and OR prevent that the planner makes a join of it. The planner does not know how many rows there are, and such
--- a join would be a nested loop, whose cost is quadratic in the size of the batch.
+-- is queued there; an agent may be bound to none, and an ended task may have none. The other tasks are left for the next sweep. The
+-- issue is locked FOR UPDATE, because a session that has not committed a new task of the pair holds the key of the issue, and a
+-- retry would wait for that session at the pending slot. A retry would also wait for a session that is just ending the task in the
+-- slot. Each condition is written so that it becomes a hashed subplan; IS TRUE and OR prevent that the planner makes a join of it.
+-- The planner does not know how many rows there are, and such a join would be a nested loop, whose cost is quadratic in the size of
+-- the batch.
 WITH task AS MATERIALIZED (
     SELECT id, agent_id, issue_id, runtime_id, chat_session_id, autopilot_run_id, trigger_comment_id
     FROM agent_task_queue

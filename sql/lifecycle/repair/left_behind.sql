@@ -1,7 +1,7 @@
--- Returns tasks that wait on an offline runtime although their agent is bound to another runtime, so that they are never claimed:
--- at most $1, without those in $2. The search goes from one pair of runtime and agent to the next in the index of queued tasks, and
--- skips the other agents of a runtime that is not offline. Therefore its cost grows with the number of these pairs and runtimes,
--- and not with the length of the queue.
+-- Returns tasks that are queued on a runtime which is offline, or was silent at $3 for $4 seconds, although their agent is bound to
+-- another runtime, so that they are never claimed: at most $1, without those in $2. The search goes from one pair of runtime and agent
+-- to the next in the index of queued tasks, and skips the other agents of a runtime that is not gone. Therefore its cost grows with
+-- the number of these pairs and runtimes, and not with the length of the queue.
 WITH RECURSIVE pair AS (
     (
         SELECT t.runtime_id, t.agent_id
@@ -20,7 +20,11 @@ WITH RECURSIVE pair AS (
           AND (t.runtime_id, t.agent_id) > (
               q.runtime_id,
               CASE
-                  WHEN (SELECT r.status FROM agent_runtime AS r WHERE r.id = q.runtime_id) = 'offline' THEN q.agent_id
+                  WHEN (
+                      SELECT r.status = 'offline' OR COALESCE(r.last_seen_at, r.updated_at) < $3 - make_interval(secs => $4)
+                      FROM agent_runtime AS r
+                      WHERE r.id = q.runtime_id
+                  ) THEN q.agent_id
                   ELSE 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
               END
           )
@@ -31,7 +35,11 @@ WITH RECURSIVE pair AS (
 SELECT w.id
 FROM pair AS p
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN (SELECT r.status = 'offline' FROM agent_runtime AS r WHERE r.id = p.runtime_id) THEN
+    SELECT CASE WHEN (
+        SELECT r.status = 'offline' OR COALESCE(r.last_seen_at, r.updated_at) < $3 - make_interval(secs => $4)
+        FROM agent_runtime AS r
+        WHERE r.id = p.runtime_id
+    ) THEN
         (SELECT a.runtime_id <> p.runtime_id FROM agent AS a WHERE a.id = p.agent_id)
     END AS is_away
 ) AS s

@@ -130,6 +130,11 @@ impl TaskSnapshot {
         }
     }
 
+    /// Whether the task is queued.
+    pub fn is_queued(&self) -> bool {
+        self.status.as_deref() == Some("queued")
+    }
+
     /// Returns the same task with its workspace, which the caller knows.
     pub fn within(self, workspace: Option<Uuid>) -> Self {
         Self { workspace, ..self }

@@ -23,12 +23,8 @@ pub fn every_generation_is_adopted(context: &Context) -> Result<()> {
         ensure!(altered.is_empty(), "install altered in generation {name}: {altered:?}");
         let missing = with_action(&steps, "missing");
         ensure!(missing.is_empty(), "install reports missing objects in generation {name}: {missing:?}");
-        let expected: &[&str] = match generation.number {
-            ..67 => &["agent_task_queue.completed_at"],
-            _ => &["agent_task_queue.completed_at", "multica.stale_after"],
-        };
         let reported = with_action(&steps, "reported");
-        ensure!(reported == expected, "install reports in generation {name}: {reported:?}");
+        ensure!(reported == ["agent_task_queue.completed_at"], "install reports in generation {name}: {reported:?}");
         same("the rows", &rows(&mut client)?, &before)?;
         let after = Catalogue::read(&mut client)?.objects();
         let lost: Vec<_> = objects.difference(&after).collect();

@@ -14,10 +14,15 @@ use crate::suites::support::terminate;
 
 const MACHINE_1: &str = "00000000-0000-4000-8000-0000000000b1";
 
+/// The options of a cluster whose sweeps hold their verdicts after an outage, as those of a new server do.
+fn holding(name: &str) -> Options {
+    options(name).set("multica.hold_verdicts", "on")
+}
+
 /// The server was down for longer than stale_after. A daemon that sends a heartbeat in time keeps its runtime and its
-/// tasks; a runtime without a heartbeat is set offline, but not before its stale_after and one interval.
+/// tasks; a runtime without a heartbeat is set offline, but not before its stale_after.
 pub fn daemons_get_time_for_heartbeat_after_outage(context: &Context) -> Result<()> {
-    let cluster = context.cluster(&options("outage").set("shared_preload_libraries", ""))?;
+    let cluster = context.cluster(&holding("outage").set("shared_preload_libraries", ""))?;
     let database = fleet(context, &cluster)?;
     alter(&database, "SET multica.stale_after = '3s'")?;
     alter(&database, "SET multica.sweep = on")?;
@@ -36,12 +41,12 @@ pub fn daemons_get_time_for_heartbeat_after_outage(context: &Context) -> Result<
 
 /// The old primary was down for longer than stale_after when the standby is promoted; daemons get the same time.
 pub fn daemons_get_time_for_heartbeat_after_promotion(context: &Context) -> Result<()> {
-    let primary = context.cluster(&options("primary").set("shared_preload_libraries", ""))?;
+    let primary = context.cluster(&holding("primary").set("shared_preload_libraries", ""))?;
     let database = fleet(context, &primary)?;
     alter(&database, "SET multica.stale_after = '3s'")?;
     alter(&database, "SET multica.sweep = on")?;
     silence(&database)?;
-    let standby = primary.standby(&context.project, &options("standby"))?;
+    let standby = primary.standby(&context.project, &holding("standby"))?;
     primary.stop(Shutdown::Fast)?;
     let before: String = standby.connect("postgres")?.query_one("SELECT clock_timestamp()::text", &[])?.get(0);
     standby.promote()?;

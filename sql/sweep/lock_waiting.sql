@@ -1,0 +1,2 @@
+-- Locks and returns those of the tasks $1 that still have the status $2. Rows that other sessions hold are left for the next sweep.
+SELECT t.id FROM agent_task_queue AS t WHERE t.id = ANY ($1) AND t.status = $2 FOR NO KEY UPDATE SKIP LOCKED

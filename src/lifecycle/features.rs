@@ -121,6 +121,8 @@ features! {
     Overlay "overlay" [128]: Column(TASK, "runtime_mcp_overlay");
     /// A task stores connected apps in the same way, `runtime_connected_apps`.
     ConnectedApps "connected_apps" [132]: Column(TASK, "runtime_connected_apps");
+    /// A runtime can be private or public, `visibility`.
+    Visibility "visibility" [83]: Column(RUNTIME, "visibility");
     /// A task stores the user who caused the first task of its chain, `originator_user_id`.
     Originator "originator" [129]: Column(TASK, "originator_user_id");
     /// A task stores the user who is accountable for it, `accountable_user_id`.

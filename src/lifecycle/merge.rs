@@ -1,9 +1,11 @@
 //! Merges runtimes: the agents, tasks, chat sessions and identity of an old runtime move to the runtime that replaces
-//! it, and the old row is deleted.
+//! it, with what that runtime lacks, and the old row is deleted.
 
 use pgrx::Uuid;
+use pgrx::prelude::*;
 
 use super::lock_set::{LockSet, Runtimes};
+use super::system_agents::Joined;
 use super::writer;
 use crate::postgres::statement::{Statement, arg};
 
@@ -13,6 +15,7 @@ static REASSIGN_CHATS: Statement = Statement::volatile(sql!("lifecycle/merge/rea
 static REASSIGN_AGENTS: Statement = Statement::volatile(sql!("lifecycle/merge/reassign_agents.sql"));
 static REASSIGN_TASKS: Statement = Statement::volatile(sql!("lifecycle/merge/reassign_tasks.sql"));
 static RECORD_LEGACY: Statement = Statement::volatile(sql!("lifecycle/merge/record_legacy_daemon_id.sql"));
+static INHERIT: Statement = Statement::volatile(sql!("lifecycle/merge/inherit.sql"));
 static DELETE: Statement = Statement::volatile(sql!("lifecycle/merge/delete_runtimes.sql"));
 
 /// The merge of one runtime into another.
@@ -56,21 +59,24 @@ pub struct MergeResult {
     pub agents: i64,
     /// Tasks moved.
     pub tasks: i64,
+    /// Agents whose status or archive date has changed, because system agents were joined.
+    pub changed: Vec<Uuid>,
     /// The old runtimes that could not be deleted. Their agents and tasks have moved, unless that was refused too.
     pub kept: Vec<Uuid>,
 }
 
 /// Applies merges, in a few statements for any number of merges. If a table of a user refers to an old runtime, the
 /// runtime stays, without its agents and tasks, and is named in a WARNING; this does not stop the daemon from working.
-/// The caller holds the locks of [`with_users`]. `checks_deferred`: as for [`writer::attempt`].
-pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResult {
+/// The caller holds the locks of [`with_users`] and [`super::system_agents::with_system_agents`], and announces the
+/// agents that have changed. `checks_deferred`: as for [`writer::attempt`].
+pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool, now: TimestampWithTimeZone) -> MergeResult {
     if moves.is_empty() {
         return MergeResult::default();
     }
     let mut carried = MergeResult::default();
-    let whole = writer::attempt(|| (move_users(moves), delete_runtimes(sources(moves))), checks_deferred);
-    if let Ok(((agents, tasks), deleted)) = whole {
-        (carried.agents, carried.tasks) = (agents, tasks);
+    let whole = writer::attempt(|| (move_users(moves, now), delete_runtimes(sources(moves))), checks_deferred);
+    if let Ok((moved, deleted)) = whole {
+        carried.add(moved);
         for step in moves {
             carried.keep_unless_in(&deleted, step);
         }
@@ -78,10 +84,9 @@ pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool) -> MergeResul
     }
     for step in moves {
         let step = std::slice::from_ref(step);
-        match writer::attempt(|| move_users(step), checks_deferred) {
-            Ok((agents, tasks)) => {
-                carried.agents += agents;
-                carried.tasks += tasks;
+        match writer::attempt(|| move_users(step, now), checks_deferred) {
+            Ok(moved) => {
+                carried.add(moved);
                 match writer::attempt(|| delete_runtimes(sources(step)), checks_deferred) {
                     Ok(deleted) => carried.keep_unless_in(&deleted, &step[0]),
                     Err(refusal) => carried.keep(&step[0], MOVED, &refusal.text),
@@ -116,17 +121,33 @@ pub fn delete_runtimes(runtimes: Vec<Uuid>) -> Vec<Uuid> {
     DELETE.rows(&[arg(runtimes)], |row| row.must(1))
 }
 
-fn move_users(moves: &[RuntimeMerge]) -> (i64, i64) {
+/// What moved, as in [`MergeResult`].
+struct Moved {
+    agents: i64,
+    tasks: i64,
+    changed: Vec<Uuid>,
+}
+
+fn move_users(moves: &[RuntimeMerge], now: TimestampWithTimeZone) -> Moved {
+    let from = sources(moves);
     let to: Vec<Uuid> = moves.iter().map(|step| step.to).collect();
     let remembered: Vec<String> = moves.iter().map(|step| step.remember.clone()).collect();
-    move_chats(sources(moves), to.clone());
-    let agents = move_agents(sources(moves), to.clone());
-    let tasks = move_tasks(sources(moves), to.clone());
-    remember(to, remembered);
-    (agents, tasks)
+    let joined = Joined::archive(&from, &to, now);
+    move_chats(from.clone(), to.clone());
+    let agents = move_agents(from.clone(), to.clone());
+    let tasks = move_tasks(from.clone(), to.clone(), &joined);
+    let changed = joined.give_tasks(now);
+    INHERIT.run(&[arg(from), arg(to), arg(remembered)]);
+    Moved { agents, tasks, changed }
 }
 
 impl MergeResult {
+    fn add(&mut self, moved: Moved) {
+        self.agents += moved.agents;
+        self.tasks += moved.tasks;
+        self.changed.extend(moved.changed);
+    }
+
     fn keep_unless_in(&mut self, deleted: &[Uuid], step: &RuntimeMerge) {
         if !deleted.contains(&step.from) {
             self.keep(step, MOVED, "a trigger on agent_runtime keeps the row");
@@ -147,15 +168,16 @@ fn move_chats(from: Vec<Uuid>, to: Vec<Uuid>) {
     }
 }
 
-/// Binds the agents of each runtime in `from` to the runtime at the same place in `to`; returns how many.
+/// Binds the agents of each runtime in `from` to the runtime at the same place in `to`; returns how many. A system agent
+/// stays if the other runtime has one of the same owner and key.
 pub fn move_agents(from: Vec<Uuid>, to: Vec<Uuid>) -> i64 {
     REASSIGN_AGENTS.run(&[arg(from), arg(to)]) as i64
 }
 
-/// Moves the tasks of each runtime in `from`, including ended ones, to the runtime at the same place in `to`; returns
-/// how many.
-pub fn move_tasks(from: Vec<Uuid>, to: Vec<Uuid>) -> i64 {
-    REASSIGN_TASKS.run(&[arg(from), arg(to)]) as i64
+/// Moves the tasks of each runtime in `from`, including ended ones, to the runtime at the same place in `to`, and the
+/// tasks of `joined` agents there to the agents that are kept; returns how many.
+pub fn move_tasks(from: Vec<Uuid>, to: Vec<Uuid>, joined: &Joined) -> i64 {
+    REASSIGN_TASKS.run(&[arg(from), arg(to), arg(joined.agents.clone()), arg(joined.kept.clone())]) as i64
 }
 
 /// Stores an earlier identity in each runtime that has none yet, the first one if several are passed. Returns whether

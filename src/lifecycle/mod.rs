@@ -21,6 +21,7 @@ pub mod retry_policy;
 pub mod rows_in_work;
 #[allow(dead_code, reason = "statements write most of the sets")]
 pub mod status_sets;
+pub mod system_agents;
 pub mod thresholds;
 pub mod verdict;
 pub mod writer;

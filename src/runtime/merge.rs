@@ -10,6 +10,8 @@ use crate::lifecycle::event::call;
 use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, move_agents, move_tasks, remember, with_users};
+use crate::lifecycle::system_agents::{Joined, with_system_agents};
+use crate::lifecycle::writer;
 use crate::postgres::composite::Composite;
 use crate::postgres::deferred;
 use crate::postgres::entry::entry;
@@ -58,7 +60,8 @@ fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option
 /// Locks runtimes, and every row that refers to those of them that are `leaving`.
 fn lock(workspace: Uuid, runtimes: &[Uuid], leaving: &[Uuid]) -> Result<()> {
     lock_set::acquire_with_runtimes_or_fail(leaving, || {
-        with_users(leaving, LockSet::default().with_written(workspace, runtimes))
+        let wanted = LockSet::default().with_written(workspace, runtimes);
+        with_system_agents(runtimes, leaving, with_users(leaving, wanted))
     })
 }
 
@@ -109,7 +112,10 @@ fn multica_merge_legacy(
                 .collect()
             })
             .unwrap_or_default();
-        let carried = apply_merges(&moves, checks_deferred);
+        let carried = apply_merges(&moves, checks_deferred, call.now());
+        for agent in carried.changed {
+            call.agent_status(agent);
+        }
         if let (Some(to), false) = (target, moves.is_empty()) {
             call.runtimes("merge", [(workspace, to)]);
         }
@@ -142,8 +148,17 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
-    entry(|| {
+    call(|call| {
         let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
+        let checks_deferred = !deferred::is_pending_before();
+        let join = || Joined::archive(&[old], &[new], call.now()).give_tasks(call.now());
+        match writer::attempt(join, checks_deferred) {
+            Ok(changed) => changed.into_iter().for_each(|agent| call.agent_status(agent)),
+            Err(refusal) => writer::warn(format!(
+                "multica leaves the system agents of runtime {old} there, because runtime {new} has the same ones: {}",
+                refusal.text
+            )),
+        }
         Ok(move_agents(vec![old], vec![new]))
     })
 }
@@ -154,7 +169,7 @@ fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<
 fn multica_reassign_tasks(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
     entry(|| {
         let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
-        Ok(move_tasks(vec![old], vec![new]))
+        Ok(move_tasks(vec![old], vec![new], &Joined::default()))
     })
 }
 

@@ -14,6 +14,7 @@ use crate::lifecycle::event::call;
 use crate::lifecycle::incarnation;
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, postpone_merges, with_users};
+use crate::lifecycle::system_agents::with_system_agents;
 use crate::lifecycle::verdict::{orphans_of, postpone_recovery, recover, still_orphans};
 use crate::lifecycle::writer;
 use crate::postgres::composite::{Composite, set};
@@ -157,7 +158,7 @@ fn multica_register(
                 }
                 let wanted = LockSet::of_tasks(orphans.borrow().clone());
                 let wanted = wanted.with_written(workspace, &ids).with_replaced(&ids, process);
-                if legacy.is_empty() { wanted } else { with_users(&legacy, wanted) }
+                if legacy.is_empty() { wanted } else { with_system_agents(&ids, &legacy, with_users(&legacy, wanted)) }
             });
         let orphans = orphans.into_inner();
         if !is_all_locked {
@@ -197,7 +198,11 @@ fn multica_register(
                 remember: as_sent(&registration, &row.daemon_id),
             })
             .collect();
-        let done = if is_all_locked { apply_merges(&moves, checks_deferred) } else { postpone_merges(&moves) };
+        let now = call.now();
+        let done = if is_all_locked { apply_merges(&moves, checks_deferred, now) } else { postpone_merges(&moves) };
+        for agent in done.changed {
+            call.agent_status(agent);
+        }
         let kept = done.kept;
 
         recover(&orphans, call, checks_deferred);

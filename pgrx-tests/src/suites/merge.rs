@@ -17,7 +17,6 @@ pub const ALL: &[(&str, Suite)] = suite![
     merge_across_workspaces_or_providers_is_refused,
     runtime_of_profile_is_not_merged,
     registration_succeeds_although_agent_is_held_each_time,
-    system_agents_of_both_runtimes_keep_them_apart,
 ];
 
 /// The passed id is remembered, unless it is that of the target itself; the first remembered id is kept.
@@ -177,27 +176,4 @@ fn wait_until_blocked_by(running: &Running, by: &mut Client, observer: &mut Clie
     Cluster::wait_until("the call waits for the session", LIMIT, || {
         Ok(observer.query_one("SELECT $1 = ANY (pg_blocking_pids($2))", &[&pid, &running.pid])?.get(0))
     })
-}
-
-/// In the newest tables, a runtime has at most one system agent of a kind. Two runtimes that both have one cannot be
-/// merged, and stay as they are.
-fn system_agents_of_both_runtimes_keep_them_apart(context: &Context) -> Result<()> {
-    let database = context.generation_with_rows("397")?;
-    let mut client = database.connect()?;
-    client.batch_execute(
-        "CREATE EXTENSION multica; SELECT FROM multica_install();
-         UPDATE chat_session SET runtime_id = md5('runtime renamed')::uuid WHERE id = (SELECT min(id::text)::uuid FROM chat_session)",
-    )?;
-    let merge = "SELECT merged, not_merged FROM multica_register(md5('workspace 1')::uuid, jsonb_build_object(
-        'daemon_id', (SELECT daemon_id FROM agent_runtime WHERE id = md5('runtime online')::uuid),
-        'legacy_daemon_ids', ARRAY['machine-renamed.local'], 'runtimes', '[{\"type\": \"claude\"}]'::jsonb))";
-    expect(&mut client, merge, "0 1")?;
-    client.batch_execute("DELETE FROM agent WHERE id = md5('agent builder renamed')::uuid")?;
-    expect(&mut client, merge, "1 0")?;
-    expect(
-        &mut client,
-        "SELECT count(*) FROM chat_session
-         WHERE runtime_id = md5('runtime online')::uuid AND id = (SELECT min(id::text)::uuid FROM chat_session)",
-        "1",
-    )
 }

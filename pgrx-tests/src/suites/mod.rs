@@ -77,6 +77,7 @@ mod row_security;
 mod runtimes;
 mod server_consequences;
 mod server_differences;
+mod server_runtimes;
 mod server_sweep;
 mod session_lookups;
 mod sql_files;
@@ -188,6 +189,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     runtimes::ALL,
     server_consequences::AT_HOME,
     server_differences::ALL,
+    server_runtimes::ALL,
     server_sweep::ALL,
     session_lookups::AT_HOME,
     sql_files::ALL,

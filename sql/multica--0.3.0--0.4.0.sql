@@ -159,6 +159,18 @@ SELECT @extschema@.multica_replace_function(
     $function$
 );
 
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_delete_runtime(uuid)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_delete_runtime(
+        runtime_id uuid, expected_agents uuid[] DEFAULT NULL, into_runtime_id uuid DEFAULT NULL
+    ) RETURNS @extschema@.multica_runtime_deleted
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_delete_runtime_since_0_4_wrapper'
+    $function$
+);
+
 DROP FUNCTION @extschema@.multica_replace_function(pg_catalog.regprocedure, pg_catalog.text);
 
 ALTER TYPE @extschema@.multica_runtime
@@ -176,6 +188,10 @@ ALTER TYPE @extschema@.multica_beat
     ADD ATTRIBUTE profile_id uuid,
     ADD ATTRIBUTE custom_name text;
 
+ALTER TYPE @extschema@.multica_runtime_deleted
+    ADD ATTRIBUTE agents_unbound bigint,
+    ADD ATTRIBUTE autopilots_paused bigint;
+
 COMMENT ON TYPE @extschema@.multica_runtime IS
 $$A runtime, with the columns of the table agent_runtime: one provider of one daemon, or one profile. status is 'online' or
 'offline'; last_seen_at is the time of its last heartbeat (NULL: never seen); legacy_daemon_id is the first daemon id that was
@@ -192,6 +208,11 @@ COMMENT ON TYPE @extschema@.multica_beat IS
 $$The answer to a heartbeat: the runtime's columns as they are now, as in multica_runtime; stop_task_ids (of the tasks that the
 daemon reported as running, those that are no longer in flight on this runtime, in the reported order; NULL if the daemon
 reported nothing).$$;
+
+COMMENT ON TYPE @extschema@.multica_runtime_deleted IS
+$$The effect of deleting a runtime: agents_deleted (its archived agents where every agent has a runtime, and its system agents);
+tasks_deleted (tasks that were deleted with them); tasks_kept (tasks that moved to another runtime or have no runtime now);
+agents_unbound (agents that have no runtime now); autopilots_paused (autopilots that were paused because of that).$$;
 
 COMMENT ON FUNCTION @extschema@.multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid, uuid) IS
 $$Inserts a runtime, or overwrites the one with the same workspace, daemon id and provider; with a profile, the one with the
@@ -652,21 +673,29 @@ Errors: 22004 runtime_id or max_tasks is NULL; 22023 max_tasks is below 0; P0002
   tables is missing.
 Implements the server's ClaimTaskForRuntime.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid) IS
-$$Deletes a runtime that is no longer wanted. Its tasks in flight are failed first, with retries and all other
-consequences. Archived agents that are bound to it are deleted with their tasks, chats and autopilots. Tasks of agents that
+COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid, uuid[], uuid) IS
+$$Deletes a runtime that is no longer wanted. Its tasks in flight are ended first, with all consequences. Tasks of agents that
 are bound to another runtime move to that runtime.
+In the tables of a server whose agents can be without a runtime (feature unbound), the agents of the runtime lose it, archived
+ones too: their open tasks are cancelled, their active autopilots and those of the squads that they lead are paused, and their
+ended tasks lose the runtime. The system agents of the runtime are deleted. In other tables, archived agents that are bound to
+it are deleted with their tasks, chats and autopilots.
 runtime_id: id of the runtime.
+expected_agents: ids of the active agents that a user has agreed to unbind; NULL (the default) requires that there are none.
+into_runtime_id: id of another runtime of the workspace, which gets the ended tasks of these agents, so that the server goes on
+  counting what they have used; NULL (the default) detaches them.
 Returns multica_runtime_deleted. Records daemon:register with action 'delete'.
-Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) agents that are not archived
-  are bound to it, or a table of your own refers to it or to one of the archived agents; 40001 other sessions hold agents or
-  tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature)
-  the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+Errors: 22004 runtime_id or an element of expected_agents is NULL; 22023 into_runtime_id is the runtime itself, or agents always
+  have a runtime; P0002 (no_runtime) a runtime does not exist, or into_runtime_id is in another workspace; 55006 (in_use) agents
+  that are not archived are bound to it and were not confirmed or cannot be unbound, they are not those in expected_agents, or a
+  table of your own refers to it or to an agent that is deleted; 40001 other sessions hold agents, tasks or autopilots of the
+  runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
 Implements CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime and DeleteAgentRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_delete_archived_agents(uuid) IS
 $$Deletes the archived agents that are bound to a runtime, with their tasks, chats and autopilots. Their tasks in flight
-are failed first, with all consequences.
+are failed first, with all consequences. multica_delete_runtime does not need it. It is refused in the tables of a server whose
+agents can be without a runtime (feature unbound): such a server keeps archived agents and their history.
 runtime_id: id of the runtime.
 Returns the number of deleted agents.
 Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) a table of your own refers

@@ -26,7 +26,9 @@ CREATE TYPE @extschema@.multica_beat AS (
 
 CREATE TYPE @extschema@.multica_runtime_ref AS (runtime_id uuid, workspace_id uuid);
 
-CREATE TYPE @extschema@.multica_runtime_deleted AS (agents_deleted bigint, tasks_deleted bigint, tasks_kept bigint);
+CREATE TYPE @extschema@.multica_runtime_deleted AS (
+    agents_deleted bigint, tasks_deleted bigint, tasks_kept bigint, agents_unbound bigint, autopilots_paused bigint
+);
 
 CREATE TYPE @extschema@.multica_merged AS (
     runtime_id uuid, merged bigint, agents_reassigned bigint, tasks_reassigned bigint, not_merged bigint

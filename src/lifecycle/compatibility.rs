@@ -39,6 +39,8 @@ pub const CLAIMING: &Wrong = &[
 ];
 /// Starts a claimed task.
 pub const STARTING: &Wrong = &[Waiting, Lease, Escalation];
+/// Deletes archived agents with their tasks. Where agents can be without a runtime, the server keeps both.
+pub const DELETING_AGENTS: &Wrong = &[Unbound];
 /// Stores the session of a task, which a chat points to.
 pub const PINNING: &Wrong = &[ChatRuntime];
 

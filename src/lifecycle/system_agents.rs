@@ -25,8 +25,8 @@ pub struct Joined {
     pub kept: Vec<Uuid>,
 }
 
-/// Adds to the locks of a merge what [`join`] writes: the system agents of all its runtimes, and the chat sessions and
-/// tasks of those that are `leaving`.
+/// Adds to the locks of a merge or a deletion the system agents of all its runtimes, and the chat sessions and tasks of
+/// those on the runtimes that are `leaving`.
 pub fn with_system_agents(runtimes: &[Uuid], leaving: &[Uuid], mut wanted: LockSet) -> LockSet {
     if !Feature::SystemAgents.is_present() {
         return wanted;

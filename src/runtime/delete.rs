@@ -1,14 +1,17 @@
 //! The calls that delete a runtime or its archived agents for a user.
 
+use std::collections::BTreeSet;
+
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::lookup::count_active_agents;
-use crate::argument::required;
+use super::unbind;
+use crate::argument::{optional_elements, required};
 use crate::error::{Error, Result};
 use crate::lifecycle::cancellation::cancel;
+use crate::lifecycle::compatibility::{DELETING_AGENTS, require};
 use crate::lifecycle::event::{Call, call};
-use crate::lifecycle::existence::workspace_of;
+use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{delete_runtimes, with_users};
 use crate::lifecycle::verdict::verdict;
@@ -18,6 +21,7 @@ use crate::postgres::refusal::unless_referred_to;
 use crate::postgres::statement::{Statement, arg};
 use crate::types::RuntimeDeleted;
 
+static ACTIVE_AGENTS: Statement = Statement::volatile(sql!("runtime/active_agents.sql"));
 static IN_FLIGHT: Statement = Statement::volatile(sql!("runtime/in_flight_of.sql"));
 static IN_FLIGHT_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/in_flight_of_archived.sql"));
 static QUEUED_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/queued_of_archived.sql"));
@@ -29,76 +33,112 @@ static DELETE_ARCHIVED: Statement = Statement::volatile(sql!("runtime/delete_arc
 extension_sql_file!(
     "../../sql/extension/comments/delete.sql",
     name = "delete_comments",
-    requires = [multica_delete_runtime, multica_delete_archived_agents]
+    requires = [multica_delete_runtime_since_0_4, multica_delete_archived_agents]
 );
 
-fn without_active_agents(runtime: Uuid) -> Result<()> {
-    match count_active_agents(runtime) {
-        0 => Ok(()),
-        active => Err(Error::InUse {
-            message: format!("runtime {runtime} still has active agents"),
-            detail: format!("{active} agents that are not archived are bound to it."),
-            hint: "Archive these agents or bind them to another runtime first.".to_string(),
-        }),
-    }
+/// What a user wants to be deleted.
+pub struct Deletion {
+    /// The runtime.
+    pub runtime: Uuid,
+    /// Its workspace.
+    pub workspace: Uuid,
+    /// The runtime that gets the history of the agents that are unbound.
+    pub into: Option<Uuid>,
+    /// The active agents that the user has agreed to unbind; None if the user was not asked.
+    confirmed: Option<BTreeSet<Uuid>>,
 }
 
-fn ids(statement: &Statement, runtime: Uuid) -> Vec<Uuid> {
-    statement.rows(&[arg(runtime)], |row| row.must(1))
+/// What was deleted and kept, as in `multica_runtime_deleted`.
+#[derive(Default)]
+pub struct Deleted {
+    /// Agents deleted.
+    pub agents: i64,
+    /// Their tasks.
+    pub tasks: i64,
+    /// Tasks that no longer refer to the runtime.
+    pub kept: i64,
+    /// Agents that have no runtime now.
+    pub unbound: i64,
+    /// Autopilots paused.
+    pub paused: i64,
 }
 
-/// Locks every row that the deletion writes, and every row that is written when tasks are ended before it: the queued
-/// tasks of archived agents and the tasks that `in_flight` returns. The chat sessions and tasks of archived agents are
-/// deleted with them. `keeping` adds the rows that are needed to move the tasks that are kept.
-fn lock_with_work(workspace: Uuid, runtime: Uuid, in_flight: &Statement, keeping: impl Fn(&mut LockSet)) -> Result<()> {
-    lock_set::acquire_with_runtimes_or_fail(&[runtime], || {
-        let mut ending = ids(in_flight, runtime);
-        ending.extend(ids(&QUEUED_OF_ARCHIVED, runtime));
-        let mut wanted = with_users(&[runtime], LockSet::of_tasks(ending).with_written(workspace, &[runtime]));
-        let deleted: Option<(Vec<Uuid>, Vec<Uuid>)> = OF_ARCHIVED.row(&[arg(runtime)], |row| {
-            (row.column("chat_sessions").unwrap_or_default(), row.column("tasks").unwrap_or_default())
-        });
-        let (chats, tasks) = deleted.unwrap_or_default();
-        wanted.chat_sessions.extend(chats);
-        wanted.tasks.extend(tasks);
-        keeping(&mut wanted);
-        wanted
-    })
-}
-
-/// Ends the queued tasks of archived agents and the tasks that `in_flight` returns, with all consequences: queued tasks
-/// are cancelled, tasks in flight are failed, and no issue stays in progress without a task. The caller holds the locks
-/// of [`lock_with_work`].
-fn end_work(runtime: Uuid, in_flight: &Statement, call: &mut Call) {
-    let cancelled = cancel(ids(&QUEUED_OF_ARCHIVED, runtime), call);
-    let in_flight = ids(in_flight, runtime);
-    verdict(in_flight, &consequences::RUNTIME_OFFLINE, call);
-    consequences::reset_issues(&cancelled, call);
-}
-
-/// Deletes a runtime to which no active agent is bound, and its archived agents with everything that belongs to them.
-/// The tasks of agents that are bound to other runtimes are kept (CountActiveAgentsByRuntime,
-/// DeleteArchivedAgentsByRuntime, DeleteAgentRuntime). Tasks in flight on the runtime are failed first, with all
-/// consequences.
-#[pg_extern]
-#[search_path(@extschema@, pg_temp)]
-fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted> {
-    call(|call| {
+impl Deletion {
+    fn read(
+        runtime_id: Option<Uuid>,
+        expected_agents: Option<Vec<Option<Uuid>>>,
+        into_runtime_id: Option<Uuid>,
+    ) -> Result<Self> {
         let runtime = required("runtime_id", runtime_id)?;
+        let confirmed = optional_elements("expected_agents", expected_agents)?;
         let workspace = workspace_of(runtime)?;
-        without_active_agents(runtime)?;
-        lock_with_work(workspace, runtime, &IN_FLIGHT, |wanted| {
-            wanted.runtimes.extend(ids(&HOMES, runtime));
-            wanted.chat_sessions.extend(history::chats_of(runtime));
-        })?;
+        let deletion = Self {
+            runtime,
+            workspace,
+            into: into_runtime_id,
+            confirmed: confirmed.map(|ids| ids.into_iter().collect()),
+        };
+        if into_runtime_id == Some(runtime) {
+            return Err(Error::invalid(
+                "into_runtime_id",
+                "it is the runtime that is to be deleted",
+                "Pass another runtime of the workspace, or NULL.",
+            ));
+        }
+        if into_runtime_id.is_some() && !unbind::is_possible() {
+            return Err(Error::invalid(
+                "into_runtime_id",
+                "agents of this database always have a runtime, so that no history is left to be moved",
+                "Leave the argument out.",
+            ));
+        }
+        deletion.check()?;
+        Ok(deletion)
+    }
+
+    /// Checks, before and after the locks are taken, that both runtimes exist, and that the active agents are those that
+    /// the user has confirmed.
+    pub fn check(&self) -> Result<()> {
+        let Self { runtime, workspace, .. } = *self;
         workspace_of(runtime)?;
-        without_active_agents(runtime)?;
-        end_work(runtime, &IN_FLIGHT, call);
-        let kept = history::move_all(runtime);
-        // Recorded before the rows are deleted, because the events describe the tasks as they are in the tables.
-        call.record();
-        let tasks: i64 = COUNT_TASKS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default();
-        let agents = unless_referred_to("an archived agent of the runtime", || DELETE_ARCHIVED.run(&[arg(runtime)]));
+        if let Some(into) = self.into
+            && workspace_of(into)? != workspace
+        {
+            let place = format!("workspace {workspace}, the workspace of runtime {runtime}");
+            return Err(no_runtime(Error::not_found_in("runtime", into, place), into));
+        }
+        let active: BTreeSet<Uuid> = ids(&ACTIVE_AGENTS, runtime).into_iter().collect();
+        match &self.confirmed {
+            Some(confirmed) if *confirmed != active => Err(Error::InUse {
+                message: format!("the active agents of runtime {runtime} are not those in expected_agents"),
+                detail: format!(
+                    "The plan has changed: {} agents that are not archived are bound to it now.",
+                    active.len()
+                ),
+                hint: "Show the user these agents, and call again with their ids.".to_string(),
+            }),
+            Some(_) if unbind::is_possible() => Ok(()),
+            _ if active.is_empty() => Ok(()),
+            _ => Err(Error::InUse {
+                message: format!("runtime {runtime} still has active agents"),
+                detail: format!("{} agents that are not archived are bound to it.", active.len()),
+                hint: match unbind::is_possible() {
+                    true => "Archive these agents, bind them to another runtime, or pass their ids as expected_agents.",
+                    false => "Archive these agents or bind them to another runtime first.",
+                }
+                .to_string(),
+            }),
+        }
+    }
+
+    /// Returns the runtimes to which the agents are bound that have tasks on the runtime, without the runtime itself.
+    pub fn homes(&self) -> Vec<Uuid> {
+        ids(&HOMES, self.runtime)
+    }
+
+    /// Deletes the runtime itself, which no agent is bound to any more.
+    pub fn delete(&self, call: &mut Call) -> Result<()> {
+        let runtime = self.runtime;
         let deleted = unless_referred_to(format!("runtime {runtime}"), || delete_runtimes(vec![runtime]));
         if deleted.is_empty() {
             return Err(Error::kept_out(
@@ -106,25 +146,139 @@ fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted>
                 "A trigger on agent_runtime keeps the row.",
             ));
         }
-        call.runtimes("delete", [(workspace, runtime)]);
-        Ok(Composite::of(&[
-            ("agents_deleted", arg(agents as i64)),
-            ("tasks_deleted", arg(tasks)),
-            ("tasks_kept", arg(kept as i64)),
-        ]))
-    })
+        call.runtimes("delete", [(self.workspace, runtime)]);
+        Ok(())
+    }
+}
+
+/// Runs a statement that returns the ids of what is on a runtime.
+pub fn ids(statement: &Statement, runtime: Uuid) -> Vec<Uuid> {
+    statement.rows(&[arg(runtime)], |row| row.must(1))
+}
+
+/// Returns how many tasks the agents have that are bound to a runtime.
+pub fn count_tasks(runtime: Uuid) -> i64 {
+    COUNT_TASKS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default()
+}
+
+/// Which agents of a runtime are deleted with everything that belongs to them.
+#[derive(Clone, Copy)]
+struct Leaving {
+    /// Whether the runtime is deleted too, and therefore its system agents.
+    with_system: bool,
+    /// Returns the tasks in flight that are failed.
+    in_flight: &'static Statement,
+}
+
+const OF_RUNTIME: Leaving = Leaving { with_system: true, in_flight: &IN_FLIGHT };
+const ARCHIVED: Leaving = Leaving { with_system: false, in_flight: &IN_FLIGHT_OF_ARCHIVED };
+
+impl Leaving {
+    fn queued(self, runtime: Uuid) -> Vec<Uuid> {
+        QUEUED_OF_ARCHIVED.rows(&[arg(runtime), arg(self.with_system)], |row| row.must(1))
+    }
+
+    /// Locks every row that the deletion writes, and every row that is written when tasks are ended before it: the
+    /// queued tasks of the agents and the tasks in flight. The chat sessions and tasks of the agents are deleted with
+    /// them. `keeping` adds the rows that are needed to move the tasks that are kept.
+    fn lock(self, workspace: Uuid, runtime: Uuid, keeping: impl Fn(&mut LockSet)) -> Result<()> {
+        lock_set::acquire_with_runtimes_or_fail(&[runtime], || {
+            let mut ending = ids(self.in_flight, runtime);
+            ending.extend(self.queued(runtime));
+            let mut wanted = with_users(&[runtime], LockSet::of_tasks(ending).with_written(workspace, &[runtime]));
+            let args = [arg(runtime), arg(self.with_system)];
+            let deleted: Option<(Vec<Uuid>, Vec<Uuid>)> = OF_ARCHIVED.row(&args, |row| {
+                (row.column("chat_sessions").unwrap_or_default(), row.column("tasks").unwrap_or_default())
+            });
+            let (chats, tasks) = deleted.unwrap_or_default();
+            wanted.chat_sessions.extend(chats);
+            wanted.tasks.extend(tasks);
+            keeping(&mut wanted);
+            wanted
+        })
+    }
+
+    /// Ends the queued tasks of the agents and the tasks in flight, with all consequences: queued tasks are cancelled,
+    /// tasks in flight are failed, and no issue stays in progress without a task. The caller holds the locks of
+    /// [`Leaving::lock`].
+    fn end_work(self, runtime: Uuid, call: &mut Call) {
+        let cancelled = cancel(self.queued(runtime), call);
+        let in_flight = ids(self.in_flight, runtime);
+        verdict(in_flight, &consequences::RUNTIME_OFFLINE, call);
+        consequences::reset_issues(&cancelled, call);
+    }
+
+    fn delete(self, runtime: Uuid) -> i64 {
+        let delete = || DELETE_ARCHIVED.run(&[arg(runtime), arg(self.with_system)]);
+        unless_referred_to("an archived agent of the runtime", delete) as i64
+    }
+}
+
+/// Deletes the runtime with its agents, where an agent must have a runtime.
+fn delete_with_agents(deletion: &Deletion, call: &mut Call) -> Result<Deleted> {
+    let runtime = deletion.runtime;
+    OF_RUNTIME.lock(deletion.workspace, runtime, |wanted| {
+        wanted.runtimes.extend(deletion.homes());
+        wanted.chat_sessions.extend(history::chats_of(runtime));
+    })?;
+    deletion.check()?;
+    OF_RUNTIME.end_work(runtime, call);
+    let kept = history::move_all(runtime) as i64;
+    // Recorded before the rows are deleted, because the events describe the tasks as they are in the tables.
+    call.record();
+    let tasks = count_tasks(runtime);
+    let agents = OF_RUNTIME.delete(runtime);
+    deletion.delete(call)?;
+    Ok(Deleted { agents, tasks, kept, ..Deleted::default() })
+}
+
+/// Deletes a runtime, as `multica_delete_runtime`.
+pub fn delete_runtime(
+    runtime_id: Option<Uuid>,
+    expected_agents: Option<Vec<Option<Uuid>>>,
+    into_runtime_id: Option<Uuid>,
+    call: &mut Call,
+) -> Result<Composite<RuntimeDeleted>> {
+    let deletion = Deletion::read(runtime_id, expected_agents, into_runtime_id)?;
+    let done = match unbind::is_possible() {
+        true => unbind::delete_without_agents(&deletion, call)?,
+        false => delete_with_agents(&deletion, call)?,
+    };
+    Ok(Composite::of(&[
+        ("agents_deleted", arg(done.agents)),
+        ("tasks_deleted", arg(done.tasks)),
+        ("tasks_kept", arg(done.kept)),
+        ("agents_unbound", arg(done.unbound)),
+        ("autopilots_paused", arg(done.paused)),
+    ]))
+}
+
+/// Deletes a runtime (CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime, DeleteAgentRuntime). In the tables of a
+/// server whose agents can be without a runtime, its agents are kept, and active agents need a confirmation. In other
+/// tables, it has no active agents, and its archived agents are deleted with everything that belongs to them. Tasks of
+/// agents that are bound to other runtimes are kept. Tasks in flight are ended first, with all consequences.
+#[pg_extern(name = "multica_delete_runtime")]
+#[search_path(@extschema@, pg_temp)]
+fn multica_delete_runtime_since_0_4(
+    runtime_id: Option<Uuid>,
+    expected_agents: default!(Option<Vec<Option<Uuid>>>, "NULL"),
+    into_runtime_id: default!(Option<Uuid>, "NULL"),
+) -> Composite<RuntimeDeleted> {
+    call(|call| delete_runtime(runtime_id, expected_agents, into_runtime_id, call))
 }
 
 /// Deletes the archived agents of a runtime with everything that belongs to them (DeleteArchivedAgentsByRuntime);
-/// returns how many. Their tasks in flight are failed first, with all consequences.
+/// returns how many. Their tasks in flight are failed first, with all consequences. Refused where agents can be without
+/// a runtime: there the server keeps archived agents and their history.
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_delete_archived_agents(runtime_id: Option<Uuid>) -> i64 {
     call(|call| {
+        require(&[DELETING_AGENTS])?;
         let runtime = required("runtime_id", runtime_id)?;
         let workspace = workspace_of(runtime)?;
-        lock_with_work(workspace, runtime, &IN_FLIGHT_OF_ARCHIVED, |_| ())?;
-        end_work(runtime, &IN_FLIGHT_OF_ARCHIVED, call);
-        Ok(unless_referred_to("an archived agent of the runtime", || DELETE_ARCHIVED.run(&[arg(runtime)])) as i64)
+        ARCHIVED.lock(workspace, runtime, |_| ())?;
+        ARCHIVED.end_work(runtime, call);
+        Ok(ARCHIVED.delete(runtime))
     })
 }

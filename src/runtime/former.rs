@@ -4,12 +4,13 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::delete::delete_runtime;
 use super::liveness::{deregister, heartbeat, set_one_offline};
 use super::upsert::{Arguments, upsert};
 use crate::lifecycle::event::call;
 use crate::postgres::composite::Composite;
 use crate::postgres::jsonb::Jsonb;
-use crate::types::{Beat, Registered};
+use crate::types::{Beat, Registered, RuntimeDeleted};
 
 /// multica_upsert_runtime before 0.4.0, without a profile.
 #[allow(clippy::too_many_arguments)]
@@ -59,4 +60,10 @@ fn multica_deregister(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
 #[pg_extern(sql = false)]
 fn multica_heartbeat(runtime_id: Option<Uuid>, running_task_ids: Option<Vec<Option<Uuid>>>) -> Composite<Beat> {
     call(|call| heartbeat(runtime_id, running_task_ids, None, call))
+}
+
+/// multica_delete_runtime before 0.4.0, without a confirmation and another runtime.
+#[pg_extern(sql = false)]
+fn multica_delete_runtime(runtime_id: Option<Uuid>) -> Composite<RuntimeDeleted> {
+    call(|call| delete_runtime(runtime_id, None, None, call))
 }

@@ -105,13 +105,8 @@ fn multica_count_active_agents(runtime_id: Option<Uuid>) -> i64 {
     entry(|| {
         let runtime = required("runtime_id", runtime_id)?;
         workspace_of(runtime)?;
-        Ok(count_active_agents(runtime))
+        Ok(COUNT_ACTIVE_AGENTS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default())
     })
-}
-
-/// Returns how many agents that are not archived are bound to a runtime now, whatever the caller's snapshot shows.
-pub fn count_active_agents(runtime: Uuid) -> i64 {
-    COUNT_ACTIVE_AGENTS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default()
 }
 
 /// Returns the ids of an array argument, sorted and without duplicates.

@@ -9,5 +9,6 @@ mod merge;
 mod profile;
 mod register;
 mod registration_request;
+mod unbind;
 mod unknown_keys;
 mod upsert;

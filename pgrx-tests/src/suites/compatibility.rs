@@ -25,7 +25,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 ];
 
 /// The functions by what they do, as on the page. The functions of one group work on the same generations.
-const GROUPS: [(&str, &[&str]); 16] = [
+const GROUPS: [(&str, &[&str]); 17] = [
     ("install and grant", &["can_commit", "count_sweep_parts", "grant", "install", "install_all", "revoke", "version"]),
     ("status and metrics", &["metrics", "retry_policy_in_force", "status"]),
     ("events", &["events", "forget_reader", "list_readers", "take_events"]),
@@ -85,10 +85,8 @@ const GROUPS: [(&str, &[&str]); 16] = [
             "sweep_part",
         ],
     ),
-    (
-        "merge, move and delete runtimes",
-        &["delete_archived_agents", "delete_runtime", "merge_legacy", "reassign_agents", "reassign_tasks"],
-    ),
+    ("merge, move and delete runtimes", &["delete_runtime", "merge_legacy", "reassign_agents", "reassign_tasks"]),
+    ("delete archived agents", &["delete_archived_agents"]),
 ];
 
 /// Returns a value for an argument of a function, in a database with the rows of a generation.
@@ -126,7 +124,9 @@ fn argument(function: &str, name: &str, kind: &str) -> Result<String> {
             "runtimes": [{"type": "claude"}, {"type": "codex"}]}'"#
             .into(),
         (_, "context" | "metadata" | "result") => "'{}'".into(),
-        (_, "claim_token" | "into_runtime_id" | "trigger_comment_id" | "profile_id" | "reason") => "NULL".into(),
+        (_, "claim_token" | "expected_agents" | "into_runtime_id" | "trigger_comment_id" | "profile_id" | "reason") => {
+            "NULL".into()
+        }
         (_, "after_id") => "0".into(),
         _ => match kind {
             "integer" | "bigint" | "double precision" => "1".into(),

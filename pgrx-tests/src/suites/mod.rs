@@ -77,6 +77,8 @@ mod row_security;
 mod runtimes;
 mod server_consequences;
 mod server_differences;
+mod server_merges;
+mod server_runtime_races;
 mod server_runtimes;
 mod server_sweep;
 mod session_lookups;
@@ -189,6 +191,8 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     runtimes::ALL,
     server_consequences::AT_HOME,
     server_differences::ALL,
+    server_merges::ALL,
+    server_runtime_races::ALL,
     server_runtimes::ALL,
     server_sweep::ALL,
     session_lookups::AT_HOME,

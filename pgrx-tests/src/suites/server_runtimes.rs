@@ -1,176 +1,273 @@
-//! Runtimes in the tables of a server, on every generation that has the features of a case: merges.
+//! Deletion, collection and recovery of runtimes in the tables of a server, on every generation that has the features of
+//! a case.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use super::Suite;
 use super::cases::on_generations;
-use super::support::expect;
+use super::server_merges::make_work_of_builder;
+use super::support::{expect, expect_state, value};
 use crate::context::Context;
 
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
-    merge_joins_system_agents_of_same_key,
-    system_agents_with_tasks_of_one_issue_stay_apart,
-    reassigned_agents_leave_no_key_twice,
-    merge_keeps_chats_resumable,
-    merge_keeps_what_users_set,
-    merge_does_not_share_private_runtime,
+    runtime_is_deleted_only_with_confirmed_agents,
+    deleted_runtime_pauses_squads_and_takes_its_system_agents,
+    usage_moves_to_named_runtime,
+    work_of_agents_that_moved_is_kept,
+    archived_agents_are_deleted_or_kept_as_by_the_server,
+    task_without_end_does_not_keep_runtime,
+    runtime_in_use_is_not_collected,
+    recovery_fails_waiting_task_at_once,
 ];
 
-/// Registers the daemon of runtime `online`, which was known as the daemon of runtime `renamed`.
-const REGISTER: &str = "SELECT merged, not_merged FROM multica_register(md5('workspace 1')::uuid, '{
-    \"daemon_id\": \"machine-online\", \"legacy_daemon_ids\": [\"machine-renamed.local\"],
-    \"runtimes\": [{\"type\": \"claude\", \"name\": \"online\"}]
-}')";
+/// The rows of a runtime that is deleted: its open tasks, all its tasks, and those that have neither a runtime nor an end.
+const SLEEPER: &str = "
+    SELECT
+        count(*) FILTER (WHERE status IN ('queued', 'dispatched', 'running', 'waiting_local_directory', 'deferred')),
+        count(*),
+        count(*) FILTER (WHERE runtime_id IS NULL AND completed_at IS NULL)
+    FROM agent_task_queue WHERE agent_id = md5('agent sleeper')::uuid";
 
-/// Makes two tasks of a system agent, with usage, one of them on another runtime and running, and a chat session.
-fn make_work_of_builder(client: &mut Client, agent: &str) -> Result<()> {
-    client.batch_execute(&format!(
-        "INSERT INTO chat_session (id, workspace_id, agent_id, creator_id)
-         SELECT md5('chat of builder')::uuid, workspace_id, id, owner_id FROM agent WHERE id = md5('{agent}')::uuid;
-         INSERT INTO agent_task_queue (id, agent_id, runtime_id, status, dispatched_at, started_at, completed_at)
-         SELECT md5('task of builder ' || t.status)::uuid, a.id, md5('runtime ' || runtime)::uuid, t.status, now(), now(), ended
-         FROM (VALUES ('completed', 'renamed', now()), ('running', 'offline', NULL)) AS t (status, runtime, ended)
-         JOIN agent AS a ON a.id = md5('{agent}')::uuid;
-         INSERT INTO task_usage (task_id, provider, model, input_tokens, output_tokens)
-         SELECT md5('task of builder ' || status)::uuid, 'claude', 'model', 10, 1
-         FROM unnest(ARRAY['completed', 'running']) AS status;
-         INSERT INTO task_token (token_hash, task_id, agent_id, workspace_id, user_id, expires_at)
-         SELECT 'token of builder', md5('task of builder running')::uuid, id, workspace_id, owner_id, now() + interval '1 day'
-         FROM agent WHERE id = md5('{agent}')::uuid"
-    ))?;
+fn delete(runtime: &str, more: &str) -> String {
+    format!("multica_delete_runtime(md5('runtime {runtime}')::uuid{more})")
+}
+
+/// Fails unless a call fails with 55006 and a detail with these words.
+fn expect_in_use(client: &mut Client, call: &str, words: &str) -> Result<()> {
+    let error = client.batch_execute(&format!("SELECT {call}")).err().with_context(|| format!("{call} succeeds"))?;
+    let error = error.as_db_error().with_context(|| format!("{call}: {error}"))?;
+    let detail = error.detail().unwrap_or_default();
+    ensure!(error.code().code() == "55006" && detail.contains(words), "{call}: {error:?}");
     Ok(())
 }
 
-/// The system agents of runtimes `online` and `renamed`, by name: whether each has a key, is archived, and its work.
-const BUILDERS: &str = "
-    SELECT
-        a.name, r.name, a.system_key IS NOT NULL, a.archived_at IS NOT NULL, a.status,
-        (SELECT count(*) FROM agent_task_queue AS t WHERE t.agent_id = a.id),
-        (SELECT count(*) FROM chat_session AS c WHERE c.agent_id = a.id),
-        (SELECT count(*) FROM task_token AS k WHERE k.agent_id = a.id)
-    FROM agent AS a LEFT JOIN agent_runtime AS r ON r.id = a.runtime_id WHERE a.name LIKE 'builder%' ORDER BY a.name";
-
-/// The hours that the server will sum up again, by runtime and agent.
-const DIRTY: &str = "
-    SELECT r.label, a.name, count(*)
-    FROM task_usage_hourly_dirty AS d
-    JOIN agent AS a ON a.id = d.agent_id
-    JOIN (SELECT md5('runtime ' || label)::uuid AS id, label FROM unnest(ARRAY['online', 'offline', 'renamed']) AS label)
-        AS r ON r.id = d.runtime_id
-    WHERE a.name LIKE 'builder%'
-    GROUP BY r.label, a.name ORDER BY r.label, a.name";
-
-/// A runtime has at most one system agent of an owner and key. The work of the second one goes to the first, and what it
-/// used is counted for the first.
-fn merge_joins_system_agents_of_same_key(context: &Context) -> Result<()> {
-    on_generations(context, &["system_agents"], |client, _| {
-        make_work_of_builder(client, "agent builder renamed")?;
-        client.batch_execute("DELETE FROM task_usage_hourly_dirty")?;
-        expect(client, REGISTER, "1 0")?;
-        expect(client, BUILDERS, "builder online online t f working 2 1 1\nbuilder renamed online f t idle 0 0 0")?;
+/// A user confirms the agents that lose their runtime. Between the question and the answer, agents may have been bound or
+/// unbound.
+fn runtime_is_deleted_only_with_confirmed_agents(context: &Context) -> Result<()> {
+    on_generations(context, &["unbound"], |client, _| {
+        expect_in_use(client, &delete("offline", ""), "1 agents")?;
+        for others in
+            ["'{}'", "ARRAY[md5('agent worker')::uuid]", "ARRAY[md5('agent worker'), md5('agent sleeper')]::uuid[]"]
+        {
+            expect_in_use(client, &delete("offline", &format!(", {others}")), "The plan has changed")?;
+        }
+        let all = value(client, "SELECT count(*) FROM agent_task_queue WHERE agent_id = md5('agent sleeper')::uuid")?;
+        let confirmed = delete("offline", ", ARRAY[md5('agent sleeper')::uuid]");
         expect(
             client,
-            DIRTY,
-            "offline builder online 1\noffline builder renamed 1\nonline builder online 1\nrenamed builder renamed 1",
+            &format!(
+                "SELECT agents_deleted, tasks_deleted, tasks_kept, agents_unbound, autopilots_paused FROM {confirmed}"
+            ),
+            &format!("0 0 {all} 1 1"),
+        )?;
+        expect(client, SLEEPER, &format!("0 {all} 0"))?;
+        expect(client, "SELECT status, runtime_id IS NULL FROM agent WHERE id = md5('agent sleeper')::uuid", "idle t")?;
+        expect(
+            client,
+            "SELECT status, pause_reason FROM autopilot WHERE id = md5('autopilot of issues')::uuid",
+            "paused agent_runtime_required",
+        )?;
+        expect(client, "SELECT status FROM issue WHERE id = md5('issue lost its runtime')::uuid", "todo")?;
+        expect(client, "SELECT count(*) FROM agent_runtime WHERE id = md5('runtime offline')::uuid", "0")?;
+        expect(
+            client,
+            "SELECT completed_at = started_at FROM agent_task_queue WHERE id = md5('task cancelled without end')::uuid",
+            "t",
+        )?;
+        let cancelled =
+            "SELECT count(*) > 0 AND bool_and(e.payload->>'status' = 'cancelled' AND t.status = 'cancelled')
+            FROM multica_events() AS e JOIN agent_task_queue AS t ON t.id = (e.payload->>'task_id')::uuid
+            WHERE e.type LIKE 'task:%'";
+        expect(client, cancelled, "t")?;
+        expect(client, "SELECT payload->>'action' FROM multica_events() WHERE type = 'daemon:register'", "delete")
+    })
+}
+
+/// The leader of a squad has the runtime, so the autopilots of the squad cannot run either. Agents that the server made
+/// for the runtime go with it.
+fn deleted_runtime_pauses_squads_and_takes_its_system_agents(context: &Context) -> Result<()> {
+    on_generations(context, &["unbound", "squad"], |client, _| {
+        make_work_of_builder(client, "agent builder online")?;
+        client.batch_execute(
+            "INSERT INTO autopilot (id, workspace_id, title, assignee_type, assignee_id, execution_mode, created_by_type, created_by_id)
+             SELECT md5('autopilot of squad')::uuid, workspace_id, 'of squad', 'squad', id, 'run_only', 'member', creator_id FROM squad;
+             INSERT INTO squad_member (squad_id, member_type, member_id)
+             VALUES (md5('squad')::uuid, 'agent', md5('agent builder online')::uuid)",
+        )?;
+        let agents = "ARRAY(SELECT id FROM agent WHERE runtime_id = md5('runtime online')::uuid AND kind = 'user')";
+        expect(
+            client,
+            &format!(
+                "SELECT agents_deleted, tasks_deleted, agents_unbound, autopilots_paused FROM {}",
+                delete("online", &format!(", {agents}"))
+            ),
+            "1 2 2 2",
         )?;
         expect(
             client,
-            "SELECT count(*) FROM multica_events() WHERE type = 'agent:status'
-             AND (payload->'agent'->>'id')::uuid IN (md5('agent builder online')::uuid, md5('agent builder renamed')::uuid)",
+            "SELECT count(*) FROM autopilot WHERE status = 'paused' AND pause_reason = 'agent_runtime_required'
+             AND id IN (md5('autopilot of squad')::uuid, md5('autopilot of tasks')::uuid)",
             "2",
-        )
-    })
-}
-
-/// Both system agents have a pending task of one issue, so that one agent cannot have both. The runtimes stay apart, and
-/// the daemon is registered.
-fn system_agents_with_tasks_of_one_issue_stay_apart(context: &Context) -> Result<()> {
-    on_generations(context, &["system_agents"], |client, _| {
-        client.batch_execute(
-            "INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id)
-             SELECT id, runtime_id, md5('issue is a plan')::uuid FROM agent WHERE name LIKE 'builder%'",
         )?;
-        expect(client, REGISTER, "0 1")?;
-        let apart = "builder online online t f idle 1 0 0\nbuilder renamed renamed t f idle 1 0 0";
-        expect(client, BUILDERS, apart)?;
-        let reassign = "multica_reassign_agents(md5('runtime renamed')::uuid, md5('runtime online')::uuid)";
-        expect(client, &format!("SELECT {reassign}"), "1")?;
-        expect(client, BUILDERS, apart)
+        expect(client, "SELECT count(*) FROM agent WHERE id = md5('agent builder online')::uuid", "0")?;
+        expect(client, "SELECT count(*) FROM squad_member WHERE member_id = md5('agent builder online')::uuid", "0")
     })
 }
 
-/// An application that merges by itself moves the agents first, and then the tasks.
-fn reassigned_agents_leave_no_key_twice(context: &Context) -> Result<()> {
-    on_generations(context, &["system_agents"], |client, _| {
-        make_work_of_builder(client, "agent builder renamed")?;
-        let both = "(md5('runtime renamed')::uuid, md5('runtime online')::uuid)";
-        expect(client, &format!("SELECT multica_reassign_agents{both}"), "2")?;
-        expect(client, BUILDERS, "builder online online t f working 2 1 1\nbuilder renamed online f t idle 0 0 0")?;
-        expect(client, &format!("SELECT multica_reassign_tasks{both}"), "2")?;
-        expect(client, "SELECT count(*) FROM agent_task_queue WHERE runtime_id = md5('runtime renamed')::uuid", "0")
-    })
-}
-
-/// A chat session can be resumed only on the runtime that it refers to.
-fn merge_keeps_chats_resumable(context: &Context) -> Result<()> {
-    on_generations(context, &["chat_runtime"], |client, _| {
-        client.batch_execute(
-            "UPDATE chat_session SET runtime_id = md5('runtime renamed')::uuid WHERE id = md5('chat archived')::uuid",
-        )?;
-        expect(client, REGISTER, "1 0")?;
+/// The server counts what tasks have used by their runtime. It no longer counts a task without one.
+fn usage_moves_to_named_runtime(context: &Context) -> Result<()> {
+    on_generations(context, &["unbound", "usage"], |client, _| {
+        let dirty = |runtime: &str| {
+            format!(
+                "SELECT count(*) > 0 FROM task_usage_hourly_dirty WHERE runtime_id = md5('runtime {runtime}')::uuid"
+            )
+        };
+        client.batch_execute("DELETE FROM task_usage_hourly_dirty")?;
+        let call = delete("offline", ", ARRAY[md5('agent sleeper')::uuid], md5('runtime online')::uuid");
+        expect(client, &format!("SELECT tasks_kept > 0 FROM {call}"), "t")?;
         expect(
             client,
-            "SELECT session_id, runtime_id = md5('runtime online')::uuid
-             FROM chat_session WHERE id = md5('chat archived')::uuid",
-            "session of archived chat t",
+            "SELECT bool_and(runtime_id = md5('runtime online')::uuid AND session_id IS NULL AND completed_at IS NOT NULL)
+             FROM agent_task_queue WHERE agent_id = md5('agent sleeper')::uuid",
+            "t",
+        )?;
+        expect(client, &dirty("online"), "t")?;
+        for (into, state) in [("offline", "P0002"), ("other workspace", "P0002"), ("silent", "22023")] {
+            let call = delete("silent", &format!(", ARRAY[md5('agent silent')::uuid], md5('runtime {into}')::uuid"));
+            expect_state(client, &format!("SELECT {call}"), state)?;
+        }
+        Ok(())
+    })
+}
+
+/// An agent that was bound to another runtime goes on there, with all its tasks.
+fn work_of_agents_that_moved_is_kept(context: &Context) -> Result<()> {
+    on_generations(context, &["unbound"], |client, _| {
+        client.batch_execute(
+            "UPDATE agent SET runtime_id = md5('runtime online')::uuid WHERE id = md5('agent sleeper')::uuid",
+        )?;
+        let queued = "SELECT status, runtime_id = md5('runtime online')::uuid FROM agent_task_queue
+                      WHERE id = md5('task queued offline')::uuid";
+        expect(client, &format!("SELECT agents_unbound, autopilots_paused FROM {}", delete("offline", "")), "0 0")?;
+        expect(client, queued, "queued t")?;
+        expect(
+            client,
+            "SELECT status, failure_reason, runtime_id = md5('runtime online')::uuid FROM agent_task_queue
+             WHERE id = md5('task running offline')::uuid",
+            "failed runtime_offline t",
         )
     })
 }
 
-/// The daemon registers under a new name, with nothing but its name.
-const REGISTER_NEW: &str = "SELECT inserted, merged FROM multica_register(md5('workspace 1')::uuid, '{
-    \"daemon_id\": \"machine-new\", \"legacy_daemon_ids\": [\"machine-renamed.local\"], \"runtimes\": [{\"type\": \"claude\"}]
-}')";
+/// Before agents could be without a runtime, an archived agent was deleted with its runtime, and so were the agents that
+/// the server made for it. Later the server keeps archived agents.
+fn archived_agents_are_deleted_or_kept_as_by_the_server(context: &Context) -> Result<()> {
+    on_generations(context, &["system_agents"], |client, _| {
+        let unbound = value(client, "SELECT 'unbound' = ANY (features) FROM multica_status()")? == "t";
+        let of_renamed = "(md5('runtime renamed')::uuid)";
+        expect(client, &format!("SELECT multica_count_active_agents{of_renamed}"), "0")?;
+        let archived = format!("SELECT multica_delete_archived_agents{of_renamed}");
+        match unbound {
+            true => expect_state(client, &archived, "0A000")?,
+            false => {
+                client.batch_execute("BEGIN")?;
+                expect(client, &archived, "1")?;
+                expect(client, "SELECT count(*) FROM agent WHERE id = md5('agent builder renamed')::uuid", "1")?;
+                client.batch_execute("ROLLBACK")?;
+            }
+        }
+        expect(
+            client,
+            &format!("SELECT agents_deleted, agents_unbound FROM {}", delete("renamed", "")),
+            if unbound { "1 1" } else { "2 0" },
+        )
+    })
+}
 
-/// The runtime that replaces others gets the owner, the metadata, the name and the visibility of these if it has none.
-fn merge_keeps_what_users_set(context: &Context) -> Result<()> {
-    let merged = "FROM agent_runtime WHERE daemon_id = 'machine-new'";
+/// The server did not always write the end of a task that it cancelled. Its own collection keeps such a runtime for ever.
+fn task_without_end_does_not_keep_runtime(context: &Context) -> Result<()> {
+    let collect = "SELECT runtime_id = md5('runtime renamed')::uuid FROM multica_delete_stale_offline_runtimes(604800)";
+    let task = "FROM agent_task_queue WHERE id = md5('task failed without end')::uuid";
     on_generations(context, &[], |client, _| {
-        expect(client, REGISTER_NEW, "t 1")?;
-        expect(client, &format!("SELECT owner_id = md5('user 1')::uuid, legacy_daemon_id {merged}"), "t machine-renamed.local")
-    })?;
-    on_generations(context, &["visibility"], |client, _| {
-        client.batch_execute("UPDATE agent_runtime SET visibility = 'public' WHERE id = md5('runtime renamed')::uuid")?;
-        expect(client, REGISTER_NEW, "t 1")?;
-        expect(client, &format!("SELECT visibility {merged}"), "public")
-    })?;
-    on_generations(context, &["custom_name"], |client, _| {
         client.batch_execute(
-            "UPDATE agent_runtime SET custom_name = 'Lab', metadata = '{\"version\": \"1\", \"offline_reason\": {}}'
-             WHERE id = md5('runtime renamed')::uuid;
-             INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider)
-             VALUES (md5('new')::uuid, md5('workspace 1')::uuid, 'machine-new', 'new', 'local', 'claude')",
+            "DELETE FROM agent WHERE name LIKE 'builder%';
+             UPDATE agent SET runtime_id = md5('runtime online')::uuid WHERE runtime_id = md5('runtime renamed')::uuid",
         )?;
+        expect(client, collect, "t")?;
         expect(
             client,
-            "SELECT merged FROM multica_merge_legacy(
-                 md5('workspace 1')::uuid, 'claude', 'machine-renamed.local', md5('new')::uuid)",
-            "1",
+            &format!("SELECT completed_at = started_at, runtime_id = md5('runtime online')::uuid, session_id {task}"),
+            "t t ",
+        )
+    })?;
+    on_generations(context, &["unbound"], |client, _| {
+        client.batch_execute(
+            "DELETE FROM agent WHERE name LIKE 'builder%';
+             UPDATE agent SET runtime_id = NULL WHERE runtime_id = md5('runtime renamed')::uuid",
         )?;
-        expect(client, &format!("SELECT custom_name, metadata {merged}"), "Lab {\"version\": \"1\"}")
+        expect(client, collect, "t")?;
+        expect(client, &format!("SELECT completed_at = started_at, runtime_id IS NULL {task}"), "t t")
     })
 }
 
-/// A runtime that has been there for longer is private because its owner wants it.
-fn merge_does_not_share_private_runtime(context: &Context) -> Result<()> {
-    on_generations(context, &["visibility"], |client, _| {
+/// A runtime that an agent or an open task still needs is not collected, and its tasks stay as they are.
+fn runtime_in_use_is_not_collected(context: &Context) -> Result<()> {
+    let collect = "SELECT count(*) FROM multica_delete_stale_offline_runtimes(604800)";
+    let untouched = "SELECT completed_at IS NULL FROM agent_task_queue WHERE id = md5('task failed without end')::uuid";
+    on_generations(context, &["system_agents"], |client, _| {
         client.batch_execute(
-            "UPDATE agent_runtime SET visibility = 'public' WHERE id = md5('runtime renamed')::uuid;
-             UPDATE agent_runtime SET updated_at = now() WHERE id = md5('runtime online')::uuid",
+            "UPDATE agent SET runtime_id = md5('runtime online')::uuid WHERE id = md5('agent archived')::uuid",
         )?;
-        expect(client, REGISTER, "1 0")?;
-        expect(client, "SELECT visibility FROM agent_runtime WHERE id = md5('runtime online')::uuid", "private")
+        expect(client, collect, "0")?;
+        client.batch_execute("DELETE FROM agent WHERE name = 'builder renamed'")?;
+        expect(client, untouched, "t")
+    })?;
+    for (feature, status, with) in
+        [("waiting", "waiting_local_directory", "dispatched_at = now()"), ("deferred", "deferred", "fire_at = now()")]
+    {
+        on_generations(context, &[feature], |client, _| {
+            client.batch_execute(&format!(
+                "DELETE FROM agent WHERE name = 'builder renamed';
+                 UPDATE agent SET runtime_id = md5('runtime online')::uuid WHERE id = md5('agent archived')::uuid;
+                 INSERT INTO agent_task_queue (id, agent_id, runtime_id)
+                 VALUES (md5('open')::uuid, md5('agent archived')::uuid, md5('runtime renamed')::uuid);
+                 UPDATE agent_task_queue SET status = '{status}', {with} WHERE id = md5('open')::uuid"
+            ))?;
+            expect(client, collect, "0")?;
+            expect(client, untouched, "t")
+        })?;
+    }
+    Ok(())
+}
+
+/// A daemon that has restarted fails what its former process had, but not what it still runs.
+fn recovery_fails_waiting_task_at_once(context: &Context) -> Result<()> {
+    let states = "SELECT status, failure_reason, completed_at IS NOT NULL, wait_reason,
+                      (SELECT count(*) FROM agent_task_queue AS c WHERE c.parent_task_id = t.id)
+                  FROM agent_task_queue AS t WHERE id IN (md5('task waits for a directory')::uuid, md5('task running')::uuid)
+                  ORDER BY id = md5('task running')::uuid";
+    let failed = "failed runtime_recovery t  1";
+    on_generations(context, &["waiting"], |client, _| {
+        client.batch_execute(
+            "SELECT multica_recover_orphans(
+                 md5('runtime online')::uuid, ARRAY(SELECT id FROM agent_task_queue WHERE id <> md5('task waits for a directory')::uuid))",
+        )?;
+        expect(client, states, &format!("{failed}\nrunning  f  0"))?;
+        client.batch_execute(
+            "SELECT FROM multica_register(md5('workspace 1')::uuid,
+                 '{\"daemon_id\": \"machine-online\", \"recover\": true, \"runtimes\": [{\"type\": \"claude\"}]}')",
+        )?;
+        expect(client, states, &format!("{failed}\n{failed}"))
+    })?;
+    on_generations(context, &["lease"], |client, _| {
+        client.batch_execute("SELECT multica_recover_orphans(md5('runtime online')::uuid)")?;
+        expect(
+            client,
+            "SELECT count(*) FROM agent_task_queue WHERE failure_reason = 'runtime_recovery'
+             AND (prepare_lease_expires_at IS NOT NULL OR completed_at IS NULL)",
+            "0",
+        )
     })
 }

@@ -21,8 +21,9 @@ COMMENT ON TYPE multica_runtime_ref IS
 $$A runtime, by its id and by the workspace that it belongs to or belonged to.$$;
 
 COMMENT ON TYPE multica_runtime_deleted IS
-$$The effect of deleting a runtime: agents_deleted (archived agents); tasks_deleted (tasks that were deleted with them);
-tasks_kept (tasks of agents that are bound to another runtime, moved to that runtime).$$;
+$$The effect of deleting a runtime: agents_deleted (its archived agents where every agent has a runtime, and its system agents);
+tasks_deleted (tasks that were deleted with them); tasks_kept (tasks that moved to another runtime or have no runtime now);
+agents_unbound (agents that have no runtime now); autopilots_paused (autopilots that were paused because of that).$$;
 
 COMMENT ON TYPE multica_merged IS
 $$The effect of a merge: runtime_id (the runtime that stays); merged (number of runtimes that were merged into it);

@@ -1,11 +1,11 @@
 -- Returns the system agents of the runtimes $1, and the chat sessions and tasks of those that are bound to the runtimes $2: a merge
--- may give these to another system agent. The tasks on the runtimes $2 are left out, because the caller locks all of them.
+-- may give them to another system agent, and a deletion deletes them. The tasks on the runtimes $2 are left out, because the caller locks all of them.
 WITH system_agent AS MATERIALIZED (
     SELECT a.id, a.workspace_id, a.runtime_id
     FROM agent AS a
     WHERE a.runtime_id = ANY ($1)
         -- feature system_agents
-        AND a.system_key IS NOT NULL
+        AND a.kind = 'system'
         -- end system_agents
         -- without system_agents
         --| AND false

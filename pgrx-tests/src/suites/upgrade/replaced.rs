@@ -8,10 +8,11 @@ use crate::context::Context;
 use crate::release;
 
 /// The functions, with their former arguments.
-const REPLACED: [&str; 6] = [
+const REPLACED: [&str; 7] = [
     "multica_upsert_runtime(uuid, text, text, text, text, text, text, jsonb, uuid)",
     "multica_set_runtime_offline(uuid)",
     "multica_deregister(uuid[])",
+    "multica_delete_runtime(uuid)",
     "multica_heartbeat(uuid, uuid[])",
     "multica_claim(uuid, integer)",
     "multica_recover_orphans(uuid, uuid[])",

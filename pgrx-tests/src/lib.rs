@@ -18,6 +18,7 @@ pub mod pooler;
 pub mod postgres_copy;
 pub mod project;
 pub mod query;
+pub mod redis;
 pub mod regress;
 pub mod release;
 pub mod speed;

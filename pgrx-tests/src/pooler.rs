@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -41,11 +41,8 @@ impl Pooler {
             ),
         )?;
         let log = fs::File::create(folder.join("pgbouncer.log"))?;
-        let mut command = Command::new(&tool.program);
+        let mut command = tool.command();
         command.arg(&settings).current_dir(&folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        if let Some(libraries) = &tool.libraries {
-            command.env("LD_LIBRARY_PATH", libraries);
-        }
         for file in [&settings, &known] {
             cluster.user().own(file)?;
         }

@@ -31,8 +31,8 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     settings_are_listed_with_their_defaults,
 ];
 
-/// The page whose SQL needs a database of the server.
-const ADOPTING: &str = "adopting.md";
+/// The pages whose SQL needs a database of the newest server.
+const BESIDE_A_SERVER: [&str; 2] = ["adopting.md", "bridge.md"];
 
 /// The folders that have pages.
 const FOLDERS: [&str; 5] = ["", "bench", "docs", "docs/internals", "pgrx-tests"];
@@ -115,10 +115,8 @@ fn sql_on_pages_runs_as_shown(context: &Context) -> Result<()> {
         let Some(script) = script(&text).with_context(|| format!("{name}"))? else {
             continue;
         };
-        let database = context.empty_database()?;
-        if page.ends_with(ADOPTING) {
-            database.fixture("server_055")?;
-        }
+        let is_beside_server = BESIDE_A_SERVER.iter().any(|known| page.ends_with(known));
+        let database = if is_beside_server { newest_server(context)? } else { context.empty_database()? };
         let printed = psql(&database, &script).with_context(|| format!("{name}"))?;
         for line in shown(&script) {
             ensure!(
@@ -130,6 +128,12 @@ fn sql_on_pages_runs_as_shown(context: &Context) -> Result<()> {
     }
     ensure!(ran > 1, "only {ran} pages have SQL to run");
     Ok(())
+}
+
+/// Returns a database of the newest generation of the server, with rows and without the extension.
+fn newest_server(context: &Context) -> Result<Database<'_>> {
+    let newest = context.generations()?.all().last().context("there are generations")?;
+    context.generation_with_rows(&newest.name)
 }
 
 /// Runs a script with psql and returns its output.

@@ -17,7 +17,7 @@ pub const ALL: &[(&str, Suite)] = suite![
 const LOWEST: [&str; 4] = ["argument", "capability", "error", "settings"];
 
 /// Modules of the harness, the lowest first. Each imports only modules before it, so there is no cycle.
-const HARNESS: [&str; 25] = [
+const HARNESS: [&str; 26] = [
     "project",
     "console",
     "user",
@@ -31,6 +31,7 @@ const HARNESS: [&str; 25] = [
     "context",
     "extension",
     "pooler",
+    "redis",
     "regress",
     "pg_tests",
     "mutation_patch",

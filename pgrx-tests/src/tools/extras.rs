@@ -1,5 +1,5 @@
-//! Programs that only some suites need: pg_cron, PgBouncer, and Python with psycopg or pgspot. Debian packages that are
-//! not installed are unpacked into the work directory.
+//! Programs that only some suites need: pg_cron, PgBouncer, Redis, and Python with psycopg or pgspot. Debian packages that
+//! are not installed are unpacked into the work directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,27 +46,49 @@ pub fn pg_cron(project: &Project, server: &ServerFiles) -> Result<(PathBuf, Path
     ))
 }
 
-/// PgBouncer, installed or unpacked.
-pub struct PgBouncer {
-    /// The program.
-    pub program: PathBuf,
-    /// The folder of the libraries that were unpacked with it.
-    pub libraries: Option<PathBuf>,
+/// A program that is installed, or unpacked into the work directory.
+pub struct Unpacked {
+    program: PathBuf,
+    libraries: Option<PathBuf>,
+}
+
+impl Unpacked {
+    /// Returns a command for it, with the libraries that were unpacked with it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        command
+    }
 }
 
 /// Finds PgBouncer, or unpacks it.
-pub fn pgbouncer(project: &Project) -> Result<PgBouncer> {
+pub fn pgbouncer(project: &Project) -> Result<Unpacked> {
+    let packages = ["pgbouncer", "libc-ares2", "libevent-2.1-7"];
+    found_or_unpacked(project, "usr/sbin/pgbouncer", &packages)
+}
+
+/// Finds the server of Redis, or unpacks it. Package redis-server contains only a link to a program of redis-tools.
+pub fn redis(project: &Project) -> Result<Unpacked> {
+    let packages = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1"];
+    found_or_unpacked(project, "usr/bin/redis-server", &packages)
+}
+
+/// Finds a program in the folders of commands or at its place in the tree of its package, the first of `packages`.
+/// Otherwise unpacks all of them.
+fn found_or_unpacked(project: &Project, place: &str, packages: &[&str]) -> Result<Unpacked> {
     let _installing = installing();
-    for known in ["pgbouncer", "/usr/sbin/pgbouncer"] {
-        if answers(Command::new(known).arg("--version")) {
-            return Ok(PgBouncer { program: known.into(), libraries: None });
+    let name = Path::new(place).file_name().unwrap_or_default();
+    for known in [PathBuf::from(name), Path::new("/").join(place)] {
+        if answers(Command::new(&known).arg("--version")) {
+            return Ok(Unpacked { program: known, libraries: None });
         }
     }
-    let packages = ["pgbouncer", "libc-ares2", "libevent-2.1-7"];
-    let files = unpacked(project, "pgbouncer", &packages)?;
+    let files = unpacked(project, packages[0], packages)?;
     let libraries =
         entries(&files.join("usr/lib")).into_iter().find(|folder| folder.to_string_lossy().contains("linux-gnu"));
-    Ok(PgBouncer { program: files.join("usr/sbin/pgbouncer"), libraries })
+    Ok(Unpacked { program: files.join(place), libraries })
 }
 
 /// Returns a Python with the packages that `requirements` names. Each `purpose` has its own.

@@ -1,14 +1,17 @@
 //! A Python program of docs/examples.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::cluster::Cluster;
 use crate::context::Context;
+use crate::suites::support::LIMIT;
 use crate::tools::extras;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -38,19 +41,37 @@ impl Example {
     /// Starts the program. Its stderr is written to `output` in the work directory.
     pub fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Program> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut command = self.command(environment);
+        command.args(arguments).stdout(Stdio::piped()).stderr(log);
+        let child = command.spawn().with_context(|| format!("cannot run {}", self.name))?;
+        Ok(Program(child))
+    }
+
+    /// Runs the program, which must end with an error, and returns its stderr.
+    pub fn failure(&self, environment: &[(&str, &str)]) -> Result<String> {
+        let child = self.command(environment).stderr(Stdio::piped()).spawn();
+        let mut program = Program(child.with_context(|| format!("cannot run {}", self.name))?);
+        let what = format!("{} ends with {environment:?}", self.name);
+        Cluster::wait_until(&what, LIMIT, || Ok(!program.runs()?))?;
+        ensure!(!program.wait()?.success(), "{} succeeded with {environment:?}", self.name);
+        let mut text = String::new();
+        program.0.stderr.take().context("stderr was taken before")?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    fn command(&self, environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(&self.python);
+        for setting in ["DATABASE_URL", "REDIS_URL"] {
+            command.env_remove(setting);
+        }
         command
             .arg(&self.name)
-            .args(arguments)
             .envs(environment.iter().copied())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("TMPDIR", self.folder.parent().unwrap_or(&self.folder))
             .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log);
-        let child = command.spawn().with_context(|| format!("cannot run {}", self.name))?;
-        Ok(Program(child))
+            .stdin(Stdio::null());
+        command
     }
 }
 

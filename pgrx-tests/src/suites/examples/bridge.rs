@@ -159,9 +159,7 @@ pub fn bridge_killed_before_commit_sends_the_event_again(context: &Context) -> R
     ensure!(sent.len() == 2 && sent[0] == sent[1], "the stream has {sent:?}");
     let seconds: i64 = redis.run(&["TTL", &key])?.concat().parse()?;
     ensure!((80_000..=86_400).contains(&seconds), "the key is kept for {seconds} s");
-    Cluster::wait_until("the position is committed", LIMIT, || {
-        Ok(value(&mut client, "SELECT behind FROM multica_list_readers()")? == "0")
-    })?;
+    wait_until_taken(&mut client)?;
 
     redis.freeze()?;
     client.batch_execute(&enqueue)?;
@@ -203,6 +201,7 @@ pub fn bridge_outlives_redis_and_postgres(context: &Context) -> Result<()> {
     Cluster::wait_until("the bridge has connected", LIMIT, || Ok(value(&mut client, &taken)? == "t"))?;
     redis.start_again()?;
     Cluster::wait_until("the event arrives when Redis is back", LIMIT, || Ok(version(&redis, &runtime)? == 1))?;
+    wait_until_taken(&mut client)?;
     drop(client);
     cluster.restart()?;
     enqueue()?;
@@ -281,6 +280,13 @@ impl Bridge {
         }
         Ok(())
     }
+}
+
+/// Waits until the position after the last event is committed.
+fn wait_until_taken(client: &mut Client) -> Result<()> {
+    Cluster::wait_until("every event has been taken", LIMIT, || {
+        Ok(value(client, "SELECT behind FROM multica_list_readers()")? == "0")
+    })
 }
 
 fn key(runtime: &str) -> String {

@@ -16,7 +16,7 @@ use crate::suites::grant::holder;
 use crate::suites::support::{LIMIT, expect, hold_stop, id, number, team, terminate, value, values};
 
 /// The default number of kills at random moments.
-const KILLS: u64 = 10;
+const KILLS: u64 = 8;
 
 /// The runtimes that each event is about.
 const ABOUT: &str = "SELECT e.id, r.runtime

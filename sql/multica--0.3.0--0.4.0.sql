@@ -877,8 +877,8 @@ Returns multica_merged; merged is 0 if nothing matched. Records daemon:register 
   metadata and name of the old ones if it has none. If both have a system agent of one key, its work goes to the one that stays.
 Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist, or
   into_runtime_id is not a runtime of this workspace and provider or belongs to a profile; 40001 other sessions hold agents
-  or tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  or tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a
+  privilege on the tables is missing.
 Implements FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime, RecordRuntimeLegacyDaemonID and
   DeleteAgentRuntime.$$;
 
@@ -891,8 +891,7 @@ Returns the number of agents that moved. A system agent whose key another one ha
   to that one; if this is not possible, it stays, and a WARNING says so.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
   workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
-  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
-  on the tables is missing.
+  tables are missing; 42501 a privilege on the tables is missing.
 Implements ReassignAgentsToRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_reassign_tasks(uuid, uuid) IS
@@ -903,8 +902,7 @@ new_runtime_id: id of the runtime that the tasks move to.
 Returns the number of tasks that moved.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
   workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
-  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
-  on the tables is missing.
+  tables are missing; 42501 a privilege on the tables is missing.
 Implements ReassignTasksToRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_fail_tasks_for_offline_runtimes(double precision, integer) IS
@@ -1030,8 +1028,9 @@ the operator has changed of them in the table multica_retry_policy, in which a c
 It takes no arguments.
 Returns one multica_retry_rule per reason; the last one, *, is for all other reasons. A task is retried if is_retried is
   true, its max_attempts is 2 or more, its attempt is below max_attempts of the rule, and the conditions of multica_retry
-  hold. If the tables have fire_at, a delayed retry is deferred until then.
-Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+  hold. If the tables have fire_at, a delayed retry is deferred until then. Until multica_install has made the table, the
+  rules are the built-in ones.
+Errors: 42501 a privilege on the tables is missing.
 The server's policy is part of its code.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_reconcile_agent(uuid) IS

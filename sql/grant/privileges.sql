@@ -17,7 +17,8 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ),
     (
         '{daemon,operator}', 'agent_runtime', 'UPDATE',
-        '{name,runtime_mode,provider,status,device_info,metadata,owner_id,last_seen_at,updated_at,legacy_daemon_id}'
+        '{name,runtime_mode,provider,status,device_info,metadata,owner_id,last_seen_at,updated_at,legacy_daemon_id,'
+        'custom_name,visibility}'
     ),
     ('{daemon,operator}', 'agent_runtime', 'DELETE', '{}'),
     ('{daemon,operator}', 'runtime_profile', 'SELECT', '{id,workspace_id,display_name,protocol_family,enabled}'),
@@ -30,6 +31,23 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ),
     ('{daemon,operator}', 'agent', 'UPDATE', '{runtime_id,status,updated_at}'),
     ('{operator}', 'agent', 'DELETE', '{}'),
+    -- feature system_agents
+    ('{daemon,operator}', 'agent', 'SELECT', '{system_key}'),
+    ('{daemon,operator}', 'agent', 'UPDATE', '{system_key,archived_at}'),
+    ('{daemon,operator}', 'chat_session', 'UPDATE', '{agent_id}'),
+    ('{daemon,operator}', 'agent_task_queue', 'UPDATE', '{agent_id}'),
+    ('{daemon,operator}', 'task_token', 'SELECT', '{agent_id}'),
+    ('{daemon,operator}', 'task_token', 'UPDATE', '{agent_id}'),
+    -- end system_agents
+    -- feature unbound
+    -- without own
+    --| ('{operator}', 'autopilot', 'SELECT', '{}'),
+    --| ('{operator}', 'autopilot', 'UPDATE', '{status,pause_reason,updated_at}'),
+    --| ('{operator}', 'squad', 'SELECT', '{id,workspace_id,leader_id}'),
+    --| ('{operator}', 'squad_member', 'SELECT', '{member_type,member_id}'),
+    --| ('{operator}', 'squad_member', 'DELETE', '{}'),
+    -- end own
+    -- end unbound
     ('{reader}', 'issue', 'SELECT', '{id,workspace_id}'),
     ('{daemon,operator}', 'issue', 'SELECT', '{}'),
     ('{daemon,operator}', 'issue', 'UPDATE', '{status,first_executed_at,updated_at,revision,last_activity_at}'),

@@ -1,5 +1,5 @@
 -- Returns the active autopilots of the user's agents on the runtime $1, and of the squads that these agents lead. Locks each that no
--- other session holds.
+-- other session holds. Autopilots are searched agent by agent, whatever number of agents the planner expects.
 WITH bound AS MATERIALIZED (
     SELECT a.id, a.workspace_id
     FROM agent AS a
@@ -9,17 +9,23 @@ WITH bound AS MATERIALIZED (
         -- end system_agents
 ),
 wanted AS MATERIALIZED (
-    SELECT p.id
+    SELECT o.id
     FROM bound AS b
-    JOIN autopilot AS p ON p.assignee_type = 'agent' AND p.assignee_id = b.id
-    WHERE p.status = 'active'
+    CROSS JOIN LATERAL (
+        SELECT p.id FROM autopilot AS p
+        WHERE p.assignee_type = 'agent' AND p.assignee_id = b.id AND p.status = 'active'
+        OFFSET 0
+    ) AS o
     -- feature squad
     UNION
-    SELECT p.id
+    SELECT o.id
     FROM bound AS b
     JOIN squad AS s ON s.workspace_id = b.workspace_id AND s.leader_id = b.id
-    JOIN autopilot AS p ON p.assignee_type = 'squad' AND p.assignee_id = s.id
-    WHERE p.status = 'active'
+    CROSS JOIN LATERAL (
+        SELECT p.id FROM autopilot AS p
+        WHERE p.assignee_type = 'squad' AND p.assignee_id = s.id AND p.status = 'active'
+        OFFSET 0
+    ) AS o
     -- end squad
 ),
 locked AS MATERIALIZED (

@@ -63,8 +63,15 @@ pub fn table_names() -> Vec<String> {
 }
 
 /// Tables of a newer server that statements name where the tables have the feature.
-static OF_NEWER_SERVERS: [&str; 6] =
-    ["autopilot_quota_period", "autopilot_quota_reservation", "issue_status", "runtime_profile", "squad", "task_token"];
+static OF_NEWER_SERVERS: [&str; 7] = [
+    "autopilot_quota_period",
+    "autopilot_quota_reservation",
+    "issue_status",
+    "runtime_profile",
+    "squad",
+    "squad_member",
+    "task_token",
+];
 
 /// Returns the names of all tables that statements name; the task table, whose owner owns all tables, is the first.
 pub fn named_tables() -> impl Iterator<Item = &'static str> {

@@ -165,7 +165,8 @@ pub fn reset_issues(tasks: &[TaskSnapshot], call: &mut Call) {
 /// Ends the autopilot runs of the tasks, and those of their issues that have no active task, and releases their quota;
 /// returns the runs that changed.
 pub fn follow_autopilot(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<Uuid> {
-    let of_runs = ids(tasks.iter().filter(|task| task.is_of_run() || task.issue().is_some()));
+    let may_end_run = |task: &&TaskSnapshot| task.is_of_run() || (task.issue().is_some() && task.has_failed());
+    let of_runs = ids(tasks.iter().filter(may_end_run));
     if of_runs.is_empty() {
         return Vec::new();
     }

@@ -19,6 +19,7 @@ static OPEN_OF_AGENTS: Statement = Statement::volatile(sql!("runtime/open_tasks_
 static IN_FLIGHT_OF_OTHERS: Statement = Statement::volatile(sql!("runtime/in_flight_of_others.sql"));
 static AUTOPILOTS: Statement = Statement::volatile(sql!("runtime/lock_autopilots_of_agents.sql"));
 static UNBIND: Statement = Statement::volatile(sql!("runtime/unbind_agents.sql"));
+static LEAVE_SQUADS: Statement = Statement::volatile(sql!("runtime/leave_squads.sql"));
 static DELETE_SYSTEM_AGENTS: Statement = Statement::volatile(sql!("runtime/delete_system_agents.sql"));
 static PAUSE: Statement = Statement::volatile(sql!("runtime/pause_autopilots.sql"));
 
@@ -73,15 +74,22 @@ pub fn delete_without_agents(deletion: &Deletion, call: &mut Call) -> Result<Del
     for agent in &unbound {
         call.agent_status(*agent);
     }
-    let paused = match autopilots.is_empty() {
-        true => 0,
-        false => PAUSE.run(&[arg(autopilots), arg(call.now())]),
+    let paused: Vec<(Uuid, String)> = match autopilots.is_empty() {
+        true => Vec::new(),
+        false => PAUSE
+            .rows(&[arg(autopilots), arg(call.now())], |row| (row.required("workspace_id"), row.required("payload"))),
     };
+    for (workspace, payload) in &paused {
+        call.autopilot_paused(*workspace, payload.clone());
+    }
     let moved = history::move_all(runtime);
     let detached = history::detach_all(runtime, deletion.into);
     // Recorded before rows are deleted, because the events describe the tasks as they are in the tables.
     call.record();
     let tasks = count_tasks(runtime);
+    if Feature::Squad.is_present() && Feature::SystemAgents.is_present() {
+        LEAVE_SQUADS.run(&[arg(runtime)]);
+    }
     let agents = unless_referred_to("a system agent of the runtime", || DELETE_SYSTEM_AGENTS.run(&[arg(runtime)]));
     deletion.delete(call)?;
     Ok(Deleted {
@@ -89,6 +97,6 @@ pub fn delete_without_agents(deletion: &Deletion, call: &mut Call) -> Result<Del
         tasks,
         kept: (moved + detached) as i64,
         unbound: unbound.len() as i64,
-        paused: paused as i64,
+        paused: paused.len() as i64,
     })
 }

@@ -19,8 +19,8 @@ use crate::lifecycle::rows_in_work;
 use crate::lifecycle::writer::Writer;
 use crate::postgres::statement::{Statement, arg};
 
-static BOUNDS: Statement = Statement::volatile(sql!("sweep/finish_bounds.sql"));
-static LEFT_BY_OTHERS: Statement = Statement::volatile(sql!("sweep/left_by_others.sql"));
+static BOUNDS: Statement = Statement::volatile(sql!("sweep/finish_bounds.sql")).one_by_one();
+static LEFT_BY_OTHERS: Statement = Statement::volatile(sql!("sweep/left_by_others.sql")).one_by_one();
 static LOCK_FAILED: Statement = Statement::volatile(sql!("sweep/lock_failed.sql")).by_id();
 static FINISHED_TO: Statement = Statement::volatile(sql!("sweep/finished_to.sql"));
 

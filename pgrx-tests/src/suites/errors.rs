@@ -48,7 +48,7 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "registration" => r#"'{"daemon_id": "m", "runtimes": [{"type": "claude"}]}'"#.into(),
         "context" | "metadata" | "result" | "reason" => "'{}'".into(),
         // The tables that install makes have no profiles.
-        "claim_token" | "profile_id" => "NULL".into(),
+        "claim_token" | "expected_agents" | "profile_id" => "NULL".into(),
         "incarnation" => id("f9"),
         _ => match kind {
             "integer" | "bigint" | "double precision" => "1".into(),

@@ -270,8 +270,9 @@ fn calls_without_incarnation_need_no_table(context: &Context) -> Result<()> {
     let plain = register(FIRST, ", \"recover\": true").replace("\"incarnation\"", "\"launched_by\"");
     client.batch_execute(&format!(
         "{plain}; SELECT FROM multica_heartbeat({runtime}); SELECT FROM multica_claim({runtime});
-         SELECT FROM multica_recover_orphans({runtime}); SELECT FROM multica_sweep(); CALL multica_sweep_all()"
+         SELECT FROM multica_recover_orphans({runtime}); SELECT FROM multica_sweep()"
     ))?;
+    client.batch_execute("CALL multica_sweep_all()")?;
     for call in calls_of(FIRST).into_iter().chain([register(FIRST, "")]) {
         let error = client.batch_execute(&call).err().with_context(|| format!("{call} succeeds"))?;
         let error = error.as_db_error().context("an error of the database")?;
@@ -296,9 +297,9 @@ fn sweep_forgets_ended_tasks_and_deleted_runtimes(context: &Context) -> Result<(
         "SELECT task('e1', status => 'completed'), task('e2', status => 'failed'), task('e3', status => 'running'), task('e4');
          UPDATE agent_task_queue SET completed_at = now() WHERE status IN ('completed', 'failed');
          INSERT INTO multica_task_incarnation
-         SELECT id, '{FIRST}', now() FROM agent_task_queue UNION ALL SELECT {gone}, '{FIRST}', now();
+         SELECT id, '{FIRST}'::uuid, now() FROM agent_task_queue UNION ALL SELECT {gone}, '{FIRST}', now();
          INSERT INTO multica_runtime_incarnation
-         SELECT id, '{FIRST}', now() FROM agent_runtime UNION ALL SELECT {gone}, '{FIRST}', now();
+         SELECT id, '{FIRST}'::uuid, now() FROM agent_runtime UNION ALL SELECT {gone}, '{FIRST}', now();
          SET multica.batch_size = 2",
         gone = id("e9")
     ))?;

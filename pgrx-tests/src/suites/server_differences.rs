@@ -126,7 +126,7 @@ fn history_survives_collection(context: &Context) -> Result<()> {
 fn history_survives_runtime_deletion(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute(&format!("UPDATE agent SET runtime_id = {} WHERE runtime_id = {}", id("b2"), id("b3")))?;
-    expect(&mut client, &format!("SELECT * FROM multica_delete_runtime({})", id("b3")), "0 0 2")?;
+    expect(&mut client, &format!("SELECT * FROM multica_delete_runtime({})", id("b3")), "0 0 2 0 0")?;
     expect(
         &mut client,
         &format!(

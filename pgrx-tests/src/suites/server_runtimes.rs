@@ -81,7 +81,12 @@ fn runtime_is_deleted_only_with_confirmed_agents(context: &Context) -> Result<()
             FROM multica_events() AS e JOIN agent_task_queue AS t ON t.id = (e.payload->>'task_id')::uuid
             WHERE e.type LIKE 'task:%'";
         expect(client, cancelled, "t")?;
-        expect(client, "SELECT payload->>'action' FROM multica_events() WHERE type = 'daemon:register'", "delete")
+        expect(
+            client,
+            "SELECT payload->>'action', payload->'autopilot'->>'status' FROM multica_events()
+             WHERE type IN ('daemon:register', 'autopilot:updated') ORDER BY id",
+            " paused\ndelete ",
+        )
     })
 }
 

@@ -13,8 +13,8 @@ Returns multica_merged; merged is 0 if nothing matched. Records daemon:register 
   metadata and name of the old ones if it has none. If both have a system agent of one key, its work goes to the one that stays.
 Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist, or
   into_runtime_id is not a runtime of this workspace and provider or belongs to a profile; 40001 other sessions hold agents
-  or tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  or tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a
+  privilege on the tables is missing.
 Implements FindLegacyRuntimesByDaemonID, ReassignAgentsToRuntime, ReassignTasksToRuntime, RecordRuntimeLegacyDaemonID and
   DeleteAgentRuntime.$$;
 
@@ -27,8 +27,7 @@ Returns the number of agents that moved. A system agent whose key another one ha
   to that one; if this is not possible, it stays, and a WARNING says so.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
   workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
-  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
-  on the tables is missing.
+  tables are missing; 42501 a privilege on the tables is missing.
 Implements ReassignAgentsToRuntime.$$;
 
 COMMENT ON FUNCTION multica_reassign_tasks(uuid, uuid) IS
@@ -39,8 +38,7 @@ new_runtime_id: id of the runtime that the tasks move to.
 Returns the number of tasks that moved.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
   workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
-  tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege
-  on the tables is missing.
+  tables are missing; 42501 a privilege on the tables is missing.
 Implements ReassignTasksToRuntime.$$;
 
 COMMENT ON FUNCTION multica_record_legacy_daemon_id(uuid, text) IS

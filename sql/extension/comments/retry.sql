@@ -18,8 +18,9 @@ the operator has changed of them in the table multica_retry_policy, in which a c
 It takes no arguments.
 Returns one multica_retry_rule per reason; the last one, *, is for all other reasons. A task is retried if is_retried is
   true, its max_attempts is 2 or more, its attempt is below max_attempts of the rule, and the conditions of multica_retry
-  hold. If the tables have fire_at, a delayed retry is deferred until then.
-Errors: 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
+  hold. If the tables have fire_at, a delayed retry is deferred until then. Until multica_install has made the table, the
+  rules are the built-in ones.
+Errors: 42501 a privilege on the tables is missing.
 The server's policy is part of its code.$$;
 
 COMMENT ON FUNCTION multica_reconcile_agent(uuid) IS

@@ -17,12 +17,12 @@ WHERE i.id = ANY ($1)
   AND (
       b.status = 'in_progress'
       -- feature open_status
-      OR (
-          b.status <> ALL ('{backlog,todo,in_progress,in_review,done,blocked,cancelled}'::text[])
-          AND EXISTS (
-              SELECT FROM issue_status AS s
-              WHERE s.workspace_id = b.workspace_id AND s.key = b.status AND s.category = 'in_progress'
-          )
+      OR EXISTS (
+          SELECT FROM issue_status AS s
+          WHERE s.workspace_id = b.workspace_id
+            AND s.key = b.status
+            AND s.key NOT IN ('backlog', 'todo', 'in_progress', 'in_review', 'done', 'blocked', 'cancelled')
+            AND s.category = 'in_progress'
       )
       -- end open_status
   )

@@ -35,7 +35,7 @@ SELECT
                         FROM issue_status AS s
                         WHERE s.workspace_id = i.workspace_id
                           AND s.key = i.status
-                          AND i.status <> ALL ('{backlog,todo,in_progress,in_review,done,blocked,cancelled}'::text[])
+                          AND s.key NOT IN ('backlog', 'todo', 'in_progress', 'in_review', 'done', 'blocked', 'cancelled')
                     ),
                     i.status
                 ))

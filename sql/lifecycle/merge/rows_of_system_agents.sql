@@ -1,7 +1,8 @@
 -- Returns the system agents of the runtimes $1, and the chat sessions and tasks of those that are bound to the runtimes $2: a merge
--- may give them to another system agent, and a deletion deletes them. The tasks on the runtimes $2 are left out, because the caller locks all of them.
+-- may give them to another system agent, and a deletion deletes them. The tasks on the runtimes $2 are left out, because the caller
+-- locks all of them.
 WITH system_agent AS MATERIALIZED (
-    SELECT a.id, a.workspace_id, a.runtime_id
+    SELECT a.id, a.runtime_id
     FROM agent AS a
     WHERE a.runtime_id = ANY ($1)
         -- feature system_agents
@@ -16,7 +17,7 @@ SELECT
     ARRAY(
         SELECT c.id
         FROM system_agent AS s
-        JOIN chat_session AS c ON c.workspace_id = s.workspace_id AND c.agent_id = s.id
+        JOIN chat_session AS c ON c.agent_id = s.id
         WHERE s.runtime_id = ANY ($2)
     ) AS chat_sessions,
     ARRAY(

@@ -88,6 +88,11 @@ impl Call {
         self.events.push(EventType::RunDone, run, json!({}));
     }
 
+    /// Announces that an autopilot of the workspace was paused. `payload` is an object with the autopilot.
+    pub fn autopilot_paused(&mut self, workspace: Uuid, payload: String) {
+        self.events.push_whole(EventType::AutopilotUpdated, workspace, payload);
+    }
+
     /// Announces that a task waits to be claimed.
     pub fn task_queued(&mut self, task: &TaskSnapshot) {
         self.events.describe(EventType::TaskQueued, task, None);

@@ -28,6 +28,8 @@ pub enum EventType {
     AgentStatus,
     /// An issue has changed.
     IssueUpdated,
+    /// An autopilot was paused.
+    AutopilotUpdated,
     /// An autopilot run has ended.
     RunDone,
     /// Something happened to runtimes of a workspace.
@@ -51,6 +53,7 @@ impl EventType {
         match self {
             Self::AgentStatus => "agent:status",
             Self::IssueUpdated => "issue:updated",
+            Self::AutopilotUpdated => "autopilot:updated",
             Self::RunDone => "autopilot:run_done",
             Self::Runtimes => "daemon:register",
             Self::TaskQueued => "task:queued",
@@ -116,6 +119,11 @@ impl Events {
             workspace: task.workspace(),
             detail: Some(task.payload(detail, self.sweep)),
         });
+    }
+
+    /// Adds an event of a workspace, with all of its payload, an object.
+    pub fn push_whole(&mut self, kind: EventType, workspace: Uuid, payload: String) {
+        self.all.push(Entry { kind, subject: None, workspace: Some(workspace), detail: Some(payload) });
     }
 
     /// Adds one event per workspace about an `action` on its runtimes.

@@ -176,6 +176,11 @@ impl TaskSnapshot {
         self.status.as_deref() == Some("deferred")
     }
 
+    /// Whether it has failed.
+    pub fn has_failed(&self) -> bool {
+        self.status.as_deref() == Some("failed")
+    }
+
     /// Whether an autopilot run follows it.
     pub fn is_of_run(&self) -> bool {
         self.autopilot_run_id.is_some()

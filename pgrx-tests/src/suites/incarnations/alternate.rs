@@ -32,10 +32,11 @@ pub fn one_of_two_alternating_processes_works(context: &Context) -> Result<()> {
          SELECT a.id, a.runtime_id, '{}' FROM agent AS a, generate_series(1, 5000) WHERE a.name IN ('Ada', 'Bo')",
     )?;
     let end = Instant::now() + Duration::from_secs(number("MULTICA_ALTERNATE_SECONDS", SECONDS)?);
-    let machines = std::thread::scope(|scope| {
-        let machines: Vec<_> =
-            [70, 110].map(|pause| scope.spawn(|| machine(&database, end, Duration::from_millis(pause)))).into();
-        machines.into_iter().map(|it| it.join().expect("a machine does not panic")).collect::<Result<Vec<Seen>>>()
+    let machines = std::thread::scope(|scope| -> Result<Vec<Seen>> {
+        let database = &database;
+        let pauses = [70, 110].map(Duration::from_millis);
+        let machines = pauses.map(|pause| scope.spawn(move || machine(database, end, pause)));
+        machines.into_iter().map(|it| it.join().expect("a machine does not panic")).collect()
     })?;
     let mut started: HashMap<String, usize> = HashMap::new();
     for seen in &machines {

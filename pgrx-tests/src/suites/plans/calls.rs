@@ -120,10 +120,12 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     calls.push(
         "BEGIN; UPDATE agent_runtime SET status = 'online', last_seen_at = now() WHERE id = md5('runtime2')::uuid;
          INSERT INTO agent_task_queue (agent_id, runtime_id, context, status, fire_at)
-         VALUES (md5('agent1')::uuid, md5('runtime2')::uuid, '{}', 'deferred', now());
+         SELECT md5('agent1')::uuid, md5('runtime2')::uuid, '{}', 'deferred', now()
+         FROM multica_status() AS s WHERE 'deferred' = ANY (s.features);
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
+    calls.extend(OF_SERVERS.map(String::from));
     // A runtime with a queued task becomes stale.
     calls.push(format!(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = md5('runtime2')::uuid; {FOR_THE_SWEEP};
@@ -154,6 +156,31 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT FROM multica_sweep(); ROLLBACK"
             .into(),
     );
+    // In the tables of a server a task waits for too long, another one was failed without its retry, and a deferred retry
+    // expires. Then all runtimes are silent.
+    calls.push(
+        "BEGIN; ALTER TRIGGER multica_issue_number ON issue RENAME TO of_a_server;
+         INSERT INTO agent (id, workspace_id, name, runtime_mode, runtime_id, status)
+         SELECT md5('rested')::uuid, r.workspace_id, 'rested', 'local', r.id, 'idle'
+         FROM agent_runtime AS r WHERE r.id = '00000000-0000-4000-8000-0000000000b9';
+         UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '4 hours'
+         WHERE id = '00000000-0000-4000-8000-0000000000b9';
+         INSERT INTO agent_task_queue (id, agent_id, runtime_id, status, context, created_at)
+         SELECT md5('old')::uuid, a.id, a.runtime_id, 'queued', '{}', '-infinity' FROM agent AS a WHERE a.id = md5('rested')::uuid;
+         INSERT INTO agent_task_queue (id, agent_id, runtime_id, status, context, completed_at, failure_reason)
+         SELECT md5('lost')::uuid, a.id, a.runtime_id, 'failed', '{}', now() - interval '1 hour', 'runtime_offline'
+         FROM agent AS a WHERE a.id = md5('rested')::uuid;
+         INSERT INTO agent_task_queue (agent_id, runtime_id, status, context, fire_at, parent_task_id)
+         SELECT a.id, a.runtime_id, 'deferred', '{}', '-infinity', md5('lost')::uuid FROM agent AS a
+         WHERE a.id = md5('rested')::uuid AND (SELECT 'deferred' = ANY (s.features) FROM multica_status() AS s);
+         INSERT INTO agent_task_queue (agent_id, runtime_id, status, context, completed_at, failure_reason)
+         SELECT a.id, a.runtime_id, 'failed', '{}', now() - interval '1 hour', 'timeout' FROM agent AS a WHERE a.id = md5('rested')::uuid;
+         SELECT FROM multica_sweep();
+         UPDATE agent_runtime SET status = 'online', last_seen_at = clock_timestamp() - interval '10 ms';
+         SET LOCAL multica.hold_verdicts = on; SET LOCAL multica.stale_after = '1ms';
+         SELECT FROM multica_sweep(); ROLLBACK"
+            .into(),
+    );
     calls.push(on_an_empty_log("DELETE FROM multica_sweep_state"));
     // Calls that commit cannot be rolled back.
     calls.push("UPDATE agent_runtime SET last_seen_at = '-infinity'; SET multica.batch_size = 1".into());
@@ -168,6 +195,40 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
     }
     Ok(calls)
 }
+
+/// Calls in tables with columns of a server: two runtimes have system agents of one key, agents are unbound, and a
+/// runtime is collected whose task belongs to an unbound agent.
+const OF_SERVERS: [&str; 3] = [
+    "BEGIN; ALTER TABLE agent ADD COLUMN kind text NOT NULL DEFAULT 'user', ADD COLUMN system_key text;
+     CREATE TABLE task_token (agent_id uuid);
+     CREATE INDEX ON task_token (agent_id);
+     INSERT INTO agent (workspace_id, name, runtime_id, owner_id, kind, system_key)
+     SELECT r.workspace_id, 'system agent of ' || r.name || r.status, r.id, u.id, 'system', 'key'
+     FROM agent_runtime AS r, (SELECT id FROM \"user\" LIMIT 1) AS u
+     WHERE r.id IN ('00000000-0000-4000-8000-0000000000b1', '00000000-0000-4000-8000-0000000000b2');
+     SELECT multica_reassign_agents('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000b1');
+     ROLLBACK",
+    "BEGIN; ALTER TABLE agent ADD COLUMN kind text NOT NULL DEFAULT 'user', ADD COLUMN system_key text;
+     ALTER TABLE autopilot ADD COLUMN assignee_type text NOT NULL DEFAULT 'agent';
+     ALTER TABLE issue DROP CONSTRAINT issue_assignee_type_check;
+     CREATE TABLE squad (id uuid PRIMARY KEY, workspace_id uuid, leader_id uuid);
+     CREATE INDEX ON squad (workspace_id);
+     CREATE TABLE squad_member (member_type text, member_id uuid);
+     CREATE INDEX ON squad_member (member_type, member_id);
+     ALTER TRIGGER multica_issue_number ON issue RENAME TO number_of_issue;
+     SELECT FROM multica_delete_runtime(
+         '00000000-0000-4000-8000-0000000000b1', ARRAY['00000000-0000-4000-8000-0000000000c1']::uuid[]);
+     ROLLBACK",
+    "BEGIN; INSERT INTO agent_runtime (id, workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+     VALUES (md5('expired')::uuid, '00000000-0000-4000-8000-0000000000a1', 'expired', 'expired', 'local', 'claude', 'offline',
+         '-infinity');
+     INSERT INTO agent (id, workspace_id, name)
+     VALUES (md5('unbound')::uuid, '00000000-0000-4000-8000-0000000000a1', 'unbound');
+     INSERT INTO agent_task_queue (agent_id, runtime_id, status, completed_at)
+     VALUES (md5('unbound')::uuid, md5('expired')::uuid, 'completed', now());
+     SELECT FROM multica_delete_stale_offline_runtimes(3600);
+     ROLLBACK",
+];
 
 /// Records an event.
 const RECORD: &str = "SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}')";

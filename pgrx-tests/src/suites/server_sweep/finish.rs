@@ -53,8 +53,11 @@ pub fn lost_retry_is_queued_once(context: &Context) -> Result<()> {
 pub fn issue_and_run_left_behind_are_settled(context: &Context) -> Result<()> {
     on_generations(context, &["redis_era"], |client, _| {
         let is_off = is_off(client)?;
-        client
-            .batch_execute("UPDATE agent_task_queue SET attempt = max_attempts WHERE id = md5('task running')::uuid")?;
+        client.batch_execute(
+            "UPDATE agent_task_queue SET attempt = max_attempts WHERE id = md5('task running')::uuid;
+             UPDATE agent_task_queue SET status = 'cancelled', completed_at = now() - interval '1 hour'
+             WHERE id = md5('task of a profile')::uuid",
+        )?;
         fail(client, "running", "queued_expired", "11 minutes")?;
         fail(client, "run running", "timeout", "11 minutes")?;
         sweep(client)?;

@@ -48,7 +48,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     databases::refused_tasks_among_many_delay_only_themselves,
     databases::error_in_one_database_does_not_stop_others,
     identity::tables_of_several_owners_are_not_swept,
-    identity::tables_of_newer_server_are_not_swept,
+    identity::tables_of_newer_server_are_swept,
     owners::worker_runs_as_new_owner,
     processes::stale_runtime_is_found_before_next_tick,
     timing::killed_daemon_is_found_within_one_second,

@@ -177,7 +177,7 @@ pub fn promoted_standby_starts_to_sweep(context: &Context) -> Result<()> {
     switch_on(&database)?;
     silence(&database)?;
     launcher(&primary)?;
-    let standby = primary.standby(&context.project, &options("standby"))?;
+    let standby = primary.standby(&context.project, &holding("standby"))?;
     primary.stop(Shutdown::Fast)?;
     let mut client = standby.connect("postgres")?;
     let none = "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'multica%'";

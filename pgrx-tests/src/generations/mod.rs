@@ -103,17 +103,18 @@ impl Generations {
         self.copied(cluster, &template, fixtures, |client| self.build(client, generation))
     }
 
-    /// Creates a database of a generation with rows of every kind, in which the extension is installed. It is a copy of
-    /// a template too.
+    /// Creates a database of a generation in which the extension is installed, with rows of every kind. It is a copy of a
+    /// template too; the rows are inserted into the copy, because their times are relative to now.
     pub fn installed<'a>(&self, cluster: &'a Cluster, name: &str, fixtures: &Path) -> Result<Database<'a>> {
         let generation = self.named(name)?;
-        self.copied(cluster, &format!("template_installed_{name}"), fixtures, |client| {
+        let database = self.copied(cluster, &format!("template_installed_{name}"), fixtures, |client| {
             self.build(client, generation)?;
-            self.fill(client, generation)?;
             client
                 .batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install()")
                 .with_context(|| format!("installing at {name}"))
-        })
+        })?;
+        self.fill(&mut database.connect()?, generation)?;
+        Ok(database)
     }
 
     /// Copies a template, which the first call creates in the cluster.

@@ -110,7 +110,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
         '{operator}', 'multica_sweep_state', 'UPDATE',
         '{last_sweep_at,last_sweep_ms,runtimes_offline,tasks_failed,tasks_timed_out,tasks_retried,issues_reset,'
         'agents_reconciled,runtimes_deleted,last_error,last_error_at,refused_ids,refused_until,events_trimmed_to,'
-        'refused_event_ids}'
+        'refused_event_ids,held_since,timeline,finished_to,finished_id}'
     ),
     ('{reader,daemon,operator}', 'multica_retry_policy', 'SELECT', '{}'),
     ('{reader,operator}', 'multica_sweep_total', 'SELECT', '{}'),

@@ -33,11 +33,15 @@ WITH RECURSIVE pair AS (
     ) AS n
 ),
 ended AS MATERIALIZED (
-    SELECT o.agent_id, o.issue_id IS NULL AND o.chat_session_id IS NULL AND o.autopilot_run_id IS NULL AS is_bare
+    SELECT
+        o.agent_id,
+        count(*) AS many,
+        count(*) FILTER (WHERE o.issue_id IS NULL AND o.chat_session_id IS NULL AND o.autopilot_run_id IS NULL) AS many_bare
     FROM agent_task_queue AS o
     WHERE o.status IN ('completed', 'failed', 'cancelled')
       AND o.completed_at > $1 - make_interval(secs => $2)
       AND o.dispatched_at IS NOT NULL
+    GROUP BY o.agent_id
 ),
 busy AS MATERIALIZED (
     SELECT
@@ -46,13 +50,13 @@ busy AS MATERIALIZED (
             SELECT count(*)
             FROM agent_task_queue AS o
             WHERE o.agent_id = p.agent_id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred')
-        ) + (SELECT count(*) FROM ended AS e WHERE e.agent_id = p.agent_id) AS many,
+        ) + COALESCE((SELECT e.many FROM ended AS e WHERE e.agent_id = p.agent_id), 0) AS many,
         (
             SELECT count(*)
             FROM agent_task_queue AS o
             WHERE o.agent_id = p.agent_id AND o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred')
               AND o.issue_id IS NULL AND o.chat_session_id IS NULL AND o.autopilot_run_id IS NULL
-        ) + (SELECT count(*) FROM ended AS e WHERE e.agent_id = p.agent_id AND e.is_bare) AS many_bare
+        ) + COALESCE((SELECT e.many_bare FROM ended AS e WHERE e.agent_id = p.agent_id), 0) AS many_bare
     FROM pair AS p
     WHERE COALESCE((
         SELECT CASE

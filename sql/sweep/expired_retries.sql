@@ -1,7 +1,6 @@
 -- Returns deferred retries that wait for a runtime which did not come back: at most $5, without those in $4, that should have been
--- queued more than $2 seconds ago. The failed task was lost with its runtime, and the runtime is not online, or stale after $3
--- seconds. The search goes from one runtime to the next in the index of deferred tasks, and skips the tasks of runtimes that are
--- alive, because a claim promotes these.
+-- queued more than $2 seconds ago. The runtime is not online, or stale after $3 seconds. The search goes from one runtime to the next
+-- in the index of deferred tasks, and skips the tasks of runtimes that are alive, because a claim promotes these.
 WITH RECURSIVE waiting AS (
     (
         SELECT t.runtime_id
@@ -39,7 +38,12 @@ CROSS JOIN LATERAL (
       AND t.runtime_id = g.runtime_id
       AND t.fire_at < $1 - make_interval(secs => $2)
       AND t.id <> ALL ($4)
-      AND (SELECT p.failure_reason FROM agent_task_queue AS p WHERE p.id = t.parent_task_id) = 'runtime_offline'
+      AND (
+          t.parent_task_id IS NOT NULL
+          -- feature provenance
+          OR t.retry_of_task_id IS NOT NULL
+          -- end provenance
+      )
     ORDER BY t.runtime_id
     LIMIT $5
 ) AS e

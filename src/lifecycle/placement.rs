@@ -10,7 +10,7 @@ static BRING_HOME: Statement = Statement::volatile(sql!("lifecycle/placement/bri
 /// Moves waiting tasks to the runtimes that their agents are bound to now, and announces there those that are queued. The caller holds
 /// the locks of the agents and the runtimes. Returns how many tasks it moved.
 pub fn bring_home(tasks: Vec<Uuid>, homes: Vec<Uuid>, call: &mut Call) -> usize {
-    let moved = TaskSnapshot::read(&BRING_HOME, &[arg(tasks), arg(homes)]);
+    let moved = TaskSnapshot::read(&BRING_HOME, &[arg(tasks), arg(homes), arg(call.now())]);
     for task in moved.iter().filter(|task| task.is_queued()) {
         call.task_queued(task);
     }

@@ -2,7 +2,8 @@
 //! and its run in later ones, so a crash between them leaves work that nothing continues.
 //!
 //! Every failed task is searched once: the sweep stores the position that it has reached, in the transaction in which it
-//! writes what was missing. The position stays before the first task of which another session holds a row.
+//! writes what was missing. The position stays before the first task that the sweep has not handled, because another
+//! session holds a row or because a row was refused.
 
 use std::collections::HashSet;
 
@@ -74,28 +75,30 @@ pub fn finish_left_by_others(finish_after: f64, limit: i64, writer: &mut Writer,
         arg(bounds.through),
         arg(words(&RETRIED)),
         arg(words(&NOT_RETRIED)),
-        arg(writer.exclude()),
         arg(limit),
     ];
     let found: Vec<Position> = LEFT_BY_OTHERS.rows(&args, |row| Position { id: row.must(1), ended_at: row.must(2) });
     let is_full = found.len() as i64 >= limit;
     let ids: Vec<Uuid> = found.iter().map(|task| task.id).collect();
-    let mut free = Vec::new();
+    let mut handled = HashSet::new();
     if !ids.is_empty() {
         let locked: Vec<Uuid> = LOCK_FAILED.rows(&[arg(ids)], |row| row.must(1));
-        free = lock_set::try_tasks(&locked);
-        for consequences in writer.rows(&free, |piece| {
+        let mut free = lock_set::try_tasks(&locked);
+        let passed_over = writer.exclude();
+        free.retain(|task| !passed_over.contains(task));
+        for (tasks, consequences) in writer.rows(&free, |piece| {
             call.part(|part| {
                 let consequences = handle_failed(piece.to_vec(), part);
                 // From here on no task can be the cause of an error.
                 rows_in_work::clear();
-                consequences
+                (piece.to_vec(), consequences)
             })
         }) {
+            handled.extend(tasks);
             done += consequences;
         }
     }
-    let reached = reached(&bounds, &found, &free, is_full);
+    let reached = reached(&bounds, &found, &handled, is_full);
     if (!found.is_empty() || bounds.is_far) && reached != bounds.from {
         writer.beside(|| {
             if event::lock_state() {
@@ -103,14 +106,13 @@ pub fn finish_left_by_others(finish_after: f64, limit: i64, writer: &mut Writer,
             }
         });
     }
-    (done, is_full && !free.is_empty())
+    (done, is_full && reached != bounds.from)
 }
 
 /// Returns the position after which the next sweep searches.
-fn reached(bounds: &Bounds, found: &[Position], free: &[Uuid], is_full: bool) -> Position {
-    let free: HashSet<&Uuid> = free.iter().collect();
-    let held = found.iter().position(|task| !free.contains(&task.id));
-    match held {
+fn reached(bounds: &Bounds, found: &[Position], handled: &HashSet<Uuid>, is_full: bool) -> Position {
+    let left = found.iter().position(|task| !handled.contains(&task.id));
+    match left {
         Some(0) => bounds.from,
         Some(first) => found[first - 1],
         None if is_full => *found.last().expect("a full batch has tasks"),

@@ -176,7 +176,9 @@ impl Sweep {
             self.silence(writer, &mut done, call);
             self.waiting(&optional, writer, &mut done, call);
         }
-        self.promote(writer, &mut done, call);
+        if optional.has(Stage::Deferred) {
+            self.promote(writer, &mut done, call);
+        }
         self.finish_left_by_others(&optional, writer, &mut done, call);
         self.repairs(&optional, writer, &mut done, call);
         done

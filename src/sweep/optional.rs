@@ -16,6 +16,9 @@ const OF_DEFERRED: &[&str] = &["multica_task_deferred", "idx_agent_task_queue_de
 const OF_ENDED: &[&str] =
     &["idx_agent_task_queue_terminal_completed_at_v2", "idx_agent_task_queue_terminal_completed_at"];
 
+const OF_BUSY: &[&str] = &["multica_task_busy_v2"];
+const OF_CHATS: &[&str] = &["multica_task_chat_v2"];
+
 /// A stage that can be off.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -51,8 +54,8 @@ impl Stage {
     fn indexes(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::Deferred => &[OF_DEFERRED],
-            Self::QueuedTtl => &[OF_QUEUED, OF_QUEUED_BY_TIME, OF_ENDED],
-            Self::Finish => &[OF_ENDED],
+            Self::QueuedTtl => &[OF_QUEUED, OF_QUEUED_BY_TIME, OF_ENDED, OF_BUSY, OF_CHATS],
+            Self::Finish => &[OF_ENDED, OF_CHATS],
         }
     }
 }

@@ -19,9 +19,11 @@ use crate::lifecycle::existence::no_runtime;
 use crate::lifecycle::incarnation;
 use crate::lifecycle::liveness;
 use crate::lifecycle::lock_set::{self, LockSet};
+use crate::lifecycle::many_rows;
 use crate::lifecycle::promotion;
 use crate::lifecycle::thresholds;
 use crate::postgres::composite::{Composite, set};
+use crate::postgres::deferred;
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::snapshot;
 use crate::postgres::statement::{Statement, arg};
@@ -239,11 +241,15 @@ pub fn claim_tasks(
 }
 
 /// Queues the deferred tasks of the runtime that are due, and cancels those that are superseded. Returns whether a task
-/// changed.
+/// changed. A task that a trigger or constraint of a user refuses stays deferred, and the others can still be claimed.
 fn promote(runtime: Uuid, call: &mut Call) -> bool {
     let fresh = thresholds::stale_after().secs;
     let found = promotion::candidates(Some(runtime), fresh, Vec::new(), MAX_TASKS, call.now());
-    !found.is_empty() && promotion::promote(&found, call) > 0
+    if found.is_empty() {
+        return false;
+    }
+    many_rows::write(&found, !deferred::is_pending_before(), |piece| call.part(|part| promotion::promote(piece, part)))
+        > 0
 }
 
 /// What a claim holds while it chooses tasks.

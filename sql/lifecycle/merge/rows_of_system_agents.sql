@@ -24,7 +24,7 @@ SELECT
         SELECT o.id
         FROM system_agent AS s
         CROSS JOIN LATERAL (
-            SELECT t.id FROM agent_task_queue AS t WHERE t.agent_id = s.id AND t.runtime_id <> ALL ($2) OFFSET 0
+            SELECT t.id FROM agent_task_queue AS t WHERE t.agent_id = s.id AND (t.runtime_id <> ALL ($2)) IS NOT FALSE OFFSET 0
         ) AS o
         WHERE s.runtime_id = ANY ($2)
     ) AS tasks

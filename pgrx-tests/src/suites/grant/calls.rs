@@ -71,6 +71,9 @@ pub fn role_cannot_call_functions_of_other_capabilities(context: &Context) -> Re
     Ok(())
 }
 
+/// Columns that a sweep writes only after an outage, or in a server's tables.
+const RARELY_NEEDED: [&str; 4] = ["held_since", "timeline", "finished_to", "finished_id"];
+
 /// With row-level security, calls run with the privileges of their caller. Revokes each privilege separately. Without
 /// it, some call must be refused.
 pub fn every_granted_privilege_is_needed(context: &Context) -> Result<()> {
@@ -87,7 +90,8 @@ pub fn every_granted_privilege_is_needed(context: &Context) -> Result<()> {
         let refused = attempt(&mut client, &calls)?;
         ensure!(refused.is_none(), "{capability}: {refused:?}");
         for privilege in &granted {
-            if capability == "operator" && needed.contains(privilege) {
+            let is_rare = RARELY_NEEDED.iter().any(|column| privilege.contains(column));
+            if is_rare || capability == "operator" && needed.contains(privilege) {
                 continue;
             }
             superuser.batch_execute(&format!("REVOKE {privilege} FROM {role}"))?;

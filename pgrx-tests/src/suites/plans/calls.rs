@@ -173,8 +173,9 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          INSERT INTO agent_task_queue (agent_id, runtime_id, status, context, fire_at, parent_task_id)
          SELECT a.id, a.runtime_id, 'deferred', '{}', '-infinity', md5('lost')::uuid FROM agent AS a
          WHERE a.id = md5('rested')::uuid AND (SELECT 'deferred' = ANY (s.features) FROM multica_status() AS s);
-         INSERT INTO agent_task_queue (agent_id, runtime_id, status, context, completed_at, failure_reason)
-         SELECT a.id, a.runtime_id, 'failed', '{}', now() - interval '1 hour', 'timeout' FROM agent AS a WHERE a.id = md5('rested')::uuid;
+         INSERT INTO agent_task_queue (agent_id, runtime_id, issue_id, status, completed_at, failure_reason)
+         SELECT a.id, a.runtime_id, (SELECT i.id FROM issue AS i ORDER BY i.id LIMIT 1), 'failed', now() - interval '1 hour', 'timeout'
+         FROM agent AS a WHERE a.id = md5('rested')::uuid;
          SELECT FROM multica_sweep();
          UPDATE agent_runtime SET status = 'online', last_seen_at = clock_timestamp() - interval '10 ms';
          SET LOCAL multica.hold_verdicts = on; SET LOCAL multica.stale_after = '1ms';

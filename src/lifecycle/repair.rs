@@ -6,7 +6,6 @@ use super::consequences;
 use super::event::Call;
 use super::lock_set;
 use super::placement::bring_home;
-use super::rows_in_work;
 use super::writer::Writer;
 use crate::postgres::statement::{Statement, arg};
 
@@ -34,8 +33,7 @@ impl Repaired {
 
 /// Moves at most `limit` tasks that wait on a runtime which is offline, or was silent for `gone` seconds, to the runtimes
 /// that their agents are bound to now. `deferred`: whether to search deferred tasks too. Rows that other sessions hold,
-/// or that cannot be written, are skipped. The events of each piece are recorded with it and carry the id of the sweep
-/// of `call`.
+/// or that cannot be written, are skipped.
 pub fn tasks_left_behind(gone: f64, deferred: bool, limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
     let search = |statement: &Statement, limit: i64| -> Vec<Uuid> {
         let args = [arg(limit), arg(writer.exclude()), arg(call.now()), arg(gone)];
@@ -46,18 +44,10 @@ pub fn tasks_left_behind(gone: f64, deferred: bool, limit: i64, writer: &mut Wri
     if deferred && room > 0 {
         found.extend(search(&DEFERRED_LEFT_BEHIND, room));
     }
-    let moved = writer.rows(&found, |piece| {
-        rows_in_work::set(piece);
+    let moved = writer.parts(&found, call, |piece, part| {
         let locked: Vec<(Uuid, Uuid)> = LOCK_LEFT_BEHIND.rows(&[arg(piece.to_vec())], |row| (row.must(1), row.must(2)));
         let (tasks, homes): (Vec<_>, Vec<_>) = locked.into_iter().unzip();
-        if tasks.is_empty() {
-            return 0;
-        }
-        call.part(|part| {
-            let moved = bring_home(tasks, homes, part);
-            rows_in_work::clear();
-            moved
-        })
+        if tasks.is_empty() { 0 } else { bring_home(tasks, homes, part) }
     });
     Repaired::of(moved.into_iter().sum(), found.len(), limit)
 }
@@ -66,20 +56,16 @@ pub fn tasks_left_behind(gone: f64, deferred: bool, limit: i64, writer: &mut Wri
 /// in [`tasks_left_behind`].
 pub fn agents_without_work(limit: i64, writer: &mut Writer, call: &Call) -> Repaired {
     let found: Vec<Uuid> = WITHOUT_WORK.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
-    let changed = writer.rows(&found, |piece| {
-        rows_in_work::set(piece);
+    let changed = writer.parts(&found, call, |piece, part| {
         let free = lock_set::try_agents(piece);
         if free.is_empty() {
             return 0;
         }
-        call.part(|part| {
-            let changed = consequences::reconcile(&free, part.now());
-            for agent in &changed {
-                part.agent_status(*agent);
-            }
-            rows_in_work::clear();
-            changed.len()
-        })
+        let changed = consequences::reconcile(&free, part.now());
+        for agent in &changed {
+            part.agent_status(*agent);
+        }
+        changed.len()
     });
     Repaired::of(changed.into_iter().sum(), found.len(), limit)
 }

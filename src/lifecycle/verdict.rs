@@ -6,8 +6,8 @@ use pgrx::Uuid;
 
 use super::consequences::{self, Consequences, Reason};
 use super::event::{Call, TaskSnapshot};
+use super::many_rows;
 use super::writer::{Writer, warn};
-use super::{many_rows, rows_in_work};
 use crate::postgres::statement::{Statement, arg};
 
 static ORPHANS: Statement = Statement::volatile(sql!("lifecycle/verdict/orphan_candidates.sql"));
@@ -43,8 +43,7 @@ fn settle(failed: &[TaskSnapshot], call: &mut Call) -> Verdict {
     Verdict { failed: failed.iter().map(TaskSnapshot::id).collect(), consequences }
 }
 
-/// Fails tasks in flight whose locks are held, and skips those that cannot be written. The events of each piece that
-/// `writer` makes are recorded with it and carry the id of the sweep of `call`.
+/// Fails tasks in flight whose locks are held, and skips those that cannot be written.
 pub fn fail_with_consequences(tasks: &[Uuid], reason: &Reason, writer: &mut Writer, call: &Call) -> Verdict {
     in_pieces(tasks, writer, call, |piece, part| verdict(piece, reason, part))
 }
@@ -64,15 +63,7 @@ fn in_pieces(
     verdict: impl Fn(Vec<Uuid>, &mut Call) -> Verdict,
 ) -> Verdict {
     let mut all = Verdict::default();
-    let verdicts = writer.rows(tasks, |piece| {
-        call.part(|part| {
-            let verdict = verdict(piece.to_vec(), part);
-            // From here on no task can be the cause of an error.
-            rows_in_work::clear();
-            verdict
-        })
-    });
-    for verdict in verdicts {
+    for verdict in writer.parts(tasks, call, |piece, part| verdict(piece.to_vec(), part)) {
         all.failed.extend(verdict.failed);
         all.consequences += verdict.consequences;
     }

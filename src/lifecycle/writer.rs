@@ -211,6 +211,20 @@ impl<'a> Writer<'a> {
         done
     }
 
+    /// As [`Writer::rows`], for tasks or agents. The events of each piece are recorded with it and carry the id of the
+    /// sweep of `call`.
+    pub fn parts<R>(&mut self, rows: &[Uuid], call: &Call, mut work: impl FnMut(&[Uuid], &mut Call) -> R) -> Vec<R> {
+        self.rows(rows, |piece| {
+            rows_in_work::set(piece);
+            call.part(|part| {
+                let result = work(piece, part);
+                // From here on no row of the piece can be the cause of an error.
+                rows_in_work::clear();
+                result
+            })
+        })
+    }
+
     /// As [`Writer::rows`], for runtimes. `work` returns the workspace and the id of each runtime that it wrote, with a
     /// row of the result. The `action` is announced for each runtime with the other events of the call, or recorded at
     /// once if each piece is written by itself. Returns the runtimes that were written, and their rows.

@@ -16,7 +16,6 @@ use crate::lifecycle::consequences::{
 };
 use crate::lifecycle::event::{self, Call};
 use crate::lifecycle::lock_set;
-use crate::lifecycle::rows_in_work;
 use crate::lifecycle::writer::Writer;
 use crate::postgres::statement::{Statement, arg};
 
@@ -86,14 +85,8 @@ pub fn finish_left_by_others(finish_after: f64, limit: i64, writer: &mut Writer,
         let mut free = lock_set::try_tasks(&locked);
         let passed_over = writer.exclude();
         free.retain(|task| !passed_over.contains(task));
-        for (tasks, consequences) in writer.rows(&free, |piece| {
-            call.part(|part| {
-                let consequences = handle_failed(piece.to_vec(), part);
-                // From here on no task can be the cause of an error.
-                rows_in_work::clear();
-                (piece.to_vec(), consequences)
-            })
-        }) {
+        let pieces = writer.parts(&free, call, |piece, part| (piece.to_vec(), handle_failed(piece.to_vec(), part)));
+        for (tasks, consequences) in pieces {
             handled.extend(tasks);
             done += consequences;
         }

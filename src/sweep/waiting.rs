@@ -15,8 +15,8 @@ static EXPIRED_RETRIES: Statement = Statement::volatile(sql!("sweep/expired_retr
 static EXPIRED_IN_QUEUE: Statement = Statement::volatile(sql!("sweep/expired_in_queue.sql")).in_index_order();
 static LOCK_WAITING: Statement = Statement::volatile(sql!("sweep/lock_waiting.sql")).by_id();
 
-/// Fails at most `limit` deferred retries of tasks that were lost with their runtime, if the runtime did not come back
-/// within the grace. The second value is whether there may be more.
+/// Fails at most `limit` deferred retries whose runtime did not come back within the grace. The second value is whether
+/// there may be more.
 pub fn fail_expired_retries(limits: &Limits, limit: i64, writer: &mut Writer, call: &Call) -> (Verdict, bool) {
     let args = [arg(call.now()), arg(limits.reconnect_grace()), arg(limits.stale), arg(writer.exclude()), arg(limit)];
     let found = EXPIRED_RETRIES.rows(&args, |row| row.must(1));

@@ -5,6 +5,7 @@ use postgres::Client;
 
 use super::support::values;
 use crate::context::Context;
+use crate::database::Database;
 
 /// Runs a case in a database of each generation that has all of `features`. The database has the rows of the fixtures
 /// (`fixtures/generations/rows/`) and the extension. Prints which generations were left out, and why.
@@ -12,6 +13,23 @@ pub fn on_generations(
     context: &Context,
     features: &[&str],
     case: impl Fn(&mut Client, &str) -> Result<()>,
+) -> Result<()> {
+    on_each(context, features, |_, client, name| case(client, name))
+}
+
+/// As [`on_generations`], for a case that opens more sessions in the database.
+pub fn on_databases(
+    context: &Context,
+    features: &[&str],
+    case: impl Fn(&Database, &mut Client) -> Result<()>,
+) -> Result<()> {
+    on_each(context, features, |database, client, _| case(database, client))
+}
+
+fn on_each(
+    context: &Context,
+    features: &[&str],
+    case: impl Fn(&Database, &mut Client, &str) -> Result<()>,
 ) -> Result<()> {
     let mut ran = 0;
     for generation in context.generations()?.all() {
@@ -23,7 +41,7 @@ pub fn on_generations(
             println!("  not at {name}, because it has no feature {missing}");
             continue;
         }
-        case(&mut client, name).with_context(|| format!("at {name}"))?;
+        case(&database, &mut client, name).with_context(|| format!("at {name}"))?;
         ran += 1;
     }
     ensure!(ran > 0, "no generation has the features {features:?}");

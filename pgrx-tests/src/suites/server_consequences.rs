@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use postgres::Client;
 
 use super::Suite;
-use super::cases::on_generations;
+use super::cases::{on_databases, on_generations};
 use super::support::{expect, start, text, value, values};
 use crate::context::Context;
 
@@ -360,12 +360,7 @@ fn run_of_an_issue_ends_with_its_last_task(context: &Context) -> Result<()> {
 
 /// A sweep waits for no row, and a waiting call takes quota rows in the order of the server.
 fn held_quota_postpones_the_verdict(context: &Context) -> Result<()> {
-    for generation in context.generations()?.all() {
-        let database = context.installed_generation(&generation.name)?;
-        let mut client = database.connect()?;
-        if !values(&mut client, "SELECT unnest(features) FROM multica_status()")?.iter().any(|name| name == "quota") {
-            continue;
-        }
+    on_databases(context, &["quota"], |database, client| {
         client.batch_execute(
             "UPDATE agent_task_queue SET issue_id = NULL WHERE id = md5('task run running')::uuid;
              UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 day'",
@@ -376,22 +371,22 @@ fn held_quota_postpones_the_verdict(context: &Context) -> Result<()> {
             let mut server = database.connect()?;
             server.batch_execute(&format!("BEGIN; SELECT FROM {held} FOR UPDATE"))?;
             client.batch_execute("SET lock_timeout = '2s'")?;
-            expect(&mut client, sweep, "0")?;
+            expect(client, sweep, "0")?;
             client.batch_execute("RESET lock_timeout")?;
             server.batch_execute("ROLLBACK")?;
         }
         let mut server = database.connect()?;
         server.batch_execute("BEGIN; SELECT FROM autopilot_quota_reservation WHERE state = 'reserved' FOR UPDATE")?;
         let recover = start(
-            &database,
+            database,
             "SELECT multica_recover_orphans(runtime_id) FROM agent_task_queue WHERE id = md5('task run running')::uuid",
         )?;
-        recover.wait_until_blocked(&mut client)?;
+        recover.wait_until_blocked(client)?;
         server.batch_execute("UPDATE autopilot_quota_period SET used_count = used_count; COMMIT")?;
         recover.finish()?;
-        expect(&mut client, "SELECT used_count, reserved_count FROM autopilot_quota_period", "1 0")?;
-    }
-    Ok(())
+        expect(client, "SELECT used_count, reserved_count FROM autopilot_quota_period", "1 0")?;
+        Ok(())
+    })
 }
 
 fn tokens_of_ended_tasks_are_deleted(context: &Context) -> Result<()> {
@@ -426,10 +421,8 @@ fn ended_task_has_no_lease_and_no_wait_reason(context: &Context) -> Result<()> {
 /// The server has inserted the pending task of the pair and has not committed. It then locks the keys that its foreign
 /// keys need. A recovery waits for it, and a sweep does not; neither makes a second pending task.
 fn queued_row_of_the_server_is_waited_for(context: &Context) -> Result<()> {
-    for generation in context.generations()?.all() {
-        let database = context.installed_generation(&generation.name)?;
-        let mut client = database.connect()?;
-        insert_work(context, &mut client)?;
+    on_databases(context, &[], |database, client| {
+        insert_work(context, client)?;
         client.batch_execute(
             "UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 day' WHERE id = md5('runtime x')::uuid",
         )?;
@@ -440,30 +433,28 @@ fn queued_row_of_the_server_is_waited_for(context: &Context) -> Result<()> {
         )?;
         client.batch_execute("SET lock_timeout = '2s'")?;
         let sweep = "SELECT count(*) FROM multica_fail_tasks_for_offline_runtimes(0) WHERE id = md5('task x')::uuid";
-        expect(&mut client, sweep, "0")?;
-        let recover = start(&database, "SELECT FROM multica_recover_orphans(md5('runtime x')::uuid)")?;
-        recover.wait_until_blocked(&mut client)?;
+        expect(client, sweep, "0")?;
+        let recover = start(database, "SELECT FROM multica_recover_orphans(md5('runtime x')::uuid)")?;
+        recover.wait_until_blocked(client)?;
         server.batch_execute(
             "SELECT FROM agent_task_queue WHERE id = md5('task x')::uuid FOR KEY SHARE;
              SELECT FROM issue WHERE id = md5('issue x')::uuid FOR KEY SHARE; COMMIT",
         )?;
         recover.finish()?;
         expect(
-            &mut client,
+            client,
             "SELECT count(*) FILTER (WHERE status = 'queued'), count(*) FILTER (WHERE status = 'failed') FROM agent_task_queue
              WHERE issue_id = md5('issue x')::uuid",
             "1 1",
         )?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// The server fails the task itself, or queues a turn of the chat, while a recovery waits for it.
 fn transactions_of_the_server_are_no_deadlock(context: &Context) -> Result<()> {
-    for generation in context.generations()?.all() {
-        let database = context.installed_generation(&generation.name)?;
-        let mut client = database.connect()?;
-        insert_work(context, &mut client)?;
+    on_databases(context, &[], |database, client| {
+        insert_work(context, client)?;
         for (first, second, expected) in [
             (
                 "SELECT FROM chat_session WHERE id = md5('chat x')::uuid FOR UPDATE",
@@ -486,13 +477,13 @@ fn transactions_of_the_server_are_no_deadlock(context: &Context) -> Result<()> {
             )?;
             let mut server = database.connect()?;
             server.batch_execute(&format!("BEGIN; {first}"))?;
-            let recover = start(&database, "SELECT FROM multica_recover_orphans(md5('runtime x')::uuid)")?;
-            recover.wait_until_blocked(&mut client)?;
+            let recover = start(database, "SELECT FROM multica_recover_orphans(md5('runtime x')::uuid)")?;
+            recover.wait_until_blocked(client)?;
             server.batch_execute(&format!("{second}; COMMIT"))?;
             recover.finish()?;
             let reason = "SELECT status, failure_reason FROM agent_task_queue WHERE id = md5('task x')::uuid";
-            expect(&mut client, reason, &format!("failed {expected}"))?;
+            expect(client, reason, &format!("failed {expected}"))?;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use postgres::Client;
 
-use super::process::{Example, Program};
+use super::process::{Example, Program, random};
 use crate::cluster::{Cluster, PORT, SUPERUSER};
 use crate::context::Context;
 use crate::database::Database;
@@ -192,10 +192,4 @@ fn post(port: u16, path: &str, body: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
-}
-
-/// A number below `limit`.
-fn random(limit: u64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::from(now.subsec_nanos()) / 1000 % limit
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
-use super::process::{Example, Program};
+use super::process::{Example, Program, random};
 use crate::cluster::{Cluster, Options, PORT};
 use crate::context::Context;
 use crate::database::Database;
@@ -312,10 +312,4 @@ fn stream(redis: &Redis) -> Result<Vec<String>> {
         fields.get("id").map(|id| id.to_string())
     });
     entries.collect::<Option<_>>().context("every entry of the stream has the id of its event")
-}
-
-/// A number below `limit`.
-fn random(limit: u64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::from(now.subsec_nanos()) / 1000 % limit
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::{expect_task, id, silence, sweep};
 use crate::context::Context;
-use crate::suites::cases::on_generations;
+use crate::suites::cases::{on_databases, on_generations};
 use crate::suites::support::{expect, start, team, value};
 
 const ONLINE: &str = "SELECT status FROM agent_runtime WHERE id = md5('runtime online')::uuid";
@@ -192,29 +192,27 @@ pub fn short_threshold_is_reported(context: &Context) -> Result<()> {
 pub fn heartbeat_of_server_wins_against_sweep(context: &Context) -> Result<()> {
     let flush =
         "UPDATE agent_runtime SET last_seen_at = now() WHERE id = md5('runtime online')::uuid AND status = 'online'";
-    for generation in context.generations()?.all().iter().filter(|generation| generation.number >= 67) {
-        let database = context.installed_generation(&generation.name)?;
+    on_databases(context, &["redis_era"], |database, client| {
         let mut server = database.connect()?;
-        let mut client = database.connect()?;
-        silence(&mut client, "online", "online", "10 minutes")?;
+        silence(client, "online", "online", "10 minutes")?;
         // The heartbeat comes first, and is not committed when the sweep looks.
         server.batch_execute(&format!("BEGIN; {flush}"))?;
-        sweep(&mut client)?;
+        sweep(client)?;
         server.batch_execute("COMMIT")?;
-        sweep(&mut client)?;
-        expect(&mut client, ONLINE, "online")?;
+        sweep(client)?;
+        expect(client, ONLINE, "online")?;
         // The sweep comes first, and the heartbeat waits for it. No task fails before the grace is over.
-        silence(&mut client, "online", "online", "10 minutes")?;
+        silence(client, "online", "online", "10 minutes")?;
         client.batch_execute("BEGIN; SELECT FROM multica_sweep()")?;
-        let waiting = start(&database, flush)?;
+        let waiting = start(database, flush)?;
         waiting.wait_until_blocked(&mut server)?;
         client.batch_execute("COMMIT")?;
         waiting.finish()?;
-        expect(&mut client, ONLINE, "offline")?;
-        expect_task(&mut client, "running", "running")?;
-        let seen = value(&mut client, &format!("SELECT id FROM multica_heartbeat({})", id("runtime online")))?;
+        expect(client, ONLINE, "offline")?;
+        expect_task(client, "running", "running")?;
+        let seen = value(client, &format!("SELECT id FROM multica_heartbeat({})", id("runtime online")))?;
         ensure!(!seen.is_empty(), "the next heartbeat finds the runtime");
-        expect(&mut client, ONLINE, "online")?;
-    }
-    Ok(())
+        expect(client, ONLINE, "online")?;
+        Ok(())
+    })
 }

@@ -30,8 +30,8 @@ const NOT_IN: [(&str, &[&str]); 4] = [
     ("NOT_ACTIVE", &NOT_ACTIVE),
     ("NOT_BUSY", &NOT_BUSY),
     ("NOT_WORKING", &NOT_WORKING),
-    // The statuses of an issue that are not in progress, in every workspace.
-    ("NOT_IN_PROGRESS", &["backlog", "todo", "in_review", "done", "blocked", "cancelled"]),
+    // The statuses of an issue that every workspace has. The others are rows of `issue_status`.
+    ("BUILT_IN", &["backlog", "todo", "in_progress", "in_review", "done", "blocked", "cancelled"]),
 ];
 
 /// A list of words that is compared with a column `status`.

@@ -24,7 +24,7 @@ use crate::types::RuntimeDeleted;
 static ACTIVE_AGENTS: Statement = Statement::volatile(sql!("runtime/active_agents.sql"));
 static IN_FLIGHT: Statement = Statement::volatile(sql!("runtime/in_flight_of.sql"));
 static IN_FLIGHT_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/in_flight_of_archived.sql"));
-static QUEUED_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/queued_of_archived.sql"));
+static WAITING_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/waiting_of_archived.sql"));
 static OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/rows_of_archived.sql"));
 static HOMES: Statement = Statement::volatile(sql!("runtime/current_runtimes_of_agents.sql"));
 static COUNT_TASKS: Statement = Statement::volatile(sql!("runtime/count_tasks_of_bound.sql"));
@@ -174,17 +174,18 @@ const OF_RUNTIME: Leaving = Leaving { with_system: true, in_flight: &IN_FLIGHT }
 const ARCHIVED: Leaving = Leaving { with_system: false, in_flight: &IN_FLIGHT_OF_ARCHIVED };
 
 impl Leaving {
-    fn queued(self, runtime: Uuid) -> Vec<Uuid> {
-        QUEUED_OF_ARCHIVED.rows(&[arg(runtime), arg(self.with_system)], |row| row.must(1))
+    /// Returns the tasks that are cancelled: those of the agents that no daemon has yet.
+    fn cancelled(self, runtime: Uuid) -> Vec<Uuid> {
+        WAITING_OF_ARCHIVED.rows(&[arg(runtime), arg(self.with_system)], |row| row.must(1))
     }
 
     /// Locks every row that the deletion writes, and every row that is written when tasks are ended before it: the
-    /// queued tasks of the agents and the tasks in flight. The chat sessions and tasks of the agents are deleted with
+    /// tasks that are cancelled and the tasks in flight. The chat sessions and tasks of the agents are deleted with
     /// them. `keeping` adds the rows that are needed to move the tasks that are kept.
     fn lock(self, workspace: Uuid, runtime: Uuid, keeping: impl Fn(&mut LockSet)) -> Result<()> {
         lock_set::acquire_with_runtimes_or_fail(&[runtime], || {
             let mut ending = ids(self.in_flight, runtime);
-            ending.extend(self.queued(runtime));
+            ending.extend(self.cancelled(runtime));
             let mut wanted = with_users(&[runtime], LockSet::of_tasks(ending).with_written(workspace, &[runtime]));
             let args = [arg(runtime), arg(self.with_system)];
             let deleted: Option<(Vec<Uuid>, Vec<Uuid>)> = OF_ARCHIVED.row(&args, |row| {
@@ -198,11 +199,11 @@ impl Leaving {
         })
     }
 
-    /// Ends the queued tasks of the agents and the tasks in flight, with all consequences: queued tasks are cancelled,
-    /// tasks in flight are failed, and no issue stays in progress without a task. The caller holds the locks of
+    /// Ends the tasks of the agents and the tasks in flight, with all consequences: tasks that no daemon has are
+    /// cancelled, tasks in flight are failed, and no issue stays in progress without a task. The caller holds the locks of
     /// [`Leaving::lock`].
     fn end_work(self, runtime: Uuid, call: &mut Call) {
-        let cancelled = cancel(self.queued(runtime), call);
+        let cancelled = cancel(self.cancelled(runtime), call);
         let in_flight = ids(self.in_flight, runtime);
         verdict(in_flight, &consequences::RUNTIME_OFFLINE, call);
         consequences::reset_issues(&cancelled, call);

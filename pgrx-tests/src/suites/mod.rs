@@ -33,6 +33,7 @@ mod comments;
 mod compatibility;
 mod consequences;
 mod crash;
+mod deleted_runtimes;
 mod demo;
 mod docs;
 mod dump;
@@ -155,6 +156,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     compatibility::AT_HOME,
     consequences::ALL,
     crash::AT_HOME,
+    deleted_runtimes::AT_HOME,
     demo::ALL,
     docs::AT_HOME,
     errors::ALL,

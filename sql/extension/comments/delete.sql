@@ -4,7 +4,7 @@ are bound to another runtime move to that runtime.
 In the tables of a server whose agents can be without a runtime (feature unbound), the agents of the runtime lose it, archived
 ones too: their open tasks are cancelled, their active autopilots and those of the squads that they lead are paused, and their
 ended tasks lose the runtime. The system agents of the runtime are deleted. In other tables, archived agents that are bound to
-it are deleted with their tasks, chats and autopilots.
+it are deleted with their tasks, chats and autopilots; their tasks that no daemon has yet are cancelled first.
 runtime_id: id of the runtime.
 expected_agents: ids of the active agents that a user has agreed to unbind; NULL (the default) requires that there are none.
 into_runtime_id: id of another runtime of the workspace, which gets the ended tasks of these agents, so that the server goes on
@@ -19,8 +19,9 @@ Implements CountActiveAgentsByRuntime, DeleteArchivedAgentsByRuntime and DeleteA
 
 COMMENT ON FUNCTION multica_delete_archived_agents(uuid) IS
 $$Deletes the archived agents that are bound to a runtime, with their tasks, chats and autopilots. Their tasks in flight
-are failed first, with all consequences. multica_delete_runtime does not need it. It is refused in the tables of a server whose
-agents can be without a runtime (feature unbound): such a server keeps archived agents and their history.
+are failed first, and those that no daemon has yet are cancelled, with all consequences. multica_delete_runtime does not need
+it. It is refused in the tables of a server whose agents can be without a runtime (feature unbound): such a server keeps archived
+agents and their history.
 runtime_id: id of the runtime.
 Returns the number of deleted agents.
 Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 55006 (in_use) a table of your own refers

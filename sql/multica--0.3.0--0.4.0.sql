@@ -675,15 +675,16 @@ Implements the server's ClaimTaskForRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid, uuid[], uuid) IS
 $$Deletes a runtime that is no longer wanted. Its tasks in flight are ended first, with all consequences. Tasks of agents that
-are bound to another runtime move to that runtime.
+are bound to another runtime move to that runtime. Open tasks of agents that have no runtime are cancelled, and their ended tasks
+lose the runtime.
 In the tables of a server whose agents can be without a runtime (feature unbound), the agents of the runtime lose it, archived
 ones too: their open tasks are cancelled, their active autopilots and those of the squads that they lead are paused, and their
 ended tasks lose the runtime. The system agents of the runtime are deleted. In other tables, archived agents that are bound to
 it are deleted with their tasks, chats and autopilots; their tasks that no daemon has yet are cancelled first.
 runtime_id: id of the runtime.
 expected_agents: ids of the active agents that a user has agreed to unbind; NULL (the default) requires that there are none.
-into_runtime_id: id of another runtime of the workspace, which gets the ended tasks of these agents, so that the server goes on
-  counting what they have used; NULL (the default) detaches them.
+into_runtime_id: id of another runtime of the workspace, which gets the ended tasks of agents without a runtime, so that a
+  server goes on counting what they have used; NULL (the default) detaches them.
 Returns multica_runtime_deleted. Records daemon:register with action 'delete'.
 Errors: 22004 runtime_id or an element of expected_agents is NULL; 22023 into_runtime_id is the runtime itself, or agents always
   have a runtime; P0002 (no_runtime) a runtime does not exist, or into_runtime_id is in another workspace; 55006 (in_use) agents

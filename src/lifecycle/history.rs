@@ -33,6 +33,9 @@ pub fn move_all(runtime: Uuid) -> u64 {
 /// how many. The server no longer counts what a detached task has used. The caller has locked the runtimes and the
 /// tasks.
 pub fn detach_all(runtime: Uuid, into: Option<Uuid>) -> u64 {
+    if !Feature::Unbound.is_present() {
+        return 0;
+    }
     DETACH.run(&[arg(runtime), arg(into)])
 }
 

@@ -12,6 +12,7 @@ use crate::lifecycle::cancellation::cancel;
 use crate::lifecycle::compatibility::{DELETING_AGENTS, require};
 use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::existence::{no_runtime, workspace_of};
+use crate::lifecycle::features::Feature;
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{delete_runtimes, with_users};
 use crate::lifecycle::verdict::verdict;
@@ -25,6 +26,7 @@ static ACTIVE_AGENTS: Statement = Statement::volatile(sql!("runtime/active_agent
 static IN_FLIGHT: Statement = Statement::volatile(sql!("runtime/in_flight_of.sql"));
 static IN_FLIGHT_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/in_flight_of_archived.sql"));
 static WAITING_OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/waiting_of_archived.sql"));
+static OPEN_OF_UNBOUND: Statement = Statement::volatile(sql!("runtime/open_tasks_of_unbound.sql"));
 static OF_ARCHIVED: Statement = Statement::volatile(sql!("runtime/rows_of_archived.sql"));
 static HOMES: Statement = Statement::volatile(sql!("runtime/current_runtimes_of_agents.sql"));
 static COUNT_TASKS: Statement = Statement::volatile(sql!("runtime/count_tasks_of_bound.sql"));
@@ -42,7 +44,7 @@ pub struct Deletion {
     pub runtime: Uuid,
     /// Its workspace.
     pub workspace: Uuid,
-    /// The runtime that gets the history of the agents that are unbound.
+    /// The runtime that gets the history of the agents that have no runtime then.
     pub into: Option<Uuid>,
     /// The active agents that the user has agreed to unbind; None if the user was not asked.
     confirmed: Option<BTreeSet<Uuid>>,
@@ -85,7 +87,7 @@ impl Deletion {
                 "Pass another runtime of the workspace, or NULL.",
             ));
         }
-        if into_runtime_id.is_some() && !unbind::is_possible() {
+        if into_runtime_id.is_some() && !Feature::Unbound.is_present() {
             return Err(Error::invalid(
                 "into_runtime_id",
                 "agents of this database always have a runtime, so that no history is left to be moved",
@@ -156,6 +158,14 @@ pub fn ids(statement: &Statement, runtime: Uuid) -> Vec<Uuid> {
     statement.rows(&[arg(runtime)], |row| row.must(1))
 }
 
+/// Returns the open tasks on a runtime whose agents have no runtime.
+pub fn open_of_unbound(runtime: Uuid) -> Vec<Uuid> {
+    match Feature::Unbound.is_present() {
+        true => ids(&OPEN_OF_UNBOUND, runtime),
+        false => Vec::new(),
+    }
+}
+
 /// Returns how many tasks the agents have that are bound to a runtime.
 pub fn count_tasks(runtime: Uuid) -> i64 {
     COUNT_TASKS.row(&[arg(runtime)], |row| row.must(1)).unwrap_or_default()
@@ -174,9 +184,14 @@ const OF_RUNTIME: Leaving = Leaving { with_system: true, in_flight: &IN_FLIGHT }
 const ARCHIVED: Leaving = Leaving { with_system: false, in_flight: &IN_FLIGHT_OF_ARCHIVED };
 
 impl Leaving {
-    /// Returns the tasks that are cancelled: those of the agents that no daemon has yet.
+    /// Returns the tasks that are cancelled: those of the agents that no daemon has yet. With the runtime, the open
+    /// tasks of agents that have no runtime end too, and these agents stay.
     fn cancelled(self, runtime: Uuid) -> Vec<Uuid> {
-        WAITING_OF_ARCHIVED.rows(&[arg(runtime), arg(self.with_system)], |row| row.must(1))
+        let mut tasks: Vec<Uuid> = WAITING_OF_ARCHIVED.rows(&[arg(runtime), arg(self.with_system)], |row| row.must(1));
+        if self.with_system {
+            tasks.extend(open_of_unbound(runtime));
+        }
+        tasks
     }
 
     /// Locks every row that the deletion writes, and every row that is written when tasks are ended before it: the
@@ -220,11 +235,12 @@ fn delete_with_agents(deletion: &Deletion, call: &mut Call) -> Result<Deleted> {
     let runtime = deletion.runtime;
     OF_RUNTIME.lock(deletion.workspace, runtime, |wanted| {
         wanted.runtimes.extend(deletion.homes());
+        wanted.runtimes.extend(deletion.into);
         wanted.chat_sessions.extend(history::chats_of(runtime));
     })?;
     deletion.check()?;
     OF_RUNTIME.end_work(runtime, call);
-    let kept = history::move_all(runtime) as i64;
+    let kept = (history::move_all(runtime) + history::detach_all(runtime, deletion.into)) as i64;
     // Recorded before the rows are deleted, because the events describe the tasks as they are in the tables.
     call.record();
     let tasks = count_tasks(runtime);

@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use super::delete::{Deleted, Deletion, count_tasks, ids};
+use super::delete::{Deleted, Deletion, count_tasks, ids, open_of_unbound};
 use crate::error::{Error, Result};
 use crate::lifecycle::cancellation::cancel;
 use crate::lifecycle::event::Call;
@@ -29,10 +29,18 @@ pub fn is_possible() -> bool {
     Feature::Unbound.is_present() && !Feature::Own.is_present()
 }
 
+/// Returns the tasks that cannot go on without the runtime: the open tasks of its agents, and those on it whose agents
+/// have no runtime.
+fn cancelled(runtime: Uuid) -> Vec<Uuid> {
+    let mut tasks = ids(&OPEN_OF_AGENTS, runtime);
+    tasks.extend(open_of_unbound(runtime));
+    tasks
+}
+
 fn lock(deletion: &Deletion) -> Result<()> {
     let runtime = deletion.runtime;
     lock_set::acquire_with_runtimes_or_fail(&[runtime], || {
-        let mut ending = ids(&OPEN_OF_AGENTS, runtime);
+        let mut ending = cancelled(runtime);
         ending.extend(ids(&IN_FLIGHT_OF_OTHERS, runtime));
         let mut wanted = with_users(&[runtime], LockSet::of_tasks(ending).with_written(deletion.workspace, &[runtime]));
         wanted.runtimes.extend(deletion.homes());
@@ -66,7 +74,7 @@ pub fn delete_without_agents(deletion: &Deletion, call: &mut Call) -> Result<Del
     deletion.check()?;
     let autopilots = lock_autopilots(runtime)?;
 
-    let cancelled = cancel(ids(&OPEN_OF_AGENTS, runtime), call);
+    let cancelled = cancel(cancelled(runtime), call);
     verdict(ids(&IN_FLIGHT_OF_OTHERS, runtime), &consequences::RUNTIME_OFFLINE, call);
     consequences::reset_issues(&cancelled, call);
 

@@ -26,18 +26,21 @@ pub struct Joined {
 }
 
 /// Adds to the locks of a merge or a deletion the system agents of all its runtimes, and the chat sessions and tasks of
-/// those on the runtimes that are `leaving`.
+/// those on the runtimes that are `leaving`. A task that another agent gets must not wait at the pending slot while
+/// the runtimes are locked, so the issue of such a task is locked too, and with it every session that is inserting a
+/// task of this issue; and the task that is in the slot, and with it every session that is ending this task.
 pub fn with_system_agents(runtimes: &[Uuid], leaving: &[Uuid], mut wanted: LockSet) -> LockSet {
     if !Feature::SystemAgents.is_present() {
         return wanted;
     }
     let read = |name: &str, row: &Row| row.column::<Vec<Uuid>>(name).unwrap_or_default();
     let rows = ROWS.row(&[arg(runtimes.to_vec()), arg(leaving.to_vec())], |row| {
-        (read("chat_sessions", row), read("agents", row), read("tasks", row))
+        [read("chat_sessions", row), read("agents", row), read("issues", row), read("tasks", row)]
     });
-    let (chats, agents, tasks) = rows.unwrap_or_default();
+    let [chats, agents, issues, tasks] = rows.unwrap_or_default();
     wanted.chat_sessions.extend(chats);
     wanted.agents.extend(agents);
+    wanted.issues.extend(issues);
     wanted.tasks.extend(tasks);
     wanted
 }

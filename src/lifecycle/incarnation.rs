@@ -18,6 +18,8 @@ static REGISTERED: Statement = Statement::volatile(sql!("lifecycle/incarnation/r
 static HOLD: Statement = Statement::volatile(sql!("lifecycle/incarnation/hold.sql"));
 static REPLACED: Statement = Statement::volatile(sql!("lifecycle/incarnation/replaced.sql"));
 static REGISTER: Statement = Statement::volatile(sql!("lifecycle/incarnation/register.sql"));
+static OF_RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/incarnation/of_runtimes.sql"));
+static INHERIT: Statement = Statement::volatile(sql!("lifecycle/incarnation/inherit.sql"));
 static RECORD_CLAIM: Statement = Statement::volatile(sql!("lifecycle/incarnation/record_claim.sql")).by_id();
 static IS_RECORDED: Statement = Statement::stable(sql!("lifecycle/incarnation/is_recorded.sql"));
 static OF_ENDED_TASKS: Statement =
@@ -79,6 +81,24 @@ pub fn register(runtimes: Vec<Uuid>, incarnation: Uuid, now: TimestampWithTimeZo
     written.into_iter().filter_map(|(runtime, replaced)| Some((runtime, replaced?))).collect()
 }
 
+/// Whether the incarnation of a process is recorded for one of the runtimes.
+pub fn is_recorded_for(runtimes: &[Uuid]) -> bool {
+    has_tables() && OF_RUNTIMES.run(&[arg(runtimes.to_vec())]) > 0
+}
+
+/// Gives the runtimes in `to` what is recorded about the processes of the runtimes at the same place in `from`, which are
+/// merged into them: these processes are replaced there too. The caller has locked the runtimes and the records.
+pub fn inherit(from: Vec<Uuid>, to: Vec<Uuid>) {
+    if is_recorded_for(&from) {
+        INHERIT.run(&[arg(from), arg(to), arg(MOST_REPLACED)]);
+    }
+}
+
+/// Whether install has made the tables, which an update of the extension does not create.
+fn has_tables() -> bool {
+    IS_RECORDED.row(&[], |row| row.must(1)) == Some(true)
+}
+
 /// Records which process has claimed the tasks, which the caller has just set dispatched.
 pub fn record_claim(tasks: Vec<Uuid>, incarnation: Uuid) {
     RECORD_CLAIM.run(&[arg(tasks), arg(incarnation)]);
@@ -87,8 +107,7 @@ pub fn record_claim(tasks: Vec<Uuid>, incarnation: Uuid) {
 /// Deletes what is stored about tasks that have ended and about runtimes that are gone, at most `limit` rows of each;
 /// returns whether there may be more. Rows that other sessions hold, or that cannot be deleted, are skipped.
 pub fn forget(limit: i64, writer: &mut Writer) -> bool {
-    // An update of the extension does not create the tables; install does.
-    if IS_RECORDED.row(&[], |row| row.must(1)) != Some(true) {
+    if !has_tables() {
         return false;
     }
     let tasks = forget_of(&OF_ENDED_TASKS, &FORGET_TASKS, limit, writer);

@@ -31,6 +31,7 @@ static OF_TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/of_tas
 static OF_RUN: Statement = Statement::volatile(sql!("lifecycle/lock_set/completion_targets.sql")).by_id();
 static TRY_RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_runtimes.sql"));
 static TRY_AGENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_agents.sql"));
+static TRY_INCARNATIONS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_incarnations.sql"));
 static TRY_CHAT_SESSIONS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_chat_sessions.sql"));
 static TRY_ROWS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_rows.sql")).of_visible_rows().by_id();
 static TRY_TASKS_OF: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_tasks_of.sql"));
@@ -63,6 +64,9 @@ pub struct LockSet {
     /// Those of the runtimes whose registered incarnation is about to be replaced. These rows come directly after the
     /// runtimes; whoever holds one waits for nothing, so the call may wait for it.
     pub replaced: Vec<Uuid>,
+    /// Those of the runtimes whose registered incarnations a merge passes on. Only [`acquire_with_runtimes`] locks these
+    /// rows, without waiting.
+    pub inherited: Vec<Uuid>,
     /// Chat sessions.
     pub chat_sessions: Vec<Uuid>,
     /// Agents. The lock on an agent protects everything about its tasks.
@@ -204,7 +208,11 @@ impl LockSet {
     /// exist.
     pub fn try_rows(&self) -> Self {
         let read = |row: &Row| Self { tasks: row.column("tasks").unwrap_or_default(), ..Self::read(row) };
-        let mut held = TRY_ROWS.row(&self.rows().map(|ids| arg(ids.clone())), read).unwrap_or_default();
+        let [_, rows @ ..] = self.rows();
+        let mut held = TRY_ROWS.row(&rows.map(|ids| arg(ids.clone())), read).unwrap_or_default();
+        if !self.inherited.is_empty() {
+            held.inherited = TRY_INCARNATIONS.rows(&[arg(self.inherited.clone())], |row| row.must(1));
+        }
         if !self.emptied.is_empty() {
             held.tasks.extend(TRY_TASKS_OF.rows(&[arg(self.emptied.clone())], |row| row.must::<Uuid>(1)));
         }
@@ -214,7 +222,8 @@ impl LockSet {
     /// Waits for rows that [`LockSet::try_rows`] could not lock, one by one, and keeps no lock. Rows that do not exist
     /// are added to `missing`.
     fn wait(&self, missing: &mut HashSet<Uuid>) {
-        let statements = [&CHAT_SESSIONS, &AGENTS, &ISSUES_FOR_UPDATE, &AUTOPILOT_RUNS, &COMMENTS, &TASKS];
+        let statements =
+            [&INCARNATIONS, &CHAT_SESSIONS, &AGENTS, &ISSUES_FOR_UPDATE, &AUTOPILOT_RUNS, &COMMENTS, &TASKS];
         for (statement, ids) in statements.into_iter().zip(self.rows()) {
             for id in ids.iter().take(MOST_AWAITED) {
                 let found = subtransaction::rolled_back(|| {
@@ -232,8 +241,8 @@ impl LockSet {
     }
 
     /// The kinds after the runtimes, in order.
-    fn rows(&self) -> [&Vec<Uuid>; 6] {
-        [&self.chat_sessions, &self.agents, &self.issues, &self.runs, &self.comments, &self.tasks]
+    fn rows(&self) -> [&Vec<Uuid>; 7] {
+        [&self.inherited, &self.chat_sessions, &self.agents, &self.issues, &self.runs, &self.comments, &self.tasks]
     }
 
     fn covers(&self, other: &Self) -> bool {

@@ -5,8 +5,8 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::lock_set::{LockSet, Runtimes};
-use super::system_agents::Joined;
-use super::writer;
+use super::system_agents::{Joined, with_system_agents};
+use super::{incarnation, writer};
 use crate::postgres::statement::{Statement, arg};
 
 static USERS_OF: Statement = Statement::volatile(sql!("lifecycle/merge/agents_using.sql"));
@@ -49,6 +49,15 @@ pub fn with_users(leaving: &[Uuid], mut wanted: LockSet) -> LockSet {
     wanted
 }
 
+/// Adds to the locks every row that a merge of the runtimes `leaving` into others of `runtimes` writes.
+pub fn with_merged(runtimes: &[Uuid], leaving: &[Uuid], wanted: LockSet) -> LockSet {
+    let mut wanted = with_system_agents(runtimes, leaving, with_users(leaving, wanted));
+    if incarnation::is_recorded_for(leaving) {
+        wanted.inherited.extend(runtimes);
+    }
+    wanted
+}
+
 /// The part of a WARNING about an old runtime that could not be deleted.
 const MOVED: &str = "its agents and tasks have moved, but the runtime stays";
 
@@ -67,8 +76,7 @@ pub struct MergeResult {
 
 /// Applies merges, in a few statements for any number of merges. If a table of a user refers to an old runtime, the
 /// runtime stays, without its agents and tasks, and is named in a WARNING; this does not stop the daemon from working.
-/// The caller holds the locks of [`with_users`] and [`super::system_agents::with_system_agents`], and announces the
-/// agents that have changed. `checks_deferred`: as for [`writer::attempt`].
+/// The caller holds the locks of [`with_merged`], and announces the agents that have changed. `checks_deferred`: as for [`writer::attempt`].
 pub fn apply_merges(moves: &[RuntimeMerge], checks_deferred: bool, now: TimestampWithTimeZone) -> MergeResult {
     if moves.is_empty() {
         return MergeResult::default();
@@ -137,7 +145,8 @@ fn move_users(moves: &[RuntimeMerge], now: TimestampWithTimeZone) -> Moved {
     let agents = move_agents(from.clone(), to.clone());
     let tasks = move_tasks(from.clone(), to.clone(), &joined);
     let changed = joined.give_tasks(now);
-    INHERIT.run(&[arg(from), arg(to), arg(remembered)]);
+    INHERIT.run(&[arg(from.clone()), arg(to.clone()), arg(remembered)]);
+    incarnation::inherit(from, to);
     Moved { agents, tasks, changed }
 }
 

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::lifecycle::event::call;
 use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::lock_set::{self, LockSet};
-use crate::lifecycle::merge::{RuntimeMerge, apply_merges, move_agents, move_tasks, remember, with_users};
-use crate::lifecycle::system_agents::{Joined, with_system_agents};
+use crate::lifecycle::merge::{RuntimeMerge, apply_merges, move_agents, move_tasks, remember, with_merged};
+use crate::lifecycle::system_agents::Joined;
 use crate::lifecycle::writer;
 use crate::postgres::composite::Composite;
 use crate::postgres::deferred;
@@ -60,8 +60,7 @@ fn daemon_id_of(workspace: Uuid, provider: &str, runtime: Uuid) -> Result<Option
 /// Locks runtimes, and every row that refers to those of them that are `leaving`.
 fn lock(workspace: Uuid, runtimes: &[Uuid], leaving: &[Uuid]) -> Result<()> {
     lock_set::acquire_with_runtimes_or_fail(leaving, || {
-        let wanted = LockSet::default().with_written(workspace, runtimes);
-        with_system_agents(runtimes, leaving, with_users(leaving, wanted))
+        with_merged(runtimes, leaving, LockSet::default().with_written(workspace, runtimes))
     })
 }
 

@@ -13,8 +13,7 @@ use crate::argument::required;
 use crate::lifecycle::event::call;
 use crate::lifecycle::incarnation;
 use crate::lifecycle::lock_set::{self, LockSet};
-use crate::lifecycle::merge::{RuntimeMerge, apply_merges, postpone_merges, with_users};
-use crate::lifecycle::system_agents::with_system_agents;
+use crate::lifecycle::merge::{RuntimeMerge, apply_merges, postpone_merges, with_merged};
 use crate::lifecycle::verdict::{orphans_of, postpone_recovery, recover, still_orphans};
 use crate::lifecycle::writer;
 use crate::postgres::composite::{Composite, set};
@@ -158,7 +157,7 @@ fn multica_register(
                 }
                 let wanted = LockSet::of_tasks(orphans.borrow().clone());
                 let wanted = wanted.with_written(workspace, &ids).with_replaced(&ids, process);
-                if legacy.is_empty() { wanted } else { with_system_agents(&ids, &legacy, with_users(&legacy, wanted)) }
+                if legacy.is_empty() { wanted } else { with_merged(&ids, &legacy, wanted) }
             });
         let orphans = orphans.into_inner();
         if !is_all_locked {

@@ -2,6 +2,7 @@
 //! fails only what another process has claimed.
 
 mod alternate;
+mod merged;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use postgres::Client;
@@ -26,6 +27,10 @@ pub const ALL: &[(&str, Suite)] = suite![
     calls_without_incarnation_need_no_table,
     sweep_forgets_ended_tasks_and_deleted_runtimes,
     one_process_in_tables_of_servers,
+    merged::process_of_merged_runtime_is_replaced,
+    merged::process_that_renames_itself_goes_on,
+    merged::merge_of_application_keeps_what_is_recorded,
+    merged::merge_waits_for_claim_without_locks,
     alternate::one_of_two_alternating_processes_works,
 ];
 

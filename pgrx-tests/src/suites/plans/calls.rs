@@ -80,9 +80,11 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
             .into(),
     );
     // The table of runtimes has a column of the server: a runtime of a profile is not merged. A chat session moves with
-    // its runtime.
+    // its runtime, and what is recorded about its process.
     calls.push(
         r#"BEGIN; ALTER TABLE agent_runtime ADD COLUMN profile_id uuid;
+         INSERT INTO multica_runtime_incarnation
+         VALUES ('00000000-0000-4000-8000-0000000000b2', md5('process')::uuid, now());
          UPDATE chat_session SET runtime_id = '00000000-0000-4000-8000-0000000000b2'
              WHERE id = '00000000-0000-4000-8000-000000000011';
          SELECT FROM multica_merge_legacy(

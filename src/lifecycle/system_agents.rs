@@ -1,5 +1,6 @@
 //! The agents that the server creates for a runtime, at most one per owner and key. If runtimes that are merged have the
-//! same one, the work of one agent goes to the other.
+//! same one, the work of one agent goes to the other. No work is given to an archived agent if another one is there, and
+//! the work of an archived agent stays with it.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -16,13 +17,15 @@ static GIVE_TASKS: Statement = Statement::volatile(sql!("lifecycle/merge/give_ta
 static GIVE_TOKENS: Statement = Statement::volatile(sql!("lifecycle/merge/give_tokens.sql"));
 static RETIRE: Statement = Statement::volatile(sql!("lifecycle/merge/retire_system_agents.sql"));
 
-/// System agents whose work goes to others, because these have the same owner and key on the runtime of a merge.
+/// System agents that lose their key, because others have the same owner and key on the runtime of a merge.
 #[derive(Default)]
 pub struct Joined {
-    /// The agents that lose their work.
+    /// The agents whose work goes to others.
     pub agents: Vec<Uuid>,
     /// The agent that gets the work of the one at the same place.
     pub kept: Vec<Uuid>,
+    /// All agents that lose their key. Some were archived before, and these keep their work.
+    retired: Vec<Uuid>,
 }
 
 /// Adds to the locks of a merge or a deletion the system agents of all its runtimes, and the chat sessions and tasks of
@@ -46,20 +49,29 @@ pub fn with_system_agents(runtimes: &[Uuid], leaving: &[Uuid], mut wanted: LockS
 }
 
 impl Joined {
-    /// Finds the system agents of the runtimes in `from` that cannot be bound to the runtime at the same place in `to`,
-    /// gives their chat sessions to the agents that are there, and archives them. Their tasks stay until
-    /// [`Joined::give_tasks`]. The caller holds the locks of [`with_system_agents`].
+    /// Finds the system agents that cannot keep their key when those of the runtimes in `from` are bound to the runtime
+    /// at the same place in `to`, gives their chat sessions to the agents that keep the key, and archives them. Their
+    /// tasks stay until [`Joined::give_tasks`]. The caller holds the locks of [`with_system_agents`].
     pub fn archive(from: &[Uuid], to: &[Uuid], now: TimestampWithTimeZone) -> Self {
         if !Feature::SystemAgents.is_present() {
             return Self::default();
         }
-        let pairs: Vec<(Uuid, Uuid)> =
-            IN_THE_WAY.rows(&[arg(from.to_vec()), arg(to.to_vec())], |row| (row.required("id"), row.required("kept")));
-        let (agents, kept): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
-        let joined = Self { agents, kept };
+        let mut joined = Self::default();
+        let args = [arg(from.to_vec()), arg(to.to_vec())];
+        for (agent, kept, is_archived) in IN_THE_WAY.rows(&args, |row| -> (Uuid, Uuid, bool) {
+            (row.required("id"), row.required("kept"), row.required("is_archived"))
+        }) {
+            joined.retired.push(agent);
+            if !is_archived {
+                joined.agents.push(agent);
+                joined.kept.push(kept);
+            }
+        }
         if !joined.agents.is_empty() {
             GIVE_CHATS.run(&joined.args());
-            RETIRE.run(&[arg(joined.agents.clone()), arg(now)]);
+        }
+        if !joined.retired.is_empty() {
+            RETIRE.run(&[arg(joined.retired.clone()), arg(now)]);
         }
         joined
     }
@@ -67,15 +79,14 @@ impl Joined {
     /// Gives the tasks that the archived agents have on other runtimes, and the tokens of all their tasks, to the agents
     /// that are kept, and sets the status of both. Returns the agents that have changed.
     pub fn give_tasks(&self, now: TimestampWithTimeZone) -> Vec<Uuid> {
-        if self.agents.is_empty() {
-            return Vec::new();
+        let mut changed = self.retired.clone();
+        if !self.agents.is_empty() {
+            GIVE_TASKS.run(&self.args());
+            if Feature::Token.is_present() {
+                GIVE_TOKENS.run(&self.args());
+            }
+            changed.extend(consequences::reconcile(&[&self.agents[..], &self.kept[..]].concat(), now));
         }
-        GIVE_TASKS.run(&self.args());
-        if Feature::Token.is_present() {
-            GIVE_TOKENS.run(&self.args());
-        }
-        let mut changed = consequences::reconcile(&[&self.agents[..], &self.kept[..]].concat(), now);
-        changed.extend(&self.agents);
         changed.sort_unstable();
         changed.dedup();
         changed

@@ -11,6 +11,7 @@ use crate::context::Context;
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
     merge_joins_system_agents_of_same_key,
+    archived_system_agent_gets_and_gives_no_work,
     system_agents_with_tasks_of_one_issue_stay_apart,
     reassigned_agents_leave_no_key_twice,
     merge_keeps_chats_resumable,
@@ -81,6 +82,28 @@ fn merge_joins_system_agents_of_same_key(context: &Context) -> Result<()> {
              AND (payload->'agent'->>'id')::uuid IN (md5('agent builder online')::uuid, md5('agent builder renamed')::uuid)",
             "2",
         )
+    })
+}
+
+/// The user has archived one of the two agents, because it should not work any more. It keeps what it did, and the other
+/// one keeps the key.
+fn archived_system_agent_gets_and_gives_no_work(context: &Context) -> Result<()> {
+    let archive = |name: &str| format!("UPDATE agent SET archived_at = now() WHERE name = '{name}'");
+    on_generations(context, &["system_agents"], |client, _| {
+        make_work_of_builder(client, "agent builder renamed")?;
+        for (archived, expected) in [
+            ("builder online", "builder online online f t idle 0 0 0\nbuilder renamed online t f idle 2 1 1"),
+            ("builder renamed", "builder online online t f idle 0 0 0\nbuilder renamed online f t idle 2 1 1"),
+        ] {
+            client.batch_execute(&format!("BEGIN; {}", archive(archived)))?;
+            expect(client, REGISTER, "1 0")?;
+            expect(client, BUILDERS, expected)?;
+            client.batch_execute("ROLLBACK")?;
+        }
+        // If both are archived, the agent that is there keeps the key.
+        client.batch_execute(&format!("{}; {}", archive("builder online"), archive("builder renamed")))?;
+        expect(client, REGISTER, "1 0")?;
+        expect(client, BUILDERS, "builder online online t t idle 0 0 0\nbuilder renamed online f t idle 2 1 1")
     })
 }
 

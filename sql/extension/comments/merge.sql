@@ -11,7 +11,8 @@ into_runtime_id: id of the runtime that stays; NULL (the default) merges the mat
 Returns multica_merged; merged is 0 if nothing matched. Records daemon:register with action 'merge'. A runtime that one of
   your own tables refers to stays, without its agents and tasks; a WARNING names it. The runtime that stays gets the owner,
   metadata and name of the old ones if it has none. If both have a system agent of one key, its work goes to the one that
-  stays. The process that had registered an old runtime counts as replaced by that of the runtime that stays.
+  stays, unless one of the two was archived before: this one only loses its key. The process that had registered an old
+  runtime counts as replaced by that of the runtime that stays.
 Errors: 22004 workspace_id, provider or daemon_id is NULL; P0002 (no_workspace, no_runtime) the workspace does not exist, or
   into_runtime_id is not a runtime of this workspace and provider or belongs to a profile; 40001 other sessions hold agents
   or tasks of the runtime, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a
@@ -25,7 +26,8 @@ are.
 old_runtime_id: id of the runtime that the agents leave.
 new_runtime_id: id of the runtime that the agents move to.
 Returns the number of agents that moved. A system agent whose key another one has there is archived first, and its work goes
-  to that one; if this is not possible, it stays, and a WARNING says so.
+  to that one, unless one of the two was archived before: this one only loses its key. If this is not possible, the agent
+  stays, and a WARNING says so.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
   workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
   tables are missing; 42501 a privilege on the tables is missing.

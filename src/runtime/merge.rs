@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use super::lookup::FIND_LEGACY;
 use crate::argument::{excerpt, not_blank, required};
 use crate::error::{Error, Result};
-use crate::lifecycle::event::call;
+use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, move_agents, move_tasks, remember, with_merged};
@@ -128,8 +128,22 @@ fn multica_merge_legacy(
     })
 }
 
-/// Checks that both runtimes of a reassignment are in one workspace, locks them, and returns them.
-fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
+/// The runtimes of a reassignment, and their workspace.
+struct Pair {
+    workspace: Uuid,
+    old: Uuid,
+    new: Uuid,
+}
+
+impl Pair {
+    /// Announces that agents or tasks have moved to the new runtime.
+    fn announce(&self, call: &mut Call) {
+        call.runtimes("reassign", [(self.workspace, self.new)]);
+    }
+}
+
+/// Checks that both runtimes of a reassignment are in one workspace, and locks them.
+fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<Pair> {
     let old = required("old_runtime_id", old)?;
     let new = required("new_runtime_id", new)?;
     let workspace = workspace_of(old)?;
@@ -140,7 +154,7 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
     lock(workspace, &[old, new], &[old])?;
     workspace_of(old)?;
     workspace_of(new)?;
-    Ok((old, new))
+    Ok(Pair { workspace, old, new })
 }
 
 /// Binds every agent of a runtime to another runtime (ReassignAgentsToRuntime).
@@ -148,7 +162,8 @@ fn lock_pair(old: Option<Uuid>, new: Option<Uuid>) -> Result<(Uuid, Uuid)> {
 #[search_path(@extschema@, pg_temp)]
 fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
     call(|call| {
-        let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
+        let pair = lock_pair(old_runtime_id, new_runtime_id)?;
+        let Pair { old, new, .. } = pair;
         let checks_deferred = !deferred::is_pending_before();
         let join = || Joined::archive(&[old], &[new], call.now()).give_tasks(call.now());
         match writer::attempt(join, checks_deferred) {
@@ -158,7 +173,11 @@ fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<
                 refusal.text
             )),
         }
-        Ok(move_agents(vec![old], vec![new]))
+        let moved = move_agents(vec![old], vec![new]);
+        if moved > 0 {
+            pair.announce(call);
+        }
+        Ok(moved)
     })
 }
 
@@ -166,9 +185,13 @@ fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<
 #[pg_extern]
 #[search_path(@extschema@, pg_temp)]
 fn multica_reassign_tasks(old_runtime_id: Option<Uuid>, new_runtime_id: Option<Uuid>) -> i64 {
-    entry(|| {
-        let (old, new) = lock_pair(old_runtime_id, new_runtime_id)?;
-        Ok(move_tasks(vec![old], vec![new], &Joined::default()))
+    call(|call| {
+        let pair = lock_pair(old_runtime_id, new_runtime_id)?;
+        let moved = move_tasks(vec![pair.old], vec![pair.new], &Joined::default());
+        if moved > 0 {
+            pair.announce(call);
+        }
+        Ok(moved)
     })
 }
 

@@ -14,6 +14,7 @@ use crate::query::rows;
 pub const ALL: &[(&str, Suite)] = suite![
     merge_remembers_legacy_daemon_id,
     merge_keeps_exact_spelling,
+    reassignment_is_announced,
     merge_across_workspaces_or_providers_is_refused,
     runtime_of_profile_is_not_merged,
     registration_succeeds_although_agent_is_held_each_time,
@@ -66,6 +67,24 @@ fn merge_keeps_exact_spelling(context: &Context) -> Result<()> {
             "2",
         )?;
         expect(&mut client, "SELECT daemon_id FROM agent_runtime WHERE lower(daemon_id) = 'box'", kept)?;
+    }
+    Ok(())
+}
+
+/// A bridge wakes the daemon that has the tasks now. Nothing is announced if nothing has moved.
+fn reassignment_is_announced(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    let both = format!("({}, {})", id("b3"), id("b1"));
+    for call in ["multica_reassign_tasks", "multica_reassign_agents"] {
+        client.batch_execute("TRUNCATE multica_event_log")?;
+        expect(&mut client, &format!("SELECT {call}{both} > 0"), "t")?;
+        expect(&mut client, &format!("SELECT {call}{both}"), "0")?;
+        expect(
+            &mut client,
+            "SELECT type, payload ->> 'action', right(payload -> 'runtime_ids' ->> 0, 2), jsonb_array_length(payload -> 'runtime_ids')
+             FROM multica_event_log",
+            "daemon:register reassign b1 1",
+        )?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ old_runtime_id: id of the runtime that the agents leave.
 new_runtime_id: id of the runtime that the agents move to.
 Returns the number of agents that moved. A system agent whose key another one has there is archived first, and its work goes
   to that one, unless one of the two was archived before: this one only loses its key. If this is not possible, the agent
-  stays, and a WARNING says so.
+  stays, and a WARNING says so. Records daemon:register with action 'reassign' and the new runtime if agents have moved.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
   workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
   tables are missing; 42501 a privilege on the tables is missing.
@@ -38,7 +38,7 @@ $$Moves every task of one runtime, ended ones included, to another runtime of th
 are.
 old_runtime_id: id of the runtime that the tasks leave.
 new_runtime_id: id of the runtime that the tasks move to.
-Returns the number of tasks that moved.
+Returns the number of tasks that moved. Records daemon:register with action 'reassign' and the new runtime if tasks have moved.
 Errors: 22004 an argument is NULL; P0002 (no_runtime) one of the runtimes does not exist, or they are in different
   workspaces; 40001 other sessions hold agents or tasks of the runtime, repeat the transaction; 55000 (install_needed) the
   tables are missing; 42501 a privilege on the tables is missing.

@@ -30,9 +30,11 @@ DECLARE
 BEGIN
     SELECT pg_catalog.string_agg(DISTINCT u.name, ', ') INTO users
     FROM (
+        -- The rule of a view is dropped with the view, and any other rule by itself.
         SELECT CASE
-            WHEN w.ev_class IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
-            ELSE pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)
+            WHEN w.rulename OPERATOR(pg_catalog.=) '_RETURN'::pg_catalog.name
+            THEN pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)
+            ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
         END AS name
         FROM pg_catalog.pg_depend AS d
         LEFT JOIN pg_catalog.pg_rewrite AS w
@@ -171,6 +173,28 @@ SELECT @extschema@.multica_replace_function(
     $function$
 );
 
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_events(bigint, integer)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_events(after_id bigint DEFAULT 0, max_events integer DEFAULT 1000, workspace_id uuid DEFAULT NULL)
+    RETURNS SETOF @extschema@.multica_event
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_events_since_0_4_wrapper'
+    $function$
+);
+
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_take_events(text, integer)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_take_events(reader text, max_events integer DEFAULT 1000, workspace_id uuid DEFAULT NULL)
+    RETURNS SETOF @extschema@.multica_event
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_take_events_since_0_4_wrapper'
+    $function$
+);
+
 DROP FUNCTION @extschema@.multica_replace_function(pg_catalog.regprocedure, pg_catalog.text);
 
 ALTER TYPE @extschema@.multica_runtime
@@ -286,6 +310,40 @@ Returns the number of runtimes that were online until now. Records one daemon:re
 Errors: 22004 the array or an element is NULL; 22023 reason is not an object; 55000 (install_needed) the tables are missing;
   42501 a privilege on the tables is missing.
 Implements SetAgentRuntimeOffline, for many runtimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_events(bigint, integer, uuid) IS
+$$Returns the events after a given one, in order, for readers that want all events and store their own position. It stops
+before an event that an open transaction could still precede, so a reader that continues from the last returned id skips
+nothing.
+after_id: id of the last event that was read (default 0); 0 means from the beginning, as long as no event was trimmed. A
+  reader that begins later begins after multica_sweep_state.events_trimmed_to.
+max_events: maximum number of events, at least 1 (default 1000).
+workspace_id: id of a workspace: only its events are returned; NULL (the default) means all events. For a workspace without
+  events no row is returned.
+Returns one multica_event per event, in ascending order.
+Errors: 22004 after_id or max_events is NULL; 22023 after_id is below 0, or max_events is below 1; 55000 (events_trimmed) events after
+  after_id have been trimmed; 55000 (log_restarted) the event log has restarted since after_id; 55000 (log_replicated) a
+  subscription writes into the event log; 55000 (wrong_isolation) the isolation level of the transaction is above READ
+  COMMITTED; 55000 (on_standby) the server is a standby; 55000 (install_needed) the tables are missing; 42501 a privilege
+  on the tables is missing.
+Replaces the server's in-process event bus.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_take_events(text, integer, uuid) IS
+$$Returns the next events of a named reader and moves its position in the caller's transaction. What the same transaction
+writes happens exactly once; after a rollback the same events are returned again. Two sessions that use the same reader
+take turns.
+reader: name of the reader, not blank, at most 1000 bytes; a new reader begins with the oldest event that is kept.
+max_events: maximum number of events, at least 1 (default 1000).
+workspace_id: id of a workspace: only its events are returned, and the position moves past those of all others too, so that
+  this reader never gets them; NULL (the default) means all events.
+Returns one multica_event per event, in ascending order.
+Errors: 22004 reader or max_events is NULL; 22023 reader is blank or too long, or max_events is below 1; 55000 (events_trimmed)
+  events that the reader had not taken have been trimmed; 55000 (log_restarted) the event log has restarted since the
+  reader took events; 55000 (log_replicated) a subscription writes into the event log; 55000 (try_again) another session
+  forgot the reader at the same time; 55000 (wrong_isolation) the isolation level of the transaction is above READ
+  COMMITTED; 55000 (on_standby) the server is a standby; 55000 (install_needed) the tables are missing; 42501 a privilege
+  on the tables is missing.
+Replaces the server's in-process event bus.$$;
 
 CREATE PROCEDURE @extschema@.multica_install_all(build boolean DEFAULT false)
 LANGUAGE plpgsql

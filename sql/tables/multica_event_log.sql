@@ -11,6 +11,9 @@ CREATE TABLE multica_event_log (
 -- Used by multica_handle_failed_tasks, which records a task:failed event only if the log has none for the task.
 CREATE INDEX multica_event_log_failed ON multica_event_log ((payload ->> 'task_id')) WHERE type = 'task:failed';
 
+-- A reader of one workspace reads as many rows as it returns, however many events other workspaces have.
+CREATE INDEX multica_event_log_workspace ON multica_event_log (workspace_id, id);
+
 COMMENT ON TABLE multica_event_log IS 'event log: what happened to runtimes, tasks, issues and agents; sweeps trim it';
 COMMENT ON COLUMN multica_event_log.id IS 'order of the events; read them with multica_events or multica_take_events, which skip nothing';
 COMMENT ON COLUMN multica_event_log.workspace_id IS 'NULL for an event that belongs to no workspace';

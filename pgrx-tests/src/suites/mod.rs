@@ -97,6 +97,7 @@ mod transitions;
 mod trigger_skips_row;
 mod upgrade;
 mod worker;
+mod workspace_events;
 
 use anyhow::Result;
 
@@ -138,6 +139,7 @@ const TOPICS: &[&[(&str, Suite)]] = &[
     statements::ALL,
     sweep_limits::ALL,
     worker::ALL,
+    workspace_events::ALL,
 ];
 
 /// The tests that run only on the home version. Some test decisions of the extension's own statements, which are the

@@ -16,6 +16,7 @@ mod text;
 mod variant;
 
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 
@@ -125,6 +126,12 @@ impl Statement {
     /// locked, in the order of their ids.
     pub const fn in_id_order(self) -> Self {
         self.with_settings(&Settings::INDEX_SCAN).with_indexes(IndexFilter::PrimaryKeyFirst)
+    }
+
+    /// The same statement, for rows that have a value in this column: it reads an index that begins with the column, if
+    /// there is one. With outdated statistics the planner may estimate that nearly all rows have the value.
+    pub const fn led_by(self, column: &'static CStr) -> Self {
+        self.with_indexes(IndexFilter::LedBy(column))
     }
 
     /// The same statement, where each row is requested independently of the others: a row that row-level security hides

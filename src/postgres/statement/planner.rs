@@ -120,6 +120,8 @@ pub enum IndexFilter {
     Whole,
     /// Indexes of all rows that begin with the column `id`.
     PrimaryKeyFirst,
+    /// Indexes of all rows that begin with this column; all others only if there is no such index.
+    LedBy(&'static CStr),
 }
 
 /// How a statement is planned.
@@ -283,8 +285,9 @@ unsafe extern "C-unwind" fn offer(
             }
             let offered = OFFERED.get();
             if offered != IndexFilter::All {
-                let id = pg_sys::get_attnum(table, c"id".as_ptr());
-                let status = pg_sys::get_attnum(table, c"status".as_ptr());
+                let column = |name: &CStr| pg_sys::get_attnum(table, name.as_ptr());
+                let (id, status) = (column(c"id"), column(c"status"));
+                let leading = if let IndexFilter::LedBy(name) = offered { column(name) } else { 0 };
                 let all = PgList::<pg_sys::IndexOptInfo>::from_pg((*rel).indexlist);
                 let mut kept = PgList::new();
                 all.iter_ptr()
@@ -293,11 +296,14 @@ unsafe extern "C-unwind" fn offer(
                         !is_partial(index)
                             && match offered {
                                 IndexFilter::PrimaryKeyFirst => led_by(index, id),
+                                IndexFilter::LedBy(_) => led_by(index, leading),
                                 _ => !has_key(index, status),
                             }
                     })
                     .for_each(|index| kept.push(index));
-                (*rel).indexlist = kept.into_pg();
+                if !(kept.is_empty() && matches!(offered, IndexFilter::LedBy(_))) {
+                    (*rel).indexlist = kept.into_pg();
+                }
             }
         }
         Ok(())

@@ -25,6 +25,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     between::old_library_works_with_newer_objects,
     between::update_before_restart_is_refused,
     replaced::view_on_replaced_function_is_named,
+    replaced::every_kind_of_user_of_replaced_function_is_named,
     replaced::dump_has_privileges_on_replaced_functions,
     steps::large_tables_are_migrated_in_steps,
     steps::procedure_migrates_tables,

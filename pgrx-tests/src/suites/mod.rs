@@ -95,6 +95,7 @@ mod sweep_limits;
 mod task_races;
 mod transitions;
 mod trigger_skips_row;
+mod two_sweepers;
 mod upgrade;
 mod worker;
 mod workspace_events;
@@ -211,12 +212,13 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     task_races::ALL,
     transitions::ALL,
     trigger_skips_row::AT_HOME,
+    two_sweepers::ALL,
     upgrade::ALL,
     worker::AT_HOME,
 ];
 
 /// Topics whose tests measure time, or put so much load on the machine that no other test may run at the same time.
-const TIMED: [&str; 5] = ["chaos/", "demo/", "event_storm/", "storm/", "sweep_limits/"];
+const TIMED: [&str; 6] = ["chaos/", "demo/", "event_storm/", "storm/", "sweep_limits/", "two_sweepers/"];
 
 /// Whether a test must run alone.
 pub fn is_timed(name: &str) -> bool {

@@ -389,6 +389,17 @@ SET search_path TO @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_count_sweep_parts_wrapper';
 
+CREATE FUNCTION @extschema@.multica_claim_many(runtime_ids uuid[], max_tasks integer DEFAULT 1, incarnation uuid DEFAULT NULL)
+RETURNS SETOF @extschema@.multica_claimed
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_claim_many_wrapper';
+
+CREATE FUNCTION @extschema@.multica_limit(scope text, key text, max_in_flight integer DEFAULT NULL) RETURNS boolean
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_limit_wrapper';
+
 -- New functions and procedures belong to the owner of the extension, and the roles that may call every function may call them too.
 DO $rights$
 DECLARE
@@ -401,6 +412,7 @@ BEGIN
     WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
     FOREACH called IN ARRAY ARRAY[
         'FUNCTION @extschema@.multica_revoke(regrole, text)', 'FUNCTION @extschema@.multica_count_sweep_parts()',
+        'FUNCTION @extschema@.multica_limit(text, text, integer)',
         'PROCEDURE @extschema@.multica_install_all(boolean)'
     ] LOOP
         EXECUTE pg_catalog.format('ALTER %s OWNER TO %s', called, owner);
@@ -422,6 +434,34 @@ BEGIN
     END LOOP;
 END
 $rights$;
+
+-- The roles that may claim for one runtime may claim for several.
+DO $claims$
+DECLARE
+    owner text;
+    holder record;
+BEGIN
+    SELECT e.extowner::pg_catalog.regrole::pg_catalog.text INTO owner
+    FROM pg_catalog.pg_extension AS e
+    WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
+    EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid) OWNER TO %s', owner);
+    REVOKE ALL ON FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid) FROM PUBLIC;
+    FOR holder IN
+        SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
+        FROM pg_catalog.pg_proc AS p
+        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+        WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_claim(uuid, integer, uuid)'::pg_catalog.regprocedure
+            AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
+            AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+            AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+    LOOP
+        EXECUTE pg_catalog.format(
+            'GRANT EXECUTE ON FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid) TO %s%s', holder.name,
+            CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
+        );
+    END LOOP;
+END
+$claims$;
 
 -- The roles that may list the readers may read the retry policy.
 DO $policy$
@@ -712,24 +752,53 @@ Implements the server's CancelAgentTasksByAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer, uuid) IS
 $$Claims tasks for a runtime. First it returns tasks again that the runtime claimed more than multica.redeliver_after ago
-and never started: a lost answer costs no attempt. Then it returns the best queued tasks of the runtime. At most one task
-is in flight per issue and agent, and per chat session. An agent never has more than max_concurrent_tasks tasks in flight,
-however many claims run at once, and an archived agent gets none. A task is cancelled instead of returned if it belongs to
-another workspace than the runtime, or if its chat session or autopilot run was deleted while it waited. Tasks of agents and
-chat sessions that other sessions hold are left for the next call. In tables that multica_install created, deferred tasks of
-the runtime that are due are queued first, and deferred retries that newer work has replaced are cancelled.
+and never started, if their lease is over: a lost answer costs no attempt. Then it returns the best queued tasks of the runtime.
+At most one task is in flight per issue and agent, and per chat session; in the tables of a server, also one task per agent that
+has neither issue, chat nor autopilot run. An agent never has more than max_concurrent_tasks tasks in flight, and a runtime, a
+provider and a workspace never more than multica_limit allows, however many claims run at once. An archived agent gets none. A
+task is cancelled instead of returned if it belongs to another workspace than the runtime, or if its chat session or autopilot
+run was deleted while it waited. Tasks of agents, chat sessions and limits that other sessions hold are left for the next call.
+Deferred tasks of the runtime that are due are queued first, and deferred retries that newer work has replaced are cancelled.
 runtime_id: id of the runtime.
 max_tasks: maximum number of tasks, 0 or more (default 1); a value above 100 means 100.
 incarnation: the uuid that the process passed to multica_register; NULL (the default) is not checked. It is recorded for each
   task, so that a recovery by the same process does not fail the task.
 Returns one multica_claimed per task. prior_work_dir and prior_session_id are where to resume; the session is returned only
-  if it was on this runtime. Pass claim_token to the calls that follow. A claim counts as a heartbeat of the runtime.
-  Records task:dispatch for each newly claimed task, task:queued, task:cancelled and agent:status.
+  if it was on this runtime and can be resumed. prepare_lease_expires_at is multica.prepare_lease from now. Pass claim_token to
+  the calls that follow. A claim counts as a heartbeat of the runtime; but a runtime that is offline because no task can run there
+  (metadata offline_reason, code not_executable) stays offline and gets no task. Records task:dispatch for each newly claimed
+  task, task:queued, task:cancelled and agent:status.
 Errors: 22004 runtime_id or max_tasks is NULL; 22023 max_tasks is below 0; P0002 (no_runtime) the runtime does not exist:
   register again; 55000 (superseded) another process has registered the runtime: stop; 55000 (install_needed) the tables are
-  missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the
-  tables is missing.
+  missing; 42501 a privilege on the tables is missing.
 Implements the server's ClaimTaskForRuntime.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid) IS
+$$Claims tasks for all runtimes of a daemon in one call, by the rules of multica_claim: redeliveries first, then the best queued
+tasks of all runtimes together.
+runtime_ids: ids of the runtimes; unknown ones are ignored, a repeated one counts once, an empty array is allowed.
+max_tasks: maximum number of tasks of all runtimes together, 0 or more (default 1); a value above 100 means 100.
+incarnation: as for multica_claim, for each of the runtimes.
+Returns one multica_claimed per task, as multica_claim; runtime_id says for which runtime it is. The call counts as a heartbeat
+  of all runtimes. A runtime that a trigger or constraint of your own does not let come online is named in a WARNING and gets no
+  task; the others get theirs. Records the same events as multica_claim.
+Errors: 22004 runtime_ids, an element of it or max_tasks is NULL; 22023 max_tasks is below 0; 55000 (superseded) another process
+  has registered one of the runtimes: stop; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is
+  missing.
+Implements the server's ClaimTasksForRuntimes.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_limit(text, text, integer) IS
+$$Limits how many tasks of a runtime, a provider or a workspace are in flight at a time. multica_claim and multica_claim_many
+obey the limit, at every isolation level and however many claims run at once. Tasks that are in flight already stay, and the
+claim of a server does not know the limit. There is no limit until one is set; the table multica_claim_limit contains them.
+scope: runtime, provider (of all workspaces) or workspace.
+key: id of the runtime or workspace, or name of the provider, which is compared in lower case.
+max_in_flight: maximum number of tasks in flight, 0 or more; 0 lets nothing be claimed. NULL (the default) removes the limit.
+Returns true if the limit has changed.
+Errors: 22004 scope or key is NULL; 22023 scope is none of these words, key is no id, is blank or has more than 1000 bytes, or
+  max_in_flight is below 0; P0002 (no_runtime, no_workspace) the runtime or workspace does not exist; 55000 (install_needed)
+  the tables are missing; 42501 a privilege on the tables is missing.
+The server has no such function: it limits agents only.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_delete_runtime(uuid, uuid[], uuid) IS
 $$Deletes a runtime that is no longer wanted. Its tasks in flight are ended first, with all consequences. Tasks of agents that

@@ -38,6 +38,7 @@ const DAEMON: &[&str] = &[
     "multica_deregister",
     "multica_recover_orphans",
     "multica_claim",
+    "multica_claim_many",
     "multica_start",
     "multica_pin_session",
     "multica_complete",

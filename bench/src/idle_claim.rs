@@ -32,14 +32,24 @@ pub struct Load {
 pub const QUICK: &[&str] = &["--histories=0", "--calls=1000", "--repetitions=2"];
 
 /// Types of the lookup's parameters.
-const PARAMETERS: [Type; 6] = [Type::UUID, Type::TIMESTAMPTZ, Type::FLOAT8, Type::FLOAT8, Type::UUID_ARRAY, Type::INT8];
+const PARAMETERS: [Type; 9] = [
+    Type::UUID_ARRAY,
+    Type::TIMESTAMPTZ,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::UUID_ARRAY,
+    Type::INT8,
+    Type::FLOAT8,
+    Type::INT8_ARRAY,
+    Type::UUID_ARRAY,
+];
 
 /// Measures both in turn on one connection, and checks how many transaction ids and bytes of WAL a claim writes.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
     let about = "claims a second that find nothing, one connection; ids and log are the whole server's, so that a trace of its own work may be among them";
     let mut results = bench.results("idle-claim", about, &["finished"]);
     let progress = Progress::new("idle-claim", load.histories.len() * load.repetitions);
-    let lookup = read(&bench.context.project.root.join("sql/task/claim_candidates.sql"))?;
+    let lookup = read(&bench.context.project.root.join("sql/task/claim/candidates.sql"))?;
     for history in &load.histories {
         let database = bench.histories.copy(*history)?;
         let mut client = database.connect()?;
@@ -50,7 +60,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
         // plan is so high that Postgres would compile it at every call, so jit is off.
         client.batch_execute("SET enable_seqscan = off; SET enable_sort = off; SET jit = off")?;
         let lookup = client.prepare_typed(&lookup, &PARAMETERS)?;
-        let (now, nobody) = (SystemTime::now(), None::<Vec<Uuid>>);
+        let (now, nobody, no_room) = (SystemTime::now(), None::<Vec<Uuid>>, None::<Vec<i64>>);
         let mut claims = Vec::new();
         let mut lookups = Vec::new();
         let (mut ids, mut bytes) = (Vec::new(), Vec::new());
@@ -64,7 +74,8 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
             ids.push((after.0 - before.0) / calls);
             bytes.push((after.1 - before.1) / calls);
             lookups.push(rate(load.calls, || {
-                let arguments: [&(dyn ToSql + Sync); 6] = [&runtime, &now, &15f64, &15f64, &nobody, &1i64];
+                let arguments: [&(dyn ToSql + Sync); 9] =
+                    [&vec![runtime], &now, &15f64, &15f64, &nobody, &1i64, &45f64, &no_room, &nobody];
                 Ok(client.query(&lookup, &arguments).map(drop)?)
             })?);
         }

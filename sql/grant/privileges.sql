@@ -57,6 +57,10 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{daemon,operator}', 'comment', 'UPDATE', '{updated_at}'),
     ('{reader,daemon,operator}', 'chat_session', 'SELECT', '{id,workspace_id,session_id,work_dir,runtime_id,agent_id}'),
     ('{daemon,operator}', 'chat_session', 'UPDATE', '{session_id,work_dir,updated_at,runtime_id}'),
+    -- feature chat_input
+    ('{daemon,operator}', 'chat_message', 'SELECT', '{id,chat_session_id,role,task_id,created_at}'),
+    ('{daemon,operator}', 'chat_message', 'UPDATE', '{created_at}'),
+    -- end chat_input
     ('{reader,daemon,operator}', 'autopilot', 'SELECT', '{id,workspace_id}'),
     ('{operator}', 'autopilot', 'SELECT', '{assignee_id,priority}'),
     ('{reader,daemon,operator}', 'autopilot_run', 'SELECT', '{id,autopilot_id}'),
@@ -113,6 +117,10 @@ WITH needed (capabilities, relation, privilege, columns) AS (
         'refused_event_ids,held_since,timeline,finished_to,finished_id}'
     ),
     ('{reader,daemon,operator}', 'multica_retry_policy', 'SELECT', '{}'),
+    ('{daemon,operator}', 'multica_claim_limit', 'SELECT', '{scope,key,max_in_flight}'),
+    ('{daemon,operator}', 'multica_claim_limit', 'UPDATE', '{max_in_flight}'),
+    ('{daemon,operator}', 'multica_claim_limit', 'INSERT', '{scope,key,max_in_flight}'),
+    ('{operator}', 'multica_claim_limit', 'DELETE', '{}'),
     ('{reader,operator}', 'multica_sweep_total', 'SELECT', '{}'),
     (
         '{operator}', 'multica_sweep_total', 'INSERT',

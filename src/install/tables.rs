@@ -31,7 +31,7 @@ const fn table(name: &'static str, shape: &'static str) -> Table {
 }
 
 /// Every table, referenced ones first.
-pub static TABLES: [Table; 19] = [
+pub static TABLES: [Table; 20] = [
     table("workspace", sql!("tables/workspace.sql")),
     table("user", sql!("tables/user.sql")),
     table("member", sql!("tables/member.sql")),
@@ -53,6 +53,7 @@ pub static TABLES: [Table; 19] = [
     table("multica_sweep_state", sql!("tables/multica_sweep_state.sql")),
     table("multica_sweep_total", sql!("tables/multica_sweep_total.sql")),
     table("multica_retry_policy", sql!("tables/multica_retry_policy.sql")),
+    table("multica_claim_limit", sql!("tables/multica_claim_limit.sql")),
     table("multica_runtime_incarnation", sql!("tables/multica_runtime_incarnation.sql")),
     table("multica_task_incarnation", sql!("tables/multica_task_incarnation.sql")),
 ];
@@ -115,7 +116,8 @@ static SOURCE_DELETED: &str = sql!("tables/additions/source_deleted.sql");
 /// Returns the indexes and the trigger that install adds to an adopted table with these features, which are asked for
 /// by table and name. Functions are created in `schema`, which is written as in SQL.
 pub fn added(schema: &str, has: impl Fn(&str, &str) -> bool) -> [String; 3] {
-    let indexes = render(INDEXES, |feature| has("chat_session", feature));
+    let table_of = |feature: &str| if feature == "chat_runtime" { "chat_session" } else { TASKS };
+    let indexes = render(INDEXES, |feature| has(table_of(feature), feature));
     [PENDING_SLOT.into(), indexes, SOURCE_DELETED.replace("@schema@", schema)]
 }
 

@@ -20,23 +20,6 @@ pub const QUEUEING: &Wrong =
 pub const SQUADS: &Wrong = &[Squad, LeaderTask, TaskSquad];
 /// Runs an issue anew with the session of its last task.
 pub const RERUNNING: &Wrong = &[Fresh];
-/// Hands a task out to a daemon.
-pub const CLAIMING: &Wrong = &[
-    ChatRuntime,
-    Fresh,
-    RedisEra,
-    Token,
-    Lease,
-    Deferred,
-    Provenance,
-    Coalesced,
-    Delivered,
-    ChatInput,
-    SystemAgents,
-    Rollout,
-    Retired,
-    Channel,
-];
 /// Starts a claimed task.
 pub const STARTING: &Wrong = &[Waiting, Lease, Escalation];
 /// Deletes archived agents with their tasks. Where agents can be without a runtime, the server keeps both.

@@ -178,6 +178,8 @@ features! {
     /// A table contains what the operator has changed of the retry policy, `multica_retry_policy`. `multica_install()`
     /// makes it.
     RetryPolicy "retry_policy": Relation("multica_retry_policy");
+    /// A table contains limits of tasks in flight that claims obey, `multica_claim_limit`. `multica_install()` makes it.
+    ClaimLimit "claim_limit": Relation("multica_claim_limit");
     /// A CHECK allows a status of a task that the newest known server does not have, so this version cannot know the
     /// schema.
     UnknownStatus "unknown_status": OtherWord(TASK, "status", &KNOWN);
@@ -241,7 +243,7 @@ mod tests {
         install();
         let former = ["own", "task_beat", "run_priority"];
         let of_tasks = "summary fresh waiting lease deferred escalation originator accountable provenance";
-        let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause retry_policy";
+        let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause retry_policy claim_limit";
         let lifecycle = ["chat_runtime"].into_iter().chain(of_tasks.split(' ')).chain(later.split(' '));
         assert_eq!(found(), former.into_iter().chain(lifecycle).collect::<Vec<_>>());
         assert!(Feature::TaskBeat.is_present() && !Feature::Profile.is_present());

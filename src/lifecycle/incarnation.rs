@@ -16,6 +16,8 @@ use crate::postgres::statement::{Statement, arg};
 
 static REGISTERED: Statement = Statement::volatile(sql!("lifecycle/incarnation/registered.sql"));
 static HOLD: Statement = Statement::volatile(sql!("lifecycle/incarnation/hold.sql"));
+static REGISTERED_OF_MANY: Statement = Statement::volatile(sql!("lifecycle/incarnation/registered_of_many.sql"));
+static HOLD_MANY: Statement = Statement::volatile(sql!("lifecycle/incarnation/hold_many.sql"));
 static REPLACED: Statement = Statement::volatile(sql!("lifecycle/incarnation/replaced.sql"));
 static REGISTER: Statement = Statement::volatile(sql!("lifecycle/incarnation/register.sql"));
 static OF_RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/incarnation/of_runtimes.sql"));
@@ -45,13 +47,36 @@ pub fn hold(runtime: Uuid, incarnation: Uuid) -> Result<()> {
     registered_is(&HOLD, runtime, incarnation)
 }
 
+/// As [`check`], for all of the runtimes.
+pub fn check_all(runtimes: &[Uuid], incarnation: Uuid) -> Result<()> {
+    if let [runtime] = runtimes {
+        return check(*runtime, incarnation);
+    }
+    let args = [arg(runtimes.to_vec()), arg(incarnation)];
+    let other = REGISTERED_OF_MANY.row(&args, |row| (row.required("runtime_id"), row.required("incarnation")));
+    other.map_or(Ok(()), |(runtime, other)| Err(registered_by_another(runtime, other, incarnation)))
+}
+
+/// As [`hold`], for all of the runtimes.
+pub fn hold_all(runtimes: &[Uuid], incarnation: Uuid) -> Result<()> {
+    if let [runtime] = runtimes {
+        return hold(*runtime, incarnation);
+    }
+    let held: Vec<(Uuid, Uuid)> =
+        HOLD_MANY.rows(&[arg(runtimes.to_vec())], |row| (row.required("runtime_id"), row.required("incarnation")));
+    let mut others = held.into_iter().filter(|(_, registered)| *registered != incarnation);
+    others.next().map_or(Ok(()), |(runtime, other)| Err(registered_by_another(runtime, other, incarnation)))
+}
+
 fn registered_is(statement: &Statement, runtime: Uuid, incarnation: Uuid) -> Result<()> {
     match statement.row(&[arg(runtime)], |row| row.must::<Uuid>(1)) {
-        Some(other) if other != incarnation => {
-            Err(superseded(runtime, format!("Its incarnation is {other}, and that of the caller is {incarnation}.")))
-        }
+        Some(other) if other != incarnation => Err(registered_by_another(runtime, other, incarnation)),
         _ => Ok(()),
     }
+}
+
+fn registered_by_another(runtime: Uuid, other: Uuid, incarnation: Uuid) -> Error {
+    superseded(runtime, format!("Its incarnation is {other}, and that of the caller is {incarnation}."))
 }
 
 /// Returns 55000 if a later registration of one of the runtimes has replaced this incarnation.

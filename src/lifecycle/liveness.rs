@@ -12,6 +12,8 @@ use crate::postgres::statement::{Row, Statement, arg};
 
 static LOCK_FOR_STATUS: Statement =
     Statement::volatile(sql!("lifecycle/liveness/lock_for_status.sql")).of_visible_rows();
+static LOCK_FOR_SIGN_OF_LIFE: Statement =
+    Statement::volatile(sql!("lifecycle/liveness/lock_for_sign_of_life.sql")).of_visible_rows();
 static MARK_ONLINE: Statement = Statement::volatile(sql!("lifecycle/liveness/mark_online.sql")).of_visible_rows();
 static STALE: Statement = Statement::volatile(sql!("lifecycle/liveness/stale_candidates.sql")).of_whole_tables();
 static SEEN_NOW: Statement = Statement::volatile(sql!("lifecycle/liveness/seen_now.sql"));
@@ -19,7 +21,16 @@ static MARK_OFFLINE: Statement = Statement::volatile(sql!("lifecycle/liveness/ma
 
 /// Sets runtimes online and records the heartbeat, and announces those that were not online; returns how many exist.
 pub fn mark_online(runtimes: Vec<Uuid>, call: &mut Call) -> i64 {
-    let locked = lock_for_status(runtimes);
+    set_online(lock_for_status(runtimes), call)
+}
+
+/// As [`mark_online`], for runtimes that claim tasks. A runtime that is marked as unable to run any task stays as it is:
+/// only a heartbeat or a registration says that it has been repaired.
+pub fn revive(runtimes: Vec<Uuid>, call: &mut Call) -> i64 {
+    set_online(LOCK_FOR_SIGN_OF_LIFE.rows(&[arg(runtimes)], |row| (row.must(1), row.must(2))), call)
+}
+
+fn set_online(locked: Vec<(Uuid, String)>, call: &mut Call) -> i64 {
     let ids: Vec<Uuid> = locked.iter().map(|(id, _)| *id).collect();
     let seen: Vec<(Uuid, Uuid)> = MARK_ONLINE.rows(&[arg(ids), arg(call.now())], |row| (row.must(2), row.must(1)));
     let many = seen.len() as i64;

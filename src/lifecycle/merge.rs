@@ -4,6 +4,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::claim_limits;
 use super::lock_set::{LockSet, Runtimes};
 use super::system_agents::{Joined, with_system_agents};
 use super::{incarnation, writer};
@@ -146,6 +147,7 @@ fn move_users(moves: &[RuntimeMerge], now: TimestampWithTimeZone) -> Moved {
     let tasks = move_tasks(from.clone(), to.clone(), &joined);
     let changed = joined.give_tasks(now);
     INHERIT.run(&[arg(from.clone()), arg(to.clone()), arg(remembered)]);
+    claim_limits::follow(from.clone(), to.clone());
     incarnation::inherit(from, to);
     Moved { agents, tasks, changed }
 }

@@ -2,6 +2,7 @@
 //! No function here can be called from SQL.
 
 pub mod cancellation;
+pub mod claim_limits;
 pub mod collection;
 pub mod compatibility;
 pub mod consequences;
@@ -19,6 +20,7 @@ pub mod promotion;
 pub mod repair;
 pub mod retry_policy;
 pub mod rows_in_work;
+pub mod sessions;
 #[allow(dead_code, reason = "statements write most of the sets")]
 pub mod status_sets;
 pub mod system_agents;

@@ -1,7 +1,14 @@
 //! The retry policy: what follows when a task fails for a reason. The built-in policy is constant. The table
 //! `multica_retry_policy` contains what the operator has changed of it, and the statements read both.
 
-use crate::postgres::statement::{Arg, arg};
+use std::collections::BTreeMap;
+
+use super::features::Feature;
+use crate::postgres::relation;
+use crate::postgres::statement::{Arg, Statement, arg};
+
+static UNSAFE_TO_RESUME: Statement =
+    Statement::stable(sql!("lifecycle/retry_policy/unsafe_to_resume.sql")).of_whole_tables();
 
 /// Stands for every reason that has no rule of its own.
 const ANY_OTHER: &str = "*";
@@ -103,4 +110,17 @@ pub fn whole() -> impl Iterator<Item = Arg> {
 /// Returns the attributes that decide about a session, in the same form: reason, unsafe_to_resume.
 pub fn of_sessions() -> [Arg; 2] {
     [arg(column(|rule| rule.reason)), arg(column(|rule| rule.unsafe_to_resume))]
+}
+
+/// Returns the reasons after which no later task may resume the session, as the policy in force says; if the second
+/// value is true, these reasons and no others are safe. The table is not read while it is empty.
+pub fn unsafe_to_resume() -> (Vec<String>, bool) {
+    let mut rules: BTreeMap<String, bool> =
+        BUILT_IN.iter().map(|rule| (rule.reason.to_string(), rule.unsafe_to_resume)).collect();
+    if Feature::RetryPolicy.is_present() && !relation::is_empty(c"multica_retry_policy") {
+        rules.extend(UNSAFE_TO_RESUME.rows(&[], |row| (row.must::<String>(1), row.must::<bool>(2))));
+    }
+    let of_others = rules.remove(ANY_OTHER).unwrap_or_default();
+    let differing = rules.into_iter().filter(|(_, is_unsafe)| *is_unsafe != of_others).map(|(reason, _)| reason);
+    (differing.collect(), of_others)
 }

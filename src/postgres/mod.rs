@@ -12,6 +12,7 @@ pub mod features;
 pub mod held_lock;
 pub mod jsonb;
 pub mod refusal;
+pub mod relation;
 pub mod role;
 pub mod snapshot;
 pub mod statement;

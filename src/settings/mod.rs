@@ -32,6 +32,7 @@ static HOLD_VERDICTS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static DISPATCH_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(300_000);
 static RUNNING_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(9_000_000);
 static REDELIVER_AFTER: GucSetting<i32> = GucSetting::<i32>::new(90_000);
+static PREPARE_LEASE: GucSetting<i32> = GucSetting::<i32>::new(45_000);
 static RUNTIME_TTL: GucSetting<i32> = GucSetting::<i32>::new(7 * 86_400);
 static EVENT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(7 * 86_400);
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
@@ -84,6 +85,11 @@ pub fn running_timeout_secs() -> f64 {
 /// Seconds after which a claimed task that was not started is redelivered to its own runtime.
 pub fn redeliver_after_secs() -> f64 {
     f64::from(REDELIVER_AFTER.get()) / 1000.0
+}
+
+/// Seconds for which a claimed task is leased to its daemon, which prepares it meanwhile; 0 means that there is no lease.
+pub fn prepare_lease_secs() -> f64 {
+    f64::from(PREPARE_LEASE.get()) / 1000.0
 }
 
 /// Seconds after which an offline runtime that nothing refers to is deleted.
@@ -163,7 +169,7 @@ pub fn define() {
             None,
         );
     }
-    let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 7] = [
+    let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 8] = [
         (
             c"multica.offline_grace",
             c"Time that an offline runtime must have been silent before its tasks are failed.",
@@ -202,6 +208,14 @@ pub fn define() {
             c"Must be longer than a daemon's claim and start requests may take together.",
             &REDELIVER_AFTER,
             1,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.prepare_lease",
+            c"Time for which a claimed task is leased to its daemon; a leased task is not returned again. 0 means no lease.",
+            c"The daemon extends the lease while it prepares the task.",
+            &PREPARE_LEASE,
+            0,
             GucFlags::UNIT_MS,
         ),
         (

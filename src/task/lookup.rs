@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use crate::argument::{bound, required};
 use crate::error::{Error, Result};
 use crate::lifecycle::existence::{AGENT_EXISTS, no_agent};
+use crate::lifecycle::sessions;
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::entry::entry;
 use crate::postgres::statement::{Statement, arg};
@@ -19,8 +20,6 @@ static LIST_OF_AGENT: Statement = Statement::stable(sql!("task/list_of_agent.sql
 static HAS_ACTIVE: Statement = Statement::stable(sql!("task/has_active.sql"));
 static HAS_PENDING: Statement = Statement::stable(sql!("task/has_pending.sql"));
 static COUNT_RUNNING: Statement = Statement::stable(sql!("task/count_running.sql"));
-static LAST_TASK_SESSION: Statement = Statement::stable(sql!("task/last_task_session.sql"));
-static LAST_CHAT_SESSION: Statement = Statement::stable(sql!("task/last_chat_session.sql"));
 /// One row if the issue exists.
 pub static ISSUE_EXISTS: Statement = Statement::stable(sql!("task/issue_exists.sql")).of_visible_rows();
 
@@ -141,7 +140,7 @@ fn multica_last_task_session(
     entry(|| {
         let issue = required("issue_id", issue_id)?;
         let agent = required("agent_id", agent_id)?;
-        Ok(set(LAST_TASK_SESSION.rows(&[arg(issue), arg(agent)], Composite::from_row)))
+        Ok(set(sessions::of_issue(issue, agent)))
     })
 }
 
@@ -151,6 +150,6 @@ fn multica_last_task_session(
 fn multica_last_chat_session(chat_session_id: Option<Uuid>) -> SetOfIterator<'static, Composite<Session>> {
     entry(|| {
         let chat = required("chat_session_id", chat_session_id)?;
-        Ok(set(LAST_CHAT_SESSION.rows(&[arg(chat)], Composite::from_row)))
+        Ok(set(sessions::of_chat(chat)))
     })
 }

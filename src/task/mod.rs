@@ -7,6 +7,7 @@ mod complete;
 mod enqueue;
 mod fail;
 mod former;
+mod limit;
 mod lookup;
 mod pin_session;
 mod rerun;

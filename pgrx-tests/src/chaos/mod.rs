@@ -49,9 +49,10 @@ impl Arguments {
 /// After this many rounds the database is replaced by a new one, so that the checks stay fast.
 const ROUNDS_PER_DATABASE: usize = 10;
 
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
     "stale_after = '1s'",
     "redeliver_after = '500ms'",
+    "prepare_lease = '300ms'",
     "dispatch_timeout = '2s'",
     "running_timeout = '3s'",
     "sweep = on",

@@ -57,7 +57,10 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     };
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let started = Instant::now();
-    let options = Options::new("demo").set("multica.sweep_interval", "1s").set("multica.redeliver_after", "3s");
+    let options = Options::new("demo")
+        .set("multica.sweep_interval", "1s")
+        .set("multica.redeliver_after", "3s")
+        .set("multica.prepare_lease", "2s");
     let mut cluster = Cluster::create(project, &copy, &options)?;
     println!("A private cluster is running, with the library preloaded and a sweep every second.");
     let mut client = prepare(&cluster)?;

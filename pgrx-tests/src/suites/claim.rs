@@ -144,7 +144,8 @@ fn claim_respects_max_concurrent_tasks(context: &Context) -> Result<()> {
 fn unstarted_task_is_redelivered(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute("SELECT task('e1'), task('e2'), task('e3'), task('e4', 'b1', 'c1', 'running')")?;
-    let ages = "UPDATE agent_task_queue SET dispatched_at = now() - CASE right(id::text, 2)
+    let ages =
+        "UPDATE agent_task_queue SET prepare_lease_expires_at = now(), dispatched_at = now() - CASE right(id::text, 2)
                 WHEN 'e1' THEN interval '91 seconds' WHEN 'e2' THEN interval '95 seconds' ELSE interval '2 hours' END
                 WHERE status IN ('dispatched', 'running')";
     expect_claim(&mut client, &format!("{}, 2", id("b1")), "e1 e2")?;
@@ -168,7 +169,8 @@ fn unstarted_task_is_redelivered(context: &Context) -> Result<()> {
     // No redelivery before multica.redeliver_after has passed, and none to another runtime.
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
     client.batch_execute(
-        "UPDATE agent_task_queue SET dispatched_at = now() - interval '89 seconds' WHERE status = 'dispatched'",
+        "UPDATE agent_task_queue SET dispatched_at = now() - interval '89 seconds', prepare_lease_expires_at = now()
+         WHERE status = 'dispatched'",
     )?;
     expect_claim(&mut client, &format!("{}, 10", id("b1")), "")?;
     client.batch_execute("SET multica.redeliver_after = '60s'")?;
@@ -182,7 +184,9 @@ fn old_claim_token_is_refused_after_redelivery(context: &Context) -> Result<()> 
     let claim = format!("SELECT claim_token FROM multica_claim({})", id("b1"));
     let task = id("e1");
     let old = value(&mut client, &claim)?;
-    client.batch_execute("UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'")?;
+    client.batch_execute(
+        "UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds', prepare_lease_expires_at = now()",
+    )?;
     let between =
         value(&mut client, "SELECT (extract(epoch FROM dispatched_at) * 1000000)::bigint FROM agent_task_queue")?;
     let new = value(&mut client, &claim)?;

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::Client;
 
 use super::Suite;
+use super::server_consequences::insert_work;
 use super::support::{expect, expect_state, id, team, value};
 use crate::context::Context;
 
@@ -14,11 +15,17 @@ pub const ALL: &[(&str, Suite)] = suite![
     idle_claim_writes_nothing,
     claim_cost_does_not_grow_with_history,
     claim_does_not_read_whole_queue,
+    claim_does_not_read_tasks_of_other_runtimes,
 ];
 
 /// Returns the value that EXPLAIN (ANALYZE, BUFFERS, WAL) reports for a claim under this key.
 fn explained(client: &mut Client, key: &str) -> Result<i64> {
-    let sql = format!("EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) SELECT * FROM multica_claim({})", id("b1"));
+    explained_of(client, &id("b1"), key)
+}
+
+/// As [`explained`], for a claim of this runtime.
+fn explained_of(client: &mut Client, runtime: &str, key: &str) -> Result<i64> {
+    let sql = format!("EXPLAIN (ANALYZE, BUFFERS, WAL, FORMAT JSON) SELECT * FROM multica_claim({runtime})");
     let row = client.query_one(&sql, &[])?;
     let plan: serde_json::Value = row.get(0);
     plan[0]["Plan"][key].as_i64().with_context(|| format!("no {key} in {plan}"))
@@ -149,5 +156,57 @@ fn claim_does_not_read_whole_queue(context: &Context) -> Result<()> {
     explained(&mut client, "Shared Hit Blocks")?;
     let read = explained(&mut client, "Shared Hit Blocks")?;
     ensure!(read < 300, "a claim from a queue of 20,000 reads {read} blocks");
+    Ok(())
+}
+
+/// Other runtimes have 100,000 queued and 100,000 deferred tasks, in tables of this version's making and in those of the
+/// newest server.
+fn claim_does_not_read_tasks_of_other_runtimes(context: &Context) -> Result<()> {
+    let (_team, mut of_team) = team(context)?;
+    let server = context.installed_generation("397")?;
+    let mut of_server = server.connect()?;
+    insert_work(context, &mut of_server)?;
+    let of_fixture = "md5('agent x')::uuid, md5('runtime x')::uuid";
+    for (client, runtime, pair) in [
+        (&mut of_team, id("b1"), format!("{}, {}", id("c1"), id("b1"))),
+        (&mut of_server, "md5('runtime x')::uuid".into(), of_fixture.into()),
+    ] {
+        let queue = format!("INSERT INTO agent_task_queue (agent_id, runtime_id) VALUES ({pair})");
+        let blocks = |client: &mut Client| -> Result<[i64; 2]> {
+            let mut found = [0; 2];
+            for _ in 0..8 {
+                for (at, before) in ["SELECT", &queue].iter().enumerate() {
+                    client.batch_execute(
+                        "DELETE FROM agent_task_queue WHERE issue_id IS NULL AND chat_session_id IS NULL AND status = 'dispatched'",
+                    )?;
+                    client.batch_execute(before)?;
+                    found[at] = explained_of(client, &runtime, "Shared Hit Blocks")?;
+                }
+            }
+            Ok(found)
+        };
+        let alone = blocks(client)?;
+        client.batch_execute(&format!(
+            "WITH machine AS (
+                 INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+                 SELECT r.workspace_id, 'other ' || n, 'other', 'local', 'claude', 'online', now()
+                 FROM agent_runtime AS r, generate_series(1, 100) AS n WHERE r.id = {runtime} RETURNING id, workspace_id, daemon_id
+             ),
+             other AS (
+                 INSERT INTO agent (workspace_id, name, runtime_mode, runtime_id)
+                 SELECT m.workspace_id, m.daemon_id, 'local', m.id FROM machine AS m RETURNING id, runtime_id
+             )
+             INSERT INTO agent_task_queue (agent_id, runtime_id, status, fire_at, context)
+             SELECT o.id, o.runtime_id, s, CASE s WHEN 'deferred' THEN now() + interval '1 day' END, '{{}}'
+             FROM other AS o, generate_series(1, 1000), unnest(ARRAY['queued', 'deferred']) AS s;
+             ANALYZE"
+        ))?;
+        let beside = blocks(client)?;
+        let grew = alone.iter().zip(beside).any(|(alone, beside)| beside > alone + 40);
+        ensure!(
+            !grew,
+            "blocks read with an empty queue and with a task: {alone:?} alone, {beside:?} beside 200,000 tasks"
+        );
+    }
     Ok(())
 }

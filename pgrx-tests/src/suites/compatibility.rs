@@ -25,7 +25,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 ];
 
 /// The functions by what they do, as on the page. The functions of one group work on the same generations.
-const GROUPS: [(&str, &[&str]); 17] = [
+const GROUPS: [(&str, &[&str]); 18] = [
     ("install and grant", &["can_commit", "count_sweep_parts", "grant", "install", "install_all", "revoke", "version"]),
     ("status and metrics", &["metrics", "retry_policy_in_force", "status"]),
     ("events", &["events", "forget_reader", "list_readers", "take_events"]),
@@ -66,7 +66,8 @@ const GROUPS: [(&str, &[&str]); 17] = [
     ("enqueue for an agent, a mention or a chat", &["enqueue", "enqueue_chat", "enqueue_mention"]),
     ("enqueue for an issue or an autopilot", &["enqueue_autopilot", "enqueue_issue"]),
     ("retry", &["retry"]),
-    ("claim", &["claim"]),
+    ("claim", &["claim", "claim_many"]),
+    ("limit tasks in flight", &["limit"]),
     (
         "complete, pin, cancel, rerun",
         &["cancel", "cancel_agent_tasks", "cancel_issue_tasks", "complete", "pin_session", "rerun"],
@@ -125,6 +126,8 @@ fn argument(function: &str, name: &str, kind: &str) -> Result<String> {
             .into(),
         (_, "context" | "metadata" | "result") => "'{}'".into(),
         (_, "incarnation") => of("process"),
+        (_, "scope") => "'runtime'".into(),
+        (_, "key") => format!("{}::text", of("runtime online")),
         (_, "claim_token" | "expected_agents" | "into_runtime_id" | "trigger_comment_id" | "profile_id" | "reason") => {
             "NULL".into()
         }
@@ -302,8 +305,8 @@ fn features_are_those_of_the_generation(context: &Context) -> Result<()> {
     for generation in context.generations()?.all() {
         let (_database, mut client) = installed(context, &generation.name)?;
         let is_due = |feature: &&Declared| {
-            // Install makes the table of this feature.
-            feature.name == "retry_policy"
+            // Install makes the tables of these features.
+            ["retry_policy", "claim_limit"].contains(&feature.name.as_str())
                 || feature.since.is_some_and(|since| since <= generation.number)
                     && feature.until.is_none_or(|until| generation.number < until)
         };
@@ -425,5 +428,9 @@ fn refusal_names_function_and_feature(context: &Context) -> Result<()> {
     }
     client.batch_execute("ALTER TABLE agent_task_queue DROP COLUMN prepare_lease_expires_at")?;
     expect_state(&mut client, "SELECT multica_start(NULL)", "22004")?;
-    expect(&mut client, "SELECT features FROM multica_status()", "{task_beat,run_priority,slot,retry_policy}")
+    expect(
+        &mut client,
+        "SELECT features FROM multica_status()",
+        "{task_beat,run_priority,slot,retry_policy,claim_limit}",
+    )
 }

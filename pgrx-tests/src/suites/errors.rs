@@ -50,6 +50,8 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         // The tables that install makes have no profiles.
         "claim_token" | "expected_agents" | "profile_id" => "NULL".into(),
         "incarnation" => id("f9"),
+        "scope" => "'runtime'".into(),
+        "key" => id("b1"),
         _ => match kind {
             "integer" | "bigint" | "double precision" => "1".into(),
             "boolean" => "true".into(),
@@ -65,7 +67,7 @@ fn bad(kind: &str) -> Vec<String> {
     let values: &[&str] = match kind {
         "uuid" => &["NULL", &nothing],
         "uuid[]" => &["NULL", "'{NULL}'", "'{}'"],
-        "text" => &["NULL", "''", "'nonsense'"],
+        "text" => &["NULL", "''", "'nonsense'", &nothing],
         "jsonb" => &["NULL", "'[]'", "'{}'", "'1'"],
         "integer" | "bigint" => &["NULL", "-1", "0"],
         "double precision" => &["NULL", "-1", "0", "'NaN'", "'Infinity'"],

@@ -74,6 +74,8 @@ fn argument(function: &str, name: &str) -> Result<String> {
         "grantee" => "'postgres'".into(),
         "capability" => "'operator'".into(),
         "part" => "'verdicts'".into(),
+        "scope" => "'provider'".into(),
+        "key" => "'claude'".into(),
         _ => anyhow::bail!("add a value for {name} of {function} here"),
     })
 }

@@ -170,7 +170,7 @@ fn recovery_spares_task_redelivered_while_it_waits(context: &Context) -> Result<
     let runtime = id("b1");
     client.batch_execute(&format!(
         "{}; SELECT task('e1'); SELECT FROM multica_claim({runtime}, 1, '{FIRST}');
-         UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour'; {}",
+         UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour', prepare_lease_expires_at = now(); {}",
         register(FIRST, ""),
         register(SECOND, "")
     ))?;
@@ -189,7 +189,7 @@ fn task_claimed_again_without_incarnation_is_an_orphan(context: &Context) -> Res
     let runtime = id("b1");
     client.batch_execute(&format!(
         "{}; SELECT task('e1'); SELECT FROM multica_claim({runtime}, 1, '{FIRST}');
-         UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour';
+         UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour', prepare_lease_expires_at = now();
          SELECT FROM multica_claim({runtime})",
         register(FIRST, "")
     ))?;

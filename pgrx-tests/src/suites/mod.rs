@@ -25,6 +25,8 @@ mod cases;
 mod chaos;
 mod claim;
 mod claim_cost;
+mod claim_limits;
+mod claim_many;
 mod claim_own_changes;
 mod clock;
 mod cluster;
@@ -76,6 +78,7 @@ mod retry_policy;
 mod robustness;
 mod row_security;
 mod runtimes;
+mod server_claims;
 mod server_consequences;
 mod server_differences;
 mod server_merges;
@@ -152,6 +155,8 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     atomic_calls::ALL,
     chaos::ALL,
     claim::ALL,
+    claim_limits::AT_HOME,
+    claim_many::AT_HOME,
     claim_own_changes::ALL,
     clock::ALL,
     collation::ALL,
@@ -194,6 +199,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     robustness::AT_HOME,
     row_security::AT_HOME,
     runtimes::ALL,
+    server_claims::ALL,
     server_consequences::AT_HOME,
     server_differences::ALL,
     server_merges::ALL,

@@ -224,7 +224,8 @@ pub fn task_of_deleted_chat_or_run_is_cancelled(context: &Context) -> Result<()>
         let task = value(&mut client, &format!("SELECT task_id FROM {enqueue}"))?;
         if is_dispatched {
             client.batch_execute(&format!(
-                "SELECT FROM multica_claim({}); UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '1 hour'",
+                "SELECT FROM multica_claim({});
+                 UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '1 hour', prepare_lease_expires_at = now()",
                 id("b1")
             ))?;
         }

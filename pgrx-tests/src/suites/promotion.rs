@@ -20,7 +20,6 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     uncommitted_task_of_the_pair_is_not_waited_for,
     claim_queues_due_tasks_first,
     claim_cancels_superseded_retry,
-    claim_beside_a_server_queues_nothing,
 ];
 
 /// Inserts a deferred task of the pair, due `since` seconds ago, with these further values.
@@ -234,14 +233,4 @@ fn claim_cancels_superseded_retry(context: &Context) -> Result<()> {
     expect(&mut client, &query, "cancelled t")?;
     let types = "SELECT type FROM multica_event_log WHERE payload ? 'task_id' ORDER BY id";
     expect(&mut client, types, "task:cancelled\ntask:dispatch")
-}
-
-/// A claim is refused in the tables of a newer server, which queues its deferred tasks itself.
-fn claim_beside_a_server_queues_nothing(context: &Context) -> Result<()> {
-    on_generations(context, &["deferred"], |client, _| {
-        clear(context, client)?;
-        defer(client, "due", 1, "")?;
-        super::support::expect_state(client, "SELECT multica_claim(md5('runtime x')::uuid)", "0A000")?;
-        expect(client, &status("due"), "deferred f")
-    })
 }

@@ -24,7 +24,7 @@ const BEFORE_TABLES: [&str; 4] = ["FROM", "JOIN", "INTO", "UPDATE"];
 
 /// Rules that several statements repeat, because the planner would not inline them if they were functions. Each is a
 /// pair: a text that only this rule contains, and the whole rule. Table names before columns are left out.
-const RULES: [(&str, &str); 6] = [
+const RULES: [(&str, &str); 5] = [
     (
         "FROM autopilot_run WHERE id = autopilot_run_id",
         "COALESCE( (SELECT workspace_id FROM issue WHERE id = issue_id), \
@@ -40,20 +40,8 @@ const RULES: [(&str, &str); 6] = [
     ("is_called", "last_value - CASE WHEN is_called THEN 0 ELSE 1 END"),
     ("<> 'cancelled'", "(status <> 'cancelled' OR dispatched_at IS NOT NULL)"),
     (
-        "'agent_fallback_message'",
-        "( status = 'failed' AND ( failure_reason IN ( 'codex_semantic_inactivity', 'iteration_limit', \
-         'agent_fallback_message', 'api_invalid_request', 'agent_error.context_overflow', 'codex_resume_oversized' ) \
-         OR (error LIKE '%400%' AND error ILIKE '%invalid_request_error%') \
-         OR error ILIKE '%could not resolve authentication method%' \
-         OR ( error ~* '(must|should) not be empty|must (be|have) nonempty|non-empty content|cannot be empty' \
-         AND error ~* 'role[^[:alnum:]]{0,8}assistant|assistant message|message at position|messages[.[][0-9]' ) \
-         OR error ILIKE '%image dimensions exceed max allowed size%' \
-         OR error ILIKE '%image.source.base64.data%' ) ) IS NOT TRUE",
-    ),
-    (
-        "thread/resume failed",
-        "status = 'failed' AND ( failure_reason = 'codex_resume_oversized' \
-         OR (error ILIKE '%thread/resume failed%' AND error ILIKE '%token too long%') )",
+        "COALESCE(o.failure_reason, '')",
+        "status = 'failed' AND ((COALESCE(o.failure_reason, '') = ANY ($5)) <> $6 OR error ~* $7",
     ),
 ];
 

@@ -177,7 +177,8 @@ fn unknown_status_is_left_alone(context: &Context) -> Result<()> {
     expect(&mut client, &format!("SELECT multica_reconcile_agent({})", id("c1")), "working")?;
     expect(&mut client, "SELECT count(*) FROM multica_fail_tasks_for_offline_runtimes(0)", "0")?;
     expect(&mut client, &format!("SELECT count(*) FROM multica_cancel_issue_tasks({})", id("d1")), "0")?;
-    expect(&mut client, &format!("SELECT count(*) FROM multica_claim({})", id("b1")), "0")?;
+    // It takes no place of the agent either.
+    expect(&mut client, &format!("SELECT right(id::text, 2) FROM multica_claim({}, 5)", id("b1")), "e2")?;
     expect(&mut client, &format!("SELECT multica_has_active_task({})", id("d1")), "t")?;
     expect(&mut client, &status_of("e1"), "paused")
 }

@@ -39,9 +39,13 @@ fn storm(context: &Context, seed: u64) -> Result<()> {
     let database = context.fresh_database_in(&cluster)?;
     database.fixture("storm")?;
     let mut client = database.connect()?;
-    for setting in
-        ["stale_after = '1s'", "redeliver_after = '500ms'", "dispatch_timeout = '2s'", "running_timeout = '3s'"]
-    {
+    for setting in [
+        "stale_after = '1s'",
+        "redeliver_after = '500ms'",
+        "prepare_lease = '300ms'",
+        "dispatch_timeout = '2s'",
+        "running_timeout = '3s'",
+    ] {
         client.batch_execute(&format!("ALTER DATABASE {} SET multica.{setting}", database.name))?;
     }
     let load = Storm::begin(cluster.config(&database.name), &mut Rng::with_seed(seed), Conditions::Normal)?;

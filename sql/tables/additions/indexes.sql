@@ -21,6 +21,12 @@ CREATE INDEX multica_task_runtime ON agent_task_queue (runtime_id, status);
 CREATE INDEX multica_task_issue ON agent_task_queue (issue_id) WHERE issue_id IS NOT NULL;
 CREATE INDEX multica_task_chat_v2 ON agent_task_queue (chat_session_id, completed_at) WHERE chat_session_id IS NOT NULL;
 
+-- A session that a task has retired is not resumed; few tasks retire one.
+-- feature retired
+CREATE INDEX multica_task_retired ON agent_task_queue (chat_session_id, retired_session_id)
+    WHERE chat_session_id IS NOT NULL AND retired_session_id IS NOT NULL;
+-- end retired
+
 CREATE INDEX multica_agent_runtime ON agent (runtime_id);
 
 -- The foreign keys search these indexes, row by row, when archived agents are deleted. Without the indexes, a whole table would be

@@ -139,7 +139,9 @@ pub fn statement(model: &Model, step: Step) -> Result<Option<String>> {
         Step::Age(task, secs) => format!(
             "UPDATE agent_task_queue SET
                  dispatched_at = CASE WHEN dispatched_at IS NOT NULL THEN clock_timestamp() - interval '{secs} s' END,
-                 started_at = CASE WHEN started_at IS NOT NULL THEN clock_timestamp() - interval '{secs} s' END
+                 started_at = CASE WHEN started_at IS NOT NULL THEN clock_timestamp() - interval '{secs} s' END,
+                 prepare_lease_expires_at = CASE WHEN prepare_lease_expires_at IS NOT NULL
+                     THEN clock_timestamp() - interval '{secs} s' + interval '45 s' END
              WHERE id = {}",
             of_task!(task)
         ),

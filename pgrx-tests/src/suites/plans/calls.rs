@@ -128,6 +128,24 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
             .into(),
     );
     calls.extend(OF_SERVERS.map(String::from));
+    // A silent machine claims for its runtimes below a limit. One task is a turn of a chat, with a message that is not
+    // the last one. The operator has changed after which failures a session is unsafe.
+    calls.push(
+        "BEGIN; SELECT multica_limit('workspace', '00000000-0000-4000-8000-0000000000a1', 90);
+         INSERT INTO multica_retry_policy (reason, unsafe_to_resume) VALUES ('strange', true);
+         UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = '00000000-0000-4000-8000-0000000000b1';
+         INSERT INTO agent_task_queue (id, agent_id, runtime_id, chat_session_id, chat_input_task_id, priority)
+         VALUES (md5('turn')::uuid, '00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000b1',
+             '00000000-0000-4000-8000-000000000012', md5('turn')::uuid, 9);
+         INSERT INTO chat_message (chat_session_id, role, content, task_id, created_at)
+         VALUES ('00000000-0000-4000-8000-000000000012', 'user', 'And now?', md5('turn')::uuid, now()),
+             ('00000000-0000-4000-8000-000000000012', 'assistant', 'Done.', NULL, now() + interval '1 s');
+         SELECT FROM multica_claim_many(
+             ARRAY['00000000-0000-4000-8000-0000000000b1', '00000000-0000-4000-8000-0000000000b9']::uuid[], 100,
+             '00000000-0000-4000-8000-0000000000f9');
+         ROLLBACK"
+            .into(),
+    );
     // A runtime with a queued task becomes stale.
     calls.push(format!(
         "BEGIN; UPDATE agent_runtime SET last_seen_at = '-infinity' WHERE id = md5('runtime2')::uuid; {FOR_THE_SWEEP};

@@ -69,7 +69,7 @@ pub fn redelivery_uses_up_no_attempt(context: &Context) -> Result<()> {
     drop(daemon);
     let claim = format!("SELECT attempt, status FROM multica_claim({})", id("b1"));
     expect(&mut client, &claim, "")?;
-    client.batch_execute("UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds'")?;
+    client.batch_execute("UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '91 seconds', prepare_lease_expires_at = now()")?;
     expect(&mut client, &claim, "1 dispatched")?;
     // The dispatch timeout counts from the redelivery, not from the first claim.
     expect(&mut client, "SELECT tasks_timed_out FROM multica_sweep()", "0")

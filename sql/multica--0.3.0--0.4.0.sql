@@ -195,6 +195,56 @@ SELECT @extschema@.multica_replace_function(
     $function$
 );
 
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_complete(uuid, jsonb, text, text, bigint)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_complete(
+        task_id uuid, result jsonb DEFAULT NULL, session_id text DEFAULT NULL, work_dir text DEFAULT NULL,
+        claim_token bigint DEFAULT NULL, extra jsonb DEFAULT NULL, issue_status text DEFAULT NULL
+    ) RETURNS @extschema@.multica_transition
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_complete_since_0_4_wrapper'
+    $function$
+);
+
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_fail(uuid, text, text, text, text, bigint)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_fail(
+        task_id uuid, error text, failure_reason text DEFAULT NULL, session_id text DEFAULT NULL, work_dir text DEFAULT NULL,
+        claim_token bigint DEFAULT NULL, extra jsonb DEFAULT NULL
+    ) RETURNS @extschema@.multica_transition
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_fail_since_0_4_wrapper'
+    $function$
+);
+
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_pin_session(uuid, text, text, bigint)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_pin_session(
+        task_id uuid, session_id text DEFAULT NULL, work_dir text DEFAULT NULL, claim_token bigint DEFAULT NULL,
+        extra jsonb DEFAULT NULL
+    ) RETURNS boolean
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_pin_session_since_0_4_wrapper'
+    $function$
+);
+
+SELECT @extschema@.multica_replace_function(
+    '@extschema@.multica_cancel(uuid)',
+    $function$
+    CREATE FUNCTION @extschema@.multica_cancel(task_id uuid, error text DEFAULT NULL, failure_reason text DEFAULT NULL)
+    RETURNS @extschema@.multica_transition
+    SET search_path TO @extschema@, pg_temp
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'multica_cancel_since_0_4_wrapper'
+    $function$
+);
+
 DROP FUNCTION @extschema@.multica_replace_function(pg_catalog.regprocedure, pg_catalog.text);
 
 ALTER TYPE @extschema@.multica_runtime
@@ -400,28 +450,111 @@ SET search_path TO @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_limit_wrapper';
 
--- New functions and procedures belong to the owner of the extension, and the roles that may call every function may call them too.
+CREATE FUNCTION @extschema@.multica_wait(task_id uuid, reason text DEFAULT NULL, claim_token bigint DEFAULT NULL)
+RETURNS @extschema@.multica_transition
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_wait_wrapper';
+
+CREATE FUNCTION @extschema@.multica_extend_lease(task_id uuid, claim_token bigint DEFAULT NULL)
+RETURNS @extschema@.multica_transition
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_extend_lease_wrapper';
+
+CREATE FUNCTION @extschema@.multica_requeue(task_id uuid, claim_token bigint DEFAULT NULL)
+RETURNS @extschema@.multica_transition
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_requeue_wrapper';
+
+CREATE FUNCTION @extschema@.multica_complete_raw(
+    task_id uuid, result bytea DEFAULT NULL, session_id text DEFAULT NULL, work_dir text DEFAULT NULL,
+    claim_token bigint DEFAULT NULL, extra bytea DEFAULT NULL, issue_status text DEFAULT NULL
+) RETURNS @extschema@.multica_transition
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_complete_raw_wrapper';
+
+CREATE FUNCTION @extschema@.multica_fail_raw(
+    task_id uuid, error bytea, failure_reason text DEFAULT NULL, session_id text DEFAULT NULL, work_dir text DEFAULT NULL,
+    claim_token bigint DEFAULT NULL, extra bytea DEFAULT NULL
+) RETURNS @extschema@.multica_transition
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_fail_raw_wrapper';
+
+CREATE FUNCTION @extschema@.multica_clean(data bytea) RETURNS jsonb
+IMMUTABLE PARALLEL SAFE
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_clean_wrapper';
+
+CREATE FUNCTION @extschema@.multica_classify_failure(error text, failure_reason text DEFAULT NULL) RETURNS text
+IMMUTABLE PARALLEL SAFE
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_classify_failure_wrapper';
+
+CREATE FUNCTION @extschema@.multica_cancel_comment_tasks(comment_id uuid) RETURNS SETOF @extschema@.multica_task
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_cancel_comment_tasks_wrapper';
+
+CREATE FUNCTION @extschema@.multica_cancel_chat_tasks(chat_session_id uuid) RETURNS SETOF @extschema@.multica_task
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_cancel_chat_tasks_wrapper';
+
+CREATE FUNCTION @extschema@.multica_cancel_runtime_tasks(runtime_id uuid) RETURNS SETOF @extschema@.multica_task
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_cancel_runtime_tasks_wrapper';
+
+-- New functions and procedures belong to the owner of the extension. Who may call the function in the second column may call the new
+-- one too.
 DO $rights$
 DECLARE
     owner text;
     called text;
+    model text;
     holder record;
 BEGIN
     SELECT e.extowner::pg_catalog.regrole::pg_catalog.text INTO owner
     FROM pg_catalog.pg_extension AS e
     WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
-    FOREACH called IN ARRAY ARRAY[
-        'FUNCTION @extschema@.multica_revoke(regrole, text)', 'FUNCTION @extschema@.multica_count_sweep_parts()',
-        'FUNCTION @extschema@.multica_limit(text, text, integer)',
-        'PROCEDURE @extschema@.multica_install_all(boolean)'
-    ] LOOP
+    EXECUTE pg_catalog.format('ALTER TYPE @extschema@.multica_retry_rule OWNER TO %s', owner);
+    FOR called, model IN VALUES
+        ('FUNCTION @extschema@.multica_revoke(regrole, text)', '@extschema@.multica_sweep_all(double precision)'),
+        ('FUNCTION @extschema@.multica_count_sweep_parts()', '@extschema@.multica_sweep_all(double precision)'),
+        ('FUNCTION @extschema@.multica_limit(text, text, integer)', '@extschema@.multica_sweep_all(double precision)'),
+        ('PROCEDURE @extschema@.multica_install_all(boolean)', '@extschema@.multica_sweep_all(double precision)'),
+        ('FUNCTION @extschema@.multica_cancel_comment_tasks(uuid)', '@extschema@.multica_sweep_all(double precision)'),
+        ('FUNCTION @extschema@.multica_cancel_chat_tasks(uuid)', '@extschema@.multica_sweep_all(double precision)'),
+        ('FUNCTION @extschema@.multica_cancel_runtime_tasks(uuid)', '@extschema@.multica_sweep_all(double precision)'),
+        ('FUNCTION @extschema@.multica_retry_policy_in_force()', '@extschema@.multica_list_readers()'),
+        ('FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid)', '@extschema@.multica_claim(uuid, integer, uuid)'),
+        ('FUNCTION @extschema@.multica_wait(uuid, text, bigint)', '@extschema@.multica_start(uuid, bigint)'),
+        ('FUNCTION @extschema@.multica_extend_lease(uuid, bigint)', '@extschema@.multica_start(uuid, bigint)'),
+        ('FUNCTION @extschema@.multica_requeue(uuid, bigint)', '@extschema@.multica_start(uuid, bigint)'),
+        (
+            'FUNCTION @extschema@.multica_complete_raw(uuid, bytea, text, text, bigint, bytea, text)',
+            '@extschema@.multica_start(uuid, bigint)'
+        ),
+        (
+            'FUNCTION @extschema@.multica_fail_raw(uuid, bytea, text, text, text, bigint, bytea)',
+            '@extschema@.multica_start(uuid, bigint)'
+        ),
+        ('FUNCTION @extschema@.multica_clean(bytea)', '@extschema@.multica_start(uuid, bigint)'),
+        ('FUNCTION @extschema@.multica_classify_failure(text, text)', '@extschema@.multica_start(uuid, bigint)')
+    LOOP
         EXECUTE pg_catalog.format('ALTER %s OWNER TO %s', called, owner);
         EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM PUBLIC', called);
         FOR holder IN
             SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
             FROM pg_catalog.pg_proc AS p
             CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
-            WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_sweep_all(double precision)'::pg_catalog.regprocedure
+            WHERE p.oid OPERATOR(pg_catalog.=) model::pg_catalog.regprocedure
                 AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
                 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
                 AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
@@ -434,63 +567,6 @@ BEGIN
     END LOOP;
 END
 $rights$;
-
--- The roles that may claim for one runtime may claim for several.
-DO $claims$
-DECLARE
-    owner text;
-    holder record;
-BEGIN
-    SELECT e.extowner::pg_catalog.regrole::pg_catalog.text INTO owner
-    FROM pg_catalog.pg_extension AS e
-    WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
-    EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid) OWNER TO %s', owner);
-    REVOKE ALL ON FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid) FROM PUBLIC;
-    FOR holder IN
-        SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
-        FROM pg_catalog.pg_proc AS p
-        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
-        WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_claim(uuid, integer, uuid)'::pg_catalog.regprocedure
-            AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
-            AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-            AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
-    LOOP
-        EXECUTE pg_catalog.format(
-            'GRANT EXECUTE ON FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid) TO %s%s', holder.name,
-            CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
-        );
-    END LOOP;
-END
-$claims$;
-
--- The roles that may list the readers may read the retry policy.
-DO $policy$
-DECLARE
-    owner text;
-    holder record;
-BEGIN
-    SELECT e.extowner::pg_catalog.regrole::pg_catalog.text INTO owner
-    FROM pg_catalog.pg_extension AS e
-    WHERE e.extname OPERATOR(pg_catalog.=) 'multica';
-    EXECUTE pg_catalog.format('ALTER TYPE @extschema@.multica_retry_rule OWNER TO %s', owner);
-    EXECUTE pg_catalog.format('ALTER FUNCTION @extschema@.multica_retry_policy_in_force() OWNER TO %s', owner);
-    REVOKE ALL ON FUNCTION @extschema@.multica_retry_policy_in_force() FROM PUBLIC;
-    FOR holder IN
-        SELECT a.grantee::pg_catalog.regrole::pg_catalog.text AS name, a.is_grantable
-        FROM pg_catalog.pg_proc AS p
-        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
-        WHERE p.oid OPERATOR(pg_catalog.=) '@extschema@.multica_list_readers()'::pg_catalog.regprocedure
-            AND a.privilege_type OPERATOR(pg_catalog.=) 'EXECUTE'
-            AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-            AND a.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
-    LOOP
-        EXECUTE pg_catalog.format(
-            'GRANT EXECUTE ON FUNCTION @extschema@.multica_retry_policy_in_force() TO %s%s', holder.name,
-            CASE WHEN holder.is_grantable THEN ' WITH GRANT OPTION' END
-        );
-    END LOOP;
-END
-$policy$;
 
 COMMENT ON FUNCTION multica_install(boolean, boolean) IS
 $$Creates the tables that are missing in the extension's schema and adopts those that exist. Run it after CREATE EXTENSION
@@ -719,36 +795,160 @@ BEGIN
 END
 $procedure$;
 
-COMMENT ON FUNCTION @extschema@.multica_cancel(uuid) IS
-$$Cancels one active task. The agent's status and the autopilot run follow in the same transaction. The daemon learns of
-it from its next heartbeat.
+COMMENT ON FUNCTION @extschema@.multica_cancel(uuid, text, text) IS
+$$Cancels one active task, also one that waits for a directory or is deferred. The agent's status, the autopilot run and the chat's
+pointer follow in the same transaction. The daemon learns of it from its next heartbeat.
 task_id: id of the task.
-Returns multica_transition; applied is false if the task had already ended. Records task:cancelled.
+error: why, as text for people; NULL (the default) or empty means none.
+failure_reason: why, as one word; NULL (the default) or empty means none.
+Returns multica_transition; applied is false if the task had already ended. Records task:cancelled, autopilot:run_done,
+  agent:status.
 Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task has a status that this
   version does not know; 40001 the agent was bound to another runtime at the same time, repeat the transaction; 55000
-  (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a feature of the
-  tables; 42501 a privilege on the tables is missing.
+  (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
 Implements the server's CancelTask.$$;
 
+COMMENT ON FUNCTION @extschema@.multica_wait(uuid, text, bigint) IS
+$$Lets a claimed task wait because its directory is in use: dispatched becomes waiting_local_directory, with a new lease. The task
+keeps its place of the agent, whose status becomes idle if it has no other task. Start it with multica_start.
+task_id: id of the task.
+reason: text for people; NULL (the default), a blank text and an absolute path, as older daemons pass, are not stored.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns multica_transition; applied is false if the holder of the current token repeats the call. Records
+  task:waiting_local_directory and agent:status.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task is not dispatched;
+  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
+  (unsupported_feature) the tables have no such status; 42501 a privilege on the tables is missing.
+Implements the server's MarkTaskWaitingLocalDirectory.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_extend_lease(uuid, bigint) IS
+$$Extends the lease of a claimed task for multica.prepare_lease from now on. Call it about every 15 s while the daemon prepares the
+task, or waits for its directory. A task with a lease is neither returned to its runtime again nor failed because it was not
+started.
+task_id: id of the task.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns multica_transition; applied is true. Records no event.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task is neither
+  dispatched nor waiting: give it up; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables
+  are missing; 0A000 (unsupported_feature) the tables have no leases; 42501 a privilege on the tables is missing.
+Implements the server's ExtendTaskPrepareLease.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_requeue(uuid, bigint) IS
+$$Gives a claimed task back that could not be handed out, for example because the answer to its claim could not be built:
+dispatched becomes queued. It uses up no attempt.
+task_id: id of the task.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+Returns multica_transition; applied is false if the task is queued. Records task:queued and agent:status.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task has started, waits,
+  is deferred or has ended; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing;
+  42501 a privilege on the tables is missing.
+Implements the server's RequeueTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_complete_raw(uuid, bytea, text, text, bigint, bytea, text) IS
+$$Completes a task with the bytes that an agent printed, as multica_complete. Postgres refuses some JSON and some text before a call
+begins, and then the task would stay running.
+task_id: id of the task.
+result: JSON in UTF-8, cleaned as by multica_clean; NULL (the default) means none.
+session_id: as for multica_complete.
+work_dir: as for multica_complete.
+claim_token: as for multica_complete.
+extra: as for multica_complete, as JSON in UTF-8.
+issue_status: as for multica_complete.
+Returns multica_transition, and records events, as multica_complete does.
+Errors: 22004 task_id is NULL; 22023 extra is no such object, or has another key, or issue_status is not a status of the issue's
+  workspace, or the task has no issue; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is not running;
+  55000 (stale_claim) the task was claimed again since; 40001 the task fails instead, and the agent was bound to another runtime
+  at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is
+  missing.
+Implements the server's CompleteTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_fail_raw(uuid, bytea, text, text, text, bigint, bytea) IS
+$$Fails a task with the bytes that an agent printed, as multica_fail.
+task_id: id of the task.
+error: text in UTF-8; U+0000 is left out, and bytes that are not UTF-8 become U+FFFD.
+failure_reason: as for multica_fail.
+session_id: as for multica_fail.
+work_dir: as for multica_fail.
+claim_token: as for multica_fail.
+extra: as for multica_complete, as JSON in UTF-8.
+Returns multica_transition, and records events, as multica_fail does.
+Errors: 22004 task_id or error is NULL; 22023 extra is no such object, or has another key; P0002 (no_task) the task does not
+  exist; 55000 (wrong_state) the task is still queued; 55000 (stale_claim) the task was claimed again since; 40001 the agent was
+  bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a
+  privilege on the tables is missing.
+Implements the server's FailTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_clean(bytea) IS
+$$Returns JSON as jsonb, without what Postgres cannot store. In all strings, keys included, U+0000 is left out, and bytes that are
+not UTF-8 and halves of surrogate pairs become U+FFFD. Control characters in strings are escaped.
+data: JSON in UTF-8. Anything else, JSON that is nested in more than 1000 levels, and JSON with a number that jsonb cannot have,
+  becomes one text.
+Returns the JSON; NULL for NULL.
+Errors: none.
+The server has no such function.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_classify_failure(text, text) IS
+$$Returns the failure_reason that multica_fail stores for an error.
+error: the text of the error; NULL means empty.
+failure_reason: the word that the daemon gives. If it is NULL (the default) or empty, the word is found in the error:
+  agent_error.context_overflow, .missing_config, .provider_auth_or_access, .provider_quota_limit,
+  .provider_capacity_or_rate_limit, .provider_server_error, .provider_network, .model_not_found_or_unavailable,
+  .empty_or_unparseable_output, .agent_timeout, .runtime_missing_executable, .runtime_version_unsupported, .process_failure or
+  .unknown, each after agent_error. A word that stands for several failures, such as agent_error, is replaced if the error shows
+  which of them it is; any other word stays.
+Returns the word.
+Errors: none.
+Implements the server's classification of failures.$$;
+
 COMMENT ON FUNCTION @extschema@.multica_cancel_issue_tasks(uuid, uuid) IS
-$$Cancels the active tasks of an issue. Call it when the issue is reassigned, cancelled or deleted.
+$$Cancels the active tasks of an issue. Call it before the issue is deleted; on a platform of your own also when it is
+reassigned or cancelled, as you like: today's server lets the tasks go on then.
 issue_id: id of the issue.
 agent_id: cancels only the tasks of this agent; NULL (the default) means all agents.
-Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
+Returns one multica_task per cancelled task, newest first. Records events as multica_cancel does.
 Errors: 22004 issue_id is NULL; P0002 (no_issue, no_agent) the issue or the agent does not exist; 40001 another session
   queued a turn of a chat session at the same time, repeat the transaction; 55000 (install_needed) the tables are missing;
-  0A000 (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is
-  missing.
+  42501 a privilege on the tables is missing.
 Implements the server's CancelAgentTasksByIssue and CancelAgentTasksByIssueAndAgent.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_cancel_agent_tasks(uuid) IS
 $$Cancels the active tasks of an agent. Call it when the agent is archived.
 agent_id: id of the agent.
-Returns one multica_task per cancelled task, newest first. Records task:cancelled for each.
+Returns one multica_task per cancelled task, newest first. Records events as multica_cancel does.
 Errors: 22004 agent_id is NULL; P0002 (no_agent) the agent does not exist; 40001 another session queued a turn of a chat
-  session at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  session at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a privilege on the
+  tables is missing.
 Implements the server's CancelAgentTasksByAgent.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_cancel_comment_tasks(uuid) IS
+$$Cancels the active tasks on the issue of a comment that this comment has caused, or that are going to answer it together with
+others. Call it before the comment is edited or deleted, and queue tasks for the other comments again: coalesced_comment_ids of
+the result has them.
+comment_id: id of the comment.
+Returns one multica_task per cancelled task, newest first. Records events as multica_cancel does.
+Errors: 22004 comment_id is NULL; P0002 (no_comment) the comment does not exist; 40001 another session queued a turn of a chat
+  session at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a privilege on the
+  tables is missing.
+Implements the server's CancelAgentTasksByTriggerComment.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_cancel_chat_tasks(uuid) IS
+$$Cancels the active turns of a chat session. Call it before the chat session is deleted or archived.
+chat_session_id: id of the chat session.
+Returns one multica_task per cancelled task, newest first. Records events as multica_cancel does.
+Errors: 22004 chat_session_id is NULL; P0002 (no_chat_session) the chat session does not exist; 40001 another session queued a
+  turn of a chat session at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a
+  privilege on the tables is missing.
+Implements the server's CancelAgentTasksByChatSession.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_cancel_runtime_tasks(uuid) IS
+$$Cancels the active tasks of a runtime. Call it when the runtime is taken away from its owner. multica_delete_runtime does not
+need it.
+runtime_id: id of the runtime.
+Returns one multica_task per cancelled task, newest first. Records events as multica_cancel does.
+Errors: 22004 runtime_id is NULL; P0002 (no_runtime) the runtime does not exist; 40001 another session queued a turn of a chat
+  session at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a privilege on the
+  tables is missing.
+Implements the server's CancelAgentTasksByRuntime.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_claim(uuid, integer, uuid) IS
 $$Claims tasks for a runtime. First it returns tasks again that the runtime claimed more than multica.redeliver_after ago
@@ -1220,60 +1420,79 @@ Errors: 22004 part is NULL; 22023 part is not one of these words, or stale_secs 
 Implements a part of the server's sweeper.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_start(uuid, bigint) IS
-$$Starts a task that a daemon claimed: dispatched becomes running.
+$$Starts a task that a daemon claimed: dispatched or waiting_local_directory becomes running, and the lease ends. Tasks that were
+to run unless this one started are cancelled in the same transaction.
 task_id: id of the task.
 claim_token: the token that multica_claim returned; NULL (the default) is not checked.
-Returns multica_transition; applied is false if the holder of the current token repeats the call.
-Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task is not
-  dispatched (it may have been failed or cancelled in the meantime: do not run it); 55000 (stale_claim) the task was claimed
-  again since; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not work yet with a
-  feature of the tables; 42501 a privilege on the tables is missing.
+Returns multica_transition; applied is false if the holder of the current token repeats the call. Records task:running, then
+  task:cancelled for each task that was to run otherwise, and agent:status.
+Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state, final) the task is neither
+  dispatched nor waiting (it may have been failed or cancelled in the meantime: do not run it); 55000 (stale_claim) the task
+  was claimed again since; 40001 another session queued a turn of a chat session at the same time, repeat the transaction;
+  55000 (install_needed) the tables are missing; 42501 a privilege on the tables is missing.
 Implements the server's StartAgentTask.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_complete(uuid, jsonb, text, text, bigint) IS
+COMMENT ON FUNCTION @extschema@.multica_complete(uuid, jsonb, text, text, bigint, jsonb, text) IS
 $$Completes a task: running becomes completed. In the same transaction it updates the chat's pointer, the autopilot run, the
-issue's first_executed_at and the agent's status. If applied is true, write the visible reply in this transaction too.
+issue's first_executed_at and the agent's status, and deletes the task's tokens. If applied is true, write the visible reply in
+this transaction too. Pass what an agent printed to multica_complete_raw: Postgres refuses some of it as jsonb.
 task_id: id of the task.
-result: the result, any JSON; NULL (the default) means none.
+result: the result, any JSON; NULL (the default) means none. If it is a text, or an object whose key output is a text, and
+  this text is nothing but the agent's message that its context is used up, the task fails instead, with the text as its error
+  and the failure_reason agent_error.context_overflow, as by multica_fail (not in tables of a server before migration 066).
 session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
 work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
 claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+extra: an object with branch_name, durable_work_dir, retired_session_id (texts; the last one is a session that the run has given
+  up and that nothing resumes again) and session_rollout_missing (a boolean; true means that the transcript of the session is
+  lost, so that it counts as given up). Each key may be left out or NULL, which keeps what is stored; a key for which the tables
+  have no column is not stored. NULL (the default) means none.
+issue_status: the status that the task's issue gets in this transaction; the open autopilot runs of the issue end with it if its
+  category is done, in_review, blocked or cancelled. NULL (the default) leaves the issue as it is.
 Returns multica_transition; applied is false if the task had already ended, so a repeated call is harmless. first_execution
-  is true if this call set the issue's first_executed_at. Records agent:status, task:completed, chat:done,
-  autopilot:run_done.
-Errors: 22004 task_id is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is not running yet;
-  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  is true if this call set the issue's first_executed_at. Records task:completed, chat:done, autopilot:run_done, issue:updated,
+  agent:status.
+Errors: 22004 task_id is NULL; 22023 extra is no such object, or has another key, or issue_status is not a status of the issue's
+  workspace, or the task has no issue; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is not running;
+  55000 (stale_claim) the task was claimed again since; 40001 the task fails instead, and the agent was bound to another runtime
+  at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a privilege on the tables is
+  missing.
 Implements the server's CompleteTask.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_fail(uuid, text, text, text, text, bigint) IS
-$$Fails a task for a daemon: dispatched or running becomes failed, with every consequence in the same transaction. It is
-retried if the reason allows that; otherwise its issue is reset to todo if the issue has no other active task.
+COMMENT ON FUNCTION @extschema@.multica_fail(uuid, text, text, text, text, bigint, jsonb) IS
+$$Fails a task for a daemon: dispatched, waiting_local_directory or running becomes failed, with every consequence in the same
+transaction. It is retried if the reason allows that; otherwise its issue is reset to todo if the issue has no other active task.
+Pass what an agent printed to multica_fail_raw: Postgres refuses some of it as text.
 task_id: id of the task.
 error: what went wrong, as text for people.
-failure_reason: one word; runtime_offline, runtime_recovery and timeout are retried; NULL (the default) or empty means
-  'agent_error'.
+failure_reason: one word, see multica_retry_policy_in_force. NULL (the default) or empty means that the word is found in the
+  error, and a word that stands for several failures may be replaced, as by multica_classify_failure. In tables of a server
+  before migration 066, empty means 'agent_error'.
 session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
 work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
 claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+extra: as for multica_complete.
 Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed and the
-  events of the consequences.
-Errors: 22004 task_id or error is NULL; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is still
-  queued; 55000 (stale_claim) the task was claimed again since; 40001 the agent was bound to another runtime at the same
-  time, repeat the transaction; 55000 (install_needed) the tables are missing; 0A000 (unsupported_feature) the call does not
-  work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+  events of the consequences. A chat forgets a session that must not be resumed, if it points to it.
+Errors: 22004 task_id or error is NULL; 22023 extra is no such object, or has another key; P0002 (no_task) the task does not
+  exist; 55000 (wrong_state) the task is still queued; 55000 (stale_claim) the task was claimed again since; 40001 the agent was
+  bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a
+  privilege on the tables is missing.
 Implements the server's FailTask.$$;
 
-COMMENT ON FUNCTION @extschema@.multica_pin_session(uuid, text, text, bigint) IS
-$$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session.
+COMMENT ON FUNCTION @extschema@.multica_pin_session(uuid, text, text, bigint, jsonb) IS
+$$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session. Of a task that was cancelled
+meanwhile, it stores the session, the working directory, the branch and the durable directory if they are not stored yet, and the
+chat points to this session unless a newer turn has one (not in tables of a server before migration 066).
 task_id: id of the task.
 session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
 work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
 claim_token: the token that multica_claim returned; NULL (the default) is not checked.
-Returns true if it was stored, false if the task is no longer in flight.
-Errors: 22004 task_id is NULL; 22023 session_id and work_dir are both empty; P0002 (no_task) the task does not exist;
-  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 0A000
-  (unsupported_feature) the call does not work yet with a feature of the tables; 42501 a privilege on the tables is missing.
+extra: as for multica_complete.
+Returns true if it was stored, false if the task has ended, or is queued.
+Errors: 22004 task_id is NULL; 22023 session_id, work_dir and extra are all empty, or extra is no such object, or has another
+  key; P0002 (no_task) the task does not exist; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the
+  tables are missing; 42501 a privilege on the tables is missing.
 Implements the server's UpdateAgentTaskSession.$$;
 
 COMMENT ON TYPE @extschema@.multica_session IS

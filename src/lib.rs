@@ -11,6 +11,7 @@ macro_rules! sql {
 
 mod argument;
 mod capability;
+mod clean;
 mod error;
 mod event;
 mod grant;

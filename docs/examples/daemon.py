@@ -72,19 +72,19 @@ def finish(db, agents):
         sys.stderr.write(errors)
         try:
             if process.returncode == 0:
-                result = Jsonb({"output": output})
-                db.execute("SELECT FROM multica_complete(%s, %s, claim_token => %s)", [task_id, result, token])
+                result = json.dumps({"output": output}).encode()
+                db.execute("SELECT FROM multica_complete_raw(%s, %s, claim_token => %s)", [task_id, result, token])
             else:
-                error = errors or output or f"exit status {process.returncode}"
-                db.execute("SELECT FROM multica_fail(%s, %s, claim_token => %s)", [task_id, error, token])
+                error = (errors or output or f"exit status {process.returncode}").encode()
+                db.execute("SELECT FROM multica_fail_raw(%s, %s, claim_token => %s)", [task_id, error, token])
         except NoLongerOurs:
             pass
 
 
 def read(file):
-    """Returns all text of a file, without NUL, which Postgres cannot store."""
+    """Returns all text of a file. The calls for raw bytes leave out what Postgres cannot store, such as NUL."""
     file.seek(0)
-    return file.read().replace("\0", "")
+    return file.read()
 
 
 def poll(db, runtime, agents, command):

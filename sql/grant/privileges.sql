@@ -51,7 +51,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{reader}', 'issue', 'SELECT', '{id,workspace_id}'),
     ('{daemon,operator}', 'issue', 'SELECT', '{}'),
     ('{daemon,operator}', 'issue', 'UPDATE', '{status,first_executed_at,updated_at,revision,last_activity_at}'),
-    ('{daemon,operator}', 'issue_status', 'SELECT', '{workspace_id,key,category}'),
+    ('{daemon,operator}', 'issue_status', 'SELECT', '{workspace_id,key,category,archived_at}'),
     ('{daemon}', 'comment', 'SELECT', '{id}'),
     ('{operator}', 'comment', 'SELECT', '{id,issue_id,workspace_id}'),
     ('{daemon,operator}', 'comment', 'UPDATE', '{updated_at}'),
@@ -90,7 +90,8 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     (
         '{daemon,operator}', 'agent_task_queue', 'UPDATE',
         '{runtime_id,status,dispatched_at,started_at,completed_at,result,error,failure_reason,session_id,work_dir,'
-        'last_heartbeat_at,prepare_lease_expires_at,wait_reason}'
+        'last_heartbeat_at,prepare_lease_expires_at,wait_reason,branch_name,durable_work_dir,retired_session_id,'
+        'session_rollout_missing,delivered_comment_ids}'
     ),
     ('{reader,operator}', 'multica_event_log', 'SELECT', '{}'),
     ('{daemon,operator}', 'multica_event_log', 'INSERT', '{created_at,type,workspace_id,payload}'),

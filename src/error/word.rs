@@ -138,7 +138,7 @@ words! {
         "this version does not understand the schema of the server"
         "an administrator installs another version, or installs multica in a schema of its own";
     UnsupportedFeature c"unsupported_feature" "0A000"
-        "the call does not work yet on tables with a feature of a newer server"
+        "the call does not work yet on tables with a feature of a newer server, or the tables lack a feature that it needs"
         "let the server do it; do not repeat the call";
     WrongEncoding c"wrong_encoding" "0A000"
         "the encoding of the database is not UTF8"

@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 
 use super::event::{Call, TaskSnapshot};
 use super::features::Feature;
-use super::{retry_policy, rows_in_work};
+use super::{retry_policy, rows_in_work, sessions};
 use crate::postgres::statement::{Arg, Statement, arg};
 
 static FAIL: Statement = Statement::volatile(sql!("lifecycle/consequences/fail.sql")).by_id();
@@ -109,21 +109,19 @@ pub fn apply_consequences(
         retries.into_iter().map(|retry| (retry.parent(), retry)).collect();
     let mut retries = Vec::with_capacity(by_parent.len());
     for task in failed {
-        let retry = by_parent.remove(&Some(task.id()));
-        let retry = retry.map(|retry| {
-            let retry = retry.within(task.workspace());
+        let retry = by_parent.remove(&Some(task.id())).map(|retry| retry.within(task.workspace()));
+        if is_announced(task.id()) {
+            call.task_failed(task, retry.as_ref().map(TaskSnapshot::id));
+        }
+        if let Some(retry) = retry {
             if !retry.is_deferred() {
                 call.task_queued(&retry);
             }
             retries.push(retry.id());
-            retry.id()
-        });
-        if is_announced(task.id()) {
-            call.task_failed(task, retry);
         }
     }
     for (issue, status) in &issues {
-        call.issue_reset(*issue, status);
+        call.issue_updated(*issue, status);
     }
     for run in runs {
         call.run_done(run);
@@ -158,7 +156,7 @@ fn set_back_to_todo(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) -> Vec<(
 /// Resets the issues of tasks that were cancelled, and therefore did not fail.
 pub fn reset_issues(tasks: &[TaskSnapshot], call: &mut Call) {
     for (issue, status) in set_back_to_todo(tasks, call.now()) {
-        call.issue_reset(issue, &status);
+        call.issue_updated(issue, &status);
     }
 }
 
@@ -195,12 +193,23 @@ pub fn delete_tokens(ended: &[TaskSnapshot]) {
 }
 
 /// Stores in each chat the session and the working directory in which its turn ended, or forgets a session that must
-/// not be resumed.
+/// not be resumed. A chat in which nothing changes is not written.
 pub fn point_chats(tasks: &[TaskSnapshot], now: TimestampWithTimeZone) {
+    point(tasks, now, false);
+}
+
+/// As [`point_chats`], for a turn that its daemon ends at this moment: its chat is written in any case.
+pub fn point_chat(turn: &TaskSnapshot, now: TimestampWithTimeZone) {
+    point(std::slice::from_ref(turn), now, true);
+}
+
+fn point(tasks: &[TaskSnapshot], now: TimestampWithTimeZone, ends_now: bool) {
     let turns = ids(tasks.iter().filter(|task| task.is_turn()));
     if !turns.is_empty() {
-        let args = [arg(turns), arg(now)].into_iter().chain(retry_policy::of_sessions());
-        POINT_CHATS.run(&args.collect::<Vec<_>>());
+        let mut args = vec![arg(turns), arg(now)];
+        args.extend(retry_policy::of_sessions());
+        args.extend([arg(ends_now), arg(sessions::UNSAFE_ERROR)]);
+        POINT_CHATS.run(&args);
     }
 }
 

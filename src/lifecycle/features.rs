@@ -117,6 +117,8 @@ features! {
     Deferred "deferred" [128]: DEFERRED;
     /// A task can replace another task that does not start, `escalation_for_task_id`.
     Escalation "escalation" [128]: Column(TASK, "escalation_for_task_id");
+    /// An index finds these tasks by the task that they replace.
+    EscalationIndex "escalation_index" [128]: Index(TASK, "escalation_for_task_id");
     /// A task stores settings for its runtime, which a trigger deletes at its end, `runtime_mcp_overlay`.
     Overlay "overlay" [128]: Column(TASK, "runtime_mcp_overlay");
     /// A task stores connected apps in the same way, `runtime_connected_apps`.
@@ -242,7 +244,8 @@ mod tests {
         assert_eq!(found(), [] as [&str; 0]);
         install();
         let former = ["own", "task_beat", "run_priority"];
-        let of_tasks = "summary fresh waiting lease deferred escalation originator accountable provenance";
+        let of_tasks =
+            "summary fresh waiting lease deferred escalation escalation_index originator accountable provenance";
         let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause retry_policy claim_limit";
         let lifecycle = ["chat_runtime"].into_iter().chain(of_tasks.split(' ')).chain(later.split(' '));
         assert_eq!(found(), former.into_iter().chain(lifecycle).collect::<Vec<_>>());
@@ -264,7 +267,7 @@ mod tests {
         expect("ALTER TABLE autopilot DROP COLUMN priority", &[], &["run_priority"]);
         expect("ALTER TABLE agent ADD COLUMN kind text", &[], &[]);
         expect("ALTER TABLE agent ADD COLUMN system_key text", &["system_agents"], &[]);
-        expect(&format!("{task} RENAME COLUMN escalation_for_task_id TO x"), &[], &["escalation"]);
+        expect(&format!("{task} RENAME COLUMN escalation_for_task_id TO x"), &[], &["escalation", "escalation_index"]);
         expect(&format!("{task} ADD COLUMN escalation_for_task_id uuid"), &["escalation"], &[]);
         expect("ALTER TABLE agent ALTER COLUMN runtime_id SET NOT NULL", &[], &["unbound"]);
         expect(&format!("{task} ALTER COLUMN runtime_id SET NOT NULL"), &[], &[]);

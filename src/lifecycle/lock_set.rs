@@ -29,6 +29,7 @@ static COMMENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/commen
 static TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/tasks.sql")).of_visible_rows().by_id();
 static OF_TASKS: Statement = Statement::volatile(sql!("lifecycle/lock_set/of_tasks.sql")).of_visible_rows().by_id();
 static OF_RUN: Statement = Statement::volatile(sql!("lifecycle/lock_set/completion_targets.sql")).by_id();
+static OPEN_RUNS_OF_ISSUE: Statement = Statement::volatile(sql!("lifecycle/lock_set/open_runs_of_issue.sql")).by_id();
 static TRY_RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_runtimes.sql"));
 static TRY_AGENTS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_agents.sql"));
 static TRY_INCARNATIONS: Statement = Statement::volatile(sql!("lifecycle/lock_set/try_incarnations.sql"));
@@ -61,6 +62,8 @@ pub struct LockSet {
     pub workspaces: Vec<Uuid>,
     /// Runtimes, with `strength`.
     pub runtimes: Vec<Uuid>,
+    /// Runtimes that a chat session is going to refer to. No task is queued there, so the agents may be bound to others.
+    pub referred: Vec<Uuid>,
     /// Those of the runtimes whose registered incarnation is about to be replaced. These rows come directly after the
     /// runtimes; whoever holds one waits for nothing, so the call may wait for it.
     pub replaced: Vec<Uuid>,
@@ -97,16 +100,37 @@ impl LockSet {
     }
 
     /// Returns the rows that the end of a task writes besides the task. The task comes last in the order and is locked
-    /// by its own UPDATE.
-    pub fn of_run(task: Uuid) -> Self {
-        let found = OF_RUN.row(&[arg(task)], |row| Self {
+    /// by its own UPDATE. `sets_issue`: whether its issue gets another status, which may end the runs of the issue.
+    pub fn of_run(task: Uuid, sets_issue: bool) -> Self {
+        let found = OF_RUN.row(&[arg(task), arg(sets_issue)], |row| Self {
+            referred: row.column("runtime_id").into_iter().collect(),
             chat_sessions: row.column("chat_session_id").into_iter().collect(),
             agents: vec![row.required("agent_id")],
             issues: row.column("issue_id").into_iter().collect(),
             runs: row.column("autopilot_run_id").into_iter().collect(),
             ..Self::default()
         });
-        found.unwrap_or_default()
+        let mut wanted: Self = found.unwrap_or_default();
+        if sets_issue {
+            wanted.runs.extend(OPEN_RUNS_OF_ISSUE.rows(&[arg(task)], |row| row.must::<Uuid>(1)));
+        }
+        wanted
+    }
+
+    /// Returns the tasks, and every row that their cancellation writes or refers to. Nothing is queued, so a runtime is
+    /// locked only if a chat session may be going to refer to it.
+    pub fn of_cancelled(tasks: Vec<Uuid>) -> Self {
+        let mut wanted = Self::of_tasks(tasks);
+        let runtimes = std::mem::take(&mut wanted.runtimes);
+        if !wanted.chat_sessions.is_empty() && Feature::ChatRuntime.is_present() {
+            wanted.referred = runtimes;
+        }
+        wanted
+    }
+
+    /// Returns the agent of a task, for a call that writes the task and the status of its agent.
+    pub fn of_agent(task: Uuid) -> Self {
+        Self { agents: Self::of_run(task, false).agents, ..Self::default() }
     }
 
     /// Adds runtimes that the call writes, with their workspace.
@@ -158,7 +182,12 @@ impl LockSet {
             Runtimes::NoKeyUpdate => &RUNTIMES_NO_KEY_UPDATE,
             Runtimes::Update => &RUNTIMES,
         };
-        lock(runtimes, &self.runtimes);
+        if self.referred.is_empty() {
+            lock(runtimes, &self.runtimes);
+        } else {
+            debug_assert!(self.strength == Runtimes::KeyShare);
+            lock(runtimes, &[self.runtimes.as_slice(), &self.referred].concat());
+        }
         lock(&INCARNATIONS, &self.replaced);
     }
 

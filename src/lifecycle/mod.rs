@@ -8,6 +8,7 @@ pub mod compatibility;
 pub mod consequences;
 pub mod event;
 pub mod existence;
+pub mod failure_reason;
 pub mod features;
 pub mod history;
 pub mod incarnation;

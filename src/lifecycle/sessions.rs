@@ -36,7 +36,6 @@ macro_rules! part {
 
 /// The pattern of errors after which a session must not be resumed, whatever the `failure_reason` is: resuming it would
 /// only repeat the error. It is matched without regard to case (`~*`). A chat that points to such a session forgets it.
-#[allow(dead_code, reason = "for calls that end a turn, which do not use it yet")]
 pub const UNSAFE_ERROR: &str = part!(unsafe_error);
 
 /// As [`UNSAFE_ERROR`], for the search for a session that can be resumed. It also finds images that the API refuses.

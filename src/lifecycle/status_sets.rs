@@ -18,6 +18,9 @@ pub const IN_FLIGHT: [&str; 3] = ["dispatched", "running", "waiting_local_direct
 /// As [`IN_FLIGHT`], in tables without the status `waiting_local_directory`.
 pub const IN_FLIGHT_WITHOUT_WAITING: [&str; 2] = ["dispatched", "running"];
 
+/// A daemon has the task and has not started it.
+pub const STARTABLE: [&str; 2] = ["dispatched", "waiting_local_directory"];
+
 /// The task takes the pending slot of its issue and agent. So does a deferred task whose media are pending.
 pub const PENDING: [&str; 2] = ["queued", "dispatched"];
 

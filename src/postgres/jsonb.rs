@@ -3,7 +3,8 @@
 
 use std::ffi::CStr;
 
-use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::Datum;
 use pgrx::impl_sql_translatable;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, direct_function_call, direct_function_call_as_datum};
@@ -28,6 +29,26 @@ impl Jsonb {
         self.text().starts_with('{')
     }
 
+    /// Returns the value at a key; None if there is none, or if this is no object.
+    pub fn field(&self, key: &str) -> Option<Self> {
+        // SAFETY: jsonb_object_field takes one jsonb and one text, and returns one jsonb or NULL.
+        let value =
+            unsafe { direct_function_call_as_datum(pg_sys::jsonb_object_field, &[Some(self.0), key.into_datum()]) };
+        value.map(Self)
+    }
+
+    /// Returns the value if it is a text of at most `most` bytes. A longer value is not read.
+    pub fn short_text(&self, most: usize) -> Option<String> {
+        /// Bytes of a jsonb that is one text, besides the text.
+        const HEADER: usize = 64;
+        // SAFETY: the datum is a jsonb, whose size this reads from its header, also where it is compressed.
+        if unsafe { pg_sys::toast_raw_datum_size(self.0) } > most + HEADER {
+            return None;
+        }
+        let text: String = serde_json::from_str(&self.text()).ok()?;
+        (text.len() <= most).then_some(text)
+    }
+
     /// Returns the JSON text, to be parsed into a typed struct.
     pub fn text(&self) -> String {
         // SAFETY: jsonb_out takes one jsonb and returns a C string in the current memory context.
@@ -49,6 +70,14 @@ impl IntoDatum for Jsonb {
 
     fn type_oid() -> pg_sys::Oid {
         pg_sys::JSONBOID
+    }
+}
+
+// SAFETY: the datum is a jsonb.
+unsafe impl BoxRet for Jsonb {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: as above.
+        unsafe { fcinfo.return_raw_datum(self.0) }
     }
 }
 

@@ -138,8 +138,13 @@ impl Deletion {
         ids(&HOMES, self.runtime)
     }
 
+    /// Announces the deletion, which is the cause of everything that the call does to agents and tasks.
+    pub fn announce(&self, call: &mut Call) {
+        call.runtimes("delete", [(self.workspace, self.runtime)]);
+    }
+
     /// Deletes the runtime itself, which no agent is bound to any more.
-    pub fn delete(&self, call: &mut Call) -> Result<()> {
+    pub fn delete(&self) -> Result<()> {
         let runtime = self.runtime;
         let deleted = unless_referred_to(format!("runtime {runtime}"), || delete_runtimes(vec![runtime]));
         if deleted.is_empty() {
@@ -148,7 +153,6 @@ impl Deletion {
                 "A trigger on agent_runtime keeps the row.",
             ));
         }
-        call.runtimes("delete", [(self.workspace, runtime)]);
         Ok(())
     }
 }
@@ -239,13 +243,14 @@ fn delete_with_agents(deletion: &Deletion, call: &mut Call) -> Result<Deleted> {
         wanted.chat_sessions.extend(history::chats_of(runtime));
     })?;
     deletion.check()?;
+    deletion.announce(call);
     OF_RUNTIME.end_work(runtime, call);
     let kept = (history::move_all(runtime) + history::detach_all(runtime, deletion.into)) as i64;
     // Recorded before the rows are deleted, because the events describe the tasks as they are in the tables.
     call.record();
     let tasks = count_tasks(runtime);
     let agents = OF_RUNTIME.delete(runtime);
-    deletion.delete(call)?;
+    deletion.delete()?;
     Ok(Deleted { agents, tasks, kept, ..Deleted::default() })
 }
 

@@ -112,11 +112,11 @@ fn multica_merge_legacy(
             })
             .unwrap_or_default();
         let carried = apply_merges(&moves, checks_deferred, call.now());
-        for agent in carried.changed {
-            call.agent_status(agent);
-        }
         if let (Some(to), false) = (target, moves.is_empty()) {
             call.runtimes("merge", [(workspace, to)]);
+        }
+        for agent in carried.changed {
+            call.agent_status(agent);
         }
         Ok(Composite::of(&[
             ("runtime_id", arg(target)),

@@ -199,16 +199,18 @@ fn multica_register(
             .collect();
         let now = call.now();
         let done = if is_all_locked { apply_merges(&moves, checks_deferred, now) } else { postpone_merges(&moves) };
-        for agent in done.changed {
-            call.agent_status(agent);
-        }
         let kept = done.kept;
 
-        recover(&orphans, call, checks_deferred);
         written.extend(write_failed(failed, &upsert, checks_deferred));
         let ids: Vec<Uuid> = written.iter().map(|it| it.id).collect();
         let replaced = process.map(|process| incarnation::register(ids.clone(), process, call.now()));
         call.registered(workspace, &ids, &replaced.unwrap_or_default());
+        for agent in done.changed {
+            call.agent_status(agent);
+        }
+        // A recovery records its events itself, after that of the registration.
+        call.record();
+        recover(&orphans, call, checks_deferred);
 
         let mut merged: HashMap<Uuid, i64> = HashMap::new();
         let mut not_merged: HashMap<Uuid, i64> = HashMap::new();

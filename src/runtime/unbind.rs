@@ -74,6 +74,7 @@ pub fn delete_without_agents(deletion: &Deletion, call: &mut Call) -> Result<Del
     deletion.check()?;
     let autopilots = lock_autopilots(runtime)?;
 
+    deletion.announce(call);
     let cancelled = cancel(cancelled(runtime), call);
     verdict(ids(&IN_FLIGHT_OF_OTHERS, runtime), &consequences::RUNTIME_OFFLINE, call);
     consequences::reset_issues(&cancelled, call);
@@ -99,7 +100,7 @@ pub fn delete_without_agents(deletion: &Deletion, call: &mut Call) -> Result<Del
         LEAVE_SQUADS.run(&[arg(runtime)]);
     }
     let agents = unless_referred_to("a system agent of the runtime", || DELETE_SYSTEM_AGENTS.run(&[arg(runtime)]));
-    deletion.delete(call)?;
+    deletion.delete()?;
     Ok(Deleted {
         agents: agents as i64,
         tasks,

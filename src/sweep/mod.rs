@@ -143,9 +143,9 @@ impl Sweep {
         event::sweep(self.id, self.now, work)
     }
 
-    /// Records the remaining events, and the figures. The events of tasks come before those of runtimes, in the order
-    /// that a reader expects; but each piece that was written by itself has already recorded its events.
-    fn finish(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
+    /// Records the events that were announced so far. Each piece that was written by itself has already recorded its
+    /// events.
+    fn record_events(writer: &mut Writer, call: &mut Call) {
         if call.is_pending() {
             writer.beside(|| {
                 // From here on no row of a stage can be the cause of an error.
@@ -153,6 +153,11 @@ impl Sweep {
                 call.record();
             });
         }
+    }
+
+    /// Records the remaining events, and the figures.
+    fn finish(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
+        Self::record_events(writer, call);
         // If every row is refused, the next sweep does not have to come at once.
         done.more |= writer.is_cut_short();
         done.more &= done.anything() || !writer.has_given_up();
@@ -189,6 +194,8 @@ impl Sweep {
         let marked = liveness::mark_stale(self.limits.stale, Some(batch), writer, call, |_| ());
         done.runtimes_offline = marked.len() as i64;
         done.more |= done.runtimes_offline >= batch;
+        // What happens to their tasks is recorded with each piece, after its cause.
+        Self::record_events(writer, call);
 
         self.stage(done, |done| {
             self.budget.spend(batch, |piece| {

@@ -26,12 +26,7 @@ extension_sql_file!("../../sql/extension/comments/rerun.sql", name = "rerun_comm
 #[search_path(@extschema@, pg_temp)]
 fn multica_rerun(issue_id: Option<Uuid>, trigger_comment_id: default!(Option<Uuid>, "NULL")) -> Composite<Task> {
     call(|call| {
-        compatibility::require(&[
-            compatibility::SQUADS,
-            compatibility::RERUNNING,
-            compatibility::QUEUEING,
-            compatibility::ENDING,
-        ])?;
+        compatibility::require(&[compatibility::SQUADS, compatibility::RERUNNING, compatibility::QUEUEING])?;
         let issue = required("issue_id", issue_id)?;
         let find = || Source::issue(issue, None);
         let source = find()?;

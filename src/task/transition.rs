@@ -9,17 +9,16 @@ use crate::lifecycle::event::TaskSnapshot;
 use crate::lifecycle::lock_set::LockSet;
 use crate::lifecycle::status_sets::TERMINAL;
 use crate::postgres::composite::Composite;
-use crate::postgres::statement::{Statement, arg};
+use crate::postgres::statement::{Arg, Statement, arg};
 use crate::types::Transition;
 
 static STATE: Statement = Statement::volatile(sql!("task/state.sql")).of_visible_rows().by_id();
 static TRANSITION: Statement = Statement::volatile(sql!("task/transition.sql")).of_visible_rows().by_id();
-static POINT_CHAT: Statement = Statement::volatile(sql!("task/point_chat.sql")).by_id();
 
 extension_sql_file!(
     "../../sql/extension/comments/transition.sql",
     name = "transition_comments",
-    requires = [multica_start, multica_complete, multica_fail, multica_pin_session]
+    requires = [multica_start, multica_complete_since_0_4, multica_fail_since_0_4, multica_pin_session_since_0_4]
 );
 
 /// What decides whether a transition is legal.
@@ -95,10 +94,21 @@ fn listed(words: &[&str]) -> String {
     }
 }
 
-/// If the task is a turn of a chat session, stores in the chat session where the turn ended.
-pub fn point_chat(task: &TaskSnapshot, now: TimestampWithTimeZone) {
-    if task.is_turn() {
-        POINT_CHAT.run(&[arg(task.id()), arg(now)]);
+/// A task that a statement has just written: for its events, and as the row that the call returns.
+pub struct Transitioned {
+    /// The task, with its workspace.
+    pub told: TaskSnapshot,
+    /// The row of the transition.
+    pub row: Composite<Transition>,
+}
+
+impl Transitioned {
+    /// Runs a statement that writes one task and returns the row of the transition with the workspace; None if it has
+    /// written none.
+    pub fn by(statement: &Statement, args: &[Arg]) -> Option<Self> {
+        let mut tell = TaskSnapshot::reader();
+        statement
+            .row(args, |row| Self { told: tell(row).within(row.column("workspace_id")), row: Composite::from_row(row) })
     }
 }
 

@@ -6,7 +6,8 @@
 \set ECHO all
 
 -- An argument without a default, or with a default other than NULL, is required. The query returns the required
--- arguments that do not raise 22004 with their name: bounds that may be NULL, and the daemon id of a cloud runtime.
+-- arguments that do not raise 22004 with their name: bounds that may be NULL, text that is cleaned or classified, and the
+-- daemon id of a cloud runtime.
 CREATE TEMPORARY TABLE argument AS
 SELECT p.oid AS function, p.proname, p.prokind, p.pronargs, a.position, p.proargnames[a.position] AS name, t.typname,
        a.position > p.pronargs - p.pronargdefaults
@@ -26,7 +27,8 @@ SELECT n.proname, n.name, outcome(format(
     (SELECT string_agg(format('%I => %s', o.name, CASE WHEN o.position = n.position THEN 'NULL' ELSE
         CASE o.typname
             WHEN 'uuid' THEN '''00000000-0000-4000-8000-0000000000ff''::uuid' WHEN '_uuid' THEN '''{}''::uuid[]'
-            WHEN 'text' THEN '''local''' WHEN 'jsonb' THEN '''{}''' WHEN 'bool' THEN 'true' WHEN 'regrole' THEN 'CURRENT_ROLE::regrole'
+            WHEN 'text' THEN '''local''' WHEN 'jsonb' THEN '''{}''' WHEN 'bytea' THEN '''{}'''
+            WHEN 'bool' THEN 'true' WHEN 'regrole' THEN 'CURRENT_ROLE::regrole'
             ELSE '1' END END), ', ')
      FROM argument AS o WHERE o.function = n.function))) AS answer
 FROM argument AS n WHERE NOT n.may_be_null;

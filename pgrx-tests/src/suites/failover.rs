@@ -46,7 +46,7 @@ const WORK: &str = "
 /// Returns a value for an argument of this name. An unknown name fails the test; add it here then.
 fn argument(function: &str, name: &str) -> Result<String> {
     let task = match function {
-        "multica_start" => "12",
+        "multica_start" | "multica_wait" | "multica_extend_lease" | "multica_requeue" => "12",
         "multica_retry" | "multica_handle_failed_tasks" => "14",
         _ => "13",
     };
@@ -63,6 +63,8 @@ fn argument(function: &str, name: &str) -> Result<String> {
         "task_id" => id(task),
         "runtime_ids" => format!("ARRAY[{}]::uuid[]", id("b1")),
         "task_ids" => format!("ARRAY[{}]::uuid[]", id(task)),
+        "comment_id" => id("81"),
+        "data" => "'{}'".into(),
         "daemon_id" => "'machine-2'".into(),
         "legacy_daemon_id" => "'machine-old'".into(),
         "name" | "error" | "reader" | "session_id" => "'it'".into(),
@@ -165,7 +167,7 @@ fn session_of_standby_writes_after_promotion(context: &Context) -> Result<()> {
     expect(
         &mut session,
         "SELECT string_agg(type, ' ' ORDER BY id) FROM multica_events()",
-        "task:queued agent:status task:dispatch",
+        "task:queued task:dispatch agent:status",
     )
 }
 

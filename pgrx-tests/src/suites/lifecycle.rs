@@ -10,6 +10,7 @@ use crate::context::Context;
 /// The tests of this topic.
 pub const ALL: &[(&str, Suite)] = suite![
     each_step_records_its_events_in_order,
+    consequences_are_recorded_after_their_cause,
     task_events_contain_the_task,
     rolled_back_step_leaves_nothing,
     unchanged_agent_status_records_no_event,
@@ -37,25 +38,25 @@ fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {
     let claim = format!("SELECT FROM multica_claim({})", id("b1"));
     let call = |name: &str| format!("SELECT FROM multica_{name}(({ACTIVE}))");
     for (enqueue, completed, failed) in [
-        (format!("multica_enqueue({})", id("c1")), "agent:status task:completed", "task:failed agent:status"),
+        (format!("multica_enqueue({})", id("c1")), "task:completed agent:status", "task:failed agent:status"),
         (
             format!("multica_enqueue_issue({})", id("d1")),
-            "agent:status task:completed",
+            "task:completed agent:status",
             "task:failed issue:updated agent:status",
         ),
         (
             format!("multica_enqueue_mention({}, {})", id("d2"), id("c2")),
-            "agent:status task:completed",
+            "task:completed agent:status",
             "task:failed issue:updated agent:status",
         ),
         (
             format!("multica_enqueue_chat({})", id("51")),
-            "chat:done agent:status task:completed",
+            "task:completed chat:done agent:status",
             "task:failed agent:status",
         ),
         (
             format!("multica_enqueue_autopilot({})", id("71")),
-            "agent:status task:completed autopilot:run_done",
+            "task:completed autopilot:run_done agent:status",
             "task:failed autopilot:run_done agent:status",
         ),
     ] {
@@ -66,8 +67,8 @@ fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {
             )
         };
         expect_events(&mut client, &enqueue, "task:queued")?;
-        expect_events(&mut client, &claim, "agent:status task:dispatch")?;
-        expect_events(&mut client, &call("start"), "")?;
+        expect_events(&mut client, &claim, "task:dispatch agent:status")?;
+        expect_events(&mut client, &call("start"), "task:running")?;
         expect_events(&mut client, &format!("SELECT multica_pin_session(({ACTIVE}), 's')"), "")?;
         expect_events(&mut client, &call("complete"), completed)?;
         reset_subjects(&mut client)?;
@@ -81,22 +82,52 @@ fn each_step_records_its_events_in_order(context: &Context) -> Result<()> {
         client.batch_execute(&enqueue)?;
         client.batch_execute(&claim)?;
         let run_done = if enqueue.contains("autopilot") { " autopilot:run_done" } else { "" };
-        expect_events(&mut client, &call("cancel"), &format!("agent:status task:cancelled{run_done}"))?;
+        expect_events(&mut client, &call("cancel"), &format!("task:cancelled{run_done} agent:status"))?;
         reset_subjects(&mut client)?;
     }
 
-    // The event of a retry comes before the event of the failure. A rerun records the events of cancelled tasks, then
-    // that of the new task.
+    // The event of a failure comes before that of its retry. A rerun records the events of cancelled tasks, then that of the
+    // new task.
     client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
     client.batch_execute(&claim)?;
     let fail = format!("SELECT FROM multica_fail(({ACTIVE}), 'x', 'runtime_recovery')");
-    expect_events(&mut client, &fail, "task:queued task:failed agent:status")?;
+    expect_events(&mut client, &fail, "task:failed task:queued agent:status")?;
     client.batch_execute(&claim)?;
     let rerun = format!("SELECT FROM multica_rerun({})", id("d1"));
-    expect_events(&mut client, &rerun, "agent:status task:cancelled task:queued")?;
+    expect_events(&mut client, &rerun, "task:cancelled agent:status task:queued")?;
     let cancel_all = format!("SELECT FROM multica_cancel_issue_tasks({})", id("d1"));
     expect_events(&mut client, &cancel_all, "task:cancelled")?;
     expect_events(&mut client, &cancel_all, "")
+}
+
+/// Calls that record some of their events in parts.
+fn consequences_are_recorded_after_their_cause(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e1', status => 'running'); UPDATE agent SET status = 'working' WHERE name = 'Ada'",
+    )?;
+    let register = format!(
+        r#"SELECT FROM multica_register({}, '{{"daemon_id": "machine-1", "recover": true, "runtimes": [{{"type": "claude"}}]}}')"#,
+        id("a1")
+    );
+    expect_events(&mut client, &register, "daemon:register task:failed task:queued agent:status")?;
+    client.batch_execute(&format!(
+        "UPDATE agent_runtime SET status = 'offline' WHERE id = {};
+         SELECT task('e2', status => 'deferred'); UPDATE agent_task_queue SET fire_at = now() WHERE status = 'deferred'",
+        id("b1")
+    ))?;
+    let claim = format!("SELECT FROM multica_claim({})", id("b1"));
+    expect_events(&mut client, &claim, "daemon:register task:queued task:dispatch agent:status")?;
+    client.batch_execute("UPDATE agent SET archived_at = now()")?;
+    let delete = format!("SELECT FROM multica_delete_runtime({})", id("b1"));
+    let events = recorded(&mut client, &delete)?;
+    ensure!(events.starts_with("daemon:register task:"), "{delete}\nrecords {events}");
+    let sweep = "UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour' WHERE daemon_id = 'machine-9';
+        SELECT FROM multica_enqueue((SELECT id FROM agent WHERE name = 'Zoe'), max_attempts => 1);
+        UPDATE agent SET archived_at = NULL; UPDATE agent_task_queue SET status = 'running', dispatched_at = now(), started_at = now()
+        WHERE status = 'queued'; UPDATE agent SET status = 'working'; SELECT FROM multica_sweep()";
+    expect_events(&mut client, sweep, "task:queued daemon:register task:failed agent:status")?;
+    Ok(())
 }
 
 fn task_events_contain_the_task(context: &Context) -> Result<()> {
@@ -112,8 +143,8 @@ fn task_events_contain_the_task(context: &Context) -> Result<()> {
         "SELECT type, payload ->> 'status', payload ->> 'attempt', payload ->> 'max_attempts', payload ->> 'prompt',
                 right(workspace_id::text, 2), right(payload ->> 'runtime_id', 2), right(payload ->> 'issue_id', 2)
          FROM multica_event_log WHERE type LIKE 'task:%' ORDER BY id",
-        "task:queued queued 1 2  a1 b1 d1\ntask:dispatch dispatched 1 2 go a1 b1 d1\ntask:queued queued 2 2  a1 b1 d1\n\
-         task:failed failed 1 2  a1 b1 d1",
+        "task:queued queued 1 2  a1 b1 d1\ntask:dispatch dispatched 1 2 go a1 b1 d1\ntask:failed failed 1 2  a1 b1 d1\n\
+         task:queued queued 2 2  a1 b1 d1",
     )?;
     expect(
         &mut client,

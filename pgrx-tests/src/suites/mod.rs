@@ -85,6 +85,7 @@ mod server_merges;
 mod server_runtime_races;
 mod server_runtimes;
 mod server_sweep;
+mod server_transitions;
 mod session_lookups;
 mod sql_files;
 mod state;
@@ -206,6 +207,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     server_runtime_races::ALL,
     server_runtimes::ALL,
     server_sweep::ALL,
+    server_transitions::AT_HOME,
     session_lookups::AT_HOME,
     sql_files::ALL,
     state::AT_HOME,

@@ -174,14 +174,14 @@ fn issue_reset_is_published(context: &Context) -> Result<()> {
     )
 }
 
-/// The event of the queued retry comes before the event of the failure, which names the retry.
+/// The event of the queued retry comes after the event of the failure, which names the retry.
 fn retry_is_published_as_queued(context: &Context) -> Result<()> {
     let (_database, mut client) = dead_machine(context)?;
     client.batch_execute("SELECT * FROM multica_sweep()")?;
     expect(
         &mut client,
         "SELECT right(q.payload ->> 'parent_task_id', 2), q.payload ->> 'status', q.payload ->> 'attempt',
-                q.payload ->> 'task_id' = f.payload ->> 'retry_task_id', q.id < f.id, f.payload ->> 'failure_reason',
+                q.payload ->> 'task_id' = f.payload ->> 'retry_task_id', q.id > f.id, f.payload ->> 'failure_reason',
                 q.payload ->> 'sweep_id' = f.payload ->> 'sweep_id'
          FROM multica_event_log AS q
          JOIN multica_event_log AS f ON f.payload ->> 'task_id' = q.payload ->> 'parent_task_id'

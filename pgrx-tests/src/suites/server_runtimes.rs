@@ -85,7 +85,7 @@ fn runtime_is_deleted_only_with_confirmed_agents(context: &Context) -> Result<()
             client,
             "SELECT payload->>'action', payload->'autopilot'->>'status' FROM multica_events()
              WHERE type IN ('daemon:register', 'autopilot:updated') ORDER BY id",
-            " paused\ndelete ",
+            "delete \n paused",
         )
     })
 }

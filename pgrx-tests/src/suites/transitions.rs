@@ -61,6 +61,9 @@ fn enqueue_returns_pending_task(context: &Context) -> Result<()> {
     expect(&mut client, &again, "f t")
 }
 
+/// How an error names the statuses from which a task is started.
+const STARTABLE: &str = "dispatched or waiting_local_directory";
+
 fn illegal_transition_error_names_status(context: &Context) -> Result<()> {
     let (_database, mut client) = team(context)?;
     client.batch_execute(
@@ -68,11 +71,18 @@ fn illegal_transition_error_names_status(context: &Context) -> Result<()> {
                 task('e4', status => 'completed'), task('e5', status => 'failed'), task('e6', status => 'cancelled')",
     )?;
     for (label, call, state, allowed) in [
-        ("e1", "start", "queued", "dispatched"),
-        ("e3", "start", "running", "dispatched"),
-        ("e4", "start", "completed", "dispatched"),
-        ("e5", "start", "failed", "dispatched"),
-        ("e6", "start", "cancelled", "dispatched"),
+        ("e1", "start", "queued", STARTABLE),
+        ("e3", "start", "running", STARTABLE),
+        ("e4", "start", "completed", STARTABLE),
+        ("e5", "start", "failed", STARTABLE),
+        ("e6", "start", "cancelled", STARTABLE),
+        ("e1", "extend_lease", "queued", STARTABLE),
+        ("e3", "extend_lease", "running", STARTABLE),
+        ("e1", "wait", "queued", "dispatched"),
+        ("e3", "wait", "running", "dispatched"),
+        ("e6", "wait", "cancelled", "dispatched"),
+        ("e3", "requeue", "running", "dispatched"),
+        ("e4", "requeue", "completed", "dispatched"),
         ("e1", "complete", "queued", "running"),
         ("e2", "complete", "dispatched", "running"),
         ("e1", "fail", "queued", "dispatched, running or waiting_local_directory"),

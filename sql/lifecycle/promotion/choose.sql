@@ -1,5 +1,6 @@
 -- Returns which of the deferred tasks $1 are superseded, and which of the others are to be queued now: those that are due, one of each
--- pair of issue and agent, if no other task has the pending slot of the pair. The caller holds the locks.
+-- pair of issue and agent, if no other task has the pending slot of the pair. A task that was to run unless another one started is
+-- superseded if that one has started. The caller holds the locks.
 -- feature deferred
 WITH task AS MATERIALIZED (
     SELECT
@@ -20,6 +21,12 @@ WITH task AS MATERIALIZED (
                 WHERE o.issue_id = t.issue_id AND o.agent_id = t.agent_id
                   AND (o.status = 'queued' OR o.status NOT IN ('completed', 'failed', 'cancelled', 'queued', 'deferred'))
             )
+            -- feature escalation
+            OR EXISTS (
+                SELECT FROM agent_task_queue AS s
+                WHERE s.id = t.escalation_for_task_id AND s.started_at IS NOT NULL
+            )
+            -- end escalation
         ) AS is_superseded
     FROM agent_task_queue AS t
     WHERE t.id = ANY ($1) AND t.status = 'deferred'

@@ -10,6 +10,11 @@ CREATE INDEX multica_task_busy_v2 ON agent_task_queue (agent_id, dispatched_at)
 CREATE INDEX multica_task_deferred ON agent_task_queue (runtime_id) WHERE status = 'deferred'::text;
 -- end deferred
 
+-- A start cancels the tasks that were to run unless it happened.
+-- feature escalation
+CREATE INDEX multica_task_escalation ON agent_task_queue (escalation_for_task_id) WHERE escalation_for_task_id IS NOT NULL;
+-- end escalation
+
 -- A claim goes from agent to agent of a runtime, and takes the best tasks of each agent.
 CREATE INDEX multica_task_claim ON agent_task_queue (runtime_id, agent_id, priority DESC, created_at, id)
     WHERE status = 'queued'::text;

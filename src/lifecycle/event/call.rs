@@ -77,8 +77,8 @@ impl Call {
         self.events.push(EventType::AgentStatus, agent, json!({}));
     }
 
-    /// Announces that an issue was set from `status` to todo.
-    pub fn issue_reset(&mut self, issue: Uuid, status: &str) {
+    /// Announces that an issue has another status now than `status`.
+    pub fn issue_updated(&mut self, issue: Uuid, status: &str) {
         let detail = json!({ "prev_status": status });
         self.events.push(EventType::IssueUpdated, issue, detail);
     }
@@ -101,6 +101,16 @@ impl Call {
     /// Announces that a task was claimed.
     pub fn task_dispatched(&mut self, task: &TaskSnapshot) {
         self.events.describe(EventType::TaskDispatched, task, None);
+    }
+
+    /// Announces that the agent of a task runs.
+    pub fn task_running(&mut self, task: &TaskSnapshot) {
+        self.events.describe(EventType::TaskRunning, task, None);
+    }
+
+    /// Announces that a claimed task waits for its directory, for this reason.
+    pub fn task_waits(&mut self, task: &TaskSnapshot, wait_reason: Option<&str>) {
+        self.events.describe(EventType::TaskWaits, task, Some(EventDetail::Wait { wait_reason }));
     }
 
     /// Announces that a task was completed.

@@ -38,6 +38,10 @@ pub enum EventType {
     TaskQueued,
     /// A task was claimed.
     TaskDispatched,
+    /// The agent of a task runs.
+    TaskRunning,
+    /// A claimed task waits for its directory.
+    TaskWaits,
     /// A task was completed.
     TaskCompleted,
     /// A task was cancelled.
@@ -58,6 +62,8 @@ impl EventType {
             Self::Runtimes => "daemon:register",
             Self::TaskQueued => "task:queued",
             Self::TaskDispatched => "task:dispatch",
+            Self::TaskRunning => "task:running",
+            Self::TaskWaits => "task:waiting_local_directory",
             Self::TaskCompleted => "task:completed",
             Self::TaskCancelled => "task:cancelled",
             Self::TaskFailed => "task:failed",

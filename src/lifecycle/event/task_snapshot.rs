@@ -52,6 +52,11 @@ pub enum EventDetail<'a> {
         /// Whether there is a retry.
         retry_pending: bool,
     },
+    /// Why the task waits for its directory.
+    Wait {
+        /// Text for people.
+        wait_reason: Option<&'a str>,
+    },
     /// The result of a chat's turn.
     Content {
         /// Text of the answer.
@@ -179,6 +184,11 @@ impl TaskSnapshot {
     /// Whether it has failed.
     pub fn has_failed(&self) -> bool {
         self.status.as_deref() == Some("failed")
+    }
+
+    /// The autopilot run that it executes.
+    pub fn run(&self) -> Option<Uuid> {
+        self.autopilot_run_id.map(as_sql)
     }
 
     /// Whether an autopilot run follows it.

@@ -118,15 +118,15 @@ fn dispatch(
         incarnation::record_claim(claimed.iter().map(|candidate| candidate.task).collect(), process);
     }
     transcript::follow(&claimed, search.now);
+    for (_, told) in claimed.iter().zip(&told).filter(|(candidate, _)| candidate.is_queued) {
+        call.task_dispatched(told);
+    }
     let woken = claimed.iter().filter(|candidate| candidate.wakes_agent);
     let woken: Vec<Uuid> = woken.map(|candidate| candidate.agent).collect();
     if !woken.is_empty() {
         for agent in WAKE.rows(&[arg(woken), arg(search.now)], |row| row.must(1)) {
             call.agent_status(agent);
         }
-    }
-    for (_, told) in claimed.iter().zip(&told).filter(|(candidate, _)| candidate.is_queued) {
-        call.task_dispatched(told);
     }
     rows
 }

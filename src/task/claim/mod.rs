@@ -126,6 +126,8 @@ fn claim_of(
         // It may have waited for a registration.
         check()?;
     }
+    // A promotion records its events itself, after that of the runtime.
+    call.record();
     let is_promoted = promote(candidates.with_deferred(), call);
     if is_promoted || (is_revived && !candidates.tasks.is_empty()) {
         candidates = search.run();

@@ -83,7 +83,7 @@ impl Model {
             (parent.same_pair(other) || parent.same_chat(other)) && (other.in_flight() || ran_later(other))
         };
         parent.status == Status::Failed
-            && parent.reason.is_some_and(|reason| reason != "agent_error")
+            && parent.reason.is_some_and(|reason| reason != "agent_error.unknown")
             && parent.attempt < parent.max_attempts
             && !self.agents[parent.agent].archived
             && !self.any(|other| other.parent == Some(at))

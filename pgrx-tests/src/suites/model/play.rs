@@ -110,7 +110,14 @@ impl Model {
                 rows(&[])
             }
             Step::Start(task, token) => self.start(self.task_of(task)?, token),
-            Step::Pin(task, token) => self.pin(self.task_of(task)?, token),
+            // The model has no sessions, and a late pin of a cancelled task depends on its session.
+            Step::Pin(task, token) => {
+                let at = self.task_of(task)?;
+                if self.tasks[at].status == Status::Cancelled {
+                    return None;
+                }
+                self.pin(at, token)
+            }
             Step::Complete(task, token) => self.complete(self.task_of(task)?, token),
             Step::Fail(task, may_retry, token) => self.report(self.task_of(task)?, may_retry, token),
             Step::Cancel(task) => {
@@ -204,6 +211,7 @@ impl Model {
             (Status::Dispatched, Token::None | Token::Current) => {
                 task.status = Status::Running;
                 task.started = Some(now);
+                self.event("task:running");
                 rows(&[&true])
             }
             (Status::Running, Token::Current) => rows(&[&false]),
@@ -239,7 +247,7 @@ impl Model {
         if self.is_refused(at, token) || !self.tasks[at].in_flight() {
             return REFUSED;
         }
-        let reason = if may_retry { "timeout" } else { "agent_error" };
+        let reason = if may_retry { "timeout" } else { "agent_error.unknown" };
         let consequences = self.fail(&[at], reason);
         let retry = consequences.retries.into_iter().map(|(_, retry)| number(retry));
         Ok(std::iter::once("true".to_string()).chain(retry).collect())

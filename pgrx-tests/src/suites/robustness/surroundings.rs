@@ -133,17 +133,17 @@ fn cancelled(client: &mut Client, routine: &Routine, call: &str, expected: &Outc
     })
 }
 
+/// The functions that read no table.
+const WITHOUT_TABLES: [&str; 4] =
+    ["multica_version", "multica_can_commit", "multica_clean", "multica_classify_failure"];
+
 /// The schema in which functions search their tables no longer exists: each function raises an error, and the error of
 /// multica_install, to which the hints of the others refer, names the new schema.
 pub fn renamed_schema_causes_no_internal_error(context: &Context) -> Result<()> {
     let (_database, mut client) = world(context)?;
     let routines = routines(context, &mut client)?;
     client.batch_execute("ALTER SCHEMA public RENAME TO elsewhere")?;
-    for routine in routines
-        .iter()
-        // These two read no table.
-        .filter(|routine| !["multica_version", "multica_can_commit"].contains(&routine.name.as_str()))
-    {
+    for routine in routines.iter().filter(|routine| !WITHOUT_TABLES.contains(&routine.name.as_str())) {
         let call = routine.sensible().replace("public.", "elsewhere.");
         let outcome = routine.outcome(&mut client, &call)?;
         let Outcome::Raised(code, message) = &outcome else {

@@ -1,0 +1,6 @@
+-- Returns the active tasks of a runtime. $2: only those of these agents.
+SELECT t.id
+FROM agent_task_queue AS t
+WHERE t.runtime_id = $1
+  AND ($2 IS NULL OR t.agent_id = ANY ($2))
+  AND t.status IN ('queued', 'dispatched', 'running', 'waiting_local_directory', 'deferred')

@@ -61,7 +61,7 @@ CREATE TYPE @extschema@.multica_event AS (
 
 CREATE TYPE @extschema@.multica_install_step AS (object text, action text, ddl text);
 
-CREATE TYPE @extschema@.multica_enqueued AS (task_id uuid, created boolean);
+CREATE TYPE @extschema@.multica_enqueued AS (task_id uuid, created boolean, outcome text);
 
 CREATE TYPE @extschema@.multica_claimed AS (
     id uuid, agent_id uuid, runtime_id uuid, issue_id uuid, chat_session_id uuid, autopilot_run_id uuid,

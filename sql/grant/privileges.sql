@@ -9,6 +9,7 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     VALUES
     ('{daemon,operator}'::text[], 'workspace', 'SELECT', '{id}'::text[]),
     ('{daemon,operator}', 'workspace', 'UPDATE', '{updated_at}'),
+    ('{operator}', 'workspace', 'SELECT', '{attribution_fail_closed}'),
     ('{reader,daemon,operator}', 'agent_runtime', 'SELECT', '{}'),
     (
         '{daemon,operator}', 'agent_runtime', 'INSERT',
@@ -39,11 +40,13 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{daemon,operator}', 'task_token', 'SELECT', '{agent_id}'),
     ('{daemon,operator}', 'task_token', 'UPDATE', '{agent_id}'),
     -- end system_agents
+    -- feature squad
+    ('{operator}', 'squad', 'SELECT', '{id,workspace_id,leader_id,archived_at}'),
+    -- end squad
     -- feature unbound
     -- without own
     --| ('{operator}', 'autopilot', 'SELECT', '{}'),
     --| ('{operator}', 'autopilot', 'UPDATE', '{status,pause_reason,updated_at}'),
-    --| ('{operator}', 'squad', 'SELECT', '{id,workspace_id,leader_id}'),
     --| ('{operator}', 'squad_member', 'SELECT', '{member_type,member_id}'),
     --| ('{operator}', 'squad_member', 'DELETE', '{}'),
     -- end own
@@ -53,21 +56,27 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{daemon,operator}', 'issue', 'UPDATE', '{status,first_executed_at,updated_at,revision,last_activity_at}'),
     ('{daemon,operator}', 'issue_status', 'SELECT', '{workspace_id,key,category,archived_at}'),
     ('{daemon}', 'comment', 'SELECT', '{id}'),
-    ('{operator}', 'comment', 'SELECT', '{id,issue_id,workspace_id}'),
+    ('{daemon}', 'agent_task_queue', 'UPDATE', '{coalesced_comment_ids}'),
+    ('{operator}', 'comment', 'SELECT', '{id,issue_id,workspace_id,content}'),
     ('{daemon,operator}', 'comment', 'UPDATE', '{updated_at}'),
     ('{reader,daemon,operator}', 'chat_session', 'SELECT', '{id,workspace_id,session_id,work_dir,runtime_id,agent_id}'),
+    ('{operator}', 'chat_session', 'SELECT', '{status}'),
+    -- feature channel_message
+    ('{operator}', 'chat_message', 'SELECT', '{chat_session_id,role,created_at,channel_ingested}'),
+    -- end channel_message
     ('{daemon,operator}', 'chat_session', 'UPDATE', '{session_id,work_dir,updated_at,runtime_id}'),
     -- feature chat_input
     ('{daemon,operator}', 'chat_message', 'SELECT', '{id,chat_session_id,role,task_id,created_at}'),
     ('{daemon,operator}', 'chat_message', 'UPDATE', '{created_at}'),
     -- end chat_input
     ('{reader,daemon,operator}', 'autopilot', 'SELECT', '{id,workspace_id}'),
-    ('{operator}', 'autopilot', 'SELECT', '{assignee_id,priority}'),
+    ('{operator}', 'autopilot', 'SELECT', '{assignee_type,assignee_id,priority}'),
     ('{reader,daemon,operator}', 'autopilot_run', 'SELECT', '{id,autopilot_id}'),
     ('{daemon,operator}', 'autopilot_run', 'SELECT', '{status,issue_id,quota_reservation_id}'),
     ('{operator}', 'autopilot_run', 'SELECT', '{task_id}'),
     ('{daemon,operator}', 'autopilot_run', 'UPDATE', '{status,completed_at,result,failure_reason}'),
-    ('{operator}', 'autopilot_run', 'UPDATE', '{task_id}'),
+    ('{operator}', 'autopilot_run', 'SELECT', '{squad_id}'),
+    ('{operator}', 'autopilot_run', 'UPDATE', '{task_id,squad_id}'),
     ('{daemon,operator}', 'autopilot_quota_reservation', 'SELECT', '{id,workspace_id,period_start,period_end,state}'),
     ('{daemon,operator}', 'autopilot_quota_reservation', 'UPDATE', '{state,finalized_at}'),
     (
@@ -93,6 +102,16 @@ WITH needed (capabilities, relation, privilege, columns) AS (
         'last_heartbeat_at,prepare_lease_expires_at,wait_reason,branch_name,durable_work_dir,retired_session_id,'
         'session_rollout_missing,delivered_comment_ids}'
     ),
+    ('{operator}', 'agent_task_queue', 'INSERT', '{id,rerun_of_task_id,escalation_for_task_id,initiator_user_id}'),
+    (
+        '{operator}', 'agent_task_queue', 'UPDATE',
+        '{trigger_comment_id,coalesced_comment_ids,trigger_summary,context,is_leader_task,squad_id,originator_user_id,'
+        'accountable_user_id,originator_source,delegated_from_task_id,rule_version_id,trigger_evidence_kind,'
+        'trigger_evidence_ref_id,initiator_user_id,runtime_mcp_overlay,runtime_connected_apps}'
+    ),
+    -- feature redis_era
+    ('{operator}', 'agent_task_queue', 'UPDATE', '{fire_at}'),
+    -- end redis_era
     ('{reader,operator}', 'multica_event_log', 'SELECT', '{}'),
     ('{daemon,operator}', 'multica_event_log', 'INSERT', '{created_at,type,workspace_id,payload}'),
     ('{operator}', 'multica_event_log', 'UPDATE', '{created_at}'),

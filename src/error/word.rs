@@ -92,6 +92,21 @@ words! {
     Archived c"archived" "55000"
         "the agent is archived"
         "restore the agent, or choose another agent";
+    ChatArchived c"chat_archived" "55000"
+        "the chat session is archived"
+        "restore the chat session, or use another one";
+    ChannelChat c"channel_chat" "55000"
+        "the server receives the messages of the chat session from a channel"
+        "let the server queue the task";
+    Unbound c"unbound" "55000"
+        "the agent is bound to no runtime"
+        "bind the agent to a runtime, or choose another agent";
+    NotExecutable c"not_executable" "55000"
+        "the machine of the agent's runtime cannot execute the provider"
+        "repair the machine; it can be used again once its daemon has registered";
+    Unattributed c"unattributed" "55000"
+        "the workspace requires a user who is accountable for the task, and the call names none"
+        "name the user in provenance";
     NotAssigned c"not_assigned" "55000"
         "the issue is not assigned to an agent"
         "assign the issue to an agent, or name an agent";
@@ -140,6 +155,9 @@ words! {
     UnsupportedFeature c"unsupported_feature" "0A000"
         "the call does not work yet on tables with a feature of a newer server, or the tables lack a feature that it needs"
         "let the server do it; do not repeat the call";
+    MissingFeature c"missing_feature" "0A000"
+        "an argument needs a feature that the tables do not have"
+        "leave the argument out";
     WrongEncoding c"wrong_encoding" "0A000"
         "the encoding of the database is not UTF8"
         "an administrator moves the data to a database in UTF8";

@@ -11,13 +11,6 @@ use crate::postgres::entry;
 /// The features that make one kind of work wrong.
 pub type Wrong = [Feature];
 
-/// Queues a new task, with the columns that the server's claim reads.
-pub const QUEUEING: &Wrong =
-    &[Deferred, Originator, Accountable, Provenance, FailClosed, Coalesced, ChatInput, Channel, Unbound];
-/// Chooses the agent of an issue or an autopilot: a squad's leader works for the squad.
-pub const SQUADS: &Wrong = &[Squad, LeaderTask, TaskSquad];
-/// Runs an issue anew with the session of its last task.
-pub const RERUNNING: &Wrong = &[Fresh];
 /// Deletes archived agents with their tasks. Where agents can be without a runtime, the server keeps both.
 pub const DELETING_AGENTS: &Wrong = &[Unbound];
 
@@ -52,4 +45,22 @@ fn unsupported(feature: Feature, why: &str) -> Error {
         hint: "docs/compatibility.md lists which calls work; SELECT features FROM multica_status() lists the features of this database."
             .to_string(),
     }
+}
+
+/// Returns 0A000 if the tables lack the feature on which an argument depends. Another session may alter the tables
+/// afterwards; then the call works as on the tables before.
+pub fn needs(argument: &str, feature: Feature) -> Result<()> {
+    if feature.is_present() {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        word: Word::MissingFeature,
+        message: format!(
+            "argument \"{argument}\" needs feature \"{}\", which this database does not have",
+            feature.name()
+        ),
+        detail: format!("With the feature: {}", feature.description()),
+        hint: "Leave the argument out. SELECT features FROM multica_status() lists the features of this database."
+            .to_string(),
+    })
 }

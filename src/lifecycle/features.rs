@@ -88,7 +88,15 @@ features! {
     /// the privileges of the role that the call acts as.
     Usage "usage" [77]: Trigger(TASK, "runtime_id");
     /// An issue can be assigned to a squad, which is a group of agents.
-    Squad "squad" [84]: All(&[Relation("squad"), Word("issue", "assignee_type", "squad")]);
+    Squad "squad" [85]:
+        All(&[Relation("squad"), Column("squad", "archived_at"), Word("issue", "assignee_type", "squad")]);
+    /// An autopilot can be assigned to a squad, `autopilot.assignee_type` and `autopilot_run.squad_id`.
+    AutopilotSquad "autopilot_squad" [96]: All(&[
+        Relation("squad"),
+        Column("squad", "archived_at"),
+        Column("autopilot", "assignee_type"),
+        Column("autopilot_run", "squad_id"),
+    ]);
     /// A task stores whether it belongs to the leader of a squad, `is_leader_task`.
     LeaderTask "leader_task" [90]: Column(TASK, "is_leader_task");
     /// A task refers to its squad, `squad_id`.
@@ -125,6 +133,8 @@ features! {
     ConnectedApps "connected_apps" [132]: Column(TASK, "runtime_connected_apps");
     /// A runtime can be private or public, `visibility`.
     Visibility "visibility" [83]: Column(RUNTIME, "visibility");
+    /// A task stores the user who sent the message that it answers, `initiator_user_id`.
+    Initiator "initiator" [117]: Column(TASK, "initiator_user_id");
     /// A task stores the user who caused the first task of its chain, `originator_user_id`.
     Originator "originator" [129]: Column(TASK, "originator_user_id");
     /// A task stores the user who is accountable for it, `accountable_user_id`.
@@ -153,6 +163,8 @@ features! {
     Durable "durable" [376]: Column(TASK, "durable_work_dir");
     /// A task of a channel stores the revision of its context, `channel_context_revision`.
     Channel "channel" [377]: Column(TASK, "channel_context_revision");
+    /// A message of a chat can come from a channel, `chat_message.channel_ingested`.
+    ChannelMessage "channel_message" [226]: Column("chat_message", "channel_ingested");
     /// An agent or an ended task can have no runtime, both columns `runtime_id` can be NULL.
     Unbound "unbound" [251]: All(&[Nullable("agent", "runtime_id"), Nullable(TASK, "runtime_id")]);
     /// A unique index, of any name, allows at most one pending task per pair of issue and agent. The
@@ -322,6 +334,7 @@ mod tests {
         expect(&create, &["effective_status"], &[]);
         expect(&format!("ALTER TABLE {schema}.issue_status RENAME TO x"), &[], &["open_status", "effective_status"]);
         expect(&format!("ALTER TABLE {schema}.x RENAME TO squad"), &[], &[]);
+        expect(&format!("ALTER TABLE {schema}.squad ADD COLUMN archived_at timestamptz"), &[], &[]);
         expect(&format!("ALTER TABLE {schema}.issue DROP CONSTRAINT issue_assignee_type_check"), &["squad"], &[]);
     }
 

@@ -11,6 +11,7 @@ use crate::postgres::composite::{Composite, Kind};
 use crate::postgres::statement::{Arg, Row, Statement, arg};
 
 static PRIOR: Statement = Statement::stable(sql!("lifecycle/sessions/prior.sql")).in_index_order().by_id();
+static OF_TASK: Statement = Statement::volatile(sql!("lifecycle/sessions/of_task.sql")).by_id();
 
 /// Parts of the patterns, as literals for `concat!`.
 macro_rules! part {
@@ -75,18 +76,20 @@ pub fn of_chat<K: Kind>(chat: Uuid) -> Vec<Composite<K>> {
     PRIOR.rows(&args(Vec::new(), None, Some(chat)), Composite::from_row)
 }
 
+/// Returns where a task stopped, as far as its agent can resume there.
+pub fn of_task(task: Uuid) -> Prior {
+    let args: Vec<Arg> = [arg(task)].into_iter().chain(what_is_unsafe()).collect();
+    OF_TASK.row(&args, |row| Prior { session: row.get(1), work_dir: row.get(2) }).unwrap_or_default()
+}
+
 fn args(tasks: Vec<Uuid>, pair: Option<(Uuid, Uuid)>, chat: Option<Uuid>) -> Vec<Arg> {
+    let asked = [arg(tasks), arg(pair.map(|(issue, _)| issue)), arg(pair.map(|(_, agent)| agent)), arg(chat)];
+    asked.into_iter().chain(what_is_unsafe()).collect()
+}
+
+fn what_is_unsafe() -> [Arg; 4] {
     let (reasons, or_all_others) = retry_policy::unsafe_to_resume();
-    vec![
-        arg(tasks),
-        arg(pair.map(|(issue, _)| issue)),
-        arg(pair.map(|(_, agent)| agent)),
-        arg(chat),
-        arg(reasons),
-        arg(or_all_others),
-        arg(UNSAFE_ERROR_OF_SOURCE),
-        arg(OVERFLOW_ERROR),
-    ]
+    [arg(reasons), arg(or_all_others), arg(UNSAFE_ERROR_OF_SOURCE), arg(OVERFLOW_ERROR)]
 }
 
 #[cfg(any(test, feature = "pg_test"))]

@@ -24,6 +24,12 @@ pub const STARTABLE: [&str; 2] = ["dispatched", "waiting_local_directory"];
 /// The task takes the pending slot of its issue and agent. So does a deferred task whose media are pending.
 pub const PENDING: [&str; 2] = ["queued", "dispatched"];
 
+/// The task has not started.
+pub const NOT_STARTED: [&str; 4] = ["queued", "deferred", "dispatched", "waiting_local_directory"];
+
+/// A rerun beside a server replaces the task.
+pub const REPLACED_BY_RERUN: [&str; 3] = ["queued", "dispatched", "deferred"];
+
 /// No daemon has the task yet.
 pub const WAITING: [&str; 2] = ["queued", "deferred"];
 

@@ -3,6 +3,7 @@
 mod cancel;
 mod claim;
 mod claim_token;
+mod coalesce;
 mod complete;
 mod enqueue;
 mod fail;
@@ -10,8 +11,10 @@ mod former;
 mod issue_status;
 mod limit;
 mod lookup;
+mod new_task;
 mod pin_session;
 mod prepare;
+mod provenance;
 mod raw;
 mod rerun;
 mod retry;

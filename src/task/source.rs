@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 
 use crate::error::{Error, Result, Word};
-use crate::postgres::statement::{Statement, arg};
+use crate::postgres::statement::{Row, Statement, arg};
 
 static OF_ISSUE: Statement = Statement::volatile(sql!("task/source_of_issue.sql")).of_visible_rows();
 static OF_CHAT: Statement = Statement::volatile(sql!("task/source_of_chat.sql")).of_visible_rows();
@@ -37,67 +37,128 @@ pub struct Source {
     pub chat: Option<Uuid>,
     /// Autopilot run that the task executes.
     pub run: Option<Uuid>,
+    /// Squad for which the agent works.
+    pub squad: Option<Uuid>,
+    /// Whether the agent works as the leader of the squad.
+    pub is_leader: bool,
     /// Priority of the task unless the caller passes one.
     pub priority: i32,
     /// The task that the autopilot run already has.
     pub existing: Option<Uuid>,
 }
 
+/// To whom an issue or an autopilot is assigned.
+struct Assignee {
+    kind: Option<String>,
+    id: Option<Uuid>,
+    leader: Option<Uuid>,
+    is_squad_archived: bool,
+}
+
+impl Assignee {
+    fn read(row: &Row) -> Self {
+        Self {
+            kind: row.column("assignee_type"),
+            id: row.column("assignee_id"),
+            leader: row.column("leader_id"),
+            is_squad_archived: row.column("is_squad_archived").unwrap_or_default(),
+        }
+    }
+
+    /// Returns the agent that works, and its squad if it works as the leader of one.
+    fn agent(&self) -> Option<(Uuid, Option<Uuid>)> {
+        match self.kind.as_deref() {
+            Some("agent") => self.id.map(|agent| (agent, None)),
+            Some("squad") if !self.is_squad_archived => self.leader.map(|leader| (leader, self.id)),
+            _ => None,
+        }
+    }
+
+    /// Returns the error that `what` is not assigned to an agent.
+    fn no_agent(self, what: String, hint: &str) -> Error {
+        let detail = match self.kind.as_deref() {
+            Some("squad") if self.is_squad_archived => "It is assigned to a squad that is archived.".to_string(),
+            Some(other) => format!("It is assigned to a {other}."),
+            None => "It has no assignee.".to_string(),
+        };
+        Error::state(Word::NotAssigned, format!("{what} is not assigned to an agent"), detail, hint)
+    }
+}
+
 impl Source {
     /// Returns an agent alone as the source.
     pub fn agent(agent: Uuid) -> Self {
-        Self { workspace: None, agent, issue: None, chat: None, run: None, priority: 0, existing: None }
+        Self {
+            workspace: None,
+            agent,
+            issue: None,
+            chat: None,
+            run: None,
+            squad: None,
+            is_leader: false,
+            priority: 0,
+            existing: None,
+        }
     }
 
-    /// Returns an issue as the source. The agent is the `mentioned` one, otherwise the assignee; 55000 if that is not
-    /// an agent.
+    /// Returns an issue as the source. The agent is the `mentioned` one, otherwise the assignee or the leader of the
+    /// squad that is the assignee; 55000 if there is none.
     pub fn issue(issue: Uuid, mentioned: Option<Uuid>) -> Result<Self> {
         let found = OF_ISSUE.row(&[arg(issue)], |row| {
-            let assignee: Option<Uuid> = row.column("assignee_id");
-            let assignee_type: Option<String> = row.column("assignee_type");
             let priority: Option<&str> = row.column("priority");
-            (row.required("workspace_id"), assignee, assignee_type, priority.map_or(0, priority_of))
+            (row.required("workspace_id"), Assignee::read(row), priority.map_or(0, priority_of))
         });
-        let (workspace, assignee, assignee_type, priority) = found.ok_or_else(|| Error::not_found("issue", issue))?;
-        let agent = mentioned.or(assignee);
-        let is_agent = mentioned.is_some() || assignee_type.as_deref() == Some("agent");
-        let agent = agent.filter(|_| is_agent).ok_or_else(|| {
-            Error::state(
-                Word::NotAssigned,
-                format!("issue {issue} is not assigned to an agent"),
-                match assignee_type {
-                    Some(other) => format!("It is assigned to a {other}."),
-                    None => "It has no assignee.".to_string(),
-                },
-                "Assign the issue to an agent, or name an agent with multica_enqueue_mention().",
-            )
+        let (workspace, assignee, priority) = found.ok_or_else(|| Error::not_found("issue", issue))?;
+        let worker = mentioned.map_or_else(|| assignee.agent(), |agent| Some((agent, None)));
+        let (agent, squad) = worker.ok_or_else(|| {
+            let hint = "Assign the issue to an agent, or name an agent with multica_enqueue_mention().";
+            assignee.no_agent(format!("issue {issue}"), hint)
         })?;
-        Ok(Self { workspace: Some(workspace), issue: Some(issue), priority, ..Self::agent(agent) })
+        let source = Self { workspace: Some(workspace), issue: Some(issue), priority, ..Self::agent(agent) };
+        Ok(source.for_squad(squad))
     }
 
-    /// Returns a chat session as the source, with the session's agent.
+    /// Returns a chat session as the source, with the session's agent; 55000 if the session is archived, or the server
+    /// receives its messages from a channel.
     pub fn chat(chat: Uuid) -> Result<Self> {
-        let found: Option<(Uuid, Uuid)> = OF_CHAT.row(&[arg(chat)], |row| (row.must(1), row.must(2)));
-        let (workspace, agent) = found.ok_or_else(|| Error::not_found("chat session", chat))?;
+        let found: Option<(Uuid, Uuid, bool, bool)> = OF_CHAT.row(&[arg(chat)], |row| {
+            let (workspace, agent) = (row.required("workspace_id"), row.required("agent_id"));
+            (workspace, agent, row.required("is_archived"), row.required("is_of_channel"))
+        });
+        let (workspace, agent, is_archived, is_of_channel) =
+            found.ok_or_else(|| Error::not_found("chat session", chat))?;
+        if is_archived {
+            return Err(Error::state(
+                Word::ChatArchived,
+                format!("chat session {chat} is archived"),
+                "An archived chat session gets no turns.",
+                "Restore the chat session, or use another one.",
+            ));
+        }
+        if is_of_channel {
+            return Err(Error::state(
+                Word::ChannelChat,
+                format!("chat session {chat} belongs to a channel"),
+                "The server decides which messages of a channel a turn answers.",
+                "Let the server queue the task.",
+            ));
+        }
         Ok(Self { workspace: Some(workspace), chat: Some(chat), priority: CHAT_PRIORITY, ..Self::agent(agent) })
     }
 
-    /// Returns an autopilot run as the source, with the autopilot's assignee; 55000 if the run has ended.
+    /// Returns an autopilot run as the source, with the autopilot's assignee, or the leader of the squad that is the
+    /// assignee; 55000 if the run has ended, or there is no such agent.
     pub fn autopilot(run: Uuid) -> Result<Self> {
         let found = OF_RUN.row(&[arg(run)], |row| {
             let status: String = row.required("status");
             let priority: Option<&str> = row.column("priority");
-            let source = Self {
-                workspace: Some(row.required("workspace_id")),
-                run: Some(run),
-                priority: priority.map_or(0, priority_of),
-                existing: row.column("task_id"),
-                ..Self::agent(row.required("assignee_id"))
-            };
-            (status, source)
+            let existing: Option<Uuid> = row.column("task_id");
+            let place: Uuid = row.required("workspace_id");
+            (status, place, Assignee::read(row), priority.map_or(0, priority_of), existing)
         });
-        let (status, source) = found.ok_or_else(|| Error::not_found("autopilot run", run))?;
-        if matches!(status.as_str(), "completed" | "failed") {
+        let (status, workspace, assignee, priority, existing) =
+            found.ok_or_else(|| Error::not_found("autopilot run", run))?;
+        if matches!(status.as_str(), "completed" | "failed" | "skipped") {
             return Err(Error::state(
                 Word::Final,
                 format!("autopilot run {run} has already finished"),
@@ -105,7 +166,22 @@ impl Source {
                 "Create a new run.",
             ));
         }
-        Ok(source)
+        let (agent, squad) = assignee.agent().ok_or_else(|| {
+            assignee.no_agent(format!("the autopilot of run {run}"), "Assign the autopilot to an agent or a squad.")
+        })?;
+        let source = Self { workspace: Some(workspace), run: Some(run), priority, existing, ..Self::agent(agent) };
+        Ok(source.for_squad(squad))
+    }
+
+    /// Returns the workspace of an autopilot run, whether or not it has ended.
+    pub fn workspace_of_run(run: Uuid) -> Result<Uuid> {
+        OF_RUN
+            .row(&[arg(run)], |row| row.required("workspace_id"))
+            .ok_or_else(|| Error::not_found("autopilot run", run))
+    }
+
+    fn for_squad(self, squad: Option<Uuid>) -> Self {
+        Self { squad, is_leader: squad.is_some(), ..self }
     }
 }
 

@@ -26,6 +26,33 @@ pub fn on_databases(
     on_each(context, features, |database, client, _| case(database, client))
 }
 
+/// As [`on_databases`], with a fixture. The tables that install makes are one more database, without other rows.
+pub fn on_all_tables(
+    context: &Context,
+    features: &[&str],
+    fixture: &str,
+    case: impl Fn(&Database, &mut Client, &[String]) -> Result<()>,
+) -> Result<()> {
+    let mut ran = 0;
+    let mut run = |name: &str, database: Database| -> Result<()> {
+        let mut client = database.connect()?;
+        let present = values(&mut client, "SELECT unnest(features) FROM multica_status()")?;
+        if let Some(missing) = features.iter().find(|feature| !present.iter().any(|it| it == *feature)) {
+            println!("  not at {name}, because it has no feature {missing}");
+            return Ok(());
+        }
+        database.fixture(fixture)?;
+        ran += 1;
+        case(&database, &mut client, &present).with_context(|| format!("at {name}"))
+    };
+    run("tables that install made", context.fresh_database()?)?;
+    for generation in context.generations()?.all() {
+        run(&generation.name, context.installed_generation(&generation.name)?)?;
+    }
+    ensure!(ran > 0, "no tables have the features {features:?}");
+    Ok(())
+}
+
 fn on_each(
     context: &Context,
     features: &[&str],

@@ -34,6 +34,7 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "chat_session_id" => id("51"),
         "autopilot_run_id" => id("71"),
         "trigger_comment_id" | "comment_id" => id("81"),
+        "run_after" => "'2020-01-01'".into(),
         "owner_id" => id("f1"),
         "task_id" => id("e1"),
         "task_ids" | "running_task_ids" => format!("ARRAY[{}]", id("e1")),
@@ -47,9 +48,9 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "grantee" => "'postgres'".into(),
         "registration" => r#"'{"daemon_id": "m", "runtimes": [{"type": "claude"}]}'"#.into(),
         "reason" if kind == "text" => "'word'".into(),
-        "context" | "metadata" | "result" | "reason" | "extra" | "data" => "'{}'".into(),
+        "context" | "metadata" | "provenance" | "result" | "reason" | "extra" | "data" => "'{}'".into(),
         // The tables that install makes have no profiles.
-        "claim_token" | "expected_agents" | "profile_id" | "issue_status" => "NULL".into(),
+        "claim_token" | "escalation_for_task_id" | "expected_agents" | "profile_id" | "issue_status" => "NULL".into(),
         "incarnation" => id("f9"),
         "scope" => "'runtime'".into(),
         "key" => id("b1"),
@@ -74,6 +75,7 @@ fn bad(kind: &str) -> Vec<String> {
         "integer" | "bigint" => &["NULL", "-1", "0"],
         "double precision" => &["NULL", "-1", "0", "'NaN'", "'Infinity'"],
         "regrole" => &["NULL", "'4711'"],
+        "timestamp with time zone" => &["NULL", "'infinity'"],
         _ => &["NULL"],
     };
     values.iter().map(|value| format!("{value}::{kind}")).collect()

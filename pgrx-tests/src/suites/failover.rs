@@ -47,7 +47,7 @@ const WORK: &str = "
 fn argument(function: &str, name: &str) -> Result<String> {
     let task = match function {
         "multica_start" | "multica_wait" | "multica_extend_lease" | "multica_requeue" => "12",
-        "multica_retry" | "multica_handle_failed_tasks" => "14",
+        "multica_retry" | "multica_rerun_task" | "multica_handle_failed_tasks" => "14",
         _ => "13",
     };
     Ok(match name {

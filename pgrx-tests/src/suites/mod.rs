@@ -39,6 +39,7 @@ mod deleted_runtimes;
 mod demo;
 mod docs;
 mod dump;
+mod enqueue;
 mod errors;
 mod event_storm;
 mod event_triggers;
@@ -168,6 +169,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     deleted_runtimes::AT_HOME,
     demo::ALL,
     docs::AT_HOME,
+    enqueue::AT_HOME,
     errors::ALL,
     event_storm::ALL,
     events::AT_HOME,

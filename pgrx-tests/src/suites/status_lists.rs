@@ -22,6 +22,7 @@ const IN: [(&str, &[&str]); 8] = [
     ("IN_FLIGHT", &IN_FLIGHT),
     ("STARTABLE", &STARTABLE),
     ("PENDING", &PENDING),
+    ("REPLACED_BY_RERUN", &REPLACED_BY_RERUN),
     ("WAITING", &WAITING),
     ("CANCELLABLE", &CANCELLABLE),
     ("UNSUCCESSFUL", &UNSUCCESSFUL),

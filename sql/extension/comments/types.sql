@@ -37,7 +37,9 @@ parent_task_id is the previous attempt; session_id and work_dir are where the ag
 table has no such column: last_heartbeat_at, and those from prepare_lease_expires_at on.$$;
 
 COMMENT ON TYPE multica_enqueued IS
-$$The effect of an enqueue: task_id (the task that is pending now); created (false: the task already existed).$$;
+$$The effect of an enqueue: task_id (the task that does the work); created (true: it is a new task); outcome: 'queued',
+'deferred' (until run_after), 'planned' (deferred until the claimed task of the same issue and agent has started), 'merged' (the
+comment has joined a task that waits) or 'pending' (that task was already there).$$;
 
 COMMENT ON TYPE multica_claimed IS
 $$A task that a runtime claimed: the task's columns; workspace_id; prior_session_id and prior_work_dir (where to resume, both

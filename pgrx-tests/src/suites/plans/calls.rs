@@ -219,7 +219,10 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
 
 /// Calls in tables with columns of a server: two runtimes have system agents of one key, agents are unbound, and a
 /// runtime is collected whose task belongs to an unbound agent.
-const OF_SERVERS: [&str; 3] = [
+const OF_SERVERS: [&str; 4] = [
+    "BEGIN; ALTER TABLE workspace ADD COLUMN attribution_fail_closed boolean NOT NULL DEFAULT false;
+     SELECT FROM multica_enqueue('00000000-0000-4000-8000-0000000000c1', '{}');
+     ROLLBACK",
     "BEGIN; ALTER TABLE agent ADD COLUMN kind text NOT NULL DEFAULT 'user', ADD COLUMN system_key text;
      CREATE TABLE task_token (agent_id uuid);
      CREATE INDEX ON task_token (agent_id);
@@ -232,7 +235,7 @@ const OF_SERVERS: [&str; 3] = [
     "BEGIN; ALTER TABLE agent ADD COLUMN kind text NOT NULL DEFAULT 'user', ADD COLUMN system_key text;
      ALTER TABLE autopilot ADD COLUMN assignee_type text NOT NULL DEFAULT 'agent';
      ALTER TABLE issue DROP CONSTRAINT issue_assignee_type_check;
-     CREATE TABLE squad (id uuid PRIMARY KEY, workspace_id uuid, leader_id uuid);
+     CREATE TABLE squad (id uuid PRIMARY KEY, workspace_id uuid, leader_id uuid, archived_at timestamptz);
      CREATE INDEX ON squad (workspace_id);
      CREATE TABLE squad_member (member_type text, member_id uuid);
      CREATE INDEX ON squad_member (member_type, member_id);

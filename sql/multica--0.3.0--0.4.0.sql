@@ -411,7 +411,9 @@ COMMENT ON FUNCTION @extschema@.multica_heartbeat(uuid, uuid[], uuid) IS
 $$Records a heartbeat of one runtime: it is online and was seen now, whatever its status was. Call it about every 15 s, well
 within multica.stale_after.
 runtime_id: id of the runtime.
-running_task_ids: ids of the tasks that the daemon is running; NULL (the default) reports nothing about them.
+running_task_ids: ids of all tasks that the daemon works on, those that wait for a directory included; NULL (the default)
+  reports nothing about them. A task that two lists in a row do not name is lost: a sweep fails it after multica.lost_after.
+  An empty array names none of them.
 incarnation: the uuid that the process passed to multica_register; NULL (the default) is not checked.
 Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
   announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
@@ -428,7 +430,7 @@ runtime_ids: ids of the runtimes; unknown ones are ignored, a repeated one count
 Returns the number of runtimes that exist and were written, or need not be written, as for multica_heartbeat. Those that were
   offline are announced as by multica_heartbeat.
   A runtime that a trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
-  It does not check which process has registered the runtimes.
+  It does not check which process has registered the runtimes, and says nothing about their tasks.
 Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
   tables is missing.
 Implements UpdateAgentRuntimeHeartbeat, for many runtimes.$$;
@@ -613,6 +615,13 @@ SET search_path TO @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_rerun_task_wrapper';
 
+CREATE FUNCTION @extschema@.multica_progress(
+    task_id uuid, claim_token bigint DEFAULT NULL, progress jsonb DEFAULT NULL
+) RETURNS @extschema@.multica_transition
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_progress_wrapper';
+
 -- New functions and procedures belong to the owner of the extension. Who may call the function in the second column may call the new
 -- one too.
 DO $rights$
@@ -638,6 +647,7 @@ BEGIN
         ('FUNCTION @extschema@.multica_retry_policy_in_force()', '@extschema@.multica_list_readers()'),
         ('FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid)', '@extschema@.multica_claim(uuid, integer, uuid)'),
         ('FUNCTION @extschema@.multica_wait(uuid, text, bigint)', '@extschema@.multica_start(uuid, bigint)'),
+        ('FUNCTION @extschema@.multica_progress(uuid, bigint, jsonb)', '@extschema@.multica_start(uuid, bigint)'),
         ('FUNCTION @extschema@.multica_extend_lease(uuid, bigint)', '@extschema@.multica_start(uuid, bigint)'),
         ('FUNCTION @extschema@.multica_requeue(uuid, bigint)', '@extschema@.multica_start(uuid, bigint)'),
         (
@@ -781,7 +791,9 @@ ALTER TYPE @extschema@.multica_status_report
     ADD ATTRIBUTE finish_after interval,
     ADD ATTRIBUTE stages_off text[],
     ADD ATTRIBUTE verdicts_held_until timestamptz,
-    ADD ATTRIBUTE verdicts_held_because text;
+    ADD ATTRIBUTE verdicts_held_because text,
+    ADD ATTRIBUTE lost_after interval,
+    ADD ATTRIBUTE idle_timeout interval;
 
 COMMENT ON TYPE @extschema@.multica_task IS
 $$A task, with columns of the table agent_task_queue: one attempt. status is queued, dispatched, running, completed, failed
@@ -790,11 +802,11 @@ parent_task_id is the previous attempt; session_id and work_dir are where the ag
 table has no such column: last_heartbeat_at, and those from prepare_lease_expires_at on.$$;
 
 COMMENT ON TYPE @extschema@.multica_swept IS
-$$The effect of one sweep: runtimes_offline (runtimes set offline); tasks_failed (tasks in flight on offline runtimes);
-tasks_timed_out (tasks that took or waited for too long); tasks_retried (retries queued for both kinds, and those that a
-server left undone); issues_reset (issues set back to todo); agents_reconciled
-(agents whose status changed); runtimes_deleted; more (true: a stage reached multica.batch_size or the sweep reached
-multica.sweep_budget; sweep again).$$;
+$$The effect of one sweep: runtimes_offline (runtimes set offline); tasks_failed (tasks in flight on offline runtimes, and
+tasks that their daemon has lost); tasks_timed_out (tasks that took or waited for too long, or gave no sign of life any more);
+tasks_retried (retries queued for both kinds, and those that a server left undone); issues_reset (issues set back to todo);
+agents_reconciled (agents whose status changed); runtimes_deleted; more (true: a stage reached multica.batch_size or the sweep
+reached multica.sweep_budget; sweep again).$$;
 
 COMMENT ON TYPE @extschema@.multica_status_report IS
 $$The state of this database. preloaded: the server preloads the library. sweep: the value that ALTER DATABASE set, which
@@ -814,7 +826,8 @@ tables are large. table_grants: roles with a capability that still have privileg
 as "capability role"; multica_revoke and then multica_grant takes them away. stale_after_source, offline_grace_source and
 queued_ttl_source: why these thresholds have their values. queued_ttl and finish_after: the values in effect (NULL: off).
 stages_off: stages of a sweep that the settings ask for and that lack an index, with its name. verdicts_held_until: sweeps set
-no runtime offline and fail no task until then, because of an outage (NULL: they do). verdicts_held_because: which outage.$$;
+no runtime offline and fail no task until then, because of an outage (NULL: they do). verdicts_held_because: which outage.
+lost_after and idle_timeout: the values in effect (NULL: off).$$;
 
 CREATE OR REPLACE FUNCTION @extschema@.multica_metrics() RETURNS SETOF @extschema@.multica_metric
 LANGUAGE sql STABLE
@@ -1574,14 +1587,14 @@ Implements the server's ReconcileAgentStatus.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_sweep(double precision) IS
 $$Runs all stages of a sweep once, in one transaction. It sets stale runtimes offline, fails tasks in flight on offline
-runtimes, deferred retries whose runtime did not come back, and tasks that took too long or were queued for too long, queues
-retries, resets issues, ends autopilot runs, reconciles agents, completes what a server left undone after it failed tasks,
-queues deferred tasks that are due, moves tasks that wait on an offline runtime to the runtimes that their agents are bound to
-now, sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses,
-forgets the incarnations of deleted runtimes and ended tasks, and trims old events. Each stage handles at most
-multica.batch_size rows. A sweep never waits for a lock: rows that other transactions have locked are left to the next sweep.
-After an outage it sets no runtime offline and fails no task until daemons had time for a heartbeat (multica.hold_verdicts), and
-says so in a NOTICE.
+runtimes, tasks that their daemon has lost, tasks that took too long or give no sign of life any more, deferred retries whose
+runtime did not come back, and tasks that were queued for too long, queues retries, resets issues, ends autopilot runs,
+reconciles agents, completes what a server left undone after it failed tasks, queues deferred tasks that are due, moves tasks
+that wait on an offline runtime to the runtimes that their agents are bound to now, sets agents without work to idle, deletes
+runtimes that have been offline for multica.runtime_ttl and that nothing uses, forgets what is stored about deleted runtimes
+and ended tasks, and trims old events. Each stage handles at most multica.batch_size rows. A sweep never waits for a lock:
+rows that other transactions have locked are left to the next sweep. After an outage it sets no runtime offline and fails no
+task until daemons had time for a heartbeat (multica.hold_verdicts), and says so in a NOTICE.
 stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL (the default) means
   multica.stale_after.
 Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be
@@ -1679,9 +1692,10 @@ Errors: 22004 task_id or error is NULL; 22023 extra is no such object, or has an
 Implements the server's FailTask.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_pin_session(uuid, text, text, bigint, jsonb) IS
-$$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session. Of a task that was cancelled
-meanwhile, it stores the session, the working directory, the branch and the durable directory if they are not stored yet, and the
-chat points to this session unless a newer turn has one (not in tables of a server before migration 066).
+$$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session. It is a sign of life of the
+task, as multica_progress. Of a task that was cancelled meanwhile, it stores the session, the working directory, the branch and the
+durable directory if they are not stored yet, and the chat points to this session unless a newer turn has one (not in tables of a
+server before migration 066).
 task_id: id of the task.
 session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
 work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
@@ -1692,6 +1706,22 @@ Errors: 22004 task_id is NULL; 22023 session_id, work_dir and extra are all empt
   key; P0002 (no_task) the task does not exist; 55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the
   tables are missing; 42501 a privilege on the tables is missing.
 Implements the server's UpdateAgentTaskSession.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_progress(uuid, bigint, jsonb) IS
+$$Records a sign of life that a running task gives itself, and its progress. Call it while the agent works, as often as
+something happens: it locks the task alone. Once a task has given a sign, a sweep fails it if it gives none for
+multica.idle_timeout (off by default). A task that gives signs is not lost, even if heartbeats do not name it.
+task_id: id of the task.
+claim_token: the token that multica_claim returned; NULL (the default) is not checked.
+progress: an object of your own, of at most 8192 bytes of text; NULL (the default) for a sign of life alone.
+Returns multica_transition, with applied = true. Records task:progress if there is a progress that differs from the last
+  recorded one of the task, and that was recorded at least multica.progress_interval ago; otherwise the progress is not
+  stored.
+Errors: 22004 task_id is NULL; 22023 progress is no object or too long; P0002 (no_task) the task does not exist; 55000
+  (wrong_state, final) the task is not running (it may have been failed or cancelled in the meantime: stop working on it);
+  55000 (stale_claim) the task was claimed again since; 55000 (install_needed) the tables are missing; 42501 a privilege
+  on the tables is missing.
+The server reports the progress of tasks of issues to its clients only, and stores nothing.$$;
 
 COMMENT ON TYPE @extschema@.multica_session IS
 $$Where an agent can resume: session_id and work_dir of the same task. session_id is NULL if only the directory is usable.$$;

@@ -44,6 +44,7 @@ const DAEMON: &[&str] = &[
     "multica_extend_lease",
     "multica_requeue",
     "multica_pin_session",
+    "multica_progress",
     "multica_complete",
     "multica_complete_raw",
     "multica_fail",

@@ -14,6 +14,7 @@ use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry_as_caller;
 use crate::postgres::features::is_present;
 use crate::postgres::statement::{Arg, Row, Statement, arg};
+use crate::settings;
 use crate::sweep;
 use crate::types::StatusReport;
 use crate::worker::shared;
@@ -91,6 +92,7 @@ fn report(held: Held) -> Composite<StatusReport> {
     let now = clock::now();
     let (stale_after, grace) = (thresholds::stale_after(), thresholds::offline_grace());
     let (ttl, finish_after) = (thresholds::queued_ttl(), thresholds::finish_after_secs());
+    let (lost_after, idle_timeout) = (settings::lost_after_secs(), settings::idle_timeout_secs());
     let args = [
         arg(now),
         arg(shared::preloaded()),
@@ -104,6 +106,8 @@ fn report(held: Held) -> Composite<StatusReport> {
         arg(held.since),
         arg((ttl.secs > 0.0).then_some(ttl.secs)),
         arg((finish_after > 0.0).then_some(finish_after)),
+        arg((lost_after > 0.0).then_some(lost_after)),
+        arg((idle_timeout > 0.0).then_some(idle_timeout)),
     ];
     install::warn_of_forced_row_security();
     install::warn_of_short_thresholds();

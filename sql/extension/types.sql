@@ -104,7 +104,8 @@ CREATE TYPE @extschema@.multica_status_report AS (
     total_runtimes_deleted bigint, totals_since timestamptz, refused_event_ids bigint[], event_log_trouble text,
     tasks_waiting bigint, tasks_deferred bigint, features text[], indexes_missing text[], table_grants text[],
     stale_after_source text, offline_grace_source text, queued_ttl interval, queued_ttl_source text,
-    finish_after interval, stages_off text[], verdicts_held_until timestamptz, verdicts_held_because text
+    finish_after interval, stages_off text[], verdicts_held_until timestamptz, verdicts_held_because text,
+    lost_after interval, idle_timeout interval
 );
 
 CREATE TYPE @extschema@.multica_metric AS (name text, labels jsonb, value double precision);

@@ -129,6 +129,22 @@ WITH needed (capabilities, relation, privilege, columns) AS (
     ('{daemon,operator}', 'multica_task_incarnation', 'INSERT', '{task_id,incarnation,claimed_at}'),
     ('{daemon,operator}', 'multica_task_incarnation', 'UPDATE', '{incarnation,claimed_at}'),
     ('{operator}', 'multica_task_incarnation', 'DELETE', '{}'),
+    ('{daemon,operator}', 'multica_task_unnamed', 'SELECT', '{}'),
+    ('{daemon,operator}', 'multica_task_unnamed', 'INSERT', '{task_id,runtime_id,claimed_at,missed_at}'),
+    ('{daemon,operator}', 'multica_task_unnamed', 'UPDATE', '{claimed_at,missed_at,confirmed_at}'),
+    ('{daemon,operator}', 'multica_task_unnamed', 'DELETE', '{}'),
+    ('{daemon,operator}', 'multica_task_progress', 'SELECT', '{}'),
+    ('{daemon,operator}', 'multica_task_progress', 'INSERT', '{task_id,progress,recorded_at}'),
+    ('{daemon,operator}', 'multica_task_progress', 'UPDATE', '{progress,recorded_at}'),
+    -- without task_beat
+    --| ('{daemon,operator}', 'multica_task_progress', 'INSERT', '{signed_at}'),
+    --| ('{daemon,operator}', 'multica_task_progress', 'UPDATE', '{signed_at}'),
+    -- end task_beat
+    ('{operator}', 'multica_task_progress', 'DELETE', '{}'),
+    ('{daemon,operator}', 'multica_runtime_return', 'SELECT', '{}'),
+    ('{daemon,operator}', 'multica_runtime_return', 'INSERT', '{runtime_id,returned_at}'),
+    ('{daemon,operator}', 'multica_runtime_return', 'UPDATE', '{returned_at}'),
+    ('{operator}', 'multica_runtime_return', 'DELETE', '{}'),
     ('{reader,operator}', 'multica_sweep_state', 'SELECT', '{}'),
     (
         '{operator}', 'multica_sweep_state', 'UPDATE',

@@ -1,5 +1,5 @@
--- Returns the state of the database in one row. $2–$8, $11 and $12 come from the library: they are in shared memory or settings. $9 is the
--- lowest id of an event that an open transaction holds back, $10 is when this transaction began.
+-- Returns the state of the database in one row. $2–$8 and $11–$14 come from the library: they are in shared memory or settings. $9
+-- is the lowest id of an event that an open transaction holds back, $10 is when this transaction began.
 SELECT
     $2 AS preloaded,
     COALESCE((
@@ -14,6 +14,8 @@ SELECT
     make_interval(secs => $4) AS offline_grace,
     make_interval(secs => $11) AS queued_ttl,
     make_interval(secs => $12) AS finish_after,
+    make_interval(secs => $13) AS lost_after,
+    make_interval(secs => $14) AS idle_timeout,
     $5 AS launcher_pid,
     GREATEST(s.last_sweep_at, $6) AS last_sweep_at,
     s.last_sweep_ms,

@@ -3,7 +3,6 @@
 -- offline. The state is read as a JSON object, because the table may have fewer columns than the library knows; can_store: it has
 -- them all.
 SELECT
-    pg_postmaster_start_time() AS started_at,
     CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END AS timeline,
     s.state ->> 'timeline'::text AS recorded_timeline,
     s.held_since,

@@ -31,7 +31,7 @@ const fn table(name: &'static str, shape: &'static str) -> Table {
 }
 
 /// Every table, referenced ones first.
-pub static TABLES: [Table; 20] = [
+pub static TABLES: [Table; 23] = [
     table("workspace", sql!("tables/workspace.sql")),
     table("user", sql!("tables/user.sql")),
     table("member", sql!("tables/member.sql")),
@@ -56,6 +56,9 @@ pub static TABLES: [Table; 20] = [
     table("multica_claim_limit", sql!("tables/multica_claim_limit.sql")),
     table("multica_runtime_incarnation", sql!("tables/multica_runtime_incarnation.sql")),
     table("multica_task_incarnation", sql!("tables/multica_task_incarnation.sql")),
+    table("multica_task_unnamed", sql!("tables/multica_task_unnamed.sql")),
+    table("multica_task_progress", sql!("tables/multica_task_progress.sql")),
+    table("multica_runtime_return", sql!("tables/multica_runtime_return.sql")),
 ];
 
 /// Returns the names of the tables.

@@ -38,6 +38,10 @@ pub const RUNTIME_OFFLINE: Reason = Reason { error: "runtime went offline", word
 /// The daemon restarted and no longer knows the task.
 pub const RUNTIME_RECOVERY: Reason =
     Reason { error: "daemon restarted while task was in flight", word: "runtime_recovery" };
+/// The daemon is alive and no longer names the task.
+pub const LOST: Reason = Reason { error: "daemon no longer works on the task", word: "runtime_recovery" };
+/// The running task gave no sign of life for too long.
+pub const IDLE_TIMEOUT: Reason = Reason { error: "task gave no sign of life", word: "idle_timeout" };
 /// The task was dispatched or running for too long.
 pub const TIMEOUT: Reason = Reason { error: "task timed out", word: "timeout" };
 /// The task was queued for too long.

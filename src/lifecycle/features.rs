@@ -189,6 +189,16 @@ features! {
     /// Runs use up a quota, `autopilot_run.quota_reservation_id` and table `autopilot_quota_reservation`.
     Quota "quota" [352]:
         All(&[Column("autopilot_run", "quota_reservation_id"), Relation("autopilot_quota_reservation")]);
+    /// An index finds the tasks of a runtime by their status, such as `multica_task_runtime`, which `multica_install()`
+    /// makes.
+    RuntimeIndex "runtime_index": Test::WholeIndex(TASK, &["runtime_id", "status"]);
+    /// Tables contain what heartbeats did not name, the progress of tasks, and when runtimes came back. `multica_install()`
+    /// makes them.
+    Signs "signs": All(&[
+        Relation("multica_task_unnamed"),
+        Relation("multica_task_progress"),
+        Relation("multica_runtime_return"),
+    ]);
     /// A table contains what the operator has changed of the retry policy, `multica_retry_policy`. `multica_install()`
     /// makes it.
     RetryPolicy "retry_policy": Relation("multica_retry_policy");
@@ -258,8 +268,9 @@ mod tests {
         let former = ["own", "task_beat", "run_priority"];
         let of_tasks =
             "summary fresh waiting lease deferred escalation escalation_index originator accountable provenance";
-        let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause retry_policy claim_limit";
-        let lifecycle = ["chat_runtime"].into_iter().chain(of_tasks.split(' ')).chain(later.split(' '));
+        let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause";
+        let made = ["runtime_index", "signs", "retry_policy", "claim_limit"];
+        let lifecycle = ["chat_runtime"].into_iter().chain(of_tasks.split(' ')).chain(later.split(' ')).chain(made);
         assert_eq!(found(), former.into_iter().chain(lifecycle).collect::<Vec<_>>());
         assert!(Feature::TaskBeat.is_present() && !Feature::Profile.is_present());
     }
@@ -355,6 +366,17 @@ mod tests {
         expect("CREATE INDEX j ON agent_runtime (status, last_seen_at DESC)", &["beat_index"], &[]);
         expect("DROP INDEX j; CREATE INDEX j ON agent_runtime (status) INCLUDE (last_seen_at)", &[], &[]);
         expect("DROP INDEX j", &[], &["beat_index"]);
+        let of_runtimes = "CREATE INDEX r ON agent_task_queue (runtime_id";
+        expect("DROP INDEX multica_task_runtime", &[], &["runtime_index"]);
+        expect(&format!("{of_runtimes}, status) WHERE priority > 0"), &[], &[]);
+        expect(&format!("DROP INDEX r; {of_runtimes})"), &[], &[]);
+        expect(&format!("DROP INDEX r; {of_runtimes}, status, id)"), &["runtime_index"], &[]);
+        expect(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'r'::regclass; ALTER TABLE agent_task_queue SET (fillfactor = 71)",
+            &[],
+            &["runtime_index"],
+        );
+        expect("DROP TABLE multica_task_unnamed", &[], &["signs"]);
         let schema = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'multica'";
         let schema = Spi::get_one::<String>(schema).unwrap().unwrap();
         expect("ALTER TABLE agent_runtime ADD COLUMN profile_id uuid", &["profile"], &[]);

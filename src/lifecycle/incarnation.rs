@@ -9,7 +9,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::rows_in_work;
+use super::records;
 use super::writer::Writer;
 use crate::error::{Error, Result, Word};
 use crate::postgres::statement::{Statement, arg};
@@ -135,17 +135,7 @@ pub fn forget(limit: i64, writer: &mut Writer) -> bool {
     if !has_tables() {
         return false;
     }
-    let tasks = forget_of(&OF_ENDED_TASKS, &FORGET_TASKS, limit, writer);
-    let runtimes = forget_of(&OF_DELETED_RUNTIMES, &FORGET_RUNTIMES, limit, writer);
+    let tasks = records::forget(&OF_ENDED_TASKS, &FORGET_TASKS, limit, writer);
+    let runtimes = records::forget(&OF_DELETED_RUNTIMES, &FORGET_RUNTIMES, limit, writer);
     tasks || runtimes
-}
-
-fn forget_of(find: &Statement, delete: &Statement, limit: i64, writer: &mut Writer) -> bool {
-    let found: Vec<Uuid> = find.rows(&[arg(limit), arg(writer.exclude())], |row| row.must(1));
-    let gone = writer.rows(&found, |piece| {
-        // From here on no runtime or task can be the cause of an error.
-        rows_in_work::clear();
-        delete.run(&[arg(piece.to_vec())])
-    });
-    gone.into_iter().sum::<u64>() as i64 >= limit
 }

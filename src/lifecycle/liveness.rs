@@ -6,6 +6,7 @@ use pgrx::Uuid;
 
 use super::event::Call;
 use super::rows_in_work;
+use super::runtime_return;
 use super::writer::Writer;
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::statement::{Row, Statement, arg};
@@ -36,7 +37,8 @@ fn set_online(locked: Vec<(Uuid, String)>, call: &mut Call) -> i64 {
     let many = seen.len() as i64;
     let was_away: HashSet<Uuid> =
         locked.into_iter().filter(|(_, status)| status != "online").map(|(id, _)| id).collect();
-    let back = seen.into_iter().filter(|(_, id)| was_away.contains(id));
+    let back: Vec<(Uuid, Uuid)> = seen.into_iter().filter(|(_, id)| was_away.contains(id)).collect();
+    runtime_return::note(back.iter().map(|(_, id)| *id).collect(), call.now());
     call.runtimes("online", back);
     many
 }

@@ -18,13 +18,17 @@ pub mod many_rows;
 pub mod merge;
 pub mod placement;
 pub mod promotion;
+pub mod records;
 pub mod repair;
 pub mod retry_policy;
 pub mod rows_in_work;
+pub mod runtime_return;
 pub mod sessions;
+pub mod sign_of_life;
 #[allow(dead_code, reason = "statements write most of the sets")]
 pub mod status_sets;
 pub mod system_agents;
 pub mod thresholds;
+pub mod unnamed;
 pub mod verdict;
 pub mod writer;

@@ -67,10 +67,11 @@ impl Rule {
 }
 
 /// The built-in policy.
-static BUILT_IN: [Rule; 12] = [
+static BUILT_IN: [Rule; 13] = [
     Rule { waits_for_runtime: true, ..Rule::retried("runtime_offline") },
     Rule::retried("runtime_recovery"),
     Rule::retried("timeout"),
+    Rule::retried("idle_timeout"),
     Rule::retried("skill_bundle_unavailable"),
     Rule { max_attempts: 3, delay_secs: 5.0, delay_from_attempt: 2, ..Rule::retried("agent_error.provider_network") },
     Rule { keeps_session: false, unsafe_to_resume: true, ..Rule::retried("codex_semantic_inactivity") },

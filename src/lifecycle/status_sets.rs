@@ -21,6 +21,9 @@ pub const IN_FLIGHT_WITHOUT_WAITING: [&str; 2] = ["dispatched", "running"];
 /// A daemon has the task and has not started it.
 pub const STARTABLE: [&str; 2] = ["dispatched", "waiting_local_directory"];
 
+/// A daemon works on the task, so its heartbeats name it. A task that was claimed and not started may not be named yet.
+pub const NAMED: [&str; 2] = ["running", "waiting_local_directory"];
+
 /// The task takes the pending slot of its issue and agent. So does a deferred task whose media are pending.
 pub const PENDING: [&str; 2] = ["queued", "dispatched"];
 

@@ -13,6 +13,7 @@ use crate::lifecycle::existence::{no_runtime, workspace_of};
 use crate::lifecycle::features::Feature;
 use crate::lifecycle::incarnation;
 use crate::lifecycle::liveness::{lock_for_status, mark_online, mark_stale, set_offline};
+use crate::lifecycle::unnamed::Compared;
 use crate::lifecycle::{many_rows, thresholds, writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
@@ -54,8 +55,28 @@ pub fn heartbeat(
     let runtime = required("runtime_id", runtime_id)?;
     let running = optional_elements("running_task_ids", running_task_ids)?;
     let now = call.now();
-    let stop: Option<Vec<Uuid>> =
-        running.and_then(|given| STOP_TASKS.row(&[arg(runtime), arg(given)], |row| row.must(1)));
+    let compared = running.as_ref().and_then(|named| Compared::read(runtime, named));
+    let to_stop = match (&compared, running) {
+        (Some(compared), _) => Some(compared.to_stop.clone()),
+        (None, Some(named)) => STOP_TASKS.row(&[arg(runtime), arg(named)], |row| row.must(1)),
+        (None, None) => None,
+    };
+    let beat = beat(runtime, to_stop, incarnation, now, call)?;
+    // A process that another one has replaced was refused before this.
+    if let Some(compared) = compared {
+        compared.store(runtime, now);
+    }
+    Ok(beat)
+}
+
+/// Writes the heartbeat of a runtime, if it must be written. `stop`: the tasks that the daemon must stop.
+fn beat(
+    runtime: Uuid,
+    stop: Option<Vec<Uuid>>,
+    incarnation: Option<Uuid>,
+    now: TimestampWithTimeZone,
+    call: &mut Call,
+) -> Result<Composite<Beat>> {
     let formed = |row: &Row| Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))]);
     if let Some((_, beat)) = seen_lately(&[runtime], now, incarnation, formed).pop() {
         return Ok(beat);

@@ -14,6 +14,8 @@ use crate::lifecycle::event::call;
 use crate::lifecycle::incarnation;
 use crate::lifecycle::lock_set::{self, LockSet};
 use crate::lifecycle::merge::{RuntimeMerge, apply_merges, postpone_merges, with_merged};
+use crate::lifecycle::runtime_return;
+use crate::lifecycle::unnamed;
 use crate::lifecycle::verdict::{orphans_of, postpone_recovery, recover, still_orphans};
 use crate::lifecycle::writer;
 use crate::postgres::composite::{Composite, set};
@@ -203,6 +205,8 @@ fn multica_register(
 
         written.extend(write_failed(failed, &upsert, checks_deferred));
         let ids: Vec<Uuid> = written.iter().map(|it| it.id).collect();
+        unnamed::named(running);
+        runtime_return::note(ids.clone(), call.now());
         let replaced = process.map(|process| incarnation::register(ids.clone(), process, call.now()));
         call.registered(workspace, &ids, &replaced.unwrap_or_default());
         for agent in done.changed {

@@ -10,6 +10,7 @@ use crate::argument::{excerpt, fits_key, key, not_blank, one_of, required};
 use crate::error::{Error, Result};
 use crate::lifecycle::event::{Call, call};
 use crate::lifecycle::lock_set;
+use crate::lifecycle::runtime_return;
 use crate::postgres::composite::Composite;
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::statement::{Arg, Row, Statement, arg};
@@ -175,6 +176,7 @@ pub fn upsert(given: Arguments, call: &mut Call) -> Result<Composite<Registered>
     let runtime = NewRuntime { profile: given.profile_id, provider, name, status, device_info, metadata };
     let mut written = upsert.write(&[runtime], |row| (Composite::from_row(row), row.required::<Uuid>("id")))?;
     let (registered, id) = written.pop().expect("one row per runtime");
+    runtime_return::note(vec![id], now);
     call.runtimes("register", [(workspace, id)]);
     Ok(registered)
 }

@@ -31,6 +31,9 @@ static FINISH_AFTER: GucSetting<i32> = GucSetting::<i32>::new(600);
 static HOLD_VERDICTS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static DISPATCH_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(300_000);
 static RUNNING_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(9_000_000);
+static LOST_AFTER: GucSetting<i32> = GucSetting::<i32>::new(90_000);
+static IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static PROGRESS_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 static REDELIVER_AFTER: GucSetting<i32> = GucSetting::<i32>::new(90_000);
 static PREPARE_LEASE: GucSetting<i32> = GucSetting::<i32>::new(45_000);
 static RUNTIME_TTL: GucSetting<i32> = GucSetting::<i32>::new(7 * 86_400);
@@ -80,6 +83,21 @@ pub fn dispatch_timeout_secs() -> f64 {
 /// Seconds that a task may run.
 pub fn running_timeout_secs() -> f64 {
     f64::from(RUNNING_TIMEOUT.get()) / 1000.0
+}
+
+/// Seconds after which a task that its daemon no longer names is failed; 0 means never.
+pub fn lost_after_secs() -> f64 {
+    f64::from(LOST_AFTER.get()) / 1000.0
+}
+
+/// Seconds that a running task may give no sign of life after it has given one; 0 means any time.
+pub fn idle_timeout_secs() -> f64 {
+    f64::from(IDLE_TIMEOUT.get()) / 1000.0
+}
+
+/// Seconds between two events about the progress of a task, at least.
+pub fn progress_interval_secs() -> f64 {
+    f64::from(PROGRESS_INTERVAL.get()) / 1000.0
 }
 
 /// Seconds after which a claimed task that was not started is redelivered to its own runtime.
@@ -169,7 +187,7 @@ pub fn define() {
             None,
         );
     }
-    let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 8] = [
+    let spans: [(_, _, _, &'static GucSetting<i32>, i32, GucFlags); 11] = [
         (
             c"multica.offline_grace",
             c"Time that an offline runtime must have been silent before its tasks are failed.",
@@ -200,6 +218,30 @@ pub fn define() {
             c"Counted from started_at.",
             &RUNNING_TIMEOUT,
             1,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.lost_after",
+            c"Time after which a task is failed that its daemon no longer names in its heartbeats; 0 means never.",
+            c"Counted from the first of at least two heartbeats in a row.",
+            &LOST_AFTER,
+            0,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.idle_timeout",
+            c"Time without a sign of life after which a running task that has given one is failed; 0 means never.",
+            c"Counted from the last call of multica_progress or multica_pin_session.",
+            &IDLE_TIMEOUT,
+            0,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"multica.progress_interval",
+            c"Time between two task:progress events of one task, at least.",
+            c"A progress that is reported earlier gets no event.",
+            &PROGRESS_INTERVAL,
+            0,
             GucFlags::UNIT_MS,
         ),
         (

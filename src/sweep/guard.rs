@@ -47,6 +47,8 @@ pub struct Held {
 pub struct Guard {
     /// Whether verdicts are held now.
     pub held: Option<Held>,
+    /// The end of the last outage that is known. What was stored before it says nothing about the time since.
+    pub outage: Option<TimestampWithTimeZone>,
     new: Option<New>,
 }
 
@@ -61,7 +63,6 @@ struct New {
 }
 
 struct Facts {
-    started_at: Option<TimestampWithTimeZone>,
     timeline: Option<String>,
     recorded_timeline: Option<String>,
     held_since: Option<TimestampWithTimeZone>,
@@ -73,7 +74,6 @@ struct Facts {
 impl Facts {
     fn read(row: &Row) -> Self {
         Self {
-            started_at: row.column("started_at"),
             timeline: row.column("timeline"),
             recorded_timeline: row.column("recorded_timeline"),
             held_since: row.column("held_since"),
@@ -82,6 +82,18 @@ impl Facts {
             can_store: row.required("can_store"),
         }
     }
+}
+
+/// Returns when the server started, or became available again.
+fn available_since(now: Micros) -> Option<Micros> {
+    // SAFETY: the server sets the variable once, before it starts this process.
+    let started = unsafe { pg_sys::PgStartTime };
+    let since = std::iter::once(started).chain(shared::serving_since());
+    since.filter(|since| *since <= now.saturating_add(AHEAD)).max()
+}
+
+fn time(moment: Option<Micros>) -> Option<TimestampWithTimeZone> {
+    moment.and_then(|moment| TimestampWithTimeZone::try_from(moment).ok())
 }
 
 impl Guard {
@@ -97,7 +109,7 @@ impl Guard {
 
     fn by(now: TimestampWithTimeZone, stale: f64, read: impl FnOnce(&[Arg]) -> Option<Facts>) -> Self {
         if !settings::hold_verdicts() {
-            return Self::default();
+            return Self { outage: time(available_since(Micros::from(now))), ..Self::default() };
         }
         let facts = read(&[arg(now), arg(stale)]);
         facts.map(|facts| Self::decide(&facts, now, stale)).unwrap_or_default()
@@ -109,14 +121,13 @@ impl Guard {
         let counts = |since: &Micros| *since <= at.saturating_add(AHEAD);
         let hold = |since: Micros, because: &'static str| {
             let until = since.saturating_add(wait);
-            let until = (until > at).then(|| TimestampWithTimeZone::try_from(until).ok())??;
+            let until = time((until > at).then_some(until))?;
             Some(Held { until, because })
         };
-        let started = facts.started_at.map(Micros::from).into_iter().chain(shared::serving_since());
-        let started = started.filter(counts).max();
+        let started = available_since(at);
         let available = started.and_then(|since| hold(since, AVAILABLE));
         if !facts.can_store {
-            return Self { held: available, new: None };
+            return Self { held: available, outage: time(started), new: None };
         }
         let held_since = facts.held_since.map(Micros::from).filter(counts);
         let is_new_timeline = facts.timeline.is_some() && facts.recorded_timeline != facts.timeline;
@@ -131,7 +142,8 @@ impl Guard {
         };
         let new =
             New { timeline: facts.timeline.clone(), since: begins.then_some(now), is_urgent: begins || is_promoted };
-        Self { held: available.or(noted), new: (begins || is_new_timeline).then_some(new) }
+        let outage = if begins { Some(at) } else { started.max(held_since) };
+        Self { held: available.or(noted), outage: time(outage), new: (begins || is_new_timeline).then_some(new) }
     }
 
     /// Stores what this sweep has found. An idle sweep stores only a promotion, or the beginning of a hold.

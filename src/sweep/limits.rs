@@ -17,6 +17,10 @@ pub struct Limits {
     pub dispatch: f64,
     /// Running.
     pub running: f64,
+    /// Not named by its daemon; 0 means for any time.
+    pub lost: f64,
+    /// Running without a sign of life, after one; 0 means for any time.
+    pub idle: f64,
     /// Queued; 0 means for any time.
     pub queued_ttl: f64,
     /// After another program failed a task; 0 means never.
@@ -31,6 +35,8 @@ impl Limits {
             grace: thresholds::offline_grace().secs,
             dispatch: settings::dispatch_timeout_secs(),
             running: settings::running_timeout_secs(),
+            lost: settings::lost_after_secs(),
+            idle: settings::idle_timeout_secs(),
             queued_ttl: thresholds::queued_ttl().secs,
             finish_after: thresholds::finish_after_secs(),
         }

@@ -7,6 +7,7 @@ mod finish;
 mod former;
 mod guard;
 mod limits;
+mod lost;
 mod optional;
 mod part;
 mod promotion;
@@ -19,9 +20,12 @@ use pgrx::prelude::*;
 use crate::argument::seconds;
 use crate::lifecycle::consequences::Consequences;
 use crate::lifecycle::event::{self, Call};
+use crate::lifecycle::features::Feature;
 use crate::lifecycle::verdict::Verdict;
 use crate::lifecycle::writer::{self, Writer};
-use crate::lifecycle::{collection, incarnation, liveness, repair, rows_in_work};
+use crate::lifecycle::{
+    collection, incarnation, liveness, repair, rows_in_work, runtime_return, sign_of_life, unnamed,
+};
 use crate::postgres::clock;
 use crate::postgres::composite::Composite;
 use crate::postgres::entry::entry;
@@ -179,6 +183,7 @@ impl Sweep {
         let optional = Optional::look();
         if self.guard.held.is_none() {
             self.silence(writer, &mut done, call);
+            self.lost(&optional, writer, &mut done, call);
             self.waiting(&optional, writer, &mut done, call);
         }
         if optional.has(Stage::Deferred) {
@@ -265,6 +270,11 @@ impl Sweep {
             });
         }
         self.stage(done, |_| incarnation::forget(batch, writer));
+        if Feature::Signs.is_present() {
+            self.stage(done, |_| unnamed::forget(batch, writer));
+            self.stage(done, |_| sign_of_life::forget(batch, writer));
+            self.stage(done, |_| runtime_return::forget(batch, writer));
+        }
         self.stage(done, |_| event::trim(now, batch, writer));
     }
 

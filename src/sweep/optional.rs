@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use crate::lifecycle::features::Feature;
 use crate::lifecycle::thresholds;
 use crate::postgres::statement::{Statement, arg};
+use crate::settings;
 
 static USABLE_INDEXES: Statement = Statement::stable(sql!("sweep/usable_indexes.sql"));
 
@@ -18,10 +19,16 @@ const OF_ENDED: &[&str] =
 
 const OF_BUSY: &[&str] = &["multica_task_busy_v2"];
 const OF_CHATS: &[&str] = &["multica_task_chat_v2"];
+const OF_RUNTIMES: &[&str] = &["multica_task_runtime"];
+const IN_FLIGHT: &[&str] = &["multica_task_in_flight_v2"];
 
 /// A stage that can be off.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// Tasks that their daemons no longer name are failed. Without the index, heartbeats do not notice them.
+    Lost,
+    /// Running tasks that give no sign of life any more are failed.
+    Idle,
     /// Deferred retries whose runtime did not come back are failed, and deferred tasks follow their agents.
     Deferred,
     /// Tasks that were queued for too long are failed.
@@ -31,11 +38,13 @@ pub enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 3] = [Self::Deferred, Self::QueuedTtl, Self::Finish];
+    const ALL: [Self; 5] = [Self::Lost, Self::Idle, Self::Deferred, Self::QueuedTtl, Self::Finish];
 
     /// Returns the name that users see.
     fn name(self) -> &'static str {
         match self {
+            Self::Lost => "lost_after",
+            Self::Idle => "idle_timeout",
             Self::Deferred => "deferred tasks",
             Self::QueuedTtl => "queued_ttl",
             Self::Finish => "finish_after",
@@ -45,6 +54,11 @@ impl Stage {
     /// Whether the tables and the settings ask for the stage.
     fn is_wanted(self) -> bool {
         match self {
+            Self::Lost => settings::lost_after_secs() > 0.0 && Feature::Signs.is_present(),
+            Self::Idle => {
+                let is_stored = Feature::TaskBeat.is_present() || Feature::Signs.is_present();
+                settings::idle_timeout_secs() > 0.0 && is_stored
+            }
             Self::Deferred => Feature::Deferred.is_present(),
             Self::QueuedTtl => thresholds::queued_ttl().secs > 0.0,
             Self::Finish => thresholds::finish_after_secs() > 0.0,
@@ -53,6 +67,8 @@ impl Stage {
 
     fn indexes(self) -> &'static [&'static [&'static str]] {
         match self {
+            Self::Lost => &[OF_RUNTIMES],
+            Self::Idle => &[IN_FLIGHT],
             Self::Deferred => &[OF_DEFERRED],
             Self::QueuedTtl => &[OF_QUEUED, OF_QUEUED_BY_TIME, OF_ENDED, OF_BUSY, OF_CHATS],
             Self::Finish => &[OF_ENDED, OF_CHATS],

@@ -16,6 +16,7 @@ use crate::lifecycle::incarnation;
 use crate::lifecycle::lock_set::LockSet;
 use crate::lifecycle::rows_in_work;
 use crate::lifecycle::thresholds;
+use crate::lifecycle::unnamed;
 use crate::lifecycle::verdict::{Verdict, fail_with_consequences, orphans_of, recover, still_orphans};
 use crate::lifecycle::writer::{self, Writer};
 use crate::postgres::composite::{Composite, set};
@@ -198,6 +199,7 @@ pub fn recover_orphans(
     }
     let orphans = still_orphans(orphans, &[runtime], &running, incarnation);
     let verdict = recover(&orphans, call, !deferred::is_pending_before());
+    unnamed::named(running);
     Ok(Composite::of(&[
         ("orphaned", arg(verdict.failed.len() as i64)),
         ("retried", arg(verdict.consequences.retried())),

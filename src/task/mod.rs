@@ -14,6 +14,7 @@ mod lookup;
 mod new_task;
 mod pin_session;
 mod prepare;
+mod progress;
 mod provenance;
 mod raw;
 mod rerun;

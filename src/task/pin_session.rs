@@ -10,6 +10,7 @@ use crate::argument::required;
 use crate::error::{Error, Result};
 use crate::lifecycle::features::Feature;
 use crate::lifecycle::lock_set::LockSet;
+use crate::lifecycle::sign_of_life;
 use crate::postgres::clock;
 use crate::postgres::entry::entry;
 use crate::postgres::jsonb::Jsonb;
@@ -44,8 +45,10 @@ pub fn pin(task_id: Option<Uuid>, end: &RunEnd, claim_token: Option<i64>) -> Res
         ));
     }
     let token = claim_token.map(claim_token::dispatched_at);
-    let args = [arg(task)].into_iter().chain(end.args()).chain([arg(clock::now()), arg(token)]);
+    let now = clock::now();
+    let args = [arg(task)].into_iter().chain(end.args()).chain([arg(now), arg(token)]);
     if PIN.run(&args.collect::<Vec<_>>()) > 0 {
+        sign_of_life::store_beside(task, now);
         return Ok(true);
     }
     let state = State::of(task)?;

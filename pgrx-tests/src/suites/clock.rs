@@ -14,6 +14,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     offline_runtime_with_future_last_seen_at_is_collected,
     task_with_future_start_times_out,
     time_correction_keeps_claim_token,
+    sign_in_the_future_does_not_move_the_start,
+    unnamed_task_with_future_time_begins_anew,
     future_refused_until_is_ignored,
     events_with_future_time_are_trimmed,
     idle_sweep_corrects_nothing,
@@ -93,6 +95,37 @@ fn time_correction_keeps_claim_token(context: &Context) -> Result<()> {
     expect(&mut client, "SELECT started_at <= clock_timestamp() FROM agent_task_queue", "t")?;
     let complete = format!("SELECT applied FROM multica_complete({}, claim_token => {token})", id("e1"));
     expect(&mut client, &complete, "t")
+}
+
+/// Only the sign is set back. A task that gives no further sign is idle from then on.
+fn sign_in_the_future_does_not_move_the_start(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task('e1', status => 'running');
+         UPDATE agent_task_queue SET started_at = now() - interval '1 hour', dispatched_at = now() - interval '1 hour',
+             last_heartbeat_at = now() + interval '1 day';
+         SELECT FROM multica_sweep()",
+    )?;
+    let times = "SELECT started_at < now() - interval '30 minutes', last_heartbeat_at <= clock_timestamp() FROM agent_task_queue";
+    expect(&mut client, times, "t t")?;
+    client.batch_execute(
+        "UPDATE agent_task_queue SET last_heartbeat_at = last_heartbeat_at - interval '10 minutes';
+         SET multica.idle_timeout = '100ms'; SELECT FROM multica_sweep()",
+    )?;
+    expect(&mut client, "SELECT failure_reason FROM agent_task_queue WHERE attempt = 1", "idle_timeout")
+}
+
+fn unnamed_task_with_future_time_begins_anew(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    let beat = format!("SELECT FROM multica_heartbeat({}, '{{}}')", id("b1"));
+    client.batch_execute(&format!(
+        "SELECT task('e1', status => 'running'); {beat};
+         UPDATE multica_task_unnamed SET missed_at = now() + interval '1 day'; {beat}"
+    ))?;
+    let row = "SELECT missed_at <= clock_timestamp(), confirmed_at > missed_at FROM multica_task_unnamed";
+    expect(&mut client, row, "t ")?;
+    client.batch_execute(&beat)?;
+    expect(&mut client, row, "t t")
 }
 
 fn future_refused_until_is_ignored(context: &Context) -> Result<()> {

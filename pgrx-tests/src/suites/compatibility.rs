@@ -50,11 +50,12 @@ const GROUPS: [(&str, &[&str]); 19] = [
         ],
     ),
     (
-        "register and heartbeat",
+        "register, heartbeat and progress",
         &[
             "deregister",
             "heartbeat",
             "heartbeat_many",
+            "progress",
             "record_legacy_daemon_id",
             "register",
             "set_runtime_offline",
@@ -144,7 +145,7 @@ fn argument(function: &str, name: &str, kind: &str) -> Result<String> {
         (_, "registration") => r#"'{"daemon_id": "machine-online", "legacy_daemon_ids": ["MACHINE-OLD"],
             "runtimes": [{"type": "claude"}, {"type": "codex"}]}'"#
             .into(),
-        (_, "context" | "metadata" | "result" | "extra" | "data") => "'{}'".into(),
+        (_, "context" | "metadata" | "result" | "extra" | "data" | "progress") => "'{}'".into(),
         (_, "issue_status") => "'in_review'".into(),
         (_, "incarnation") => of("process"),
         (_, "scope") => "'runtime'".into(),
@@ -331,8 +332,8 @@ fn features_are_those_of_the_generation(context: &Context) -> Result<()> {
     for generation in context.generations()?.all() {
         let (_database, mut client) = installed(context, &generation.name)?;
         let is_due = |feature: &&Declared| {
-            // Install makes the tables of these features.
-            ["retry_policy", "claim_limit"].contains(&feature.name.as_str())
+            // Install makes what these features need.
+            ["retry_policy", "claim_limit", "runtime_index", "signs"].contains(&feature.name.as_str())
                 || feature.since.is_some_and(|since| since <= generation.number)
                     && feature.until.is_none_or(|until| generation.number < until)
         };
@@ -344,7 +345,7 @@ fn features_are_those_of_the_generation(context: &Context) -> Result<()> {
 }
 
 /// Statements that take features away from the tables of the newest generation, each with features that are gone then.
-const LESS: [(&str, &str); 36] = [
+const LESS: [(&str, &str); 38] = [
     ("chat_runtime", "ALTER TABLE chat_session DROP COLUMN runtime_id"),
     ("fresh", "ALTER TABLE agent_task_queue DROP COLUMN force_fresh_session"),
     ("usage", "DROP TRIGGER trg_atq_dirty_hourly ON agent_task_queue"),
@@ -390,6 +391,8 @@ const LESS: [(&str, &str); 36] = [
     ("open_status effective_status", "ALTER TABLE issue_status RENAME TO words"),
     ("effective_status", "DROP FUNCTION issue_effective_status(uuid, text)"),
     ("revision activity", "ALTER TABLE issue DROP COLUMN revision, DROP COLUMN last_activity_at"),
+    ("runtime_index", "DROP INDEX multica_task_runtime"),
+    ("signs", "DROP TABLE multica_task_unnamed"),
     ("pause quota", "ALTER TABLE autopilot DROP COLUMN pause_reason; DROP TABLE autopilot_quota_reservation"),
 ];
 
@@ -477,5 +480,9 @@ fn refusal_names_function_and_feature(context: &Context) -> Result<()> {
     }
     client.batch_execute(&unbound("SET"))?;
     expect_state(&mut client, &format!("SELECT {delete}(NULL)"), "22004")?;
-    expect(&mut client, "SELECT features FROM multica_status()", "{task_beat,run_priority,slot,retry_policy,claim_limit}")
+    expect(
+        &mut client,
+        "SELECT features FROM multica_status()",
+        "{task_beat,run_priority,slot,runtime_index,signs,retry_policy,claim_limit}",
+    )
 }

@@ -48,7 +48,7 @@ fn good(argument: &str, kind: &str) -> Result<String> {
         "grantee" => "'postgres'".into(),
         "registration" => r#"'{"daemon_id": "m", "runtimes": [{"type": "claude"}]}'"#.into(),
         "reason" if kind == "text" => "'word'".into(),
-        "context" | "metadata" | "provenance" | "result" | "reason" | "extra" | "data" => "'{}'".into(),
+        "context" | "metadata" | "provenance" | "result" | "reason" | "extra" | "progress" | "data" => "'{}'".into(),
         // The tables that install makes have no profiles.
         "claim_token" | "escalation_for_task_id" | "expected_agents" | "profile_id" | "issue_status" => "NULL".into(),
         "incarnation" => id("f9"),

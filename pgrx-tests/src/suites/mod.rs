@@ -57,6 +57,7 @@ mod install;
 mod layers;
 mod lifecycle;
 mod lookups;
+mod lost_tasks;
 mod many_rows;
 mod merge;
 mod model;
@@ -71,6 +72,7 @@ mod pgbouncer;
 mod pgspot;
 mod plans;
 mod profiles;
+mod progress;
 mod promotion;
 mod refused_rows;
 mod resume;
@@ -183,6 +185,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     install::AT_HOME,
     layers::ALL,
     lifecycle::ALL,
+    lost_tasks::AT_HOME,
     many_rows::AT_HOME,
     merge::ALL,
     model::ALL,
@@ -194,6 +197,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     pgbouncer::ALL,
     pgspot::ALL,
     profiles::ALL,
+    progress::AT_HOME,
     promotion::AT_HOME,
     refused_rows::AT_HOME,
     resume::ALL,

@@ -25,10 +25,11 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
 ];
 
 /// Reasons, and whether a task that fails for them is retried.
-const RETRIED: [(&str, bool); 14] = [
+const RETRIED: [(&str, bool); 15] = [
     ("runtime_offline", true),
     ("runtime_recovery", true),
     ("timeout", true),
+    ("idle_timeout", true),
     ("skill_bundle_unavailable", true),
     ("agent_error.provider_network", true),
     ("codex_semantic_inactivity", true),
@@ -190,7 +191,7 @@ fn operator_changes_single_attributes(context: &Context) -> Result<()> {
     on_generations(context, &[], |client, _| {
         insert_work(context, client)?;
         expect(client, "SELECT count(*) FROM multica_retry_policy", "0")?;
-        expect(client, "SELECT count(*), bool_or(is_changed) FROM multica_retry_policy_in_force()", "12 f")?;
+        expect(client, "SELECT count(*), bool_or(is_changed) FROM multica_retry_policy_in_force()", "13 f")?;
         client.batch_execute(
             "INSERT INTO multica_retry_policy (reason, is_retried) VALUES ('timeout', false), ('agent_error', true), ('*', true);
              INSERT INTO multica_retry_policy (reason, max_attempts) VALUES ('mine', 7)",
@@ -274,9 +275,9 @@ fn calls_work_without_the_table(context: &Context) -> Result<()> {
         client.batch_execute("DROP TABLE multica_retry_policy")?;
         ensure!(fail(client, "task x", "timeout")?.starts_with("1 "), "no retry without the table");
         fail(client, "task turn", "agent_error")?;
-        expect(client, "SELECT count(*), bool_or(is_changed) FROM multica_retry_policy_in_force()", "12 f")?;
+        expect(client, "SELECT count(*), bool_or(is_changed) FROM multica_retry_policy_in_force()", "13 f")?;
         // A table of the same name in another schema is not read.
         client.batch_execute("CREATE TEMP TABLE multica_retry_policy (reason text, is_retried boolean)")?;
-        expect(client, "SELECT count(*) FROM multica_retry_policy_in_force()", "12")
+        expect(client, "SELECT count(*) FROM multica_retry_policy_in_force()", "13")
     })
 }

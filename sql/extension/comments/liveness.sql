@@ -2,7 +2,9 @@ COMMENT ON FUNCTION multica_heartbeat(uuid, uuid[], uuid) IS
 $$Records a heartbeat of one runtime: it is online and was seen now, whatever its status was. Call it about every 15 s, well
 within multica.stale_after.
 runtime_id: id of the runtime.
-running_task_ids: ids of the tasks that the daemon is running; NULL (the default) reports nothing about them.
+running_task_ids: ids of all tasks that the daemon works on, those that wait for a directory included; NULL (the default)
+  reports nothing about them. A task that two lists in a row do not name is lost: a sweep fails it after multica.lost_after.
+  An empty array names none of them.
 incarnation: the uuid that the process passed to multica_register; NULL (the default) is not checked.
 Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
   announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
@@ -19,7 +21,7 @@ runtime_ids: ids of the runtimes; unknown ones are ignored, a repeated one count
 Returns the number of runtimes that exist and were written, or need not be written, as for multica_heartbeat. Those that were
   offline are announced as by multica_heartbeat.
   A runtime that a trigger or constraint of your own refuses is named in a WARNING and not counted; the others are written.
-  It does not check which process has registered the runtimes.
+  It does not check which process has registered the runtimes, and says nothing about their tasks.
 Errors: 22004 the array or an element is NULL; 55000 (install_needed) the tables are missing; 42501 a privilege on the
   tables is missing.
 Implements UpdateAgentRuntimeHeartbeat, for many runtimes.$$;

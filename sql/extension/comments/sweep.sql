@@ -1,13 +1,13 @@
 COMMENT ON FUNCTION multica_sweep(double precision) IS
 $$Runs all stages of a sweep once, in one transaction. It sets stale runtimes offline, fails tasks in flight on offline
-runtimes, deferred retries whose runtime did not come back, and tasks that took too long or were queued for too long, queues
-retries, resets issues, ends autopilot runs, reconciles agents, completes what a server left undone after it failed tasks,
-queues deferred tasks that are due, moves tasks that wait on an offline runtime to the runtimes that their agents are bound to
-now, sets agents without work to idle, deletes runtimes that have been offline for multica.runtime_ttl and that nothing uses,
-forgets the incarnations of deleted runtimes and ended tasks, and trims old events. Each stage handles at most
-multica.batch_size rows. A sweep never waits for a lock: rows that other transactions have locked are left to the next sweep.
-After an outage it sets no runtime offline and fails no task until daemons had time for a heartbeat (multica.hold_verdicts), and
-says so in a NOTICE.
+runtimes, tasks that their daemon has lost, tasks that took too long or give no sign of life any more, deferred retries whose
+runtime did not come back, and tasks that were queued for too long, queues retries, resets issues, ends autopilot runs,
+reconciles agents, completes what a server left undone after it failed tasks, queues deferred tasks that are due, moves tasks
+that wait on an offline runtime to the runtimes that their agents are bound to now, sets agents without work to idle, deletes
+runtimes that have been offline for multica.runtime_ttl and that nothing uses, forgets what is stored about deleted runtimes
+and ended tasks, and trims old events. Each stage handles at most multica.batch_size rows. A sweep never waits for a lock:
+rows that other transactions have locked are left to the next sweep. After an outage it sets no runtime offline and fails no
+task until daemons had time for a heartbeat (multica.hold_verdicts), and says so in a NOTICE.
 stale_secs: seconds without a heartbeat after which a runtime is stale, above 0; NULL (the default) means
   multica.stale_after.
 Returns multica_swept; if more is true, sweep again. Every event carries the sweep_id of the sweep. A row that cannot be

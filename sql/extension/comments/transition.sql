@@ -60,9 +60,10 @@ Errors: 22004 task_id or error is NULL; 22023 extra is no such object, or has an
 Implements the server's FailTask.$$;
 
 COMMENT ON FUNCTION multica_pin_session(uuid, text, text, bigint, jsonb) IS
-$$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session. Of a task that was cancelled
-meanwhile, it stores the session, the working directory, the branch and the durable directory if they are not stored yet, and the
-chat points to this session unless a newer turn has one (not in tables of a server before migration 066).
+$$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session. It is a sign of life of the
+task, as multica_progress. Of a task that was cancelled meanwhile, it stores the session, the working directory, the branch and the
+durable directory if they are not stored yet, and the chat points to this session unless a newer turn has one (not in tables of a
+server before migration 066).
 task_id: id of the task.
 session_id: id of the agent's session; NULL (the default) or empty keeps the stored one.
 work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.

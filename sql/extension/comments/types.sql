@@ -55,11 +55,11 @@ COMMENT ON TYPE multica_session IS
 $$Where an agent can resume: session_id and work_dir of the same task. session_id is NULL if only the directory is usable.$$;
 
 COMMENT ON TYPE multica_swept IS
-$$The effect of one sweep: runtimes_offline (runtimes set offline); tasks_failed (tasks in flight on offline runtimes);
-tasks_timed_out (tasks that took or waited for too long); tasks_retried (retries queued for both kinds, and those that a
-server left undone); issues_reset (issues set back to todo); agents_reconciled
-(agents whose status changed); runtimes_deleted; more (true: a stage reached multica.batch_size or the sweep reached
-multica.sweep_budget; sweep again).$$;
+$$The effect of one sweep: runtimes_offline (runtimes set offline); tasks_failed (tasks in flight on offline runtimes, and
+tasks that their daemon has lost); tasks_timed_out (tasks that took or waited for too long, or gave no sign of life any more);
+tasks_retried (retries queued for both kinds, and those that a server left undone); issues_reset (issues set back to todo);
+agents_reconciled (agents whose status changed); runtimes_deleted; more (true: a stage reached multica.batch_size or the sweep
+reached multica.sweep_budget; sweep again).$$;
 
 COMMENT ON TYPE multica_recovered IS
 $$The effect of recovering orphans: orphaned (tasks failed); retried (retries queued for them).$$;
@@ -96,7 +96,8 @@ tables are large. table_grants: roles with a capability that still have privileg
 as "capability role"; multica_revoke and then multica_grant takes them away. stale_after_source, offline_grace_source and
 queued_ttl_source: why these thresholds have their values. queued_ttl and finish_after: the values in effect (NULL: off).
 stages_off: stages of a sweep that the settings ask for and that lack an index, with its name. verdicts_held_until: sweeps set
-no runtime offline and fail no task until then, because of an outage (NULL: they do). verdicts_held_because: which outage.$$;
+no runtime offline and fail no task until then, because of an outage (NULL: they do). verdicts_held_because: which outage.
+lost_after and idle_timeout: the values in effect (NULL: off).$$;
 
 COMMENT ON TYPE multica_metric IS
 $$One value for a metrics exporter: name, labels (an object), value.$$;

@@ -113,6 +113,11 @@ impl Call {
         self.events.describe(EventType::TaskWaits, task, Some(EventDetail::Wait { wait_reason }));
     }
 
+    /// Announces the progress of a running task. `progress` is the text of a JSON object.
+    pub fn task_progress(&mut self, task: &TaskSnapshot, progress: &str) {
+        self.events.progress(task, progress);
+    }
+
     /// Announces that a task was completed.
     pub fn task_completed(&mut self, task: &TaskSnapshot) {
         self.events.describe(EventType::TaskCompleted, task, None);

@@ -42,6 +42,8 @@ pub enum EventType {
     TaskRunning,
     /// A claimed task waits for its directory.
     TaskWaits,
+    /// A running task has reported its progress.
+    TaskProgress,
     /// A task was completed.
     TaskCompleted,
     /// A task was cancelled.
@@ -64,6 +66,7 @@ impl EventType {
             Self::TaskDispatched => "task:dispatch",
             Self::TaskRunning => "task:running",
             Self::TaskWaits => "task:waiting_local_directory",
+            Self::TaskProgress => "task:progress",
             Self::TaskCompleted => "task:completed",
             Self::TaskCancelled => "task:cancelled",
             Self::TaskFailed => "task:failed",
@@ -124,6 +127,17 @@ impl Events {
             subject: task.has_context().then(|| task.id()),
             workspace: task.workspace(),
             detail: Some(task.payload(detail, self.sweep)),
+        });
+    }
+
+    /// Adds an event about the progress of a task, the text of a JSON object.
+    pub fn progress(&mut self, task: &TaskSnapshot, progress: &str) {
+        let detail = task.payload_with("progress", progress);
+        self.all.push(Entry {
+            kind: EventType::TaskProgress,
+            subject: None,
+            workspace: task.workspace(),
+            detail: Some(detail),
         });
     }
 

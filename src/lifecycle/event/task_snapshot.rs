@@ -77,7 +77,15 @@ struct Payload<'a> {
 impl TaskSnapshot {
     /// Returns the tasks of a statement, with their workspaces, which it looks up.
     pub fn read(statement: &Statement, args: &[Arg]) -> Vec<Self> {
-        let tasks = statement.rows(args, Self::reader());
+        Self::with_workspaces(statement.rows(args, Self::reader()))
+    }
+
+    /// Returns the same task with its workspace, which is looked up.
+    pub fn with_workspace(self) -> Self {
+        Self::with_workspaces(vec![self]).remove(0)
+    }
+
+    fn with_workspaces(tasks: Vec<Self>) -> Vec<Self> {
         if tasks.is_empty() {
             return tasks;
         }
@@ -220,6 +228,14 @@ impl TaskSnapshot {
     pub(super) fn payload(&self, more: Option<EventDetail>, sweep: Option<Uuid>) -> String {
         let payload = Payload { task: self, more, sweep_id: sweep.map(as_id) };
         serde_json::to_string(&payload).expect("text, numbers and ids are JSON")
+    }
+
+    /// Returns the JSON object of an event about this task with one more key, whose value is JSON text. The text is not
+    /// parsed, because a parsed value cannot represent every number of jsonb.
+    pub(super) fn payload_with(&self, key: &str, json: &str) -> String {
+        let payload = self.payload(None, None);
+        let members = payload.strip_suffix('}').expect("an object ends with a brace");
+        format!("{members},\"{key}\":{json}}}")
     }
 }
 

@@ -66,8 +66,10 @@ impl Catalogue {
                 self.tables.push(Watched { name, spelled: spelled(name), oid, wants_indexes: false, read });
                 self.tables.len() - 1
             });
-            self.tables[place].wants_indexes |=
-                matches!(test, Test::Index(..) | Test::UniqueIndex(..) | Test::UniqueIndexWith(..));
+            self.tables[place].wants_indexes |= matches!(
+                test,
+                Test::Index(..) | Test::WholeIndex(..) | Test::UniqueIndex(..) | Test::UniqueIndexWith(..)
+            );
         }
         match *test {
             Test::Relation(name) => self.relations.push(Named { name, spelled: spelled(name), exists: false }),

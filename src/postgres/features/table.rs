@@ -17,7 +17,17 @@ pub struct Table {
     triggers: Vec<Trigger>,
     /// The columns that are in an index. An index that is not valid counts, because Postgres writes it too.
     indexed: Vec<pg_sys::AttrNumber>,
+    /// The columns of each valid index of all rows.
+    whole_indexes: Vec<Vec<pg_sys::AttrNumber>>,
     unique_indexes: Vec<UniqueIndex>,
+}
+
+/// The indexes of a table.
+#[derive(Default)]
+struct Indexes {
+    indexed: Vec<pg_sys::AttrNumber>,
+    whole: Vec<Vec<pg_sys::AttrNumber>>,
+    unique: Vec<UniqueIndex>,
 }
 
 /// The table to which a name belongs.
@@ -74,16 +84,17 @@ impl Table {
                 pg_sys::RelationClose(relation);
                 return None;
             }
-            let (indexed, unique_indexes) = match wants_indexes {
+            let indexes = match wants_indexes {
                 true => indexes(relation, former.map_or(&[], |former| &former.unique_indexes)),
-                false => (Vec::new(), Vec::new()),
+                false => Indexes::default(),
             };
             let table = Self {
                 columns: columns(relation),
                 checks: checks(relation, former.map_or(&[], |former| &former.checks)),
                 triggers: triggers(relation),
-                indexed,
-                unique_indexes,
+                indexed: indexes.indexed,
+                whole_indexes: indexes.whole,
+                unique_indexes: indexes.unique,
             };
             pg_sys::RelationClose(relation);
             Some(table)
@@ -119,6 +130,12 @@ impl Table {
     /// Whether an index contains this column.
     pub fn has_index(&self, column: &str) -> bool {
         self.column(column).is_some_and(|column| self.indexed.contains(&column.number))
+    }
+
+    /// Whether a valid index of all rows begins with these columns.
+    pub fn has_whole_index(&self, columns: &[&str]) -> bool {
+        let numbers: Option<Vec<_>> = columns.iter().map(|name| Some(self.column(name)?.number)).collect();
+        numbers.is_some_and(|numbers| self.whole_indexes.iter().any(|index| index.starts_with(&numbers)))
     }
 
     /// Returns the texts in the predicate, per valid unique index on exactly these columns that has a predicate.
@@ -178,29 +195,36 @@ unsafe fn triggers(relation: pg_sys::Relation) -> Vec<Trigger> {
     }
 }
 
-/// Returns the columns that are in an index, and the valid unique indexes with a predicate.
-unsafe fn indexes(relation: pg_sys::Relation, known: &[UniqueIndex]) -> (Vec<pg_sys::AttrNumber>, Vec<UniqueIndex>) {
+/// Returns the columns that are in an index, the valid indexes of all rows, and the valid unique indexes with a
+/// predicate.
+unsafe fn indexes(relation: pg_sys::Relation, known: &[UniqueIndex]) -> Indexes {
     // SAFETY: the list is a copy.
     let list = unsafe { PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(relation)) };
-    let (mut indexed, mut found) = (Vec::new(), Vec::new());
+    let mut found = Indexes::default();
     // A dropped index has no row.
     for row in list.iter_oid().filter_map(SystemCacheRow::<pg_sys::FormData_pg_index>::find) {
         let index = row.columns();
         // SAFETY: a row has one key per column.
         let all = unsafe { index.indkey.values.as_slice(index.indnatts as usize) };
-        indexed.extend_from_slice(all);
-        if index.indisunique && index.indisvalid {
-            let predicate = row.column(pg_sys::Anum_pg_index_indpred);
-            // SAFETY: the column is a text.
-            if let Some(predicate) = predicate.and_then(|text| unsafe { String::from_datum(text, false) }) {
-                let columns = all[..index.indnkeyatts as usize].to_vec();
-                // SAFETY: the predicate is an expression of the catalogue.
-                let texts = unsafe { texts(&predicate, known) };
-                found.push(UniqueIndex { columns, predicate, texts });
+        found.indexed.extend_from_slice(all);
+        if !index.indisvalid {
+            continue;
+        }
+        let columns = all[..index.indnkeyatts as usize].to_vec();
+        match row.column(pg_sys::Anum_pg_index_indpred) {
+            None => found.whole.push(columns),
+            Some(predicate) if index.indisunique => {
+                // SAFETY: the column is a text.
+                if let Some(predicate) = unsafe { String::from_datum(predicate, false) } {
+                    // SAFETY: the predicate is an expression of the catalogue.
+                    let texts = unsafe { texts(&predicate, known) };
+                    found.unique.push(UniqueIndex { columns, predicate, texts });
+                }
             }
+            Some(_) => {}
         }
     }
-    (indexed, found)
+    found
 }
 
 /// Returns the texts in a predicate, which must be an expression of the catalogue.

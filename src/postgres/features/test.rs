@@ -30,6 +30,8 @@ pub enum Test {
     UniqueIndexWith(&'static str, &'static [&'static str], &'static str),
     /// An index of the table contains the column, so every change of the column writes the index.
     Index(&'static str, &'static str),
+    /// The table has a valid index of all rows whose first columns are these.
+    WholeIndex(&'static str, &'static [&'static str]),
     /// All of these tests hold.
     All(&'static [Test]),
     /// At least one of these tests holds.
@@ -60,6 +62,7 @@ impl Test {
             | Self::NamedTrigger(table, _)
             | Self::UniqueIndex(table, _)
             | Self::Index(table, _)
+            | Self::WholeIndex(table, _)
             | Self::UniqueIndexWith(table, ..) => Some(table),
             Self::Relation(_) | Self::Function(..) | Self::All(_) | Self::Any(_) | Self::Not(_) => None,
         }
@@ -89,6 +92,7 @@ impl Test {
             (Self::Trigger(_, column), Some(Some(table))) => table.has_trigger(column),
             (Self::NamedTrigger(_, name), Some(Some(table))) => table.has_trigger_named(name),
             (Self::Index(_, column), Some(Some(table))) => table.has_index(column),
+            (Self::WholeIndex(_, columns), Some(Some(table))) => table.has_whole_index(columns),
             (Self::UniqueIndex(_, columns), Some(Some(table))) => table.unique_indexes(columns).next().is_some(),
             (Self::UniqueIndexWith(_, columns, text), Some(Some(table))) => {
                 table.unique_indexes(columns).flatten().any(|found| found == text)

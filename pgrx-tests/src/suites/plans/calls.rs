@@ -26,7 +26,10 @@ const FOR_THE_SWEEP: &str = "INSERT INTO agent_task_queue (agent_id, runtime_id,
     SELECT md5('agent1')::uuid, r.id, '{}' FROM agent_runtime AS r WHERE r.id = md5('runtime2')::uuid;
     UPDATE multica_event_log SET created_at = '-infinity' WHERE id = (SELECT min(id) FROM multica_event_log);
     INSERT INTO multica_task_incarnation VALUES (md5('gone')::uuid, md5('process')::uuid, now());
-    INSERT INTO multica_runtime_incarnation VALUES (md5('gone')::uuid, md5('process')::uuid, now())";
+    INSERT INTO multica_runtime_incarnation VALUES (md5('gone')::uuid, md5('process')::uuid, now());
+    INSERT INTO multica_task_unnamed VALUES (md5('gone')::uuid, md5('gone')::uuid, now(), now());
+    INSERT INTO multica_task_progress VALUES (md5('gone')::uuid, now());
+    INSERT INTO multica_runtime_return VALUES (md5('gone')::uuid, now())";
 
 /// Scripts that together call every function of the catalogue, except those of an administrator. All but the last ones
 /// are rolled back.
@@ -118,6 +121,7 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
          SELECT FROM multica_fail(md5('quota')::uuid, 'error'); ROLLBACK"#
             .into(),
     );
+    calls.extend(OF_RUNNING_TASKS.map(String::from));
     // A deferred task is due.
     calls.push(
         "BEGIN; UPDATE agent_runtime SET status = 'online', last_seen_at = now() WHERE id = md5('runtime2')::uuid;
@@ -252,6 +256,37 @@ const OF_SERVERS: [&str; 4] = [
      VALUES (md5('unbound')::uuid, md5('expired')::uuid, 'completed', now());
      SELECT FROM multica_delete_stale_offline_runtimes(3600);
      ROLLBACK",
+];
+
+/// A daemon loses a task, and another task gives no sign of life any more. Then the index of the tasks of a runtime is
+/// missing, and in the last script the tasks have no time of their own heartbeat, as those of a later server.
+const OF_RUNNING_TASKS: [&str; 3] = [
+    "BEGIN; INSERT INTO agent_task_queue (id, agent_id, runtime_id, status, context, dispatched_at, started_at)
+     SELECT md5('running')::uuid, '00000000-0000-4000-8000-0000000000c1', r.id, 'running', '{}', now() - interval '1 hour', now() - interval '1 hour'
+     FROM agent_runtime AS r WHERE r.id = '00000000-0000-4000-8000-0000000000b1';
+     SELECT multica_set_runtime_offline('00000000-0000-4000-8000-0000000000b1');
+     SELECT FROM multica_heartbeat('00000000-0000-4000-8000-0000000000b1', '{}');
+     SELECT FROM multica_heartbeat('00000000-0000-4000-8000-0000000000b1', '{}');
+     SET LOCAL multica.lost_after = '1ms';
+     SELECT FROM multica_sweep();
+     INSERT INTO agent_task_queue (id, agent_id, runtime_id, status, context, dispatched_at, started_at, last_heartbeat_at)
+     SELECT md5('idle')::uuid, '00000000-0000-4000-8000-0000000000c1', r.id, 'running', '{}', now() - interval '2 hours', now() - interval '2 hours',
+         now() - interval '1 hour'
+     FROM agent_runtime AS r WHERE r.id = '00000000-0000-4000-8000-0000000000b1';
+     UPDATE multica_runtime_return SET returned_at = '-infinity';
+     SET LOCAL multica.idle_timeout = '1ms';
+     SELECT FROM multica_sweep(); ROLLBACK",
+    "BEGIN; DROP INDEX IF EXISTS multica_task_runtime;
+     SELECT FROM multica_heartbeat('00000000-0000-4000-8000-0000000000b1', ARRAY[md5('running')::uuid]); ROLLBACK",
+    "BEGIN; ALTER TABLE agent_task_queue DROP COLUMN last_heartbeat_at;
+     INSERT INTO agent_task_queue (id, agent_id, runtime_id, status, context, dispatched_at, started_at)
+     SELECT md5('running')::uuid, '00000000-0000-4000-8000-0000000000c1', r.id, 'running', '{}', now() - interval '1 hour', now() - interval '1 hour'
+     FROM agent_runtime AS r WHERE r.id = '00000000-0000-4000-8000-0000000000b1';
+     SELECT multica_pin_session(md5('running')::uuid, 'session');
+     SELECT FROM multica_progress(md5('running')::uuid, progress => '{}');
+     UPDATE multica_task_progress SET signed_at = 'infinity';
+     SET LOCAL multica.idle_timeout = '1ms';
+     SELECT FROM multica_sweep(); ROLLBACK",
 ];
 
 /// Records an event.

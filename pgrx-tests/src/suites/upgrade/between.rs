@@ -126,8 +126,9 @@ fn sweeps(superuser: &mut Client, expected: &str) -> Result<()> {
 /// location of the event log into it.
 fn tables(context: &Context, database: &Database) -> Result<Vec<String>> {
     let mut all = digest(context, database)?;
-    // Install makes the tables of incarnations.
-    all.retain(|line| !line.starts_with("multica_sweep_") && !line.contains("_incarnation: "));
+    // Install makes these tables.
+    let new = ["_incarnation: ", "multica_runtime_return: ", "multica_task_progress: ", "multica_task_unnamed: "];
+    all.retain(|line| !line.starts_with("multica_sweep_") && !new.iter().any(|table| line.contains(table)));
     Ok(all)
 }
 

@@ -1,0 +1,1 @@
+DELETE FROM multica_runtime_return AS b WHERE b.runtime_id = ANY ($1)

@@ -1,0 +1,1 @@
+DELETE FROM multica_task_progress AS p WHERE p.task_id = ANY ($1)

@@ -1,0 +1,1 @@
+DELETE FROM multica_task_unnamed AS u WHERE u.task_id = ANY ($1)

@@ -347,7 +347,8 @@ ALTER TYPE @extschema@.multica_registered
 ALTER TYPE @extschema@.multica_beat
     ADD ATTRIBUTE visibility text,
     ADD ATTRIBUTE profile_id uuid,
-    ADD ATTRIBUTE custom_name text;
+    ADD ATTRIBUTE custom_name text,
+    ADD ATTRIBUTE resume_task_ids uuid[];
 
 ALTER TYPE @extschema@.multica_enqueued
     ADD ATTRIBUTE outcome text;
@@ -371,7 +372,7 @@ WARNING names each).$$;
 COMMENT ON TYPE @extschema@.multica_beat IS
 $$The answer to a heartbeat: the runtime's columns as they are now, as in multica_runtime; stop_task_ids (of the tasks that the
 daemon reported as running, those that are no longer in flight on this runtime, in the reported order; NULL if the daemon
-reported nothing).$$;
+reported nothing); resume_task_ids (those of them with which the daemon can go on: multica_resume works for them).$$;
 
 COMMENT ON TYPE @extschema@.multica_enqueued IS
 $$The effect of an enqueue: task_id (the task that does the work); created (true: it is a new task); outcome: 'queued',
@@ -415,8 +416,8 @@ running_task_ids: ids of all tasks that the daemon works on, those that wait for
   reports nothing about them. A task that two lists in a row do not name is lost: a sweep fails it after multica.lost_after.
   An empty array names none of them.
 incarnation: the uuid that the process passed to multica_register; NULL (the default) is not checked.
-Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
-  announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
+Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids, or call multica_resume for those that
+  are in resume_task_ids too: silence has failed them, and their runs can go on. A runtime that was offline is announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
   last_seen_at and multica.stale_after is at least 30 s, nothing is written while the runtime is online and was seen within a
   fifth of that time.
 Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist: register
@@ -615,6 +616,11 @@ SET search_path TO @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'multica_rerun_task_wrapper';
 
+CREATE FUNCTION @extschema@.multica_resume(task_id uuid, claim_token bigint) RETURNS @extschema@.multica_claimed
+SET search_path TO @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'multica_resume_wrapper';
+
 CREATE FUNCTION @extschema@.multica_progress(
     task_id uuid, claim_token bigint DEFAULT NULL, progress jsonb DEFAULT NULL
 ) RETURNS @extschema@.multica_transition
@@ -647,6 +653,7 @@ BEGIN
         ('FUNCTION @extschema@.multica_retry_policy_in_force()', '@extschema@.multica_list_readers()'),
         ('FUNCTION @extschema@.multica_claim_many(uuid[], integer, uuid)', '@extschema@.multica_claim(uuid, integer, uuid)'),
         ('FUNCTION @extschema@.multica_wait(uuid, text, bigint)', '@extschema@.multica_start(uuid, bigint)'),
+        ('FUNCTION @extschema@.multica_resume(uuid, bigint)', '@extschema@.multica_start(uuid, bigint)'),
         ('FUNCTION @extschema@.multica_progress(uuid, bigint, jsonb)', '@extschema@.multica_start(uuid, bigint)'),
         ('FUNCTION @extschema@.multica_extend_lease(uuid, bigint)', '@extschema@.multica_start(uuid, bigint)'),
         ('FUNCTION @extschema@.multica_requeue(uuid, bigint)', '@extschema@.multica_start(uuid, bigint)'),
@@ -1661,8 +1668,9 @@ extra: an object with branch_name, durable_work_dir, retired_session_id (texts; 
 issue_status: the status that the task's issue gets in this transaction; the open autopilot runs of the issue end with it if its
   category is done, in_review, blocked or cancelled. NULL (the default) leaves the issue as it is.
 Returns multica_transition; applied is false if the task had already ended, so a repeated call is harmless. first_execution
-  is true if this call set the issue's first_executed_at. Records task:completed, chat:done, autopilot:run_done, issue:updated,
-  agent:status.
+  is true if this call set the issue's first_executed_at. If silence has failed the task and the token is that of its last
+  claim, the result is kept: its retry is taken over, as by multica_resume, and completed, and the row is that of the retry.
+  Records task:resumed, task:completed, chat:done, autopilot:run_done, issue:updated, agent:status.
 Errors: 22004 task_id is NULL; 22023 extra is no such object, or has another key, or issue_status is not a status of the issue's
   workspace, or the task has no issue; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is not running;
   55000 (stale_claim) the task was claimed again since; 40001 the task fails instead, and the agent was bound to another runtime
@@ -1683,13 +1691,32 @@ session_id: id of the agent's session; NULL (the default) or empty keeps the sto
 work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
 claim_token: the token that multica_claim returned; NULL (the default) is not checked.
 extra: as for multica_complete.
-Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed and the
-  events of the consequences. A chat forgets a session that must not be resumed, if it points to it.
+Returns multica_transition, with retry_task_id; applied is false if the task had already ended. If silence has failed the
+  task and the token is that of its last claim, its retry is taken over, as by multica_resume, and fails, and the row is that
+  of the retry. Records task:resumed, task:failed and the events of the consequences. A chat forgets a session that must not be
+  resumed, if it points to it.
 Errors: 22004 task_id or error is NULL; 22023 extra is no such object, or has another key; P0002 (no_task) the task does not
   exist; 55000 (wrong_state) the task is still queued; 55000 (stale_claim) the task was claimed again since; 40001 the agent was
   bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a
   privilege on the tables is missing.
 Implements the server's FailTask.$$;
+
+COMMENT ON FUNCTION @extschema@.multica_resume(uuid, bigint) IS
+$$Goes on with a run that silence has failed. If a task was failed because its runtime was silent (runtime_offline) or it took
+too long (timeout), and no process has its retry yet, the retry is claimed and started for the process that had the task, in
+one transaction. The failed task stays as it is. It is for a machine that was only asleep, whose agent still works: work on
+with the id and the claim_token of the returned row. The agent's limit, those of multica_limit, and one task in flight per issue
+and agent and per chat session hold as for multica_claim.
+task_id: id of the task; multica_heartbeat returns in resume_task_ids the tasks for which the call works.
+claim_token: the token of the last claim of that task.
+Returns multica_claimed, the retry: it is running, and has the session and the directory of the failed task. A repeated call
+  returns the same row. A task that is still in flight with this token is returned as it is. The call counts as a heartbeat
+  of the runtime, as a claim does. Records task:resumed, agent:status, daemon:register if the runtime was offline.
+Errors: 22004 task_id or claim_token is NULL; P0002 (no_task) the task does not exist; 55000 (final) the run cannot go on:
+  stop working on the task; 55000 (stale_claim, wrong_state) the task was claimed again since, or is queued: stop working on
+  the task; 55000 (superseded) another process has registered the runtime: stop; 40001 another session held rows of the
+  task, repeat the transaction; 55000 (row_kept_out) a trigger keeps the row unchanged; 55000 (install_needed) the tables are
+  missing; 42501 a privilege on the tables is missing.$$;
 
 COMMENT ON FUNCTION @extschema@.multica_pin_session(uuid, text, text, bigint, jsonb) IS
 $$Stores where a task in flight can be resumed. Call it as soon as the daemon has the session. It is a sign of life of the

@@ -43,6 +43,7 @@ const DAEMON: &[&str] = &[
     "multica_wait",
     "multica_extend_lease",
     "multica_requeue",
+    "multica_resume",
     "multica_pin_session",
     "multica_progress",
     "multica_complete",

@@ -11,6 +11,8 @@ COMMAND runs once per task, in the task's directory. Its output is the result; i
 inherits the environment of this process, with two variables more: TASK, the context of the task as JSON, and SESSION_ID, the
 session that it is to begin or to resume. DATABASE_URL is inherited too, so COMMAND can do what the role can do.
 
+If the machine sleeps for long, its tasks are failed. When it wakes up, the daemon goes on with those whose retry nobody has begun.
+
 An error ends the daemon and all its commands. A supervisor starts it again; it then fails what it left in flight, and the
 extension retries that. If another process with the same host name registers, the daemon exits with status 0, after which the
 supervisor must not start it again.
@@ -29,6 +31,7 @@ from typing import IO, NamedTuple
 
 import psycopg
 from psycopg.errors import ObjectNotInPrerequisiteState as NoLongerOurs  # Cancelled, failed, or claimed again.
+from psycopg.errors import SerializationFailure as TryAgain
 from psycopg.types.json import Jsonb
 
 INCARNATION = uuid.uuid4()  # Of this process: the database lets only the process work that registered last.
@@ -59,9 +62,23 @@ def register(db, workspace):
 def heartbeat(db, runtime, agents):
     """Reports that the daemon is alive, and kills the commands of tasks that are no longer ours."""
     arguments = [runtime, list(agents), INCARNATION]
-    beat = db.execute("SELECT stop_task_ids FROM multica_heartbeat(%s, %s, %s)", arguments).fetchone()
+    beat = db.execute("SELECT stop_task_ids, resume_task_ids FROM multica_heartbeat(%s, %s, %s)", arguments).fetchone()
     for task_id in beat.stop_task_ids:
-        agents.pop(task_id).process.kill()
+        if task_id not in beat.resume_task_ids or not resume(db, task_id, agents):
+            agents.pop(task_id).process.kill()
+
+
+def resume(db, task_id, agents):
+    """Goes on with a command whose task was failed while the machine was asleep: from now on it works on the retry of the task.
+    Returns whether it can go on."""
+    try:
+        retry = db.execute("SELECT id, claim_token FROM multica_resume(%s, %s)", [task_id, agents[task_id].claim_token]).fetchone()
+    except NoLongerOurs:
+        return False
+    except TryAgain:
+        return True  # The next heartbeat returns the task again.
+    agents[retry.id] = agents.pop(task_id)._replace(claim_token=retry.claim_token)
+    return True
 
 
 def finish(db, agents):

@@ -21,7 +21,8 @@ CREATE TYPE @extschema@.multica_beat AS (
     device_info text, metadata jsonb, owner_id uuid, last_seen_at timestamptz, legacy_daemon_id text,
     created_at timestamptz, updated_at timestamptz,
     stop_task_ids uuid[],
-    visibility text, profile_id uuid, custom_name text
+    visibility text, profile_id uuid, custom_name text,
+    resume_task_ids uuid[]
 );
 
 CREATE TYPE @extschema@.multica_runtime_ref AS (runtime_id uuid, workspace_id uuid);

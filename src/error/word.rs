@@ -42,7 +42,7 @@ words! {
         "the task was claimed again after the claim that returned this token"
         "stop working on the task";
     Final c"final" "55000"
-        "the task or the autopilot run has already ended"
+        "the task or the autopilot run has already ended, or the run of a failed task cannot go on"
         "stop working on the task; create a new run";
     WrongState c"wrong_state" "55000"
         "the task is not in a state from which the call is allowed"

@@ -10,8 +10,10 @@ use std::collections::HashSet;
 use pgrx::Uuid;
 
 use super::features::Feature;
+use crate::error::{Error, Result};
 use crate::postgres::relation;
 use crate::postgres::statement::{Row, Statement, arg};
+use crate::postgres::subtransaction;
 
 static ROOMS: Statement = Statement::volatile(sql!("lifecycle/claim_limit/rooms.sql"));
 static HOLD: Statement = Statement::volatile(sql!("lifecycle/claim_limit/hold.sql"));
@@ -98,6 +100,31 @@ pub fn hold(wanted: Vec<LimitKey>, waits: bool) -> Vec<LimitKey> {
     let (scopes, keys): (Vec<String>, Vec<String>) = wanted.into_iter().unzip();
     let statement = if waits { &HOLD } else { &TRY_HOLD };
     statement.rows(&[arg(scopes), arg(keys)], |row| (row.must(1), row.must(2)))
+}
+
+/// Waits until no other session holds a limit of the runtime, and keeps no lock. The caller holds no row.
+pub fn wait(runtime: Uuid) {
+    let limits = ClaimLimits::of(&[runtime]);
+    if !limits.is_empty() {
+        subtransaction::rolled_back(|| hold(limits.keys_of(&HashSet::from([runtime])), true));
+    }
+}
+
+/// Holds the limits of a runtime, for a call that already holds rows that come later in the order, so it does not wait.
+/// Returns whether they allow one more task of the runtime; 40001 if another session holds one.
+pub fn allow_one_more(runtime: Uuid) -> Result<bool> {
+    let of_runtime = HashSet::from([runtime]);
+    let wanted = ClaimLimits::of(&[runtime]).keys_of(&of_runtime);
+    let held = hold(wanted, false);
+    // Counted in a fresh snapshot, and a limit may have been set since.
+    let limits = ClaimLimits::of(&[runtime]);
+    match limits.keys_of(&of_runtime).into_iter().find(|key| !held.contains(key)) {
+        None => Ok(limits.room_of(runtime) != Some(0)),
+        Some((scope, key)) => Err(Error::conflict(
+            "another session claims a task below the same limit at the same time",
+            format!("The limit is that of the {scope} {key}, and another session holds it."),
+        )),
+    }
 }
 
 /// Gives each runtime in `to` the limit of the runtime at the same place in `from`, which it replaces, unless it has one

@@ -204,6 +204,12 @@ features! {
     RetryPolicy "retry_policy": Relation("multica_retry_policy");
     /// A table contains limits of tasks in flight that claims obey, `multica_claim_limit`. `multica_install()` makes it.
     ClaimLimit "claim_limit": Relation("multica_claim_limit");
+    /// A table contains which retries were taken over by the process of the failed task,
+    /// `multica_task_incarnation.resumed_task_id`. `multica_install()` makes it.
+    Resumption "resumption": All(&[
+        Relation("multica_runtime_incarnation"),
+        Column("multica_task_incarnation", "resumed_task_id"),
+    ]);
     /// A CHECK allows a status of a task that the newest known server does not have, so this version cannot know the
     /// schema.
     UnknownStatus "unknown_status": OtherWord(TASK, "status", &KNOWN);
@@ -269,7 +275,7 @@ mod tests {
         let of_tasks =
             "summary fresh waiting lease deferred escalation escalation_index originator accountable provenance";
         let later = "custom_name coalesced chat_input rollout retired branch durable unbound slot pause";
-        let made = ["runtime_index", "signs", "retry_policy", "claim_limit"];
+        let made = ["runtime_index", "signs", "retry_policy", "claim_limit", "resumption"];
         let lifecycle = ["chat_runtime"].into_iter().chain(of_tasks.split(' ')).chain(later.split(' ')).chain(made);
         assert_eq!(found(), former.into_iter().chain(lifecycle).collect::<Vec<_>>());
         assert!(Feature::TaskBeat.is_present() && !Feature::Profile.is_present());

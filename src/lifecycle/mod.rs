@@ -20,6 +20,7 @@ pub mod placement;
 pub mod promotion;
 pub mod records;
 pub mod repair;
+pub mod resumption;
 pub mod retry_policy;
 pub mod rows_in_work;
 pub mod runtime_return;

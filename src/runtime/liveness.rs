@@ -14,7 +14,7 @@ use crate::lifecycle::features::Feature;
 use crate::lifecycle::incarnation;
 use crate::lifecycle::liveness::{lock_for_status, mark_online, mark_stale, set_offline};
 use crate::lifecycle::unnamed::Compared;
-use crate::lifecycle::{many_rows, thresholds, writer};
+use crate::lifecycle::{many_rows, resumption, thresholds, writer};
 use crate::postgres::composite::{Composite, set};
 use crate::postgres::deferred;
 use crate::postgres::jsonb::Jsonb;
@@ -77,7 +77,11 @@ fn beat(
     now: TimestampWithTimeZone,
     call: &mut Call,
 ) -> Result<Composite<Beat>> {
-    let formed = |row: &Row| Composite::<Beat>::from_row_and(row, &[("stop_task_ids", arg(stop.clone()))]);
+    let resume = stop.as_ref().map(|stop| resumption::resumable(runtime, stop));
+    let formed = |row: &Row| {
+        let of_tasks = [("stop_task_ids", arg(stop.clone())), ("resume_task_ids", arg(resume.clone()))];
+        Composite::<Beat>::from_row_and(row, &of_tasks)
+    };
     if let Some((_, beat)) = seen_lately(&[runtime], now, incarnation, formed).pop() {
         return Ok(beat);
     }
@@ -109,7 +113,7 @@ fn beat(
 }
 
 /// Records a heartbeat of one runtime (UpdateAgentRuntimeHeartbeat). It is the most frequent call. It returns the tasks
-/// of `running_task_ids` that are no longer in flight on this runtime.
+/// of `running_task_ids` that are no longer in flight on this runtime, and which of them the daemon can resume.
 #[pg_extern(name = "multica_heartbeat")]
 #[search_path(@extschema@, pg_temp)]
 fn multica_heartbeat_since_0_4(

@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use super::claim_token;
 use super::fail::fail_open;
 use super::issue_status;
+use super::late_end;
 use super::run_end::{Extra, RunEnd};
 use super::transition::{Outcome, State, Transitioned};
 use crate::argument::required;
@@ -78,7 +79,14 @@ pub fn complete(report: Completion, call: &mut Call) -> Result<Composite<Transit
     let Some(Transitioned { told, row: completed }) = done else {
         let state = State::of(task)?;
         if state.is_final() {
-            return Outcome::default().of(task);
+            let wanted = |retry| LockSet { tasks: vec![retry], ..LockSet::of_run(retry, issue_status.is_some()) };
+            return match late_end::retry_of(task, claim_token, wanted, call)? {
+                Some((retry, token)) => {
+                    let (task_id, claim_token) = (Some(retry), Some(token));
+                    complete(Completion { task_id, result, end, claim_token, issue_status }, call)
+                }
+                None => Outcome::default().of(task),
+            };
         }
         state.check_token(task, claim_token)?;
         return Err(state.refuse(task, "completed", &["running"]));
@@ -126,7 +134,8 @@ fn fail_exhausted(
     claim_token: Option<i64>,
     call: &mut Call,
 ) -> Result<Composite<Transition>> {
-    let Some(state) = State::open(task, claim_token)? else {
+    let (task, state) = late_end::open(task, claim_token, call)?;
+    let Some(state) = state else {
         return Outcome::default().of(task);
     };
     if state.status != "running" {

@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::late_end;
 use super::run_end::{Extra, RunEnd};
 use super::transition::{Outcome, State};
 use crate::argument::required;
@@ -57,7 +58,8 @@ fn multica_fail_since_0_4(
 pub fn fail(report: Failure, call: &mut Call) -> Result<Composite<Transition>> {
     let task = required("task_id", report.task_id)?;
     let error = required("error", report.error)?;
-    let Some(state) = State::open(task, report.claim_token)? else {
+    let (task, state) = late_end::open(task, report.claim_token, call)?;
+    let Some(state) = state else {
         return Outcome::default().of(task);
     };
     let given = report.failure_reason.unwrap_or_default();

@@ -68,7 +68,7 @@ const GROUPS: [(&str, &[&str]); 19] = [
     ("extend a lease", &["extend_lease"]),
     ("enqueue", &["enqueue", "enqueue_autopilot", "enqueue_chat", "enqueue_issue", "enqueue_mention"]),
     ("retry and rerun", &["rerun", "rerun_task", "retry"]),
-    ("claim", &["claim", "claim_many"]),
+    ("claim", &["claim", "claim_many", "resume"]),
     ("limit tasks in flight", &["limit"]),
     (
         "complete, fail, pin, cancel",
@@ -117,6 +117,10 @@ fn argument(function: &str, name: &str, kind: &str) -> Result<String> {
         }
         ("multica_wait", "reason") => "'word'".into(),
         ("multica_retry" | "multica_rerun_task", "task_id") => of("task failed first"),
+        ("multica_resume", "claim_token") => format!(
+            "(EXTRACT(EPOCH FROM (SELECT dispatched_at FROM agent_task_queue WHERE id = {})) * 1000000)",
+            of("task running")
+        ),
         ("multica_handle_failed_tasks", "task_ids") => format!("ARRAY[{}]", of("task failed first")),
         ("multica_last_task_session" | "multica_has_active_task", "issue_id") => of("issue is done"),
         ("multica_last_chat_session", "chat_session_id") => of("chat open"),
@@ -333,7 +337,7 @@ fn features_are_those_of_the_generation(context: &Context) -> Result<()> {
         let (_database, mut client) = installed(context, &generation.name)?;
         let is_due = |feature: &&Declared| {
             // Install makes what these features need.
-            ["retry_policy", "claim_limit", "runtime_index", "signs"].contains(&feature.name.as_str())
+            ["retry_policy", "claim_limit", "resumption", "runtime_index", "signs"].contains(&feature.name.as_str())
                 || feature.since.is_some_and(|since| since <= generation.number)
                     && feature.until.is_none_or(|until| generation.number < until)
         };
@@ -483,6 +487,6 @@ fn refusal_names_function_and_feature(context: &Context) -> Result<()> {
     expect(
         &mut client,
         "SELECT features FROM multica_status()",
-        "{task_beat,run_priority,slot,runtime_index,signs,retry_policy,claim_limit}",
+        "{task_beat,run_priority,slot,runtime_index,signs,retry_policy,claim_limit,resumption}",
     )
 }

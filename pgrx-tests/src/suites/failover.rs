@@ -38,8 +38,11 @@ const VOLATILE_READER: &str = "multica_count_active_agents";
 
 /// Rows that each writing function needs, in addition to those of the fixture `team`.
 const WORK: &str = "
-    SELECT task('11'), task('12', status => 'dispatched'), task('13', status => 'running'), task('14', status => 'failed');
+    SELECT task('11'), task('12', status => 'dispatched'), task('13', status => 'running'), task('14', status => 'failed'),
+        task('15', status => 'failed'), task('16');
     UPDATE agent_task_queue SET failure_reason = 'timeout', completed_at = now() WHERE status = 'failed';
+    UPDATE agent_task_queue SET error = 'task timed out', dispatched_at = 'epoch' WHERE id::text LIKE '%15';
+    UPDATE agent_task_queue SET parent_task_id = '00000000-0000-4000-8000-000000000015' WHERE id::text LIKE '%16';
     UPDATE agent_task_queue SET dispatched_at = now() - interval '1 hour' WHERE status = 'dispatched';
     UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 year' WHERE daemon_id = 'machine-2'";
 
@@ -48,6 +51,7 @@ fn argument(function: &str, name: &str) -> Result<String> {
     let task = match function {
         "multica_start" | "multica_wait" | "multica_extend_lease" | "multica_requeue" => "12",
         "multica_retry" | "multica_rerun_task" | "multica_handle_failed_tasks" => "14",
+        "multica_resume" => "15",
         _ => "13",
     };
     Ok(match name {
@@ -78,6 +82,7 @@ fn argument(function: &str, name: &str) -> Result<String> {
         "part" => "'verdicts'".into(),
         "scope" => "'provider'".into(),
         "key" => "'claude'".into(),
+        "claim_token" => "0".into(),
         _ => anyhow::bail!("add a value for {name} of {function} here"),
     })
 }
@@ -124,7 +129,7 @@ fn standby_allows_reads_and_refuses_writes(context: &Context) -> Result<()> {
     for expected in ["multica_claim", "multica_sweep_all", "multica_status", "multica_metrics"] {
         ensure!(seen.contains(expected), "{expected} was not called");
     }
-    expect(&mut on_standby, "SELECT preloaded, launcher_pid, tasks_queued FROM multica_status()", "t  1")?;
+    expect(&mut on_standby, "SELECT preloaded, launcher_pid, tasks_queued FROM multica_status()", "t  2")?;
     let way = "-- word: on_standby\nSELECT multica_events(0)";
     read_by_both(context, &standby, &database.name, way)
 }

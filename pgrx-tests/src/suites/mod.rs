@@ -54,6 +54,7 @@ mod grant;
 mod housekeeping;
 mod incarnations;
 mod install;
+mod late_runs;
 mod layers;
 mod lifecycle;
 mod lookups;
@@ -183,6 +184,7 @@ const AT_HOME: &[&[(&str, Suite)]] = &[
     housekeeping::AT_HOME,
     incarnations::ALL,
     install::AT_HOME,
+    late_runs::ALL,
     layers::ALL,
     lifecycle::ALL,
     lost_tasks::AT_HOME,

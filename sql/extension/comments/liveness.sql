@@ -6,8 +6,8 @@ running_task_ids: ids of all tasks that the daemon works on, those that wait for
   reports nothing about them. A task that two lists in a row do not name is lost: a sweep fails it after multica.lost_after.
   An empty array names none of them.
 incarnation: the uuid that the process passed to multica_register; NULL (the default) is not checked.
-Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids. A runtime that was offline is
-  announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
+Returns multica_beat; the daemon should stop the agents of the tasks in stop_task_ids, or call multica_resume for those that
+  are in resume_task_ids too: silence has failed them, and their runs can go on. A runtime that was offline is announced by daemon:register with action 'online'; an ordinary heartbeat records no event. If an index contains
   last_seen_at and multica.stale_after is at least 30 s, nothing is written while the runtime is online and was seen within a
   fifth of that time.
 Errors: 22004 runtime_id or an element of running_task_ids is NULL; P0002 (no_runtime) the runtime does not exist: register

@@ -29,8 +29,9 @@ extra: an object with branch_name, durable_work_dir, retired_session_id (texts; 
 issue_status: the status that the task's issue gets in this transaction; the open autopilot runs of the issue end with it if its
   category is done, in_review, blocked or cancelled. NULL (the default) leaves the issue as it is.
 Returns multica_transition; applied is false if the task had already ended, so a repeated call is harmless. first_execution
-  is true if this call set the issue's first_executed_at. Records task:completed, chat:done, autopilot:run_done, issue:updated,
-  agent:status.
+  is true if this call set the issue's first_executed_at. If silence has failed the task and the token is that of its last
+  claim, the result is kept: its retry is taken over, as by multica_resume, and completed, and the row is that of the retry.
+  Records task:resumed, task:completed, chat:done, autopilot:run_done, issue:updated, agent:status.
 Errors: 22004 task_id is NULL; 22023 extra is no such object, or has another key, or issue_status is not a status of the issue's
   workspace, or the task has no issue; P0002 (no_task) the task does not exist; 55000 (wrong_state) the task is not running;
   55000 (stale_claim) the task was claimed again since; 40001 the task fails instead, and the agent was bound to another runtime
@@ -51,8 +52,10 @@ session_id: id of the agent's session; NULL (the default) or empty keeps the sto
 work_dir: the agent's working directory; NULL (the default) or empty keeps the stored one.
 claim_token: the token that multica_claim returned; NULL (the default) is not checked.
 extra: as for multica_complete.
-Returns multica_transition, with retry_task_id; applied is false if the task had already ended. Records task:failed and the
-  events of the consequences. A chat forgets a session that must not be resumed, if it points to it.
+Returns multica_transition, with retry_task_id; applied is false if the task had already ended. If silence has failed the
+  task and the token is that of its last claim, its retry is taken over, as by multica_resume, and fails, and the row is that
+  of the retry. Records task:resumed, task:failed and the events of the consequences. A chat forgets a session that must not be
+  resumed, if it points to it.
 Errors: 22004 task_id or error is NULL; 22023 extra is no such object, or has another key; P0002 (no_task) the task does not
   exist; 55000 (wrong_state) the task is still queued; 55000 (stale_claim) the task was claimed again since; 40001 the agent was
   bound to another runtime at the same time, repeat the transaction; 55000 (install_needed) the tables are missing; 42501 a

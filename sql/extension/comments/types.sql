@@ -15,7 +15,7 @@ WARNING names each).$$;
 COMMENT ON TYPE multica_beat IS
 $$The answer to a heartbeat: the runtime's columns as they are now, as in multica_runtime; stop_task_ids (of the tasks that the
 daemon reported as running, those that are no longer in flight on this runtime, in the reported order; NULL if the daemon
-reported nothing).$$;
+reported nothing); resume_task_ids (those of them with which the daemon can go on: multica_resume works for them).$$;
 
 COMMENT ON TYPE multica_runtime_ref IS
 $$A runtime, by its id and by the workspace that it belongs to or belonged to.$$;

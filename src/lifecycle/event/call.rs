@@ -118,6 +118,11 @@ impl Call {
         self.events.progress(task, progress);
     }
 
+    /// Announces that the process of the `failed` task has taken over its retry.
+    pub fn task_resumed(&mut self, retry: &TaskSnapshot, failed: Uuid) {
+        self.events.describe(EventType::TaskResumed, retry, Some(EventDetail::resumed(failed)));
+    }
+
     /// Announces that a task was completed.
     pub fn task_completed(&mut self, task: &TaskSnapshot) {
         self.events.describe(EventType::TaskCompleted, task, None);

@@ -44,6 +44,8 @@ pub enum EventType {
     TaskWaits,
     /// A running task has reported its progress.
     TaskProgress,
+    /// A task was taken over by the process of the failed task whose retry it is.
+    TaskResumed,
     /// A task was completed.
     TaskCompleted,
     /// A task was cancelled.
@@ -67,6 +69,7 @@ impl EventType {
             Self::TaskRunning => "task:running",
             Self::TaskWaits => "task:waiting_local_directory",
             Self::TaskProgress => "task:progress",
+            Self::TaskResumed => "task:resumed",
             Self::TaskCompleted => "task:completed",
             Self::TaskCancelled => "task:cancelled",
             Self::TaskFailed => "task:failed",

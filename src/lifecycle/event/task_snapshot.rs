@@ -57,11 +57,23 @@ pub enum EventDetail<'a> {
         /// Text for people.
         wait_reason: Option<&'a str>,
     },
+    /// The failed task whose run the task continues.
+    Resumed {
+        /// The failed task.
+        resumed_task_id: Id,
+    },
     /// The result of a chat's turn.
     Content {
         /// Text of the answer.
         content: &'a str,
     },
+}
+
+impl EventDetail<'_> {
+    /// Returns what the event of a retry contains that continues the run of a failed task.
+    pub(super) fn resumed(failed: Uuid) -> Self {
+        Self::Resumed { resumed_task_id: as_id(failed) }
+    }
 }
 
 #[derive(Serialize)]

@@ -6,19 +6,21 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use postgres::Client;
 
-use super::process::Example;
+use super::process::{Example, Program};
 use crate::cluster::{Cluster, PORT};
 use crate::context::Context;
 use crate::suites::grant::holder;
 use crate::suites::support::{LIMIT, expect, value};
 
-/// An agent that runs until it is killed in a new directory, and finishes in a directory where it ran before.
+/// An agent that runs until it is killed in a new directory, and finishes in a directory where it ran before. A slow one
+/// runs until it finds the file `finish`.
 const AGENT: &str = r#"#!/bin/sh
-    case "$TASK" in *impossible*) echo "tried"; echo "cannot be done" >&2; exit 3;; *binary*) printf 'a\000b\377'; exit;; esac
+    case "$TASK" in *impossible*) echo "tried"; echo "cannot be done" >&2; exit 3;; *binary*) printf 'a\000b\377'; exit;;
+    *slow*) echo $$ > pid; touch before; until [ -e finish ]; do sleep 0.1; done; echo finished; exit;; esac
     if [ -e before ]; then echo "resumed $SESSION_ID"; else echo $$ > pid; touch before; exec sleep 600; fi"#;
 
 /// The daemon recovers its orphans, resumes in a directory that was deleted, stops a cancelled task, reports a failure,
-/// accepts output that is not text, and deregisters although SIGTERM arrives during a call. Its role has only the
+/// goes on with its run after its machine has slept, accepts output that is not text, and deregisters although SIGTERM arrives during a call. Its role has only the
 /// capability `daemon`.
 pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
@@ -90,6 +92,8 @@ pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
     )?;
     std::fs::remove_dir(gone)?;
 
+    sleeps_and_goes_on(&mut client, &daemon)?;
+
     ensure!(daemon.runs()?, "the daemon has ended by itself");
     client.batch_execute("BEGIN; SELECT FROM agent_runtime FOR UPDATE")?;
     let mut observer = database.connect()?;
@@ -103,6 +107,33 @@ pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
     let status = daemon.wait()?;
     ensure!(status.success(), "the daemon ended with {status}");
     expect(&mut client, "SELECT status FROM agent_runtime", "offline")
+}
+
+/// The machine sleeps, and a sweep fails its task. Then its agent, the same process, finishes the retry.
+fn sleeps_and_goes_on(client: &mut Client, daemon: &Program) -> Result<()> {
+    client.batch_execute("SELECT FROM agent, multica_enqueue(agent.id, '{\"wish\": \"slow\"}')")?;
+    let pid = agent_of(client, "context ->> 'wish' = 'slow'")?;
+    let story = "SELECT string_agg(status || ' ' || attempt, ', ' ORDER BY attempt) FROM agent_task_queue WHERE context ->> 'wish' = 'slow'";
+    daemon.pause()?;
+    // A heartbeat may still be on its way.
+    Cluster::wait_until("a sweep fails the task", LIMIT, || {
+        client.batch_execute(
+            "UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour'; SELECT FROM multica_sweep()",
+        )?;
+        Ok(value(client, story)? == "failed 1, queued 2")
+    })?;
+    daemon.go_on()?;
+    await_value(client, story, "failed 1, running 2")?;
+    let place =
+        value(client, "SELECT work_dir FROM agent_task_queue WHERE context ->> 'wish' = 'slow' AND attempt = 2")?;
+    ensure!(agent_of(client, "context ->> 'wish' = 'slow'")? == pid, "another agent works");
+    std::fs::write(Path::new(&place).join("finish"), "")?;
+    await_value(client, story, "failed 1, completed 2")?;
+    expect(
+        client,
+        "SELECT rtrim(result ->> 'output', E'\\n') FROM agent_task_queue WHERE context ->> 'wish' = 'slow' AND attempt = 2",
+        "finished",
+    )
 }
 
 fn await_value(client: &mut Client, sql: &str, expected: &str) -> Result<()> {

@@ -105,7 +105,21 @@ impl Program {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        Ok(kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM)?)
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Stops the program, as if its machine fell asleep.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets a program go on that was stopped.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(Pid::from_raw(self.0.id().cast_signed()), signal)?)
     }
 
     /// Waits for the end and returns the exit status.

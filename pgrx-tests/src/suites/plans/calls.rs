@@ -122,6 +122,13 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
             .into(),
     );
     calls.extend(OF_RUNNING_TASKS.map(String::from));
+    // A run outlives its verdict.
+    calls.push(
+        "BEGIN; SELECT FROM multica_heartbeat(
+             '00000000-0000-4000-8000-0000000000b1', ARRAY['00000000-0000-4000-8000-000000000041']::uuid[]);
+         SELECT FROM multica_complete('00000000-0000-4000-8000-000000000041', claim_token => 0); ROLLBACK"
+            .into(),
+    );
     // A deferred task is due.
     calls.push(
         "BEGIN; UPDATE agent_runtime SET status = 'online', last_seen_at = now() WHERE id = md5('runtime2')::uuid;

@@ -1,8 +1,9 @@
 //! What every cell uses: one server, and the files of the bench.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use multica_harness::cluster::Cluster;
 use multica_harness::context::Context;
+use multica_harness::database::Database;
 use multica_harness::speed::{Machine, Results, Server};
 
 use crate::files;
@@ -22,6 +23,15 @@ pub struct Bench<'a> {
     pub histories: Histories<'a>,
 }
 
+/// Returns a database with the tables of the newest server, without rows, in which the extension is installed.
+pub fn server_database<'a>(context: &Context, cluster: &'a Cluster) -> Result<Database<'a>> {
+    let generations = context.generations()?;
+    let newest = generations.all().last().context("there are generations")?;
+    let database = generations.database(cluster, &newest.name, &context.fixtures())?;
+    database.connect()?.batch_execute("CREATE EXTENSION multica; SELECT FROM multica_install()")?;
+    Ok(database)
+}
+
 impl Bench<'_> {
     /// Returns an empty table of results for a cell.
     pub fn results(&self, cell: &str, about: &str, columns: &[&str]) -> Results {
@@ -31,6 +41,11 @@ impl Bench<'_> {
     /// Returns the text of a file of `sql/`.
     pub fn text(&self, name: &str) -> Result<String> {
         files::sql(&self.context.project, name)
+    }
+
+    /// Returns a database with the tables of the newest server, without rows, in which the extension is installed.
+    pub fn server_database(&self) -> Result<Database<'_>> {
+        server_database(self.context, self.cluster)
     }
 
     /// Writes a checkpoint, so that the writes of earlier work are not measured.

@@ -9,13 +9,23 @@ use multica_harness::context::Context;
 use multica_harness::database::Database;
 use postgres::Client;
 
+use crate::bench::server_database;
 use crate::files;
+
+/// The tables of a database.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tables {
+    /// Those that install makes.
+    Own,
+    /// Those of the newest server.
+    OfServer,
+}
 
 /// The fleet of the claim cycle with a number of finished tasks.
 pub struct Histories<'a> {
     context: &'a Context,
     cluster: &'a Cluster,
-    loaded: RefCell<BTreeMap<i64, Database<'a>>>,
+    loaded: RefCell<BTreeMap<(Tables, i64), Database<'a>>>,
 }
 
 impl<'a> Histories<'a> {
@@ -24,18 +34,27 @@ impl<'a> Histories<'a> {
         Histories { context, cluster, loaded: RefCell::default() }
     }
 
-    /// Returns a copy of the database with this number of finished tasks.
+    /// Returns a copy of the database with this number of finished tasks, in the tables that install makes.
     pub fn copy(&self, tasks: i64) -> Result<Database<'a>> {
-        if !self.loaded.borrow().contains_key(&tasks) {
-            let database = self.load(tasks)?;
-            self.loaded.borrow_mut().insert(tasks, database);
-        }
-        let loaded = self.loaded.borrow();
-        Database::copy(self.cluster, &loaded[&tasks].name, &self.context.fixtures())
+        self.copy_in(Tables::Own, tasks)
     }
 
-    fn load(&self, tasks: i64) -> Result<Database<'a>> {
-        let database = self.context.fresh_database_in(self.cluster)?;
+    /// As [`Histories::copy`], in these tables.
+    pub fn copy_in(&self, tables: Tables, tasks: i64) -> Result<Database<'a>> {
+        let key = (tables, tasks);
+        if !self.loaded.borrow().contains_key(&key) {
+            let database = self.load(tables, tasks)?;
+            self.loaded.borrow_mut().insert(key, database);
+        }
+        let loaded = self.loaded.borrow();
+        Database::copy(self.cluster, &loaded[&key].name, &self.context.fixtures())
+    }
+
+    fn load(&self, tables: Tables, tasks: i64) -> Result<Database<'a>> {
+        let database = match tables {
+            Tables::Own => self.context.fresh_database_in(self.cluster)?,
+            Tables::OfServer => server_database(self.context, self.cluster)?,
+        };
         let mut client = database.connect()?;
         let text = |name: &str| files::sql(&self.context.project, name);
         client.batch_execute(&text("multica/fleet.sql")?)?;

@@ -8,6 +8,7 @@ use multica_harness::speed::ways::idle::OURS;
 use postgres::Client;
 
 use crate::bench::Bench;
+use crate::history::Tables;
 use crate::progress::Progress;
 
 /// The size of the measurement.
@@ -27,13 +28,23 @@ pub struct Load {
 /// The arguments of a quick run.
 pub const QUICK: &[&str] = &["--runtimes=1000,100000", "--histories=0,100000"];
 
-/// Measures every number of runtimes with every number of finished tasks.
+/// Measures in the tables that install makes.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
+    measure_in(Tables::Own, "idle", bench, load)
+}
+
+/// Measures in the tables of the newest server.
+pub fn measure_server(bench: &Bench, load: &Load) -> Result<Results> {
+    measure_in(Tables::OfServer, "idle-server", bench, load)
+}
+
+/// Measures every number of runtimes with every number of finished tasks.
+fn measure_in(tables: Tables, cell: &'static str, bench: &Bench, load: &Load) -> Result<Results> {
     let about = "a sweep that finds nothing to do: time, and pages of the buffer cache it looks at";
-    let mut results = bench.results("idle", about, &["runtimes", "finished"]);
-    let progress = Progress::new("idle", load.histories.len() * load.runtimes.len());
+    let mut results = bench.results(cell, about, &["runtimes", "finished"]);
+    let progress = Progress::new(cell, load.histories.len() * load.runtimes.len());
     for history in &load.histories {
-        let database = bench.histories.copy(*history)?;
+        let database = bench.histories.copy_in(tables, *history)?;
         let mut client = database.connect()?;
         let mut there: i64 = client.query_one("SELECT count(*) FROM agent_runtime", &[])?.get(0);
         for runtimes in &load.runtimes {

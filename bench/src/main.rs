@@ -12,6 +12,7 @@ mod heartbeat;
 mod history;
 mod idle;
 mod idle_claim;
+mod incarnation;
 mod jit;
 mod machine;
 mod peers;
@@ -69,10 +70,16 @@ enum Cell {
     },
     /// A sweep of orphaned tasks, against hand-written set-based SQL and against one statement after another
     Verdict(verdict::Load),
+    /// The same in the tables of the newest server, against hand-written set-based SQL
+    VerdictServer(verdict::Load),
     /// A sweep that finds nothing to do, with many runtimes and many finished tasks
     Idle(idle::Load),
+    /// The same in the tables of the newest server
+    IdleServer(idle::Load),
     /// Heartbeats, one by one and in batches, against the prepared UPDATE
     Heartbeat(heartbeat::Load),
+    /// Heartbeats with the incarnation of their process, against those without
+    Incarnation(incarnation::Load),
     /// Enqueue, claim, start, complete, against a bare table and other queues on Postgres
     Cycle(cycle::Load),
     /// A claim that finds no task, against its own lookup
@@ -97,13 +104,16 @@ impl Cell {
         vec![
             Cell::Cycle(load(quick, cycle::QUICK)),
             Cell::Verdict(load(quick, verdict::QUICK)),
+            Cell::VerdictServer(load(quick, verdict::QUICK)),
             Cell::Fire(load(quick, fire::QUICK)),
             Cell::Detection(load(quick, detection::QUICK)),
             Cell::Heartbeat(load(quick, heartbeat::QUICK)),
+            Cell::Incarnation(load(quick, incarnation::QUICK)),
             Cell::IdleClaim(load(quick, idle_claim::QUICK)),
             Cell::Jit(load(quick, jit::QUICK)),
             Cell::Profile(load(quick, profile::QUICK)),
             Cell::Idle(load(quick, idle::QUICK)),
+            Cell::IdleServer(load(quick, idle::QUICK)),
             Cell::Events(load(quick, events::QUICK)),
         ]
     }
@@ -111,8 +121,11 @@ impl Cell {
     fn measure(self, bench: &Bench) -> Result<Results> {
         match self {
             Cell::Verdict(load) => verdict::measure(bench, &load),
+            Cell::VerdictServer(load) => verdict::measure_server(bench, &load),
             Cell::Idle(load) => idle::measure(bench, &load),
+            Cell::IdleServer(load) => idle::measure_server(bench, &load),
             Cell::Heartbeat(load) => heartbeat::measure(bench, &load),
+            Cell::Incarnation(load) => incarnation::measure(bench, &load),
             Cell::Cycle(load) => cycle::measure(bench, &load),
             Cell::IdleClaim(load) => idle_claim::measure(bench, &load),
             Cell::Jit(load) => jit::measure(bench, &load),

@@ -6,13 +6,18 @@
 //! it from their decision to the end of their transaction. Whoever holds it waits for no row that comes after it, so
 //! neither waits for long.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::CStr;
+
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::records;
 use super::writer::Writer;
 use crate::error::{Error, Result, Word};
-use crate::postgres::statement::{Statement, arg};
+use crate::postgres::known_row::Place;
+use crate::postgres::statement::{Row, Statement, arg};
 
 static REGISTERED: Statement = Statement::volatile(sql!("lifecycle/incarnation/registered.sql"));
 static HOLD: Statement = Statement::volatile(sql!("lifecycle/incarnation/hold.sql"));
@@ -27,7 +32,7 @@ static IS_RECORDED: Statement = Statement::stable(sql!("lifecycle/incarnation/is
 static OF_ENDED_TASKS: Statement =
     Statement::volatile(sql!("lifecycle/incarnation/of_ended_tasks.sql")).in_index_order().by_id();
 static OF_DELETED_RUNTIMES: Statement =
-    Statement::volatile(sql!("lifecycle/incarnation/of_deleted_runtimes.sql")).in_index_order().by_id();
+    Statement::volatile(sql!("lifecycle/incarnation/of_deleted_runtimes.sql")).by_id();
 static FORGET_TASKS: Statement = Statement::volatile(sql!("lifecycle/incarnation/forget_tasks.sql"));
 static FORGET_RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/incarnation/forget_runtimes.sql"));
 
@@ -35,16 +40,42 @@ static FORGET_RUNTIMES: Statement = Statement::volatile(sql!("lifecycle/incarnat
 /// last call can register again.
 const MOST_REPLACED: i32 = 20;
 
+/// The table of registered incarnations.
+const TABLE: &CStr = c"multica_runtime_incarnation";
+
+/// How many places a session remembers. A pooled session serves the daemons of a whole fleet.
+const MOST_PLACES: usize = 10_000;
+
+thread_local! {
+    /// Where the session has found the row of a runtime.
+    static PLACES: RefCell<HashMap<Uuid, Place>> = RefCell::default();
+}
+
 /// Returns 55000 if another process has registered the runtime. It takes no lock, so a registration may be committed
 /// at any moment after it.
 pub fn check(runtime: Uuid, incarnation: Uuid) -> Result<()> {
-    registered_is(&REGISTERED, runtime, incarnation)
+    let known = PLACES.with_borrow(|all| all.get(&runtime).copied());
+    let expected = [(c"runtime_id", runtime), (c"incarnation", incarnation)];
+    if known.is_some_and(|place| place.has(TABLE, &expected)) {
+        return Ok(());
+    }
+    let found = REGISTERED.row(&[arg(runtime)], |row| (row.must::<Uuid>(1), Place::of(row)));
+    PLACES.with_borrow_mut(|all| {
+        if all.len() >= MOST_PLACES {
+            all.clear();
+        }
+        match found {
+            Some((_, place)) => all.insert(runtime, place),
+            None => all.remove(&runtime),
+        }
+    });
+    must_be(found.map(|(registered, _)| registered), runtime, incarnation)
 }
 
 /// As [`check`], and prevents another process from registering until the end of the transaction. The caller must wait
 /// for no row after this, because a registration that waits for it holds runtimes.
 pub fn hold(runtime: Uuid, incarnation: Uuid) -> Result<()> {
-    registered_is(&HOLD, runtime, incarnation)
+    must_be(HOLD.row(&[arg(runtime)], |row: &Row| row.must(1)), runtime, incarnation)
 }
 
 /// As [`check`], for all of the runtimes.
@@ -68,8 +99,8 @@ pub fn hold_all(runtimes: &[Uuid], incarnation: Uuid) -> Result<()> {
     others.next().map_or(Ok(()), |(runtime, other)| Err(registered_by_another(runtime, other, incarnation)))
 }
 
-fn registered_is(statement: &Statement, runtime: Uuid, incarnation: Uuid) -> Result<()> {
-    match statement.row(&[arg(runtime)], |row| row.must::<Uuid>(1)) {
+fn must_be(registered: Option<Uuid>, runtime: Uuid, incarnation: Uuid) -> Result<()> {
+    match registered {
         Some(other) if other != incarnation => Err(registered_by_another(runtime, other, incarnation)),
         _ => Ok(()),
     }
@@ -130,7 +161,8 @@ pub fn record_claim(tasks: Vec<Uuid>, incarnation: Uuid) {
 }
 
 /// Deletes what is stored about tasks that have ended and about runtimes that are gone, at most `limit` rows of each;
-/// returns whether there may be more. Rows that other sessions hold, or that cannot be deleted, are skipped.
+/// returns whether there may be more. Of runtimes that are gone it finds all in a small table, and some in a large one.
+/// Rows that other sessions hold, or that cannot be deleted, are skipped.
 pub fn forget(limit: i64, writer: &mut Writer) -> bool {
     if !has_tables() {
         return false;

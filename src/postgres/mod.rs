@@ -11,6 +11,7 @@ pub mod entry;
 pub mod features;
 pub mod held_lock;
 pub mod jsonb;
+pub mod known_row;
 pub mod refusal;
 pub mod relation;
 pub mod role;

@@ -23,14 +23,10 @@ use crate::postgres::subtransaction::commit_if_not_refused;
 use crate::types::{Beat, RuntimeRef};
 
 static HEARTBEAT: Statement = Statement::volatile(sql!("runtime/heartbeat.sql")).of_visible_rows();
-static HEARTBEAT_OF_INCARNATION: Statement =
-    Statement::volatile(sql!("runtime/heartbeat_of_incarnation.sql")).of_visible_rows();
 static HEARTBEAT_MANY: Statement =
     Statement::volatile(sql!("runtime/heartbeat_many.sql")).of_visible_rows().in_id_order();
 static COUNT: Statement = Statement::volatile(sql!("runtime/count.sql")).of_visible_rows();
 static SEEN_LATELY: Statement = Statement::volatile(sql!("runtime/seen_lately.sql")).of_visible_rows().in_id_order();
-static SEEN_LATELY_OF_INCARNATION: Statement =
-    Statement::volatile(sql!("runtime/seen_lately_of_incarnation.sql")).of_visible_rows().in_id_order();
 static STOP_TASKS: Statement = Statement::volatile(sql!("runtime/stop_tasks.sql"));
 
 extension_sql_file!(
@@ -54,6 +50,9 @@ pub fn heartbeat(
 ) -> Result<Composite<Beat>> {
     let runtime = required("runtime_id", runtime_id)?;
     let running = optional_elements("running_task_ids", running_task_ids)?;
+    if let Some(process) = incarnation {
+        incarnation::check(runtime, process)?;
+    }
     let now = call.now();
     let compared = running.as_ref().and_then(|named| Compared::read(runtime, named));
     let to_stop = match (&compared, running) {
@@ -82,13 +81,10 @@ fn beat(
         let of_tasks = [("stop_task_ids", arg(stop.clone())), ("resume_task_ids", arg(resume.clone()))];
         Composite::<Beat>::from_row_and(row, &of_tasks)
     };
-    if let Some((_, beat)) = seen_lately(&[runtime], now, incarnation, formed).pop() {
+    if let Some((_, beat)) = seen_lately(&[runtime], now, formed).pop() {
         return Ok(beat);
     }
-    let beat = || match incarnation {
-        None => HEARTBEAT.row(&[arg(runtime), arg(now)], formed),
-        Some(process) => HEARTBEAT_OF_INCARNATION.row(&[arg(runtime), arg(now), arg(process)], formed),
-    };
+    let beat = || HEARTBEAT.row(&[arg(runtime), arg(now)], formed);
     if let Some(beat) = beat() {
         return Ok(beat);
     }
@@ -132,8 +128,7 @@ fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
     call(|call| {
         let mut runtimes = distinct_ids("runtime_ids", runtime_ids)?;
         let checks_deferred = !deferred::is_pending_before();
-        let lately: HashSet<Uuid> =
-            seen_lately(&runtimes, call.now(), None, |_| ()).into_iter().map(|(id, ())| id).collect();
+        let lately: HashSet<Uuid> = seen_lately(&runtimes, call.now(), |_| ()).into_iter().map(|(id, ())| id).collect();
         runtimes.retain(|id| !lately.contains(id));
         let written = match runtimes.is_empty() {
             true => 0,
@@ -150,14 +145,8 @@ fn multica_heartbeat_many(runtime_ids: Option<Vec<Option<Uuid>>>) -> i64 {
 /// Returns the runtimes whose heartbeat need not be written, with what `decode` makes of their rows: they are online,
 /// and their last heartbeat is younger than a fifth of `multica.stale_after`. Only where every written heartbeat writes
 /// all indexes of the table, and only if the threshold leaves time for two heartbeats more: a daemon sends one every 15
-/// seconds, so with a threshold below 30 seconds each one counts. Runtimes that a process other than that of the
-/// `incarnation` has registered are left out.
-fn seen_lately<R>(
-    runtimes: &[Uuid],
-    now: TimestampWithTimeZone,
-    incarnation: Option<Uuid>,
-    mut decode: impl FnMut(&Row) -> R,
-) -> Vec<(Uuid, R)> {
+/// seconds, so with a threshold below 30 seconds each one counts.
+fn seen_lately<R>(runtimes: &[Uuid], now: TimestampWithTimeZone, mut decode: impl FnMut(&Row) -> R) -> Vec<(Uuid, R)> {
     const LEAST_STALE_SECS: f64 = 30.0;
     if !Feature::BeatIndex.is_present() {
         return Vec::new();
@@ -166,10 +155,8 @@ fn seen_lately<R>(
     if stale < LEAST_STALE_SECS {
         return Vec::new();
     }
-    let mut args = vec![arg(runtimes.to_vec()), arg(now), arg(stale / 5.0)];
-    args.extend(incarnation.map(arg));
-    let statement = if incarnation.is_some() { &SEEN_LATELY_OF_INCARNATION } else { &SEEN_LATELY };
-    let found = statement.rows(&args, |row| {
+    let args = [arg(runtimes.to_vec()), arg(now), arg(stale / 5.0)];
+    let found = SEEN_LATELY.rows(&args, |row| {
         let is_seen_lately: bool = row.column("is_seen_lately").unwrap_or_default();
         is_seen_lately.then(|| (row.required("id"), decode(row)))
     });

@@ -50,6 +50,9 @@ pub struct Guard {
     /// The end of the last outage that is known. What was stored before it says nothing about the time since.
     pub outage: Option<TimestampWithTimeZone>,
     new: Option<New>,
+    /// Whether there is a runtime that the sweep sets offline, or whose last heartbeat it corrects. None if the guard
+    /// is off: then it has not looked.
+    has_candidates: Option<bool>,
 }
 
 /// What is to be stored.
@@ -68,6 +71,7 @@ struct Facts {
     held_since: Option<TimestampWithTimeZone>,
     newest: Option<TimestampWithTimeZone>,
     is_silent: bool,
+    has_candidates: bool,
     can_store: bool,
 }
 
@@ -79,6 +83,7 @@ impl Facts {
             held_since: row.column("held_since"),
             newest: row.column("newest"),
             is_silent: row.required("is_silent"),
+            has_candidates: row.required("has_candidates"),
             can_store: row.required("can_store"),
         }
     }
@@ -126,8 +131,9 @@ impl Guard {
         };
         let started = available_since(at);
         let available = started.and_then(|since| hold(since, AVAILABLE));
+        let has_candidates = Some(facts.has_candidates);
         if !facts.can_store {
-            return Self { held: available, outage: time(started), new: None };
+            return Self { held: available, outage: time(started), new: None, has_candidates };
         }
         let held_since = facts.held_since.map(Micros::from).filter(counts);
         let is_new_timeline = facts.timeline.is_some() && facts.recorded_timeline != facts.timeline;
@@ -143,7 +149,14 @@ impl Guard {
         let new =
             New { timeline: facts.timeline.clone(), since: begins.then_some(now), is_urgent: begins || is_promoted };
         let outage = if begins { Some(at) } else { started.max(held_since) };
-        Self { held: available.or(noted), outage: time(outage), new: (begins || is_new_timeline).then_some(new) }
+        let new = (begins || is_new_timeline).then_some(new);
+        Self { held: available.or(noted), outage: time(outage), new, has_candidates }
+    }
+
+    /// Whether the sweep has to search for silent runtimes. The search reads all runtimes, as the guard does, so a sweep
+    /// that has nothing to do reads them once.
+    pub fn may_find_silent(&self) -> bool {
+        self.has_candidates.unwrap_or(true)
     }
 
     /// Stores what this sweep has found. An idle sweep stores only a promotion, or the beginning of a hold.

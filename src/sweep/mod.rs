@@ -196,20 +196,29 @@ impl Sweep {
 
     fn silence(&self, writer: &mut Writer, done: &mut Done, call: &mut Call) {
         let batch = self.batch;
-        let marked = liveness::mark_stale(self.limits.stale, Some(batch), writer, call, |_| ());
-        done.runtimes_offline = marked.len() as i64;
-        done.more |= done.runtimes_offline >= batch;
+        if self.guard.may_find_silent() {
+            let marked = liveness::mark_stale(self.limits.stale, Some(batch), writer, call, |_| ());
+            done.runtimes_offline = marked.len() as i64;
+            done.more |= done.runtimes_offline >= batch;
+        }
         // What happens to their tasks is recorded with each piece, after its cause.
         Self::record_events(writer, call);
 
+        let mut are_left = false;
         self.stage(done, |done| {
-            self.budget.spend(batch, |piece| {
+            are_left = self.budget.spend(batch, |piece| {
                 let (verdict, more) = stages::fail_of_offline(self.limits.grace, piece, writer, call);
                 done.tasks_failed += verdict.failed.len() as i64;
                 done.consequences += verdict.consequences;
                 more
-            })
+            });
+            are_left
         });
+        // A task whose runtime is gone has often run for too long as well. It must not get the other reason, and the retry
+        // that follows from it, only because it did not fit into the batch.
+        if are_left {
+            return;
+        }
         self.stage(done, |done| {
             self.budget.spend(batch, |piece| {
                 let (verdict, more) = stages::fail_timed_out(&self.limits, piece, writer, call);

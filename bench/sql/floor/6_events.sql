@@ -9,7 +9,7 @@ SELECT 'task:failed', i.workspace_id, jsonb_build_object(
     'task_id', f.id, 'agent_id', f.agent_id, 'issue_id', f.issue_id, 'runtime_id', f.runtime_id,
     'chat_session_id', f.chat_session_id, 'parent_task_id', f.parent_task_id, 'status', f.status, 'attempt', f.attempt,
     'max_attempts', f.max_attempts, 'failure_reason', f.failure_reason, 'error', left(f.error, 1000), 'retry_task_id', r.id,
-    'sweep_id', s.id)
+    'retry_pending', r.id IS NOT NULL, 'sweep_id', s.id)
 FROM failed AS f JOIN issue AS i ON i.id = f.issue_id LEFT JOIN retried AS r ON r.parent_task_id = f.id
 CROSS JOIN (SELECT gen_random_uuid() AS id) AS s
 UNION ALL

@@ -2,7 +2,7 @@
 
 mod ways;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -14,6 +14,35 @@ use postgres::Client;
 use crate::bench::Bench;
 use crate::progress::Progress;
 use crate::proxy::Proxy;
+
+/// The tables in which verdicts are measured.
+struct Tables {
+    /// The name of the cell.
+    cell: &'static str,
+    /// Whether they are those of the newest server, and not those that install makes.
+    of_server: bool,
+    /// The folder of `sql/` with the rows, and with the digest of what a verdict leaves.
+    folder: &'static str,
+    /// The folder of `sql/` with the set-based SQL.
+    floor: &'static str,
+    ways: &'static [&'static str],
+}
+
+const OWN: Tables = Tables {
+    cell: "verdict",
+    of_server: false,
+    folder: "verdict",
+    floor: "floor",
+    ways: &[OURS, BATCHES, FLOOR, SERVER, DISTANT],
+};
+
+const OF_SERVER: Tables = Tables {
+    cell: "verdict-server",
+    of_server: true,
+    folder: "verdict_server",
+    floor: "floor_server",
+    ways: &[OURS, BATCHES, FLOOR],
+};
 
 /// The size of the measurement.
 #[derive(Debug, Clone, clap::Parser)]
@@ -41,30 +70,42 @@ const ROUND_TRIP: Duration = Duration::from_micros(500);
 const BATCHES: &str = "multica_sweep_all(), batches of 1000";
 
 /// The rows that a way leaves, in a form that can be compared.
-#[derive(PartialEq, Eq, Hash)]
 struct Outcome {
     rows: String,
     /// None for a way whose events are not compared.
     events: Option<String>,
 }
 
-/// Runs every way on copies of one database, in turn.
+/// Measures in the tables that install makes.
 pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
+    measure_in(&OWN, bench, load)
+}
+
+/// Measures in the tables of the newest server.
+pub fn measure_server(bench: &Bench, load: &Load) -> Result<Results> {
+    measure_in(&OF_SERVER, bench, load)
+}
+
+/// Runs every way on copies of one database, in turn.
+fn measure_in(tables: &Tables, bench: &Bench, load: &Load) -> Result<Results> {
     let proxy = Proxy::start(bench.cluster, ROUND_TRIP)?;
     let about = "milliseconds to fail every orphan with all consequences; rows of all ways checked equal, and the events \
                  of those that record them (statement after statement records none)";
-    let mut results = bench.results("verdict", about, &["orphans", "runtimes"]);
-    let progress = Progress::new("verdict", load.orphans.len() * load.runtimes.len() * 5);
+    let mut results = bench.results(tables.cell, about, &["orphans", "runtimes"]);
+    let progress = Progress::new(tables.cell, load.orphans.len() * load.runtimes.len() * tables.ways.len());
     for runtimes in &load.runtimes {
         for orphans in &load.orphans {
-            let loaded = bench.context.fresh_database_in(bench.cluster)?;
+            let loaded = match tables.of_server {
+                true => bench.server_database()?,
+                false => bench.context.fresh_database_in(bench.cluster)?,
+            };
             let mut client = loaded.connect()?;
-            client.execute(&bench.text("verdict/load.sql")?, &[orphans, runtimes])?;
+            client.execute(&bench.text(&format!("{}/load.sql", tables.folder))?, &[orphans, runtimes])?;
             client.batch_execute("VACUUM (ANALYZE)")?;
             drop(client);
             let at = [*orphans, *runtimes];
-            let mut outcomes = HashSet::new();
-            for way in [OURS, BATCHES, FLOOR, SERVER, DISTANT] {
+            let mut outcomes = Vec::new();
+            for way in tables.ways.iter().copied() {
                 progress.step(format!("{orphans} orphans on {runtimes} runtimes, {way}"));
                 if way == DISTANT && *orphans > load.distant {
                     continue;
@@ -74,23 +115,29 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
                 let mut times = Vec::new();
                 for _ in 0..repetitions {
                     let database = Database::copy(bench.cluster, &loaded.name, &bench.context.fixtures())?;
-                    let (time, outcome) = once(bench, &database, &proxy, way)?;
+                    let (time, outcome) = once(tables, bench, &database, &proxy, way)?;
                     times.push(time);
-                    outcomes.insert(outcome);
+                    outcomes.push((way, outcome));
                 }
                 results.add(way, &at, "ms", times);
             }
-            let rows: HashSet<_> = outcomes.iter().map(|outcome| &outcome.rows).collect();
-            let events: HashSet<_> = outcomes.iter().filter_map(|outcome| outcome.events.as_ref()).collect();
-            ensure!(rows.len() == 1, "the ways leave different rows behind");
-            ensure!(events.len() == 1, "the ways record different events");
+            let rows = outcomes.iter().map(|(way, outcome)| (*way, &outcome.rows));
+            must_be_equal("rows", rows)?;
+            let events = outcomes.iter().filter_map(|(way, outcome)| Some((*way, outcome.events.as_ref()?)));
+            must_be_equal("events", events)?;
             results.compare(&at, "ms", OURS);
         }
     }
     Ok(results)
 }
 
-fn once(bench: &Bench, database: &Database, proxy: &Proxy, way: &'static str) -> Result<(f64, Outcome)> {
+fn once(
+    tables: &Tables,
+    bench: &Bench,
+    database: &Database,
+    proxy: &Proxy,
+    way: &'static str,
+) -> Result<(f64, Outcome)> {
     bench.settle()?;
     let mut client = database.connect()?;
     let mut distant = proxy.connect(&database.name)?;
@@ -100,16 +147,24 @@ fn once(bench: &Bench, database: &Database, proxy: &Proxy, way: &'static str) ->
             Ok(client.query_one("SELECT * FROM multica_sweep()", &[]).map(drop)?)
         }
         BATCHES => Ok(client.batch_execute("CALL multica_sweep_all()")?),
-        FLOOR => ways::floor(bench, &mut client),
+        FLOOR => ways::floor(bench, tables.floor, &mut client),
         SERVER => ways::server(bench, &mut client),
         _ => ways::server(bench, &mut distant),
     })?;
     let events = [OURS, FLOOR].contains(&way);
     let outcome = Outcome {
-        rows: digest(bench, &mut client, "outcome")?,
-        events: events.then(|| digest(bench, &mut client, "events")).transpose()?,
+        rows: digest(bench, &mut client, &format!("{}/outcome.sql", tables.folder))?,
+        events: events.then(|| digest(bench, &mut client, "verdict/events.sql")).transpose()?,
     };
     Ok((took, outcome))
+}
+
+/// Fails unless all digests are equal, and lists them with the ways.
+fn must_be_equal<'a>(what: &str, digests: impl Iterator<Item = (&'a str, &'a String)>) -> Result<()> {
+    let all: BTreeSet<(&str, &String)> = digests.collect();
+    let distinct: BTreeSet<&String> = all.iter().map(|(_, digest)| *digest).collect();
+    ensure!(distinct.len() == 1, "the {what} that the ways leave differ: {all:?}");
+    Ok(())
 }
 
 fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
@@ -118,7 +173,6 @@ fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
     Ok(began.elapsed().as_secs_f64() * 1000.0)
 }
 
-fn digest(bench: &Bench, client: &mut Client, of: &str) -> Result<String> {
-    let query = bench.text(&format!("verdict/{of}.sql"))?;
-    Ok(client.query_one(&query, &[])?.get(0))
+fn digest(bench: &Bench, client: &mut Client, file: &str) -> Result<String> {
+    Ok(client.query_one(&bench.text(file)?, &[])?.get(0))
 }

@@ -9,9 +9,10 @@ use uuid::Uuid;
 use crate::bench::Bench;
 use crate::files::{folder, read};
 
-/// Set-based SQL as a person writes it who knows these tables: one transaction, one statement per step.
-pub fn floor(bench: &Bench, client: &mut Client) -> Result<()> {
-    let folder = folder(&bench.context.project).join("sql/floor");
+/// Set-based SQL as a person writes it who knows these tables: one transaction, one statement per step. `files`: the
+/// folder of the statements.
+pub fn floor(bench: &Bench, files: &str, client: &mut Client) -> Result<()> {
+    let folder = folder(&bench.context.project).join("sql").join(files);
     let mut files: Vec<_> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.sort();
     let mut transaction = client.transaction()?;

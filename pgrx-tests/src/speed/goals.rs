@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::results::{Figure, Results, Server, short};
-use super::ways::{cycle, detection, fire, heartbeat, idle, idle_claim, verdict};
+use super::ways::{cycle, detection, fire, heartbeat, idle, idle_claim, incarnation, verdict};
 
 enum Bound {
     AtLeast(f64),
@@ -21,11 +21,14 @@ struct Goal {
     of: fn(&Results) -> Vec<f64>,
 }
 
-const GOALS: [Goal; 17] = [
+const GOALS: [Goal; 20] = [
     goal("claim, heartbeat, enqueue, sweep, status: time, × that with jit = off", Bound::AtMost(1.3), "jit", |all| {
         all.figures.iter().filter_map(|figure| Some(figure.ratio.as_ref()?.times)).collect()
     }),
     goal("verdict: time, × set-based SQL by hand", Bound::AtMost(1.2), "verdict", |all| {
+        ratios(all, "ms", verdict::OURS, |what| what == verdict::FLOOR)
+    }),
+    goal("verdict in a server's tables: time, × set-based SQL by hand", Bound::AtMost(1.2), "verdict-server", |all| {
         ratios(all, "ms", verdict::OURS, |what| what == verdict::FLOOR)
     }),
     goal("verdict: statement after statement, × its time", Bound::AtLeast(6.0), "verdict", |all| {
@@ -40,6 +43,12 @@ const GOALS: [Goal; 17] = [
         "idle",
         |all| along(all, "ms", idle::OURS, ("runtimes", 100_000), "finished", 100_000),
     ),
+    goal(
+        "idle sweep in a server's tables, 100,000 runtimes: time at most finished tasks, × that at 100,000",
+        Bound::AtMost(1.2),
+        "idle-server",
+        |all| along(all, "ms", idle::OURS, ("runtimes", 100_000), "finished", 100_000),
+    ),
     goal("idle sweep, 100,000 runtimes: milliseconds", Bound::AtMost(50.0), "idle", |all| {
         medians(all, "ms", |figure| figure.at["runtimes"] == 100_000)
     }),
@@ -51,6 +60,13 @@ const GOALS: [Goal; 17] = [
     }),
     goal("beats in batches of 100: rate, × single", Bound::AtLeast(10.0), "heartbeat", |all| {
         ratios(all, "beats/s", heartbeat::MANY, |what| what == heartbeat::OURS)
+    }),
+    goal("heartbeat with an incarnation: time, × that without", Bound::AtMost(1.03), "incarnation", |all| {
+        all.figures
+            .iter()
+            .filter(|it| it.what == incarnation::OURS)
+            .filter_map(|it| Some(it.ratio.as_ref()?.times))
+            .collect()
     }),
     goal("claim cycle, one by one: rate, × the fastest peer's", Bound::AtLeast(1.0), "cycle", |all| {
         ratios(&of_batch(all, true), "tasks/s", cycle::OURS, |what| !cycle::is_own(what))

@@ -57,6 +57,14 @@ pub mod idle_claim {
     pub const LOOKUP: &str = "its lookup, prepared";
 }
 
+/// Heartbeats with the incarnation of their process.
+pub mod incarnation {
+    /// The measured way.
+    pub const OURS: &str = "multica_heartbeat(…, incarnation)";
+    /// The same call without the incarnation.
+    pub const WITHOUT: &str = "multica_heartbeat()";
+}
+
 /// A sweep of orphaned tasks.
 pub mod verdict {
     /// The measured way.

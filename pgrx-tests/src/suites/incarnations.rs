@@ -3,13 +3,14 @@
 
 mod alternate;
 mod merged;
+mod remembered;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use postgres::Client;
 
 use super::Suite;
 use super::cases::on_generations;
-use super::support::{expect, id, start, team, value};
+use super::support::{expect, id, start, team, value, values};
 use crate::context::Context;
 
 /// The tests of this topic.
@@ -26,12 +27,18 @@ pub const ALL: &[(&str, Suite)] = suite![
     register_event_names_replaced_incarnation,
     calls_without_incarnation_need_no_table,
     sweep_forgets_ended_tasks_and_deleted_runtimes,
+    sweep_looks_up_few_of_many_runtimes,
     one_process_in_tables_of_servers,
     merged::process_of_merged_runtime_is_replaced,
     merged::process_that_renames_itself_goes_on,
     merged::merge_of_application_keeps_what_is_recorded,
     merged::merge_waits_for_claim_without_locks,
     alternate::one_of_two_alternating_processes_works,
+    remembered::registration_of_another_session_is_noticed,
+    remembered::registration_that_was_rolled_back_does_not_count,
+    remembered::another_row_at_the_same_place_does_not_count,
+    remembered::row_that_policies_hide_is_not_used,
+    remembered::heartbeat_that_waits_for_registration_is_refused,
 ];
 
 /// The incarnations of the first and of the second process.
@@ -322,6 +329,33 @@ fn sweep_forgets_ended_tasks_and_deleted_runtimes(context: &Context) -> Result<(
     holder.batch_execute("ROLLBACK")?;
     expect(&mut client, "SELECT more FROM multica_sweep()", "f")?;
     expect(&mut client, left, "e3 e4 3")
+}
+
+/// Each of many runtimes has a record, and one runtime is gone. An idle sweep looks up a part of them, and one of the next
+/// sweeps forgets the one that is gone.
+fn sweep_looks_up_few_of_many_runtimes(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT {}, n, n, 'local', 'claude', 'online', now() FROM generate_series(1, 5000) AS n;
+         INSERT INTO multica_runtime_incarnation SELECT id, '{FIRST}'::uuid, now() FROM agent_runtime;
+         SELECT FROM multica_sweep()",
+        id("a1")
+    ))?;
+    // The counter also has what this session did before.
+    let lookups = "SELECT idx_scan FROM pg_stat_xact_user_tables WHERE relid = 'agent_runtime'::regclass";
+    let rows =
+        values(&mut client, &format!("BEGIN; {lookups}; SELECT more FROM multica_sweep(); {lookups}; ROLLBACK"))?;
+    let looked_up = rows[2].parse::<i64>()? - rows[0].parse::<i64>()?;
+    ensure!(rows[1] == "f" && looked_up < 2500, "{looked_up} runtimes were looked up, more: {}", rows[1]);
+    client.batch_execute("DELETE FROM agent_runtime WHERE daemon_id = '4000'")?;
+    for _ in 0..1000 {
+        client.batch_execute("SELECT FROM multica_sweep()")?;
+        if value(&mut client, "SELECT count(*) FROM multica_runtime_incarnation")? == "5002" {
+            return Ok(());
+        }
+    }
+    bail!("the record of a runtime that is gone stays")
 }
 
 /// A server claims, and a daemon registers, sends heartbeats and recovers. Its recovery fails what the server claimed

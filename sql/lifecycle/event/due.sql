@@ -15,6 +15,14 @@ WITH state AS MATERIALIZED (
         ) AS refused
     FROM multica_sweep_state AS s
 ),
+present AS MATERIALIZED (
+    SELECT f.id, f.created_at
+    FROM multica_event_log AS f
+    WHERE f.id > (SELECT COALESCE(max(s.events_trimmed_to), 0) FROM state AS s)
+      AND f.created_at <= $1 + interval '1 minute'
+    ORDER BY f.id
+    LIMIT 1
+),
 oldest AS MATERIALIZED (
     SELECT
         e.id,
@@ -26,16 +34,11 @@ oldest AS MATERIALIZED (
             )
         ) AS is_due
     FROM multica_event_log AS e
-    LEFT JOIN (
-        SELECT f.id, f.created_at
-        FROM multica_event_log AS f
-        WHERE f.id > (SELECT COALESCE(max(s.events_trimmed_to), 0) FROM state AS s)
-          AND f.created_at <= $1 + interval '1 minute'
-        ORDER BY f.id
-        LIMIT 1
-    ) AS present ON true
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN e.id < present.id THEN present.created_at ELSE e.created_at END AS created_at
+        SELECT CASE
+            WHEN e.id < (SELECT p.id FROM present AS p) THEN (SELECT p.created_at FROM present AS p)
+            ELSE e.created_at
+        END AS created_at
     ) AS d
     WHERE e.id > (SELECT COALESCE(max(s.events_trimmed_to), 0) FROM state AS s)
       AND e.id <> ALL (ARRAY(SELECT pg_catalog.unnest(s.refused) FROM state AS s))

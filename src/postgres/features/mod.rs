@@ -67,7 +67,12 @@ impl Set {
 
     /// The places of the features, the lowest first.
     fn places(self) -> impl Iterator<Item = usize> {
-        (0..Self::CAPACITY).filter(move |place| self.contains(Self::of(*place)))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let place = (left != 0).then_some(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(place)
+        })
     }
 }
 

@@ -11,6 +11,8 @@ use super::{Definition, REGISTERED, Set};
 struct Snapshot {
     features: &'static [Definition],
     catalogue: Catalogue,
+    /// What must be current before the test of each feature runs.
+    needs: Vec<Stale>,
     /// The features whose tests have run since the last reading.
     known: Set,
     /// The known features that are present.
@@ -42,13 +44,15 @@ pub fn reads() -> usize {
 impl Snapshot {
     fn of(features: &'static [Definition]) -> Self {
         let catalogue = Catalogue::of(features);
-        Self { features, catalogue, known: Set::EMPTY, present: Set::EMPTY, reads: 0 }
+        let needs = features.iter().map(|feature| catalogue.needs(&feature.test)).collect();
+        Self { features, catalogue, needs, known: Set::EMPTY, present: Set::EMPTY, reads: 0 }
     }
 
     /// Reads what the asked features depend on and has changed, and runs the tests whose results are unknown.
     fn read(&mut self, asked: Set) {
-        if watch::stale() != Stale::NOTHING {
-            self.refresh(asked);
+        let needs = asked.places().map(|place| self.needs[place]).fold(Stale::NOTHING, Stale::union);
+        if watch::stale().intersection(needs) != Stale::NOTHING {
+            self.refresh(needs);
         }
         let unknown = asked.difference(self.known);
         for place in unknown.places() {
@@ -64,9 +68,7 @@ impl Snapshot {
 
     /// Reads until nothing is due. A change during the reading sets a flag again. The loop ends, because each such
     /// change requires a commit of another session.
-    fn refresh(&mut self, asked: Set) {
-        let needs = asked.places().map(|place| self.catalogue.needs(&self.features[place].test));
-        let needs = needs.fold(Stale::NOTHING, Stale::union);
+    fn refresh(&mut self, needs: Stale) {
         let mut left = Stale::NOTHING;
         loop {
             pgrx::check_for_interrupts!();

@@ -216,3 +216,21 @@ pub fn heartbeat_of_server_wins_against_sweep(context: &Context) -> Result<()> {
         Ok(())
     })
 }
+
+/// More tasks of an offline runtime than a batch have run for too long. Each is failed because its runtime is gone.
+pub fn task_of_offline_runtime_does_not_time_out_beside_full_batch(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(
+        "SELECT task(n::text, status => 'running') FROM generate_series(10, 14) AS n;
+         UPDATE agent_task_queue SET dispatched_at = now() - interval '1 day', started_at = now() - interval '1 day';
+         UPDATE agent_runtime SET status = 'offline', last_seen_at = now() - interval '1 day' WHERE daemon_id = 'machine-1';
+         SET multica.batch_size = 2",
+    )?;
+    expect(&mut client, "SELECT tasks_failed, tasks_timed_out, more FROM multica_sweep()", "2 0 t")?;
+    client.batch_execute("CALL multica_sweep_all()")?;
+    expect(
+        &mut client,
+        "SELECT DISTINCT failure_reason FROM agent_task_queue WHERE status = 'failed'",
+        "runtime_offline",
+    )
+}

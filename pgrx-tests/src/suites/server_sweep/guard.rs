@@ -1,11 +1,11 @@
 //! Verdicts are held while nobody can know whether a daemon is dead.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use postgres::Client;
 
 use crate::cluster::{Cluster, Options, Shutdown};
 use crate::context::Context;
-use crate::suites::support::{LIMIT, dead_machine, expect, value};
+use crate::suites::support::{LIMIT, dead_machine, expect, value, values};
 
 /// A runtime is stale after five seconds, and the silence begins after the start of the server.
 const READY: &str = "SELECT now() > pg_postmaster_start_time() + interval '12 seconds'";
@@ -107,4 +107,35 @@ pub fn one_machine_among_others_gets_its_verdict_at_once(context: &Context) -> R
     client.batch_execute(&format!("{HOLDS}; {BEAT_OF_MACHINE_2}"))?;
     expect(&mut client, HELD, "")?;
     expect(&mut client, "SELECT runtimes_offline FROM multica_sweep()", "1")
+}
+
+/// The clock was set back, and the guard is on.
+pub fn heartbeat_in_the_future_is_found_beside_guard(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    ready(&mut client)?;
+    client.batch_execute(&format!(
+        "{HOLDS}; UPDATE agent_runtime SET status = 'online', last_seen_at = now() + interval '1 day' WHERE daemon_id = 'machine-1';
+         {BEAT_OF_MACHINE_2}; SELECT FROM multica_sweep()"
+    ))?;
+    expect(&mut client, "SELECT last_seen_at <= now() FROM agent_runtime WHERE daemon_id = 'machine-1'", "t")
+}
+
+/// In the tables that install makes no index has the last heartbeat, so each search for it reads all runtimes.
+pub fn idle_sweep_reads_runtimes_once(context: &Context) -> Result<()> {
+    let (_database, mut client) = dead_machine(context)?;
+    ready(&mut client)?;
+    client.batch_execute(
+        "INSERT INTO agent_runtime (workspace_id, daemon_id, name, runtime_mode, provider, status, last_seen_at)
+         SELECT w.id, n, n, 'local', 'claude', 'online', now() FROM workspace AS w, generate_series(1, 1000) AS n;
+         UPDATE agent_runtime SET last_seen_at = now() + interval '30 seconds', status = 'online'",
+    )?;
+    client.batch_execute(&format!("{HOLDS}; SELECT FROM multica_sweep()"))?;
+    // The counters also have what this session did before.
+    let counters = "SELECT seq_scan, seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'agent_runtime'::regclass";
+    let rows = values(&mut client, &format!("BEGIN; {counters}; SELECT FROM multica_sweep(); {counters}; ROLLBACK"))?;
+    let figures = |row: &String| row.split(' ').map(str::parse).collect::<std::result::Result<Vec<i64>, _>>();
+    let (before, after) = (figures(&rows[0])?, figures(&rows[2])?);
+    let read: Vec<i64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+    ensure!(read == [1, 1003, 0], "sequential scans, their rows, rows by index: {read:?}");
+    Ok(())
 }

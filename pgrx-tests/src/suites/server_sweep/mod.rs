@@ -20,6 +20,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     clocks::dispatched_task_of_silent_runtime_is_left,
     clocks::running_task_of_alive_runtime_is_left,
     clocks::waiting_task_is_failed_with_its_runtime_only,
+    clocks::task_of_offline_runtime_does_not_time_out_beside_full_batch,
     clocks::own_tables_keep_their_thresholds,
     clocks::short_threshold_is_reported,
     clocks::heartbeat_of_server_wins_against_sweep,
@@ -36,6 +37,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     guard::start_of_server_is_held_for_one_threshold,
     guard::promotion_is_noticed_without_preloading,
     guard::one_machine_among_others_gets_its_verdict_at_once,
+    guard::heartbeat_in_the_future_is_found_beside_guard,
+    guard::idle_sweep_reads_runtimes_once,
 ];
 
 /// The id of a row of the fixtures, as an SQL expression.

@@ -1,6 +1,8 @@
 //! The pages of the documentation. Their SQL runs and prints the output that they show, their links have targets, the
 //! tests and files that they name exist, and the table of settings is correct.
 
+mod call_sites;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
@@ -28,6 +30,8 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     names_on_pages_exist,
     every_routine_is_on_a_page,
     figures_match_bench_results,
+    call_sites::every_row_runs_as_shown,
+    call_sites::overview_lists_every_row,
     settings_are_listed_with_their_defaults,
 ];
 
@@ -62,8 +66,8 @@ fn script(page: &str) -> Result<Option<String>> {
             fence = match (fence, info) {
                 (Some(_), _) => None,
                 (None, "sql") => Some(true),
-                (None, "sql noexec" | "mermaid") => Some(false),
-                (None, other) => bail!("a block is marked {other:?}: sql, sql noexec or mermaid"),
+                (None, "sql noexec" | "mermaid" | call_sites::ROW) => Some(false),
+                (None, other) => bail!("a block is marked {other:?}: sql, sql row, sql noexec or mermaid"),
             };
         } else if fence == Some(true) {
             script.push_str(line);
@@ -148,8 +152,16 @@ fn psql(database: &Database, script: &str) -> Result<String> {
     let mut child = command.spawn().context("cannot run psql")?;
     child.stdin.take().context("psql takes no script")?.write_all(script.as_bytes())?;
     let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}\nafter this output:\n{}", error.trim(), last_lines(&printed, 12));
+    Ok(printed)
+}
+
+/// Returns the last lines of a text.
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 /// Links point to existing files, and to existing headings in them.

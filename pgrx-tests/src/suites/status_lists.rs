@@ -17,7 +17,7 @@ use crate::context::Context;
 pub const AT_HOME: &[(&str, Suite)] = suite![every_list_of_statuses_is_a_set, wrong_lists_of_statuses_are_found];
 
 /// The sets that a statement lists after `IN`, and those that it lists after `NOT IN`.
-const IN: [(&str, &[&str]); 9] = [
+const IN: [(&str, &[&str]); 10] = [
     ("TERMINAL", &TERMINAL),
     ("IN_FLIGHT", &IN_FLIGHT),
     ("STARTABLE", &STARTABLE),

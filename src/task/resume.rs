@@ -113,7 +113,10 @@ fn take_over(found: Link, call: &mut Call) -> Result<Link> {
         return Ok(link);
     }
     if !claim_limits::allow_one_more(link.runtime)? {
-        return Err(refused(link.failed, "A limit of its runtime, provider or workspace allows no more tasks in flight."));
+        return Err(refused(
+            link.failed,
+            "A limit of its runtime, provider or workspace allows no more tasks in flight.",
+        ));
     }
     // A merge may have moved the task meanwhile. The other runtime has just been registered.
     if found.needs_sign_of_life && link.runtime == runtime {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use pgrx::Uuid;
 
+use super::event;
 use super::writer::{attempt, warn};
 use crate::postgres::refusal::Refusal;
 use crate::postgres::{deferred, subtransaction};
@@ -21,6 +22,8 @@ pub fn write<R>(rows: &[Uuid], checks_deferred: bool, mut work: impl FnMut(&[Uui
         Ok(result) => return result,
         Err(refusal) => refusal,
     };
+    // A lock timeout of the log would be taken for the refusal of a row. Here it fails the call.
+    event::hold_back_readers();
     let mut refused = Vec::new();
     find(rows, refusal, &mut refused, &mut |half| {
         subtransaction::refused(|| {

@@ -101,6 +101,8 @@ pub fn write<R>(now: TimestampWithTimeZone, mut work: impl FnMut(&mut Writer) ->
         result
     });
     whole.unwrap_or_else(|_| {
+        // A lock timeout of the log would be taken for the refusal of a row. Here it fails the call.
+        event::hold_back_readers();
         let mut writer = Writer::new(Mode::InPieces, checks_deferred, &passed_over);
         let result = work(&mut writer);
         writer.record_kept_out();

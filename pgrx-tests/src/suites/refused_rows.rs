@@ -18,6 +18,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     task_refused_by_trigger_delays_only_itself,
     row_refused_with_custom_sqlstate_is_skipped,
     server_error_fails_sweep_and_refuses_no_row,
+    log_that_another_session_restarts_refuses_no_row,
     many_refusals_use_few_subtransactions,
     many_refused_runtimes_do_not_block_sweep,
     usual_sweep_opens_one_subtransaction,
@@ -214,6 +215,26 @@ fn usual_sweep_opens_one_subtransaction(context: &Context) -> Result<()> {
     let taken = ids_taken(&mut client, "SELECT FROM multica_sweep()")?;
     ensure!(taken == 0, "an idle sweep takes {taken} ids");
     Ok(())
+}
+
+/// The ids of the log are behind its rows, and another session restarts the log for longer than lock_timeout. The sweep
+/// fails as a whole, instead of passing over the rows whose events it could not record.
+fn log_that_another_session_restarts_refuses_no_row(context: &Context) -> Result<()> {
+    let (database, mut client) = dead_machine(context)?;
+    let mut other = database.connect()?;
+    client.batch_execute(
+        "INSERT INTO multica_event_log (created_at, type, payload) SELECT now(), 'former', '{}' FROM generate_series(1, 5);
+         SELECT setval('multica_event_log_id_seq', 1); SET lock_timeout = '100ms'",
+    )?;
+    other.batch_execute(
+        "BEGIN; SELECT pg_advisory_xact_lock('pg_class'::regclass::oid::bigint::integer,
+             'multica_event_log'::regclass::oid::bigint::integer)",
+    )?;
+    expect_state(&mut client, SWEEP, "55P03")?;
+    expect_state(&mut client, "SELECT FROM multica_mark_stale_runtimes_offline()", "55P03")?;
+    other.batch_execute("COMMIT")?;
+    expect(&mut client, SWEEP, VERDICTS)?;
+    expect_in_flight(&mut client, "")
 }
 
 /// A hundred tasks are refused. The sweep finds and records ten of them, and so few subtransactions write rows that no

@@ -12,6 +12,7 @@ use crate::postgres::statement::{Statement, arg};
 
 pub use call::{Call, call, sweep};
 pub use log::{Asker, Log, Repair, ensure_next_id, lock_state, repair};
+pub use record::hold_back_readers;
 pub use task_snapshot::TaskSnapshot;
 pub use trim::trim;
 

@@ -191,8 +191,8 @@ impl Events {
 
 /// Takes the lock that stops readers, once per transaction and before its first event; see hold.sql. A savepoint that
 /// is rolled back releases the lock and cancels the notification, so the check is whether the lock is held, not whether
-/// it was taken.
-fn hold_back_readers() {
+/// it was taken. If the log must restart, this waits for another session that does it.
+pub fn hold_back_readers() {
     if HELD.get().is_some_and(advisory_lock::holds_event_lock) {
         return;
     }

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use super::search::Candidate;
 use crate::postgres::statement::{Statement, arg};
 
-static LOCK: Statement = Statement::volatile(sql!("task/claim/lock_messages.sql"));
+static LOCK: Statement = Statement::volatile(sql!("task/claim/lock_messages.sql")).in_index_order().by_id();
 static MOVE: Statement = Statement::volatile(sql!("task/claim/move_messages.sql")).by_id();
 
 /// Moves the messages of turns that were just claimed to their place in the transcript. A message that another session

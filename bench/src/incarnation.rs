@@ -1,13 +1,14 @@
 //! Compares a heartbeat that passes the incarnation of its process with one that does not. The difference is smaller
 //! than the noise of a flush, so the time is that which the server's process has the processor, on a kernel that counts it.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use multica_harness::speed::Results;
 use multica_harness::speed::ways::incarnation::{OURS, WITHOUT};
 use postgres::{Client, Statement};
 use uuid::Uuid;
 
 use crate::bench::Bench;
+use crate::processor::Processor;
 use crate::progress::Progress;
 
 /// The size of the measurement.
@@ -79,36 +80,29 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
 /// A session that sends heartbeats.
 struct Beats<'a> {
     client: &'a mut Client,
-    process: i32,
+    processor: Processor,
     with: Statement,
     without: Statement,
 }
 
 impl<'a> Beats<'a> {
     fn of(client: &'a mut Client) -> Result<Self> {
-        let process = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
+        let processor = Processor::of(client)?;
         // The incarnation is that of incarnation/register.sql.
         let with =
             client.prepare("SELECT * FROM multica_heartbeat($1, NULL, '00000000-0000-4000-8000-000000000001')")?;
         let without = client.prepare("SELECT * FROM multica_heartbeat($1)")?;
-        Ok(Self { client, process, with, without })
+        Ok(Self { client, processor, with, without })
     }
 
     /// Sends one heartbeat per id; returns for how many microseconds the server's process had a processor.
     fn time(&mut self, ids: &[Uuid], passes: bool) -> Result<f64> {
         let statement = if passes { &self.with } else { &self.without };
-        let before = nanoseconds(self.process)?;
+        let before = self.processor.microseconds()?;
         for id in ids {
             let rows = self.client.query(statement, &[id])?;
             ensure!(rows.len() == 1, "a heartbeat returned no row");
         }
-        Ok((nanoseconds(self.process)? - before) / 1000.0)
+        Ok(self.processor.microseconds()? - before)
     }
-}
-
-/// Returns how long a process has had a processor.
-fn nanoseconds(process: i32) -> Result<f64> {
-    let file = format!("/proc/{process}/schedstat");
-    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
-    text.split(' ').next().and_then(|first| first.parse().ok()).with_context(|| format!("{file} contains {text}"))
 }

@@ -16,11 +16,13 @@ mod incarnation;
 mod jit;
 mod machine;
 mod peers;
+mod processor;
 mod profile;
 mod progress;
 mod proxy;
 mod queue;
 mod verdict;
+mod waiting;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -84,6 +86,8 @@ enum Cell {
     Cycle(cycle::Load),
     /// A claim that finds no task, against its own lookup
     IdleClaim(idle_claim::Load),
+    /// Claims beside many tasks that wait for other runtimes, and what limits cost that are not set
+    Waiting(waiting::Load),
     /// Calls with the default settings of Postgres, against the same with jit = off
     Jit(jit::Load),
     /// How much time each statement of a verdict and of a claim cycle takes
@@ -110,6 +114,7 @@ impl Cell {
             Cell::Heartbeat(load(quick, heartbeat::QUICK)),
             Cell::Incarnation(load(quick, incarnation::QUICK)),
             Cell::IdleClaim(load(quick, idle_claim::QUICK)),
+            Cell::Waiting(load(quick, waiting::QUICK)),
             Cell::Jit(load(quick, jit::QUICK)),
             Cell::Profile(load(quick, profile::QUICK)),
             Cell::Idle(load(quick, idle::QUICK)),
@@ -128,6 +133,7 @@ impl Cell {
             Cell::Incarnation(load) => incarnation::measure(bench, &load),
             Cell::Cycle(load) => cycle::measure(bench, &load),
             Cell::IdleClaim(load) => idle_claim::measure(bench, &load),
+            Cell::Waiting(load) => waiting::measure(bench, &load),
             Cell::Jit(load) => jit::measure(bench, &load),
             Cell::Profile(load) => profile::measure(bench, &load),
             Cell::Fire(load) => fire::measure(bench, &load),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::results::{Figure, Results, Server, short};
-use super::ways::{cycle, detection, fire, heartbeat, idle, idle_claim, incarnation, verdict};
+use super::ways::{cycle, detection, fire, heartbeat, idle, idle_claim, incarnation, verdict, waiting};
 
 enum Bound {
     AtLeast(f64),
@@ -21,7 +21,7 @@ struct Goal {
     of: fn(&Results) -> Vec<f64>,
 }
 
-const GOALS: [Goal; 20] = [
+const GOALS: [Goal; 22] = [
     goal("claim, heartbeat, enqueue, sweep, status: time, × that with jit = off", Bound::AtMost(1.3), "jit", |all| {
         all.figures.iter().filter_map(|figure| Some(figure.ratio.as_ref()?.times)).collect()
     }),
@@ -62,11 +62,16 @@ const GOALS: [Goal; 20] = [
         ratios(all, "beats/s", heartbeat::MANY, |what| what == heartbeat::OURS)
     }),
     goal("heartbeat with an incarnation: time, × that without", Bound::AtMost(1.03), "incarnation", |all| {
-        all.figures
-            .iter()
-            .filter(|it| it.what == incarnation::OURS)
-            .filter_map(|it| Some(it.ratio.as_ref()?.times))
-            .collect()
+        given_ratios(all, incarnation::OURS, |_| true)
+    }),
+    goal(
+        "claim beside 100,000 queued and 100,000 deferred tasks of others: 99th percentile, × that without them",
+        Bound::AtMost(1.2),
+        "waiting",
+        |all| given_ratios(all, waiting::OURS, |unit| unit == waiting::P99),
+    ),
+    goal("claim without limits: time, × that without their table", Bound::AtMost(1.03), "waiting", |all| {
+        given_ratios(all, waiting::OURS, |unit| unit == waiting::PROCESSOR)
     }),
     goal("claim cycle, one by one: rate, × the fastest peer's", Bound::AtLeast(1.0), "cycle", |all| {
         ratios(&of_batch(all, true), "tasks/s", cycle::OURS, |what| !cycle::is_own(what))
@@ -160,6 +165,12 @@ fn ratios(all: &Results, unit: &str, ours: &str, others: impl Fn(&str) -> bool) 
                 .map(|other| figure.spread.median / other)
         })
         .collect()
+}
+
+/// Returns the ratios that the run itself has computed for one way.
+fn given_ratios(all: &Results, what: &str, is_wanted: impl Fn(&str) -> bool) -> Vec<f64> {
+    let figures = all.figures.iter().filter(|figure| figure.what == what && is_wanted(&figure.unit));
+    figures.filter_map(|figure| Some(figure.ratio.as_ref()?.times)).collect()
 }
 
 fn inverse(ratios: Vec<f64>) -> Vec<f64> {

@@ -65,6 +65,20 @@ pub mod incarnation {
     pub const WITHOUT: &str = "multica_heartbeat()";
 }
 
+/// Claims beside tasks that wait for other runtimes.
+pub mod waiting {
+    /// Unit of the times of claims.
+    pub const P99: &str = "ms, 99th percentile of a claim";
+    /// Unit of what limits cost.
+    pub const PROCESSOR: &str = "µs of a processor a claim";
+    /// The measured way.
+    pub const OURS: &str = "multica_claim()";
+    /// The same without the other tasks.
+    pub const ALONE: &str = "no other task waits";
+    /// The same without the table of limits.
+    pub const WITHOUT_LIMITS: &str = "the table of limits does not exist";
+}
+
 /// A sweep of orphaned tasks.
 pub mod verdict {
     /// The measured way.

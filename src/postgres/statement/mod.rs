@@ -116,8 +116,8 @@ impl Statement {
     }
 
     /// The same statement, for rows whose ids are given: partial indexes and indexes with the column status are hidden
-    /// from the planner, except indexes of all rows that have a value. With outdated statistics the planner may estimate that a scan of the index of all queued tasks
-    /// costs less than one lookup by id.
+    /// from the planner, except indexes of all rows that have a value. With outdated statistics the planner may estimate
+    /// that a scan of the index of all queued tasks costs less than one lookup by id.
     pub const fn by_id(self) -> Self {
         self.with_indexes(IndexFilter::Whole)
     }

@@ -8,7 +8,7 @@
 WITH
 -- feature coalesced
 replaced AS MATERIALIZED (
-    SELECT o.id IS NOT DISTINCT FROM $22 AS is_rerun, o.created_at, o.trigger_comment_id, o.coalesced_comment_ids
+    SELECT COALESCE(o.id = $22, false) AS is_rerun, o.created_at, o.trigger_comment_id, o.coalesced_comment_ids
     FROM agent_task_queue AS o
     WHERE o.id = ANY ($13)
     -- feature deferred

@@ -51,7 +51,7 @@ impl Place {
         unsafe {
             let class = &*(*table).rd_rel;
             let block = pgrx::itemptr::item_pointer_get_block_number_no_check(self.row);
-            class.relam == pg_sys::Oid::from(pg_sys::HEAP_TABLE_AM_OID)
+            class.relam == pg_sys::HEAP_TABLE_AM_OID
                 && !class.relrowsecurity
                 && class.relnamespace == self.schema
                 && CStr::from_ptr(class.relname.data.as_ptr()) == name

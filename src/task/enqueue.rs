@@ -117,10 +117,11 @@ fn check_escalated(task: Uuid, source: &Source) -> Result<()> {
 fn enqueue(find: impl Fn() -> Result<Source>, wishes: Wishes, call: &mut Call) -> Result<Composite<Enqueued>> {
     check(&wishes)?;
     let source = find()?;
-    check_features(&wishes)?;
     check_comment(wishes.comment, &source)?;
     let escalated = LockSet { tasks: wishes.escalates.into_iter().collect(), ..LockSet::default() };
     lock(&source, wishes.comment, escalated, &find)?;
+    // Tables that are missing have no features. The error that they are missing comes first.
+    check_features(&wishes)?;
     if let Some(task) = wishes.escalates {
         check_escalated(task, &source)?;
     }

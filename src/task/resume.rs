@@ -30,11 +30,10 @@ extension_sql_file!("../../sql/extension/comments/resume.sql", name = "resume_co
 fn multica_resume(task_id: Option<Uuid>, claim_token: Option<i64>) -> Composite<Claimed> {
     call(|call| {
         let mut task = required("task_id", task_id)?;
-        let mut claim_token = claim_token;
+        let mut token = required("claim_token", claim_token)?;
         // The process may have taken over the retry before, and silence may have failed the retry too.
         loop {
             let state = State::of(task)?;
-            let token = required("claim_token", claim_token)?;
             if !state.is_final() {
                 state.check_token(task, Some(token))?;
                 if IN_FLIGHT.contains(&state.status.as_str()) {
@@ -45,7 +44,7 @@ fn multica_resume(task_id: Option<Uuid>, claim_token: Option<i64>) -> Composite<
             let link = find(task, token)?;
             let link = if link.is_taken { link } else { take_over(link, call)? };
             let Some(claimed_at) = link.retry_claimed_at else { return Err(refused(task, "Its retry has no claim.")) };
-            (task, claim_token) = (link.retry, Some(claim_token::of(claimed_at)));
+            (task, token) = (link.retry, claim_token::of(claimed_at));
         }
     })
 }

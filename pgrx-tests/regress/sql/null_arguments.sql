@@ -28,7 +28,7 @@ SELECT n.proname, n.name, outcome(format(
         CASE o.typname
             WHEN 'uuid' THEN '''00000000-0000-4000-8000-0000000000ff''::uuid' WHEN '_uuid' THEN '''{}''::uuid[]'
             WHEN 'text' THEN '''local''' WHEN 'jsonb' THEN '''{}''' WHEN 'bytea' THEN '''{}'''
-            WHEN 'bool' THEN 'true' WHEN 'regrole' THEN 'CURRENT_ROLE::regrole'
+            WHEN 'bool' THEN 'true' WHEN 'timestamptz' THEN 'now()' WHEN 'regrole' THEN 'CURRENT_ROLE::regrole'
             ELSE '1' END END), ', ')
      FROM argument AS o WHERE o.function = n.function))) AS answer
 FROM argument AS n WHERE NOT n.may_be_null;

@@ -287,7 +287,8 @@ fn dispatched_task_goes_on(context: &Context) -> Result<()> {
     client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
     let run = claim(&mut client, "")?;
     client.batch_execute(
-        "UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '1 hour'; SELECT FROM multica_fail_stale_tasks(300, 9000)",
+        "UPDATE agent_task_queue SET dispatched_at = dispatched_at - interval '1 hour', prepare_lease_expires_at = now();
+         SELECT FROM multica_fail_stale_tasks(300, 9000)",
     )?;
     expect(&mut client, STORY, "1 failed timeout\n2 queued ")?;
     let token = run.token.parse::<i64>()? - 3_600_000_000;

@@ -123,8 +123,9 @@ fn consequences_are_recorded_after_their_cause(context: &Context) -> Result<()> 
     let events = recorded(&mut client, &delete)?;
     ensure!(events.starts_with("daemon:register task:"), "{delete}\nrecords {events}");
     let sweep = "UPDATE agent_runtime SET last_seen_at = now() - interval '1 hour' WHERE daemon_id = 'machine-9';
+        UPDATE agent SET archived_at = NULL;
         SELECT FROM multica_enqueue((SELECT id FROM agent WHERE name = 'Zoe'), max_attempts => 1);
-        UPDATE agent SET archived_at = NULL; UPDATE agent_task_queue SET status = 'running', dispatched_at = now(), started_at = now()
+        UPDATE agent_task_queue SET status = 'running', dispatched_at = now(), started_at = now()
         WHERE status = 'queued'; UPDATE agent SET status = 'working'; SELECT FROM multica_sweep()";
     expect_events(&mut client, sweep, "task:queued daemon:register task:failed agent:status")?;
     Ok(())

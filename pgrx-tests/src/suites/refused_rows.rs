@@ -231,7 +231,7 @@ fn log_that_another_session_restarts_refuses_no_row(context: &Context) -> Result
              'multica_event_log'::regclass::oid::bigint::integer)",
     )?;
     expect_state(&mut client, SWEEP, "55P03")?;
-    expect_state(&mut client, "SELECT FROM multica_mark_stale_runtimes_offline()", "55P03")?;
+    expect_state(&mut client, "SELECT FROM multica_mark_stale_runtimes_offline(60)", "55P03")?;
     other.batch_execute("COMMIT")?;
     expect(&mut client, SWEEP, VERDICTS)?;
     expect_in_flight(&mut client, "")

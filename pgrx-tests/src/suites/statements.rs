@@ -91,8 +91,9 @@ fn statement_count_does_not_grow_with_tasks(context: &Context) -> Result<()> {
     ] {
         let for_ten = count_statements(context, &cluster, 10, (before, call, few))?;
         let for_ten_thousand = count_statements(context, &cluster, 10_000, (before, call, many))?;
+        // A sweep whose batch is full leaves the later stages to the next one.
         ensure!(
-            for_ten == for_ten_thousand,
+            for_ten_thousand.parse::<i64>()? <= for_ten.parse::<i64>()?,
             "{call}: {for_ten} statements for 10 tasks, {for_ten_thousand} for 10,000"
         );
     }

@@ -122,6 +122,12 @@ pub fn all(context: &Context, client: &mut Client) -> Result<Vec<String>> {
             .into(),
     );
     calls.extend(OF_RUNNING_TASKS.map(String::from));
+    // Another task has the pending slot.
+    calls.push(
+        "BEGIN; SELECT FROM multica_enqueue_mention(
+             '00000000-0000-4000-8000-0000000000d5', '00000000-0000-4000-8000-0000000000c1'); ROLLBACK"
+            .into(),
+    );
     // A run outlives its verdict.
     calls.push(
         "BEGIN; SELECT FROM multica_heartbeat(

@@ -136,6 +136,7 @@ pub fn idle_sweep_reads_runtimes_once(context: &Context) -> Result<()> {
     let figures = |row: &String| row.split(' ').map(str::parse).collect::<std::result::Result<Vec<i64>, _>>();
     let (before, after) = (figures(&rows[0])?, figures(&rows[2])?);
     let read: Vec<i64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
-    ensure!(read == [1, 1003, 0], "sequential scans, their rows, rows by index: {read:?}");
+    // The stages look up the runtimes of the few tasks in flight.
+    ensure!(read[..2] == [1, 1003] && read[2] < 100, "sequential scans, their rows, rows by index: {read:?}");
     Ok(())
 }

@@ -1,11 +1,12 @@
 -- Returns which of the indexes $1 are missing: no usable index of the table $2 begins with the keys $3 and has the predicate $4. An
--- index of all rows serves where the predicate only leaves out NULL. ARRAY['a', 'b'] and '{a,b}' are the same predicate.
+-- index of all rows serves where the predicate only leaves out NULL. ARRAY['a', 'b'] and '{a,b}' are the same predicate, and
+-- parentheses do not count.
 WITH existing AS MATERIALIZED (
     SELECT i.indrelid,
         substring(pg_get_indexdef(i.indexrelid) FROM ' USING btree \((.*?)\)( |$)'::text) || ','::text AS keys,
         regexp_replace(
             regexp_replace(
-                btrim(COALESCE(pg_get_expr(i.indpred, i.indrelid), ''), '()'::text),
+                translate(COALESCE(pg_get_expr(i.indpred, i.indrelid), ''), '()'::text, ''::text),
                 'ARRAY\[''([^]]*)''::text\]'::text, '''{\1}''::text[]'::text, 'g'::text
             ),
             '''::text, '''::text, ','::text, 'g'::text
@@ -22,5 +23,8 @@ WHERE to_regclass(w.relation) IS NOT NULL
       SELECT FROM existing AS e
       WHERE e.indrelid = to_regclass(w.relation)::oid
         AND starts_with(e.keys, w.keys || ','::text)
-        AND (e.predicate = btrim(w.predicate, '()'::text) OR (e.predicate = ''::text AND w.predicate ~ '^\w+ IS NOT NULL$'::text))
+        AND (
+            e.predicate = translate(w.predicate, '()'::text, ''::text)
+            OR (e.predicate = ''::text AND w.predicate ~ '^\w+ IS NOT NULL( AND \w+ IS NOT NULL)*$'::text)
+        )
   )

@@ -193,7 +193,8 @@ pub fn indexes_of_large_tables_are_built_when_asked(context: &Context) -> Result
             client.batch_execute("SELECT FROM multica_install(build => true)")?;
         }
         ensure!(value::<i64>(&mut client, former)? == 0, "the former indexes are there");
-        ensure!(value::<String>(&mut client, missing)?.is_empty(), "the status names an index");
+        let named: String = value(&mut client, missing)?;
+        ensure!(named.is_empty(), "the status names {named}");
         let again = install(&mut client)?;
         ensure!(with_action(&again, "adopted").len() == again.len(), "{again:?}");
     }

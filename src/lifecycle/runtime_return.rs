@@ -11,7 +11,7 @@ use crate::postgres::statement::{Statement, arg};
 
 static NOTE: Statement = Statement::volatile(sql!("lifecycle/runtime_return/note.sql"));
 static OF_DELETED_RUNTIMES: Statement =
-    Statement::volatile(sql!("lifecycle/runtime_return/of_deleted_runtimes.sql")).in_index_order().by_id();
+    Statement::volatile(sql!("lifecycle/runtime_return/of_deleted_runtimes.sql")).by_id();
 static FORGET: Statement = Statement::volatile(sql!("lifecycle/runtime_return/forget.sql"));
 
 /// Stores that the runtimes, which the caller holds, are there again.

@@ -12,8 +12,9 @@ inherits the environment of this process, with two variables more: TASK, the con
 session that it is to begin or to resume. DATABASE_URL is inherited too, so COMMAND can do what the role can do.
 
 If the machine sleeps for long, its tasks are failed. When it wakes up, the daemon goes on with those whose retry nobody has begun.
+If it loses the connection, its commands work on while it waits for the server.
 
-An error ends the daemon and all its commands. A supervisor starts it again; it then fails what it left in flight, and the
+Any other error ends the daemon and all its commands. A supervisor starts it again; it then fails what it left in flight, and the
 extension retries that. If another process with the same host name registers, the daemon exits with status 0, after which the
 supervisor must not start it again.
 """
@@ -84,9 +85,8 @@ def resume(db, task_id, agents):
 def finish(db, agents):
     """Reports the tasks whose command has exited."""
     for task_id in [task_id for task_id, agent in agents.items() if agent.process.poll() is not None]:
-        token, process, *files = agents.pop(task_id)
+        token, process, *files = agents[task_id]
         output, errors = map(read, files)
-        sys.stderr.write(errors)
         try:
             if process.returncode == 0:
                 result = json.dumps({"output": output}).encode()
@@ -96,6 +96,8 @@ def finish(db, agents):
                 db.execute("SELECT FROM multica_fail_raw(%s, %s, claim_token => %s)", [task_id, error, token])
         except NoLongerOurs:
             pass
+        sys.stderr.write(errors)
+        del agents[task_id]  # Only now: if the call fails, the next round repeats it.
 
 
 def read(file):
@@ -116,8 +118,8 @@ def poll(db, runtime, agents, command):
             # From here on a retry resumes this session in this directory.
             db.execute("SELECT multica_pin_session(%s, %s, %s, %s)", [task.id, session, directory, task.claim_token])
             agents[task.id] = run(task, session, directory, command)
-        except NoLongerOurs:
-            pass
+        except (NoLongerOurs, TryAgain):
+            pass  # It is not ours, or a later claim returns it again.
 
 
 def run(task, session, directory, command):
@@ -130,20 +132,38 @@ def run(task, session, directory, command):
     return Agent(task.claim_token, process, output, errors)
 
 
+def connect():
+    return psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, row_factory=psycopg.rows.namedtuple_row)
+
+
+def reconnect(stopping):
+    """Waits until the server is there again. The process is still the registered one, so it does not register again."""
+    while not stopping:
+        try:
+            return connect()
+        except psycopg.OperationalError:
+            time.sleep(POLL_SECONDS)
+    sys.exit("the connection is lost")
+
+
 def main(workspace, program, *arguments):
     path = shutil.which(program) or sys.exit(f"{program} is not a command")
     command = [os.path.abspath(path), *arguments]  # It runs in other directories.
     stopping = []
     for number in signal.SIGTERM, signal.SIGINT:  # No exception, which could interrupt a call.
         signal.signal(number, lambda *_: stopping.append(True))
-    db = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, row_factory=psycopg.rows.namedtuple_row)
+    db = connect()
     runtime = register(db, workspace)
     agents = {}  # By the id of the task.
     try:
         while not stopping:
-            heartbeat(db, runtime, agents)
-            finish(db, agents)
-            poll(db, runtime, agents, command)
+            try:
+                heartbeat(db, runtime, agents)
+                finish(db, agents)
+                poll(db, runtime, agents, command)
+            except psycopg.OperationalError as error:  # The next round repeats what is left.
+                print(error, file=sys.stderr)
+                db = reconnect(stopping) if db.closed else db
             time.sleep(POLL_SECONDS)
     except NoLongerOurs as error:
         if error.diag.constraint_name != "superseded":

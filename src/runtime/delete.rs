@@ -114,7 +114,7 @@ impl Deletion {
             Some(confirmed) if *confirmed != active => Err(Error::InUse {
                 message: format!("the active agents of runtime {runtime} are not those in expected_agents"),
                 detail: format!(
-                    "The plan has changed: {} agents that are not archived are bound to it now.",
+                    "The plan has changed: the number of agents that are bound to it and not archived is {} now.",
                     active.len()
                 ),
                 hint: "Show the user these agents, and call again with their ids.".to_string(),
@@ -123,7 +123,7 @@ impl Deletion {
             _ if active.is_empty() => Ok(()),
             _ => Err(Error::InUse {
                 message: format!("runtime {runtime} still has active agents"),
-                detail: format!("{} agents that are not archived are bound to it.", active.len()),
+                detail: format!("The number of agents that are bound to it and not archived is {}.", active.len()),
                 hint: match unbind::is_possible() {
                     true => "Archive these agents, bind them to another runtime, or pass their ids as expected_agents.",
                     false => "Archive these agents or bind them to another runtime first.",

@@ -74,7 +74,7 @@ fn every_alert_fires_in_its_state(context: &Context) -> Result<()> {
         "events are not read mailer is 1 behind",
         "nothing sweeps 2 online and silent",
         "tasks wait for nobody 2 of 2",
-        "the queue stands the oldest task waits since ",
+        "the queue does not move the oldest task has waited for ",
     ];
     let as_expected =
         firing.len() == expected.len() && firing.iter().zip(expected).all(|(line, begins)| line.starts_with(begins));

@@ -20,8 +20,8 @@ const AGENT: &str = r#"#!/bin/sh
     if [ -e before ]; then echo "resumed $SESSION_ID"; else echo $$ > pid; touch before; exec sleep 600; fi"#;
 
 /// The daemon recovers its orphans, resumes in a directory that was deleted, stops a cancelled task, reports a failure,
-/// goes on with its run after its machine has slept, accepts output that is not text, and deregisters although SIGTERM arrives during a call. Its role has only the
-/// capability `daemon`.
+/// accepts output that is not text, goes on with its run after its machine has slept and after it has lost its connection,
+/// and deregisters although SIGTERM arrives during a call. Its role has only the capability `daemon`.
 pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
     let database = context.fresh_database()?;
     let role = holder(&database, "daemon")?;
@@ -93,6 +93,7 @@ pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
     std::fs::remove_dir(gone)?;
 
     sleeps_and_goes_on(&mut client, &daemon)?;
+    loses_its_connection_and_goes_on(&mut client, &role)?;
 
     ensure!(daemon.runs()?, "the daemon has ended by itself");
     client.batch_execute("BEGIN; SELECT FROM agent_runtime FOR UPDATE")?;
@@ -112,8 +113,8 @@ pub fn daemon_resumes_stops_and_deregisters(context: &Context) -> Result<()> {
 /// The machine sleeps, and a sweep fails its task. Then its agent, the same process, finishes the retry.
 fn sleeps_and_goes_on(client: &mut Client, daemon: &Program) -> Result<()> {
     client.batch_execute("SELECT FROM agent, multica_enqueue(agent.id, '{\"wish\": \"slow\"}')")?;
-    let pid = agent_of(client, "context ->> 'wish' = 'slow'")?;
-    let story = "SELECT string_agg(status || ' ' || attempt, ', ' ORDER BY attempt) FROM agent_task_queue WHERE context ->> 'wish' = 'slow'";
+    let pid = agent_of(client, "NOT context ? 'connection' AND context ->> 'wish' = 'slow'")?;
+    let story = "SELECT string_agg(status || ' ' || attempt, ', ' ORDER BY attempt) FROM agent_task_queue WHERE NOT context ? 'connection' AND context ->> 'wish' = 'slow'";
     daemon.pause()?;
     // A heartbeat may still be on its way.
     Cluster::wait_until("a sweep fails the task", LIMIT, || {
@@ -124,16 +125,37 @@ fn sleeps_and_goes_on(client: &mut Client, daemon: &Program) -> Result<()> {
     })?;
     daemon.go_on()?;
     await_value(client, story, "failed 1, running 2")?;
-    let place =
-        value(client, "SELECT work_dir FROM agent_task_queue WHERE context ->> 'wish' = 'slow' AND attempt = 2")?;
-    ensure!(agent_of(client, "context ->> 'wish' = 'slow'")? == pid, "another agent works");
+    let place = value(
+        client,
+        "SELECT work_dir FROM agent_task_queue WHERE NOT context ? 'connection' AND context ->> 'wish' = 'slow' AND attempt = 2",
+    )?;
+    ensure!(
+        agent_of(client, "NOT context ? 'connection' AND context ->> 'wish' = 'slow'")? == pid,
+        "another agent works"
+    );
     std::fs::write(Path::new(&place).join("finish"), "")?;
     await_value(client, story, "failed 1, completed 2")?;
     expect(
         client,
-        "SELECT rtrim(result ->> 'output', E'\\n') FROM agent_task_queue WHERE context ->> 'wish' = 'slow' AND attempt = 2",
+        "SELECT rtrim(result ->> 'output', E'\\n') FROM agent_task_queue WHERE NOT context ? 'connection' AND context ->> 'wish' = 'slow' AND attempt = 2",
         "finished",
     )
+}
+
+/// The connection of the daemon ends. Its agent goes on, and the daemon reports its end over a new connection.
+fn loses_its_connection_and_goes_on(client: &mut Client, role: &str) -> Result<()> {
+    client.batch_execute(
+        "SELECT FROM agent, multica_enqueue(agent.id, '{\"wish\": \"slow\", \"connection\": \"lost\"}')",
+    )?;
+    let which = "context ? 'connection'";
+    let pid = agent_of(client, which)?;
+    let place = value(client, &format!("SELECT work_dir FROM agent_task_queue WHERE {which}"))?;
+    let ended = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{role}'");
+    expect(client, &ended, "1")?;
+    ensure!(agent_of(client, which)? == pid, "another agent works");
+    std::fs::write(Path::new(&place).join("finish"), "")?;
+    let story = format!("SELECT string_agg(status || ' ' || attempt, ', ') FROM agent_task_queue WHERE {which}");
+    await_value(client, &story, "completed 1")
 }
 
 fn await_value(client: &mut Client, sql: &str, expected: &str) -> Result<()> {

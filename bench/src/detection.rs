@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -107,7 +108,7 @@ pub fn measure(bench: &Bench, load: &Load) -> Result<Results> {
 fn start(bench: &Bench, database: &Database, workspace: Uuid, number: usize) -> Result<Machine> {
     let folder = bench.cluster.socket_folder();
     let name = format!("machine-{number}");
-    Machine::start(Identity {
+    let identity = Identity {
         disk: folder.join("disks").join(&name),
         host: folder,
         database: database.name.clone(),
@@ -115,8 +116,13 @@ fn start(bench: &Bench, database: &Database, workspace: Uuid, number: usize) -> 
         provider: "claude".into(),
         daemon_id: name,
         legacy_id: None,
-        running: Vec::new(),
-    })
+        places: 1,
+        round: 200,
+        heartbeat: 200,
+        reports_progress: false,
+    };
+    let (output, _) = channel();
+    Machine::start(identity, output)
 }
 
 fn all_work(client: &mut Client, daemons: usize) -> Result<bool> {

@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
-/// Every setting in which clusters of tests, the bench and the demo differ from a freshly initialized one, and the
-/// reason. None of them changes how a statement is planned. The port and the socket folder are set separately for each
-/// cluster.
-const DEVIATIONS: [(&str, &str, &str); 9] = [
+/// Every setting in which all clusters differ from a freshly initialized one, and the reason. The port and the socket
+/// folder are set separately for each cluster.
+const NECESSARY: [(&str, &str, &str); 2] = [
     ("listen_addresses", "", "no cluster is reachable from the network"),
     ("shared_preload_libraries", "multica", "the background worker needs it"),
+];
+
+/// Every other setting in which clusters of tests and the bench differ from a freshly initialized one, and the reason. None
+/// of them changes how a statement is planned.
+const DEVIATIONS: [(&str, &str, &str); 7] = [
     ("fsync", "off", "killed processes lose nothing that the kernel has, and no test crashes the machine"),
     ("timezone", "UTC", "expected output has times in it"),
     ("log_timezone", "UTC", "lines of the log are compared with times of the database"),
@@ -30,9 +34,15 @@ pub struct Options {
 
 impl Options {
     /// Returns the options of a cluster with the library preloaded, which differs from a freshly initialized one only
-    /// in [`DEVIATIONS`].
+    /// in [`NECESSARY`] and [`DEVIATIONS`].
     pub fn new(name: &str) -> Options {
-        let settings = DEVIATIONS.iter().map(|(name, value, _)| (name.to_string(), value.to_string())).collect();
+        DEVIATIONS.iter().fold(Options::with_defaults(name), |options, (name, value, _)| options.set(name, value))
+    }
+
+    /// Returns the options of a cluster with the library preloaded, which differs from a freshly initialized one only
+    /// in [`NECESSARY`].
+    pub fn with_defaults(name: &str) -> Options {
+        let settings = NECESSARY.iter().map(|(name, value, _)| (name.to_string(), value.to_string())).collect();
         Options { name: name.to_string(), initdb: Vec::new(), disk: None, environment: Vec::new(), settings }
     }
 

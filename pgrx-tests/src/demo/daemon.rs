@@ -1,237 +1,165 @@
 //! A daemon of the demo. It is a separate process, which has only a database connection and the disk of its machine.
 
 use std::convert::Infallible;
-use std::io::Read;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Result;
-use postgres::error::SqlState;
-use postgres::{Client, NoTls};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::calls::{Calls, Claim};
+use super::identity::Identity;
+use super::orders::{self, Order};
 use super::session_folder::SessionFolder;
-use crate::cluster::{PORT, SUPERUSER};
 
-/// Pause between two rounds. A round is a heartbeat, one step of each task, and a claim.
-const ROUND: Duration = Duration::from_millis(200);
-/// How many tasks a daemon works on at the same time.
-const SLOTS: usize = 2;
-
-/// The command line of a daemon process.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Identity {
-    /// Folder of the server's socket
-    #[arg(long)]
-    pub host: PathBuf,
-    /// Database of the fleet
-    #[arg(long)]
-    pub database: String,
-    /// Workspace to register in
-    #[arg(long)]
-    pub workspace: Uuid,
-    /// Disk of the machine, where agents keep their sessions
-    #[arg(long)]
-    pub disk: PathBuf,
-    /// Provider of its one runtime
-    #[arg(long)]
-    pub provider: String,
-    /// Daemon id of the machine
-    #[arg(long)]
-    pub daemon_id: String,
-    /// Daemon id that the machine had before
-    #[arg(long)]
-    pub legacy_id: Option<String>,
-    /// Task whose agent is still running after the previous daemon process ended
-    #[arg(long)]
-    pub running: Vec<Uuid>,
-}
-
-impl Identity {
-    fn registration(&self) -> Value {
-        let running: Vec<String> = self.running.iter().map(Uuid::to_string).collect();
-        json!({
-            "daemon_id": self.daemon_id,
-            "legacy_daemon_ids": self.legacy_id.iter().collect::<Vec<_>>(),
-            "device_name": self.daemon_id,
-            "cli_version": "1.0.0",
-            "launched_by": "demo",
-            "recover": true,
-            "runtimes": [{"type": self.provider, "version": "1.0.0", "running": running}],
-        })
-    }
-
-    fn connect(&self) -> Result<Client> {
-        let mut config = postgres::Config::new();
-        config.host_path(&self.host).port(PORT).user(SUPERUSER).dbname(&self.database);
-        config.application_name(&format!("daemon {}", self.daemon_id));
-        Ok(config.connect(NoTls)?)
-    }
-}
-
-/// A task in flight on this machine.
+/// A task that the daemon works on.
 struct Work {
     task: Uuid,
-    /// None if the previous daemon process claimed the task.
-    token: Option<i64>,
+    token: i64,
+    attempt: i32,
     issue: String,
     steps: usize,
     folder: SessionFolder,
+    hangs: bool,
 }
 
 impl Work {
-    /// The context of the task has its issue and the number of its steps.
-    fn new(task: Uuid, token: Option<i64>, context: &Value, folder: SessionFolder) -> Work {
-        Work {
-            task,
-            token,
-            issue: context["issue"].as_str().unwrap_or_default().to_string(),
-            steps: context["steps"].as_u64().unwrap_or(1) as usize,
-            folder,
-        }
-    }
-
-    /// Prints at which step an existing session is resumed.
-    fn print_if_resumed(&self) {
-        let done = self.folder.steps_done();
-        if done > 0 {
-            let (issue, next, steps) = (&self.issue, done + 1, self.steps);
-            println!("resumes {issue}: {}, step {} of {steps}", self.folder.session(), next.min(steps));
-        }
+    fn is_finished(&self) -> bool {
+        self.folder.steps_done() >= self.steps
     }
 }
 
-struct Daemon {
-    client: Client,
-    disk: PathBuf,
+struct Daemon<'a> {
+    identity: &'a Identity,
+    /// None while there is no network.
+    calls: Option<Calls>,
     runtime: Uuid,
-    in_flight: Vec<Work>,
+    incarnation: Uuid,
+    next_heartbeat: Instant,
+    work: Vec<Work>,
 }
 
 /// Registers, prints the id of the runtime, then works until it is killed or the demo ends. The demo prints its output.
 pub fn run(identity: &Identity) -> Result<Infallible> {
-    exit_with_the_demo()?;
-    let mut client = identity.connect()?;
-    let register = "SELECT id FROM multica_register($1, $2)";
-    let runtime: Uuid = client.query_one(register, &[&identity.workspace, &identity.registration()])?.get(0);
+    let orders = orders::receive()?;
+    let calls = Calls::register(identity)?;
+    let (runtime, incarnation) = calls.identity();
     println!("{runtime}");
-    let mut daemon = Daemon { client, disk: identity.disk.clone(), runtime, in_flight: Vec::new() };
-    for task in &identity.running {
-        daemon.resume(*task)?;
-    }
+    let next_heartbeat = Instant::now();
+    let mut daemon = Daemon { identity, calls: Some(calls), runtime, incarnation, next_heartbeat, work: Vec::new() };
     loop {
-        daemon.heartbeat()?;
-        daemon.work()?;
-        daemon.claim()?;
-        std::thread::sleep(ROUND);
+        for order in orders.try_iter() {
+            daemon.obey(order)?;
+        }
+        daemon.round()?;
+        std::thread::sleep(identity.round());
     }
 }
 
-/// Makes this process end when the demo is killed. The demo holds the other end of the standard input, so a read from
-/// it ends then. A stopped process does not read, so on Linux the kernel kills it.
-fn exit_with_the_demo() -> Result<()> {
-    #[cfg(target_os = "linux")]
-    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read(&mut [0]);
-        std::process::exit(0);
-    });
-    Ok(())
-}
-
-impl Daemon {
-    /// Continues a task of the previous daemon process.
-    fn resume(&mut self, task: Uuid) -> Result<()> {
-        let sql = "SELECT session_id, context FROM multica_get_task($1)";
-        let row = self.client.query_one(sql, &[&task])?;
-        let folder = SessionFolder::open(&self.disk, row.get(0))?;
-        let work = Work::new(task, None, &row.get(1), folder);
-        work.print_if_resumed();
-        self.in_flight.push(work);
-        Ok(())
-    }
-
-    /// Sends the tasks in flight, and stops those that were failed or cancelled meanwhile.
-    fn heartbeat(&mut self) -> Result<()> {
-        let running: Vec<Uuid> = self.in_flight.iter().map(|work| work.task).collect();
-        let heartbeat = "SELECT stop_task_ids FROM multica_heartbeat($1, $2)";
-        let stop: Vec<Uuid> = self.client.query_one(heartbeat, &[&self.runtime, &running])?.get(0);
-        for work in self.in_flight.extract_if(.., |work| stop.contains(&work.task)) {
-            println!("stops {}, as its heartbeat asks for", work.issue);
+impl Daemon<'_> {
+    fn obey(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::Disconnect => self.calls = None,
+            Order::Connect => self.calls = Some(Calls::reconnect(self.identity, self.runtime, self.incarnation)?),
+            Order::Hang => self.work.iter_mut().for_each(|work| work.hangs = true),
+            Order::Lose => self.work.clear(),
         }
         Ok(())
     }
 
-    /// Does one step of each task, and completes those that have no further step.
-    fn work(&mut self) -> Result<()> {
-        let mut unfinished = Vec::new();
-        for mut work in std::mem::take(&mut self.in_flight) {
-            work.folder.step()?;
-            if work.folder.steps_done() < work.steps {
-                unfinished.push(work);
+    /// Results come before the heartbeat: the result of a task that has failed meanwhile may still count, but the
+    /// heartbeat says to stop the task. The heartbeat comes before the claim, which would take a retry that the run can
+    /// take over.
+    fn round(&mut self) -> Result<()> {
+        if let Some(mut calls) = self.calls.take() {
+            self.complete(&mut calls)?;
+            if self.next_heartbeat <= Instant::now() {
+                self.heartbeat(&mut calls)?;
+                self.next_heartbeat = Instant::now() + self.identity.heartbeat();
+            }
+            self.claim(&mut calls)?;
+            self.calls = Some(calls);
+        }
+        self.step()
+    }
+
+    fn complete(&mut self, calls: &mut Calls) -> Result<()> {
+        for work in self.work.extract_if(.., |work| work.is_finished()) {
+            println!("reports the result of {} (attempt {})", work.issue, work.attempt);
+            if !calls.complete(work.task, work.token, work.steps, &work.folder.session())? {
+                println!("learns that the result of {} is refused", work.issue);
+            }
+        }
+        Ok(())
+    }
+
+    /// Names the tasks that the daemon works on. Goes on with those that have failed and can go on, and stops the others
+    /// that have failed.
+    fn heartbeat(&mut self, calls: &mut Calls) -> Result<()> {
+        let running: Vec<Uuid> = self.work.iter().map(|work| work.task).collect();
+        let (stop, resume) = calls.heartbeat(&running)?;
+        for mut work in self.work.extract_if(.., |work| stop.contains(&work.task)).collect::<Vec<_>>() {
+            let (issue, attempt) = (&work.issue, work.attempt);
+            let mut resumed = None;
+            if resume.contains(&work.task) {
+                println!(
+                    "learns by its heartbeat that {issue} (attempt {attempt}) has failed and can go on: multica_resume"
+                );
+                resumed = calls.resume(work.task, work.token)?;
+            }
+            if let Some(retry) = resumed {
+                (work.task, work.token, work.attempt) = retry;
+                self.work.push(work);
             } else {
-                self.complete(&work)?;
-            }
-        }
-        self.in_flight = unfinished;
-        Ok(())
-    }
-
-    /// Writes the result, the issue's status and its comment in one transaction.
-    fn complete(&mut self, work: &Work) -> Result<()> {
-        let result = json!({ "steps": work.steps });
-        let mut transaction = self.client.transaction()?;
-        let complete = "SELECT issue_id FROM multica_complete($1, $2, claim_token => $3) WHERE applied";
-        let done = transaction.query_opt(complete, &[&work.task, &result, &work.token]);
-        if let Some(row) = unless_refused(done)?.flatten() {
-            let issue: Uuid = row.get(0);
-            let close = "UPDATE issue SET status = 'done' WHERE id = $1";
-            transaction.execute(close, &[&issue])?;
-            let comment = "INSERT INTO comment (issue_id, workspace_id, author_type, author_id, content)
-                       SELECT id, workspace_id, 'agent', assignee_id, $2 FROM issue WHERE id = $1";
-            let content = format!("Done, in session {}.", work.folder.session());
-            transaction.execute(comment, &[&issue, &content])?;
-            transaction.commit()?;
-        } else {
-            println!("reports {} too late", work.issue);
-        }
-        Ok(())
-    }
-
-    /// Claims tasks up to the limit, and pins each session before its agent does the first step.
-    fn claim(&mut self) -> Result<()> {
-        let room = (SLOTS - self.in_flight.len()) as i32;
-        let claim = "SELECT id, claim_token, prior_session_id, context FROM multica_claim($1, $2)";
-        for row in self.client.query(claim, &[&self.runtime, &room])? {
-            let (task, token): (Uuid, i64) = (row.get(0), row.get(1));
-            let start = "SELECT FROM multica_start($1, $2)";
-            if unless_refused(self.client.query_one(start, &[&task, &token]))?.is_none() {
-                continue;
-            }
-            let session = row
-                .get::<_, Option<String>>(2)
-                .unwrap_or_else(|| format!("session-{}", &task.simple().to_string()[..4]));
-            let folder = SessionFolder::open(&self.disk, &session)?;
-            let pin = "SELECT multica_pin_session($1, $2, $3, $4)";
-            let work_dir = folder.path().to_string_lossy();
-            let pinned = self.client.query_one(pin, &[&task, &session, &work_dir, &token]);
-            if unless_refused(pinned)?.is_some_and(|row| row.get(0)) {
-                let work = Work::new(task, Some(token), &row.get(3), folder);
-                work.print_if_resumed();
-                self.in_flight.push(work);
+                println!("learns by its heartbeat that {issue} (attempt {attempt}) has failed, and stops the agent");
             }
         }
         Ok(())
     }
-}
 
-/// Returns the value of a call, or None if the task was failed, cancelled or claimed again meanwhile. Then this daemon
-/// must do nothing for the task.
-fn unless_refused<T>(result: Result<T, postgres::Error>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.code() == Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) => Ok(None),
-        Err(error) => Err(error.into()),
+    /// Claims tasks up to its number of places.
+    fn claim(&mut self, calls: &mut Calls) -> Result<()> {
+        let free = self.identity.places.saturating_sub(self.work.len());
+        if free == 0 {
+            return Ok(());
+        }
+        for claim in calls.claim(i32::try_from(free)?)? {
+            let work = self.prepare(&claim)?;
+            let session = work.folder.session();
+            if calls.start(&claim, &session, &work.folder.path().to_string_lossy())? {
+                let (issue, attempt, next) = (&work.issue, claim.attempt, work.folder.steps_done() + 1);
+                let verb = if claim.session.is_some() { "resumes" } else { "starts" };
+                println!("{verb} {issue} (attempt {attempt}) in {session}, at step {next} of {}", work.steps);
+                self.work.push(work);
+            }
+        }
+        Ok(())
+    }
+
+    /// The context of the task has its issue and the number of its steps.
+    fn prepare(&self, claim: &Claim) -> Result<Work> {
+        let new = || format!("session-{}", &claim.task.simple().to_string()[..4]);
+        let session = claim.session.clone().unwrap_or_else(new);
+        Ok(Work {
+            task: claim.task,
+            token: claim.token,
+            attempt: claim.attempt,
+            issue: claim.context["issue"].as_str().unwrap_or_default().to_string(),
+            steps: claim.context["steps"].as_u64().unwrap_or(1) as usize,
+            folder: SessionFolder::open(&self.identity.disk, &session)?,
+            hangs: false,
+        })
+    }
+
+    /// Does one step of each task.
+    fn step(&mut self) -> Result<()> {
+        for work in self.work.iter_mut().filter(|work| !work.hangs && !work.is_finished()) {
+            work.folder.step()?;
+            if self.identity.reports_progress
+                && let Some(calls) = &mut self.calls
+            {
+                calls.progress(work.task, work.token, work.folder.steps_done(), work.steps)?;
+            }
+        }
+        Ok(())
     }
 }

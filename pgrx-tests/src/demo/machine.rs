@@ -1,28 +1,41 @@
 //! How the demo controls a machine: its identity, and its current daemon process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::Sender;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use uuid::Uuid;
 
-use super::daemon::Identity;
-use super::timeline;
+use super::identity::Identity;
+use super::orders::Order;
+
+/// A line that a daemon has printed.
+pub struct Printed {
+    /// When.
+    pub at: SystemTime,
+    /// The daemon id of its machine.
+    pub machine: String,
+    /// The line.
+    pub text: String,
+}
 
 /// A machine of the fleet.
 pub struct Machine {
     identity: Identity,
+    output: Sender<Printed>,
     daemon: Child,
     away: bool,
 }
 
 impl Machine {
-    /// Starts its daemon, and waits until the daemon has registered.
-    pub fn start(identity: Identity) -> Result<Machine> {
-        let daemon = spawn(&identity)?;
-        Ok(Machine { identity, daemon, away: false })
+    /// Starts its daemon, and waits until the daemon has registered. What it prints later is sent to `output`.
+    pub fn start(identity: Identity, output: Sender<Printed>) -> Result<Machine> {
+        let daemon = spawn(&identity, &output)?;
+        Ok(Machine { identity, output, daemon, away: false })
     }
 
     /// Its current daemon id.
@@ -30,14 +43,9 @@ impl Machine {
         &self.identity.daemon_id
     }
 
-    /// The process id of its daemon.
-    pub fn pid(&self) -> u32 {
-        self.daemon.id()
-    }
-
-    /// Whether its daemon was killed or stopped.
-    pub fn is_away(&self) -> bool {
-        self.away
+    /// How many steps its agents have done, the slowest one counted. 0 before all of them have begun.
+    pub fn steps_done(&self) -> usize {
+        super::session_folder::fewest_steps(&self.identity.disk, self.identity.places)
     }
 
     /// Fails if the daemon ended without being killed.
@@ -58,41 +66,37 @@ impl Machine {
         Ok(())
     }
 
+    /// Starts a new daemon process in place of the one that was killed.
+    pub fn restart(&mut self) -> Result<()> {
+        self.daemon = spawn(&self.identity, &self.output)?;
+        self.away = false;
+        Ok(())
+    }
+
+    /// Starts a daemon with another daemon id on the disk of this machine, in place of the one that was killed.
+    pub fn replace(&mut self, daemon_id: &str) -> Result<()> {
+        self.identity.legacy_id = Some(std::mem::replace(&mut self.identity.daemon_id, daemon_id.into()));
+        self.restart()
+    }
+
     /// Sends SIGSTOP. The daemon pauses, like a laptop whose lid is closed.
     pub fn sleep(&mut self) -> Result<()> {
-        self.away = true;
         self.signal(Signal::SIGSTOP)
     }
 
-    /// Whether its daemon is paused.
-    pub fn is_asleep(&mut self) -> Result<bool> {
-        Ok(self.away && self.daemon.try_wait()?.is_none())
+    /// Sends SIGCONT. A paused daemon continues.
+    pub fn wake_up(&mut self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
     }
 
-    /// Continues a paused daemon, or starts a new one.
-    pub fn come_back(&mut self) -> Result<()> {
-        if self.is_asleep()? {
-            self.signal(Signal::SIGCONT)?;
-        } else {
-            self.daemon = spawn(&self.identity)?;
-        }
-        self.away = false;
-        Ok(())
-    }
-
-    /// Starts a new daemon under a new daemon id; the tasks `running` are those whose agents are still running.
-    pub fn come_back_as(&mut self, daemon_id: String, running: Vec<Uuid>) -> Result<()> {
-        let before = std::mem::replace(&mut self.identity.daemon_id, daemon_id);
-        let mut identity = self.identity.clone();
-        identity.legacy_id = Some(before);
-        identity.running = running;
-        self.daemon = spawn(&identity)?;
-        self.away = false;
-        Ok(())
+    /// Gives an order to the daemon.
+    pub fn order(&mut self, order: Order) -> Result<()> {
+        let input = self.daemon.stdin.as_mut().context("the daemon has no input")?;
+        Ok(writeln!(input, "{}", order.line())?)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        kill(Pid::from_raw(self.pid().cast_signed()), signal)?;
+        kill(Pid::from_raw(self.daemon.id().cast_signed()), signal)?;
         Ok(())
     }
 }
@@ -103,33 +107,21 @@ impl Drop for Machine {
     }
 }
 
-fn spawn(identity: &Identity) -> Result<Child> {
+fn spawn(identity: &Identity, output: &Sender<Printed>) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("daemon");
-    command.arg("--host").arg(&identity.host);
-    command.args(["--database", &identity.database]);
-    command.args(["--workspace", &identity.workspace.to_string()]);
-    command.arg("--disk").arg(&identity.disk);
-    command.args(["--provider", &identity.provider]);
-    command.args(["--daemon-id", &identity.daemon_id]);
-    if let Some(legacy) = &identity.legacy_id {
-        command.args(["--legacy-id", legacy]);
-    }
-    for task in &identity.running {
-        command.args(["--running", &task.to_string()]);
-    }
+    command.arg("daemon").args(identity.arguments());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start a daemon")?;
-    let mut output = BufReader::new(child.stdout.take().context("it has no output")?);
+    let mut lines = BufReader::new(child.stdout.take().context("it has no output")?);
     let mut line = String::new();
-    output.read_line(&mut line)?;
+    lines.read_line(&mut line)?;
     if line.trim().parse::<Uuid>().is_err() {
         child.wait()?;
         bail!("{} did not register", identity.daemon_id);
     }
-    let name = identity.daemon_id.clone();
+    let (output, machine) = (output.clone(), identity.daemon_id.clone());
     std::thread::spawn(move || {
-        for line in output.lines().map_while(Result::ok) {
-            timeline::print_of_daemon(&name, &line);
+        for text in lines.lines().map_while(Result::ok) {
+            let _ = output.send(Printed { at: SystemTime::now(), machine: machine.clone(), text });
         }
     });
     Ok(child)

@@ -1,26 +1,33 @@
-//! `cargo demo`: a fleet works on issues while its machines are killed, paused and renamed at random; the extension
-//! fails and retries the tasks that they leave behind.
+//! `cargo demo`: machines work on issues. They sleep, crash and break, lose their network and their tasks, and hang; the
+//! extension fails and retries what they leave behind.
 
+mod calls;
 mod checks;
 mod daemon;
+mod event_text;
+mod identity;
 mod machine;
+mod orders;
+mod pace;
 mod scenario;
 mod session_folder;
+mod story;
 mod timeline;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use fastrand::Rng;
 use postgres::Client;
 
 use crate::cluster::{Cluster, Options, remove_kept, remove_leftovers};
 use crate::extension::{self, Variant};
 use crate::project::{MAJOR, Project};
 use crate::tools;
-pub use daemon::{Identity, run as run_daemon};
+pub use daemon::run as run_daemon;
+pub use identity::Identity;
 pub use machine::Machine;
+use pace::{DEFAULT, Pace, QUICK, QUICK_SWEEP_INTERVAL};
 use timeline::Timeline;
 
 /// The command line of a demo.
@@ -32,9 +39,9 @@ pub struct Arguments {
     /// Only stop the clusters that earlier demos of this checkout have kept
     #[arg(long)]
     stop: bool,
-    /// Repeat the random choices of an earlier demo; how far each process is at that time still varies
+    /// Tell the same story in seconds, with short thresholds in place of the defaults
     #[arg(long)]
-    seed: Option<u64>,
+    quick: bool,
     /// Install nothing, and fail with a list of what is missing
     #[arg(long)]
     no_install: bool,
@@ -55,20 +62,19 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
         let tools = tools::ensure(project, MAJOR)?;
         extension::install(project, &tools, Variant::Dev)?
     };
-    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let started = Instant::now();
-    let options = Options::new("demo")
-        .set("multica.sweep_interval", "1s")
-        .set("multica.redeliver_after", "3s")
-        .set("multica.prepare_lease", "2s");
+    let pace = if arguments.quick { &QUICK } else { &DEFAULT };
+    let mut options = Options::with_defaults("demo");
+    if pace.is_quick {
+        options = options.set("multica.sweep_interval", QUICK_SWEEP_INTERVAL);
+    }
     let mut cluster = Cluster::create(project, &copy, &options)?;
-    println!("A private cluster is running, with the library preloaded and a sweep every second.");
-    let mut client = prepare(&cluster)?;
+    let mut client = prepare(&cluster, pace)?;
     let mut timeline = Timeline::new(cluster.connect(DATABASE)?);
-    println!("\nThe seed is {seed}; --seed {seed} repeats the same random choices.");
-    let outcome = scenario::run(project, &cluster, &mut client, &mut timeline, &mut Rng::with_seed(seed))
-        .and_then(|mut fleet| checks::run(project, &mut client, &timeline.printed, &mut fleet));
+    let outcome = scenario::run(project, &cluster, pace, &mut client, &mut timeline)
+        .and_then(|mut players| checks::run(project, &mut client, &timeline.events, &mut players));
     if let Err(error) = &outcome {
+        timeline.finish();
         println!("\nThe demo failed: {error:#}");
         println!("\nThe end of the server's log:\n{}", tail(&cluster.log()?));
     }
@@ -86,20 +92,33 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     Ok(if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Makes a database that is swept, with the statements that a user would type.
-fn prepare(cluster: &Cluster) -> Result<Client> {
-    let statement = |client: &mut Client, sql: &str| -> Result<()> {
-        println!("  {sql};");
-        client.batch_execute(sql).with_context(|| sql.to_string())
+/// Makes a database that is swept, with the statements that a user would type, and prints the thresholds in force.
+fn prepare(cluster: &Cluster, pace: &Pace) -> Result<Client> {
+    let statement = |client: &mut Client, sql: &str, why: &str| -> Result<()> {
+        let sql = format!("{sql};");
+        println!("  {}", if why.is_empty() { sql.clone() } else { format!("{sql:<58}  -- {why}") });
+        client.batch_execute(&sql).with_context(|| sql)
     };
     let mut server = cluster.connect("postgres")?;
-    statement(&mut server, "CREATE DATABASE fleet")?;
+    println!(
+        "A private Postgres {MAJOR} server is running, with its default settings but for those that are necessary:"
+    );
+    println!("  shared_preload_libraries = 'multica', which the background worker needs, and a socket of its own.");
+    if pace.is_quick {
+        println!("  Only in a quick demo: multica.sweep_interval = {QUICK_SWEEP_INTERVAL}, where 30s is the default.");
+    }
+    println!("\nA database of its own, with the statements that you would type:");
+    statement(&mut server, "CREATE DATABASE fleet", "")?;
     let mut client = cluster.connect(DATABASE)?;
-    statement(&mut client, "CREATE EXTENSION multica")?;
-    statement(&mut client, "SELECT * FROM multica_install()")?;
-    statement(&mut server, "ALTER DATABASE fleet SET multica.sweep = on")?;
-    statement(&mut server, "ALTER DATABASE fleet SET multica.stale_after = '3s'")?;
-    cluster.connect(DATABASE)
+    statement(&mut client, "CREATE EXTENSION multica", "")?;
+    statement(&mut client, "SELECT * FROM multica_install()", "")?;
+    let off = "off by default";
+    for (name, value, why) in [&[("multica.sweep", "on", off)], pace.settings].concat() {
+        statement(&mut server, &format!("ALTER DATABASE fleet SET {name} = '{value}'"), why)?;
+    }
+    let mut client = cluster.connect(DATABASE)?;
+    pace.print_thresholds(&mut client)?;
+    Ok(client)
 }
 
 fn tail(log: &str) -> String {

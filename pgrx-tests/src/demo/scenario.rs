@@ -1,189 +1,196 @@
-//! The scenario: which machines and issues there are, and which machine fails when and how.
+//! Plays the story.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use fastrand::Rng;
 use postgres::Client;
 use uuid::Uuid;
 
 use super::DATABASE;
-use super::daemon::Identity;
+use super::identity::Identity;
 use super::machine::Machine;
+use super::pace::Pace;
+use super::story::{Act, LOSES_TASK, REPORTS_PROGRESS, STORIES, Story, What, When};
 use super::timeline::Timeline;
 use crate::cluster::Cluster;
 use crate::project::Project;
 
-/// Generous, because a busy machine is slow.
-const LIMIT: Duration = Duration::from_secs(60);
 const WORKSPACE: Uuid = Uuid::from_u128(0x00000000_0000_4000_8000_00000000000a);
-/// The machines and their providers. The agents are inserted with the issues.
-const MACHINES: [(&str, &str); 4] =
-    [("anna-laptop", "claude"), ("build-box", "codex"), ("eva.local", "claude"), ("rack-7", "claude")];
-/// Tasks of a daemon that its successor can resume, because they have a session.
-const RESUMABLE: &str = "SELECT t.id, t.context ->> 'issue'
-                       FROM agent_task_queue AS t JOIN agent_runtime AS r ON r.id = t.runtime_id
-                       WHERE r.daemon_id = $1 AND t.status = 'running' AND t.session_id IS NOT NULL";
+/// The issues of a machine, each with its agent.
+const ISSUES: &str = "SELECT 'ACME-' || i.number, i.title, a.name, t.max_attempts
+                      FROM issue AS i JOIN agent AS a ON a.id = i.assignee_id JOIN agent_runtime AS r ON r.id = a.runtime_id
+                           JOIN agent_task_queue AS t ON t.issue_id = i.id
+                      WHERE r.daemon_id = $1 ORDER BY i.number";
 /// How many tasks are active, how many machines are offline, and how many events there are.
 const PROGRESS: &str =
     "SELECT (SELECT count(*) FROM agent_task_queue WHERE status IN ('queued', 'dispatched', 'running')),
                         (SELECT count(*) FROM agent_runtime WHERE status <> 'online'),
                         (SELECT count(*) FROM multica_event_log)";
+/// A task is lost no earlier than 90 seconds after its start, whatever the settings are.
+const START_EARLIER: &str = "UPDATE agent_task_queue AS t SET started_at = t.started_at - interval '90 seconds',
+                                 last_heartbeat_at = t.last_heartbeat_at - interval '90 seconds'
+                             FROM agent_runtime AS r
+                             WHERE r.id = t.runtime_id AND r.daemon_id = $1 AND t.status = 'running'";
+const START_EARLIER_SAYS: &str =
+    "Only in a quick demo: the table is changed, as if the task had been started 90 s earlier. No task is lost before.";
 
-/// How a machine fails.
-#[derive(Clone, Copy)]
-enum Failure {
-    /// Its daemon is killed, and is started again after it was found stale.
-    Death,
-    /// Its daemon is killed, and is started again at once.
-    Crash,
-    /// Its daemon is paused, and continues after it was found stale.
-    Sleep,
-    /// Its daemon is replaced by one with another daemon id.
-    Rename,
+/// A machine, and how far its story is.
+pub struct Player {
+    /// The machine.
+    pub machine: Machine,
+    story: &'static Story,
+    issues: Vec<String>,
+    acts_done: usize,
+    last_act: Instant,
 }
 
-use Failure::{Crash, Death, Rename, Sleep};
-
-/// All failures of a demo; their order is random.
-const FAILURES: [Failure; 9] = [Death, Death, Crash, Crash, Crash, Sleep, Sleep, Rename, Rename];
-
-/// The machines, and when those that are away come back.
-pub struct Fleet {
-    /// All of them.
-    pub machines: Vec<Machine>,
-    absent: Vec<(Instant, usize)>,
-}
-
-/// Runs until no task is active and every machine is back.
+/// Runs until all acts are done, no task is active and every machine is back.
 pub fn run(
     project: &Project,
     cluster: &Cluster,
+    pace: &Pace,
     client: &mut Client,
     timeline: &mut Timeline,
-    rng: &mut Rng,
-) -> Result<Fleet> {
-    let fixtures = project.harness().join("fixtures");
-    client.batch_execute(&std::fs::read_to_string(fixtures.join("demo_team.sql"))?)?;
-    timeline.print_action("Four machines register. Each has a daemon, which is a process of its own.");
-    let mut fleet = Fleet::start(cluster)?;
-    timeline.take()?;
-    timeline.print_action("Twelve issues, one task each. Two attempts per task, but only one to drop the table.");
-    client.batch_execute(&std::fs::read_to_string(fixtures.join("demo_issues.sql"))?)?;
-
-    let mut failures = FAILURES;
-    rng.shuffle(&mut failures);
-    let mut failures = failures.into_iter().peekable();
+) -> Result<Vec<Player>> {
+    let mut players = begin(project, cluster, pace, client, timeline)?;
     let started = Instant::now();
-    let mut next = started + pause(rng);
     loop {
-        timeline.take()?;
-        fleet.bring_back(timeline)?;
+        let waiting = waiting(&players, timeline);
+        timeline.proceed(waiting)?;
+        for player in &mut players {
+            player.machine.check()?;
+            while let Some(act) = player.due(pace, timeline) {
+                player.play(act, pace, client, timeline)?;
+            }
+        }
         let row = client.query_one(PROGRESS, &[])?;
         let (tasks, offline, events): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-        let is_quiet = failures.peek().is_none() && fleet.absent.is_empty();
-        if is_quiet && tasks + offline == 0 && events == timeline.printed.len() as i64 {
-            return Ok(fleet);
+        let is_over = players.iter().all(|player| player.next().is_none());
+        if is_over && tasks + offline == 0 && events == timeline.events.len() as i64 {
+            timeline.finish();
+            return Ok(players);
         }
         ensure!(
-            started.elapsed() < LIMIT,
-            "after {LIMIT:?} {tasks} tasks are active, and {offline} machines are offline"
+            started.elapsed() < pace.limit,
+            "after {:?} {tasks} tasks are active, and {offline} machines are offline",
+            pace.limit
         );
-        if Instant::now() >= next
-            && let Some(victim) = fleet.victim(rng)
-            && let Some(failure) = failures.next()
-        {
-            fleet.fail(victim, failure, client, timeline, rng)?;
-            next = Instant::now() + pause(rng);
-        }
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// The pause between two failures.
-fn pause(rng: &mut Rng) -> Duration {
-    Duration::from_millis(rng.u64(300..1000))
+/// Starts the machines, queues the tasks and prints both.
+fn begin(
+    project: &Project,
+    cluster: &Cluster,
+    pace: &Pace,
+    client: &mut Client,
+    timeline: &mut Timeline,
+) -> Result<Vec<Player>> {
+    let fixture = |name: &str| std::fs::read_to_string(project.harness().join("fixtures").join(name));
+    client.batch_execute(&fixture("demo_team.sql")?)?;
+    let start = |story| Player::start(story, cluster, pace, timeline);
+    let mut players = STORIES.iter().map(start).collect::<Result<Vec<Player>>>()?;
+    client.batch_execute(&fixture("demo_issues.sql")?)?;
+    timeline.begin()?;
+    println!(
+        "\nSeven machines have registered. Each is a process with a connection to the database, and a folder as its disk."
+    );
+    println!("Eight issues are assigned to their agents, and a task is queued for each. This will happen:\n");
+    for player in &mut players {
+        for row in client.query(ISSUES, &[&player.story.machine])? {
+            let (issue, title, agent): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+            let (machine, is_single) = (player.story.machine, row.get::<_, i32>(3) == 1);
+            let about = if is_single { "the same, and its task may run only once" } else { player.story.about };
+            println!("  {machine:<11}  {agent:<3}  {issue} {title:<20}  {about}");
+            player.issues.push(issue);
+        }
+    }
+    let seconds = |milliseconds: u64| milliseconds as f64 / 1000.0;
+    println!(
+        "\nAn agent does a step of its task every {} s; a daemon sends a heartbeat every {} s.",
+        seconds(pace.round),
+        seconds(pace.heartbeat)
+    );
+    println!("The whole story takes about {}.", pace.lasts);
+    println!("\n  The timeline has minutes and seconds since then, and who does something:");
+    println!("    a machine  what its daemon does, or after a * what the demo does to the machine");
+    println!("    database   what follows from a call of a daemon, in the transaction of the call");
+    println!("    sweep      what the background worker does by itself");
+    println!("  Lines without a time belong to the transaction of the line above.\n");
+    Ok(players)
 }
 
-impl Fleet {
-    fn start(cluster: &Cluster) -> Result<Fleet> {
-        let start = |(name, provider): (&str, &str)| -> Result<Machine> {
-            Machine::start(Identity {
-                host: cluster.socket_folder(),
-                database: DATABASE.into(),
-                workspace: WORKSPACE,
-                disk: cluster.socket_folder().join("disks").join(name),
-                provider: provider.into(),
-                daemon_id: name.into(),
-                legacy_id: None,
-                running: Vec::new(),
-            })
+/// Returns what the demo waits for, as text.
+fn waiting(players: &[Player], timeline: &Timeline) -> Option<String> {
+    let texts: Vec<String> = players.iter().filter_map(|player| player.trouble(timeline)).collect();
+    if texts.is_empty() { None } else { Some(texts.join("\n")) }
+}
+
+impl Player {
+    fn start(story: &'static Story, cluster: &Cluster, pace: &Pace, timeline: &Timeline) -> Result<Player> {
+        let folder = cluster.socket_folder();
+        let identity = Identity {
+            disk: folder.join("disks").join(story.machine),
+            host: folder,
+            database: DATABASE.into(),
+            workspace: WORKSPACE,
+            provider: story.provider.into(),
+            daemon_id: story.machine.into(),
+            legacy_id: None,
+            places: story.agents,
+            round: pace.round,
+            heartbeat: pace.heartbeat,
+            reports_progress: story.machine == REPORTS_PROGRESS,
         };
-        Ok(Fleet { machines: MACHINES.into_iter().map(start).collect::<Result<_>>()?, absent: Vec::new() })
+        let machine = Machine::start(identity, timeline.output())?;
+        Ok(Player { machine, story, issues: Vec::new(), acts_done: 0, last_act: Instant::now() })
     }
 
-    /// Brings back the machines that are due. Fails if a daemon has ended by itself.
-    fn bring_back(&mut self, timeline: &Timeline) -> Result<()> {
-        for machine in &mut self.machines {
-            machine.check()?;
+    fn next(&self) -> Option<&'static Act> {
+        self.story.acts.get(self.acts_done)
+    }
+
+    /// The next act, if it is due.
+    fn due(&self, pace: &Pace, timeline: &Timeline) -> Option<&'static Act> {
+        let act = self.next()?;
+        let have_failed = || {
+            let failed = |issue: &String| timeline.since_failure(issue).is_some_and(|ago| ago >= pace.pause);
+            self.issues.iter().all(failed)
+        };
+        let is_due = match act.when {
+            When::Steps(steps) => self.machine.steps_done() >= steps,
+            When::Pause => self.last_act.elapsed() >= pace.pause,
+            When::Verdict { steps } => have_failed() && self.machine.steps_done() >= steps,
+        };
+        is_due.then_some(act)
+    }
+
+    fn play(&mut self, act: &Act, pace: &Pace, client: &mut Client, timeline: &mut Timeline) -> Result<()> {
+        timeline.tell(self.machine.name(), act.says);
+        match act.what {
+            What::Sleep => self.machine.sleep()?,
+            What::WakeUp => self.machine.wake_up()?,
+            What::Kill => self.machine.kill()?,
+            What::Restart => self.machine.restart()?,
+            What::Replace(name) => self.machine.replace(name)?,
+            What::Order(order) => self.machine.order(order)?,
         }
-        let due = |(when, _): &mut (Instant, usize)| *when <= Instant::now();
-        for (_, at) in self.absent.extract_if(.., due) {
-            let machine = &mut self.machines[at];
-            let how = if machine.is_asleep()? { "wakes up: its process continues" } else { "is started again" };
-            timeline.print_action(&format!("{} {how}.", machine.name()));
-            machine.come_back()?;
+        if pace.is_quick && self.story.machine == LOSES_TASK {
+            client.execute(START_EARLIER, &[&self.story.machine])?;
+            timeline.tell(self.machine.name(), START_EARLIER_SAYS);
         }
+        self.acts_done += 1;
+        self.last_act = Instant::now();
         Ok(())
     }
 
-    /// A random machine that is not away.
-    fn victim(&self, rng: &mut Rng) -> Option<usize> {
-        let present = (0..self.machines.len()).filter(|at| !self.machines[*at].is_away());
-        rng.choice(present.collect::<Vec<_>>())
-    }
-
-    fn fail(
-        &mut self,
-        victim: usize,
-        failure: Failure,
-        client: &mut Client,
-        timeline: &Timeline,
-        rng: &mut Rng,
-    ) -> Result<()> {
-        let machine = &mut self.machines[victim];
-        let (name, pid) = (machine.name().to_string(), machine.pid());
-        // Longer than `multica.stale_after`: the runtime is set offline.
-        let back_at = Instant::now() + Duration::from_millis(rng.u64(4500..5500));
-        match failure {
-            Death => {
-                timeline
-                    .print_action(&format!("{name} dies: SIGKILL to process {pid}. Its daemon does not deregister."));
-                machine.kill()?;
-                self.absent.push((back_at, victim));
-            }
-            Crash => {
-                timeline.print_action(&format!("{name} crashes (process {pid}) and restarts before it is stale."));
-                machine.kill()?;
-                machine.come_back()?;
-            }
-            Sleep => {
-                timeline.print_action(&format!("{name} falls asleep: SIGSTOP to process {pid}."));
-                machine.sleep()?;
-                self.absent.push((back_at, victim));
-            }
-            Rename => {
-                let new = format!("machine-{:04x}", rng.u16(..));
-                machine.kill()?;
-                let (mut running, mut issues) = (Vec::new(), String::new());
-                for row in client.query(RESUMABLE, &[&name])? {
-                    running.push(row.get(0));
-                    issues += &format!(", its agent still works on {}", row.get::<_, &str>(1));
-                }
-                timeline.print_action(&format!("{name} is renamed to {new}{issues}."));
-                machine.come_back_as(new, running)?;
-            }
-        }
-        Ok(())
+    /// What is the matter with the machine, and for how long. None if it is well, or has got its verdict and nothing more
+    /// will happen to it.
+    fn trouble(&self, timeline: &Timeline) -> Option<String> {
+        let act = self.story.acts.get(self.acts_done.checked_sub(1)?)?;
+        let is_over = self.next().is_none() && self.issues.iter().all(|issue| timeline.since_failure(issue).is_some());
+        let (trouble, setting) = act.leaves.filter(|_| !is_over)?;
+        Some(format!("{} {trouble} {} s ago ({setting})", self.story.machine, self.last_act.elapsed().as_secs()))
     }
 }

@@ -47,3 +47,11 @@ impl SessionFolder {
         self.path.join("steps")
     }
 }
+
+/// How many steps the sessions of this disk have, the shortest one counted. 0 if there are fewer than `sessions`.
+pub fn fewest_steps(disk: &Path, sessions: usize) -> usize {
+    let Ok(folders) = fs::read_dir(disk) else { return 0 };
+    let steps: Vec<usize> =
+        folders.flatten().map(|folder| SessionFolder { path: folder.path() }.steps_done()).collect();
+    if steps.len() < sessions { 0 } else { steps.into_iter().min().unwrap_or(0) }
+}

@@ -1,139 +1,155 @@
-//! Prints the event log, one line per event.
+//! Prints what happens, in the order of its time: what the demo does to machines, what daemons print, and the events.
 
-use std::collections::{HashMap, HashSet};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use postgres::Client;
 use serde_json::Value;
-use uuid::Uuid;
+
+use super::event_text::Names;
+use super::machine::Printed;
 
 /// The name under which the demo reads events.
 const READER: &str = "demo";
-const TAKE: &str = "SELECT to_char(created_at, 'HH24:MI:SS.MS'), type, payload FROM multica_take_events($1)";
-const NAMES: &str = "SELECT id, daemon_id FROM agent_runtime \
-                     UNION ALL SELECT id, name FROM agent \
-                     UNION ALL SELECT id, 'ACME-' || number FROM issue";
+const TAKE: &str = "SELECT created_at, type, payload FROM multica_take_events($1)";
+/// How long a line waits for an earlier one that arrives later.
+const WAIT: Duration = Duration::from_millis(300);
+/// After this long without a line, the reader is told what the demo waits for.
+const QUIET: Duration = Duration::from_secs(15);
 
-/// Prints a line of output of a daemon.
-pub fn print_of_daemon(machine: &str, line: &str) {
-    println!("  {:<12}  {:<15}  {machine} {line}", "", "");
+struct Line {
+    at: SystemTime,
+    who: String,
+    what: String,
 }
 
-/// Reads events as a named reader and prints them.
+/// An event that was read.
+pub struct Event {
+    /// When it was recorded.
+    pub at: SystemTime,
+    /// Its type.
+    pub kind: String,
+    /// The issue that it is about, if there is one.
+    pub issue: Option<String>,
+}
+
+/// Collects lines and prints them.
 pub struct Timeline {
     client: Client,
-    names: HashMap<Uuid, String>,
-    /// Runtimes whose earlier names were printed.
-    renamed: HashSet<String>,
-    /// The types of all events read so far, in order.
-    pub printed: Vec<String>,
+    started: SystemTime,
+    output: (Sender<Printed>, Receiver<Printed>),
+    lines: Vec<Line>,
+    last_printed: SystemTime,
+    names: Names,
+    /// All events read so far, in order.
+    pub events: Vec<Event>,
 }
 
 impl Timeline {
-    /// A reader that starts at the oldest event.
+    /// A reader that starts at the oldest event. Its time begins now.
     pub fn new(client: Client) -> Timeline {
-        Timeline { client, names: HashMap::new(), renamed: HashSet::new(), printed: Vec::new() }
+        let now = SystemTime::now();
+        let names = Names::default();
+        Timeline {
+            client,
+            started: now,
+            output: channel(),
+            lines: Vec::new(),
+            last_printed: now,
+            names,
+            events: Vec::new(),
+        }
     }
 
-    /// Prints what the demo itself does.
-    pub fn print_action(&self, what: &str) {
-        println!("\n> {what}");
+    /// Where daemons send what they print.
+    pub fn output(&self) -> Sender<Printed> {
+        self.output.0.clone()
     }
 
-    /// Prints the new events.
-    pub fn take(&mut self) -> Result<()> {
+    /// Reads the events so far without printing them, and begins the time anew.
+    pub fn begin(&mut self) -> Result<()> {
+        self.take()?;
+        self.lines.clear();
+        self.started = SystemTime::now();
+        self.last_printed = self.started;
+        Ok(())
+    }
+
+    /// Adds a line about what the demo does to a machine.
+    pub fn tell(&mut self, machine: &str, what: &str) {
+        self.lines.push(Line { at: SystemTime::now(), who: machine.into(), what: format!("* {what}") });
+    }
+
+    /// Adds what is new, and prints what is old enough. After a while without a line it prints what the
+    /// demo waits for.
+    pub fn proceed(&mut self, waiting: Option<String>) -> Result<()> {
+        self.take()?;
+        while let Ok(printed) = self.output.1.try_recv() {
+            self.lines.push(Line { at: printed.at, who: printed.machine, what: printed.text });
+        }
+        let now = SystemTime::now();
+        if self.lines.is_empty()
+            && since(self.last_printed, now) >= QUIET
+            && let Some(what) = waiting
+        {
+            self.lines.push(Line { at: now - WAIT, who: "(waiting)".into(), what });
+        }
+        self.print(now - WAIT);
+        Ok(())
+    }
+
+    /// Prints all lines.
+    pub fn finish(&mut self) {
+        self.print(SystemTime::now());
+    }
+
+    /// How long ago the task of this issue failed; None if it did not.
+    pub fn since_failure(&self, issue: &str) -> Option<Duration> {
+        let mut events = self.events.iter();
+        let failed = events.find(|event| event.kind == "task:failed" && event.issue.as_deref() == Some(issue))?;
+        Some(since(failed.at, SystemTime::now()))
+    }
+
+    /// Events with the same time were recorded by the same call, so in one transaction.
+    fn take(&mut self) -> Result<()> {
         let rows = self.client.query(TAKE, &[&READER])?;
         if rows.is_empty() {
             return Ok(());
         }
-        // Names of rows that were deleted since are kept, because events still refer to a merged runtime.
-        for row in self.client.query(NAMES, &[])? {
-            self.names.insert(row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default());
-        }
+        self.names.refresh(&mut self.client)?;
         for row in rows {
-            let (at, kind, payload): (String, String, Value) = (row.get(0), row.get(1), row.get(2));
-            // The status of an agent changes with each of its tasks, so its events would only repeat the events of the
-            // tasks.
-            if kind != "agent:status" {
-                println!("  {at}  {kind:<15}  {}", self.text(&kind, &payload));
+            let (at, kind, payload): (SystemTime, String, Value) = (row.get(0), row.get(1), row.get(2));
+            if let Some(what) = self.names.text(at, &kind, &payload) {
+                match self.lines.last_mut() {
+                    Some(line) if line.at == at => line.what = format!("{}\n{what}", line.what),
+                    _ => {
+                        let who = if payload["sweep_id"].is_null() { "database" } else { "sweep" };
+                        self.lines.push(Line { at, who: who.into(), what });
+                    }
+                }
             }
-            self.printed.push(kind);
+            self.events.push(Event { at, kind, issue: self.names.issue(&payload) });
         }
         Ok(())
     }
 
-    fn text(&mut self, kind: &str, payload: &Value) -> String {
-        let text = |key: &str| payload[key].as_str().unwrap_or_default().to_string();
-        if kind == "daemon:register" {
-            return self.registration(payload);
-        }
-        let name = |key: &str| self.name(&payload[key]);
-        match kind {
-            "task:failed" => {
-                let retry = if payload["retry_task_id"].is_null() { "no attempt is left" } else { "a retry is queued" };
-                format!(
-                    "{} on {}: attempt {} failed ({}), {retry}",
-                    name("issue_id"),
-                    name("runtime_id"),
-                    payload["attempt"],
-                    text("failure_reason")
-                )
+    /// Prints the lines up to this time.
+    fn print(&mut self, until: SystemTime) {
+        self.lines.sort_by_key(|line| line.at);
+        for line in self.lines.extract_if(.., |line| line.at <= until) {
+            let seconds = since(self.started, line.at).as_secs();
+            let mut time = format!("{}:{:02}", seconds / 60, seconds % 60);
+            let mut who = line.who;
+            for what in line.what.lines() {
+                println!("{time:>5}  {who:<11}  {what}");
+                (time, who) = (String::new(), String::new());
             }
-            "task:queued" => format!(
-                "{} for {}: attempt {} of {} queued",
-                name("issue_id"),
-                name("agent_id"),
-                payload["attempt"],
-                payload["max_attempts"]
-            ),
-            "task:dispatch" => {
-                format!("{} is claimed by {}: attempt {}", name("issue_id"), name("runtime_id"), payload["attempt"])
-            }
-            "task:completed" => {
-                format!("{} is completed by {}, in attempt {}", name("issue_id"), name("agent_id"), payload["attempt"])
-            }
-            "issue:updated" => format!(
-                "{} is {} again, and was {}",
-                self.name(&payload["issue"]["id"]),
-                payload["issue"]["status"].as_str().unwrap_or_default(),
-                text("prev_status")
-            ),
-            _ => payload.to_string(),
+            self.last_printed = SystemTime::now();
         }
-    }
-
-    /// The status of a machine has changed. Its earlier name is printed once.
-    fn registration(&mut self, payload: &Value) -> String {
-        let runtime = &payload["runtimes"][0];
-        let before = runtime["legacy_daemon_id"].as_str();
-        let before = before.filter(|_| self.renamed.insert(runtime["id"].to_string()));
-        let before = before.map_or_else(String::new, |before| format!(", with the agents and tasks of {before}"));
-        let action = action(payload["action"].as_str().unwrap_or_default());
-        format!("{} {action}{before}", self.machines(payload))
-    }
-
-    fn machines(&self, payload: &Value) -> String {
-        let listed = |key: &str| payload[key].as_array().cloned().unwrap_or_default();
-        let mut machines: Vec<String> = listed("runtime_ids").iter().map(|id| self.name(id)).collect();
-        if machines.is_empty() {
-            machines = listed("runtimes").iter().map(|runtime| self.name(&runtime["id"])).collect();
-        }
-        if machines.is_empty() { "a machine".into() } else { machines.join(", ") }
-    }
-
-    fn name(&self, id: &Value) -> String {
-        let id = id.as_str().unwrap_or_default();
-        id.parse().ok().and_then(|id: Uuid| self.names.get(&id)).cloned().unwrap_or_else(|| id.to_string())
     }
 }
 
-fn action(action: &str) -> &str {
-    match action {
-        "stale_sweep" => "is offline: its heartbeats stopped",
-        "deregister" => "is offline: its daemon deregistered",
-        "online" => "is online again",
-        "runtime_gc" => "was deleted: it was offline for a long time",
-        "delete" => "was deleted",
-        _ => "has registered",
-    }
+fn since(then: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(then).unwrap_or_default()
 }

@@ -166,16 +166,19 @@ fn multica_reassign_agents(old_runtime_id: Option<Uuid>, new_runtime_id: Option<
         let Pair { old, new, .. } = pair;
         let checks_deferred = !deferred::is_pending_before();
         let join = || Joined::archive(&[old], &[new], call.now()).give_tasks(call.now());
-        match writer::attempt(join, checks_deferred) {
-            Ok(changed) => changed.into_iter().for_each(|agent| call.agent_status(agent)),
-            Err(refusal) => writer::warn(format!(
+        let changed = writer::attempt(join, checks_deferred).unwrap_or_else(|refusal| {
+            writer::warn(format!(
                 "multica leaves the system agents of runtime {old} there, because runtime {new} has the same ones: {}",
                 refusal.text
-            )),
-        }
+            ));
+            Vec::new()
+        });
         let moved = move_agents(vec![old], vec![new]);
         if moved > 0 {
             pair.announce(call);
+        }
+        for agent in changed {
+            call.agent_status(agent);
         }
         Ok(moved)
     })

@@ -352,8 +352,15 @@ fn run_of_an_issue_ends_with_its_last_task(context: &Context) -> Result<()> {
             fail(client, "task x", reason)?;
             expect(client, run, "issue_created ")?;
         }
-        client.batch_execute("DELETE FROM agent_task_queue WHERE parent_task_id = md5('task x')::uuid")?;
+        client.batch_execute(
+            "DELETE FROM agent_task_queue WHERE parent_task_id = md5('task x')::uuid;
+             INSERT INTO agent_task_queue (id, agent_id, runtime_id, issue_id, status, dispatched_at)
+             SELECT md5('task of another')::uuid, id, runtime_id, md5('issue x')::uuid, 'running', now()
+             FROM agent WHERE id = md5('agent cloud')::uuid",
+        )?;
         fail(client, "task x", "agent_error")?;
+        expect(client, run, "issue_created ")?;
+        fail(client, "task of another", "agent_error")?;
         expect(client, run, "failed broken")
     })
 }

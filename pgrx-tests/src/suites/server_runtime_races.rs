@@ -1,15 +1,19 @@
-//! A server merges or deletes a runtime while a call fails a task and queues its retry there. The statements of the server
-//! are stand-ins with its order of locks.
+//! A server merges or deletes a runtime while a call fails a task and queues its retry there, or claims one. The
+//! statements of the server are stand-ins with its order of locks.
 
-use anyhow::Result;
-use postgres::Client;
+use anyhow::{Result, ensure};
+use postgres::{Client, SimpleQueryMessage};
 
 use super::Suite;
-use super::support::{expect, start};
+use super::support::{expect, expect_state, start};
 use crate::context::Context;
 
 /// The tests of this topic.
-pub const ALL: &[(&str, Suite)] = suite![task_moves_with_merge_of_server, retry_ends_with_runtime_that_server_deletes];
+pub const ALL: &[(&str, Suite)] = suite![
+    task_moves_with_merge_of_server,
+    retry_ends_with_runtime_that_server_deletes,
+    claimed_task_moves_with_merge_of_server,
+];
 
 /// The oldest generation in which the server unbinds agents, and the newest one.
 const GENERATIONS: [&str; 2] = ["251", "397"];
@@ -97,4 +101,54 @@ fn retry_ends_with_runtime_that_server_deletes(context: &Context) -> Result<()> 
     let query = "SELECT t.status, t.runtime_id IS NULL FROM agent_task_queue AS t
                  WHERE md5('task running offline')::uuid IN (t.id, t.parent_task_id) ORDER BY t.attempt";
     in_both_orders(context, "silent", (LOCK_FOR_DELETE, DELETE), query, ("cancelled f", "failed f\ncancelled t"))
+}
+
+/// The daemon still polls for the runtime that is merged. Its task is claimed and moves along, or it moves and stays queued.
+/// If the claim is the first sign of life of the runtime, it waits for the merge, and returns nothing. The next one finds no
+/// runtime.
+fn claimed_task_moves_with_merge_of_server(context: &Context) -> Result<()> {
+    let task = "SELECT t.status, r.name FROM agent_task_queue AS t JOIN agent_runtime AS r ON r.id = t.runtime_id
+                WHERE t.id = md5('task queued offline')::uuid";
+    let claim = "SELECT id = md5('task queued offline')::uuid FROM multica_claim(md5('runtime offline')::uuid)";
+    for generation in GENERATIONS {
+        for is_silent in [false, true] {
+            let prepared = || -> Result<_> {
+                let database = context.installed_generation(generation)?;
+                let seen = if is_silent { "'offline'" } else { "'online', last_seen_at = now()" };
+                database.connect()?.batch_execute(&format!(
+                    "UPDATE agent_task_queue SET status = 'cancelled', completed_at = created_at
+                     WHERE agent_id = md5('agent sleeper')::uuid AND id <> md5('task queued offline')::uuid AND completed_at IS NULL;
+                     UPDATE agent_runtime SET status = {seen} WHERE id = md5('runtime offline')::uuid"
+                ))?;
+                Ok(database)
+            };
+            let database = prepared()?;
+            let (mut server, mut client): (Client, Client) = (database.connect()?, database.connect()?);
+            server.batch_execute(LOCK_FOR_MERGE)?;
+            if is_silent {
+                let call = start(&database, claim)?;
+                call.wait_until_blocked(&mut client)?;
+                server.batch_execute(MERGE)?;
+                let rows = call.finish()?;
+                ensure!(!rows.iter().any(|row| matches!(row, SimpleQueryMessage::Row(_))), "the task is claimed");
+                expect_state(&mut client, claim, "P0002")?;
+                expect(&mut client, task, "queued online")?;
+            } else {
+                expect(&mut client, claim, "t")?;
+                server.batch_execute(MERGE)?;
+                expect(&mut client, task, "dispatched online")?;
+            }
+
+            let database = prepared()?;
+            let (mut caller, mut client): (Client, Client) = (database.connect()?, database.connect()?);
+            caller.batch_execute("BEGIN")?;
+            expect(&mut caller, claim, "t")?;
+            let server = start(&database, &format!("{LOCK_FOR_MERGE}; {MERGE}"))?;
+            server.wait_until_blocked(&mut client)?;
+            caller.batch_execute("COMMIT")?;
+            server.finish()?;
+            expect(&mut client, task, "dispatched online")?;
+        }
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ mod deferred;
 mod provenance;
 mod races;
 mod reruns;
+mod retries;
 mod sources;
 
 use anyhow::Result;
@@ -60,6 +61,8 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     races::new_task_follows_a_merge_of_the_server,
     races::claim_and_comment_lose_nothing,
     races::start_waits_for_its_escalation,
+    retries::retry_comes_before_a_task_of_the_server,
+    retries::server_and_call_make_one_retry,
 ];
 
 /// Returns an id of the fixture `enqueue`, or of a task that a test inserts, as an SQL literal.

@@ -1,13 +1,13 @@
 //! Claims beside the server's own claim, redelivery and promotion. Stand-ins do what the server's statements do.
 
 use anyhow::{Result, ensure};
-use postgres::Client;
+use postgres::{Client, SimpleQueryMessage};
 
 use super::{CLAIM, OF_ISSUE, expect_claim, has, of_task, queue, rested};
 use crate::context::Context;
 use crate::database::Database;
 use crate::suites::cases::on_databases;
-use crate::suites::support::{expect, start, value};
+use crate::suites::support::{expect, expect_state, start, value};
 
 /// The server's claim: it locks the agent, counts what is in flight, and takes the best task.
 const SERVER_CLAIMS: &str = "SELECT FROM agent WHERE id = md5('agent x')::uuid FOR UPDATE;
@@ -70,7 +70,7 @@ fn lose(client: &mut Client) -> Result<()> {
     queue(client, "one", &format!("{OF_ISSUE}, status = 'dispatched', dispatched_at = now() - interval '95 seconds'"))
 }
 
-/// Returns how often the task was delivered by either side: its token differs each time.
+/// Returns the token of the last claim of the task, of either side.
 fn token(client: &mut Client) -> Result<String> {
     value(client, &of_task("one", "(extract(epoch FROM dispatched_at) * 1000000)::bigint"))
 }
@@ -79,6 +79,8 @@ pub fn lost_claim_is_redelivered_by_one_of_two(context: &Context) -> Result<()> 
     on_databases(context, &[], |database, client| {
         rested(context, client)?;
         lose(client)?;
+        let lost = token(client)?;
+        let starts = |token: &str| format!("SELECT FROM multica_start(md5('one')::uuid, {token})");
         let redelivery = server_redelivers(client)?;
         // The server is first. Our claim waits for the task, and then leaves it.
         let mut server = database.connect()?;
@@ -87,6 +89,7 @@ pub fn lost_claim_is_redelivered_by_one_of_two(context: &Context) -> Result<()> 
         ours.wait_until_blocked(client)?;
         server.batch_execute("COMMIT")?;
         ours.finish()?;
+        expect_state(client, &starts(&lost), "55000")?;
         // Our claim is first. The server passes over the task, and finds nothing afterwards.
         client.batch_execute(
             "UPDATE agent_task_queue SET dispatched_at = now() - interval '95 seconds' WHERE id = md5('one')::uuid",
@@ -96,6 +99,7 @@ pub fn lost_claim_is_redelivered_by_one_of_two(context: &Context) -> Result<()> 
                 "UPDATE agent_task_queue SET prepare_lease_expires_at = NULL WHERE id = md5('one')::uuid",
             )?;
         }
+        let of_server = token(client)?;
         client.batch_execute("BEGIN")?;
         expect_claim(client, "one")?;
         let ours = token(client)?;
@@ -103,7 +107,9 @@ pub fn lost_claim_is_redelivered_by_one_of_two(context: &Context) -> Result<()> 
         client.batch_execute("COMMIT")?;
         server.batch_execute(&redelivery)?;
         ensure!(token(client)? == ours, "the server has delivered the task too");
-        Ok(())
+        expect_state(client, &starts(&of_server), "55000")?;
+        client.batch_execute(&starts(&ours))?;
+        expect_state(client, &starts(&of_server), "55000")
     })
 }
 
@@ -112,11 +118,13 @@ pub fn finalization_fails_after_a_redelivery(context: &Context) -> Result<()> {
     on_databases(context, &["lease"], |database, client| {
         rested(context, client)?;
         lose(client)?;
-        let finalize = format!(
-            "UPDATE agent_task_queue SET status = status WHERE id = md5('one')::uuid AND status = 'dispatched' AND started_at IS NULL
-                 AND (extract(epoch FROM dispatched_at) * 1000000)::bigint = {}",
-            token(client)?
-        );
+        let finalizes = |token: &str| {
+            format!(
+                "UPDATE agent_task_queue SET status = status WHERE id = md5('one')::uuid AND status = 'dispatched' AND started_at IS NULL
+                     AND (extract(epoch FROM dispatched_at) * 1000000)::bigint = {token}"
+            )
+        };
+        let finalize = finalizes(&token(client)?);
         let lease = |lease: &str| {
             format!("UPDATE agent_task_queue SET prepare_lease_expires_at = {lease} WHERE id = md5('one')::uuid")
         };
@@ -127,6 +135,23 @@ pub fn finalization_fails_after_a_redelivery(context: &Context) -> Result<()> {
         client.batch_execute(&lease("now() - interval '1 minute'"))?;
         expect_claim(client, "one")?;
         ensure!(server.execute(&finalize, &[])? == 0, "the server completes its answer to a claim that was repeated");
+        // The claim that repeats it has not committed yet.
+        client.batch_execute(
+            "UPDATE agent_task_queue SET dispatched_at = now() - interval '95 seconds', prepare_lease_expires_at = NULL
+             WHERE id = md5('one')::uuid",
+        )?;
+        let finalize = finalizes(&token(client)?);
+        client.batch_execute("BEGIN")?;
+        expect_claim(client, "one")?;
+        let late = start(database, &finalize)?;
+        late.wait_until_blocked(&mut server)?;
+        client.batch_execute("COMMIT")?;
+        let changed = late.finish()?;
+        ensure!(matches!(changed[..], [SimpleQueryMessage::CommandComplete(0)]), "the server completes its answer");
+        // Nothing is started twice.
+        let token = token(client)?;
+        expect(client, &format!("SELECT applied FROM multica_start(md5('one')::uuid, {token})"), "t")?;
+        ensure!(server.execute(&finalize, &[])? == 0, "the server completes its answer for a running task");
         Ok(())
     })
 }

@@ -1,10 +1,12 @@
 //! When silence sets a runtime offline, and when it fails the work of a runtime.
 
 use anyhow::{Result, ensure};
+use postgres::Client;
 
 use super::{expect_task, id, silence, sweep};
 use crate::context::Context;
 use crate::suites::cases::{on_databases, on_generations};
+use crate::suites::server_consequences::insert_work;
 use crate::suites::support::{expect, start, team, value};
 
 const ONLINE: &str = "SELECT status FROM agent_runtime WHERE id = md5('runtime online')::uuid";
@@ -148,6 +150,48 @@ pub fn waiting_task_is_failed_with_its_runtime_only(context: &Context) -> Result
             "SELECT wait_reason IS NULL FROM agent_task_queue WHERE id = md5('task waits for a directory')::uuid",
             "t",
         )
+    })
+}
+
+/// A workspace defines its own words; what counts is their category. Clients order changes of an issue by its revision.
+pub fn last_failure_resets_an_issue_in_progress(context: &Context) -> Result<()> {
+    on_generations(context, &["redis_era", "open_status"], |client, _| {
+        insert_work(context, client)?;
+        client.batch_execute(
+            "INSERT INTO issue_status (workspace_id, key, name, category, color)
+             VALUES (md5('workspace 1')::uuid, 'doing', 'doing', 'in_progress', '#336699'),
+                 (md5('workspace 1')::uuid, 'looking', 'looking', 'in_review', '#336699')",
+        )?;
+        let has = |client: &mut Client, feature: &str| -> Result<bool> {
+            Ok(value(client, &format!("SELECT '{feature}' = ANY (features) FROM multica_status()"))? == "t")
+        };
+        let (has_revision, has_activity) = (has(client, "revision")?, has(client, "activity")?);
+        let revision = if has_revision { "revision" } else { "1" };
+        let activity = if has_activity { "last_activity_at > now() - interval '1 minute'" } else { "status = 'todo'" };
+        let row = format!("SELECT status, {revision}, {activity} FROM issue WHERE id = md5('issue x')::uuid");
+        let before: i64 =
+            value(client, &format!("SELECT {revision} FROM issue WHERE id = md5('issue x')::uuid"))?.parse()?;
+        for (status, is_reset) in [("looking", false), ("doing", true)] {
+            client.batch_execute(&format!(
+                "UPDATE issue SET status = '{status}'{} WHERE id = md5('issue x')::uuid;
+                 UPDATE agent_task_queue SET status = 'running', attempt = max_attempts, completed_at = NULL
+                 WHERE id = md5('task x')::uuid",
+                if has_activity { ", last_activity_at = now() - interval '1 day'" } else { "" }
+            ))?;
+            silence(client, "x", "offline", "3 hours 1 second")?;
+            sweep(client)?;
+            expect_task(client, "x", "failed runtime_offline /runtime went offline")?;
+            let events = "SELECT payload ->> 'prev_status', payload #>> '{issue,status}' FROM multica_event_log
+                WHERE type = 'issue:updated' AND payload #>> '{issue,id}' = md5('issue x')::uuid::text";
+            if !is_reset {
+                expect(client, &row, &format!("{status} {before} f"))?;
+                expect(client, events, "")?;
+                continue;
+            }
+            expect(client, &row, &format!("todo {} t", if has_revision { before + 1 } else { before }))?;
+            expect(client, events, "doing todo")?;
+        }
+        Ok(())
     })
 }
 

@@ -1,6 +1,7 @@
 //! The sweep in the tables of a server that can keep heartbeats in Redis: two clocks, gated time-outs, tasks that wait
 //! for too long, and what the server left undone. Each case runs on every generation that has its features.
 
+mod beside_server;
 mod clocks;
 mod finish;
 mod guard;
@@ -20,6 +21,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     clocks::dispatched_task_of_silent_runtime_is_left,
     clocks::running_task_of_alive_runtime_is_left,
     clocks::waiting_task_is_failed_with_its_runtime_only,
+    clocks::last_failure_resets_an_issue_in_progress,
     clocks::task_of_offline_runtime_does_not_time_out_beside_full_batch,
     clocks::own_tables_keep_their_thresholds,
     clocks::short_threshold_is_reported,
@@ -33,6 +35,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     finish::issue_and_run_left_behind_are_settled,
     finish::work_that_goes_on_is_left,
     finish::position_moves_past_ended_tasks,
+    beside_server::both_offline_stages_fail_each_task_once,
+    beside_server::retry_of_the_server_is_not_repeated,
     guard::silence_of_all_runtimes_is_held_for_one_threshold,
     guard::start_of_server_is_held_for_one_threshold,
     guard::promotion_is_noticed_without_preloading,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{of, on_work, rerun, set};
+use super::{dispatch, of, on_work, rerun, set};
 use crate::context::Context;
 use crate::suites::support::{expect, expect_state};
 
@@ -52,6 +52,36 @@ pub fn every_cancel_ends_waiting_and_deferred_tasks(context: &Context) -> Result
             expect_state(client, &format!("SELECT FROM {call}(md5('nothing')::uuid)"), "P0002")?;
         }
         Ok(())
+    })
+}
+
+/// A rerun cancels what has not started, and beside today's server the deletion of a runtime everything that is open.
+pub fn rerun_and_deletion_end_what_they_cancel(context: &Context) -> Result<()> {
+    on_work(context, &["waiting", "deferred", "lease", "unbound"], |place, client| {
+        let ended = "status, completed_at > now() - interval '1 minute', prepare_lease_expires_at, wait_reason";
+        client.batch_execute(&format!("{TASKS}; UPDATE agent_task_queue SET chat_session_id = NULL"))?;
+        for call in ["multica_rerun(md5('issue x')::uuid)", "multica_rerun_task(md5('has ended')::uuid)"] {
+            client.batch_execute(
+                "DELETE FROM agent_task_queue WHERE status = 'queued' AND issue_id = md5('issue x')::uuid",
+            )?;
+            set(client, "is deferred", "status = 'deferred', completed_at = NULL, prepare_lease_expires_at = now()")?;
+            dispatch(place, client, "waits")?;
+            set(client, "waits", "wait_reason = 'in use'")?;
+            client.batch_execute(&format!("SELECT FROM {call}"))?;
+            for task in ["waits", "is deferred"] {
+                expect(client, &of(ended, task), "cancelled t  ")?;
+            }
+        }
+        if place.has("own") {
+            return Ok(());
+        }
+        client.batch_execute(TASKS)?;
+        client
+            .batch_execute("SELECT FROM multica_delete_runtime(md5('runtime x')::uuid, ARRAY[md5('agent x')::uuid])")?;
+        for task in ["waits", "is deferred"] {
+            expect(client, &of(&format!("{ended}, runtime_id"), task), "cancelled t   ")?;
+        }
+        expect(client, &of("status", "has ended"), "failed")
     })
 }
 

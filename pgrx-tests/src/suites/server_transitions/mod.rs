@@ -1,7 +1,9 @@
 //! The transitions of a claimed task, in the tables of every generation of the server and in tables that install made:
 //! the rows that the server's own statements read afterwards.
 
+mod cancel_races;
 mod cancels;
+mod causes;
 mod ends;
 mod issue_status;
 mod late_pin;
@@ -48,6 +50,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     late_pin::late_report_fills_only_what_is_empty,
     late_pin::waiting_task_is_pinned,
     cancels::every_cancel_ends_waiting_and_deferred_tasks,
+    cancels::rerun_and_deletion_end_what_they_cancel,
     cancels::cancel_of_a_comment_takes_joined_tasks,
     cancels::only_a_call_cancels_tasks_of_an_issue,
     cancels::cancel_stores_why,
@@ -58,6 +61,10 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     races::user_cancels_while_daemon_fails,
     races::late_pin_and_next_turn_end_with_newest_session,
     races::escalation_is_claimed_while_task_starts,
+    cancel_races::server_cancels_the_task_that_a_call_ends,
+    cancel_races::one_side_of_the_late_pin_is_the_server,
+    cancel_races::server_cancels_the_turn_that_is_pinned,
+    causes::causes_come_before_their_consequences,
 ];
 
 /// What a test knows about the database it runs in.

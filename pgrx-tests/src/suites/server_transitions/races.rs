@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::suites::support::{expect, start, value};
 
 /// The calls that end a task, with the status that it has then.
-fn ends(task: &str) -> [(String, &'static str); 3] {
+pub fn ends(task: &str) -> [(String, &'static str); 3] {
     [
         (format!("SELECT applied FROM multica_fail(md5('{task}')::uuid, 'x', 'timeout')"), "failed"),
         (format!("SELECT applied FROM multica_complete(md5('{task}')::uuid)"), "completed"),
@@ -31,7 +31,8 @@ fn beside_server(place: &Place, client: &mut Client, call: &str, first: &str, se
 /// The server locks the task, and then the keys of the rows that it belongs to.
 pub fn server_fails_the_task_that_a_call_ends(context: &Context) -> Result<()> {
     on_work(context, &[], |place, client| {
-        for (call, status) in ends("task x") {
+        let verdict = "SELECT FROM multica_recover_orphans(md5('runtime x')::uuid)".to_string();
+        for (call, status) in ends("task x").into_iter().chain([(verdict, "failed")]) {
             rerun(place, client, "task x")?;
             beside_server(
                 place,
@@ -66,19 +67,34 @@ pub fn server_fails_the_task_that_a_call_ends(context: &Context) -> Result<()> {
     })
 }
 
-/// The server locks the chat session, then the agent.
+/// The server locks the chat session, then the agent, and queues the next turn.
 pub fn server_sends_chat_message_while_turn_ends(context: &Context) -> Result<()> {
+    let chat = "SELECT FROM chat_session WHERE id = md5('chat x')::uuid FOR UPDATE";
+    let turn = "SELECT FROM agent WHERE id = md5('agent x')::uuid FOR UPDATE;
+        INSERT INTO agent_task_queue (id, agent_id, runtime_id, chat_session_id, priority)
+        VALUES (md5('next')::uuid, md5('agent x')::uuid, md5('runtime x')::uuid, md5('chat x')::uuid, 2)";
     on_work(context, &[], |place, client| {
         for (call, status) in ends("task turn") {
-            rerun(place, client, "task turn")?;
-            beside_server(
-                place,
-                client,
-                &call,
-                "SELECT FROM chat_session WHERE id = md5('chat x')::uuid FOR UPDATE",
-                "SELECT FROM agent WHERE id = md5('agent x')::uuid FOR UPDATE",
-            )?;
-            expect(client, &of("status", "task turn"), status)?;
+            let again = |client: &mut Client| -> Result<()> {
+                client.batch_execute("DELETE FROM agent_task_queue WHERE id = md5('next')::uuid")?;
+                rerun(place, client, "task turn")
+            };
+            let expect_both = |client: &mut Client| -> Result<()> {
+                expect(client, &of("status", "task turn"), status)?;
+                expect(client, &of("status", "next"), "queued")
+            };
+            again(client)?;
+            beside_server(place, client, &call, chat, turn)?;
+            expect_both(client)?;
+            // The call comes first.
+            again(client)?;
+            let mut caller = place.database.connect()?;
+            caller.batch_execute(&format!("BEGIN; {call}"))?;
+            let send = start(place.database, &format!("BEGIN; {chat}; {turn}; COMMIT"))?;
+            send.wait_until_blocked(client)?;
+            caller.batch_execute("COMMIT")?;
+            send.finish()?;
+            expect_both(client)?;
         }
         Ok(())
     })

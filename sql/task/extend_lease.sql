@@ -6,7 +6,7 @@ WHERE t.id = $1
   AND t.status IN ('dispatched', 'waiting_local_directory')
   AND t.started_at IS NULL
   AND ($3 IS NULL OR t.dispatched_at = $3)
-RETURNING t.*, true AS applied, NULL::uuid AS retry_task_id, false AS first_execution
+RETURNING t.*
 -- end lease
 -- without lease
 --| SELECT WHERE false

@@ -6,10 +6,10 @@ SET last_heartbeat_at = $2
 WHERE t.id = $1
   AND t.status = 'running'
   AND ($3 IS NULL OR t.dispatched_at = $3)
-RETURNING t.*, true AS applied, NULL::uuid AS retry_task_id, false AS first_execution
+RETURNING t.*
 -- end task_beat
 -- without task_beat
---| SELECT t.*, true AS applied, NULL::uuid AS retry_task_id, false AS first_execution
+--| SELECT t.*
 --| FROM agent_task_queue AS t
 --| WHERE t.id = $1
 --|   AND t.status = 'running'

@@ -13,10 +13,6 @@ WHERE asked.id = $1
   AND asked.started_at IS NULL
   AND ($2 IS NULL OR asked.dispatched_at = $2)
 RETURNING
-    asked.*,
-    true AS applied,
-    NULL::uuid AS retry_task_id,
-    false AS first_execution,
     COALESCE(
         (SELECT i.workspace_id FROM issue AS i WHERE i.id = asked.issue_id),
         (SELECT c.workspace_id FROM chat_session AS c WHERE c.id = asked.chat_session_id),
@@ -25,4 +21,5 @@ RETURNING
             WHERE p.id = (SELECT r.autopilot_id FROM autopilot_run AS r WHERE r.id = asked.autopilot_run_id)
         ),
         (SELECT a.workspace_id FROM agent AS a WHERE a.id = asked.agent_id)
-    ) AS workspace_id
+    ) AS workspace_id,
+    asked.*

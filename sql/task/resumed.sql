@@ -1,6 +1,5 @@
 -- Returns a task in flight as its process claims it. The process has the session, unless the run has given it up.
 SELECT
-    t.*,
     COALESCE(
         (SELECT i.workspace_id FROM issue AS i WHERE i.id = t.issue_id),
         (SELECT c.workspace_id FROM chat_session AS c WHERE c.id = t.chat_session_id),
@@ -16,6 +15,7 @@ SELECT
     -- without retired
     --| t.session_id AS prior_session_id,
     -- end retired
-    t.work_dir AS prior_work_dir
+    t.work_dir AS prior_work_dir,
+    t.*
 FROM agent_task_queue AS t
 WHERE t.id = $1

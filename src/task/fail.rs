@@ -58,10 +58,7 @@ fn multica_fail_since_0_4(
 pub fn fail(report: Failure, call: &mut Call) -> Result<Composite<Transition>> {
     let task = required("task_id", report.task_id)?;
     let error = required("error", report.error)?;
-    let (task, state) = late_end::open(task, report.claim_token, call)?;
-    let Some(state) = state else {
-        return Outcome::default().of(task);
-    };
+    // Before the locks, because a long text takes time.
     let given = report.failure_reason.unwrap_or_default();
     let reason = if Feature::Fresh.is_present() {
         classify(&error, &given)
@@ -69,6 +66,10 @@ pub fn fail(report: Failure, call: &mut Call) -> Result<Composite<Transition>> {
         AGENT_ERROR.to_string()
     } else {
         given
+    };
+    let (task, state) = late_end::open(task, report.claim_token, call)?;
+    let Some(state) = state else {
+        return Outcome::default().of(task);
     };
     fail_open(task, &state, error, &reason, &report.end, call)
 }

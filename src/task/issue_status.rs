@@ -31,10 +31,10 @@ pub fn set(issue: Option<Uuid>, status: &str, runs: &[Uuid], call: &mut Call) ->
     let category =
         category.ok_or_else(|| invalid(format!("the workspace of the issue has no status '{}'", excerpt(status))))?;
     let now = call.now();
-    let Some(previous) = SET.row(&[arg(issue), arg(status), arg(now)], |row| row.must::<String>(1)) else {
-        return Ok(());
-    };
-    call.issue_updated(issue, &previous);
+    // The agent itself may have set the status before.
+    if let Some(previous) = SET.row(&[arg(issue), arg(status), arg(now)], |row| row.must::<String>(1)) {
+        call.issue_updated(issue, &previous);
+    }
     let is_completing = COMPLETING.contains(&category.as_str());
     let ended: Vec<Uuid> = match runs.is_empty() {
         true => Vec::new(),

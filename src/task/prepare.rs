@@ -76,7 +76,8 @@ fn multica_extend_lease(task_id: Option<Uuid>, claim_token: default!(Option<i64>
         let task = required("task_id", task_id)?;
         let token = claim_token.map(claim_token::dispatched_at);
         let args = [arg(task), arg(clock::now()), arg(token), arg(settings::prepare_lease_secs())];
-        if let Some(extended) = EXTEND_LEASE.row(&args, Composite::from_row) {
+        let applied = Outcome::APPLIED.values();
+        if let Some(extended) = EXTEND_LEASE.row(&args, |row| Composite::from_row_and(row, &applied)) {
             return Ok(extended);
         }
         let state = State::of(task)?;

@@ -4,7 +4,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::claim_token;
-use super::transition::State;
+use super::transition::{Outcome, State};
 use crate::argument::required;
 use crate::error::{Error, Result};
 use crate::lifecycle::event::{TaskSnapshot, call};
@@ -44,7 +44,9 @@ fn multica_progress(
         }
         let args = [arg(task), arg(clock::now()), arg(claim_token.map(claim_token::dispatched_at))];
         let mut tell = TaskSnapshot::reader();
-        let Some((told, running)) = GIVE_SIGN.row(&args, |row| (tell(row), Composite::from_row(row))) else {
+        let applied = Outcome::APPLIED.values();
+        let signed = GIVE_SIGN.row(&args, |row| (tell(row), Composite::from_row_and(row, &applied)));
+        let Some((told, running)) = signed else {
             let state = State::of(task)?;
             if !state.is_final() {
                 state.check_token(task, claim_token)?;

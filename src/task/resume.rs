@@ -15,7 +15,7 @@ use crate::lifecycle::lock_set::{self, LockSet, Runtimes};
 use crate::lifecycle::resumption::Link;
 use crate::lifecycle::status_sets::IN_FLIGHT;
 use crate::postgres::composite::Composite;
-use crate::postgres::statement::{Statement, arg};
+use crate::postgres::statement::{Row, Statement, arg};
 use crate::types::Claimed;
 
 static RESUMED: Statement = Statement::volatile(sql!("task/resumed.sql")).of_visible_rows().by_id();
@@ -51,9 +51,16 @@ fn multica_resume(task_id: Option<Uuid>, claim_token: Option<i64>) -> Composite<
 
 /// Returns the row of a task in flight, for the process whose claim has this token.
 fn claimed(task: Uuid, token: i64) -> Result<Composite<Claimed>> {
-    RESUMED
-        .row(&[arg(task)], |row| Composite::from_row_and(row, &[("claim_token", arg(token))]))
-        .ok_or_else(|| Error::not_found("task", task))
+    let read = |row: &Row| {
+        let values = [
+            ("workspace_id", arg(row.column::<Uuid>("workspace_id"))),
+            ("prior_session_id", arg(row.column::<String>("prior_session_id"))),
+            ("prior_work_dir", arg(row.column::<String>("prior_work_dir"))),
+            ("claim_token", arg(token)),
+        ];
+        Composite::from_row_and(row, &values)
+    };
+    RESUMED.row(&[arg(task)], read).ok_or_else(|| Error::not_found("task", task))
 }
 
 /// Returns 55000, which tells the process to stop working on the task.

@@ -107,8 +107,11 @@ impl Transitioned {
     /// written none.
     pub fn by(statement: &Statement, args: &[Arg]) -> Option<Self> {
         let mut tell = TaskSnapshot::reader();
-        statement
-            .row(args, |row| Self { told: tell(row).within(row.column("workspace_id")), row: Composite::from_row(row) })
+        let applied = Outcome::APPLIED.values();
+        statement.row(args, |row| Self {
+            told: tell(row).within(row.column("workspace_id")),
+            row: Composite::from_row_and(row, &applied),
+        })
     }
 }
 
@@ -124,9 +127,24 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The call has changed the task, and nothing else is to be reported.
+    pub const APPLIED: Self = Self { applied: true, retry: None, first_execution: false };
+
     /// Returns the row of the transition.
     pub fn of(self, task: Uuid) -> Result<Composite<Transition>> {
-        let args = [arg(task), arg(self.applied), arg(self.retry), arg(self.first_execution)];
-        TRANSITION.row(&args, Composite::from_row).ok_or_else(|| Error::not_found("task", task))
+        let values = self.values();
+        TRANSITION
+            .row(&[arg(task)], |row| Composite::from_row_and(row, &values))
+            .ok_or_else(|| Error::not_found("task", task))
+    }
+
+    /// Returns what the row of a transition has besides the columns of the task. A user may have added columns of these
+    /// names to the table.
+    pub fn values(&self) -> [(&'static str, Arg); 3] {
+        [
+            ("applied", arg(self.applied)),
+            ("retry_task_id", arg(self.retry)),
+            ("first_execution", arg(self.first_execution)),
+        ]
     }
 }

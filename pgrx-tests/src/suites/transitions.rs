@@ -12,6 +12,8 @@ pub const ALL: &[(&str, Suite)] = suite![
     enqueue_returns_pending_task,
     illegal_transition_error_names_status,
     ended_tasks_are_returned_unchanged,
+    column_of_a_user_replaces_no_result,
+    runs_end_although_the_issue_has_the_status,
 ];
 
 fn enqueue_copies_fields_of_source(context: &Context) -> Result<()> {
@@ -124,4 +126,42 @@ fn ended_tasks_are_returned_unchanged(context: &Context) -> Result<()> {
     }
     ensure!(digest(context, &database)? == before, "an ended task was changed");
     Ok(())
+}
+
+/// A user, or a later server, has added columns with the names of what the calls return besides the columns of the task.
+fn column_of_a_user_replaces_no_result(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "ALTER TABLE agent_task_queue ADD COLUMN workspace_id uuid, ADD COLUMN applied text, ADD COLUMN first_execution text,
+             ADD COLUMN retry_task_id text, ADD COLUMN prior_session_id int, ADD COLUMN prior_work_dir int;
+         SELECT FROM multica_enqueue_issue({})",
+        id("d1")
+    ))?;
+    let task = value(&mut client, &format!("SELECT id FROM multica_claim({})", id("b1")))?;
+    for call in ["extend_lease", "wait", "start", "progress"] {
+        expect(&mut client, &format!("SELECT applied, first_execution FROM multica_{call}('{task}')"), "t f")?;
+    }
+    let token = format!("SELECT EXTRACT(EPOCH FROM dispatched_at) * 1000000 FROM agent_task_queue WHERE id = '{task}'");
+    let resume = format!("SELECT workspace_id, prior_session_id FROM multica_resume('{task}', ({token})::bigint)");
+    expect(&mut client, &resume, &format!("{} ", id("a1").trim_matches('\'')))?;
+    expect(&mut client, &format!("SELECT applied, first_execution FROM multica_complete('{task}')"), "t t")?;
+    expect(&mut client, &format!("SELECT applied FROM multica_complete('{task}')"), "f")?;
+    expect(&mut client, "SELECT count(*) > 3, bool_and(workspace_id IS NOT NULL) FROM multica_event_log", "t t")
+}
+
+/// The agent has set the status of its issue itself.
+fn runs_end_although_the_issue_has_the_status(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "SELECT FROM multica_enqueue_issue({issue}); UPDATE autopilot_run SET issue_id = {issue}, status = 'issue_created';
+         SELECT c.id FROM multica_claim({}) AS c, multica_start(c.id);
+         UPDATE issue SET status = 'in_review' WHERE id = {issue}",
+        id("b1"),
+        issue = id("d1"),
+    ))?;
+    let complete =
+        "SELECT c.status FROM agent_task_queue AS t, multica_complete(t.id, issue_status => 'in_review') AS c";
+    expect(&mut client, complete, "completed")?;
+    expect(&mut client, &format!("SELECT status FROM autopilot_run WHERE id = {}", id("71")), "completed")?;
+    expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'issue:updated'", "0")
 }

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use postgres::Client;
 
 use super::Suite;
-use super::support::{dead_machine, expect, id, team};
+use super::support::{dead_machine, expect, expect_state, id, team};
 use crate::context::Context;
 
 /// The tests of this topic, whose results do not depend on the version of Postgres.
@@ -17,6 +17,7 @@ pub const AT_HOME: &[(&str, Suite)] = suite![
     skipped_transition_is_an_error,
     skipped_reader_position_is_an_error,
     merge_counts_skipped_runtime,
+    changed_id_of_a_claimed_task_is_an_error,
 ];
 
 /// Creates a trigger that skips these rows of a table.
@@ -148,4 +149,17 @@ fn merge_counts_skipped_runtime(context: &Context) -> Result<()> {
         ),
         "0 1 1",
     )
+}
+
+/// A trigger gives a task another id while it is claimed.
+fn changed_id_of_a_claimed_task_is_an_error(context: &Context) -> Result<()> {
+    let (_database, mut client) = team(context)?;
+    client.batch_execute(&format!(
+        "CREATE FUNCTION change_id() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN NEW.id := gen_random_uuid(); RETURN NEW; END $$;
+         CREATE TRIGGER change_id BEFORE UPDATE OF status ON agent_task_queue FOR EACH ROW EXECUTE FUNCTION change_id();
+         SELECT FROM multica_enqueue({})",
+        id("c1")
+    ))?;
+    expect_state(&mut client, &format!("SELECT FROM multica_claim({})", id("b1")), "55000")
 }

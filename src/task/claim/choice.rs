@@ -8,6 +8,7 @@ use pgrx::Uuid;
 use super::MAX_TASKS;
 use super::search::{Candidate, Candidates, Search};
 use super::transcript;
+use crate::error::Error;
 use crate::lifecycle::cancellation::cancel;
 use crate::lifecycle::event::{Call, TaskSnapshot};
 use crate::lifecycle::incarnation;
@@ -98,7 +99,10 @@ fn dispatch(
     let mut tell = TaskSnapshot::reader();
     let mut claimed = DISPATCH.rows(&args, |row| {
         let told = tell(row);
-        let place = place_of[&told.id()];
+        let place = *place_of.get(&told.id()).unwrap_or_else(|| {
+            let what = format!("task {} could not be dispatched", told.id());
+            Error::kept_out(what, "A trigger on agent_task_queue changes its id.").raise()
+        });
         let workspace = chosen[place].workspace;
         let told = told.within(Some(workspace)).with_context(row.column::<Jsonb>("context").is_some());
         let Prior { session, work_dir } = prior.get(&told.id()).unwrap_or(&none);

@@ -84,18 +84,24 @@ impl Calls {
         Ok(unless_refused(self.client.query_one(start, &[&claim.task, &claim.token]))?.is_some())
     }
 
-    /// Reports which step of a task was done. Returns whether the daemon may go on.
-    pub fn progress(&mut self, task: Uuid, token: i64, step: usize, of: usize) -> Result<bool> {
+    /// Reports which step of a task was done. If this is refused, the next heartbeat returns the task as one to stop.
+    pub fn progress(&mut self, task: Uuid, token: i64, step: usize, of: usize) -> Result<()> {
         let progress = "SELECT FROM multica_progress($1, $2, $3)";
         let object = json!({ "step": step, "of": of });
-        Ok(unless_refused(self.client.query_one(progress, &[&task, &token, &object]))?.is_some())
+        unless_refused(self.client.query_one(progress, &[&task, &token, &object]))?;
+        Ok(())
     }
 
-    /// Takes over the retry of a failed task; returns its id, its token and its attempt.
+    /// Takes over the retry of a failed task; returns its id, its token and its attempt. A call that meets another session
+    /// at the rows of the task is repeated.
     pub fn resume(&mut self, task: Uuid, token: i64) -> Result<Option<(Uuid, i64, i32)>> {
         let resume = "SELECT id, claim_token, attempt FROM multica_resume($1, $2)";
-        let row = unless_refused(self.client.query_one(resume, &[&task, &token]))?;
-        Ok(row.map(|row| (row.get(0), row.get(1), row.get(2))))
+        loop {
+            match self.client.query_one(resume, &[&task, &token]) {
+                Err(error) if error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE) => {}
+                result => return Ok(unless_refused(result)?.map(|row| (row.get(0), row.get(1), row.get(2)))),
+            }
+        }
     }
 
     /// Writes the result, the status of the issue and a comment in one transaction. Returns whether the result

@@ -137,7 +137,7 @@ impl Daemon<'_> {
 
     /// The context of the task has its issue and the number of its steps.
     fn prepare(&self, claim: &Claim) -> Result<Work> {
-        let new = || format!("session-{}", &claim.task.simple().to_string()[..4]);
+        let new = || format!("session-{}", &claim.task.simple().to_string()[..8]);
         let session = claim.session.clone().unwrap_or_else(new);
         Ok(Work {
             task: claim.task,

@@ -100,6 +100,7 @@ fn prepare(cluster: &Cluster, pace: &Pace) -> Result<Client> {
         client.batch_execute(&sql).with_context(|| sql)
     };
     let mut server = cluster.connect("postgres")?;
+    println!("What the extension does when machines sleep, crash, break, hang or lose their work.\n");
     println!(
         "A private Postgres {MAJOR} server is running, with its default settings but for those that are necessary:"
     );

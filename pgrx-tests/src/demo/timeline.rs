@@ -81,8 +81,7 @@ impl Timeline {
         self.lines.push(Line { at: SystemTime::now(), who: machine.into(), what: format!("* {what}") });
     }
 
-    /// Adds what is new, and prints what is old enough. After a while without a line it prints what the
-    /// demo waits for.
+    /// Adds what is new, and prints what is old enough. After a while without a line it prints what the demo waits for.
     pub fn proceed(&mut self, waiting: Option<String>) -> Result<()> {
         self.take()?;
         while let Ok(printed) = self.output.1.try_recv() {

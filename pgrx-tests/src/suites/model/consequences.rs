@@ -3,6 +3,9 @@
 use super::task::{Status, Task};
 use super::world::Model;
 
+/// Seconds after which the retry of a [delayed](retry_rule) failure is due, as in the fixture.
+const RETRY_DELAY: i64 = 120;
+
 /// The consequences of failed tasks.
 #[derive(Default)]
 pub struct Consequences {
@@ -12,6 +15,24 @@ pub struct Consequences {
     pub issues: usize,
     /// The number of agents whose status changed.
     pub agents: usize,
+}
+
+impl std::ops::AddAssign for Consequences {
+    fn add_assign(&mut self, other: Self) {
+        self.retries.extend(other.retries);
+        self.issues += other.issues;
+        self.agents += other.agents;
+    }
+}
+
+/// Returns how many attempts a task may have after it failed for its reason, and after how many seconds the next one is
+/// due; None if it is not retried.
+fn retry_rule(task: &Task) -> Option<(i32, Option<i64>)> {
+    match task.reason? {
+        "runtime_offline" | "runtime_recovery" | "timeout" => Some((task.max_attempts, None)),
+        "agent_error.provider_network" if task.max_attempts > 1 => Some((3, Some(RETRY_DELAY))),
+        _ => None,
+    }
 }
 
 impl Model {
@@ -26,8 +47,11 @@ impl Model {
 
     /// Ends a task.
     pub fn finish(&mut self, at: usize, status: Status) {
-        self.tasks[at].status = status;
-        self.tasks[at].completed = Some(self.now);
+        let now = self.now;
+        let task = &mut self.tasks[at];
+        task.status = status;
+        task.completed = Some(now);
+        task.lease = None;
     }
 
     /// Applies the consequences of failed tasks: retries, issues, agents, events.
@@ -52,14 +76,16 @@ impl Model {
         Consequences { retries, issues, agents }
     }
 
-    /// Queues the retries of the tasks that may have one.
+    /// Queues or defers the retries of the tasks that may have one.
     pub fn retry(&mut self, failed: &[usize]) -> Vec<(usize, usize)> {
         let mut eligible: Vec<usize> = failed.iter().copied().filter(|at| self.may_be_retried(*at)).collect();
         eligible.sort_by_key(|at| self.tasks[*at].order());
         let mut retries = Vec::new();
         for (place, at) in eligible.into_iter().enumerate() {
-            let mut task = self.tasks[at].next_attempt(at, self.now + 1 + place as i64);
-            task.runtime = self.agents[task.agent].runtime;
+            let Some((max_attempts, delay)) = retry_rule(&self.tasks[at]) else { continue };
+            let due = delay.map(|secs| self.ago(-secs));
+            let task = self.tasks[at].next_attempt(at, self.now + 1 + place as i64).deferred(due);
+            let mut task = Task { runtime: self.agents[task.agent].runtime, max_attempts, ..task };
             if let Some(chat) = task.chat {
                 let queued =
                     self.tasks.iter().filter(|other| other.chat == Some(chat) && other.status == Status::Queued);
@@ -83,32 +109,21 @@ impl Model {
             (parent.same_pair(other) || parent.same_chat(other)) && (other.in_flight() || ran_later(other))
         };
         parent.status == Status::Failed
-            && parent.reason.is_some_and(|reason| reason != "agent_error.unknown")
-            && parent.attempt < parent.max_attempts
+            && retry_rule(parent).is_some_and(|(most, _)| parent.attempt < most)
             && !self.agents[parent.agent].archived
             && !self.any(|other| other.parent == Some(at))
             && !self.any(blocks_retry)
     }
 
-    /// Moves a queued task to the current runtime of its agent.
-    pub fn move_to_agent(&mut self, at: usize) {
-        let current = self.agents[self.tasks[at].agent].runtime;
-        if self.tasks[at].status == Status::Queued && self.tasks[at].runtime != current {
-            self.tasks[at].runtime = current;
-            self.event("task:queued");
-        }
-    }
-
-    /// Cancels active tasks.
-    pub fn cancel(&mut self, which: impl Fn(&Task) -> bool) -> Vec<usize> {
-        let active = |at: &usize| self.tasks[*at].is_active() && which(&self.tasks[*at]);
-        let cancelled: Vec<usize> = (0..self.tasks.len()).filter(active).collect();
-        for &at in &cancelled {
+    /// Cancels those of the tasks that are active; returns how many.
+    pub fn cancel(&mut self, tasks: &[usize]) -> usize {
+        let active: Vec<usize> = tasks.iter().copied().filter(|at| self.tasks[*at].is_active()).collect();
+        for &at in &active {
             self.finish(at, Status::Cancelled);
             self.event("task:cancelled");
         }
-        self.reconcile_of(&cancelled);
-        cancelled
+        self.reconcile_of(&active);
+        active.len()
     }
 
     /// Reconciles the agents of these tasks; returns how many changed.
@@ -123,7 +138,7 @@ impl Model {
 
     /// Reconciles one agent; returns whether its status changed.
     pub fn reconcile(&mut self, agent: usize) -> bool {
-        let working = self.any(|task| task.agent == agent && task.in_flight());
+        let working = self.any(|task| task.agent == agent && task.occupies_agent());
         let changed = working != self.agents[agent].working;
         self.agents[agent].working = working;
         if changed {

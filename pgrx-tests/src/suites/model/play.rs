@@ -1,19 +1,33 @@
 //! One step, as the model plays it.
 
-use super::step::{Step, Token};
+use super::step::{Call, Step, Token, Which};
 use super::task::{Status, Task};
-use super::world::{Model, assignee};
+use super::world::{Model, SECOND, assignee};
 
-/// The result of a step: the columns of the returned rows, with tasks as `#n`, or the SQLSTATE of the error.
+/// Seconds from the beginning of the sequence until a task with `run_after` is due.
+const RUN_AFTER: i64 = 3600;
+
+/// The result of a step: the columns of the returned rows, with tasks as `#n`, or the word of the error. An error without
+/// a word has its SQLSTATE.
 pub type Answer = Result<Vec<String>, &'static str>;
 
-const REFUSED: Answer = Err("55000");
-
-fn rows(columns: &[&dyn ToString]) -> Answer {
+/// One row, or one row per column.
+pub fn rows(columns: &[&dyn ToString]) -> Answer {
     Ok(columns.iter().map(|column| column.to_string()).collect())
 }
 
-fn number(at: usize) -> String {
+/// An error.
+pub fn refused(word: &'static str) -> Answer {
+    Err(word)
+}
+
+/// The word for a task whose status does not allow the call.
+pub fn word_for(task: &Task) -> &'static str {
+    if task.is_active() { "wrong_state" } else { "final" }
+}
+
+/// A task in an answer.
+pub fn number(at: usize) -> String {
     format!("#{at}")
 }
 
@@ -21,61 +35,69 @@ fn numbers(tasks: impl IntoIterator<Item = usize>) -> Answer {
     Ok(tasks.into_iter().map(number).collect())
 }
 
-fn enqueued(created: Option<(usize, bool)>) -> Answer {
-    match created {
-        Some((at, fresh)) => rows(&[&number(at), &fresh]),
-        None => REFUSED,
-    }
-}
-
 impl Model {
-    /// Returns the task that a step is about, or None while there is no task.
-    pub fn task_of(&self, task: usize) -> Option<usize> {
-        (!self.tasks.is_empty()).then(|| task % self.tasks.len())
+    /// Returns the task that a call is about, or None while there is no such task.
+    pub fn task_of(&self, which: Which, call: Call) -> Option<usize> {
+        let (number, among) = match which {
+            Which::Fit(number) => (number, self.tasks_where(|task| call.fits(task))),
+            Which::Any(number) => (number, self.tasks_where(|_| true)),
+        };
+        among.get(number.checked_rem(among.len())?).copied()
     }
 
-    /// Plays a step and returns what the database must return, or None if the step is about a task and there is no task
-    /// yet.
+    /// Plays a step and returns what the database must return, or None if the step is about a task and there is no
+    /// such task.
     pub fn play(&mut self, step: Step) -> Option<Answer> {
         self.tick();
         Some(match step {
-            Step::Issue(issue, most) => {
+            Step::Task(which, call) => {
+                let at = self.task_of(which, call)?;
+                let token = call.token().map(|token| self.shown(at, token));
+                self.call(at, call, token.unwrap_or(Token::None))
+            }
+            Step::Issue(issue, most, later) => {
                 let task = self.for_issue(issue, assignee(issue), most);
-                enqueued(self.enqueue(task))
+                self.enqueued(task, later)
             }
             Step::Mention(issue, agent) => {
                 let task = self.for_issue(issue, agent, 2);
-                enqueued(self.enqueue(task))
+                self.enqueued(task, false)
             }
-            Step::Chat(chat, most) => {
+            Step::Chat(chat, most, later) => {
                 let task = Task { chat: Some(chat), priority: 2, ..self.task(chat, most) };
-                enqueued(self.enqueue(task))
+                self.enqueued(task, later)
             }
-            Step::WithoutSource(agent, most) => {
+            Step::WithoutSource(agent, most, later) => {
                 let task = self.task(agent, most);
-                enqueued(self.enqueue(task))
+                self.enqueued(task, later)
             }
-            Step::Claim(runtime, most) => numbers(self.claim(runtime, most as usize)),
+            Step::Claim(runtime, _, process)
+            | Step::Recover(runtime, _, process)
+            | Step::Heartbeat(runtime, _, process)
+                if !self.admits(runtime, process) =>
+            {
+                refused("superseded")
+            }
+            Step::Claim(runtime, most, process) => numbers(self.claim(runtime, most as usize, process)),
             Step::Rerun(issue) => self.rerun(issue),
             Step::CancelIssue(issue, agent) => {
                 let is_selected =
                     |task: &Task| task.issue == Some(issue) && agent.is_none_or(|agent| task.agent == agent);
-                rows(&[&self.cancel(is_selected).len()])
+                let selected = self.tasks_where(is_selected);
+                rows(&[&self.cancel(&selected)])
             }
-            Step::CancelAgent(agent) => rows(&[&self.cancel(|task| task.agent == agent).len()]),
+            Step::CancelAgent(agent) => {
+                let selected = self.tasks_where(|task| task.agent == agent);
+                rows(&[&self.cancel(&selected)])
+            }
             Step::Sweep => self.sweep(),
-            Step::Recover(runtime, keep) => {
-                let keep = self.task_of(keep);
-                let mut orphans = self.tasks_where(|task| task.runtime == runtime && task.in_flight());
-                orphans.retain(|at| Some(*at) != keep);
-                let consequences = self.fail(&orphans, "runtime_recovery");
-                rows(&[&orphans.len(), &consequences.retries.len()])
+            Step::Register(runtime, process, recovers) => self.register(runtime, process, recovers),
+            Step::Recover(runtime, keep, process) => {
+                let keep = self.task_of(keep, Call::Pin(Token::None));
+                let (orphans, done) = self.recover(runtime, keep, process);
+                rows(&[&orphans, &done.retries.len()])
             }
-            Step::Heartbeat(runtime) => {
-                self.heartbeat(runtime);
-                let stop = self.tasks_where(|task| !(task.runtime == runtime && task.in_flight()));
-                rows(&[&"online", &stop.len()])
-            }
+            Step::Heartbeat(runtime, list, _) => self.beat(runtime, list),
             Step::Offline(runtime) => {
                 let was = std::mem::replace(&mut self.runtimes[runtime].online, false);
                 rows(&[&was])
@@ -88,6 +110,13 @@ impl Model {
             Step::Reconcile(agent) => {
                 self.reconcile(agent);
                 rows(&[&if self.agents[agent].working { "working" } else { "idle" }])
+            }
+            Step::Limit(scope, most) => {
+                let former = match most {
+                    Some(most) => self.limits.insert(scope, most),
+                    None => self.limits.remove(&scope),
+                };
+                rows(&[&(former != most)])
             }
             Step::Silence(runtime, secs) => {
                 self.runtimes[runtime].seen = self.ago(secs);
@@ -109,147 +138,114 @@ impl Model {
                 self.issues[issue] = status;
                 rows(&[])
             }
-            Step::Start(task, token) => self.start(self.task_of(task)?, token),
-            // The model has no sessions, and a late pin of a cancelled task depends on its session.
-            Step::Pin(task, token) => {
-                let at = self.task_of(task)?;
-                if self.tasks[at].status == Status::Cancelled {
-                    return None;
+        })
+    }
+
+    /// Plays a call about one task.
+    fn call(&mut self, at: usize, call: Call, token: Token) -> Answer {
+        match call {
+            Call::Start(_) => self.start(at, token),
+            Call::Wait(_) => self.wait(at, token),
+            Call::ExtendLease(_) => self.extend_lease(at, token),
+            Call::Requeue(_) => self.requeue(at, token),
+            Call::Pin(_) => self.pin(at, token),
+            Call::Complete(_) => self.complete(at, token),
+            Call::Fail(reason, _) => self.report(at, reason, token),
+            Call::Resume(_) => self.resume(at, token),
+            Call::Cancel => rows(&[&(self.cancel(&[at]) == 1)]),
+            Call::Retry => numbers(self.retry(&[at]).into_iter().map(|(_, retry)| retry)),
+            Call::Age(secs) => {
+                if self.tasks[at].is_active() {
+                    self.tasks[at].age(secs * SECOND);
                 }
-                self.pin(at, token)
-            }
-            Step::Complete(task, token) => self.complete(self.task_of(task)?, token),
-            Step::Fail(task, may_retry, token) => self.report(self.task_of(task)?, may_retry, token),
-            Step::Cancel(task) => {
-                let at = self.task_of(task)?;
-                let applied = self.tasks[at].is_active();
-                if applied {
-                    self.finish(at, Status::Cancelled);
-                    self.event("task:cancelled");
-                    self.reconcile_of(&[at]);
-                }
-                rows(&[&applied])
-            }
-            Step::Retry(task) => {
-                let retries = self.retry(&[self.task_of(task)?]);
-                numbers(retries.into_iter().map(|(_, retry)| retry))
-            }
-            Step::Age(task, secs) => {
-                let (at, then) = (self.task_of(task)?, self.ago(secs));
-                let task = &mut self.tasks[at];
-                task.dispatched = task.dispatched.map(|_| then);
-                task.started = task.started.map(|_| then);
                 rows(&[])
             }
-            Step::FailByHand(task) => {
-                let at = self.task_of(task)?;
+            Call::FailByHand => {
                 if self.tasks[at].in_flight() {
                     self.finish(at, Status::Failed);
                     self.tasks[at].reason = Some("timeout");
                 }
                 rows(&[])
             }
-        })
+        }
+    }
+
+    /// The token as the call gets it: a task that was not claimed has no current token.
+    fn shown(&self, at: usize, token: Token) -> Token {
+        match token {
+            Token::Current if self.tasks[at].dispatched.is_none() => Token::None,
+            token => token,
+        }
+    }
+
+    fn enqueued(&mut self, task: Task, later: bool) -> Answer {
+        let due = later.then_some(RUN_AFTER * SECOND);
+        match self.enqueue(task.deferred(due)) {
+            Some((at, created)) => rows(&[&number(at), &created]),
+            None => refused("archived"),
+        }
     }
 
     fn rerun(&mut self, issue: usize) -> Answer {
         let agent = assignee(issue);
         if self.agents[agent].archived {
-            return REFUSED;
+            return refused("archived");
         }
-        self.cancel(|task| task.issue == Some(issue) && task.agent == agent);
-        let task = self.for_issue(issue, agent, 2);
-        match self.enqueue(task) {
-            Some((at, _)) => rows(&[&number(at), &1]),
-            None => REFUSED,
-        }
+        let replaced = self.tasks_where(|task| task.issue == Some(issue) && task.agent == agent);
+        self.cancel(&replaced);
+        self.insert(self.for_issue(issue, agent, 2));
+        rows(&[&number(self.tasks.len() - 1), &1])
     }
 
-    fn sweep(&mut self) -> Answer {
-        let stale: Vec<usize> = (0..self.runtimes.len())
-            .filter(|at| self.runtimes[*at].online && self.runtimes[*at].seen < self.ago(45))
-            .collect();
-        for at in &stale {
-            self.runtimes[*at].online = false;
-        }
-        let of_stale = self.tasks_where(|task| task.in_flight() && !self.runtimes[task.runtime].online);
-        let of_offline = self.fail(&of_stale, "runtime_offline");
-        let overdue = self.tasks_where(|task| match task.status {
-            Status::Dispatched => task.dispatched.is_some_and(|at| at < self.ago(300)),
-            Status::Running => task.started.is_some_and(|at| at < self.ago(9000)),
-            _ => false,
-        });
-        let timed_out = self.fail(&overdue, "timeout");
-        for at in self.tasks_where(|task| !self.runtimes[task.runtime].online) {
-            self.move_to_agent(at);
-        }
-        let idle = (0..self.agents.len())
-            .filter(|agent| self.agents[*agent].working)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .filter(|agent| self.reconcile(*agent))
-            .count();
-        rows(&[
-            &stale.len(),
-            &of_stale.len(),
-            &overdue.len(),
-            &(of_offline.retries.len() + timed_out.retries.len()),
-            &(of_offline.issues + timed_out.issues),
-            &(of_offline.agents + timed_out.agents + idle),
-        ])
-    }
-
-    /// A token that no claim returned is refused for an active task.
-    fn is_refused(&self, at: usize, token: Token) -> bool {
-        token == Token::Stale && self.tasks[at].is_active()
-    }
-
-    fn start(&mut self, at: usize, token: Token) -> Answer {
-        let now = self.ago(0);
+    /// A late pin of a cancelled task is stored or not, which depends on sessions, and the model has none.
+    fn pin(&mut self, at: usize, token: Token) -> Answer {
         let task = &mut self.tasks[at];
         match (task.status, token) {
-            (Status::Dispatched, Token::None | Token::Current) => {
-                task.status = Status::Running;
-                task.started = Some(now);
-                self.event("task:running");
-                rows(&[&true])
+            (Status::Cancelled, _) => rows(&[&"late"]),
+            (Status::Completed | Status::Failed, _) => rows(&[&false]),
+            (_, Token::Stale) => refused("stale_claim"),
+            _ => {
+                let is_stored = task.in_flight();
+                if is_stored {
+                    task.signed = Some(self.now);
+                }
+                rows(&[&is_stored])
             }
-            (Status::Running, Token::Current) => rows(&[&false]),
-            _ => REFUSED,
         }
-    }
-
-    fn pin(&mut self, at: usize, token: Token) -> Answer {
-        if self.is_refused(at, token) {
-            return REFUSED;
-        }
-        rows(&[&self.tasks[at].in_flight()])
     }
 
     fn complete(&mut self, at: usize, token: Token) -> Answer {
-        let status = self.tasks[at].status;
-        if !self.tasks[at].is_active() {
-            return rows(&[&false]);
+        let at = self.end_of(at, token);
+        let task = &self.tasks[at];
+        if !task.is_active() {
+            return rows(&[&number(at), &false]);
         }
-        if self.is_refused(at, token) || status != Status::Running {
-            return REFUSED;
+        if token == Token::Stale {
+            return refused("stale_claim");
+        }
+        if task.status != Status::Running {
+            return refused("wrong_state");
         }
         self.finish(at, Status::Completed);
         self.event("task:completed");
         self.reconcile_of(&[at]);
-        rows(&[&true])
+        rows(&[&number(at), &true])
     }
 
-    fn report(&mut self, at: usize, may_retry: bool, token: Token) -> Answer {
-        if !self.tasks[at].is_active() {
-            return rows(&[&false]);
+    fn report(&mut self, at: usize, reason: Option<&'static str>, token: Token) -> Answer {
+        let at = self.end_of(at, token);
+        let task = &self.tasks[at];
+        if !task.is_active() {
+            return rows(&[&number(at), &false]);
         }
-        if self.is_refused(at, token) || !self.tasks[at].in_flight() {
-            return REFUSED;
+        if token == Token::Stale {
+            return refused("stale_claim");
         }
-        let reason = if may_retry { "timeout" } else { "agent_error.unknown" };
-        let consequences = self.fail(&[at], reason);
+        if !task.in_flight() {
+            return refused("wrong_state");
+        }
+        let consequences = self.fail(&[at], reason.unwrap_or("agent_error.unknown"));
         let retry = consequences.retries.into_iter().map(|(_, retry)| number(retry));
-        Ok(std::iter::once("true".to_string()).chain(retry).collect())
+        Ok([number(at), "true".to_string()].into_iter().chain(retry).collect())
     }
 }

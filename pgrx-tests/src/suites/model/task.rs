@@ -4,15 +4,19 @@ use std::cmp::Reverse;
 
 use uuid::Uuid;
 
-/// The six statuses.
+/// The eight statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Not claimed yet.
     Queued,
     /// Claimed.
     Dispatched,
+    /// Claimed, and waiting for its directory.
+    Waiting,
     /// Started.
     Running,
+    /// To be queued later.
+    Deferred,
     /// Completed.
     Completed,
     /// Failed.
@@ -27,12 +31,23 @@ impl Status {
         match self {
             Status::Queued => "queued",
             Status::Dispatched => "dispatched",
+            Status::Waiting => "waiting_local_directory",
             Status::Running => "running",
+            Status::Deferred => "deferred",
             Status::Completed => "completed",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
         }
     }
+}
+
+/// The lists of its daemon that did not name a task.
+#[derive(Clone, Copy)]
+pub struct Unnamed {
+    /// When the first one came.
+    pub first: i64,
+    /// When the last one came, if there were two or more.
+    pub last: Option<i64>,
 }
 
 /// One task; other tasks are referred to by their index in the list of all.
@@ -60,12 +75,26 @@ pub struct Task {
     pub parent: Option<usize>,
     /// Why it failed.
     pub reason: Option<&'static str>,
-    /// When it was queued.
+    /// Whether a sweep failed it because of silence.
+    pub silenced: bool,
+    /// When it was queued or deferred.
     pub created: i64,
+    /// When it is to be queued, or was to be.
+    pub due: Option<i64>,
     /// When it was claimed.
     pub dispatched: Option<i64>,
+    /// The incarnation of the process that has claimed it, if it passed one.
+    pub process: Option<usize>,
+    /// Whether it is a retry that the process of its parent has taken over.
+    pub taken: bool,
+    /// Until when its daemon prepares it.
+    pub lease: Option<i64>,
     /// When it was started.
     pub started: Option<i64>,
+    /// When it last gave a sign of life.
+    pub signed: Option<i64>,
+    /// Whether its daemon names it.
+    pub unnamed: Option<Unnamed>,
     /// When it ended.
     pub completed: Option<i64>,
     /// Whether the event log has its failure.
@@ -87,12 +116,24 @@ impl Task {
             max_attempts,
             parent: None,
             reason: None,
+            silenced: false,
             created,
+            due: None,
             dispatched: None,
+            process: None,
+            taken: false,
+            lease: None,
             started: None,
+            signed: None,
+            unnamed: None,
             completed: None,
             announced: false,
         }
+    }
+
+    /// The task, deferred until a time; a task without a time is queued.
+    pub fn deferred(self, due: Option<i64>) -> Task {
+        Task { status: if due.is_some() { Status::Deferred } else { Status::Queued }, due, ..self }
     }
 
     /// The next attempt; that of a chat task keeps its place in the chat.
@@ -108,14 +149,34 @@ impl Task {
         }
     }
 
-    /// Dispatched or running.
+    /// A daemon has the task.
     pub fn in_flight(&self) -> bool {
-        matches!(self.status, Status::Dispatched | Status::Running)
+        self.is_claimed() || self.status == Status::Running
+    }
+
+    /// A daemon has the task and has not started it.
+    pub fn is_claimed(&self) -> bool {
+        matches!(self.status, Status::Dispatched | Status::Waiting)
+    }
+
+    /// No daemon has the task yet.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.status, Status::Queued | Status::Deferred)
     }
 
     /// Not ended.
     pub fn is_active(&self) -> bool {
-        self.status == Status::Queued || self.in_flight()
+        self.is_waiting() || self.in_flight()
+    }
+
+    /// Its agent works on it.
+    pub fn occupies_agent(&self) -> bool {
+        matches!(self.status, Status::Dispatched | Status::Running)
+    }
+
+    /// The daemon must name the task in its list.
+    pub fn is_to_be_named(&self) -> bool {
+        matches!(self.status, Status::Waiting | Status::Running)
     }
 
     /// Whether both tasks are of one issue and agent.
@@ -133,13 +194,25 @@ impl Task {
         (Reverse(self.priority), self.created)
     }
 
+    /// Lets time pass for the task. The last list that did not name it stays where it is, because a list counts only if
+    /// it came after the start of the server.
+    pub fn age(&mut self, by: i64) {
+        let times = [&mut self.due, &mut self.dispatched, &mut self.lease, &mut self.started, &mut self.signed];
+        for time in times.into_iter().flatten() {
+            *time -= by;
+        }
+        if let Some(unnamed) = &mut self.unnamed {
+            unnamed.first -= by;
+        }
+    }
+
     /// The task as the state query of the database returns it.
     pub fn line(&self) -> String {
         let one = |prefix: &str, at: Option<usize>| match at {
             Some(at) => format!("{prefix}{}", at + 1),
             None => "-".to_string(),
         };
-        format!(
+        let mut line = format!(
             "{} {}/{} {} b{} c{} {} {} {}",
             self.status.text(),
             self.attempt,
@@ -150,6 +223,14 @@ impl Task {
             one("d", self.issue),
             one("5", self.chat),
             self.reason.unwrap_or("-")
-        )
+        );
+        let facts = [
+            (self.due.is_some(), " dated"),
+            (self.lease.is_some(), " leased"),
+            (self.status == Status::Waiting, " waits"),
+            (self.completed.is_some(), " ended"),
+        ];
+        line.extend(facts.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word));
+        line
     }
 }

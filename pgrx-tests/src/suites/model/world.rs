@@ -2,23 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use super::step::Scope;
 use super::task::{Status, Task};
 
 /// Microseconds per second of the model's clock; each step takes a thousand of them.
-const SECOND: i64 = 1_000_000;
+pub const SECOND: i64 = 1_000_000;
 /// Priorities of the fixture's issues.
 const PRIORITIES: [i32; 4] = [0, 1, 3, 4];
 
+/// `multica.stale_after` in seconds.
+const STALE_AFTER: i64 = 45;
+/// Seconds without a heartbeat after which a claim or a resume counts as one.
+const SIGN_OF_LIFE_AFTER: i64 = 15;
+/// `multica.prepare_lease` in seconds.
+pub const LEASE: i64 = 45;
+
 /// A runtime.
+#[derive(Default)]
 pub struct Runtime {
     /// Whether it is online.
     pub online: bool,
     /// When its last heartbeat was.
     pub seen: i64,
+    /// The incarnation of the process that registered it last.
+    pub process: Option<usize>,
+    /// The incarnations that were replaced.
+    pub replaced: Vec<usize>,
 }
 
 /// An agent.
-#[derive(Clone)]
 pub struct Agent {
     /// The runtime it is bound to.
     pub runtime: usize,
@@ -30,6 +42,19 @@ pub struct Agent {
     pub working: bool,
 }
 
+/// A wrong rule, with which the test itself is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistake {
+    /// A claim returns tasks of archived agents.
+    ArchivedAgent,
+    /// A claim returns a claimed task again although its lease lasts.
+    Lease,
+    /// A deferred retry stays although newer work has come.
+    Superseded,
+    /// A run goes on although its agent has no room.
+    FullAgent,
+}
+
 /// The rows of the fixture, and the tasks.
 pub struct Model {
     /// The two runtimes.
@@ -38,12 +63,14 @@ pub struct Model {
     pub agents: [Agent; 2],
     /// The statuses of the four issues.
     pub issues: [&'static str; 4],
+    /// How many tasks may be in flight at a time.
+    pub limits: BTreeMap<Scope, i32>,
     /// Every task so far.
     pub tasks: Vec<Task>,
     /// Events recorded, by type.
     pub events: BTreeMap<&'static str, usize>,
-    /// A wrong rule, with which the test itself is tested: a claim returns tasks of archived agents too.
-    pub mistaken: bool,
+    /// The wrong rule, if there is one.
+    pub mistake: Option<Mistake>,
     /// Microseconds since the model began.
     pub now: i64,
 }
@@ -55,16 +82,17 @@ pub fn assignee(issue: usize) -> usize {
 
 impl Model {
     /// The rows as the fixture creates them.
-    pub fn new(mistaken: bool) -> Model {
-        let runtime = || Runtime { online: true, seen: 0 };
+    pub fn new(mistake: Option<Mistake>) -> Model {
+        let runtime = || Runtime { online: true, ..Runtime::default() };
         let agent = |runtime: usize, capacity: i32| Agent { runtime, capacity, archived: false, working: false };
         Model {
             runtimes: [runtime(), runtime()],
             agents: [agent(0, 1), agent(1, 2)],
             issues: ["in_progress"; 4],
+            limits: BTreeMap::new(),
             tasks: Vec::new(),
             events: BTreeMap::new(),
-            mistaken,
+            mistake,
             now: 0,
         }
     }
@@ -84,19 +112,60 @@ impl Model {
         *self.events.entry(kind).or_default() += 1;
     }
 
+    /// Whether the model has this wrong rule.
+    pub fn is_mistaken(&self, mistake: Mistake) -> bool {
+        self.mistake == Some(mistake)
+    }
+
     /// Whether a condition is true for any task.
     pub fn any(&self, condition: impl Fn(&Task) -> bool) -> bool {
         self.tasks.iter().any(condition)
     }
 
-    /// Returns a new task, or the pending one of its issue and agent; None if the agent is archived.
+    /// The tasks for which a condition is true.
+    pub fn tasks_where(&self, condition: impl Fn(&Task) -> bool) -> Vec<usize> {
+        let indexes = 0..self.tasks.len();
+        indexes.filter(|at| condition(&self.tasks[*at])).collect()
+    }
+
+    /// How many tasks in flight fulfil a condition.
+    pub fn count_in_flight(&self, condition: impl Fn(&Task) -> bool) -> i32 {
+        self.tasks_where(|task| task.in_flight() && condition(task)).len() as i32
+    }
+
+    /// Whether an agent can have one more task in flight.
+    pub fn has_room(&self, agent: usize) -> bool {
+        self.count_in_flight(|task| task.agent == agent) < self.agents[agent].capacity
+    }
+
+    /// How many more tasks of a runtime the limits allow in flight. Both runtimes are of one provider and workspace.
+    pub fn room_below_limits(&self, runtime: usize) -> usize {
+        let room = |(scope, most): (&Scope, &i32)| match *scope {
+            Scope::Runtime(other) if other != runtime => None,
+            Scope::Runtime(_) => Some(most - self.count_in_flight(|task| task.runtime == runtime)),
+            Scope::Provider | Scope::Workspace => Some(most - self.count_in_flight(|_| true)),
+        };
+        let rooms = self.limits.iter().filter_map(room);
+        rooms.map(|room| usize::try_from(room).unwrap_or_default()).min().unwrap_or(usize::MAX)
+    }
+
+    /// Returns a new task, or the one that takes its place; None if the agent is archived. The pending task takes the
+    /// place of a queued one, and one that was deferred until the same time that of a deferred one.
     pub fn enqueue(&mut self, task: Task) -> Option<(usize, bool)> {
         if self.agents[task.agent].archived {
             return None;
         }
-        if let Some(pending) = self.slot(&task) {
-            self.move_to_agent(pending);
-            return Some((pending, false));
+        let is_same = |other: &Task| {
+            let is_retry = other.parent.is_some();
+            task.same_pair(other) && other.status == Status::Deferred && other.due == task.due && !is_retry
+        };
+        let other = match task.status {
+            Status::Deferred => self.tasks.iter().position(is_same),
+            _ => self.slot(&task),
+        };
+        if let Some(other) = other {
+            self.move_to_agent(other);
+            return Some((other, false));
         }
         self.insert(task);
         Some((self.tasks.len() - 1, true))
@@ -108,10 +177,12 @@ impl Model {
         self.tasks.iter().position(taken)
     }
 
-    /// Adds a queued task.
+    /// Adds a task that is queued or deferred.
     pub fn insert(&mut self, task: Task) {
+        if task.status == Status::Queued {
+            self.event("task:queued");
+        }
         self.tasks.push(task);
-        self.event("task:queued");
     }
 
     /// A new task of an agent, without a source.
@@ -124,67 +195,40 @@ impl Model {
         Task { issue: Some(issue), priority: PRIORITIES[issue], ..self.task(agent, max_attempts) }
     }
 
-    /// Dispatches tasks of a runtime, whose claim counts as a heartbeat.
-    pub fn claim(&mut self, runtime: usize, most: usize) -> Vec<usize> {
-        let chosen = self.choose(runtime, most);
-        if !self.runtimes[runtime].online || self.runtimes[runtime].seen < self.ago(15) {
-            self.heartbeat(runtime);
-        }
-        for &at in &chosen {
-            if self.tasks[at].status == Status::Queued {
-                self.event("task:dispatch");
+    /// Moves a task that no daemon has to the current runtime of its agent.
+    pub fn move_to_agent(&mut self, at: usize) {
+        let current = self.agents[self.tasks[at].agent].runtime;
+        let task = &mut self.tasks[at];
+        if task.is_waiting() && task.runtime != current {
+            task.runtime = current;
+            if task.status == Status::Queued {
+                self.event("task:queued");
             }
-            self.tasks[at].status = Status::Dispatched;
-            self.tasks[at].dispatched = Some(self.now);
         }
-        self.reconcile_of(&chosen);
-        chosen
-    }
-
-    fn choose(&self, runtime: usize, most: usize) -> Vec<usize> {
-        let here = |task: &Task| task.runtime == runtime && (self.mistaken || !self.agents[task.agent].archived);
-        let indexes = || 0..self.tasks.len();
-        let is_unstarted = |at: &usize| {
-            let task = &self.tasks[*at];
-            here(task) && task.status == Status::Dispatched && task.dispatched.is_some_and(|at| at < self.ago(90))
-        };
-        let mut redelivered: Vec<usize> = indexes().filter(is_unstarted).collect();
-        redelivered.sort_by_key(|at| self.tasks[*at].dispatched);
-        let mut new: Vec<usize> = Vec::new();
-        for (agent, row) in self.agents.iter().enumerate() {
-            let in_flight = self.tasks.iter().filter(|task| task.agent == agent && task.in_flight());
-            let free = usize::try_from(row.capacity - in_flight.count() as i32).unwrap_or_default();
-            let is_claimable = |at: &usize| {
-                let task = &self.tasks[*at];
-                here(task) && task.agent == agent && self.may_be_dispatched(*at)
-            };
-            let mut queued: Vec<usize> = indexes().filter(is_claimable).collect();
-            queued.sort_by_key(|at| self.tasks[*at].order());
-            new.extend(queued.into_iter().take(free));
-        }
-        new.sort_by_key(|at| self.tasks[*at].order());
-        redelivered.into_iter().chain(new).take(most).collect()
-    }
-
-    fn may_be_dispatched(&self, at: usize) -> bool {
-        let task = &self.tasks[at];
-        let comes_first = |other: &Task| {
-            other.in_flight()
-                || (other.status == Status::Queued && other.runtime == task.runtime && other.order() < task.order())
-        };
-        task.status == Status::Queued
-            && !self.any(|other| task.same_pair(other) && other.in_flight())
-            && !self.any(|other| task.same_chat(other) && comes_first(other))
     }
 
     /// Records a heartbeat.
     pub fn heartbeat(&mut self, runtime: usize) {
-        self.runtimes[runtime] = Runtime { online: true, seen: self.now };
+        self.runtimes[runtime].online = true;
+        self.runtimes[runtime].seen = self.now;
     }
 
-    /// The tasks for which a condition is true.
-    pub fn tasks_where(&self, condition: impl Fn(&Task) -> bool) -> Vec<usize> {
-        let indexes = 0..self.tasks.len();
-        indexes.filter(|at| condition(&self.tasks[*at])).collect()
+    /// Whether a runtime is online, and not silent for too long.
+    pub fn is_alive(&self, runtime: usize) -> bool {
+        self.runtimes[runtime].online && self.runtimes[runtime].seen >= self.ago(STALE_AFTER)
+    }
+
+    /// Records a call of the daemon as a heartbeat, if the last one was long ago.
+    pub fn give_sign_of_life(&mut self, runtime: usize) {
+        if !self.runtimes[runtime].online || self.runtimes[runtime].seen < self.ago(SIGN_OF_LIFE_AFTER) {
+            self.heartbeat(runtime);
+        }
+    }
+
+    /// Whether a process with this incarnation may call for a runtime: another one has not registered it. A call without
+    /// an incarnation is not checked.
+    pub fn admits(&self, runtime: usize, process: Option<usize>) -> bool {
+        let registered = self.runtimes[runtime].process;
+        process.is_none() || registered.is_none() || process == registered
     }
 }

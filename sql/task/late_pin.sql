@@ -9,8 +9,17 @@ SET
     durable_work_dir = COALESCE(NULLIF(t.durable_work_dir, ''), NULLIF($5, '')),
     -- end durable
     -- feature retired
-    retired_session_id = COALESCE(NULLIF(t.retired_session_id, ''), NULLIF($6, '')),
+    retired_session_id = COALESCE(
+        NULLIF(t.retired_session_id, ''),
+        -- feature rollout
+        CASE WHEN $7 THEN COALESCE(NULLIF(t.session_id, ''), NULLIF($2, '')) END,
+        -- end rollout
+        NULLIF($6, '')
+    ),
     -- end retired
+    -- feature rollout
+    session_rollout_missing = t.session_rollout_missing OR COALESCE($7, false),
+    -- end rollout
     work_dir = CASE WHEN NULLIF(t.session_id, '') IS NULL THEN COALESCE(NULLIF($3, ''), t.work_dir) ELSE t.work_dir END,
     session_id = COALESCE(NULLIF(t.session_id, ''), CASE WHEN $7 IS NOT TRUE THEN NULLIF($2, '') END)
 WHERE t.id = $1
@@ -24,5 +33,11 @@ WHERE t.id = $1
       -- feature durable
       OR (NULLIF(t.durable_work_dir, '') IS NULL AND NULLIF($5, '') IS NOT NULL)
       -- end durable
+      -- feature retired
+      OR (NULLIF(t.retired_session_id, '') IS NULL AND NULLIF($6, '') IS NOT NULL)
+      -- end retired
+      -- feature rollout
+      OR ($7 AND NOT t.session_rollout_missing)
+      -- end rollout
   )
-RETURNING COALESCE(t.session_id = $2, false)
+RETURNING COALESCE(t.session_id = $2 AND $7 IS NOT TRUE, false)

@@ -14,6 +14,7 @@ pub const ALL: &[(&str, Suite)] = suite![
     ended_tasks_are_returned_unchanged,
     column_of_a_user_replaces_no_result,
     runs_end_although_the_issue_has_the_status,
+    session_that_a_late_pin_gives_up_is_not_resumed,
 ];
 
 fn enqueue_copies_fields_of_source(context: &Context) -> Result<()> {
@@ -164,4 +165,29 @@ fn runs_end_although_the_issue_has_the_status(context: &Context) -> Result<()> {
     expect(&mut client, complete, "completed")?;
     expect(&mut client, &format!("SELECT status FROM autopilot_run WHERE id = {}", id("71")), "completed")?;
     expect(&mut client, "SELECT count(*) FROM multica_event_log WHERE type = 'issue:updated'", "0")
+}
+
+/// The daemon of a cancelled task reports late that the session is lost, or that the run has given it up.
+fn session_that_a_late_pin_gives_up_is_not_resumed(context: &Context) -> Result<()> {
+    for late in [
+        "'session', extra => '{\"session_rollout_missing\": true}'",
+        "extra => '{\"session_rollout_missing\": true}'",
+        "extra => '{\"retired_session_id\": \"session\"}'",
+    ] {
+        let (_database, mut client) = team(context)?;
+        client.batch_execute(&format!(
+            "SELECT FROM multica_enqueue_issue({issue});
+             SELECT multica_pin_session(c.id, 'session') FROM multica_claim({runtime}) AS c, multica_start(c.id);
+             SELECT FROM agent_task_queue AS t, multica_cancel(t.id)",
+            issue = id("d1"),
+            runtime = id("b1"),
+        ))?;
+        let pin = format!("SELECT multica_pin_session(t.id, {late}) FROM agent_task_queue AS t");
+        expect(&mut client, &pin, "t").with_context(|| late.to_string())?;
+        expect(&mut client, &pin, "f").with_context(|| late.to_string())?;
+        client.batch_execute(&format!("SELECT FROM multica_enqueue_issue({})", id("d1")))?;
+        let claim = format!("SELECT prior_session_id IS NULL FROM multica_claim({})", id("b1"));
+        expect(&mut client, &claim, "t").with_context(|| late.to_string())?;
+    }
+    Ok(())
 }

@@ -91,7 +91,7 @@ impl Model {
         let has_waiting_retry = |at: usize| self.any(|task| task.parent == Some(at) && task.is_waiting());
         let is_forgotten = |at: &usize| {
             let task = &self.tasks[*at];
-            !task.is_active() && !task.taken && !(task.status == Status::Failed && has_waiting_retry(*at))
+            !(task.is_active() || task.taken || task.status == Status::Failed && has_waiting_retry(*at))
         };
         let forgotten: Vec<usize> = (0..self.tasks.len()).filter(is_forgotten).collect();
         for at in forgotten {

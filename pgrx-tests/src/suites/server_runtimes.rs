@@ -47,7 +47,7 @@ fn expect_in_use(client: &mut Client, call: &str, words: &str) -> Result<()> {
 /// unbound.
 fn runtime_is_deleted_only_with_confirmed_agents(context: &Context) -> Result<()> {
     on_generations(context, &["unbound"], |client, _| {
-        expect_in_use(client, &delete("offline", ""), "1 agents")?;
+        expect_in_use(client, &delete("offline", ""), "not archived is 1.")?;
         for others in
             ["'{}'", "ARRAY[md5('agent worker')::uuid]", "ARRAY[md5('agent worker'), md5('agent sleeper')]::uuid[]"]
         {

@@ -1,2 +1,2 @@
 -- Returns a task as it is now, for the row of a transition.
-SELECT t.* FROM agent_task_queue AS t WHERE t.id = $1
+SELECT asked.* FROM agent_task_queue AS asked WHERE asked.id = $1
